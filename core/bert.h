@@ -1,0 +1,291 @@
+/*
+ * bert.h - BERT-family encoders on 128-bit SIMD, in one thread of the caller's.
+ *
+ * The core knows no files, no JSON and no allocator: the caller says what the model is (a config),
+ * hands over tensors where they lie, and gives two blocks of memory whose sizes it first asks for.
+ *
+ *     bert_config config;
+ *     bert_config_init(&config);
+ *     bert_config_set_number(&config, "hidden_size", 384);    // ... one call a field, or
+ *     config.n_layers = 6;                                    // plain assignment
+ *
+ *     size_t model_bytes, session_bytes;
+ *     bert_error error;
+ *     bert_model *model;
+ *     bert_session *session;
+ *     bert_model_bytes(&config, &model_bytes, &error);
+ *     bert_model_open(&config, tensors, n_tensors, model_memory, model_bytes, &model, &error);
+ *     bert_session_bytes(model, &options, &session_bytes, &error);
+ *     bert_session_open(model, &options, session_memory, session_bytes, &session, &error);
+ *
+ *     bert_outputs outputs = {{0}};
+ *     outputs.data[BERT_OUTPUT_LOGITS] = logits;               // bert_output_count() floats
+ *     if (bert_encode(session, &batch, &outputs, &error) != BERT_OK)
+ *         fprintf(stderr, "%s: %s\n", bert_status_text(error.status), error.subject);
+ *
+ * Memory. A model keeps pointers into the tensors' data; neither is copied or changed, and both
+ * must outlive it. A session has everything that encoding needs in its one block; encoding
+ * allocates nothing. There is nothing to close: the memory is the caller's, and is free again when
+ * the caller says so, sessions before their model.
+ *
+ * Threads. A model is immutable after bert_model_open and may be shared by any number of sessions.
+ * A session belongs to one caller at a time. No function has hidden state.
+ *
+ * Errors. Every function that can meet bad data returns a bert_status and, if `error` is not NULL,
+ * fills it. A failed call changes nothing: the model and the session stay usable. Misuse of the API
+ * (a NULL model, a block of memory not aligned on BERT_ALIGNMENT) is an assert.
+ *
+ * The same answer however asked: a sequence gives the same bits alone and in any batch.
+ */
+#ifndef BERT_H
+#define BERT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Memory blocks and tensor data start on a multiple of this many bytes: one cache line. */
+#define BERT_ALIGNMENT 64
+
+/* Columns of a weight panel; see bert_tensor. Part of the model file's format version. */
+#define BERT_PANEL 8
+
+/* ------------------------------------------------------------------------------- statuses -- */
+
+/* X(NAME, TEXT): NAME is the status without its prefix, and in lower case the `code` in JavaScript.
+ * `subject`, `value` and `limit` of bert_error say which, how much, and how much was allowed. */
+#define BERT_STATUSES(X)                                                                           \
+    X(OK, "no error")                                                                              \
+    X(UNKNOWN_FIELD, "the config has a field this version does not know")                          \
+    X(BAD_FIELD, "a config field has a value out of its range")                                    \
+    X(MODEL_TOO_LARGE, "the dimensions do not fit the address space")                              \
+    X(MISSING_TENSOR, "the model lacks a tensor its config asks for")                              \
+    X(UNKNOWN_TENSOR, "the model has a tensor its config does not explain")                        \
+    X(DUPLICATE_TENSOR, "the model has two tensors of one name")                                   \
+    X(BAD_DTYPE, "a tensor has a dtype that cannot be used in its place")                          \
+    X(BAD_SHAPE, "a tensor's shape does not follow from the config")                               \
+    X(BAD_DATA, "a tensor's data is missing, misaligned or of the wrong size")                     \
+    X(OUT_OF_MEMORY, "the block of memory is smaller than asked for")                              \
+    X(BATCH_TOO_LARGE, "the batch is larger than the session was opened for")                      \
+    X(SEQUENCE_TOO_LONG, "a sequence is longer than the session or the model allows")              \
+    X(EMPTY_SEQUENCE, "a sequence has no tokens")                                                  \
+    X(BAD_TOKEN_ID, "a token id is not in the vocabulary")                                         \
+    X(BAD_TOKEN_TYPE, "a token type is not one of the model's")                                    \
+    X(BAD_POSITION, "a position is beyond the model's position embeddings")                        \
+    X(NO_SUCH_OUTPUT, "the model does not have this output")
+
+typedef enum bert_status {
+#define BERT_STATUS_ENUM(name, text) BERT_##name,
+    BERT_STATUSES(BERT_STATUS_ENUM)
+#undef BERT_STATUS_ENUM
+} bert_status;
+
+#define BERT_SUBJECT_BYTES 64
+
+/* What went wrong, for a message: the field, tensor or output it is about, and up to two numbers. */
+typedef struct bert_error {
+    bert_status status;
+    char subject[BERT_SUBJECT_BYTES]; /* always terminated, cut if longer */
+    int64_t value;                    /* the offending number, or index of the sequence */
+    int64_t limit;                    /* the bound or the expected number */
+} bert_error;
+
+/* The status's name in upper case without prefix ("BAD_SHAPE"), and its sentence. Static strings;
+ * "" for a number that is no status. */
+const char *bert_status_name(bert_status status);
+const char *bert_status_text(bert_status status);
+
+/* --------------------------------------------------------------------------------- config -- */
+
+/* X(NAME, text name): activations, as Hugging Face configs name them where they agree. */
+#define BERT_ACTIVATIONS(X)                                                                        \
+    X(NONE, "none")                                                                                \
+    X(GELU, "gelu")           /* x * Phi(x), exact by erf: Hendrycks & Gimpel 2016, section 2 */   \
+    X(GELU_TANH, "gelu_tanh") /* the tanh approximation of the same section ("gelu_new") */        \
+    X(TANH, "tanh")                                                                                \
+    X(RELU, "relu")
+
+typedef enum bert_activation {
+#define BERT_ACTIVATION_ENUM(name, text) BERT_ACTIVATION_##name,
+    BERT_ACTIVATIONS(BERT_ACTIVATION_ENUM)
+#undef BERT_ACTIVATION_ENUM
+} bert_activation;
+
+/* What stands on the encoder. */
+#define BERT_HEADS(X)                                                                              \
+    X(NONE, "none")                                                                                \
+    X(SEQUENCE_CLASSIFICATION, "sequence_classification") /* classifier over the pooled output */
+
+typedef enum bert_head {
+#define BERT_HEAD_ENUM(name, text) BERT_HEAD_##name,
+    BERT_HEADS(BERT_HEAD_ENUM)
+#undef BERT_HEAD_ENUM
+} bert_head;
+
+/* Numbers of the config: X(type, name, least, most). The upper bounds keep every product of
+ * dimensions below 2^63, so that sizes can be checked before they are trusted. */
+#define BERT_CONFIG_NUMBERS(X)                                                                     \
+    X(uint32_t, vocab_size, 1, 1 << 24)                                                            \
+    X(uint32_t, hidden_size, 1, 1 << 16)                                                           \
+    X(uint32_t, intermediate_size, 1, 1 << 18)                                                     \
+    X(uint32_t, n_layers, 0, 1 << 10)                                                              \
+    X(uint32_t, n_heads, 1, 1 << 10) /* divides hidden_size */                                     \
+    X(uint32_t, n_positions, 1, 1 << 20)                                                           \
+    X(uint32_t, n_token_types, 0, 1 << 10) /* 0: no token type embedding */                        \
+    X(uint32_t, n_labels, 0, 1 << 20)      /* columns of the classifier; 0 without a head */       \
+    X(float, layer_norm_eps, 0, 1)
+
+/* Choices of the config: X(type, name, LIST). */
+#define BERT_CONFIG_CHOICES(X)                                                                     \
+    X(bert_activation, activation, BERT_ACTIVATIONS)        /* between the two dense layers */     \
+    X(bert_activation, pooler_activation, BERT_ACTIVATIONS) /* "none": there is no pooler */       \
+    X(bert_head, head, BERT_HEADS)
+
+typedef struct bert_config {
+#define BERT_CONFIG_NUMBER(type, name, least, most) type name;
+#define BERT_CONFIG_CHOICE(type, name, list) type name;
+    BERT_CONFIG_NUMBERS(BERT_CONFIG_NUMBER) BERT_CONFIG_CHOICES(BERT_CONFIG_CHOICE)
+#undef BERT_CONFIG_NUMBER
+#undef BERT_CONFIG_CHOICE
+} bert_config;
+
+/* All zeros: a config without a value for any field. */
+void bert_config_init(bert_config *config);
+
+/* Sets the field called `name`. UNKNOWN_FIELD, or BAD_FIELD where the value is not a whole number
+ * (but for layer_norm_eps), out of range, or no known choice. */
+bert_status bert_config_set_number(bert_config *config, const char *name, double value,
+                                   bert_error *error);
+bert_status bert_config_set_choice(bert_config *config, const char *name, const char *value,
+                                   bert_error *error);
+
+/* -------------------------------------------------------------------------------- tensors -- */
+
+/* X(NAME, bytes an element): NAME as in safetensors. */
+#define BERT_DTYPES(X)                                                                             \
+    X(F32, 4)                                                                                      \
+    X(F16, 2)                                                                                      \
+    X(I8, 1)
+
+typedef enum bert_dtype {
+#define BERT_DTYPE_ENUM(name, size) BERT_DTYPE_##name,
+    BERT_DTYPES(BERT_DTYPE_ENUM)
+#undef BERT_DTYPE_ENUM
+} bert_dtype;
+
+#define BERT_MAX_RANK 4
+#define BERT_MAX_NAME 63 /* bytes of a tensor's name */
+
+/*
+ * A tensor where it lies, row-major, little-endian. Names and shapes, H = hidden_size,
+ * I = intermediate_size, N = 0 .. n_layers - 1:
+ *
+ *     embeddings.word.weight        table [vocab_size, H]
+ *     embeddings.position.weight    table [n_positions, H]
+ *     embeddings.token_type.weight  table [n_token_types, H]              if n_token_types > 0
+ *     embeddings.norm               .weight [H]  .bias [H]
+ *     layers.N.attention.query      matrix H -> H, .bias [H]; likewise .key .value .output
+ *     layers.N.attention.norm       .weight [H]  .bias [H]
+ *     layers.N.intermediate         matrix H -> I, .bias [I]
+ *     layers.N.output               matrix I -> H, .bias [H]
+ *     layers.N.output.norm          .weight [H]  .bias [H]
+ *     pooler                        matrix H -> H, .bias [H]              with a pooler
+ *     classifier                    matrix H -> n_labels, .bias [n_labels]
+ *
+ * A matrix K -> M is stored in panels of BERT_PANEL output columns, the way the kernels read it:
+ * NAME.weight [ceil(M / 8), K, 8], element [p][k][j] multiplies input k for output 8 p + j; columns
+ * past M are zeros. Matrices and tables are F32, F16 or I8. An I8 one has NAME.scale, F32 [M] (a
+ * scale an output column) or [rows] (a scale a table row): value = integer * scale, integers in
+ * -127 .. 127. Everything else is F32.
+ */
+typedef struct bert_tensor {
+    const char *name;
+    bert_dtype dtype;
+    uint32_t rank;
+    uint32_t shape[BERT_MAX_RANK];
+    const void *data; /* on a multiple of BERT_ALIGNMENT */
+    size_t n_bytes;
+} bert_tensor;
+
+/* ---------------------------------------------------------------------------------- model -- */
+
+typedef struct bert_model bert_model;
+
+/* Bytes that a model of this config needs besides its tensors. Checks the whole config. */
+bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_error *error);
+
+/* Binds the tensors by name, dtype and shape. `memory` is on BERT_ALIGNMENT and has at least
+ * bert_model_bytes() bytes. Every tensor must be there and explained by the config. */
+bert_status bert_model_open(const bert_config *config, const bert_tensor *tensors,
+                            size_t n_tensors, void *memory, size_t n_bytes, bert_model **model,
+                            bert_error *error);
+
+/* -------------------------------------------------------------------------------- session -- */
+
+typedef struct bert_session bert_session;
+
+/* Zero means the default. */
+typedef struct bert_options {
+    uint32_t max_tokens;          /* of a batch; default 4096, at least max_sequence_tokens */
+    uint32_t max_sequence_tokens; /* of one sequence; default and at most n_positions */
+    uint32_t n_threads;           /* wanted; this version has one, whatever is asked */
+} bert_options;
+
+/* Bytes of the one block in which a session of these options encodes. */
+bert_status bert_session_bytes(const bert_model *model, const bert_options *options,
+                               size_t *n_bytes, bert_error *error);
+bert_status bert_session_open(const bert_model *model, const bert_options *options, void *memory,
+                              size_t n_bytes, bert_session **session, bert_error *error);
+
+/* Threads that the session really runs on, the caller's included. */
+uint32_t bert_session_threads(const bert_session *session);
+
+/* A ragged batch: sequences of any lengths laid end to end. No padding is ever computed. */
+typedef struct bert_batch {
+    uint32_t n_sequences;
+    const uint32_t *lengths;     /* [n_sequences], each >= 1; T = their sum */
+    const uint32_t *ids;         /* [T] */
+    const uint32_t *token_types; /* [T], or NULL: all 0 */
+    const uint32_t *positions;   /* [T], or NULL: 0, 1, 2, ... in each sequence */
+} bert_batch;
+
+/* X(NAME, text name, shape), T tokens and S sequences in the batch:
+ * ATTENTIONS holds for each layer, for each sequence of n tokens, [n_heads, n, n] probabilities.
+ * HIDDEN_STATES holds the embeddings' output, then every layer's. */
+#define BERT_OUTPUTS(X)                                                                            \
+    X(LAST_HIDDEN_STATE, "last_hidden_state") /* [T, H] */                                         \
+    X(POOLER_OUTPUT, "pooler_output")         /* [S, H] */                                         \
+    X(LOGITS, "logits")                       /* [S, n_labels] */                                  \
+    X(HIDDEN_STATES, "hidden_states")         /* [n_layers + 1, T, H] */                           \
+    X(ATTENTIONS, "attentions")               /* [n_layers, sum over sequences n_heads n n] */
+
+typedef enum bert_output {
+#define BERT_OUTPUT_ENUM(name, text) BERT_OUTPUT_##name,
+    BERT_OUTPUTS(BERT_OUTPUT_ENUM)
+#undef BERT_OUTPUT_ENUM
+    BERT_OUTPUT_COUNT
+} bert_output;
+
+/* Where to write each output; NULL: not wanted. On 4 bytes; not overlapping. */
+typedef struct bert_outputs {
+    float *data[BERT_OUTPUT_COUNT];
+} bert_outputs;
+
+/* Floats that `output` has for `batch` (only its lengths are read). NO_SUCH_OUTPUT if the model
+ * does not have it. */
+bert_status bert_output_count(const bert_model *model, bert_output output, const bert_batch *batch,
+                              size_t *count, bert_error *error);
+
+/* Encodes the batch and writes the outputs that are wanted. Everything is checked before anything
+ * is written. */
+bert_status bert_encode(bert_session *session, const bert_batch *batch,
+                        const bert_outputs *outputs, bert_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,136 @@
+#!/bin/sh
+# Installs what building and testing need and this machine lacks; silent when nothing is to do.
+#
+#   1. Node >= 20.19 must be there already: it is the one thing that is not installed here.
+#   2. Debian 12 packages (compilers, libraries, browser). Elsewhere: says exactly what to install.
+#   3. Emscripten: an emcc >= 3.1.60 on PATH is used. Else Debian 13's package is unpacked, not
+#      installed, under ~/.cache/bert-wasm: Debian 12's own is too old for relaxed SIMD, and
+#      installing Debian 13's would replace the C library.
+#   4. npm packages by the lock file.
+#
+# Every step is idempotent and can be interrupted and run again.
+set -eu
+cd "$(dirname "$0")/.."
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/bert-wasm
+emscripten=$cache/emscripten
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# --- 1. Node -----------------------------------------------------------------------------------
+
+command -v node >/dev/null || die "Node.js >= 20.19 is needed and was not found: install it, then run this again"
+node -e '
+    const [major, minor] = process.versions.node.split(".").map(Number);
+    process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1);
+' || die "Node.js >= 20.19 is needed, this is $(node --version): install a newer one, then run this again"
+
+# --- 2. system packages ------------------------------------------------------------------------
+
+packages="make gcc libc6-dev clang-19 lld-19 llvm-19 libclang-rt-19-dev clang-format-19 valgrind
+    protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcjson-dev libssl-dev libsimde-dev
+    chromium"
+
+is_debian_12() {
+    [ -r /etc/os-release ] && (. /etc/os-release && [ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = 12 ])
+}
+
+if is_debian_12; then
+    missing=
+    for package in $packages; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+            missing="$missing $package"
+    done
+    if [ -n "$missing" ]; then
+        say "installing Debian packages:$missing"
+        if [ "$(id -u)" = 0 ]; then sudo=; else
+            command -v sudo >/dev/null || die "root or sudo is needed to install:$missing"
+            sudo=sudo
+        fi
+        export DEBIAN_FRONTEND=noninteractive
+        $sudo apt-get update -qq >&2
+        # shellcheck disable=SC2086
+        $sudo apt-get install -y -qq --no-install-recommends $missing >"${TMPDIR:-/tmp}/bert-wasm-apt.$$" 2>&1 || {
+            tail -n 20 "${TMPDIR:-/tmp}/bert-wasm-apt.$$" >&2
+            die "apt-get could not install:$missing"
+        }
+        rm -f "${TMPDIR:-/tmp}/bert-wasm-apt.$$"
+    fi
+else
+    missing=
+    for tool in make cc clang protoc-c valgrind; do
+        command -v "$tool" >/dev/null || missing="$missing $tool"
+    done
+    for header in protobuf-c/protobuf-c.h onnx/onnx.proto cjson/cJSON.h openssl/evp.h simde/wasm/simd128.h; do
+        found=
+        for dir in /usr/include /usr/local/include /opt/homebrew/include; do
+            if [ -e "$dir/$header" ]; then found=1; fi
+        done
+        [ -n "$found" ] || missing="$missing $header"
+    done
+    [ -z "$missing" ] || die "this system is not Debian 12, so nothing was installed. Missing:$missing
+  Install: make, a C11 compiler and clang (with its sanitizer runtime), valgrind, Chromium, protobuf-c (library and
+  protoc-c), the ONNX protobuf definition (onnx/onnx.proto), cJSON, OpenSSL (libcrypto), SIMDe,
+  and Emscripten >= 3.1.60. Their names on Debian: $(echo $packages)"
+fi
+
+# --- 3. Emscripten -----------------------------------------------------------------------------
+
+emcc_is_good() {
+    "$1" --version 2>/dev/null | head -n 1 | awk '
+        { for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+\.[0-9]+\.[0-9]+/) { split($i, v, "."); exit } }
+        END { exit !(v[1] > 3 || (v[1] == 3 && (v[2] > 1 || (v[2] == 1 && v[3] + 0 >= 60)))) }'
+}
+
+unpack_emscripten() {
+    say "unpacking Emscripten from Debian 13 into $emscripten (about 250 MB to download)"
+    root=$emscripten/root
+    rm -rf "$emscripten"
+    mkdir -p "$root" "$emscripten/apt/lists/partial" "$emscripten/apt/cache/archives/partial" "$emscripten/debs"
+
+    # The mirror is the one this system uses; apt's own lists and state stay as they are.
+    mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
+        awk '$2 == "bookworm" { print $1; exit }')
+    [ -n "$mirror" ] || die "no Debian 12 mirror found in apt's configuration"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$emscripten/apt/trixie.list"
+    set -- -qq -o "Dir::Etc::sourcelist=$emscripten/apt/trixie.list" -o Dir::Etc::sourceparts=- \
+        -o "Dir::State::Lists=$emscripten/apt/lists" -o "Dir::Cache=$emscripten/apt/cache" \
+        -o APT::Sandbox::User=root
+    apt-get "$@" update >&2
+    (cd "$emscripten/debs" && apt-get "$@" download emscripten/trixie binaryen/trixie libc6/trixie \
+        libstdc++6/trixie libgcc-s1/trixie gcc-14-base/trixie >&2)
+    for deb in "$emscripten"/debs/*.deb; do dpkg -x "$deb" "$root"; done
+
+    # Binaryen's programs need Debian 13's C library beside them.
+    loader=$(find "$root"/usr/lib* -name 'ld-linux-*.so.*' | head -n 1)
+    libraries=$(dirname "$(find "$root/usr/lib" -name 'libstdc++.so.6' | head -n 1)")
+    mkdir -p "$emscripten/binaryen/bin"
+    for tool in wasm-opt wasm-emscripten-finalize wasm-metadce wasm2js wasm-ctor-eval wasm-split wasm-dis wasm-as; do
+        printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' \
+            "$loader" "$libraries" "$root/usr/bin/$tool" >"$emscripten/binaryen/bin/$tool"
+        chmod +x "$emscripten/binaryen/bin/$tool"
+    done
+    sed -e "s|^LLVM_ROOT.*|LLVM_ROOT = '/usr/bin'|" -e "s|^BINARYEN_ROOT.*|BINARYEN_ROOT = '$emscripten/binaryen'|" \
+        "$root/usr/share/emscripten/.emscripten" >"$emscripten/config"
+    printf '#!/bin/sh\nEM_CONFIG=%s exec %s "$@"\n' \
+        "$emscripten/config" "$root/usr/share/emscripten/emcc" >"$emscripten/emcc"
+    chmod +x "$emscripten/emcc"
+    rm -rf "$emscripten/debs" "$emscripten/apt"
+    emcc_is_good "$emscripten/emcc" || die "the unpacked Emscripten does not run: remove $emscripten and try again"
+    touch "$emscripten/complete"
+}
+
+if ! emcc_is_good emcc && [ ! -e "$emscripten/complete" ]; then
+    is_debian_12 || die "Emscripten >= 3.1.60 is needed: put its emcc on PATH (for example by emsdk)"
+    unpack_emscripten
+fi
+
+# --- 4. npm packages ---------------------------------------------------------------------------
+
+# npm writes node_modules/.package-lock.json when it is done: older than our lock file means stale.
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+    say "installing npm packages"
+    npm ci --silent --no-fund --no-audit --ignore-scripts >&2
+    touch node_modules/.package-lock.json
+fi
