@@ -1,5 +1,5 @@
 /*
- * bert.h - BERT-family encoders on 128-bit SIMD, in one thread of the caller's.
+ * bert.h - BERT-family encoders on 128-bit SIMD, under the caller's control.
  *
  * The core knows no files, no JSON and no allocator: the caller says what the model is (a config),
  * hands over tensors where they lie, and gives two blocks of memory whose sizes it first asks for.
@@ -71,7 +71,7 @@ extern "C" {
     X(OUT_OF_MEMORY, "the block of memory is smaller than asked for")                              \
     X(BATCH_TOO_LARGE, "the batch is larger than the session was opened for")                      \
     X(SEQUENCE_TOO_LONG, "a sequence is longer than the session or the model allows")              \
-    X(EMPTY_SEQUENCE, "a sequence has no tokens")                                                  \
+    X(EMPTY_SEQUENCE, "a sequence has no tokens to attend to")                                     \
     X(BAD_TOKEN_ID, "a token id is not in the vocabulary")                                         \
     X(BAD_TOKEN_TYPE, "a token type is not one of the model's")                                    \
     X(BAD_POSITION, "a position is beyond the model's position embeddings")                        \
@@ -85,7 +85,8 @@ typedef enum bert_status {
 
 #define BERT_SUBJECT_BYTES 64
 
-/* What went wrong, for a message: the field, tensor or output it is about, and up to two numbers. */
+/* What went wrong, for a message: the field, tensor or output it is about, and up to two numbers.
+ */
 typedef struct bert_error {
     bert_status status;
     char subject[BERT_SUBJECT_BYTES]; /* always terminated, cut if longer */
@@ -176,6 +177,9 @@ typedef enum bert_dtype {
 #undef BERT_DTYPE_ENUM
 } bert_dtype;
 
+/* "F32", ...; "" for a number that is no dtype. A static string. */
+const char *bert_dtype_name(bert_dtype dtype);
+
 #define BERT_MAX_RANK 4
 #define BERT_MAX_NAME 63 /* bytes of a tensor's name */
 
@@ -219,9 +223,8 @@ bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_er
 
 /* Binds the tensors by name, dtype and shape. `memory` is on BERT_ALIGNMENT and has at least
  * bert_model_bytes() bytes. Every tensor must be there and explained by the config. */
-bert_status bert_model_open(const bert_config *config, const bert_tensor *tensors,
-                            size_t n_tensors, void *memory, size_t n_bytes, bert_model **model,
-                            bert_error *error);
+bert_status bert_model_open(const bert_config *config, const bert_tensor *tensors, size_t n_tensors,
+                            void *memory, size_t n_bytes, bert_model **model, bert_error *error);
 
 /* -------------------------------------------------------------------------------- session -- */
 
@@ -229,7 +232,7 @@ typedef struct bert_session bert_session;
 
 /* Zero means the default. */
 typedef struct bert_options {
-    uint32_t max_tokens;          /* of a batch; default 4096, at least max_sequence_tokens */
+    uint32_t max_tokens;          /* of a batch; default 1024; at least max_sequence_tokens */
     uint32_t max_sequence_tokens; /* of one sequence; default and at most n_positions */
     uint32_t n_threads;           /* wanted; this version has one, whatever is asked */
 } bert_options;
@@ -250,6 +253,8 @@ typedef struct bert_batch {
     const uint32_t *ids;         /* [T] */
     const uint32_t *token_types; /* [T], or NULL: all 0 */
     const uint32_t *positions;   /* [T], or NULL: 0, 1, 2, ... in each sequence */
+    const uint8_t *attended;     /* [T], or NULL: all 1; a token with 0 is computed but no token
+                                  * attends to it; a sequence has at least one token with 1 */
 } bert_batch;
 
 /* X(NAME, text name, shape), T tokens and S sequences in the batch:
@@ -266,8 +271,11 @@ typedef enum bert_output {
 #define BERT_OUTPUT_ENUM(name, text) BERT_OUTPUT_##name,
     BERT_OUTPUTS(BERT_OUTPUT_ENUM)
 #undef BERT_OUTPUT_ENUM
-    BERT_OUTPUT_COUNT
+        BERT_OUTPUT_COUNT
 } bert_output;
+
+/* "logits", ..., as in the list above; "" for a number that is no output. A static string. */
+const char *bert_output_name(bert_output output);
 
 /* Where to write each output; NULL: not wanted. On 4 bytes; not overlapping. */
 typedef struct bert_outputs {
@@ -281,8 +289,8 @@ bert_status bert_output_count(const bert_model *model, bert_output output, const
 
 /* Encodes the batch and writes the outputs that are wanted. Everything is checked before anything
  * is written. */
-bert_status bert_encode(bert_session *session, const bert_batch *batch,
-                        const bert_outputs *outputs, bert_error *error);
+bert_status bert_encode(bert_session *session, const bert_batch *batch, const bert_outputs *outputs,
+                        bert_error *error);
 
 #ifdef __cplusplus
 }

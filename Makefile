@@ -1,0 +1,180 @@
+# bert-wasm. `make` prints the targets. Everything that is built goes to build/.
+#
+# config=release|debug|sanitize|scalar chooses the native build: release in build/native, the
+# others beside it. scalar compiles the kernels without SIMD instructions.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+config ?= release
+version := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
+
+# The converted default model, and the export it is made from (`make model`).
+model := web-demo/models/sentiment-minilm-l6-q8.safetensors
+MODEL_ONNX ?= ../shared/models/sentiment-minilm-l6
+
+.PHONY: help setup build native wasm js site run test test-c test-js test-browser serve bench \
+	model format lint clean
+
+help: ## print the targets
+	@echo 'make TARGET [config=release|debug|sanitize|scalar]'
+	@sed -n 's/^\([a-z-]*\):.*## /    \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: ## install what is missing: packages, Emscripten, npm packages
+	@tools/setup.sh
+
+build: native wasm js site ## build everything
+
+# --- native: the converter and the C tests -------------------------------------------------------
+
+native := build/native$(if $(filter-out release,$(config)),-$(config))
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+# Contracted multiply-adds would give other bits than wasm.
+cflags := -std=c11 -D_GNU_SOURCE -ffp-contract=off -g $(warnings) -MMD -MP \
+	-Icore -Iconverter -I$(native)/gen
+ldflags :=
+CC := gcc
+ifeq ($(config),release)
+cflags += -O3
+else ifeq ($(config),debug)
+cflags += -O0
+else ifeq ($(config),scalar)
+cflags += -O3 -DSIMDE_NO_NATIVE
+else ifeq ($(config),sanitize)
+CC := clang-19
+# SIMDe asks for loops to be vectorised; clang says where it did not.
+cflags += -Wno-pass-failed
+cflags += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ldflags += -fsanitize=address,undefined
+else
+$(error config is release, debug, sanitize or scalar, not '$(config)')
+endif
+
+core_sources := $(wildcard core/*.c)
+converter_sources := $(wildcard converter/*.c)
+c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
+test_objects := $(patsubst %.c,$(native)/%.o,$(filter-out $(wildcard tests/c/test_*.c),$(wildcard tests/c/*.c)))
+core_objects := $(core_sources:%.c=$(native)/%.o)
+converter_objects := $(converter_sources:%.c=$(native)/%.o) $(native)/gen/onnx.pb-c.o
+converter_libraries := -lprotobuf-c -lcjson -lcrypto
+
+native: $(native)/bert-convert ## build the converter
+
+$(native)/bert-convert: $(converter_objects) $(core_objects)
+	$(CC) $(ldflags) $^ $(converter_libraries) -lm -o $@
+
+$(native)/gen/onnx.pb-c.c $(native)/gen/onnx.pb-c.h &:
+	@mkdir -p $(native)/gen
+	protoc-c -I /usr/include --c_out=$(native)/gen onnx/onnx.proto
+	mv $(native)/gen/onnx/onnx.pb-c.* $(native)/gen/ && rmdir $(native)/gen/onnx
+	sed -i 's|"onnx/onnx.pb-c.h"|"onnx.pb-c.h"|' $(native)/gen/onnx.pb-c.c
+
+$(converter_objects): $(native)/gen/onnx.pb-c.h
+
+$(native)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(cflags) -c $< -o $@
+
+$(native)/gen/%.o: $(native)/gen/%.c
+	$(CC) $(cflags) -c $< -o $@
+
+# Every test links the core and the parts of the converter that are not its main().
+$(native)/test_%: $(native)/tests/c/test_%.o $(test_objects) \
+		$(core_objects) $(filter-out %/main.o,$(converter_objects))
+	$(CC) $(ldflags) $^ $(converter_libraries) -lm -o $@
+
+-include $(shell find build/native* -name '*.d' 2>/dev/null)
+
+# --- WebAssembly -----------------------------------------------------------------------------------
+
+emscripten := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/emscripten/emcc
+EMCC ?= $(if $(wildcard $(emscripten)),$(emscripten),emcc)
+# No glue code: the module imports nothing, JavaScript grows its memory.
+emcflags := -std=c11 -O3 -flto -DNDEBUG -DBERT_WASM_VERSION='"$(version)"' -msimd128 \
+	-ffp-contract=off -Wall -Wextra -Werror --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
+	-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=1MB -sSTACK_SIZE=64KB
+engines := build/dist/engine-base.wasm build/dist/engine-relaxed.wasm
+
+wasm: $(engines) ## build the WebAssembly engines
+
+build/dist/engine-base.wasm: simd :=
+build/dist/engine-relaxed.wasm: simd := -mrelaxed-simd
+$(engines): wasm/engine.c $(core_sources) $(wildcard core/*.h) package.json Makefile
+	@mkdir -p $(@D)
+	$(EMCC) $(emcflags) $(simd) -o $@ wasm/engine.c $(core_sources)
+	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
+
+# --- JavaScript ------------------------------------------------------------------------------------
+
+js_sources := $(shell find js -name '*.js' 2>/dev/null)
+dist_model := build/dist/models/$(notdir $(model))
+
+js: build/dist/.built $(dist_model) ## bundle the JavaScript and write its types
+
+build/dist/.built: $(js_sources) js/build.mjs tsconfig.json package.json
+	node js/build.mjs build/dist
+	@touch $@
+
+$(dist_model): $(model)
+	@mkdir -p $(@D)
+	cp $< $@
+
+# --- the page --------------------------------------------------------------------------------------
+
+site: wasm js ## assemble the static page in build/site
+	@mkdir -p build/site
+	cp -R $(filter-out web-demo/models web-demo/serve.js,$(wildcard web-demo/*)) build/site/
+	rm -rf build/site/bert-wasm && cp -R build/dist build/site/bert-wasm
+
+serve: setup site ## serve the page on http://localhost:8080
+	node web-demo/serve.js build/site 8080
+
+# --- running and testing -----------------------------------------------------------------------------
+
+samples := 'What a wonderful film, I laughed all the way through.' \
+	'The plot is thin and the jokes fall flat.' \
+	'Battery died after two days and support never answered.' \
+	'The food was great and the staff could not have been kinder.' \
+	'An utterly forgettable two hours.'
+
+run: setup ## install, build, and print the sentiment of some sentences
+	@$(MAKE) --no-print-directory build
+	node build/dist/cli.js classify $(samples)
+
+test: setup ## install, build, and run every test
+	@$(MAKE) --no-print-directory lint build test-c test-js test-browser
+
+test-c: ## C tests, in the release, scalar and sanitize builds
+	@for config in release scalar sanitize; do \
+		$(MAKE) --no-print-directory config=$$config run-c-tests || exit 1; done
+
+.PHONY: run-c-tests
+run-c-tests: $(c_tests) $(native)/bert-convert
+	@for test in $(c_tests); do ./$$test || { echo "FAILED: $$test"; exit 1; }; done
+
+test-js: native wasm js ## JavaScript tests, on the built package
+	node --test 'tests/js/*.test.js'
+
+test-browser: site ## the page in a real browser
+	node --test 'tests/browser/*.test.js'
+
+bench: setup build ## time the engine
+	node bench/bench.js
+
+model: setup native ## rebuild the bundled model from $MODEL_ONNX
+	@mkdir -p $(dir $(model))
+	build/native/bert-convert $(MODEL_ONNX) -o $(model) --dtype q8 --name sentiment-minilm-l6
+
+format: ## format the C sources
+	clang-format-19 -i $(c_files)
+
+c_files := $(wildcard core/*.[ch] converter/*.[ch] wasm/*.[ch] tests/c/*.[ch])
+
+lint: ## check formatting and types
+	@clang-format-19 --dry-run -Werror $(c_files)
+	@npx --no-install tsc -p tsconfig.json --noEmit
+
+clean: ## remove everything that was built
+	rm -rf build

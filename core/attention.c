@@ -1,0 +1,96 @@
+/*
+ * attention.c - scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), per sequence and
+ * head: softmax(Q K' / sqrt d) V.
+ *
+ * Keys and values of a head are packed into panels, so that both products are the dense layer's
+ * kernel: scores = Q x (K' as a matrix d -> n), context = P x (V as a matrix n -> d). Only
+ * QUERY_BLOCK rows of scores exist at a time, so memory is linear in the sequence's length.
+ *
+ * The context of a block of queries overwrites those queries: nobody reads them again.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* K' of one head: panel p has key rows 8 p .. 8 p + 7 side by side for each of the d inputs. */
+static void pack_keys(const float *key, size_t stride, const uint8_t *attended, uint32_t n,
+                      uint32_t dim, float *panels)
+{
+    uint32_t column = 0;
+    for (uint32_t t = 0; t < n; t++) {
+        if (attended && !attended[t])
+            continue;
+        float *panel = panels + (size_t)(column / BERT_PANEL) * dim * BERT_PANEL;
+        for (uint32_t i = 0; i < dim; i++)
+            panel[i * BERT_PANEL + column % BERT_PANEL] = key[t * stride + i];
+        column++;
+    }
+    /* The columns that fill the last panel are computed, never stored: any finite number will do.
+     */
+    for (; column % BERT_PANEL; column++) {
+        float *panel = panels + (size_t)(column / BERT_PANEL) * dim * BERT_PANEL;
+        for (uint32_t i = 0; i < dim; i++)
+            panel[i * BERT_PANEL + column % BERT_PANEL] = 0;
+    }
+}
+
+/* V of one head: panel p has columns 8 p .. 8 p + 7 of every row. */
+static void pack_values(const float *value, size_t stride, const uint8_t *attended, uint32_t n,
+                        uint32_t dim, uint32_t n_keys, float *panels)
+{
+    for (uint32_t column = 0; column < dim; column += BERT_PANEL) {
+        uint32_t n_columns = dim - column < BERT_PANEL ? dim - column : BERT_PANEL;
+        float *panel = panels + (size_t)column * n_keys;
+        for (uint32_t t = 0; t < n; t++) {
+            if (attended && !attended[t])
+                continue;
+            memcpy(panel, value + t * stride + column, n_columns * sizeof(float));
+            memset(panel + n_columns, 0, (BERT_PANEL - n_columns) * sizeof(float));
+            panel += BERT_PANEL;
+        }
+    }
+}
+
+/* Rows of probabilities, with zeros where a token is not attended to. */
+static void copy_probabilities(const float *scores, uint32_t n_rows, uint32_t n_keys,
+                               const uint8_t *attended, uint32_t n, float *probabilities)
+{
+    for (uint32_t r = 0; r < n_rows; r++, scores += n_keys)
+        for (uint32_t t = 0, key = 0; t < n; t++)
+            *probabilities++ = attended && !attended[t] ? 0 : scores[key++];
+}
+
+void attention_sequence(const bert_session *session, uint32_t first, uint32_t n,
+                        const uint8_t *attended, float *probabilities)
+{
+    const bert_config *config = &session->model->config;
+    size_t hidden = config->hidden_size;
+    uint32_t dim = config->hidden_size / config->n_heads;
+    float scale = 1.0f / sqrtf((float)dim);
+    uint32_t n_keys = n;
+    if (attended)
+        for (uint32_t t = 0; t < n; t++)
+            n_keys -= !attended[t];
+
+    matrix keys = {.n_in = dim, .n_out = n_keys, .panels = session->key_panels};
+    matrix values = {.n_in = n_keys, .n_out = dim, .panels = session->value_panels};
+    for (uint32_t head = 0; head < config->n_heads; head++) {
+        size_t at = first * hidden + head * dim;
+        pack_keys(session->key + at, hidden, attended, n, dim, session->key_panels);
+        pack_values(session->value + at, hidden, attended, n, dim, n_keys, session->value_panels);
+        for (uint32_t row = 0; row < n; row += QUERY_BLOCK) {
+            uint32_t n_rows = n - row < QUERY_BLOCK ? n - row : QUERY_BLOCK;
+            float *query = session->query + at + row * hidden;
+            gemm_f32(query, hidden, n_rows, &keys, BERT_ACTIVATION_NONE, NULL, session->scores,
+                     n_keys, NULL);
+            ops_softmax(session->scores, n_keys, n_rows, n_keys, scale);
+            if (probabilities) {
+                copy_probabilities(session->scores, n_rows, n_keys, attended, n, probabilities);
+                probabilities += (size_t)n_rows * n;
+            }
+            gemm_f32(session->scores, n_keys, n_rows, &values, BERT_ACTIVATION_NONE, NULL, query,
+                     hidden, NULL);
+        }
+    }
+}

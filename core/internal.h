@@ -1,0 +1,136 @@
+/*
+ * internal.h - what the core's files share: weights, scratch, kernels. Every pointer to numbers has
+ * its shape beside it; T tokens in the batch, H hidden_size, I intermediate_size, R rows.
+ */
+#ifndef BERT_INTERNAL_H
+#define BERT_INTERNAL_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bert.h"
+
+/* -------------------------------------------------------------------------------- weights -- */
+
+/* A dense layer y = x W + b, W in panels as bert_tensor describes them. */
+typedef struct matrix {
+    uint32_t n_in, n_out;
+    bert_dtype dtype;
+    const void *panels; /* [ceil(n_out / BERT_PANEL), n_in, BERT_PANEL] */
+    const float *scale; /* [n_out], I8 only */
+    const float *bias;  /* [n_out], or NULL */
+} matrix;
+
+/* Rows to look up. */
+typedef struct table {
+    uint32_t n_rows, n_columns;
+    bert_dtype dtype;
+    const void *rows;   /* [n_rows, n_columns] */
+    const float *scale; /* [n_rows], I8 only */
+} table;
+
+typedef struct norm {
+    const float *weight, *bias; /* [H] */
+} norm;
+
+typedef struct layer {
+    matrix query, key, value, attention_output; /* H -> H */
+    norm attention_norm;
+    matrix intermediate; /* H -> I */
+    matrix output;       /* I -> H */
+    norm output_norm;
+} layer;
+
+struct bert_model {
+    bert_config config;
+    table word, position, token_type;
+    norm embeddings_norm;
+    layer *layers; /* [n_layers] */
+    matrix pooler, classifier;
+};
+
+/* -------------------------------------------------------------------------------- scratch -- */
+
+/* Rows of activations that go through the two dense layers of the feed-forward block at a time:
+ * many enough to pay for widening a panel, few enough that [ROW_BLOCK, I] stays in the cache. */
+#define ROW_BLOCK 128
+
+/* Query rows whose attention scores are held at a time. */
+#define QUERY_BLOCK 32
+
+struct bert_session {
+    const bert_model *model;
+    uint32_t max_tokens, max_sequence_tokens;
+    float *hidden;       /* [max_tokens, H] */
+    float *query;        /* [max_tokens, H]; attention leaves its result here */
+    float *key, *value;  /* [max_tokens, H] */
+    float *intermediate; /* [ROW_BLOCK, I] */
+    float *panel;        /* [max(H, I), BERT_PANEL]: one widened weight panel */
+    float *key_panels; /* [ceil(n / BERT_PANEL), H / n_heads, BERT_PANEL], n max_sequence_tokens */
+    float *value_panels; /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
+    float *scores;       /* [QUERY_BLOCK, n] */
+};
+
+/* ---------------------------------------------------------------------- errors and config -- */
+
+/* Fills `error` if there is one and returns `status`. */
+bert_status error_set(bert_error *error, bert_status status, const char *subject, int64_t value,
+                      int64_t limit);
+
+/* Whether the fields are in range and fit together. */
+bert_status config_check(const bert_config *config, bert_error *error);
+
+/* ---------------------------------------------------------------------------------- arena -- */
+
+/* Carves a block of memory. With base NULL it only counts, so that one function both sizes and
+ * lays out. `n_bytes` is 64-bit so that no config can make it wrap. */
+typedef struct arena {
+    char *base;
+    uint64_t n_bytes;
+} arena;
+
+/* `count` elements of `size` bytes on BERT_ALIGNMENT; NULL when only counting. */
+static inline void *arena_take(arena *arena, uint64_t count, uint64_t size)
+{
+    void *start = arena->base ? arena->base + arena->n_bytes : NULL;
+    uint64_t n_bytes = count * size;
+    arena->n_bytes += (n_bytes + BERT_ALIGNMENT - 1) / BERT_ALIGNMENT * BERT_ALIGNMENT;
+    return start;
+}
+
+/* -------------------------------------------------------------------------------- kernels -- */
+
+/* c = activation(a W + bias) + residual. `residual` may be NULL, or `c` itself. `panel` is scratch
+ * of [n_in, BERT_PANEL]. */
+void gemm_f32(const float *a, size_t a_stride, /* [R, n_in] */
+              uint32_t n_rows,                 /* R */
+              const matrix *w,                 /* n_in -> n_out */
+              bert_activation activation,      /* applied before the residual is added */
+              const float *residual,           /* [R, n_out], stride c_stride */
+              float *c, size_t c_stride,       /* [R, n_out] */
+              float *panel);
+
+/* x = (x - mean) / sqrt(variance + eps) * weight + bias of each row, in place: Ba, Kiros & Hinton
+ * 2016, "Layer Normalization", equation 4. */
+void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm *norm, float eps);
+
+/* Each row becomes exp(scale x - max) / sum. x: [n_rows, n_columns], stride `stride`. */
+void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale);
+
+/* out = table[row], widened. `out`: [n_columns]. `add`: out += instead. */
+void ops_table_row(const table *table, uint32_t row, float *out, int add);
+
+/* ------------------------------------------------------------------------------- encoding -- */
+
+/* Scaled dot-product attention of one sequence of n tokens, every head; reads and overwrites
+ * session->query from row `first`. `attended` [n] or NULL. `probabilities` [n_heads, n, n] or
+ * NULL. */
+void attention_sequence(const bert_session *session, uint32_t first, uint32_t n,
+                        const uint8_t *attended, float *probabilities);
+
+/* Head outputs from the last hidden states in session->hidden; overwrites session->query and
+ * session->key. */
+void head_run(const bert_session *session, const bert_batch *batch, const bert_outputs *outputs);
+
+#endif

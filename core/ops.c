@@ -1,0 +1,93 @@
+/* ops.c - the operations between the products: layer norm, softmax, table look-up. */
+#include <math.h>
+#include <string.h>
+
+#include "internal.h"
+#include "simd.h"
+#include "vector_math.h"
+
+/* Sum of row[i], or of (row[i] - mean)^2: both in lanes of four, then across. */
+static float row_sum(const float *row, uint32_t n)
+{
+    v128_t sum = wasm_f32x4_const(0, 0, 0, 0);
+    for (uint32_t i = 0; i < n; i += 4)
+        sum = wasm_f32x4_add(sum, simd_load_first(row + i, n - i, 0));
+    return simd_sum(sum);
+}
+
+static float row_squares(const float *row, uint32_t n, float mean)
+{
+    v128_t sum = wasm_f32x4_const(0, 0, 0, 0), centre = wasm_f32x4_splat(mean);
+    for (uint32_t i = 0; i < n; i += 4) {
+        v128_t x = wasm_f32x4_sub(simd_load_first(row + i, n - i, mean), centre);
+        sum = simd_madd(x, x, sum);
+    }
+    return simd_sum(sum);
+}
+
+/* Two passes: the mean first, so that large equal values do not cancel. */
+void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm *norm, float eps)
+{
+    for (uint32_t r = 0; r < n_rows; r++, x += n_columns) {
+        float mean = row_sum(x, n_columns) / (float)n_columns;
+        float variance = row_squares(x, n_columns, mean) / (float)n_columns;
+        v128_t centre = wasm_f32x4_splat(mean);
+        v128_t inverse = wasm_f32x4_splat(1.0f / sqrtf(variance + eps));
+        for (uint32_t i = 0; i < n_columns; i += 4) {
+            uint32_t n = n_columns - i;
+            v128_t y = wasm_f32x4_sub(simd_load_first(x + i, n, 0), centre);
+            y = wasm_f32x4_mul(y, inverse);
+            y = simd_madd(y, simd_load_first(norm->weight + i, n, 0),
+                          simd_load_first(norm->bias + i, n, 0));
+            simd_store_first(x + i, y, n);
+        }
+    }
+}
+
+void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale)
+{
+    v128_t scales = wasm_f32x4_splat(scale);
+    for (uint32_t r = 0; r < n_rows; r++, x += stride) {
+        v128_t largest = wasm_f32x4_splat(-INFINITY);
+        for (uint32_t i = 0; i < n_columns; i += 4)
+            largest = wasm_f32x4_pmax(largest, simd_load_first(x + i, n_columns - i, -INFINITY));
+        v128_t max = wasm_f32x4_splat(simd_max(largest));
+        v128_t sum = wasm_f32x4_const(0, 0, 0, 0);
+        for (uint32_t i = 0; i < n_columns; i += 4) {
+            uint32_t n = n_columns - i;
+            v128_t y = wasm_f32x4_sub(simd_load_first(x + i, n, 0), max);
+            y = math_exp(wasm_f32x4_mul(y, scales));
+            simd_store_first(x + i, y, n);
+            sum = wasm_f32x4_add(sum, n < 4 ? simd_load_first(x + i, n, 0) : y);
+        }
+        v128_t inverse = wasm_f32x4_splat(1.0f / simd_sum(sum));
+        for (uint32_t i = 0; i < n_columns; i += 4) {
+            uint32_t n = n_columns - i;
+            simd_store_first(x + i, wasm_f32x4_mul(simd_load_first(x + i, n, 0), inverse), n);
+        }
+    }
+}
+
+void ops_table_row(const table *table, uint32_t row, float *out, int add)
+{
+    uint32_t n = table->n_columns;
+    size_t at = (size_t)row * n;
+    for (uint32_t i = 0; i < n; i += 4) {
+        uint32_t left = n - i;
+        v128_t x;
+        if (table->dtype == BERT_DTYPE_F32) {
+            x = simd_load_first((const float *)table->rows + at + i, left, 0);
+        } else if (table->dtype == BERT_DTYPE_F16) {
+            uint16_t lanes[4] = {0};
+            memcpy(lanes, (const uint16_t *)table->rows + at + i, (left < 4 ? left : 4) * 2);
+            x = simd_load_f16(lanes);
+        } else {
+            int8_t lanes[4] = {0};
+            memcpy(lanes, (const int8_t *)table->rows + at + i, left < 4 ? left : 4);
+            x = wasm_f32x4_mul(simd_load_i8(lanes), wasm_f32x4_splat(table->scale[row]));
+        }
+        if (add)
+            x = wasm_f32x4_add(x, simd_load_first(out + i, left, 0));
+        simd_store_first(out + i, x, left);
+    }
+}

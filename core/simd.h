@@ -1,0 +1,95 @@
+/*
+ * simd.h - the only place that knows which 128-bit SIMD there is.
+ *
+ * Kernels are written once, in WebAssembly's own intrinsics (wasm_f32x4_add, ...):
+ *   base       wasm with -msimd128
+ *   relaxed    wasm with -msimd128 -mrelaxed-simd: multiply-add is one instruction
+ *   native     through SIMDe, so that tests, sanitizers and fuzzers run on the code that ships
+ *   scalar     SIMDe without native instructions (config=scalar): plain C, to find a wrong
+ * intrinsic
+ *
+ * Rejected: compiler vector extensions (no relaxed operations), one file per instruction set (four
+ * places for one idea).
+ */
+#ifndef BERT_SIMD_H
+#define BERT_SIMD_H
+
+#include <stddef.h>
+
+#ifdef __wasm_simd128__
+#include <wasm_simd128.h>
+#else
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/wasm/simd128.h>
+#endif
+
+/* a * b + c. Relaxed: fused on every CPU that can, so the last bit may differ from base. */
+static inline v128_t simd_madd(v128_t a, v128_t b, v128_t c)
+{
+#ifdef __wasm_relaxed_simd__
+    return wasm_f32x4_relaxed_madd(a, b, c);
+#else
+    return wasm_f32x4_add(wasm_f32x4_mul(a, b), c);
+#endif
+}
+
+/* The first `n` (1 to 4) floats at `p`, the rest `fill`: for the end of a row. */
+static inline v128_t simd_load_first(const float *p, size_t n, float fill)
+{
+    if (n >= 4)
+        return wasm_v128_load(p);
+    float lanes[4] = {fill, fill, fill, fill};
+    for (size_t i = 0; i < n; i++)
+        lanes[i] = p[i];
+    return wasm_v128_load(lanes);
+}
+
+static inline void simd_store_first(float *p, v128_t x, size_t n)
+{
+    if (n >= 4) {
+        wasm_v128_store(p, x);
+        return;
+    }
+    float lanes[4];
+    wasm_v128_store(lanes, x);
+    for (size_t i = 0; i < n; i++)
+        p[i] = lanes[i];
+}
+
+/* (lane 0 + lane 2) + (lane 1 + lane 3): one order, so that sums have the same bits everywhere. */
+static inline float simd_sum(v128_t x)
+{
+    v128_t pair = wasm_f32x4_add(x, wasm_i32x4_shuffle(x, x, 2, 3, 0, 1));
+    return wasm_f32x4_extract_lane(pair, 0) + wasm_f32x4_extract_lane(pair, 1);
+}
+
+static inline float simd_max(v128_t x)
+{
+    v128_t pair = wasm_f32x4_pmax(x, wasm_i32x4_shuffle(x, x, 2, 3, 0, 1));
+    float a = wasm_f32x4_extract_lane(pair, 0), b = wasm_f32x4_extract_lane(pair, 1);
+    return a < b ? b : a;
+}
+
+/* Four int8 at `p` as floats; eight are read by two calls. */
+static inline v128_t simd_load_i8(const int8_t *p)
+{
+    v128_t i16 = wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(p));
+    return wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(i16));
+}
+
+/*
+ * Four IEEE 754 binary16 numbers at `p` as floats, exactly. The exponent is re-biased by a
+ * multiplication with 2^112, which also makes subnormals right; infinities and NaN are set apart.
+ */
+static inline v128_t simd_load_f16(const uint16_t *p)
+{
+    v128_t half = wasm_u32x4_load16x4(p);
+    v128_t sign = wasm_i32x4_shl(wasm_v128_and(half, wasm_i32x4_splat(0x8000)), 16);
+    v128_t bits = wasm_i32x4_shl(wasm_v128_and(half, wasm_i32x4_splat(0x7fff)), 13);
+    v128_t scaled = wasm_f32x4_mul(bits, wasm_f32x4_splat(0x1p112f));
+    v128_t special = wasm_i32x4_ge(bits, wasm_i32x4_splat(0x7c00 << 13));
+    v128_t infinity = wasm_v128_or(bits, wasm_i32x4_splat(0x7f800000));
+    return wasm_v128_or(sign, wasm_v128_bitselect(infinity, scaled, special));
+}
+
+#endif

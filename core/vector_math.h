@@ -1,0 +1,111 @@
+/*
+ * vector_math.h - exp, erf, tanh and the activations, four floats at a time.
+ *
+ * Made of +, *, / and integer operations alone, so that native and base wasm give the same bits.
+ * Largest errors against double precision, checked by tests/c/test_ops.c over the whole range:
+ *
+ *     exp        3e-7 relative          gelu       1.1e-6 absolute on [-6, 6], then 2e-7 |x|
+ *     erf, tanh  4e-7 absolute          gelu_tanh  likewise
+ *
+ * erf and tanh are odd rational functions x P(x^2) / Q(x^2), fitted by tests/tools/fit_rational.py.
+ * Rejected: exp-based erf and tanh, which lose all relative precision near 0.
+ */
+#ifndef BERT_VECTOR_MATH_H
+#define BERT_VECTOR_MATH_H
+
+#include "bert.h"
+#include "simd.h"
+
+/* c[n-1] x^(n-1) + ... + c[1] x + c[0] by Horner's rule. */
+static inline v128_t math_polynomial(v128_t x, const float *c, int n)
+{
+    v128_t y = wasm_f32x4_splat(c[n - 1]);
+    for (int i = n - 2; i >= 0; i--)
+        y = simd_madd(y, x, wasm_f32x4_splat(c[i]));
+    return y;
+}
+
+static inline v128_t math_clamp(v128_t x, float bound)
+{
+    v128_t above = wasm_f32x4_pmax(wasm_f32x4_splat(-bound), x);
+    return wasm_f32x4_pmin(wasm_f32x4_splat(bound), above);
+}
+
+/*
+ * e^x for x <= 88; below -87 the result is the smallest normal number, not zero.
+ * x = n ln 2 + r with |r| <= ln 2 / 2 (ln 2 in two parts, Cody and Waite 1980), e^r by its Taylor
+ * polynomial of degree 7 (remainder below 6e-9), times 2^n in the exponent bits.
+ */
+static inline v128_t math_exp(v128_t x)
+{
+    static const float taylor[] = {1.0f,      1.0f,       1.0f / 2,   1.0f / 6,
+                                   1.0f / 24, 1.0f / 120, 1.0f / 720, 1.0f / 5040};
+    x = wasm_f32x4_pmax(wasm_f32x4_splat(-87.0f), wasm_f32x4_pmin(wasm_f32x4_splat(88.0f), x));
+    v128_t n = wasm_f32x4_nearest(wasm_f32x4_mul(x, wasm_f32x4_splat(1.44269504f)));
+    v128_t r = simd_madd(n, wasm_f32x4_splat(-0.693359375f), x);
+    r = simd_madd(n, wasm_f32x4_splat(2.12194440e-4f), r);
+    v128_t power = wasm_i32x4_trunc_sat_f32x4(n);
+    v128_t scale = wasm_i32x4_shl(wasm_i32x4_add(power, wasm_i32x4_splat(127)), 23);
+    return wasm_f32x4_mul(math_polynomial(r, taylor, 8), scale);
+}
+
+static inline v128_t math_erf(v128_t x)
+{
+    static const float p[] = {1.128379140e+00f, 1.935246234e-01f, 5.309845523e-02f,
+                              3.882294522e-03f, 2.845149049e-04f, 1.986596462e-06f};
+    static const float q[] = {1.000000000e+00f, 5.048392947e-01f, 1.153410200e-01f,
+                              1.520518448e-02f, 1.185264373e-03f, 3.741553820e-05f};
+    x = math_clamp(x, 4.0f);
+    v128_t t = wasm_f32x4_mul(x, x);
+    v128_t y = wasm_f32x4_div(math_polynomial(t, p, 6), math_polynomial(t, q, 6));
+    return math_clamp(wasm_f32x4_mul(x, y), 1.0f);
+}
+
+static inline v128_t math_tanh(v128_t x)
+{
+    static const float p[] = {9.999999999e-01f, 1.385591334e-01f, 4.094273702e-03f,
+                              3.300381494e-05f, 4.573701212e-08f, -3.174826797e-11f,
+                              2.579078082e-14f};
+    static const float q[] = {1.000000000e+00f, 4.718924657e-01f, 2.805843065e-02f,
+                              4.350712143e-04f, 1.669999426e-06f};
+    x = math_clamp(x, 9.0f);
+    v128_t t = wasm_f32x4_mul(x, x);
+    v128_t y = wasm_f32x4_div(math_polynomial(t, p, 7), math_polynomial(t, q, 5));
+    return math_clamp(wasm_f32x4_mul(x, y), 1.0f);
+}
+
+/* x Phi(x) = x (1 + erf(x / sqrt 2)) / 2: Hendrycks & Gimpel 2016, "Gaussian Error Linear Units".
+ */
+static inline v128_t math_gelu(v128_t x)
+{
+    v128_t half = wasm_f32x4_mul(x, wasm_f32x4_splat(0.5f));
+    return simd_madd(half, math_erf(wasm_f32x4_mul(x, wasm_f32x4_splat(0.707106781f))), half);
+}
+
+/* x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: the same paper, section 2. */
+static inline v128_t math_gelu_tanh(v128_t x)
+{
+    v128_t half = wasm_f32x4_mul(x, wasm_f32x4_splat(0.5f));
+    v128_t cubic = wasm_f32x4_mul(wasm_f32x4_mul(x, x), wasm_f32x4_splat(0.044715f));
+    v128_t inner = wasm_f32x4_mul(simd_madd(cubic, x, x), wasm_f32x4_splat(0.797884561f));
+    return simd_madd(half, math_tanh(inner), half);
+}
+
+static inline v128_t math_activate(v128_t x, bert_activation activation)
+{
+    switch (activation) {
+    case BERT_ACTIVATION_GELU:
+        return math_gelu(x);
+    case BERT_ACTIVATION_GELU_TANH:
+        return math_gelu_tanh(x);
+    case BERT_ACTIVATION_TANH:
+        return math_tanh(x);
+    case BERT_ACTIVATION_RELU:
+        return wasm_f32x4_pmax(wasm_f32x4_const(0, 0, 0, 0), x);
+    case BERT_ACTIVATION_NONE:
+        break;
+    }
+    return x;
+}
+
+#endif

@@ -1,0 +1,160 @@
+/**
+ * A loaded model in the worker: tokenizer and engine behind the methods that cross the thread
+ * boundary. One call at a time; the worker sees to it.
+ */
+import { Engine, chooseVariant, compile } from './engine.js';
+import { BertError } from './errors.js';
+import { load } from './loader/load.js';
+import { openSource } from './loader/source.js';
+import { cut, join, prepare, split } from './sequences.js';
+import { Tokenizer } from './tokenizer/index.js';
+import { version } from '../package.json';
+
+/** Tokens of a batch: enough for full speed, few enough that a call can be aborted soon. */
+const MAX_TOKENS = 1024;
+
+/**
+ * @typedef {string | {text: string, text_pair?: string}} TextInput
+ */
+
+/**
+ * @typedef {object} Encoded  one text's tokens, as plain arrays that can be posted
+ * @property {Uint32Array} ids
+ * @property {Uint32Array} type_ids
+ * @property {string[]} tokens
+ * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own text
+ * @property {Encoded[]} [overflow]
+ */
+
+/**
+ * @typedef {object} ModelInfo
+ * @property {string} version  of this library
+ * @property {string} name
+ * @property {string} revision
+ * @property {string} source_sha256  of the ONNX file that was converted
+ * @property {string} dtype
+ * @property {import('./loader/model_file.js').ModelConfig} config
+ * @property {boolean} tokenizer
+ * @property {boolean} verified  every chunk's SHA-256 was checked
+ * @property {'base' | 'relaxed'} variant  of the engine
+ * @property {string} reason  why that variant
+ * @property {number} threads
+ * @property {number} memory_bytes  of the engine
+ */
+
+export class Encoder {
+    /**
+     * @param {{source: string | Uint8Array | Blob, variant?: 'base' | 'relaxed'}} options
+     * @param {(loaded: number, total: number) => void} onprogress
+     * @param {AbortSignal} signal
+     */
+    static async load({ source, variant: wanted }, onprogress, signal) {
+        const { variant, reason } = chooseVariant(wanted);
+        const compiled = compile(variant);
+        compiled.catch(() => {}); // reported by the await below
+        const opened = await openSource(source, signal);
+        const engine = await Engine.create(await compiled);
+        const model = await load(opened, (n_bytes) => engine.reserve(n_bytes), () => engine.heap, onprogress);
+        engine.openModel(model);
+        engine.openSession({ max_tokens: MAX_TOKENS, max_sequence_tokens: 0 });
+        const tokenizer = model.tokenizer && Tokenizer.fromJSON(model.tokenizer);
+        return new Encoder(engine, model, tokenizer, { variant, reason });
+    }
+
+    /**
+     * @param {Engine} engine
+     * @param {import('./loader/load.js').LoadedModel} model
+     * @param {Tokenizer | null} tokenizer
+     * @param {{variant: 'base' | 'relaxed', reason: string}} choice
+     */
+    constructor(engine, { header, verified }, tokenizer, choice) {
+        this.engine = engine;
+        this.metadata = header.metadata;
+        this.config = header.config;
+        this.sizes = /** @type {Record<'hidden_size' | 'n_layers' | 'n_heads' | 'n_labels' | 'n_positions', number>} */ (header.config.encoder);
+        this.tokenizer = tokenizer;
+        this.verified = verified;
+        this.choice = choice;
+    }
+
+    /** @returns {ModelInfo} */
+    info() {
+        const { name, revision, source_sha256, dtype } = this.metadata;
+        return {
+            version, name, revision, source_sha256, dtype,
+            config: this.config,
+            tokenizer: this.tokenizer !== null,
+            verified: this.verified,
+            ...this.choice,
+            threads: this.engine.threads,
+            memory_bytes: this.engine.memoryBytes,
+        };
+    }
+
+    /**
+     * @param {{inputs: TextInput[], options: import('./tokenizer/index.js').EncodeOptions}} request
+     * @returns {Encoded[]}
+     */
+    tokenize({ inputs, options }) {
+        return inputs.map((input, i) => toEncoded(this.#encodeText(input, options, i)));
+    }
+
+    /**
+     * Texts to outputs; texts over max_length are cut and say so.
+     * @param {{inputs: TextInput[], outputs: string[]}} request
+     * @param {() => Promise<void>} turn
+     */
+    async run({ inputs, outputs }, turn) {
+        const truncation = { max_length: this.config.max_length };
+        const encodings = inputs.map((input, i) => this.#encodeText(input, { truncation }, i));
+        const sequences = encodings.map(({ ids, type_ids }) => ({ input_ids: ids, token_type_ids: type_ids }));
+        const results = await this.forward({ sequences, outputs }, turn);
+        return results.map((result, i) => ({ outputs: result, truncated: encodings[i].overflow.length > 0 }));
+    }
+
+    /**
+     * @param {object} request
+     * @param {import('./sequences.js').Sequence[]} request.sequences
+     * @param {string[]} request.outputs  outputs of the core
+     * @param {number} [request.batch_size]  sequences computed together; default as many as fit
+     * @param {() => Promise<void>} turn  awaited between batches: throws if the call was aborted
+     * @returns {Promise<Record<string, import('./sequences.js').Tensor>[]>}
+     */
+    async forward({ sequences, outputs, batch_size = Infinity }, turn) {
+        const needs_first = this.config.encoder.pooler_activation !== 'none';
+        const prepared = sequences.map((sequence, i) => prepare(sequence, needs_first, `sequence ${i}`));
+        const results = [];
+        for (const [begin, end] of cut(prepared, MAX_TOKENS, batch_size)) {
+            await turn();
+            const batch = prepared.slice(begin, end);
+            results.push(...split(this.engine.encode(join(batch), outputs), batch, this.sizes));
+        }
+        return results;
+    }
+
+    /**
+     * @param {TextInput} input
+     * @param {import('./tokenizer/index.js').EncodeOptions} options
+     * @param {number} index
+     */
+    #encodeText(input, options, index) {
+        if (!this.tokenizer) {
+            throw new BertError('NO_TOKENIZER', `model '${this.metadata.name}' was converted without tokenizer.json: convert it again with one beside the ONNX file`);
+        }
+        const { text, text_pair } = typeof input === 'string' ? { text: input, text_pair: undefined } : input ?? {};
+        try {
+            return this.tokenizer.encode(text, { ...options, text_pair });
+        } catch (error) {
+            if (!(error instanceof BertError)) throw error;
+            throw new BertError(error.code, `text ${index}: ${error.message}`, { cause: error });
+        }
+    }
+}
+
+/**
+ * @param {import('./tokenizer/index.js').Encoding} encoding
+ * @returns {Encoded}
+ */
+function toEncoded({ ids, type_ids, tokens, offsets, overflow }) {
+    return { ids, type_ids, tokens, offsets, ...(overflow.length ? { overflow: overflow.map(toEncoded) } : {}) };
+}

@@ -1,0 +1,12 @@
+/**
+ * bert-wasm: BERT-family encoders that run privately inside any web page or Node script.
+ *
+ *     import { pipeline } from 'bert-wasm';
+ *     const classify = await pipeline('sentiment-analysis');
+ *     console.log(await classify('What a wonderful film.'));   // [{ label: 'POSITIVE', score: 0.98 }]
+ *     classify.dispose();
+ */
+export { BertError } from './errors.js';
+export { loadModel, Model } from './model.js';
+export { pipeline } from './pipelines/index.js';
+export { Tokenizer } from './tokenizer/index.js';

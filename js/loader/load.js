@@ -1,0 +1,155 @@
+/**
+ * Streams a model file into the engine's memory: header first, then every byte goes straight to
+ * where the kernels will read it. Each chunk's SHA-256 is checked while the next one arrives.
+ */
+import { BertError } from '../errors.js';
+import { headerBytes, parseHeader } from './model_file.js';
+
+const TOKENIZER = 'tokenizer.json';
+
+/**
+ * @typedef {object} LoadedModel
+ * @property {import('./model_file.js').ModelHeader} header
+ * @property {number} address  where the data section would start; tensor i is at address + start
+ * @property {Uint8Array | null} tokenizer  tokenizer.json
+ * @property {boolean} verified  false where the page has no crypto.subtle (plain http)
+ */
+
+/**
+ * @param {import('./source.js').Source} source
+ * @param {(n_bytes: number) => number} reserve  gives the aligned address of a block for the weights
+ * @param {() => Uint8Array} heap  all of the engine's memory, as it is now
+ * @param {(loaded: number, total: number) => void} onprogress
+ * @returns {Promise<LoadedModel>}
+ */
+export async function load(source, reserve, heap, onprogress) {
+    const reader = new Reader(source);
+    try {
+        return await loadFrom(reader, source, reserve, heap, onprogress);
+    } finally {
+        await reader.close();
+    }
+}
+
+/**
+ * @param {Reader} reader
+ * @param {import('./source.js').Source} source
+ * @param {(n_bytes: number) => number} reserve
+ * @param {() => Uint8Array} heap
+ * @param {(loaded: number, total: number) => void} onprogress
+ * @returns {Promise<LoadedModel>}
+ */
+async function loadFrom(reader, source, reserve, heap, onprogress) {
+    const first = await reader.take(8);
+    const n_header = headerBytes(first, source.label);
+    const header = parseHeader(await reader.take(n_header), source.label);
+    const total = 8 + n_header + header.data_bytes;
+    if (source.n_bytes !== undefined && source.n_bytes !== total) {
+        const what = source.n_bytes < total ? 'is cut off' : 'has bytes after its end';
+        throw new BertError('BAD_MODEL_FILE', `${source.label}: ${what}: ${source.n_bytes} bytes, the header says ${total}`);
+    }
+
+    // The tokenizer is for JavaScript; the weights begin after it.
+    const [first_tensor] = header.tensors;
+    const n_tokenizer = first_tensor.name === TOKENIZER ? first_tensor.end : 0;
+    const first_weight = header.tensors.find(({ name }) => name !== TOKENIZER && !name.startsWith('padding.'));
+    const n_skipped = first_weight?.start ?? header.data_bytes;
+    const address = reserve(header.data_bytes - n_skipped) - n_skipped;
+    const skipped = new Uint8Array(n_skipped);
+
+    const checks = [];
+    for (let start = 0, chunk = 0; start < header.data_bytes; start += header.chunk_bytes, chunk++) {
+        const bytes = await reader.take(Math.min(header.chunk_bytes, header.data_bytes - start));
+        if (start < n_skipped) skipped.set(bytes.subarray(0, n_skipped - start), start);
+        if (start + bytes.length > n_skipped) {
+            const from = Math.max(n_skipped - start, 0);
+            heap().set(bytes.subarray(from), address + start + from);
+        }
+        if (globalThis.crypto?.subtle) {
+            const checked = check(bytes, header.chunk_sha256[chunk], chunk, source.label);
+            checked.catch(() => {}); // reported by Promise.all, or not at all if the stream fails first
+            checks.push(checked);
+        }
+        onprogress(8 + n_header + start + bytes.length, total);
+    }
+    await reader.end();
+    await Promise.all(checks);
+    return {
+        header,
+        address,
+        tokenizer: n_tokenizer ? skipped.subarray(0, n_tokenizer) : null,
+        verified: checks.length > 0,
+    };
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {string} expected  lower-case hex
+ * @param {number} chunk
+ * @param {string} label
+ */
+async function check(bytes, expected, chunk, label) {
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes)));
+    const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+    if (hex !== expected) {
+        throw new BertError('BAD_MODEL_FILE', `${label}: chunk ${chunk} is damaged (SHA-256 ${hex}, expected ${expected}): fetch it again`);
+    }
+}
+
+/** Takes runs of bytes of a wanted length from a stream of chunks of any length. */
+class Reader {
+    /** @param {import('./source.js').Source} source */
+    constructor(source) {
+        this.label = source.label;
+        this.iterator = source.chunks[Symbol.asyncIterator]();
+        this.chunk = new Uint8Array(0);
+        this.n_read = 0;
+    }
+
+    /**
+     * Exactly `n` bytes, in a buffer of their own where they span chunks.
+     * @param {number} n
+     */
+    async take(n) {
+        if (this.chunk.length >= n) return this.#cut(n);
+        const bytes = new Uint8Array(n);
+        let filled = 0;
+        while (filled < n) {
+            if (this.chunk.length === 0) await this.#next(n - filled);
+            const part = this.#cut(Math.min(n - filled, this.chunk.length));
+            bytes.set(part, filled);
+            filled += part.length;
+        }
+        return bytes;
+    }
+
+    /** Refuses bytes after the last tensor. */
+    async end() {
+        if (this.chunk.length === 0) {
+            const { done, value } = await this.iterator.next();
+            if (done || value.length === 0) return;
+        }
+        throw new BertError('BAD_MODEL_FILE', `${this.label}: has bytes after its end, from ${this.n_read} on`);
+    }
+
+    async close() {
+        await this.iterator.return?.();
+    }
+
+    /** @param {number} n */
+    #cut(n) {
+        const part = this.chunk.subarray(0, n);
+        this.chunk = this.chunk.subarray(n);
+        this.n_read += n;
+        return part;
+    }
+
+    /** @param {number} missing */
+    async #next(missing) {
+        const { done, value } = await this.iterator.next();
+        if (done) {
+            throw new BertError('BAD_MODEL_FILE', `${this.label}: is cut off after ${this.n_read} bytes, at least ${missing} more were expected`);
+        }
+        this.chunk = value;
+    }
+}

@@ -1,0 +1,45 @@
+/** pipeline(): a task, a model for it, and a function that does it. */
+import { BertError, describe } from '../errors.js';
+import { loadModel } from '../model.js';
+import { textClassification } from './text_classification.js';
+
+/**
+ * @typedef {object} PipelineExtras
+ * @property {string} task
+ * @property {import('../model.js').Model} model
+ * @property {() => void} dispose  ends the model's worker and gives its memory back
+ */
+
+const TASKS = {
+    'text-classification': textClassification,
+    'sentiment-analysis': textClassification,
+};
+
+/** @typedef {keyof typeof TASKS} Task */
+
+/** @typedef {ReturnType<typeof textClassification> & PipelineExtras & AsyncDisposable} TextClassificationPipeline */
+
+/**
+ * @param {'text-classification' | 'sentiment-analysis'} task
+ * @param {import('../model.js').ModelSource | null} [model]  default: the bundled English sentiment model
+ * @param {import('../model.js').LoadOptions} [options]
+ * @returns {Promise<TextClassificationPipeline>}
+ */
+export async function pipeline(task, model, options) {
+    if (!Object.hasOwn(TASKS, task)) {
+        throw new BertError('BAD_OPTION', `there is no task ${describe(task)}; there are ${Object.keys(TASKS).join(', ')}`);
+    }
+    const loaded = await loadModel(model, options);
+    try {
+        const dispose = () => loaded.dispose();
+        return Object.assign(TASKS[task](loaded), {
+            task,
+            model: loaded,
+            dispose,
+            [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]: async () => dispose(),
+        });
+    } catch (error) {
+        loaded.dispose();
+        throw error;
+    }
+}

@@ -1,0 +1,56 @@
+/** What differs between a browser and Node, Node side. See browser.js. */
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parentPort as port, Worker } from 'node:worker_threads';
+
+import { BertError } from '../errors.js';
+
+/** @returns {import('./browser.js').WorkerHandle} */
+export function startWorker() {
+    const worker = new Worker(new URL('./worker.node.js', import.meta.url));
+    return {
+        post: (message, transfer = []) => worker.postMessage(message, transfer),
+        onMessage: (listener) => worker.on('message', listener),
+        onError: (listener) => {
+            worker.on('error', listener);
+            worker.on('exit', (code) => listener(new Error(`the worker thread ended (exit code ${code})`)));
+        },
+        terminate: () => void worker.terminate(),
+        keepAlive: (alive) => (alive ? worker.ref() : worker.unref()),
+    };
+}
+
+/** @returns {Promise<import('./browser.js').Port>} */
+export async function parentPort() {
+    if (!port) throw new BertError('ENGINE_FAILED', 'worker.node.js was not started as a worker');
+    const parent = port;
+    return {
+        post: (message, transfer = []) => parent.postMessage(message, transfer),
+        onMessage: (listener) => parent.on('message', listener),
+    };
+}
+
+/**
+ * URLs stay; everything else is a path.
+ * @param {string} source
+ * @returns {string}
+ */
+export function resolveSource(source) {
+    return /^(https?|file):/i.test(source) ? source : pathToFileURL(resolve(source)).href;
+}
+
+/**
+ * @param {URL} url  file:
+ * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array>}>}
+ */
+export async function openFile(url) {
+    try {
+        const file = await open(url);
+        const { size } = await file.stat();
+        return { n_bytes: size, chunks: file.createReadStream({ highWaterMark: 1 << 20 }) };
+    } catch (error) {
+        const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+        throw new BertError('FETCH_FAILED', `${decodeURIComponent(url.pathname)}: cannot be read (${code})`, { cause: error });
+    }
+}

@@ -1,0 +1,73 @@
+/**
+ * The worker: takes requests one after the other, answers each with a result or an error. A failed
+ * request changes nothing for the next.
+ *
+ * In:   {id, method, request} or {abort: id}
+ * Out:  {ready: true} once, {id, result}, {id, error}, {id, progress: {loaded, total}}
+ */
+import { parentPort } from '#platform';
+
+import { Encoder } from './encoder.js';
+import { toMessage } from './errors.js';
+
+/** Lets messages in: an abort that was posted is seen after this. */
+function nextTurn() {
+    return new Promise((resolve) => {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = () => {
+            port1.close();
+            resolve(undefined);
+        };
+        port2.postMessage(null);
+    });
+}
+
+async function main() {
+    const port = await parentPort();
+    /** @type {Encoder | undefined} */
+    let encoder;
+    /** @type {Map<number, AbortController>} */
+    const running = new Map();
+    let last = Promise.resolve();
+
+    /**
+     * @param {{id: number, method: string, request: any}} message
+     * @param {AbortSignal} signal
+     */
+    async function handle({ id, method, request }, signal) {
+        signal.throwIfAborted();
+        const turn = async () => {
+            await nextTurn();
+            signal.throwIfAborted();
+        };
+        if (method === 'load') {
+            const onprogress = (/** @type {number} */ loaded, /** @type {number} */ total) => port.post({ id, progress: { loaded, total } });
+            encoder = await Encoder.load(request, onprogress, signal);
+            return encoder.info();
+        }
+        if (!encoder) throw new Error('no model is loaded');
+        if (method === 'info') return encoder.info();
+        if (method === 'tokenize') return encoder.tokenize(request);
+        if (method === 'run') return encoder.run(request, turn);
+        if (method === 'forward') return encoder.forward(request, turn);
+        throw new Error(`no method ${method}`);
+    }
+
+    port.onMessage((message) => {
+        if ('abort' in message) {
+            running.get(message.abort)?.abort();
+            return;
+        }
+        const { id } = message;
+        const controller = new AbortController();
+        running.set(id, controller);
+        last = last
+            .then(() => handle(message, controller.signal))
+            .then((result) => port.post({ id, result }))
+            .catch((error) => port.post({ id, error: toMessage(error) }))
+            .finally(() => running.delete(id));
+    });
+    port.post({ ready: true });
+}
+
+main();

@@ -1,0 +1,79 @@
+/* harness.c - see harness.h. */
+#include "harness.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bert.h"
+
+#define SHOWN_FAILURES 5
+
+static test *first_test, **last_test = &first_test;
+static int n_failures; /* of the running test */
+
+void harness_add(test *test)
+{
+    *last_test = test;
+    last_test = &test->next;
+}
+
+void harness_fail(const char *file, int line, const char *format, ...)
+{
+    if (++n_failures > SHOWN_FAILURES)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "%s:%d: ", file, line);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+}
+
+/* xorshift32: Marsaglia 2003. */
+uint32_t random_u32(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    return *state ^= *state << 5;
+}
+
+float random_uniform(uint32_t *state, float least, float most)
+{
+    return least + (most - least) * (float)(random_u32(state) >> 8) / (float)(1 << 24);
+}
+
+void *guarded_alloc(size_t n_bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t whole = (n_bytes + page - 1) / page * page;
+    char *memory =
+        mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED || mprotect(memory + whole, page, PROT_NONE) != 0) {
+        perror("guarded_alloc");
+        exit(1);
+    }
+    /* As near to the guard as the alignment allows. */
+    return memory + (whole - n_bytes) / BERT_ALIGNMENT * BERT_ALIGNMENT;
+}
+
+int main(int argc, char **argv)
+{
+    int n_passed = 0, n_failed = 0;
+    (void)argc;
+    for (test *t = first_test; t; t = t->next) {
+        n_failures = 0;
+        t->run();
+        if (n_failures) {
+            n_failed++;
+            fprintf(stderr, "FAILED %s (%d checks)\n", t->name, n_failures);
+        } else {
+            n_passed++;
+        }
+    }
+    printf("%s: %d tests\n%d passed, %d failed\n", argv[0], n_passed + n_failed, n_passed,
+           n_failed);
+    return n_failed != 0;
+}

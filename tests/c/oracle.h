@@ -1,0 +1,34 @@
+/*
+ * oracle.h - every operation again, in the plainest C and in double: what the kernels are held to.
+ */
+#ifndef ORACLE_H
+#define ORACLE_H
+
+#include "internal.h"
+
+/* One number of a panel-packed matrix or of a table, as value = integer * scale where it is I8. */
+double oracle_matrix(const matrix *w, uint32_t in, uint32_t out);
+double oracle_table(const table *table, uint32_t row, uint32_t column);
+double oracle_f16(uint16_t bits);
+
+double oracle_activate(double x, bert_activation activation);
+
+/* y = x W + bias; x [n_in], y [n_out]. */
+void oracle_dense(const double *x, const matrix *w, double *y);
+void oracle_layer_norm(double *x, uint32_t n, const norm *norm, double eps);
+void oracle_softmax(double *x, uint32_t n);
+
+/* The whole encoder for one sequence; every output as in bert.h, in double. `attended` and
+ * `positions` may be NULL. Outputs may be NULL. */
+typedef struct oracle_outputs {
+    double *hidden_states; /* [n_layers + 1, n, H] */
+    double *attentions;    /* [n_layers, n_heads, n, n] */
+    double *pooler_output; /* [H] */
+    double *logits;        /* [n_labels] */
+} oracle_outputs;
+
+void oracle_encode(const bert_model *model, uint32_t n, const uint32_t *ids,
+                   const uint32_t *token_types, const uint32_t *positions, const uint8_t *attended,
+                   const oracle_outputs *outputs);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * tiny_model.h - models of random weights, for tests: any dimensions, any dtype.
+ */
+#ifndef TINY_MODEL_H
+#define TINY_MODEL_H
+
+#include "bert.h"
+
+#define TINY_MAX_TENSORS 256
+
+typedef struct tiny_model {
+    bert_config config;
+    bert_tensor tensors[TINY_MAX_TENSORS];
+    char names[TINY_MAX_TENSORS][BERT_MAX_NAME + 1];
+    size_t n_tensors;
+} tiny_model;
+
+/* hidden 24, 3 heads, intermediate 40, 2 layers, 50 words, 16 positions, 2 types, 3 labels. */
+bert_config tiny_config(void);
+
+/* Tensors for the config; matrices and tables in `dtype`, all drawn wide so that a dropped bias or
+ * a swapped axis shows. Memory is never freed. */
+tiny_model *tiny_make(const bert_config *config, bert_dtype dtype, uint32_t seed);
+
+/* Opens it, or fails the running test and returns NULL. */
+bert_model *tiny_open(const tiny_model *tiny);
+bert_session *tiny_session(const bert_model *model, const bert_options *options);
+
+#endif

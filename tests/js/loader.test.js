@@ -1,0 +1,123 @@
+/** The loader against damaged, lying and interrupted model files. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { load } from '../../js/loader/load.js';
+import { CONFIG, modelBytes, withHeader } from './model_bytes.js';
+
+/** Loads into plain memory, in chunks of `step` bytes as a network would bring them. */
+async function loadBytes(bytes, { step = bytes.length, n_bytes = undefined, onprogress = () => {} } = {}) {
+    let memory = new Uint8Array(0);
+    async function* chunks() {
+        for (let i = 0; i < bytes.length; i += step) yield bytes.subarray(i, i + step);
+    }
+    const loaded = await load({ label: 'test', n_bytes, chunks: chunks() }, (n) => {
+        memory = new Uint8Array(n + 64);
+        return 64;
+    }, () => memory, onprogress);
+    return { ...loaded, memory };
+}
+
+const refused = (bytes, message) => assert.rejects(loadBytes(bytes), (error) => {
+    assert.equal(error.code, 'BAD_MODEL_FILE', error.stack);
+    assert.match(error.message, message);
+    return true;
+});
+
+const good = modelBytes();
+
+test('every tensor arrives where the header says, however the bytes are cut', async () => {
+    for (const step of [1, 7, 64, 1000, 1024, good.length]) {
+        const { header, address, memory, tokenizer, verified } = await loadBytes(good, { step });
+        const data = good.subarray(good.length - header.data_bytes);
+        for (const { name, start, end } of header.tensors) {
+            if (name === 'tokenizer.json') assert.deepEqual(tokenizer, data.slice(start, end));
+            else if (!name.startsWith('padding.')) {
+                assert.equal((address + start) % 64, 0, `${name} is not aligned`);
+                assert.deepEqual(memory.slice(address + start, address + end), data.slice(start, end), name);
+            }
+        }
+        assert.equal(verified, true);
+    }
+});
+
+test('progress reaches the total', async () => {
+    const seen = [];
+    await loadBytes(good, { onprogress: (loaded, total) => seen.push([loaded, total]) });
+    assert.deepEqual(seen.at(-1), [good.length, good.length]);
+    assert.ok(seen.every(([loaded], i) => i === 0 || loaded > seen[i - 1][0]), 'progress goes back');
+});
+
+test('a file cut off anywhere is refused', async () => {
+    const { header } = await loadBytes(good);
+    const n_header = good.length - header.data_bytes;
+    const cuts = [...Array(n_header).keys(), ...header.tensors.flatMap(({ start, end }) => [n_header + start, n_header + end - 1])];
+    for (const n of cuts) await refused(good.slice(0, n), /cut off/);
+});
+
+test('a length that is not the header\'s is refused before anything is read', async () => {
+    await assert.rejects(loadBytes(good, { n_bytes: good.length - 1 }), /is cut off/);
+    await assert.rejects(loadBytes(good, { n_bytes: good.length + 1 }), /bytes after its end/);
+});
+
+test('bytes after the end are refused', async () => {
+    await refused(new Uint8Array([...good, 0]), /bytes after its end/);
+});
+
+test('a flipped bit in any chunk is found', async () => {
+    const { header } = await loadBytes(good);
+    for (let at = good.length - header.data_bytes; at < good.length; at += 999) {
+        const bytes = good.slice();
+        bytes[at] ^= 4;
+        await refused(bytes, /chunk \d+ is damaged/);
+    }
+});
+
+test('what is no model file is refused by what it is', async () => {
+    await refused(new TextEncoder().encode('<!doctype html><html></html>'), /not a safetensors file.*<!doctyp/);
+    await refused(withHeader('[]', Buffer.alloc(0)), /array of 0/);
+    await refused(withHeader('{"a"', Buffer.alloc(0)), /no JSON/);
+    await refused(withHeader('{}', Buffer.alloc(0)), /not of this library/);
+    await refused(withHeader(`{"a":${'['.repeat(5000)}${']'.repeat(5000)}}`, Buffer.alloc(0)), /not of this library/);
+    const latin = withHeader('{"__metadata__":{}}', Buffer.alloc(0));
+    latin[10] = 0xff;
+    await refused(latin, /not UTF-8/);
+    await refused(new Uint8Array([255, 255, 255, 255, 255, 255, 255, 255, 1]), /not a safetensors file/);
+});
+
+test('each rule of the format', async () => {
+    const name = 'layers.0.attention.query.weight';
+    const spoilt = (change) => modelBytes({ change });
+    await refused(modelBytes({ metadata: { format_version: '2' } }), /format version 2/);
+    await refused(spoilt((h) => { h[name].dtype = 'F64'; }), /dtype string "F64"/);
+    await refused(spoilt((h) => { h[name].dtype = '__proto__'; }), /dtype/);
+    await refused(spoilt((h) => { h[name] = null; }), /dtype undefined/);
+    await refused(spoilt((h) => { h[name].shape = [2, -16, 8]; }), /shape \[2,-16,8\]/);
+    await refused(spoilt((h) => { h[name].shape = [1, 1, 1, 1, 256]; }), /shape/);
+    await refused(spoilt((h) => { h[name].shape = [2 ** 31, 2 ** 31, 8]; }), /has 1024 bytes, not/);
+    await refused(spoilt((h) => { h[name].shape = [2, 16, 4]; }), /has 1024 bytes, not 512/);
+    await refused(spoilt((h) => { h[name].data_offsets = [0]; }), /data_offsets/);
+    await refused(spoilt((h) => { h[name].data_offsets[0] += 4; h[name].data_offsets[1] += 4; }), /starts at/);
+    await refused(spoilt((h) => { h.extra = h[name]; }), /starts at/);
+    await refused(spoilt((h) => { delete h[name]; }), /starts at/);
+    await refused(modelBytes({ metadata: { chunk_bytes: '0' } }), /chunk_bytes/);
+    await refused(modelBytes({ metadata: { chunk_sha256: 'abc' } }), /chunk hashes/);
+    await refused(modelBytes({ metadata: { config: '7' } }), /config is number 7/);
+    await refused(modelBytes({ config: { ...CONFIG, labels: ['a'] } }), /as labels of 3 classes/);
+    await refused(modelBytes({ config: { ...CONFIG, max_length: 13 } }), /max_length number 13/);
+});
+
+test('a stream that breaks is reported as it broke, and is closed', async () => {
+    let closed = false;
+    async function* chunks() {
+        try {
+            yield good.subarray(0, 3000);
+            throw new Error('connection reset');
+        } finally {
+            closed = true;
+        }
+    }
+    const memory = new Uint8Array(good.length);
+    await assert.rejects(load({ label: 'x', chunks: chunks() }, () => 0, () => memory, () => {}), /connection reset/);
+    assert.ok(closed);
+});

@@ -1,0 +1,166 @@
+/*
+ * engine.c - bert.h as flat functions of numbers and addresses, which is all that crosses from
+ * JavaScript. One instance of the module is one model and one session.
+ *
+ * JavaScript owns the memory from engine_heap() on: it grows it, writes weights and inputs where
+ * they will be read, and passes addresses. There is no allocator here and no import: the module
+ * is instantiated without any glue code.
+ *
+ * Functions that can fail return 0 (BERT_OK) or a status; engine_error_*() then tells the rest.
+ */
+#include "../core/bert.h"
+
+#define EXPORT(name) __attribute__((export_name(#name))) name
+
+static bert_config config;
+static bert_model *model;
+static bert_session *session;
+static bert_error error;
+
+extern unsigned char __heap_base;
+
+/* The first address that is JavaScript's, on BERT_ALIGNMENT. */
+uint32_t EXPORT(engine_heap)(void)
+{
+    return ((uint32_t)&__heap_base + BERT_ALIGNMENT - 1) / BERT_ALIGNMENT * BERT_ALIGNMENT;
+}
+
+/* Version of the package this was built with: JavaScript refuses another's. */
+const char *EXPORT(engine_version)(void)
+{
+    return BERT_WASM_VERSION;
+}
+
+/* Names of the numbers that other functions take; "" beyond the last. */
+const char *EXPORT(engine_dtype_name)(uint32_t dtype)
+{
+    return bert_dtype_name((bert_dtype)dtype);
+}
+
+const char *EXPORT(engine_output_name)(uint32_t output)
+{
+    return bert_output_name((bert_output)output);
+}
+
+/* --------------------------------------------------------------------------------- errors -- */
+
+/* Addresses of terminated strings. */
+const char *EXPORT(engine_error_name)(void)
+{
+    return bert_status_name(error.status);
+}
+
+const char *EXPORT(engine_error_text)(void)
+{
+    return bert_status_text(error.status);
+}
+
+const char *EXPORT(engine_error_subject)(void)
+{
+    return error.subject;
+}
+
+double EXPORT(engine_error_value)(void)
+{
+    return (double)error.value;
+}
+
+double EXPORT(engine_error_limit)(void)
+{
+    return (double)error.limit;
+}
+
+/* ---------------------------------------------------------------------------------- model -- */
+
+void EXPORT(engine_config_init)(void)
+{
+    bert_config_init(&config);
+}
+
+bert_status EXPORT(engine_config_number)(const char *name, double value)
+{
+    return bert_config_set_number(&config, name, value, &error);
+}
+
+bert_status EXPORT(engine_config_choice)(const char *name, const char *value)
+{
+    return bert_config_set_choice(&config, name, value, &error);
+}
+
+/* A table of tensors is made by the caller: `size` bytes each, filled by engine_tensor_set(). */
+uint32_t EXPORT(engine_tensor_size)(void)
+{
+    return sizeof(bert_tensor);
+}
+
+void EXPORT(engine_tensor_set)(bert_tensor *tensors, uint32_t index, const char *name,
+                               uint32_t dtype, uint32_t rank, uint32_t d0, uint32_t d1, uint32_t d2,
+                               uint32_t d3, const void *data, uint32_t n_bytes)
+{
+    tensors[index] = (bert_tensor){.name = name,
+                                   .dtype = (bert_dtype)dtype,
+                                   .rank = rank,
+                                   .shape = {d0, d1, d2, d3},
+                                   .data = data,
+                                   .n_bytes = n_bytes};
+}
+
+/* Bytes, or 0 after a failure. */
+uint32_t EXPORT(engine_model_bytes)(void)
+{
+    size_t n_bytes = 0;
+    return bert_model_bytes(&config, &n_bytes, &error) == BERT_OK ? n_bytes : 0;
+}
+
+bert_status EXPORT(engine_model_open)(const bert_tensor *tensors, uint32_t n_tensors, void *memory,
+                                      uint32_t n_bytes)
+{
+    return bert_model_open(&config, tensors, n_tensors, memory, n_bytes, &model, &error);
+}
+
+/* -------------------------------------------------------------------------------- session -- */
+
+/* Bytes, or 0 after a failure. */
+uint32_t EXPORT(engine_session_bytes)(uint32_t max_tokens, uint32_t max_sequence_tokens)
+{
+    bert_options options = {.max_tokens = max_tokens, .max_sequence_tokens = max_sequence_tokens};
+    size_t n_bytes = 0;
+    return bert_session_bytes(model, &options, &n_bytes, &error) == BERT_OK ? n_bytes : 0;
+}
+
+bert_status EXPORT(engine_session_open)(uint32_t max_tokens, uint32_t max_sequence_tokens,
+                                        void *memory, uint32_t n_bytes)
+{
+    bert_options options = {.max_tokens = max_tokens, .max_sequence_tokens = max_sequence_tokens};
+    return bert_session_open(model, &options, memory, n_bytes, &session, &error);
+}
+
+uint32_t EXPORT(engine_threads)(void)
+{
+    return bert_session_threads(session);
+}
+
+/* Floats of an output for sequences of these lengths, or -1 after a failure. */
+double EXPORT(engine_output_count)(uint32_t output, uint32_t n_sequences, const uint32_t *lengths)
+{
+    bert_batch batch = {.n_sequences = n_sequences, .lengths = lengths};
+    size_t count = 0;
+    bert_status status = bert_output_count(model, (bert_output)output, &batch, &count, &error);
+    return status == BERT_OK ? (double)count : -1;
+}
+
+/* Addresses may be 0 where bert.h allows NULL; `outputs` is an address of BERT_OUTPUT_COUNT ones.
+ */
+bert_status EXPORT(engine_encode)(uint32_t n_sequences, const uint32_t *lengths,
+                                  const uint32_t *ids, const uint32_t *token_types,
+                                  const uint32_t *positions, const uint8_t *attended,
+                                  const bert_outputs *outputs)
+{
+    bert_batch batch = {.n_sequences = n_sequences,
+                        .lengths = lengths,
+                        .ids = ids,
+                        .token_types = token_types,
+                        .positions = positions,
+                        .attended = attended};
+    return bert_encode(session, &batch, outputs, &error);
+}
