@@ -78,7 +78,7 @@ bert_status bert_session_open(const bert_model *model, const bert_options *optio
                               size_t n_bytes, bert_session **session, bert_error *error)
 {
     assert(memory && (uintptr_t)memory % BERT_ALIGNMENT == 0);
-    size_t needed;
+    size_t needed = 0;
     bert_status status = bert_session_bytes(model, options, &needed, error);
     if (status != BERT_OK)
         return status;

@@ -235,7 +235,7 @@ bert_status bert_model_open(const bert_config *config, const bert_tensor *tensor
                             void *memory, size_t n_bytes, bert_model **model_out, bert_error *error)
 {
     assert(memory && (uintptr_t)memory % BERT_ALIGNMENT == 0);
-    size_t needed;
+    size_t needed = 0;
     bert_status status = bert_model_bytes(config, &needed, error);
     if (status != BERT_OK)
         return status;

@@ -1,0 +1,161 @@
+/* convert.c - ONNX to a model file: read, plan, write. See ARCHITECTURE.md for the format. */
+#include "convert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model_dir.h"
+#include "pack.h"
+#include "read_bert.h"
+#include "safetensors.h"
+
+/* The name of a choice's value, by its list in bert.h. */
+#define CHOICE_TEXT(constant, text) text,
+static const char *const BERT_ACTIVATIONS_TEXTS[] = {BERT_ACTIVATIONS(CHOICE_TEXT)};
+static const char *const BERT_HEADS_TEXTS[] = {BERT_HEADS(CHOICE_TEXT)};
+
+/* A float32 by the shortest decimal that gives it back: 1e-12, not 9.999999960041972e-13. */
+static double shortest(float value)
+{
+    for (int digits = 1; digits < 9; digits++) {
+        char text[32];
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value)
+            return strtod(text, NULL);
+    }
+    return value;
+}
+
+static cJSON *encoder_json(const bert_config *config)
+{
+    cJSON *json = cJSON_CreateObject();
+#define ADD_NUMBER(type, name, least, most)                                                        \
+    cJSON_AddNumberToObject(                                                                       \
+        json, #name, (type)0.5f == 0 ? (double)config->name : shortest((float)config->name));
+    BERT_CONFIG_NUMBERS(ADD_NUMBER)
+#undef ADD_NUMBER
+#define ADD_CHOICE(type, name, LIST)                                                               \
+    cJSON_AddStringToObject(json, #name, LIST##_TEXTS[config->name]);
+    ADD_CHOICE(, activation, BERT_ACTIVATIONS)
+    ADD_CHOICE(, pooler_activation, BERT_ACTIVATIONS)
+    ADD_CHOICE(, head, BERT_HEADS)
+#undef ADD_CHOICE
+    return json;
+}
+
+static cJSON *config_json(const model_dir *dir, const bert_weights *weights)
+{
+    const bert_config *config = &weights->config;
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "architecture", "bert");
+    cJSON_AddItemToObject(json, "encoder", encoder_json(config));
+    cJSON *outputs = cJSON_AddObjectToObject(json, "outputs");
+    for (size_t i = 0; i < weights->n_outputs; i++)
+        cJSON_AddStringToObject(outputs, weights->outputs[i].onnx,
+                                bert_output_name(weights->outputs[i].output));
+    cJSON_AddItemToObject(json, "labels", model_dir_labels(dir, config->n_labels));
+    const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "problem_type");
+    if (cJSON_IsString(type))
+        cJSON_AddStringToObject(json, "problem_type", type->valuestring);
+    else
+        cJSON_AddNullToObject(json, "problem_type");
+    double max_length = config->n_positions;
+    if (dir->max_length > 0 && dir->max_length < max_length)
+        max_length = dir->max_length;
+    cJSON_AddNumberToObject(json, "max_length", max_length);
+    return json;
+}
+
+static cJSON *metadata_json(const model_dir *dir, const onnx_model *onnx,
+                            const bert_weights *weights, const convert_options *options)
+{
+    static const char *const dtypes[] = {"f32", "f16", "q8"};
+    char hash[FILE_HASH_CHARS + 1];
+    file_sha256(onnx->file.data, onnx->file.n_bytes, hash);
+    cJSON *config = config_json(dir, weights), *json = cJSON_CreateObject();
+    char *text = cJSON_PrintUnformatted(config);
+    cJSON_AddStringToObject(json, "format", "bert-wasm");
+    cJSON_AddStringToObject(json, "format_version", SAFETENSORS_FORMAT_VERSION);
+    cJSON_AddStringToObject(json, "name", options->name ? options->name : dir->name);
+    cJSON_AddStringToObject(json, "revision", options->revision ? options->revision : "");
+    cJSON_AddStringToObject(json, "dtype", dtypes[options->dtype]);
+    cJSON_AddStringToObject(json, "source_sha256", hash);
+    cJSON_AddStringToObject(json, "config", text);
+    free(text);
+    cJSON_Delete(config);
+    return json;
+}
+
+static bool declare(safetensors_writer *writer, const model_dir *dir, const bert_weights *weights,
+                    bert_dtype dtype, fault *fault)
+{
+    uint32_t n_tokenizer = (uint32_t)dir->tokenizer.n_bytes;
+    if (n_tokenizer &&
+        !safetensors_declare(writer, "tokenizer.json", "U8", 1, &n_tokenizer, n_tokenizer, fault))
+        return false;
+    for (size_t i = 0; i < weights->n_weights; i++) {
+        packed tensors[2];
+        int n = pack_plan(&weights->weights[i], dtype, tensors);
+        for (int k = 0; k < n; k++)
+            if (!safetensors_declare(writer, tensors[k].name, bert_dtype_name(tensors[k].dtype),
+                                     tensors[k].rank, tensors[k].shape, tensors[k].n_bytes, fault))
+                return false;
+    }
+    return true;
+}
+
+static bool write_data(safetensors_writer *writer, const model_dir *dir,
+                       const bert_weights *weights, bert_dtype dtype, fault *fault)
+{
+    const file *tokenizer = &dir->tokenizer;
+    if (tokenizer->n_bytes &&
+        !safetensors_write(writer, tokenizer->data, tokenizer->n_bytes, fault))
+        return false;
+    for (size_t i = 0; i < weights->n_weights; i++) {
+        packed tensors[2] = {0};
+        int n = pack_plan(&weights->weights[i], dtype, tensors);
+        bool ok = pack_weight(&weights->weights[i], tensors, fault);
+        for (int k = 0; k < n; k++) {
+            ok = ok && safetensors_write(writer, tensors[k].data, tensors[k].n_bytes, fault);
+            free(tensors[k].data);
+        }
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static bool write_model(const char *out, const model_dir *dir, const onnx_model *onnx,
+                        const bert_weights *weights, const convert_options *options, fault *fault)
+{
+    safetensors_writer *writer = safetensors_create(out, fault);
+    if (!writer)
+        return false;
+    if (!declare(writer, dir, weights, options->dtype, fault) ||
+        !safetensors_begin_data(writer, metadata_json(dir, onnx, weights, options), fault) ||
+        !write_data(writer, dir, weights, options->dtype, fault)) {
+        safetensors_abandon(writer);
+        return false;
+    }
+    return safetensors_finish(writer, fault);
+}
+
+bool convert(const char *in, const char *out, const convert_options *options, fault *fault)
+{
+    model_dir dir;
+    onnx_model onnx = {0};
+    graph graph = {0};
+    bert_weights weights = {0};
+    bool ok = model_dir_open(in, &dir, fault) && onnx_open(dir.onnx_path, &onnx, fault) &&
+              graph_open(&onnx, &graph, fault) && read_bert(&graph, &weights, fault);
+    if (ok) {
+        model_dir_compare(&dir, &weights.config);
+        ok = write_model(out, &dir, &onnx, &weights, options, fault);
+    }
+    read_bert_free(&weights);
+    graph_close(&graph);
+    onnx_close(&onnx);
+    model_dir_close(&dir);
+    return ok;
+}

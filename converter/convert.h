@@ -1,0 +1,27 @@
+/*
+ * convert.h - the three things that the program does.
+ */
+#ifndef CONVERTER_CONVERT_H
+#define CONVERTER_CONVERT_H
+
+#include "bert.h"
+#include "fault.h"
+
+typedef struct convert_options {
+    bert_dtype dtype;
+    const char *name, *revision; /* NULL: the folder's name; none */
+} convert_options;
+
+/* ONNX file or folder to a model file; nothing stays at `out` after a failure. */
+bool convert(const char *in, const char *out, const convert_options *options, fault *fault);
+
+/* Prints metadata, config, tensors and sizes of a model file. */
+bool inspect(const char *path, fault *fault);
+
+/*
+ * Runs a model file natively on the cases of a golden.json and prints the largest error of each
+ * output. False also where one is over `tolerance` times the largest output (at least 1).
+ */
+bool verify(const char *golden, const char *path, double tolerance, fault *fault);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * fault.h - what went wrong, as a sentence for the user: what, where, and what was expected.
+ */
+#ifndef CONVERTER_FAULT_H
+#define CONVERTER_FAULT_H
+
+#include <stdbool.h>
+
+typedef struct fault {
+    char text[1024];
+} fault;
+
+/* Writes the sentence, if there is none yet: the first cause is the one to know. Returns false, so
+ * that a failing function can end with `return fault_set(...)`. */
+bool fault_set(fault *fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A sentence on standard error about something that was settled, and how. */
+void fault_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

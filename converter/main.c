@@ -1,0 +1,106 @@
+/*
+ * main.c - the command line of bert-convert. Results on standard output, messages on standard
+ * error. Exit codes: 0; 1 for bad input; 2 for a wrong command line.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "convert.h"
+
+static const char usage_text[] =
+    "usage: bert-convert MODEL_DIR_OR_ONNX -o OUT.safetensors [--dtype f32|f16|q8] [--name N]\n"
+    "                    [--revision R]\n"
+    "       bert-convert --inspect FILE.safetensors\n"
+    "       bert-convert --verify GOLDEN.json [--tolerance T] FILE.safetensors\n"
+    "\n"
+    "Converts an ONNX encoder, with the config.json and tokenizer.json beside it, into the one "
+    "file\n"
+    "that bert-wasm loads. dtype is q8 unless said otherwise.\n";
+
+static int usage(const char *problem)
+{
+    fprintf(stderr, "bert-convert: %s\n\n%s", problem, usage_text);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"output", required_argument, NULL, 'o'},
+        {"dtype", required_argument, NULL, 'd'},
+        {"name", required_argument, NULL, 'n'},
+        {"revision", required_argument, NULL, 'r'},
+        {"inspect", required_argument, NULL, 'i'},
+        {"verify", required_argument, NULL, 'v'},
+        {"tolerance", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *out = NULL, *inspected = NULL, *golden = NULL;
+    convert_options options = {.dtype = BERT_DTYPE_I8};
+    double tolerance = 1e-4;
+    int option;
+    while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
+        char *end;
+        switch (option) {
+        case 'o':
+            out = optarg;
+            break;
+        case 'd':
+            if (strcmp(optarg, "f32") == 0)
+                options.dtype = BERT_DTYPE_F32;
+            else if (strcmp(optarg, "f16") == 0)
+                options.dtype = BERT_DTYPE_F16;
+            else if (strcmp(optarg, "q8") == 0)
+                options.dtype = BERT_DTYPE_I8;
+            else
+                return usage("--dtype is f32, f16 or q8");
+            break;
+        case 'n':
+            options.name = optarg;
+            break;
+        case 'r':
+            options.revision = optarg;
+            break;
+        case 'i':
+            inspected = optarg;
+            break;
+        case 'v':
+            golden = optarg;
+            break;
+        case 't':
+            tolerance = strtod(optarg, &end);
+            if (*end || !(tolerance >= 0))
+                return usage("--tolerance is a number >= 0");
+            break;
+        case 'h':
+            fputs(usage_text, stdout);
+            return 0;
+        default:
+            return usage("see above");
+        }
+    }
+    int n_files = argc - optind;
+    fault fault = {{0}};
+    bool ok;
+    if (inspected) {
+        if (n_files || golden || out)
+            return usage("--inspect takes one file and nothing else");
+        ok = inspect(inspected, &fault);
+    } else if (golden) {
+        if (n_files != 1 || out)
+            return usage("--verify takes a golden.json and one model file");
+        ok = verify(golden, argv[optind], tolerance, &fault);
+    } else {
+        if (n_files != 1 || !out)
+            return usage("one model and -o OUT.safetensors are needed");
+        ok = convert(argv[optind], out, &options, &fault);
+    }
+    if (fflush(stdout) != 0)
+        ok = fault_set(&fault, "standard output cannot be written");
+    if (!ok)
+        fprintf(stderr, "bert-convert: %s\n", fault.text);
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,172 @@
+/* model_dir.c - see model_dir.h. */
+#include "model_dir.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* The file `name` in the ONNX file's folder, or in the one above if that folder is onnx/. */
+static bool find_beside(const model_dir *dir, const char *name, char path[4096])
+{
+    const char *slash = strrchr(dir->onnx_path, '/');
+    int n = slash ? (int)(slash - dir->onnx_path) : 0;
+    snprintf(path, 4096, "%.*s%s%s", n, dir->onnx_path, slash ? "/" : "", name);
+    if (file_exists(path))
+        return true;
+    if (n >= 5 && strncmp(dir->onnx_path + n - 5, "/onnx", 5) == 0) {
+        snprintf(path, 4096, "%.*s/%s", n - 5, dir->onnx_path, name);
+        return file_exists(path);
+    }
+    return false;
+}
+
+/* *json stays NULL if there is no such file. */
+static bool read_json(const model_dir *dir, const char *name, cJSON **json, fault *fault)
+{
+    char path[4096];
+    file file;
+    *json = NULL;
+    if (!find_beside(dir, name, path))
+        return true;
+    if (!file_open(path, &file, fault))
+        return false;
+    *json = file.data ? cJSON_ParseWithLength((const char *)file.data, file.n_bytes) : NULL;
+    file_close(&file);
+    return cJSON_IsObject(*json) || fault_set(fault, "%s: is no JSON object", path);
+}
+
+static bool find_onnx(const char *path, model_dir *dir, fault *fault)
+{
+    struct stat status;
+    if (strlen(path) + 16 > sizeof dir->onnx_path)
+        return fault_set(fault, "%s: the path is too long", path);
+    if (stat(path, &status) != 0)
+        return fault_set(fault, "%s: there is no such file or folder", path);
+    if (!S_ISDIR(status.st_mode)) {
+        strcpy(dir->onnx_path, path);
+        return true;
+    }
+    static const char *const names[] = {"model.onnx", "onnx/model.onnx"};
+    for (int i = 0; i < 2; i++) {
+        snprintf(dir->onnx_path, sizeof dir->onnx_path, "%s/%s", path, names[i]);
+        if (file_exists(dir->onnx_path))
+            return true;
+    }
+    return fault_set(fault, "%s: the folder has no model.onnx", path);
+}
+
+/* The folder's own name. */
+static void set_name(model_dir *dir)
+{
+    char real[4096], path[4096];
+    snprintf(path, sizeof path, "%s", dir->onnx_path);
+    if (realpath(dir->onnx_path, real))
+        memcpy(path, real, sizeof path);
+    char *end = strrchr(path, '/');
+    for (int i = 0; end && i < 2; i++) {
+        *end = '\0';
+        const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+        if (strcmp(name, "onnx") != 0) {
+            snprintf(dir->name, sizeof dir->name, "%s", name);
+            return;
+        }
+        end = strrchr(path, '/');
+    }
+}
+
+bool model_dir_open(const char *path, model_dir *dir, fault *fault)
+{
+    char tokenizer_path[4096];
+    cJSON *tokenizer_config;
+    *dir = (model_dir){0};
+    if (!find_onnx(path, dir, fault))
+        return false;
+    set_name(dir);
+    if (!read_json(dir, "config.json", &dir->config, fault) ||
+        !read_json(dir, "tokenizer_config.json", &tokenizer_config, fault))
+        return false;
+    const cJSON *length = cJSON_GetObjectItemCaseSensitive(tokenizer_config, "model_max_length");
+    if (cJSON_IsNumber(length) && length->valuedouble >= 1)
+        dir->max_length = floor(length->valuedouble);
+    cJSON_Delete(tokenizer_config);
+    if (!dir->config)
+        fault_warn("there is no config.json: labels and problem type are not known");
+    if (!find_beside(dir, "tokenizer.json", tokenizer_path)) {
+        fault_warn("there is no tokenizer.json: the model will take token ids only");
+        return true;
+    }
+    cJSON *tokenizer;
+    bool ok = read_json(dir, "tokenizer.json", &tokenizer, fault);
+    cJSON_Delete(tokenizer);
+    return ok && file_open(tokenizer_path, &dir->tokenizer, fault);
+}
+
+void model_dir_close(model_dir *dir)
+{
+    cJSON_Delete(dir->config);
+    file_close(&dir->tokenizer);
+    dir->config = NULL;
+}
+
+static void compare(const model_dir *dir, const char *key, double graph)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(dir->config, key);
+    if (cJSON_IsNumber(item) && fabs(item->valuedouble - graph) > 1e-5 * fabs(graph))
+        fault_warn("config.json has %s %g, the graph has %g: the graph is used", key,
+                   item->valuedouble, graph);
+}
+
+/* Hugging Face's names of an activation. */
+static bool is_activation(const char *name, bert_activation activation)
+{
+    switch (activation) {
+    case BERT_ACTIVATION_GELU:
+        return strcmp(name, "gelu") == 0 || strcmp(name, "gelu_python") == 0;
+    case BERT_ACTIVATION_GELU_TANH:
+        return strcmp(name, "gelu_new") == 0 || strcmp(name, "gelu_pytorch_tanh") == 0 ||
+               strcmp(name, "gelu_fast") == 0;
+    case BERT_ACTIVATION_RELU:
+        return strcmp(name, "relu") == 0;
+    case BERT_ACTIVATION_TANH:
+        return strcmp(name, "tanh") == 0;
+    case BERT_ACTIVATION_NONE:
+        break;
+    }
+    return false;
+}
+
+void model_dir_compare(const model_dir *dir, const bert_config *graph)
+{
+    compare(dir, "vocab_size", graph->vocab_size);
+    compare(dir, "hidden_size", graph->hidden_size);
+    compare(dir, "intermediate_size", graph->intermediate_size);
+    compare(dir, "num_hidden_layers", graph->n_layers);
+    compare(dir, "num_attention_heads", graph->n_heads);
+    compare(dir, "max_position_embeddings", graph->n_positions);
+    compare(dir, "layer_norm_eps", graph->layer_norm_eps);
+    const cJSON *activation = cJSON_GetObjectItemCaseSensitive(dir->config, "hidden_act");
+    if (cJSON_IsString(activation) && !is_activation(activation->valuestring, graph->activation))
+        fault_warn("config.json has hidden_act '%s', the graph another: the graph is used",
+                   activation->valuestring);
+}
+
+cJSON *model_dir_labels(const model_dir *dir, uint32_t n_labels)
+{
+    const cJSON *names = cJSON_GetObjectItemCaseSensitive(dir->config, "id2label");
+    cJSON *labels = cJSON_CreateArray();
+    bool usable = cJSON_GetArraySize(names) == (int)n_labels;
+    if (names && !usable)
+        fault_warn("config.json names %d labels, the classifier has %u: they are LABEL_0, ...",
+                   cJSON_GetArraySize(names), n_labels);
+    for (uint32_t i = 0; i < n_labels; i++) {
+        char key[16], fallback[24];
+        snprintf(key, sizeof key, "%u", i);
+        snprintf(fallback, sizeof fallback, "LABEL_%u", i);
+        const cJSON *name = usable ? cJSON_GetObjectItemCaseSensitive(names, key) : NULL;
+        cJSON_AddItemToArray(
+            labels, cJSON_CreateString(cJSON_IsString(name) ? name->valuestring : fallback));
+    }
+    return labels;
+}

@@ -1,0 +1,30 @@
+/*
+ * model_dir.h - what stands beside an ONNX file: config.json and the tokenizer.
+ */
+#ifndef CONVERTER_MODEL_DIR_H
+#define CONVERTER_MODEL_DIR_H
+
+#include <cjson/cJSON.h>
+
+#include "bert.h"
+#include "file.h"
+
+typedef struct model_dir {
+    char onnx_path[4096];
+    char name[256];    /* of the folder */
+    cJSON *config;     /* config.json, or NULL */
+    file tokenizer;    /* tokenizer.json, byte for byte; empty if there is none */
+    double max_length; /* tokenizer_config.json's model_max_length; 0 if it says nothing */
+} model_dir;
+
+/* `path` is an ONNX file, or a folder with model.onnx or onnx/model.onnx. */
+bool model_dir_open(const char *path, model_dir *dir, fault *fault);
+void model_dir_close(model_dir *dir);
+
+/* Says where config.json disagrees with the graph, which wins. */
+void model_dir_compare(const model_dir *dir, const bert_config *graph);
+
+/* Names of the classes in order: those of config.json if they are as many, else LABEL_0, ... */
+cJSON *model_dir_labels(const model_dir *dir, uint32_t n_labels);
+
+#endif

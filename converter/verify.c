@@ -1,0 +1,415 @@
+/*
+ * verify.c - a model file run natively by the core, against the outputs that a golden.json expects.
+ *
+ * A case has padded inputs [batch, length]; tokens whose mask is 0 are left out and the others keep
+ * their positions, as every caller of the core does. Only rows of tokens that are there are
+ * compared.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "convert.h"
+#include "safetensors.h"
+
+typedef struct engine {
+    safetensors file;
+    bert_tensor *tensors;
+    void *model_memory, *session_memory;
+    bert_model *model;
+    bert_session *session;
+    bert_config config;
+} engine;
+
+/* ----------------------------------------------------------------------------------- opening -- */
+
+static bool core_fault(fault *fault, const char *path, const bert_error *error)
+{
+    return fault_set(fault, "%s: %s: %s (%lld, limit %lld)", path, bert_status_text(error->status),
+                     error->subject, (long long)error->value, (long long)error->limit);
+}
+
+static bool read_config(engine *engine, const char *path, fault *fault)
+{
+    const cJSON *fields = cJSON_GetObjectItemCaseSensitive(engine->file.config, "encoder"), *field;
+    bert_error error = {0};
+    bert_config_init(&engine->config);
+    if (!cJSON_IsObject(fields))
+        return fault_set(fault, "%s: its config has no encoder", path);
+    cJSON_ArrayForEach(field, fields)
+    {
+        bert_status status =
+            cJSON_IsString(field)
+                ? bert_config_set_choice(&engine->config, field->string, field->valuestring, &error)
+                : bert_config_set_number(&engine->config, field->string,
+                                         cJSON_IsNumber(field) ? field->valuedouble : NAN, &error);
+        if (status != BERT_OK)
+            return core_fault(fault, path, &error);
+    }
+    return true;
+}
+
+static size_t collect_tensors(engine *engine)
+{
+    size_t n = 0;
+    engine->tensors = calloc(engine->file.n_entries + 1, sizeof *engine->tensors);
+    for (size_t i = 0; engine->tensors && i < engine->file.n_entries; i++) {
+        const safetensors_entry *entry = &engine->file.entries[i];
+        for (int dtype = 0; *bert_dtype_name((bert_dtype)dtype); dtype++) {
+            if (strcmp(entry->dtype, bert_dtype_name((bert_dtype)dtype)) != 0)
+                continue;
+            bert_tensor *tensor = &engine->tensors[n++];
+            *tensor = (bert_tensor){.name = entry->name,
+                                    .dtype = (bert_dtype)dtype,
+                                    .rank = entry->rank,
+                                    .data = engine->file.data + entry->start,
+                                    .n_bytes = entry->end - entry->start};
+            memcpy(tensor->shape, entry->shape, sizeof tensor->shape);
+        }
+    }
+    return n;
+}
+
+static void *aligned(size_t n_bytes)
+{
+    return aligned_alloc(BERT_ALIGNMENT,
+                         (n_bytes + BERT_ALIGNMENT) / BERT_ALIGNMENT * BERT_ALIGNMENT);
+}
+
+static bool open_engine(engine *engine, const char *path, uint32_t max_tokens, fault *fault)
+{
+    size_t n_bytes;
+    bert_error error = {0};
+    if (!safetensors_open(path, &engine->file, fault) || !read_config(engine, path, fault))
+        return false;
+    size_t n_tensors = collect_tensors(engine);
+    if (bert_model_bytes(&engine->config, &n_bytes, &error) != BERT_OK)
+        return core_fault(fault, path, &error);
+    engine->model_memory = aligned(n_bytes);
+    if (!engine->tensors || !engine->model_memory)
+        return fault_set(fault, "%s: out of memory", path);
+    if (bert_model_open(&engine->config, engine->tensors, n_tensors, engine->model_memory, n_bytes,
+                        &engine->model, &error) != BERT_OK)
+        return core_fault(fault, path, &error);
+    bert_options options = {.max_tokens = max_tokens};
+    if (bert_session_bytes(engine->model, &options, &n_bytes, &error) != BERT_OK)
+        return core_fault(fault, path, &error);
+    engine->session_memory = aligned(n_bytes);
+    if (!engine->session_memory)
+        return fault_set(fault, "%s: out of memory", path);
+    if (bert_session_open(engine->model, &options, engine->session_memory, n_bytes,
+                          &engine->session, &error) != BERT_OK)
+        return core_fault(fault, path, &error);
+    return true;
+}
+
+static void close_engine(engine *engine)
+{
+    free(engine->tensors);
+    free(engine->model_memory);
+    free(engine->session_memory);
+    safetensors_close(&engine->file);
+}
+
+/* ------------------------------------------------------------------------------------- cases -- */
+
+#define MAX_CASE_TOKENS 65536
+
+/* A padded case, and the ragged batch that it is. */
+typedef struct padded_case {
+    const char *name;
+    uint32_t n_rows, width, n_tokens;
+    uint32_t *lengths;                 /* [n_rows], tokens that are there */
+    uint32_t *ids, *types, *positions; /* [n_tokens] */
+} padded_case;
+
+static void free_case(padded_case *one)
+{
+    free(one->lengths);
+    free(one->ids);
+    free(one->types);
+    free(one->positions);
+    *one = (padded_case){0};
+}
+
+static double cell(const cJSON *matrix, int row, int column, double fallback)
+{
+    const cJSON *item = cJSON_GetArrayItem(cJSON_GetArrayItem(matrix, row), column);
+    return cJSON_IsNumber(item) ? item->valuedouble : fallback;
+}
+
+static bool read_case(const cJSON *json, const char *path, padded_case *one, fault *fault)
+{
+    const cJSON *ids = cJSON_GetObjectItemCaseSensitive(json, "input_ids");
+    const cJSON *mask = cJSON_GetObjectItemCaseSensitive(json, "attention_mask");
+    const cJSON *types = cJSON_GetObjectItemCaseSensitive(json, "token_type_ids");
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(json, "name");
+    int n_rows = cJSON_GetArraySize(ids);
+    int width = n_rows ? cJSON_GetArraySize(cJSON_GetArrayItem(ids, 0)) : 0;
+    *one = (padded_case){.name = cJSON_IsString(name) ? name->valuestring : "",
+                         .n_rows = (uint32_t)n_rows,
+                         .width = (uint32_t)width};
+    if (width == 0 || (int64_t)n_rows * width > MAX_CASE_TOKENS)
+        return fault_set(fault, "%s: case '%s' has no input_ids of [batch, length]", path,
+                         one->name);
+    size_t n = (size_t)n_rows * (size_t)width;
+    one->lengths = calloc((size_t)n_rows, sizeof(uint32_t));
+    one->ids = calloc(n, sizeof(uint32_t));
+    one->types = calloc(n, sizeof(uint32_t));
+    one->positions = calloc(n, sizeof(uint32_t));
+    if (!one->lengths || !one->ids || !one->types || !one->positions)
+        return fault_set(fault, "%s: out of memory", path);
+    for (int r = 0; r < n_rows; r++) {
+        for (int c = 0; c < width; c++) {
+            double id = cell(ids, r, c, -1), type = cell(types, r, c, 0);
+            if (!(id >= 0 && id < 0x1p32) || !(type >= 0 && type < 0x1p32))
+                return fault_set(fault, "%s: case '%s' has a bad id or type at [%d, %d]", path,
+                                 one->name, r, c);
+            if (cell(mask, r, c, 1) == 0)
+                continue;
+            one->ids[one->n_tokens] = (uint32_t)id;
+            one->types[one->n_tokens] = (uint32_t)type;
+            one->positions[one->n_tokens++] = (uint32_t)c;
+            one->lengths[r]++;
+        }
+    }
+    return true;
+}
+
+/* The largest error and the largest expected number. */
+typedef struct comparison {
+    double error, largest;
+    size_t count;
+} comparison;
+
+static bool compare(const float *got, const cJSON **want, comparison *result)
+{
+    if (!*want || !cJSON_IsNumber(*want))
+        return false;
+    double expected = (*want)->valuedouble, error = fabs(*got - expected);
+    if (!(error <= result->error)) /* NaN too */
+        result->error = isnan(error) ? INFINITY : error;
+    result->largest = fmax(result->largest, fabs(expected));
+    result->count++;
+    *want = (*want)->next;
+    return true;
+}
+
+static void skip(const cJSON **want, size_t n)
+{
+    while (n-- && *want)
+        *want = (*want)->next;
+}
+
+/* Expected numbers of [n_rows, width, n_columns], of which only tokens that are there have a row.
+ */
+static bool compare_tokens(const padded_case *one, const float *got, const cJSON *want,
+                           uint32_t n_columns, comparison *result)
+{
+    uint32_t token = 0;
+    for (uint32_t r = 0; r < one->n_rows; r++) {
+        uint32_t end = token + one->lengths[r];
+        for (uint32_t c = 0; c < one->width; c++) {
+            if (token == end || one->positions[token] != c) {
+                skip(&want, n_columns);
+                continue;
+            }
+            for (uint32_t i = 0; i < n_columns; i++)
+                if (!compare(got++, &want, result))
+                    return false;
+            token++;
+        }
+    }
+    return true;
+}
+
+static bool compare_all(const float *got, const cJSON *want, size_t n, comparison *result)
+{
+    while (n--)
+        if (!compare(got++, &want, result))
+            return false;
+    return true;
+}
+
+/* Expected probabilities of [n_rows, n_heads, width, width]; got: [heads, n, n] a sequence. */
+static bool compare_attentions(const padded_case *one, const float *got, const cJSON *want,
+                               uint32_t n_heads, comparison *result)
+{
+    for (uint32_t r = 0, first = 0; r < one->n_rows; first += one->lengths[r++]) {
+        const uint32_t *positions = one->positions + first;
+        uint32_t n = one->lengths[r];
+        for (uint32_t h = 0; h < n_heads; h++) {
+            for (uint32_t i = 0, row = 0; row < one->width; row++) {
+                bool is_row = i < n && positions[i] == row;
+                for (uint32_t k = 0, column = 0; column < one->width; column++) {
+                    if (!is_row || k == n || positions[k] != column) {
+                        skip(&want, 1);
+                    } else if (k++, !compare(got++, &want, result)) {
+                        return false;
+                    }
+                }
+                i += is_row;
+            }
+        }
+    }
+    return true;
+}
+
+/* Runs the case for one output; *data is freed by the caller. */
+static bool run(engine *engine, const padded_case *one, bert_output output, float **data,
+                const char *path, fault *fault)
+{
+    bert_batch batch = {.n_sequences = one->n_rows,
+                        .lengths = one->lengths,
+                        .ids = one->ids,
+                        .token_types = engine->config.n_token_types ? one->types : NULL,
+                        .positions = one->positions};
+    bert_error error = {0};
+    size_t count;
+    if (bert_output_count(engine->model, output, &batch, &count, &error) != BERT_OK)
+        return core_fault(fault, path, &error);
+    *data = malloc(count * sizeof(float) + 1);
+    if (!*data)
+        return fault_set(fault, "%s: out of memory", path);
+    bert_outputs outputs = {0};
+    outputs.data[output] = *data;
+    if (bert_encode(engine->session, &batch, &outputs, &error) != BERT_OK)
+        return core_fault(fault, path, &error);
+    return true;
+}
+
+/* Prints a comparison; whether it is within the tolerance. */
+static bool report(const padded_case *one, const char *output, const comparison *result,
+                   double tolerance)
+{
+    bool ok = result->count > 0 && result->error <= tolerance * fmax(1, result->largest);
+    printf("%-36s %-20s error %.3g of largest %.4g, %zu numbers%s\n", one->name, output,
+           result->error, result->largest, result->count, ok ? "" : "   TOO LARGE");
+    return ok;
+}
+
+static const cJSON *first_number(const cJSON *tensor)
+{
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(tensor, "data");
+    return cJSON_IsArray(data) ? data->child : NULL;
+}
+
+static bool verify_output(engine *engine, const padded_case *one, bert_output output,
+                          const char *name, const cJSON *tensor, double tolerance, const char *path,
+                          bool *all_ok, fault *fault)
+{
+    float *data = NULL;
+    comparison result = {0};
+    const bert_config *config = &engine->config;
+    const cJSON *want = first_number(tensor);
+    bool ok = run(engine, one, output, &data, path, fault);
+    if (ok && output == BERT_OUTPUT_LAST_HIDDEN_STATE)
+        ok = compare_tokens(one, data, want, config->hidden_size, &result);
+    else if (ok)
+        ok = compare_all(data, want,
+                         (size_t)one->n_rows * (output == BERT_OUTPUT_LOGITS ? config->n_labels
+                                                                             : config->hidden_size),
+                         &result);
+    free(data);
+    if (!ok)
+        return fault_set(fault, "case '%s': '%s' has fewer numbers than the model gives", one->name,
+                         name);
+    *all_ok &= report(one, name, &result, tolerance);
+    return true;
+}
+
+static bool verify_case(engine *engine, const cJSON *json, const cJSON *names, double tolerance,
+                        const char *path, bool *all_ok, fault *fault)
+{
+    padded_case one;
+    bool ok = read_case(json, path, &one, fault);
+    const cJSON *tensor, *expected = cJSON_GetObjectItemCaseSensitive(json, "outputs");
+    cJSON_ArrayForEach(tensor, expected)
+    {
+        const cJSON *kind = cJSON_GetObjectItemCaseSensitive(names, tensor->string);
+        int output = 0;
+        while (ok && output < BERT_OUTPUT_COUNT &&
+               !(cJSON_IsString(kind) &&
+                 strcmp(bert_output_name((bert_output)output), kind->valuestring) == 0))
+            output++;
+        if (ok && output == BERT_OUTPUT_COUNT)
+            ok = fault_set(fault, "%s: the model has no output '%s'", path, tensor->string);
+        ok = ok && verify_output(engine, &one, (bert_output)output, tensor->string, tensor,
+                                 tolerance, path, all_ok, fault);
+    }
+    free_case(&one);
+    return ok;
+}
+
+/* The trace: every layer's hidden states and attention probabilities of one case. */
+static bool verify_trace(engine *engine, const cJSON *trace, const cJSON *cases, double tolerance,
+                         const char *path, bool *all_ok, fault *fault)
+{
+    const cJSON *wanted = cJSON_GetObjectItemCaseSensitive(trace, "case"), *json = NULL, *item;
+    cJSON_ArrayForEach(item, cases)
+    {
+        const cJSON *name = cJSON_GetObjectItemCaseSensitive(item, "name");
+        if (cJSON_IsString(name) && cJSON_IsString(wanted) &&
+            strcmp(name->valuestring, wanted->valuestring) == 0)
+            json = item;
+    }
+    padded_case one = {0};
+    if (!json)
+        return fault_set(fault, "%s: the trace is of no case", path);
+    if (!read_case(json, path, &one, fault)) {
+        free_case(&one);
+        return false;
+    }
+    const bert_config *config = &engine->config;
+    size_t per_layer = (size_t)one.n_tokens * config->hidden_size, maps = 0;
+    for (uint32_t r = 0; r < one.n_rows; r++)
+        maps += (size_t)config->n_heads * one.lengths[r] * one.lengths[r];
+    float *states = NULL, *attentions = NULL;
+    bool ok = run(engine, &one, BERT_OUTPUT_HIDDEN_STATES, &states, path, fault) &&
+              run(engine, &one, BERT_OUTPUT_ATTENTIONS, &attentions, path, fault);
+    comparison of_states = {0}, of_attentions = {0};
+    const cJSON *expected = cJSON_GetObjectItemCaseSensitive(trace, "hidden_states");
+    for (uint32_t i = 0; ok && expected && i <= config->n_layers; i++)
+        ok = compare_tokens(&one, states + i * per_layer,
+                            first_number(cJSON_GetArrayItem(expected, (int)i)), config->hidden_size,
+                            &of_states);
+    if (ok && expected)
+        *all_ok &= report(&one, "hidden_states", &of_states, tolerance);
+    expected = cJSON_GetObjectItemCaseSensitive(trace, "attentions");
+    for (uint32_t i = 0; ok && expected && i < config->n_layers; i++)
+        ok = compare_attentions(&one, attentions + i * maps,
+                                first_number(cJSON_GetArrayItem(expected, (int)i)), config->n_heads,
+                                &of_attentions);
+    if (ok && expected)
+        *all_ok &= report(&one, "attentions", &of_attentions, tolerance);
+    free(states);
+    free(attentions);
+    free_case(&one);
+    return ok || fault_set(fault, "%s: the trace has fewer numbers than the model gives", path);
+}
+
+bool verify(const char *golden, const char *path, double tolerance, fault *fault)
+{
+    file file;
+    engine engine = {0};
+    cJSON *json = NULL;
+    bool all_ok = true, ok = file_open(golden, &file, fault);
+    if (ok && file.data)
+        json = cJSON_ParseWithLength((const char *)file.data, file.n_bytes);
+    const cJSON *cases = cJSON_GetObjectItemCaseSensitive(json, "cases"), *one;
+    const cJSON *trace = cJSON_GetObjectItemCaseSensitive(json, "trace");
+    if (ok && cJSON_GetArraySize(cases) == 0)
+        ok = fault_set(fault, "%s: is no golden.json: it has no cases", golden);
+    ok = ok && open_engine(&engine, path, MAX_CASE_TOKENS, fault);
+    const cJSON *names = cJSON_GetObjectItemCaseSensitive(engine.file.config, "outputs");
+    cJSON_ArrayForEach(one, cases) ok =
+        ok && verify_case(&engine, one, names, tolerance, golden, &all_ok, fault);
+    if (trace)
+        ok = ok && verify_trace(&engine, trace, cases, tolerance, golden, &all_ok, fault);
+    close_engine(&engine);
+    cJSON_Delete(json);
+    file_close(&file);
+    return ok && (all_ok ||
+                  fault_set(fault, "%s: differs from %s by more than %g", path, golden, tolerance));
+}
