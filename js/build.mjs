@@ -20,7 +20,7 @@ await Promise.all([
     build({ ...node, entryPoints: ['js/cli.js'], outdir: out }),
 ]);
 chmodSync(`${out}/cli.js`, 0o755);
-execFileSync('npx', ['--no-install', 'tsc', '-p', 'tsconfig.json', '--emitDeclarationOnly', '--declaration', '--noEmit', 'false', '--outDir', `${out}/types`], { stdio: 'inherit' });
+execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.json', '--emitDeclarationOnly', '--declaration', '--noEmit', 'false', '--outDir', `${out}/types`], { stdio: 'inherit' });
 
 const size = (/** @type {string} */ file) => gzipSync(readFileSync(`${out}/${file}`), { level: 9 }).length;
 console.log(`${out}: index.js ${size('index.js')} bytes gzipped, worker.js ${size('worker.js')}`);

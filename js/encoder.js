@@ -152,7 +152,7 @@ export class Encoder {
 }
 
 /**
- * @param {import('./tokenizer/index.js').Encoding} encoding
+ * @param {import('./tokenizer/encoding.js').Encoding} encoding
  * @returns {Encoded}
  */
 function toEncoded({ ids, type_ids, tokens, offsets, overflow }) {

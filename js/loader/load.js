@@ -102,6 +102,7 @@ class Reader {
     constructor(source) {
         this.label = source.label;
         this.iterator = source.chunks[Symbol.asyncIterator]();
+        /** @type {Uint8Array} */
         this.chunk = new Uint8Array(0);
         this.n_read = 0;
     }

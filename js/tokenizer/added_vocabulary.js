@@ -1,0 +1,258 @@
+/**
+ * Added tokens: pieces that are found in the text before anything else is done to it, `[MASK]`
+ * and what users add. Those that are `normalized` are found, in their normalised form, in the
+ * normalised text instead.
+ *
+ * At each place the longest token that begins there is taken and the search goes on behind it. The
+ * library uses an Aho-Corasick automaton for that; a look at the first character and a hash of what
+ * follows do the same in time proportional to the text, for tokens of limited length.
+ */
+
+import { Fields, badTokenizer } from './file.js';
+import { codePointAt, isLeadSurrogate, isTrailSurrogate, unitsOf } from './normalized_string.js';
+import { CodePointSet, whitespace, word } from './unicode.js';
+import { PieceTable } from './vocabulary.js';
+
+/** @import { NormalizedString } from './normalized_string.js' */
+/** @import { Normalizer } from './normalizers.js' */
+/** @import { Vocabulary } from './vocabulary.js' */
+
+/**
+ * @typedef {object} AddedToken
+ * @property {number} id
+ * @property {string} content
+ * @property {boolean} single_word  found as a whole word only
+ * @property {boolean} lstrip  takes the space before it along
+ * @property {boolean} rstrip  takes the space behind it along
+ * @property {boolean} normalized  found in normalised text
+ * @property {boolean} special  left out when decoding
+ * @property {string} found  what is looked for: the content, normalised if it is `normalized`
+ */
+
+/** Longer ones would make the search slow, and are surely a mistake. */
+const MAX_CONTENT = 1024;
+
+export class AddedVocabulary {
+    /**
+     * @param {unknown[]} list  added_tokens of the file
+     * @param {Vocabulary} vocabulary  the model's
+     * @param {Normalizer | null} normalizer
+     * @param {NormalizedString} scratch
+     */
+    constructor(list, vocabulary, normalizer, scratch) {
+        /** @private @type {Map<string, AddedToken>} */
+        this.byContent = new Map();
+        /** @private @type {Map<number, AddedToken>} */
+        this.byId = new Map();
+        /** @private @type {Set<string>} */
+        this.special = new Set();
+        // Ids follow the model's in the order of the file; the ids in the file only confirm that.
+        let next = vocabulary.size;
+        /** How many of them the model does not have. */
+        this.nNew = 0;
+        for (let i = 0; i < list.length; i++) {
+            const token = readToken(list[i], i);
+            if (token.content === '') continue;
+            const known = vocabulary.id(token.content);
+            const id = known >= 0 ? known : next++;
+            if (known < 0) this.nNew++;
+            if (token.id !== id) throw wrongId(token, id, known >= 0);
+            if (this.byContent.has(token.content)) {
+                throw badTokenizer('added_tokens', `${quote(token.content)} is there twice`);
+            }
+            if (known < 0 && vocabulary.piece(id) !== null) {
+                throw badTokenizer('added_tokens', `${quote(token.content)} would have the id ` +
+                    `${id} of ${quote(vocabulary.piece(id) ?? '')}: the vocabulary has gaps`);
+            }
+            if (token.normalized && normalizer !== null) {
+                scratch.reset(unitsOf(token.content), 0, token.content.length);
+                normalizer.normalize(scratch);
+                token.found = scratch.slice(0, scratch.length);
+            }
+            this.byContent.set(token.content, token);
+            this.byId.set(id, token);
+            if (token.special) this.special.add(token.content);
+        }
+        const tokens = [...this.byId.values()];
+        /** Finds tokens in the text as it was given, null if there are none. */
+        this.given = makeMatcher(tokens.filter((token) => !token.normalized));
+        /** Finds tokens in the normalised text. */
+        this.normalized = makeMatcher(tokens.filter((token) => token.normalized));
+    }
+
+    /**
+     * @param {string} token
+     * @returns {number}  its id, or -1
+     */
+    id(token) {
+        return this.byContent.get(token)?.id ?? -1;
+    }
+
+    /**
+     * @param {number} id
+     * @returns {AddedToken | null}
+     */
+    token(id) {
+        return this.byId.get(id) ?? null;
+    }
+
+    /**
+     * @param {string} token
+     * @returns {boolean}
+     */
+    isSpecial(token) {
+        return this.special.has(token);
+    }
+}
+
+/**
+ * @param {unknown} config
+ * @param {number} index
+ * @returns {AddedToken}
+ */
+function readToken(config, index) {
+    const fields = new Fields(config, `added token ${index}`);
+    const content = fields.string('content');
+    if (content.length > MAX_CONTENT) {
+        throw badTokenizer(fields.where,
+            `its content has ${content.length} characters; ${MAX_CONTENT} are the limit`);
+    }
+    return {
+        id: fields.integer('id'),
+        content,
+        single_word: fields.boolean('single_word'),
+        lstrip: fields.boolean('lstrip'),
+        rstrip: fields.boolean('rstrip'),
+        normalized: fields.boolean('normalized'),
+        special: fields.boolean('special'),
+        found: content,
+    };
+}
+
+/**
+ * @param {AddedToken} token
+ * @param {number} id  what it should be
+ * @param {boolean} known  because the model's vocabulary has it
+ * @returns {Error}
+ */
+function wrongId({ content, id: given }, id, known) {
+    const reason = known ? 'the id it has in the vocabulary'
+        : 'the next after the vocabulary and the added tokens before it';
+    return badTokenizer('added_tokens', `${quote(content)} has the id ${given}, not ${id}, ${reason}`);
+}
+
+/**
+ * @param {string} content
+ * @returns {string}  for a message
+ */
+function quote(content) {
+    return JSON.stringify(content.slice(0, 80));
+}
+
+/**
+ * @param {AddedToken[]} tokens
+ * @returns {AddedTokenMatcher | null}
+ */
+function makeMatcher(tokens) {
+    return tokens.length > 0 ? new AddedTokenMatcher(tokens) : null;
+}
+
+/**
+ * Finds some added tokens in units.
+ */
+export class AddedTokenMatcher {
+    /**
+     * @param {AddedToken[]} tokens
+     */
+    constructor(tokens) {
+        const pool = unitsOf(tokens.map(({ found }) => found).join(''));
+        /**
+         * Tokens by entry of the table.
+         * @private
+         */
+        this.tokens = tokens;
+        /** @private */
+        this.table = new PieceTable(pool, tokens.length);
+        const first = [];
+        let end = 0;
+        for (const token of tokens) {
+            const start = end;
+            end += token.found.length;
+            // The library finds the empty string everywhere, and so cuts the text into characters.
+            if (token.found === '') {
+                throw badTokenizer('added_tokens', `nothing is left of ${quote(token.content)} ` +
+                    'when it is normalised');
+            }
+            if (!this.table.add(start, end, token.id)) {
+                throw badTokenizer('added_tokens', `${quote(token.content)} is the same as ` +
+                    'another when it is normalised');
+            }
+            first.push(pool[start], pool[start]);
+        }
+        /**
+         * First units of the tokens.
+         * @private
+         */
+        this.first = new CodePointSet(first);
+    }
+
+    /**
+     * Cuts a text into added tokens and what is between them.
+     * @param {Uint16Array} units
+     * @param {number} length
+     * @param {(start: number, end: number) => void} onText
+     * @param {(token: AddedToken, start: number, end: number, bare: boolean) => void} onToken
+     *     `bare` if it took no space along
+     */
+    split(units, length, onText, onToken) {
+        const { table, first } = this;
+        let done = 0; // up to here everything has been handed on
+        for (let i = 0; i < length;) {
+            const entry = first.has(units[i]) ? table.longest(units, i, length) : -1;
+            if (entry < 0) {
+                i++;
+                continue;
+            }
+            const token = this.tokens[entry];
+            const behind = i + table.ends[entry] - table.starts[entry];
+            if (token.single_word && !isSingleWord(units, i, behind, length)) {
+                i = behind;
+                continue;
+            }
+            let start = i;
+            let end = behind;
+            if (token.lstrip) {
+                while (start > done && whitespace().has(units[start - 1])) start--;
+                start = Math.max(start, done);
+            }
+            if (token.rstrip) {
+                // What the token before took along is space, and need not be looked at again.
+                end = Math.max(end, Math.min(done, length));
+                while (end < length && whitespace().has(units[end])) end++;
+            }
+            if (start > done) onText(done, start);
+            if (end > start) {
+                onToken(token, start, end, start === i && end === behind);
+                done = end;
+            }
+            i = behind;
+        }
+        if (done < length) onText(done, length);
+    }
+}
+
+/**
+ * @param {Uint16Array} units
+ * @param {number} start
+ * @param {number} end
+ * @param {number} length
+ * @returns {boolean}  whether no word goes on before or behind
+ */
+function isSingleWord(units, start, end, length) {
+    if (start > 0) {
+        const before = isTrailSurrogate(units[start - 1]) && start > 1 &&
+            isLeadSurrogate(units[start - 2]) ? start - 2 : start - 1;
+        if (word().has(codePointAt(units, before))) return false;
+    }
+    return end === length || !word().has(codePointAt(units, end));
+}

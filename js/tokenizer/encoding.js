@@ -1,0 +1,221 @@
+/**
+ * What a tokenizer makes of a text or a pair: flat typed arrays, ready for the engine, and on
+ * demand the tokens as strings and the windows that did not fit.
+ *
+ * Overflowing windows are put together when they are asked for. For a pair of which both overflow
+ * the library combines each with each, so that two long texts have millions of windows that nobody
+ * wants.
+ */
+
+/** @import { Piece, PostProcessor } from './post_processors.js' */
+/** @import { Windows } from './truncation.js' */
+
+/**
+ * The tokens of one text, before special tokens are added.
+ * @typedef {object} SequenceTokens
+ * @property {Uint32Array} ids
+ * @property {Uint32Array} offsets
+ * @property {Map<number, string> | null} surfaces  as in TokenBuffer
+ * @property {string} text
+ */
+
+/**
+ * How a tokenizer puts encodings together.
+ * @typedef {object} Assembly
+ * @property {Piece[]} pieces
+ * @property {PostProcessor | null} postProcessor
+ * @property {(id: number) => string} tokenText
+ */
+
+/**
+ * For each piece, which tokens of its sequence to take, and their type.
+ * @typedef {{from: number, to: number, type_id: number}[]} Parts
+ */
+
+export class Encoding {
+    /**
+     * Tokenizers make these.
+     * @param {Assembly} assembly
+     * @param {SequenceTokens[]} sequences  read now, but for their surfaces
+     * @param {Parts} parts
+     * @param {() => Encoding[]} makeOverflow
+     */
+    constructor(assembly, sequences, parts, makeOverflow) {
+        const { pieces } = assembly;
+        let length = 0;
+        for (let p = 0; p < pieces.length; p++) length += partLength(pieces[p], parts[p]);
+        /** Token ids. */
+        this.ids = new Uint32Array(length);
+        /** Token types (segments), as the model wants them. */
+        this.type_ids = new Uint32Array(length);
+        /**
+         * Start and end of each token in turn, UTF-16 indices into its own text (see `sequence`):
+         * `text.slice(offsets[2 * i], offsets[2 * i + 1])`. 0, 0 for special tokens.
+         */
+        this.offsets = new Uint32Array(2 * length);
+        /** For each token 0 if it is of the text, 1 if of text_pair, -1 if it has been added. */
+        this.sequence = new Int8Array(length);
+        /** 1 for tokens that have been added, 0 for those of the text. */
+        this.special_tokens_mask = new Uint8Array(length);
+        /** @private */
+        this.assembly = assembly;
+        /** @private */
+        this.surfaces = sequences.map(({ surfaces }) => surfaces);
+        /** @private */
+        this.parts = parts;
+        /** @private */
+        this.makeOverflow = makeOverflow;
+        /** @private @type {string[] | null} */
+        this.madeTokens = null;
+        /** @private @type {Encoding[] | null} */
+        this.madeOverflow = null;
+        this.fill(sequences);
+    }
+
+    /** Number of tokens. */
+    get length() {
+        return this.ids.length;
+    }
+
+    /**
+     * The tokens themselves.
+     * @returns {string[]}
+     */
+    get tokens() {
+        if (this.madeTokens === null) {
+            const { pieces } = this.assembly;
+            this.madeTokens = [];
+            for (let p = 0; p < pieces.length; p++) {
+                const { tokens, sequence } = pieces[p];
+                if (tokens !== null) {
+                    this.madeTokens.push(...tokens);
+                    continue;
+                }
+                const { from, to } = this.parts[p];
+                for (let i = from; i < to; i++) {
+                    this.madeTokens.push(this.textAt(sequence, i, this.madeTokens.length));
+                }
+            }
+        }
+        return this.madeTokens;
+    }
+
+    /**
+     * What did not fit, in further windows with the same special tokens.
+     * @returns {Encoding[]}
+     */
+    get overflow() {
+        return (this.madeOverflow ??= this.makeOverflow());
+    }
+
+    /**
+     * @private
+     * @param {SequenceTokens[]} sequences
+     */
+    fill(sequences) {
+        const { pieces, postProcessor } = this.assembly;
+        let at = 0;
+        for (let p = 0; p < pieces.length; p++) {
+            const piece = pieces[p];
+            const { from, to, type_id } = this.parts[p];
+            const end = at + partLength(piece, this.parts[p]);
+            if (piece.ids !== null) {
+                this.ids.set(piece.ids, at);
+                this.sequence.fill(-1, at, end);
+                this.special_tokens_mask.fill(1, at, end);
+            } else {
+                const { ids, offsets, text } = sequences[piece.sequence];
+                this.ids.set(ids.subarray(from, to), at);
+                this.offsets.set(offsets.subarray(2 * from, 2 * to), 2 * at);
+                if (piece.sequence !== 0) this.sequence.fill(piece.sequence, at, end);
+                if (postProcessor?.trimOffsets !== undefined) {
+                    const shift = from - at;
+                    postProcessor.trimOffsets(this.offsets, at, end, (i) =>
+                        this.textAt(piece.sequence, i + shift, i), text);
+                }
+            }
+            if (type_id !== 0) this.type_ids.fill(type_id, at, end);
+            at = end;
+        }
+    }
+
+    /**
+     * @private
+     * @param {number} sequence
+     * @param {number} index  of the token in its sequence
+     * @param {number} at  of the token here
+     * @returns {string}
+     */
+    textAt(sequence, index, at) {
+        return this.surfaces[sequence]?.get(index) ?? this.assembly.tokenText(this.ids[at]);
+    }
+}
+
+/**
+ * @param {Piece} piece
+ * @param {Parts[number]} part
+ * @returns {number}
+ */
+function partLength({ ids }, { from, to }) {
+    return ids === null ? to - from : ids.length;
+}
+
+/**
+ * @param {Assembly} assembly
+ * @param {SequenceTokens[]} sequences  may be changed afterwards
+ * @param {Windows[]} windows  of each sequence
+ * @returns {Encoding}
+ */
+export function assemble(assembly, sequences, windows) {
+    const { pieces } = assembly;
+    /** @type {() => Encoding[]} */
+    let makeOverflow = () => [];
+    if (windows.some((each) => each.length > 1)) {
+        const kept = sequences.map((each) =>
+            ({ ...each, ids: each.ids.slice(), offsets: each.offsets.slice() }));
+        makeOverflow = () => overflowChoices(pieces, windows).map((choice) =>
+            new Encoding(assembly, kept, partsOf(pieces, windows, choice), () => []));
+    }
+    const first = partsOf(pieces, windows, pieces.map(() => 0));
+    return new Encoding(assembly, sequences, first, makeOverflow);
+}
+
+/**
+ * @param {Piece[]} pieces
+ * @param {Windows[]} windows
+ * @param {number[]} choice
+ * @returns {Parts}
+ */
+function partsOf(pieces, windows, choice) {
+    return pieces.map(({ ids, sequence, type_id, overflow_type_id }, p) => {
+        const [from, to] = ids === null ? windows[sequence][choice[p]] : [0, 0];
+        return { from, to, type_id: choice[p] === 0 ? type_id : overflow_type_id };
+    });
+}
+
+/**
+ * Which window of its sequence each piece is in, for each overflowing encoding in the library's
+ * order, which comes from appending piece by piece: what overflows already is combined with the
+ * new piece's first window and then its others, what does not with its others.
+ * @param {Piece[]} pieces
+ * @param {Windows[]} windows
+ * @returns {number[][]}
+ */
+function overflowChoices(pieces, windows) {
+    /** @type {number[]} */
+    const first = [];
+    /** @type {number[][]} */
+    let choices = [];
+    for (const { ids, sequence } of pieces) {
+        const n = ids === null ? windows[sequence].length : 1;
+        /** @type {number[][]} */
+        const next = [];
+        for (const choice of choices) {
+            for (let w = 0; w < n; w++) next.push([...choice, w]);
+        }
+        for (let w = 1; w < n; w++) next.push([...first, w]);
+        first.push(0);
+        choices = next;
+    }
+    return choices;
+}

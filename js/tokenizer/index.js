@@ -1,0 +1,356 @@
+/**
+ * A tokenizer from the `tokenizer.json` of Hugging Face `tokenizers`: an interpreter for the file,
+ * one module for each stage, each stage's kinds under their names in the file.
+ *
+ *     added tokens   added_vocabulary.js   [MASK] and the like, before all else
+ *     normalizer     normalizers.js        lower case, accents, ...: a new text with its alignment
+ *     pre-tokenizer  pre_tokenizers.js     words
+ *     model          models/               the tokens of a word
+ *     truncation     truncation.js         what fits
+ *     post-processor post_processors.js    special tokens, types
+ *     decoder        decoders.js           the way back
+ *
+ * It gives the library's ids and places for any text, in time and memory proportional to it, and
+ * refuses by name what it does not know: a tokenizer that is nearly right makes a model that is
+ * quietly wrong. Rejected: compiling the library itself to wasm, two megabytes for what is done
+ * here in forty kilobytes, and no faster.
+ */
+
+import { BertError, describe } from '../errors.js';
+import { AddedVocabulary } from './added_vocabulary.js';
+import { makeDecoder } from './decoders.js';
+import { assemble } from './encoding.js';
+import { badTokenizer, readFile } from './file.js';
+import { makeModel } from './models/index.js';
+import { NormalizedString, readUnits, textOf } from './normalized_string.js';
+import { makeNormalizer } from './normalizers.js';
+import { makePostProcessor, piecesOf } from './post_processors.js';
+import { makePreTokenizer } from './pre_tokenizers.js';
+import { TokenBuffer } from './token_buffer.js';
+import { readTruncation, truncate } from './truncation.js';
+
+/** @import { Encoding, SequenceTokens } from './encoding.js' */
+/** @import { Fields } from './file.js' */
+/** @import { Truncation, TruncationOptions, Windows } from './truncation.js' */
+
+/**
+ * @typedef {object} EncodeOptions
+ * @property {string | null} [text_pair]  a second text
+ * @property {boolean} [add_special_tokens]  [CLS], [SEP] and the like; true
+ * @property {TruncationOptions | null} [truncation]  null for none
+ */
+
+/**
+ * @typedef {object} DecodeOptions
+ * @property {boolean} [skip_special_tokens]  true
+ */
+
+/** Texts beyond this do not leave their memory behind. */
+const KEPT_UNITS = 1 << 20;
+
+export class Tokenizer {
+    /**
+     * @param {string | Uint8Array | ArrayBuffer} file  tokenizer.json
+     * @returns {Tokenizer}
+     * @throws {BertError} BAD_TOKENIZER if it is broken or has what is not supported
+     */
+    static fromJSON(file) {
+        return new Tokenizer(readFile(file));
+    }
+
+    /**
+     * Use Tokenizer.fromJSON.
+     * @param {Fields} file
+     */
+    constructor(file) {
+        const version = file.get('version');
+        if (version !== null && version !== '1.0') {
+            throw badTokenizer('', `version ${describe(version)} is not supported, only "1.0"`);
+        }
+        /**
+         * @template T
+         * @param {string} name
+         * @param {(config: unknown) => T} make
+         * @returns {T | null}
+         */
+        const optional = (name, make) => {
+            const config = file.get(name);
+            return config === null ? null : make(config);
+        };
+        /** @private */
+        this.normalizer = optional('normalizer', (config) => makeNormalizer(config));
+        /** @private */
+        this.preTokenizer = optional('pre_tokenizer', (config) => makePreTokenizer(config));
+        /** @private */
+        this.model = makeModel(file.object('model'));
+        /** @private */
+        this.postProcessor = optional('post_processor', makePostProcessor);
+        /** @private */
+        this.decoder = optional('decoder', makeDecoder);
+        /** @private */
+        this.text = new NormalizedString();
+        const added = file.get('added_tokens') === null ? [] : file.list('added_tokens');
+        /** @private */
+        this.added = new AddedVocabulary(added, this.model.vocabulary, this.normalizer, this.text);
+        /** @private */
+        this.source = new Uint16Array(256);
+        /** @private */
+        this.buffers = [new TokenBuffer(), new TokenBuffer()];
+        /** @private @type {(id: number) => string} */
+        this.tokenText = (id) => this.model.vocabulary.piece(id) ?? this.added.token(id)?.content ?? '';
+        /** How many tokens there are, added ones included. */
+        this.vocabSize = this.model.vocabulary.size + this.added.nNew;
+    }
+
+    /**
+     * @param {string} text
+     * @param {EncodeOptions} [options]
+     * @returns {Encoding}
+     */
+    encode(text, options = {}) {
+        const { text_pair, add_special_tokens, truncation } = readEncodeOptions(options);
+        return this.encodeTexts(text, text_pair, add_special_tokens, truncation);
+    }
+
+    /**
+     * @param {readonly (string | readonly [text: string, text_pair: string])[]} texts  texts, or
+     *     pairs of them
+     * @param {Omit<EncodeOptions, 'text_pair'>} [options]
+     * @returns {Encoding[]}
+     */
+    encodeBatch(texts, options = {}) {
+        if (!Array.isArray(texts)) {
+            throw new BertError('BAD_INPUT', `texts must be an array, not ${describe(texts)}`);
+        }
+        const { text_pair, add_special_tokens, truncation } = readEncodeOptions(options);
+        if (text_pair !== null) {
+            throw new BertError('BAD_OPTION', 'encodeBatch has no option text_pair; give pairs as ' +
+                '[text, text_pair] among the texts');
+        }
+        return texts.map((each, i) => {
+            const [text, pair] = Array.isArray(each) ? each : [each, null];
+            if (Array.isArray(each) && each.length !== 2) {
+                throw new BertError('BAD_INPUT', `texts[${i}] must be a text or [text, text_pair], ` +
+                    `not ${describe(each)}`);
+            }
+            return this.encodeTexts(text, pair, add_special_tokens, truncation, `texts[${i}]`);
+        });
+    }
+
+    /**
+     * @param {Iterable<number>} ids
+     * @param {DecodeOptions} [options]
+     * @returns {string}
+     */
+    decode(ids, options = {}) {
+        const { skip_special_tokens } = readOptions('decode', options, { skip_special_tokens: true });
+        checkFlag('skip_special_tokens', skip_special_tokens);
+        const tokens = [];
+        for (const id of checkIds(ids)) {
+            const token = this.idToToken(id);
+            // Like the library: ids that there are not are left out.
+            if (token === null || skip_special_tokens && this.added.isSpecial(token)) continue;
+            tokens.push(token);
+        }
+        return this.decoder === null ? tokens.join(' ') : this.decoder.decode(tokens);
+    }
+
+    /**
+     * @param {string} token
+     * @returns {number | null}  its id
+     */
+    tokenToId(token) {
+        if (typeof token !== 'string') {
+            throw new BertError('BAD_INPUT', `a token must be a string, not ${describe(token)}`);
+        }
+        const added = this.added.id(token);
+        const id = added >= 0 ? added : this.model.vocabulary.id(token);
+        return id >= 0 ? id : null;
+    }
+
+    /**
+     * @param {number} id
+     * @returns {string | null}  its token; of a normalized added token, what it is found as
+     */
+    idToToken(id) {
+        return this.added.token(id)?.found ?? this.model.vocabulary.piece(id);
+    }
+
+    /**
+     * @private
+     * @param {unknown} text
+     * @param {unknown} pair  null for none
+     * @param {boolean} special
+     * @param {Truncation | null} truncation
+     * @param {string} [where]
+     * @returns {Encoding}
+     */
+    encodeTexts(text, pair, special, truncation, where = '') {
+        const sequences = [this.tokenize(text, where || 'text', this.buffers[0])];
+        if (pair !== null) {
+            const name = where ? `${where}: text_pair` : 'text_pair';
+            sequences.push(this.tokenize(pair, name, this.buffers[1]));
+        }
+        const pieces = piecesOf(this.postProcessor, pair !== null, special);
+        const lengths = sequences.map(({ ids }) => ids.length);
+        /** @type {Windows[]} */
+        let windows = lengths.map((length) => [[0, length]]);
+        if (truncation !== null) {
+            windows = truncate(lengths, truncation, {
+                single: countSpecial(piecesOf(this.postProcessor, false, true)),
+                now: countSpecial(pieces),
+            });
+        }
+        const { postProcessor, tokenText } = this;
+        return assemble({ pieces, postProcessor, tokenText }, sequences, windows);
+    }
+
+    /**
+     * The tokens of a text, without special ones.
+     * @private
+     * @param {unknown} text
+     * @param {string} where  what to call it
+     * @param {TokenBuffer} tokens
+     * @returns {SequenceTokens}
+     */
+    tokenize(text, where, tokens) {
+        if (typeof text !== 'string') {
+            throw new BertError('BAD_INPUT', `${where} must be a string, not ${describe(text)}`);
+        }
+        tokens.clear();
+        const { length } = text;
+        const isLarge = length > KEPT_UNITS;
+        if (isLarge || length > this.source.length) {
+            this.source = new Uint16Array(Math.max(length, 2 * this.source.length));
+        }
+        const { source } = this;
+        readUnits(text, source);
+        const { given } = this.added;
+        /** @type {(start: number, end: number) => void} */
+        const onText = (start, end) => this.tokenizePart(source, start, end, tokens);
+        if (given === null) {
+            onText(0, length);
+        } else {
+            given.split(source, length, onText, (token, start, end, bare) => {
+                tokens.push(token.id, start, end);
+                if (!bare) tokens.setSurface(textOf(source, start, end));
+            });
+        }
+        if (isLarge) {
+            this.source = new Uint16Array(256);
+            this.text.release();
+        }
+        return {
+            ids: tokens.ids.subarray(0, tokens.length),
+            offsets: tokens.offsets.subarray(0, 2 * tokens.length),
+            surfaces: tokens.surfaces,
+            text,
+        };
+    }
+
+    /**
+     * What is between added tokens.
+     * @private
+     * @param {Uint16Array} source
+     * @param {number} start
+     * @param {number} end
+     * @param {TokenBuffer} tokens
+     */
+    tokenizePart(source, start, end, tokens) {
+        const { text, normalizer, preTokenizer, model } = this;
+        text.reset(source, start, end);
+        normalizer?.normalize(text);
+        /** @type {(word: NormalizedString, from: number, to: number) => void} */
+        const onWord = (word, from, to) => model.tokenize(word, from, to, tokens);
+        /** @type {(from: number, to: number) => void} */
+        const onText = (from, to) => {
+            if (preTokenizer !== null) preTokenizer.preTokenize(text, from, to, onWord);
+            else if (to > from) onWord(text, from, to);
+        };
+        const { normalized } = this.added;
+        if (normalized === null) {
+            onText(0, text.length);
+            return;
+        }
+        normalized.split(text.units, text.length, onText, (token, from, to, bare) => {
+            tokens.push(token.id, text.start(from), text.end(to));
+            if (!bare || token.found !== this.tokenText(token.id)) {
+                tokens.setSurface(text.slice(from, to));
+            }
+        });
+    }
+}
+
+/**
+ * @param {{ids: number[] | null}[]} pieces
+ * @returns {number}
+ */
+function countSpecial(pieces) {
+    return pieces.reduce((n, { ids }) => n + (ids === null ? 0 : ids.length), 0);
+}
+
+/**
+ * @param {unknown} options
+ * @returns {{text_pair: unknown, add_special_tokens: boolean, truncation: Truncation | null}}
+ */
+function readEncodeOptions(options) {
+    const { text_pair, add_special_tokens, truncation } = readOptions('encode', options,
+        { text_pair: null, add_special_tokens: true, truncation: null });
+    checkFlag('add_special_tokens', add_special_tokens);
+    return {
+        text_pair,
+        add_special_tokens,
+        truncation: truncation === null ? null : readTruncation(truncation),
+    };
+}
+
+/**
+ * @template {Record<string, unknown>} T
+ * @param {string} method
+ * @param {unknown} options
+ * @param {T} defaults  all there are
+ * @returns {T}
+ */
+function readOptions(method, options, defaults) {
+    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+        throw new BertError('BAD_OPTION', `the options of ${method} must be an object, ` +
+            `not ${describe(options)}`);
+    }
+    const read = { ...defaults };
+    for (const [name, value] of Object.entries(options)) {
+        if (!Object.hasOwn(defaults, name)) {
+            throw new BertError('BAD_OPTION', `${method} has no option '${name}'; ` +
+                `it has ${Object.keys(defaults).join(', ')}`);
+        }
+        if (value !== undefined) /** @type {Record<string, unknown>} */ (read)[name] = value;
+    }
+    return read;
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ */
+function checkFlag(name, value) {
+    if (typeof value !== 'boolean') {
+        throw new BertError('BAD_OPTION', `${name} must be true or false, not ${describe(value)}`);
+    }
+}
+
+/**
+ * @param {unknown} ids
+ * @returns {number[]}
+ */
+function checkIds(ids) {
+    const isIterable = typeof ids === 'object' && ids !== null && Symbol.iterator in ids;
+    if (!isIterable) {
+        throw new BertError('BAD_INPUT', `ids must be an array of integers, not ${describe(ids)}`);
+    }
+    const list = Array.from(/** @type {Iterable<number>} */ (ids));
+    const wrong = list.findIndex((id) => !Number.isInteger(id));
+    if (wrong >= 0) {
+        throw new BertError('BAD_INPUT', `ids[${wrong}] must be an integer, not ` +
+            describe(list[wrong]));
+    }
+    return list;
+}

@@ -1,0 +1,42 @@
+/**
+ * The models of tokenizer.json, each under its name there.
+ */
+
+import { make } from '../file.js';
+import { WordPiece } from './word_piece.js';
+
+/** @import { Fields } from '../file.js' */
+/** @import { NormalizedString } from '../normalized_string.js' */
+/** @import { TokenBuffer } from '../token_buffer.js' */
+/** @import { Vocabulary } from '../vocabulary.js' */
+
+/**
+ * @typedef {object} Model
+ * @property {Vocabulary} vocabulary
+ * @property {(text: NormalizedString, start: number, end: number, tokens: TokenBuffer) => void}
+ *     tokenize  puts the tokens of a word where they belong
+ */
+
+/** @type {Record<string, (fields: Fields) => Model>} */
+const MODELS = {
+    WordPiece: (fields) => new WordPiece(fields),
+};
+
+/**
+ * @param {Record<string, unknown>} config
+ * @returns {Model}
+ */
+export function makeModel(config) {
+    return make(MODELS, 'model', withType(config), 0);
+}
+
+/**
+ * Files of 2020, which the published BERT tokenizers still are, do not name the type of the model.
+ * @param {Record<string, unknown>} config
+ * @returns {Record<string, unknown>}
+ */
+function withType(config) {
+    const isWordPiece = !Object.hasOwn(config, 'type') &&
+        Object.hasOwn(config, 'max_input_chars_per_word');
+    return isWordPiece ? { ...config, type: 'WordPiece' } : config;
+}

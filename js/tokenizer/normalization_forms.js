@@ -1,0 +1,188 @@
+/**
+ * NFD, NFC, NFKD and NFKC of a NormalizedString, with where each character came from: the
+ * algorithm of Unicode Standard Annex 15, decomposition, canonical order, composition, over code
+ * points that carry what they did to the text (see NormalizedString.transform).
+ *
+ * Written out because an engine's own normalize() loses the places, and cutting a text into parts
+ * that can be normalised alone would not help: the library gives places within such a part, too.
+ * Linear in the text: runs of combining marks, of which a text may be made, are sorted by counting.
+ */
+
+import { CharMap, SAME, UNMAPPED, pooledAt, pooledLength } from './char_map.js';
+import { codePointAt, isLeadSurrogate } from './normalized_string.js';
+import { combiningClass, compose, decompose } from './unicode.js';
+
+/** @import { NormalizedString } from './normalized_string.js' */
+
+/** @typedef {'NFC' | 'NFD' | 'NFKC' | 'NFKD'} Form */
+
+/**
+ * Code points of a text, with what each did to it and its combining class.
+ * @typedef {object} Marked
+ * @property {Int32Array} codePoints
+ * @property {Int32Array} changes
+ * @property {Uint8Array} classes
+ * @property {number} count
+ */
+
+/** Below this, no form changes anything: é decomposes, ª is compatible with a. */
+const FIRST_DECOMPOSED = 0xa0;
+/** Below this, NFC changes nothing: here begin the combining marks. */
+const FIRST_COMPOSED = 0x300;
+
+export class NormalizationForm {
+    /**
+     * @param {Form} form
+     */
+    constructor(form) {
+        const decomposition = form === 'NFC' || form === 'NFD' ? 'NFD' : 'NFKD';
+        /** @private */
+        this.composed = form === 'NFC' || form === 'NFKC';
+        /** @private */
+        this.unchanged = form === 'NFC' ? FIRST_COMPOSED : FIRST_DECOMPOSED;
+        /** @private */
+        this.decompositions = new CharMap((c) => decompose(c, decomposition));
+    }
+
+    /**
+     * @param {NormalizedString} text
+     */
+    normalize(text) {
+        const { units, length } = text;
+        let plain = 0;
+        while (plain < length && units[plain] < this.unchanged) plain++;
+        if (plain === length) return;
+        const marked = this.decompose(units, length);
+        if (this.composed) recompose(marked);
+        text.transform(marked.codePoints, marked.changes, marked.count);
+    }
+
+    /**
+     * @private
+     * @param {Uint16Array} units
+     * @param {number} length
+     * @returns {Marked}  decomposed and in canonical order
+     */
+    decompose(units, length) {
+        const map = this.decompositions;
+        /** @type {Marked} */
+        const marked = {
+            codePoints: new Int32Array(length + 32),
+            changes: new Int32Array(length + 32),
+            classes: new Uint8Array(length + 32),
+            count: 0,
+        };
+        let run = 0; // where the marks that may have to be sorted begin
+        for (let i = 0; i < length;) {
+            if (marked.count + 32 > marked.codePoints.length) {
+                growMarked(marked, marked.count + length - i + 32);
+            }
+            const codePoint = codePointAt(units, i);
+            i += isLeadSurrogate(units[i]) ? 2 : 1;
+            const code = codePoint < 0x80 ? SAME : map.code(codePoint);
+            if (code >= UNMAPPED) {
+                run = append(marked, code > 0 ? code - 1 : codePoint, 0, run);
+                continue;
+            }
+            const start = pooledAt(code);
+            const end = start + pooledLength(code);
+            for (let p = start; p < end;) {
+                const part = codePointAt(map.pool, p);
+                run = append(marked, part, p === start ? 0 : 1, run);
+                p += part < 0x10000 ? 1 : 2;
+            }
+        }
+        sortRun(marked, run, marked.count);
+        return marked;
+    }
+}
+
+/**
+ * @param {Marked} marked
+ * @param {number} codePoint
+ * @param {number} change
+ * @param {number} run  where the current run of marks begins
+ * @returns {number}  where it begins now
+ */
+function append(marked, codePoint, change, run) {
+    const at = marked.count++;
+    const combining = combiningClass(codePoint);
+    marked.codePoints[at] = codePoint;
+    marked.changes[at] = change;
+    marked.classes[at] = combining;
+    if (combining !== 0) return run;
+    sortRun(marked, run, at);
+    return at + 1;
+}
+
+/**
+ * Sorts marks by combining class, keeping the order of equals.
+ * @param {Marked} marked
+ * @param {number} from
+ * @param {number} to
+ */
+function sortRun({ codePoints, changes, classes }, from, to) {
+    let sorted = true;
+    for (let i = from + 1; i < to; i++) sorted &&= classes[i - 1] <= classes[i];
+    if (sorted) return;
+    const next = new Uint32Array(256);
+    for (let i = from; i < to; i++) next[classes[i]]++;
+    for (let k = 0, at = from; k < 256; k++) {
+        const n = next[k];
+        next[k] = at;
+        at += n;
+    }
+    const oldPoints = codePoints.slice(from, to);
+    const oldChanges = changes.slice(from, to);
+    const oldClasses = classes.slice(from, to);
+    for (let i = 0; i < to - from; i++) {
+        const at = next[oldClasses[i]]++;
+        codePoints[at] = oldPoints[i];
+        changes[at] = oldChanges[i];
+        classes[at] = oldClasses[i];
+    }
+}
+
+/**
+ * Composes in place: what is written never overtakes what is read.
+ * @param {Marked} marked
+ */
+function recompose(marked) {
+    const { codePoints, changes, classes, count } = marked;
+    let starter = -1; // where the last starter has been written
+    let lastClass = 0; // of what stands between it and here; 0 for nothing
+    let o = 0;
+    for (let i = 0; i < count; i++) {
+        const codePoint = codePoints[i];
+        const combining = classes[i];
+        // A mark of the same or a higher class between the two blocks them.
+        const open = starter >= 0 && (lastClass === 0 || lastClass < combining);
+        const composed = open ? compose(codePoints[starter], codePoint, combining) : -1;
+        if (composed >= 0) {
+            codePoints[starter] = composed;
+            changes[starter] += changes[i] - 1;
+            continue;
+        }
+        if (combining === 0) starter = o;
+        lastClass = combining;
+        codePoints[o] = codePoint;
+        changes[o] = changes[i];
+        o++;
+    }
+    marked.count = o;
+}
+
+/**
+ * @param {Marked} marked
+ * @param {number} room
+ */
+function growMarked(marked, room) {
+    const size = Math.max(room, 2 * marked.codePoints.length);
+    const { codePoints, changes, classes } = marked;
+    marked.codePoints = new Int32Array(size);
+    marked.codePoints.set(codePoints);
+    marked.changes = new Int32Array(size);
+    marked.changes.set(changes);
+    marked.classes = new Uint8Array(size);
+    marked.classes.set(classes);
+}

@@ -1,0 +1,254 @@
+/**
+ * The normalizers of tokenizer.json, each under its name there. A normalizer changes a
+ * NormalizedString in place and keeps nothing about the text.
+ *
+ * Most are maps of single characters (CharMap), made once for a tokenizer; BertNormalizer is a
+ * single map of its four steps, so that a text is gone through once.
+ */
+
+import { CharMap, compose } from './char_map.js';
+import { badTokenizer, make } from './file.js';
+import { NormalizationForm } from './normalization_forms.js';
+import { unitsOf } from './normalized_string.js';
+import {
+    chinese, combiningClass, decompose, lowerCase, mark, nonspacing, other, whitespace,
+} from './unicode.js';
+
+/** @import { Fields } from './file.js' */
+/** @import { NormalizedString } from './normalized_string.js' */
+
+/**
+ * @typedef {object} Normalizer
+ * @property {(text: NormalizedString) => void} normalize
+ */
+
+/** @typedef {(codePoint: number) => string | null} CharacterMap */
+
+/** A pattern is searched for at each place, and its replacement put at each place. */
+const MAX_PATTERN = 256;
+
+/**
+ * @param {number} c
+ * @returns {string}
+ */
+function clean(c) {
+    // Tab and line ends are control characters to Unicode, space to BERT.
+    if (c === 0x09 || c === 0x0a || c === 0x0d) return ' ';
+    if (other().has(c)) return '';
+    return whitespace().has(c) ? ' ' : String.fromCodePoint(c);
+}
+
+/**
+ * @param {number} c
+ * @returns {string}
+ */
+function setChineseApart(c) {
+    const text = String.fromCodePoint(c);
+    return chinese().has(c) ? ` ${text} ` : text;
+}
+
+/**
+ * NFD without the nonspacing marks. It cannot be said for marks that stay (those of category Mc
+ * and those newer than the library's tables): they may change places.
+ * @param {number} c
+ * @returns {string | null}
+ */
+function stripAccents(c) {
+    let text = '';
+    for (const character of decompose(c, 'NFD')) {
+        const part = /** @type {number} */ (character.codePointAt(0));
+        if (nonspacing().has(part)) continue;
+        if (combiningClass(part) !== 0) return null;
+        text += character;
+    }
+    return text;
+}
+
+/**
+ * @param {number} c
+ * @returns {string}
+ */
+function dropNonspacing(c) {
+    return nonspacing().has(c) ? '' : String.fromCodePoint(c);
+}
+
+/**
+ * @implements {Normalizer}
+ */
+class BertNormalizer {
+    /**
+     * @param {Fields} fields
+     */
+    constructor(fields) {
+        const lowercase = fields.boolean('lowercase');
+        const accents = fields.get('strip_accents') === null
+            ? lowercase : fields.boolean('strip_accents');
+        /** @type {CharacterMap[]} */
+        const before = [];
+        if (fields.boolean('clean_text')) before.push(clean);
+        if (fields.boolean('handle_chinese_chars')) before.push(setChineseApart);
+        const after = lowercase ? [lowerCase] : [];
+        /** @private */
+        this.whole = new CharMap(compose([...before, ...(accents ? [stripAccents] : []), ...after]));
+        /**
+         * The same step by step, for texts with marks that may change places.
+         * @private
+         */
+        this.steps = accents ? {
+            before: new CharMap(compose(before)),
+            form: new NormalizationForm('NFD'),
+            after: new CharMap(compose([dropNonspacing, ...after])),
+        } : null;
+    }
+
+    /**
+     * @param {NormalizedString} text
+     */
+    normalize(text) {
+        if (text.map(this.whole) || this.steps === null) return;
+        text.map(this.steps.before);
+        this.steps.form.normalize(text);
+        text.map(this.steps.after);
+    }
+}
+
+/**
+ * @implements {Normalizer}
+ */
+class MapNormalizer {
+    /**
+     * @param {CharacterMap} map
+     */
+    constructor(map) {
+        /** @private */
+        this.characters = new CharMap(map);
+    }
+
+    /**
+     * @param {NormalizedString} text
+     */
+    normalize(text) {
+        text.map(this.characters);
+    }
+}
+
+/**
+ * @implements {Normalizer}
+ */
+class Strip {
+    /**
+     * @param {Fields} fields
+     */
+    constructor(fields) {
+        /** @private */
+        this.left = fields.boolean('strip_left');
+        /** @private */
+        this.right = fields.boolean('strip_right');
+    }
+
+    /**
+     * @param {NormalizedString} text
+     */
+    normalize(text) {
+        text.strip(this.left, this.right);
+    }
+}
+
+/**
+ * @implements {Normalizer}
+ */
+class Replace {
+    /**
+     * @param {Fields} fields
+     */
+    constructor(fields) {
+        const pattern = fields.object('pattern');
+        if (typeof pattern.Regex === 'string') {
+            throw badTokenizer(fields.where,
+                `the regular expression ${JSON.stringify(pattern.Regex)} is not supported`);
+        }
+        if (typeof pattern.String !== 'string') throw fields.wrong('pattern', 'a String or Regex');
+        const content = fields.string('content');
+        const longest = Math.max(pattern.String.length, content.length);
+        if (pattern.String === '' || longest > MAX_PATTERN) {
+            throw badTokenizer(fields.where,
+                `the pattern must be 1 to ${MAX_PATTERN} characters, the content no more`);
+        }
+        /** @private */
+        this.pattern = unitsOf(pattern.String);
+        /** @private */
+        this.content = unitsOf(content);
+    }
+
+    /**
+     * @param {NormalizedString} text
+     */
+    normalize(text) {
+        text.replace(this.pattern, this.content);
+    }
+}
+
+/**
+ * @implements {Normalizer}
+ */
+class Prepend {
+    /**
+     * @param {Fields} fields
+     */
+    constructor(fields) {
+        /** @private */
+        this.prefix = unitsOf(fields.string('prepend'));
+    }
+
+    /**
+     * @param {NormalizedString} text
+     */
+    normalize(text) {
+        text.prepend(this.prefix);
+    }
+}
+
+/**
+ * @implements {Normalizer}
+ */
+class Sequence {
+    /**
+     * @param {Fields} fields
+     */
+    constructor(fields) {
+        /** @private */
+        this.normalizers = fields.list('normalizers').map((config) =>
+            makeNormalizer(config, fields.depth + 1));
+    }
+
+    /**
+     * @param {NormalizedString} text
+     */
+    normalize(text) {
+        for (const normalizer of this.normalizers) normalizer.normalize(text);
+    }
+}
+
+/** @type {Record<string, (fields: Fields) => Normalizer>} */
+const NORMALIZERS = {
+    BertNormalizer: (fields) => new BertNormalizer(fields),
+    Lowercase: () => new MapNormalizer(lowerCase),
+    NFC: () => new NormalizationForm('NFC'),
+    NFD: () => new NormalizationForm('NFD'),
+    NFKC: () => new NormalizationForm('NFKC'),
+    NFKD: () => new NormalizationForm('NFKD'),
+    Prepend: (fields) => new Prepend(fields),
+    Replace: (fields) => new Replace(fields),
+    Sequence: (fields) => new Sequence(fields),
+    Strip: (fields) => new Strip(fields),
+    StripAccents: () => new MapNormalizer((c) => (mark().has(c) ? '' : String.fromCodePoint(c))),
+};
+
+/**
+ * @param {unknown} config
+ * @param {number} [depth]
+ * @returns {Normalizer}
+ */
+export function makeNormalizer(config, depth = 0) {
+    return make(NORMALIZERS, 'normalizer', config, depth);
+}

@@ -1,0 +1,77 @@
+/**
+ * Encodings as plain values, places counted in code points as Hugging Face `tokenizers` counts
+ * them, and that library itself, run by oracle.py.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export const PYTHON = process.env.PYTHON || 'python3';
+
+/**
+ * @param {string} text
+ * @returns {number[]}  for each UTF-16 index the number of code points before it
+ */
+function codePointIndices(text) {
+    const indices = [];
+    let count = 0;
+    for (let i = 0; i <= text.length; i++) {
+        indices.push(count);
+        const isPair = (text.charCodeAt(i) & 0xfc00) === 0xd800 &&
+            (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00;
+        if (isPair) indices[++i] = NaN; // no place is within a character
+        count++;
+    }
+    return indices;
+}
+
+/**
+ * @param {import('../../../js/tokenizer/encoding.js').Encoding} encoding
+ * @param {string} text
+ * @param {string | null} [pair]
+ */
+export function plain(encoding, text, pair) {
+    const indices = [codePointIndices(text), codePointIndices(pair ?? '')];
+    const sequence = Array.from(encoding.sequence);
+    return {
+        ids: Array.from(encoding.ids),
+        type_ids: Array.from(encoding.type_ids),
+        tokens: encoding.tokens,
+        offsets: Array.from(encoding.offsets, (at, i) => indices[Math.max(0, sequence[i >> 1])][at]),
+        sequence,
+        special: Array.from(encoding.special_tokens_mask),
+    };
+}
+
+/**
+ * @param {string} text
+ * @returns {string}  with U+FFFD for each half of a pair
+ */
+export function wellFormed(text) {
+    return text.replaceAll(/\p{Surrogate}/gu, '\ufffd');
+}
+
+/** @returns {string | null}  why the library cannot be asked, or null */
+export function missingOracle() {
+    const { status, stderr, error } = spawnSync(PYTHON, ['-c',
+        'import tokenizers; assert tokenizers.__version__.startswith("0.23."), tokenizers.__version__'],
+    { encoding: 'utf8' });
+    if (error) return `${PYTHON}: ${error.message}`;
+    return status === 0 ? null : `${PYTHON}: ${stderr.trim().split('\n').at(-1)}`;
+}
+
+/**
+ * @param {object[]} jobs  as oracle.py reads them
+ * @returns {AsyncGenerator<any>}  the answers to the texts
+ */
+export async function* askOracle(jobs) {
+    const script = fileURLToPath(new URL('oracle.py', import.meta.url));
+    const python = spawn(PYTHON, [script], { stdio: ['pipe', 'pipe', 'ignore'] });
+    python.stdin.on('error', () => {}); // it may be stopped before it has read all
+    python.stdin.end(jobs.map((job) => `${JSON.stringify(job)}\n`).join(''));
+    try {
+        for await (const line of createInterface({ input: python.stdout })) yield JSON.parse(line);
+    } finally {
+        python.kill();
+    }
+}

@@ -1,0 +1,231 @@
+/** loadModel() and pipeline() on a small model, through the built package and its worker. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createServer } from 'node:http';
+import { after, before, test } from 'node:test';
+import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { BertError, loadModel, pipeline } from '../../build/dist/index.node.js';
+import { CONFIG, modelBytes, tensors } from './model_bytes.js';
+
+const bytes = modelBytes();
+const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-'));
+const path = join(folder, 'tiny model.safetensors');
+writeFileSync(path, bytes);
+after(() => rmSync(folder, { recursive: true }));
+
+const withCode = (code, message = /./) => (error) => {
+    assert.ok(error instanceof BertError, error.stack);
+    assert.equal(error.code, code, error.stack);
+    assert.match(error.message, message);
+    return true;
+};
+
+let model;
+before(async () => { model = await loadModel(bytes); });
+after(() => model.dispose());
+
+test('a model from bytes, an ArrayBuffer, a Blob, a path, a file URL and a web server is the same', async () => {
+    const server = createServer((request, response) => response.end(bytes)).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const [expected] = await model.forward([{ input_ids: [2, 6, 8, 3] }]);
+    const sources = [
+        bytes.slice().buffer, new Blob([bytes]), path, new URL(`file://${encodeURI(path)}`),
+        `http://127.0.0.1:${server.address().port}/model`, new URL(`http://127.0.0.1:${server.address().port}/`),
+    ];
+    for (const source of sources) {
+        const other = await loadModel(source);
+        assert.deepEqual(await other.forward([{ input_ids: [2, 6, 8, 3] }]), [expected]);
+        other.dispose();
+    }
+    server.close();
+});
+
+test('info says what was loaded, how it runs and why', async () => {
+    const info = await model.info();
+    assert.equal(info.name, 'tiny');
+    assert.equal(info.revision, 'r1');
+    assert.equal(info.verified, true);
+    assert.equal(info.threads, 1);
+    assert.match(info.variant, /^(base|relaxed)$/);
+    assert.match(info.reason, /relaxed SIMD/);
+    assert.ok(info.memory_bytes > 65536);
+    const base = await loadModel(bytes, { variant: 'base' });
+    assert.deepEqual((({ variant, reason }) => ({ variant, reason }))(await base.info()), { variant: 'base', reason: 'asked for' });
+    base.dispose();
+});
+
+test('hidden states and attentions come on demand', async () => {
+    const [plain] = await model.forward([{ input_ids: [2, 6, 3] }]);
+    assert.deepEqual(Object.keys(plain), ['logits']);
+    const [full] = await model.forward([{ input_ids: [2, 6, 3] }], { hidden_states: true, attentions: true });
+    assert.deepEqual(full.hidden_states.dims, [3, 3, 16]);
+    assert.deepEqual(full.attentions.dims, [2, 2, 3, 3]);
+    for (let row = 0; row < 12; row++) {
+        const sum = full.attentions.data.slice(row * 3, row * 3 + 3).reduce((a, b) => a + b);
+        assert.ok(Math.abs(sum - 1) < 1e-5, `attention row ${row} sums to ${sum}`);
+    }
+});
+
+test('a sequence has the same bits alone and in a batch of 32 of mixed lengths', async () => {
+    const sequences = Array.from({ length: 32 }, (_, i) => ({
+        input_ids: Array.from({ length: 1 + (i * 7) % 12 }, (__, k) => (i * 13 + k * 5) % 40),
+    }));
+    const together = await model.forward(sequences);
+    for (const [i, sequence] of sequences.entries()) {
+        const [alone] = await model.forward([sequence]);
+        assert.deepEqual(alone, together[i], `sequence ${i}`);
+    }
+    assert.deepEqual(await model.forward(sequences, { batch_size: 3 }), together);
+    assert.deepEqual(await model.forward([]), []);
+});
+
+test('padding changes nothing', async () => {
+    const [expected] = await model.forward([{ input_ids: [2, 6, 3], token_type_ids: [0, 1, 1] }]);
+    const [padded] = await model.forward([{ input_ids: [2, 6, 3, 0, 0], attention_mask: [1, 1, 1, 0, 0], token_type_ids: [0, 1, 1, 0, 0] }]);
+    assert.deepEqual(padded, expected);
+});
+
+test('bad input is refused by name and the model stays usable', async () => {
+    const [expected] = await model.forward([{ input_ids: [2, 3] }]);
+    const refused = (sequence, code, message) => assert.rejects(model.forward([{ input_ids: [2] }, sequence]), withCode(code, message));
+    await refused({ input_ids: [2, 40] }, 'BAD_TOKEN_ID', /40/);
+    await refused({ input_ids: [2], token_type_ids: [2] }, 'BAD_TOKEN_TYPE', /token_types/);
+    await refused({ input_ids: Array(13).fill(2) }, 'SEQUENCE_TOO_LONG', /13, limit 12/);
+    await refused({ input_ids: [2.5] }, 'BAD_INPUT', /sequence 1: input_ids\[0\] is number 2.5/);
+    await refused({ input_ids: [() => 0] }, 'BAD_INPUT', /cannot be sent/);
+    await assert.rejects(model.forward('abc'), withCode('BAD_INPUT', /expected an array/));
+    await assert.rejects(model.tokenize([42]), withCode('BAD_INPUT', /text 0/));
+    assert.deepEqual(await model.forward([{ input_ids: [2, 3] }]), [expected]);
+});
+
+test('100 concurrent calls, some bad, are answered each with its own', async () => {
+    const calls = Array.from({ length: 100 }, (_, i) => model.forward([{ input_ids: i % 10 === 9 ? [99] : [2, i % 40] }]));
+    const results = await Promise.allSettled(calls);
+    for (const [i, result] of results.entries()) {
+        assert.equal(result.status, i % 10 === 9 ? 'rejected' : 'fulfilled', `call ${i}`);
+        if (result.status === 'fulfilled') assert.deepEqual(result.value, await model.forward([{ input_ids: [2, i % 40] }]));
+    }
+});
+
+test('1,000 calls use no more memory', async () => {
+    await model.forward([{ input_ids: Array(12).fill(1) }], { attentions: true });
+    const { memory_bytes } = await model.info();
+    for (let i = 0; i < 1000; i++) await model.forward([{ input_ids: [1 + i % 39] }]);
+    assert.equal((await model.info()).memory_bytes, memory_bytes);
+});
+
+test('abort rejects at once, with the signal\'s reason, and later calls work', async () => {
+    await assert.rejects(model.forward([{ input_ids: [1] }], { signal: AbortSignal.abort() }), { name: 'AbortError' });
+    const controller = new AbortController();
+    const sequences = Array.from({ length: 20000 }, () => ({ input_ids: Array(12).fill(1) }));
+    const call = model.forward(sequences, { signal: controller.signal });
+    const queued = model.forward([{ input_ids: [5] }]);
+    const reason = new Error('enough');
+    controller.abort(reason);
+    await assert.rejects(call, (error) => error === reason);
+    assert.equal((await queued).length, 1);
+    await assert.rejects(loadModel(bytes, { signal: AbortSignal.abort() }), { name: 'AbortError' });
+});
+
+test('dispose rejects what runs and what comes, twice is once', async () => {
+    const other = await loadModel(bytes);
+    const running = other.forward(Array.from({ length: 5000 }, () => ({ input_ids: Array(12).fill(1) })));
+    other.dispose();
+    other.dispose();
+    await assert.rejects(running, withCode('DISPOSED', /tiny/));
+    await assert.rejects(other.info(), withCode('DISPOSED'));
+});
+
+test('models that do not fit their config are refused with the core\'s status', async () => {
+    const refused = (options, code, message) => assert.rejects(loadModel(modelBytes(options)), withCode(code, message));
+    const encoder = (change) => ({ config: { ...CONFIG, encoder: { ...CONFIG.encoder, ...change } }, list: tensors() });
+    await refused({ list: tensors().slice(1) }, 'MISSING_TENSOR', /embeddings\.word\.weight/);
+    await refused({ list: [...tensors(), { name: 'extra', dtype: 'F32', shape: [1], bytes: new Uint8Array(4) }] }, 'UNKNOWN_TENSOR', /extra/);
+    await refused(encoder({ n_heads: 3 }), 'BAD_FIELD', /n_heads/);
+    await refused(encoder({ n_layers: 2 ** 31 }), 'BAD_FIELD', /n_layers/);
+    await refused(encoder({ hidden_size: 32 }), 'BAD_SHAPE', /embeddings\.word\.weight/);
+    await refused(encoder({ activation: 'swish' }), 'BAD_FIELD', /activation/);
+    await refused(encoder({ depth: 3 }), 'UNKNOWN_FIELD', /depth/);
+    await refused(encoder({ vocab_size: '40' }), 'UNKNOWN_FIELD', /vocab_size/);
+    await assert.rejects(loadModel(bytes.slice(0, 5000)), withCode('BAD_MODEL_FILE', /cut off/));
+    await assert.rejects(loadModel(modelBytes({ tokenizer: '{"model":{"type":"Foo"}}' })), withCode('BAD_TOKENIZER', /Foo|tokenizer\.json/));
+});
+
+test('sources that cannot be read say why', async () => {
+    const server = createServer((request, response) => {
+        if (request.url === '/html') response.setHeader('content-type', 'text/html').end('<!doctype html>');
+        else if (request.url === '/short') response.writeHead(200, { 'content-length': bytes.length }).write(bytes.subarray(0, 4000), () => response.destroy());
+        else response.writeHead(404).end();
+    }).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const root = `http://127.0.0.1:${server.address().port}`;
+    await assert.rejects(loadModel('no/such/file'), withCode('FETCH_FAILED', /no\/such\/file.*ENOENT/));
+    await assert.rejects(loadModel(folder), withCode('FETCH_FAILED', /EISDIR|cannot be read/));
+    await assert.rejects(loadModel(`${root}/missing`), withCode('FETCH_FAILED', /missing: HTTP status 404/));
+    await assert.rejects(loadModel(`${root}/html`), withCode('FETCH_FAILED', /sent a page.*text\/html/));
+    await assert.rejects(loadModel(`${root}/short`), withCode('FETCH_FAILED', /broke off/));
+    await assert.rejects(loadModel('http://127.0.0.1:1/'), withCode('FETCH_FAILED', /no answer/));
+    await assert.rejects(loadModel(42), withCode('BAD_INPUT', /number 42/));
+    await assert.rejects(loadModel(bytes, { variant: 'fast' }), withCode('BAD_OPTION', /string "fast"/));
+    server.close();
+});
+
+test('text-classification: shapes, top_k, pairs, truncation', async () => {
+    const classify = await pipeline('text-classification', bytes);
+    const one = await classify('a good film.');
+    assert.equal(one.length, 1);
+    assert.ok(CONFIG.labels.includes(one[0].label) && one[0].score > 1 / 3 && one[0].score <= 1);
+    const all = await classify('a good film.', { top_k: null });
+    assert.deepEqual(all.map(({ label }) => label).sort(), [...CONFIG.labels].sort());
+    assert.deepEqual(all[0], one[0]);
+    assert.ok(Math.abs(all.reduce((sum, { score }) => sum + score, 0) - 1) < 1e-6);
+    assert.deepEqual(await classify(['a good film.', 'bad']), [...one, ...await classify('bad')]);
+    assert.deepEqual(await classify(['a good film.'], { top_k: 2 }), [all.slice(0, 2)]);
+    assert.deepEqual(await classify([]), []);
+    assert.notDeepEqual(await classify({ text: 'good', text_pair: 'film' }), await classify('good film'));
+    const [long] = await classify('a '.repeat(50));
+    assert.equal(long.truncated, true);
+    assert.equal('truncated' in one[0], false);
+    for (const bad of [42, null, undefined, ['a', 7], { text: 1 }, { text: 'a', text_pair: 2 }]) {
+        await assert.rejects(classify(bad), withCode('BAD_INPUT', /expected a string/));
+    }
+    await assert.rejects(classify('a', { top_k: 0 }), withCode('BAD_OPTION', /top_k/));
+    classify.dispose();
+    await assert.rejects(classify('a'), withCode('DISPOSED'));
+});
+
+test('scores by problem type', async () => {
+    const scoresOf = async (change) => {
+        const classify = await pipeline('text-classification', modelBytes({ config: { ...CONFIG, ...change } }));
+        const scores = (await classify('good', { top_k: null })).map(({ score }) => score);
+        const [{ logits }] = await classify.model.forward([{ input_ids: [2, 6, 3] }]);
+        classify.dispose();
+        return { scores, logits: [...logits.data].sort((a, b) => b - a) };
+    };
+    const regression = await scoresOf({ problem_type: 'regression' });
+    assert.deepEqual(regression.scores, regression.logits);
+    const multi = await scoresOf({ problem_type: 'multi_label_classification' });
+    multi.logits.forEach((x, i) => assert.ok(Math.abs(multi.scores[i] - 1 / (1 + Math.exp(-x))) < 1e-12));
+});
+
+test('a model without tokenizer or head is refused for the task, naming both', async () => {
+    const bare = { ...CONFIG, labels: [], outputs: {}, encoder: { ...CONFIG.encoder, head: 'none', n_labels: 0 } };
+    await assert.rejects(pipeline('text-classification', modelBytes({ config: bare })), withCode('WRONG_TASK', /'tiny' has head 'none'/));
+    await assert.rejects(pipeline('translation', bytes), withCode('BAD_OPTION', /text-classification/));
+    const classify = await pipeline('sentiment-analysis', modelBytes({ tokenizer: null }));
+    await assert.rejects(classify('a'), withCode('NO_TOKENIZER', /tokenizer\.json/));
+    classify.dispose();
+});
+
+test('a script that forgets dispose() ends by itself', () => {
+    const script = `
+        import { loadModel } from ${JSON.stringify(new URL('../../build/dist/index.node.js', import.meta.url).href)};
+        const model = await loadModel(${JSON.stringify(path)});
+        const [{ logits }] = await model.forward([{ input_ids: [2, 3] }]);
+        console.log(logits.data.length);`;
+    const { status, stdout, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', timeout: 20000 });
+    assert.deepEqual({ status, signal, stdout }, { status: 0, signal: null, stdout: '3\n' });
+});

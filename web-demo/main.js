@@ -1,0 +1,299 @@
+/**
+ * The page: loads the bundled model, then shows the sentiment of the text while it is typed.
+ *
+ * Nothing is imported statically, so that a package that cannot be loaded is told in words, like
+ * every other error. A text's answer is shown only while the text is still that one: each change
+ * aborts the call before it. Screen readers hear an answer once typing rests, not every update.
+ */
+
+/** Milliseconds without a key before a text is read. */
+const DEBOUNCE = 100;
+
+/** Milliseconds that the answer to an older text may stand, greyed, before it is taken away. */
+const STALE = 400;
+
+/** Milliseconds that an answer must stand before it is announced. */
+const ANNOUNCE_AFTER = 1200;
+
+/** Milliseconds to wait for the service worker: it can save the model only if it comes first. */
+const SERVICE_WORKER_PATIENCE = 3000;
+
+/** The cache of sw.js that holds the model. */
+const MODEL_CACHE = 'bert-wasm-model';
+
+/** @type {Record<string, string>} */
+const WORDS = { POSITIVE: 'Positive', NEGATIVE: 'Negative' };
+
+/** What to do about an error, by the code of BertError. @type {Record<string, string>} */
+const ADVICE = {
+    FETCH_FAILED: 'A file that the page needs did not arrive. Check the connection and try again. '
+        + 'If that does not help, it is missing on the server: please tell whoever runs this page.',
+    BAD_MODEL_FILE: 'The model arrived damaged, or does not fit this page. Try again: it will be '
+        + 'fetched afresh.',
+    OUT_OF_MEMORY: 'This device has too little free memory for the model. Close other pages or '
+        + 'programs, and try again.',
+    UNSUPPORTED: 'This browser is too old for it. Please use a current Firefox, Chrome, Edge or '
+        + 'Safari.',
+};
+const OTHER_ADVICE = 'Try again. If that does not help, reload the page.';
+const OFFLINE_ADVICE = 'You seem to be offline, and the model is not saved on this device. '
+    + 'Connect, then try again.';
+
+/**
+ * @template {HTMLElement} [T=HTMLElement]
+ * @param {string} id
+ * @returns {T}
+ */
+const element = (id) => /** @type {T} */ (document.getElementById(id));
+
+/** @type {HTMLTextAreaElement} */
+const textArea = element('text');
+const stage = element('stage');
+const result = element('result');
+
+const ONE_DIGIT = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+const percent = new Intl.NumberFormat('en-GB', { style: 'percent', ...ONE_DIGIT });
+const megabytes = new Intl.NumberFormat('en-GB', ONE_DIGIT);
+
+/** @param {number} n_bytes */
+const inMegabytes = (n_bytes) => megabytes.format(n_bytes / 1e6);
+
+/** @typedef {import('../js/pipelines/index.js').TextClassificationPipeline} Classify */
+
+/** @type {Classify | null} null until the model is loaded */
+let classify = null;
+
+/** What is being read; aborted when the text changes. */
+let reading = new AbortController();
+
+/** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
+
+/** @type {{debounce: Timer, stale: Timer, announce: Timer}} */
+const timers = { debounce: undefined, stale: undefined, announce: undefined };
+
+/** The package itself failed: a module that failed once may stay so until the page is reloaded. */
+let packageFailed = false;
+
+// --- loading ------------------------------------------------------------------------------------
+
+async function start() {
+    classify?.dispose();
+    classify = null;
+    showProgress({ loaded: 0, total: 0 });
+    stage.dataset.state = 'loading';
+    try {
+        await serviceWorkerReady();
+        packageFailed = true;
+        const { pipeline } = await import('./bert-wasm/index.js');
+        packageFailed = false;
+        const loaded = await pipeline('sentiment-analysis', undefined, {
+            onprogress: showProgress,
+        });
+        showFacts(await loaded.model.info());
+        classify = loaded;
+    } catch (error) {
+        showFailure('The model could not be loaded', error);
+        return;
+    }
+    stage.dataset.state = 'ready';
+    textChanged(0);
+    showOffline();
+}
+
+/** @param {{loaded: number, total: number}} progress  in bytes; total 0: not known yet */
+function showProgress({ loaded, total }) {
+    /** @type {HTMLProgressElement} */
+    const progress = element('progress');
+    if (total) {
+        progress.max = total;
+        progress.value = loaded;
+    } else {
+        progress.removeAttribute('value');
+    }
+    element('progress-text').textContent =
+        !total ? 'Starting …'
+        : loaded < total ? `${inMegabytes(loaded)} of ${inMegabytes(total)} MB`
+        : `${inMegabytes(total)} MB are here, getting ready …`;
+}
+
+/** Registers sw.js and waits, not for long, until it sees what this page fetches. */
+async function serviceWorkerReady() {
+    const container = navigator.serviceWorker;
+    if (!container) return; // http on another machine, or private browsing
+    try {
+        const registration = await container.register('sw.js');
+        const { installing } = registration;
+        if (container.controller || !installing) return;
+        await new Promise((resolve) => {
+            container.addEventListener('controllerchange', resolve, { once: true });
+            installing.addEventListener('statechange', () => {
+                if (installing.state === 'redundant') resolve(undefined); // it could not install
+            });
+            setTimeout(resolve, SERVICE_WORKER_PATIENCE);
+        });
+    } catch {
+        // The page works without.
+    }
+}
+
+// --- reading ------------------------------------------------------------------------------------
+
+/** @param {number} delay  milliseconds until the text is read, unless it changes again */
+function textChanged(delay) {
+    reading.abort();
+    clearTimeout(timers.debounce);
+    clearTimeout(timers.announce);
+    announce('');
+    if (!classify) return;
+    if (textArea.value.trim() === '') {
+        showNothing('Nothing to read yet.');
+        return;
+    }
+    if (result.dataset.state === 'answered') {
+        result.dataset.state = 'reading';
+        timers.stale = setTimeout(showNothing, STALE);
+    } else if (result.dataset.state === 'empty') {
+        showNothing();
+    }
+    timers.debounce = setTimeout(read, delay);
+}
+
+async function read() {
+    const text = textArea.value;
+    reading = new AbortController();
+    const { signal } = reading;
+    const model = classify;
+    if (!model) return;
+    try {
+        const begin = performance.now();
+        const scores = await model(text, { top_k: null, signal });
+        const milliseconds = performance.now() - begin;
+        if (!signal.aborted) showAnswer(scores, milliseconds, model.model.config.max_length);
+    } catch (error) {
+        if (!signal.aborted) showFailure('The text could not be read', error);
+    }
+}
+
+// --- showing ------------------------------------------------------------------------------------
+
+/**
+ * @param {{label: string, score: number, truncated?: boolean}[]} scores  best first
+ * @param {number} milliseconds
+ * @param {number} max_length  tokens that the model reads
+ */
+function showAnswer(scores, milliseconds, max_length) {
+    clearTimeout(timers.stale);
+    const [best] = scores;
+    const word = WORDS[best.label] ?? best.label;
+    result.dataset.state = 'answered';
+    result.dataset.label = best.label;
+    element('verdict').textContent = word;
+    element('probability').textContent = percent.format(best.score);
+    for (const { label, score } of scores) showScore(label, score);
+    const time = `Read in ${Math.max(1, Math.round(milliseconds))} ms.`;
+    element('remark').textContent = best.truncated
+        ? `${time} Only the beginning counts: the model reads ${max_length} tokens.`
+        : time;
+    stage.dataset.state = 'ready';
+    const words = `${word}, ${percent.format(best.score)}`;
+    timers.announce = setTimeout(announce, ANNOUNCE_AFTER, words);
+}
+
+/** @param {string} [remark] */
+function showNothing(remark = '') {
+    clearTimeout(timers.stale);
+    result.dataset.state = 'empty';
+    delete result.dataset.label;
+    element('verdict').textContent = remark;
+    element('probability').textContent = '';
+    for (const label of Object.keys(WORDS)) showScore(label, null);
+    element('remark').textContent = '';
+}
+
+/**
+ * @param {string} label
+ * @param {number | null} score
+ */
+function showScore(label, score) {
+    const name = label.toLowerCase();
+    /** @type {HTMLMeterElement | null} */
+    const meter = document.querySelector(`#score-${CSS.escape(name)}`);
+    if (!meter) return; // a label that is not the bundled model's
+    const text = score === null ? '–' : percent.format(score);
+    meter.value = 100 * (score ?? 0);
+    meter.setAttribute('aria-valuetext', score === null ? 'no text' : text);
+    element(`percent-${name}`).textContent = text;
+}
+
+/** @param {string} words  for screen readers */
+function announce(words) {
+    element('announcement').textContent = words;
+}
+
+/**
+ * @param {string} title
+ * @param {unknown} error
+ */
+function showFailure(title, error) {
+    const { message, code = packageFailed ? 'FETCH_FAILED' : '' } =
+        /** @type {Error & {code?: string}} */ (error);
+    if (code === 'BAD_MODEL_FILE') globalThis.caches?.delete(MODEL_CACHE).catch(() => {});
+    showNothing();
+    element('failure-title').textContent = title;
+    element('failure-advice').textContent =
+        code === 'FETCH_FAILED' && !navigator.onLine ? OFFLINE_ADVICE
+        : ADVICE[code] ?? OTHER_ADVICE;
+    element('failure-detail').textContent = message;
+    stage.dataset.state = 'failed';
+}
+
+/** @param {import('../js/encoder.js').ModelInfo} info */
+function showFacts({ name, dtype, variant, reason, threads, memory_bytes, verified, version }) {
+    element('fact-model').textContent = name;
+    element('fact-dtype').textContent = verified ? `${dtype}, arrived undamaged (SHA-256)` : dtype;
+    element('fact-engine').textContent =
+        `${variant}, ${threads === 1 ? 'one thread' : `${threads} threads`} (${reason})`;
+    element('fact-library').textContent = `bert-wasm ${version}`;
+    element('fact-memory').textContent = `${inMegabytes(memory_bytes)} MB`;
+}
+
+/** Whether a reload would work without a connection. */
+async function showOffline() {
+    if (!classify) return;
+    let saved = false;
+    try {
+        saved = !!navigator.serviceWorker?.controller
+            && (await (await caches.open(MODEL_CACHE)).keys()).length > 0;
+    } catch {
+        // No caches here.
+    }
+    element('fact-offline').textContent = saved
+        ? 'ready: the page opens again without a connection'
+        : 'until the page is closed';
+}
+
+// --- events -------------------------------------------------------------------------------------
+
+textArea.addEventListener('input', () => textChanged(DEBOUNCE));
+
+element('examples').addEventListener('click', (event) => {
+    const button = /** @type {Element} */ (event.target).closest('button');
+    if (!button) return;
+    textArea.value = button.textContent ?? '';
+    showNothing();
+    textChanged(0);
+});
+
+element('retry').addEventListener('click', () => {
+    if (packageFailed) {
+        location.reload();
+        return;
+    }
+    textArea.focus(); // the button goes away
+    start();
+});
+
+navigator.serviceWorker?.addEventListener('message', showOffline);
+
+showNothing();
+start();
