@@ -115,6 +115,9 @@ bool onnx_open(const char *path, onnx_model *model, fault *fault)
                          path);
     if (!model->proto->graph || model->proto->graph->n_node == 0)
         return fault_set(fault, "%s: is no ONNX model: it has no graph", path);
+    /* Required by the format, and what exporters write last: without it the file is cut off. */
+    if (model->proto->n_opset_import == 0)
+        return fault_set(fault, "%s: says no operator set: it is cut off, or no ONNX model", path);
     return true;
 }
 

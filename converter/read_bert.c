@@ -431,6 +431,8 @@ static bool match_scores(reader *reader, const graph_value *value, attention *at
     } else if (!factorise(reader, value, &product) || product.n != 1 ||
                !graph_is(product.factors[0], "MatMul")) {
         return mismatch(reader, value, "attention scores: a MatMul of queries and keys");
+    } else if (graph_find(reader->graph, "attention_mask")) {
+        return mismatch(reader, value, "an Add of attention scores and a mask");
     }
     double scale = product.coefficient;
     const graph_value *q = input(reader, product.factors[0], 0);

@@ -83,8 +83,8 @@ TEST(activations)
             float got =
                 wasm_f32x4_extract_lane(math_activate(wasm_f32x4_splat(x), (bert_activation)a), 1);
             double want = oracle_activate(x, (bert_activation)a);
-            CHECK(fabs(got - want) < 1.1e-6, "activation %d of %g is %.9g, expected %.9g", a, x, got,
-                  want);
+            CHECK(fabs(got - want) < 1.1e-6, "activation %d of %g is %.9g, expected %.9g", a, x,
+                  got, want);
         }
     }
 }
