@@ -160,10 +160,10 @@ run-c-tests: $(c_tests) $(native)/bert-convert
 	@for test in $(c_tests); do ./$$test || { echo "FAILED: $$test"; exit 1; }; done
 
 test-js: native wasm js ## JavaScript tests, on the built package
-	node --test 'tests/js/*.test.js'
+	node --test --test-timeout=300000 $(wildcard tests/js/*.test.js)
 
 test-browser: site ## the page in a real browser
-	node --test 'tests/browser/*.test.js'
+	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js)
 
 bench: setup build ## time the engine
 	node bench/bench.js

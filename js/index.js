@@ -9,4 +9,3 @@
 export { BertError } from './errors.js';
 export { loadModel, Model } from './model.js';
 export { pipeline } from './pipelines/index.js';
-export { Tokenizer } from './tokenizer/index.js';

@@ -8,7 +8,8 @@ import { BertError } from '../errors.js';
 
 /** @returns {import('./browser.js').WorkerHandle} */
 export function startWorker() {
-    const worker = new Worker(new URL('./worker.node.js', import.meta.url));
+    // The worker is self-contained: flags of the main script (--input-type, --import) are not for it.
+    const worker = new Worker(new URL('./worker.node.js', import.meta.url), { execArgv: [] });
     return {
         post: (message, transfer = []) => worker.postMessage(message, transfer),
         onMessage: (listener) => worker.on('message', listener),
@@ -48,9 +49,29 @@ export async function openFile(url) {
     try {
         const file = await open(url);
         const { size } = await file.stat();
-        return { n_bytes: size, chunks: file.createReadStream({ highWaterMark: 1 << 20 }) };
+        return { n_bytes: size, chunks: read(file, url) };
     } catch (error) {
-        const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-        throw new BertError('FETCH_FAILED', `${decodeURIComponent(url.pathname)}: cannot be read (${code})`, { cause: error });
+        throw unreadable(url, error);
     }
+}
+
+/**
+ * @param {import('node:fs/promises').FileHandle} file  closed at the end
+ * @param {URL} url
+ */
+async function* read(file, url) {
+    try {
+        yield* file.createReadStream({ highWaterMark: 1 << 20 });
+    } catch (error) {
+        throw unreadable(url, error);
+    }
+}
+
+/**
+ * @param {URL} url
+ * @param {unknown} error
+ */
+function unreadable(url, error) {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    return new BertError('FETCH_FAILED', `${decodeURIComponent(url.pathname)}: cannot be read (${code})`, { cause: error });
 }
