@@ -31,7 +31,7 @@ build: native wasm js site ## build everything
 
 native := build/native$(if $(filter-out release,$(config)),-$(config))
 warnings := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wno-unknown-warning-option \
-	-Wno-format-truncation -Werror
+	-Wno-format-truncation -Wno-unknown-pragmas -Werror
 # Contracted multiply-adds would give other bits than wasm.
 cflags := -std=c11 -D_GNU_SOURCE -ffp-contract=off -g $(warnings) -MMD -MP \
 	-Icore -Iconverter -I$(native)/gen
@@ -59,7 +59,7 @@ c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
 test_objects := $(patsubst %.c,$(native)/%.o,$(filter-out $(wildcard tests/c/test_*.c),$(wildcard tests/c/*.c)))
 core_objects := $(core_sources:%.c=$(native)/%.o)
 converter_objects := $(converter_sources:%.c=$(native)/%.o) $(native)/gen/onnx.pb-c.o
-converter_libraries := -lprotobuf-c -lcjson -lcrypto
+converter_libraries := -lprotobuf-c -lcjson -lcrypto -pthread
 
 native: $(native)/bert-convert ## build the converter
 
@@ -96,19 +96,20 @@ $(native)/test_%: $(native)/tests/c/test_%.o $(test_objects) \
 
 emscripten := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/emscripten/emcc
 EMCC ?= $(if $(wildcard $(emscripten)),$(emscripten),emcc)
-# No glue code: the module imports nothing, JavaScript grows its memory.
+# No glue code: a module imports nothing but, with threads, its memory; JavaScript sizes the memory
+# and starts the threads.
 emcflags := -std=c11 -O3 -flto -DNDEBUG -DBERT_WASM_VERSION='"$(version)"' -msimd128 \
 	-ffp-contract=off -Wall -Wextra -Werror --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
-	-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=1MB -sSTACK_SIZE=64KB
-engines := build/dist/engine-base.wasm build/dist/engine-relaxed.wasm
+	-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=256KB -sSTACK_SIZE=64KB
+emcflags_relaxed := -mrelaxed-simd
+emcflags_threads := -matomics -mbulk-memory -sIMPORTED_MEMORY -Wl,--shared-memory
+engines := $(patsubst %,build/dist/engine-%.wasm,base relaxed base-threads relaxed-threads)
 
 wasm: $(engines) ## build the WebAssembly engines
 
-build/dist/engine-base.wasm: simd :=
-build/dist/engine-relaxed.wasm: simd := -mrelaxed-simd
-$(engines): wasm/engine.c $(core_sources) $(wildcard core/*.h) package.json Makefile
+build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) package.json Makefile
 	@mkdir -p $(@D)
-	@$(EMCC) $(emcflags) $(simd) -o $@ wasm/engine.c $(core_sources)
+	@$(EMCC) $(emcflags) $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/engine.c $(core_sources)
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
 # --- JavaScript ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "pack.h"
 #include "read_bert.h"
 #include "safetensors.h"
+#include "smooth.h"
 
 /* The name of a choice's value, by its list in bert.h. */
 #define CHOICE_TEXT(constant, text) text,
@@ -95,7 +96,7 @@ static bool declare(safetensors_writer *writer, const model_dir *dir, const bert
         !safetensors_declare(writer, "tokenizer.json", "U8", 1, &n_tokenizer, n_tokenizer, fault))
         return false;
     for (size_t i = 0; i < weights->n_weights; i++) {
-        packed tensors[2];
+        packed tensors[PACK_MAX_TENSORS];
         int n = pack_plan(&weights->weights[i], dtype, tensors);
         for (int k = 0; k < n; k++)
             if (!safetensors_declare(writer, tensors[k].name, bert_dtype_name(tensors[k].dtype),
@@ -113,7 +114,7 @@ static bool write_data(safetensors_writer *writer, const model_dir *dir,
         !safetensors_write(writer, tokenizer->data, tokenizer->n_bytes, fault))
         return false;
     for (size_t i = 0; i < weights->n_weights; i++) {
-        packed tensors[2] = {0};
+        packed tensors[PACK_MAX_TENSORS] = {0};
         int n = pack_plan(&weights->weights[i], dtype, tensors);
         bool ok = pack_weight(&weights->weights[i], tensors, fault);
         for (int k = 0; k < n; k++) {
@@ -151,6 +152,10 @@ bool convert(const char *in, const char *out, const convert_options *options, fa
               graph_open(&onnx, &graph, fault) && read_bert(&graph, &weights, fault);
     if (ok) {
         model_dir_compare(&dir, &weights.config);
+        if (options->dtype == BERT_DTYPE_I8)
+            ok = smooth_layers(&weights, fault);
+    }
+    if (ok) {
         ok = write_model(out, &dir, &onnx, &weights, options, fault);
     }
     read_bert_free(&weights);

@@ -23,39 +23,64 @@ static void plan(packed *out, const char *name, const char *suffix, bert_dtype d
         out->n_bytes *= out->shape[i] = shape[i];
 }
 
-/* Inputs and outputs of a matrix. */
-static uint32_t n_in(const weight *weight)
+uint32_t pack_n_in(const weight *weight)
 {
     return (uint32_t)weight->tensor->dims[weight->is_transposed];
 }
 
-static uint32_t n_out(const weight *weight)
+uint32_t pack_n_out(const weight *weight)
 {
     return (uint32_t)weight->tensor->dims[!weight->is_transposed];
 }
 
-int pack_plan(const weight *weight, bert_dtype dtype, packed out[2])
+/* Quads of inputs in an 8-bit panel: whole pairs of them. */
+static uint32_t quads(uint32_t n_in)
+{
+    return (n_in + 2 * BERT_QUAD - 1) / (2 * BERT_QUAD) * 2;
+}
+
+static int plan_matrix(const weight *weight, bert_dtype dtype, packed *out)
+{
+    uint32_t depth = pack_n_in(weight), n = pack_n_out(weight);
+    uint32_t n_panels = (n + BERT_PANEL - 1) / BERT_PANEL;
+    if (dtype == BERT_DTYPE_I8 && !weight->smooth)
+        dtype = BERT_DTYPE_F16;
+    if (dtype != BERT_DTYPE_I8) {
+        plan(out, weight->name, ".weight", dtype, 3, (uint32_t[]){n_panels, depth, BERT_PANEL});
+        return 1;
+    }
+    int count = 0;
+    if (weight->smooth_leads) {
+        /* Query, key and value share their factors: those are the layer's. */
+        char name[BERT_MAX_NAME + 1];
+        memcpy(name, weight->name, sizeof name);
+        char *query = strstr(name, ".attention.query");
+        if (query)
+            *query = '\0';
+        plan(&out[count++], name, ".smooth", BERT_DTYPE_F32, 1, &depth);
+    }
+    plan(&out[count++], weight->name, ".weight", dtype, 4,
+         (uint32_t[]){n_panels, quads(depth), BERT_PANEL, BERT_QUAD});
+    plan(&out[count++], weight->name, ".scale", BERT_DTYPE_F32, 1, &n);
+    return count;
+}
+
+int pack_plan(const weight *weight, bert_dtype dtype, packed out[PACK_MAX_TENSORS])
 {
     const uint64_t *dims = weight->tensor->dims;
+    uint32_t n_rows = (uint32_t)dims[0];
     if (weight->keep_f32)
         dtype = BERT_DTYPE_F32;
+    if (weight->kind == WEIGHT_MATRIX)
+        return plan_matrix(weight, dtype, out);
     if (weight->kind == WEIGHT_VECTOR) {
-        plan(&out[0], weight->name, "", BERT_DTYPE_F32, 1, (uint32_t[]){(uint32_t)dims[0]});
+        plan(&out[0], weight->name, "", BERT_DTYPE_F32, 1, &n_rows);
         return 1;
     }
-    uint32_t n_scales;
-    if (weight->kind == WEIGHT_TABLE) {
-        n_scales = (uint32_t)dims[0];
-        plan(&out[0], weight->name, ".weight", dtype, 2,
-             (uint32_t[]){(uint32_t)dims[0], (uint32_t)dims[1]});
-    } else {
-        n_scales = n_out(weight);
-        plan(&out[0], weight->name, ".weight", dtype, 3,
-             (uint32_t[]){(n_scales + BERT_PANEL - 1) / BERT_PANEL, n_in(weight), BERT_PANEL});
-    }
+    plan(&out[0], weight->name, ".weight", dtype, 2, (uint32_t[]){n_rows, (uint32_t)dims[1]});
     if (dtype != BERT_DTYPE_I8)
         return 1;
-    plan(&out[1], weight->name, ".scale", BERT_DTYPE_F32, 1, &n_scales);
+    plan(&out[1], weight->name, ".scale", BERT_DTYPE_F32, 1, &n_rows);
     return 2;
 }
 
@@ -74,8 +99,7 @@ static uint16_t narrow_f16(float value)
     return (uint16_t)(sign | ((rounded - 0x38000000) >> 13));
 }
 
-/* The weight as float32: [rows, columns] for tables, [in, out] as in y = x W for matrices. */
-static float *floats(const weight *weight, fault *fault)
+float *pack_floats(const weight *weight, fault *fault)
 {
     const onnx_tensor *tensor = weight->tensor;
     float *values = malloc(tensor->count * sizeof *values + 1);
@@ -98,18 +122,14 @@ static float *floats(const weight *weight, fault *fault)
     return values;
 }
 
-/* A scale for each of `n` columns (or rows) of values[k * k_stride + j * j_stride]. */
-static void find_scales(const float *values, uint64_t n, uint64_t j_stride, uint64_t depth,
-                        uint64_t k_stride, float *scales)
+/* The scale by which the largest of n numbers, `stride` apart, becomes the integer `most`. */
+static float find_scale(const float *values, size_t n, size_t stride, int most)
 {
-    for (uint64_t j = 0; j < n; j++) {
-        float largest = 0;
-        for (uint64_t k = 0; k < depth; k++)
-            largest = fmaxf(largest, fabsf(values[k * k_stride + j * j_stride]));
-        scales[j] = largest / 127;
-        if (!(scales[j] >= 1e-30f)) /* nothing but zeros, or too small to divide by */
-            scales[j] = 1;
-    }
+    float largest = 0;
+    for (size_t i = 0; i < n; i++)
+        largest = fmaxf(largest, fabsf(values[i * stride]));
+    float scale = largest / (float)most;
+    return scale >= 1e-30f ? scale : 1; /* nothing but zeros, or too small to divide by */
 }
 
 static bool store(packed *out, size_t at, float value, float scale, const weight *weight,
@@ -121,45 +141,74 @@ static bool store(packed *out, size_t at, float value, float scale, const weight
         uint16_t half = narrow_f16(value);
         ((uint16_t *)out->data)[at] = half;
         if ((half & 0x7fff) == 0x7c00)
-            return fault_set(fault, "'%s' has %g, which f16 cannot hold: use f32 or q8",
-                             weight->name, (double)value);
+            return fault_set(fault, "'%s' has %g, which f16 cannot hold: use f32", weight->name,
+                             (double)value);
     } else {
         ((int8_t *)out->data)[at] = (int8_t)lrintf(value / scale);
     }
     return true;
 }
 
-bool pack_weight(const weight *weight, packed out[2], fault *fault)
+/* Panels of [in, out] values; `scales` [out], for I8 alone. */
+static bool store_matrix(const weight *weight, float *values, packed *out, float *scales,
+                         fault *fault)
 {
-    float *values = floats(weight, fault), *scales = NULL;
-    bool ok = values != NULL;
-    out[0].data = calloc(1, out[0].n_bytes + 1);
-    ok = ok && (out[0].data || fault_set(fault, "out of memory for '%s'", weight->name));
-    if (ok && out[0].dtype == BERT_DTYPE_I8) {
-        out[1].data = scales = malloc(out[1].n_bytes + 1);
-        ok = scales || fault_set(fault, "out of memory for '%s'", weight->name);
+    uint32_t depth = pack_n_in(weight), n = pack_n_out(weight);
+    bool is_i8 = out->dtype == BERT_DTYPE_I8;
+    for (size_t i = 0; is_i8 && i < (size_t)depth * n; i++)
+        values[i] /= weight->smooth[i / n];
+    for (uint32_t j = 0; j < n; j++) {
+        size_t panel = j / BERT_PANEL, column = j % BERT_PANEL;
+        if (is_i8)
+            scales[j] = find_scale(values + j, depth, n, BERT_I8_MAX);
+        for (size_t k = 0; k < depth; k++) {
+            size_t quad = panel * quads(depth) + k / BERT_QUAD;
+            size_t at = is_i8 ? (quad * BERT_PANEL + column) * BERT_QUAD + k % BERT_QUAD
+                              : (panel * depth + k) * BERT_PANEL + column;
+            if (!store(out, at, values[k * n + j], is_i8 ? scales[j] : 1, weight, fault))
+                return false;
+        }
     }
-    if (ok && weight->kind == WEIGHT_MATRIX) {
-        uint32_t depth = n_in(weight), n = n_out(weight);
-        if (scales)
-            find_scales(values, n, 1, depth, n, scales);
-        for (uint32_t j = 0; ok && j < n; j++)
-            for (uint32_t k = 0; ok && k < depth; k++)
-                ok = store(&out[0],
-                           ((size_t)(j / BERT_PANEL) * depth + k) * BERT_PANEL + j % BERT_PANEL,
-                           values[(size_t)k * n + j], scales ? scales[j] : 1, weight, fault);
-    } else if (ok) {
-        uint64_t columns = weight->kind == WEIGHT_TABLE ? weight->tensor->dims[1] : 1;
-        if (scales)
-            find_scales(values, weight->tensor->dims[0], columns, columns, 1, scales);
-        for (uint64_t i = 0; ok && i < weight->tensor->count; i++)
-            ok = store(&out[0], i, values[i], scales ? scales[i / columns] : 1, weight, fault);
+    return true;
+}
+
+/* Rows of a table; `scales` [rows], for I8 alone. A vector is a table of one row. */
+static bool store_table(const weight *weight, const float *values, packed *out, float *scales,
+                        fault *fault)
+{
+    const onnx_tensor *tensor = weight->tensor;
+    uint64_t columns = weight->kind == WEIGHT_TABLE ? tensor->dims[1] : tensor->count;
+    for (uint64_t i = 0; i < tensor->count; i++) {
+        if (scales && i % columns == 0)
+            scales[i / columns] = find_scale(values + i, columns, 1, 127);
+        if (!store(out, i, values[i], scales ? scales[i / columns] : 1, weight, fault))
+            return false;
     }
+    return true;
+}
+
+bool pack_weight(const weight *weight, packed out[PACK_MAX_TENSORS], fault *fault)
+{
+    float *values = pack_floats(weight, fault);
+    if (!values)
+        return false;
+    bool ok = true;
+    packed *tensor = NULL, *scales = NULL;
+    for (int i = 0; ok && i < PACK_MAX_TENSORS && out[i].n_bytes; i++) {
+        out[i].data = calloc(1, out[i].n_bytes);
+        ok = out[i].data || fault_set(fault, "out of memory for '%s'", weight->name);
+        const char *suffix = strrchr(out[i].name, '.');
+        if (ok && suffix && strcmp(suffix, ".smooth") == 0)
+            memcpy(out[i].data, weight->smooth, out[i].n_bytes);
+        else if (!tensor)
+            tensor = &out[i];
+        else
+            scales = &out[i];
+    }
+    if (ok && weight->kind == WEIGHT_MATRIX)
+        ok = store_matrix(weight, values, tensor, scales ? scales->data : NULL, fault);
+    else if (ok)
+        ok = store_table(weight, values, tensor, scales ? scales->data : NULL, fault);
     free(values);
-    if (!ok) {
-        free(out[0].data);
-        free(scales);
-        out[0].data = out[1].data = NULL;
-    }
     return ok;
 }

@@ -879,6 +879,9 @@ bool read_bert(const graph *graph, bert_weights *weights, fault *fault)
 
 void read_bert_free(bert_weights *weights)
 {
+    for (size_t i = 0; i < weights->n_weights; i++)
+        if (weights->weights[i].smooth_leads)
+            free((float *)weights->weights[i].smooth);
     free(weights->weights);
     *weights = (bert_weights){0};
 }

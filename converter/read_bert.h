@@ -20,6 +20,9 @@ typedef struct weight {
     const onnx_tensor *tensor;
     bool is_transposed;
     bool keep_f32; /* small, or read so often that rounding it does not pay */
+    /* For matrices of a layer that become 8-bit, set by smooth_layers(): */
+    const float *smooth; /* [in], the factors of its inputs; NULL: not smoothed */
+    bool smooth_leads;   /* the first of the matrices that share the factors */
 } weight;
 
 typedef struct bert_output_entry {

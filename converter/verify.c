@@ -93,7 +93,7 @@ static bool open_engine(engine *engine, const char *path, uint32_t max_tokens, f
                         &engine->model, &error) != BERT_OK)
         return core_fault(fault, path, &error);
     bert_options options = {.max_tokens = max_tokens};
-    if (bert_session_bytes(engine->model, &options, &n_bytes, &error) != BERT_OK)
+    if (bert_session_bytes(&engine->config, &options, &n_bytes, &error) != BERT_OK)
         return core_fault(fault, path, &error);
     engine->session_memory = aligned(n_bytes);
     if (!engine->session_memory)

@@ -61,8 +61,8 @@ static void copy_probabilities(const float *scores, uint32_t n_rows, uint32_t n_
             *probabilities++ = attended && !attended[t] ? 0 : scores[key++];
 }
 
-void attention_sequence(const bert_session *session, uint32_t first, uint32_t n,
-                        const uint8_t *attended, float *probabilities)
+void attention_head(const bert_session *session, const workspace *workspace, uint32_t head,
+                    uint32_t first, uint32_t n, const uint8_t *attended, float *probabilities)
 {
     const bert_config *config = &session->model->config;
     size_t hidden = config->hidden_size;
@@ -73,24 +73,22 @@ void attention_sequence(const bert_session *session, uint32_t first, uint32_t n,
         for (uint32_t t = 0; t < n; t++)
             n_keys -= !attended[t];
 
-    matrix keys = {.n_in = dim, .n_out = n_keys, .panels = session->key_panels};
-    matrix values = {.n_in = n_keys, .n_out = dim, .panels = session->value_panels};
-    for (uint32_t head = 0; head < config->n_heads; head++) {
-        size_t at = first * hidden + head * dim;
-        pack_keys(session->key + at, hidden, attended, n, dim, session->key_panels);
-        pack_values(session->value + at, hidden, attended, n, dim, n_keys, session->value_panels);
-        for (uint32_t row = 0; row < n; row += QUERY_BLOCK) {
-            uint32_t n_rows = n - row < QUERY_BLOCK ? n - row : QUERY_BLOCK;
-            float *query = session->query + at + row * hidden;
-            gemm_f32(query, hidden, n_rows, &keys, BERT_ACTIVATION_NONE, NULL, session->scores,
-                     n_keys, NULL);
-            ops_softmax(session->scores, n_keys, n_rows, n_keys, scale);
-            if (probabilities) {
-                copy_probabilities(session->scores, n_rows, n_keys, attended, n, probabilities);
-                probabilities += (size_t)n_rows * n;
-            }
-            gemm_f32(session->scores, n_keys, n_rows, &values, BERT_ACTIVATION_NONE, NULL, query,
-                     hidden, NULL);
+    size_t at = first * hidden + head * dim;
+    matrix keys = {.n_in = dim, .n_out = n_keys, .panels = workspace->key_panels};
+    matrix values = {.n_in = n_keys, .n_out = dim, .panels = workspace->value_panels};
+    pack_keys(session->key + at, hidden, attended, n, dim, workspace->key_panels);
+    pack_values(session->value + at, hidden, attended, n, dim, n_keys, workspace->value_panels);
+    for (uint32_t row = 0; row < n; row += QUERY_BLOCK) {
+        uint32_t n_rows = n - row < QUERY_BLOCK ? n - row : QUERY_BLOCK;
+        float *query = session->query + at + row * hidden;
+        product scores = {.c = workspace->scores, .c_stride = n_keys};
+        product context = {.c = query, .c_stride = hidden};
+        gemm_f32(query, hidden, n_rows, &keys, panels_all(n_keys), &scores, NULL);
+        ops_softmax(workspace->scores, n_keys, n_rows, n_keys, scale);
+        if (probabilities) {
+            copy_probabilities(workspace->scores, n_rows, n_keys, attended, n, probabilities);
+            probabilities += (size_t)n_rows * n;
         }
+        gemm_f32(workspace->scores, n_keys, n_rows, &values, panels_all(dim), &context, NULL);
     }
 }

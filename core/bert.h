@@ -15,7 +15,7 @@
  *     bert_session *session;
  *     bert_model_bytes(&config, &model_bytes, &error);
  *     bert_model_open(&config, tensors, n_tensors, model_memory, model_bytes, &model, &error);
- *     bert_session_bytes(model, &options, &session_bytes, &error);
+ *     bert_session_bytes(&config, &options, &session_bytes, &error);
  *     bert_session_open(model, &options, session_memory, session_bytes, &session, &error);
  *
  *     bert_outputs outputs = {{0}};
@@ -29,13 +29,15 @@
  * the caller says so, sessions before their model.
  *
  * Threads. A model is immutable after bert_model_open and may be shared by any number of sessions.
- * A session belongs to one caller at a time. No function has hidden state.
+ * A session belongs to one caller at a time; other threads may work for it: bert_session_serve().
+ * No function has hidden state.
  *
  * Errors. Every function that can meet bad data returns a bert_status and, if `error` is not NULL,
  * fills it. A failed call changes nothing: the model and the session stay usable. Misuse of the API
  * (a NULL model, a block of memory not aligned on BERT_ALIGNMENT) is an assert.
  *
- * The same answer however asked: a sequence gives the same bits alone and in any batch.
+ * The same answer however asked: a sequence gives the same bits alone and in any batch, on any
+ * number of threads.
  */
 #ifndef BERT_H
 #define BERT_H
@@ -50,8 +52,14 @@ extern "C" {
 /* Memory blocks and tensor data start on a multiple of this many bytes: one cache line. */
 #define BERT_ALIGNMENT 64
 
-/* Columns of a weight panel; see bert_tensor. Part of the model file's format version. */
+/* Columns of a weight panel, and inputs of an 8-bit panel that lie side by side; see bert_tensor.
+ * Part of the model file's format version. */
 #define BERT_PANEL 8
+#define BERT_QUAD 4
+
+/* Largest magnitude of an integer in an 8-bit panel: 7 bits, so that two products with 7-bit
+ * activations and their neighbours' fit 16 bits in every kernel. */
+#define BERT_I8_MAX 63
 
 /* ------------------------------------------------------------------------------- statuses -- */
 
@@ -75,7 +83,8 @@ extern "C" {
     X(BAD_TOKEN_ID, "a token id is not in the vocabulary")                                         \
     X(BAD_TOKEN_TYPE, "a token type is not one of the model's")                                    \
     X(BAD_POSITION, "a position is beyond the model's position embeddings")                        \
-    X(NO_SUCH_OUTPUT, "the model does not have this output")
+    X(NO_SUCH_OUTPUT, "the model does not have this output")                                       \
+    X(BAD_OPTION, "an option of the session has a value that cannot be")
 
 typedef enum bert_status {
 #define BERT_STATUS_ENUM(name, text) BERT_##name,
@@ -191,7 +200,8 @@ const char *bert_dtype_name(bert_dtype dtype);
  *     embeddings.position.weight    table [n_positions, H]
  *     embeddings.token_type.weight  table [n_token_types, H]              if n_token_types > 0
  *     embeddings.norm               .weight [H]  .bias [H]
- *     layers.N.attention.query      matrix H -> H, .bias [H]; likewise .key .value .output
+ *     layers.N.attention.query      matrix H -> H, .bias [H]; likewise .key .value
+ *     layers.N.attention.output     matrix H -> H, .bias [H]
  *     layers.N.attention.norm       .weight [H]  .bias [H]
  *     layers.N.intermediate         matrix H -> I, .bias [I]
  *     layers.N.output               matrix I -> H, .bias [H]
@@ -199,11 +209,21 @@ const char *bert_dtype_name(bert_dtype dtype);
  *     pooler                        matrix H -> H, .bias [H]              with a pooler
  *     classifier                    matrix H -> n_labels, .bias [n_labels]
  *
- * A matrix K -> M is stored in panels of BERT_PANEL output columns, the way the kernels read it:
- * NAME.weight [ceil(M / 8), K, 8], element [p][k][j] multiplies input k for output 8 p + j; columns
- * past M are zeros. Matrices and tables are F32, F16 or I8. An I8 one has NAME.scale, F32 [M] (a
- * scale an output column) or [rows] (a scale a table row): value = integer * scale, integers in
- * -127 .. 127. Everything else is F32.
+ * Tables are F32, F16 or I8; an I8 one has NAME.scale, F32 [rows]: value = integer * scale.
+ *
+ * A matrix K -> M is stored in panels of BERT_PANEL output columns, the way the kernels read it;
+ * columns past M are zeros. F32 and F16: NAME.weight [ceil(M / 8), K, 8], element [p][k][j]
+ * multiplies input k for output 8 p + j. The matrices of a layer may be I8, then all of them:
+ * NAME.weight [ceil(M / 8), 2 ceil(K / 8), 8, 4], element [p][q][j][i] multiplies input 4 q + i for
+ * output 8 p + j, integers in -63 .. 63, inputs past K are zeros; NAME.scale, F32 [M]; and with
+ * them the factors by which inputs are multiplied before they are quantised, all F32:
+ *
+ *     layers.N.smooth                    [H]  of query, key and value
+ *     layers.N.attention.output.smooth   [H]
+ *     layers.N.intermediate.smooth       [H]
+ *     layers.N.output.smooth             [I]
+ *
+ * weight = integer * scale * smooth of its input. Everything else is F32.
  */
 typedef struct bert_tensor {
     const char *name;
@@ -226,24 +246,67 @@ bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_er
 bert_status bert_model_open(const bert_config *config, const bert_tensor *tensors, size_t n_tensors,
                             void *memory, size_t n_bytes, bert_model **model, bert_error *error);
 
+/* The config that the model was opened with. */
+const bert_config *bert_model_config(const bert_model *model);
+
 /* -------------------------------------------------------------------------------- session -- */
 
 typedef struct bert_session bert_session;
+
+/* X(NAME, text name): ways to multiply 8-bit integers. All give the same bits. */
+#define BERT_INT8_KERNELS(X)                                                                       \
+    X(DEFAULT, "default")                 /* the one that is fastest on most machines */           \
+    X(SIMD128, "simd128")                 /* 16-bit products, what every engine has */             \
+    X(RELAXED_DOT_I16, "relaxed-dot-i16") /* pairs summed in 16 bits: PMADDUBSW */                 \
+    X(RELAXED_DOT_I32, "relaxed-dot-i32") /* fours summed in 32 bits: VPDPBUSD, SDOT */
+
+typedef enum bert_int8_kernel {
+#define BERT_INT8_KERNEL_ENUM(name, text) BERT_INT8_KERNEL_##name,
+    BERT_INT8_KERNELS(BERT_INT8_KERNEL_ENUM)
+#undef BERT_INT8_KERNEL_ENUM
+        BERT_INT8_KERNEL_COUNT
+} bert_int8_kernel;
+
+/* "simd128", ...; "" for a number that is no kernel. A static string. */
+const char *bert_int8_kernel_name(bert_int8_kernel kernel);
+
+/* Whether this build has the kernel. */
+int bert_int8_kernel_exists(bert_int8_kernel kernel);
+
+/* A fixed piece of work, `n_repeats` times, for a caller with a clock to race the kernels: the core
+ * has none. Returns a number that depends on the work, so that it cannot be left out. */
+int32_t bert_int8_kernel_trial(bert_int8_kernel kernel, uint32_t n_repeats);
+
+#define BERT_MAX_THREADS 64
 
 /* Zero means the default. */
 typedef struct bert_options {
     uint32_t max_tokens;          /* of a batch; default 1024; at least max_sequence_tokens */
     uint32_t max_sequence_tokens; /* of one sequence; default and at most n_positions */
-    uint32_t n_threads;           /* wanted; this version has one, whatever is asked */
+    uint32_t n_threads;           /* most that will work, the caller's included; default 1, at most
+                                   * BERT_MAX_THREADS; see bert_session_serve() */
+    bert_int8_kernel int8_kernel; /* of those that exist */
 } bert_options;
 
 /* Bytes of the one block in which a session of these options encodes. */
-bert_status bert_session_bytes(const bert_model *model, const bert_options *options,
+bert_status bert_session_bytes(const bert_config *config, const bert_options *options,
                                size_t *n_bytes, bert_error *error);
 bert_status bert_session_open(const bert_model *model, const bert_options *options, void *memory,
                               size_t n_bytes, bert_session **session, bert_error *error);
 
-/* Threads that the session really runs on, the caller's included. */
+/*
+ * Threads. The core starts none: the caller does, with whatever it has (pthreads, Web Workers), and
+ * each lends itself to a session by this call, which returns after bert_session_stop(). Up to
+ * options.n_threads - 1 may come, at any time; more return at once. Until then, and without any,
+ * the thread that calls bert_encode() does the work alone, with the same answer to the bit.
+ */
+void bert_session_serve(bert_session *session);
+
+/* Ends every bert_session_serve(). No bert_encode() may be running. The session's memory may be
+ * taken back once they have returned. */
+void bert_session_stop(bert_session *session);
+
+/* Threads that the session would run on now, the caller's included. */
 uint32_t bert_session_threads(const bert_session *session);
 
 /* A ragged batch: sequences of any lengths laid end to end. No padding is ever computed. */

@@ -14,59 +14,94 @@
 
 #define DEFAULT_MAX_TOKENS 1024
 
-static bert_session *lay_out(const bert_model *model, uint32_t max_tokens,
-                             uint32_t max_sequence_tokens, arena *arena)
+/* Room for integers of either width. */
+static quantised take_quantised(arena *arena, uint64_t n_rows, uint32_t n_in)
 {
-    const bert_config *config = &model->config;
+    quantised rows = {.stride = quantised_stride(n_in)};
+    rows.values = arena_take(arena, n_rows * rows.stride, sizeof(int16_t));
+    rows.least = arena_take(arena, n_rows, sizeof(float));
+    rows.step = arena_take(arena, n_rows, sizeof(float));
+    return rows;
+}
+
+static workspace take_workspace(arena *arena, const bert_config *config, uint64_t n)
+{
     uint64_t hidden = config->hidden_size, intermediate = config->intermediate_size;
-    uint64_t dim = hidden / config->n_heads, tokens = max_tokens;
-    uint64_t n_padded = (uint64_t)max_sequence_tokens + BERT_PANEL - 1;
-    bert_session header = {
-        .model = model, .max_tokens = max_tokens, .max_sequence_tokens = max_sequence_tokens};
+    uint64_t dim = hidden / config->n_heads;
+    workspace space;
+    space.panel = arena_take(
+        arena, WIDE_PANELS * BERT_PANEL * (hidden > intermediate ? hidden : intermediate),
+        sizeof(float));
+    space.key_panels = arena_take(arena, (n + BERT_PANEL - 1) * dim, sizeof(float));
+    space.value_panels = arena_take(arena, (dim + BERT_PANEL - 1) * n, sizeof(float));
+    space.scores = arena_take(arena, QUERY_BLOCK * n, sizeof(float));
+    return space;
+}
+
+/* With an arena that only counts, sizes alone come of it. */
+static bert_session *lay_out(const bert_config *config, const bert_options *options, arena *arena)
+{
+    uint64_t tokens = options->max_tokens, hidden = config->hidden_size;
+    bert_session header = {.max_tokens = options->max_tokens,
+                           .max_sequence_tokens = options->max_sequence_tokens,
+                           .int8_kernel = gemm_i8_kernel(options->int8_kernel)};
     bert_session *session = arena_take(arena, 1, sizeof header);
     header.hidden = arena_take(arena, tokens * hidden, sizeof(float));
     header.query = arena_take(arena, tokens * hidden, sizeof(float));
     header.key = arena_take(arena, tokens * hidden, sizeof(float));
     header.value = arena_take(arena, tokens * hidden, sizeof(float));
-    header.intermediate = arena_take(arena, ROW_BLOCK * intermediate, sizeof(float));
-    header.panel = arena_take(arena, BERT_PANEL * (hidden > intermediate ? hidden : intermediate),
-                              sizeof(float));
-    header.key_panels = arena_take(arena, n_padded * dim, sizeof(float));
-    header.value_panels =
-        arena_take(arena, (dim + BERT_PANEL - 1) * max_sequence_tokens, sizeof(float));
-    header.scores = arena_take(arena, (uint64_t)QUERY_BLOCK * max_sequence_tokens, sizeof(float));
-    if (session)
+    header.intermediate =
+        arena_take(arena, (uint64_t)ROW_BLOCK * config->intermediate_size, sizeof(float));
+    header.narrow = take_quantised(arena, tokens, config->hidden_size);
+    header.wide = take_quantised(arena, ROW_BLOCK, config->intermediate_size);
+    header.workspaces = arena_take(arena, options->n_threads, sizeof(workspace));
+    for (uint32_t i = 0; i < options->n_threads; i++) {
+        workspace space = take_workspace(arena, config, options->max_sequence_tokens);
+        if (header.workspaces)
+            header.workspaces[i] = space;
+    }
+    if (session) {
         *session = header;
+        pool_init(&session->pool, options->n_threads);
+    }
     return session;
 }
 
 /* The options with their defaults, checked. */
-static bert_status resolve(const bert_model *model, const bert_options *options,
+static bert_status resolve(const bert_config *config, const bert_options *options,
                            bert_options *resolved, bert_error *error)
 {
     *resolved = options ? *options : (bert_options){0};
-    uint32_t n_positions = model->config.n_positions;
     if (resolved->max_sequence_tokens == 0)
-        resolved->max_sequence_tokens = n_positions;
-    if (resolved->max_sequence_tokens > n_positions)
+        resolved->max_sequence_tokens = config->n_positions;
+    if (resolved->max_sequence_tokens > config->n_positions)
         return error_set(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
-                         resolved->max_sequence_tokens, n_positions);
+                         resolved->max_sequence_tokens, config->n_positions);
     if (resolved->max_tokens == 0)
         resolved->max_tokens = DEFAULT_MAX_TOKENS;
     if (resolved->max_tokens < resolved->max_sequence_tokens)
         resolved->max_tokens = resolved->max_sequence_tokens;
+    if (resolved->n_threads == 0)
+        resolved->n_threads = 1;
+    if (resolved->n_threads > BERT_MAX_THREADS)
+        return error_set(error, BERT_BAD_OPTION, "n_threads", resolved->n_threads,
+                         BERT_MAX_THREADS);
+    if (!bert_int8_kernel_exists(resolved->int8_kernel))
+        return error_set(error, BERT_BAD_OPTION, "int8_kernel", resolved->int8_kernel, 0);
     return BERT_OK;
 }
 
-bert_status bert_session_bytes(const bert_model *model, const bert_options *options,
+bert_status bert_session_bytes(const bert_config *config, const bert_options *options,
                                size_t *n_bytes, bert_error *error)
 {
     bert_options resolved;
-    bert_status status = resolve(model, options, &resolved, error);
+    bert_status status = config_check(config, error);
+    if (status == BERT_OK)
+        status = resolve(config, options, &resolved, error);
     if (status != BERT_OK)
         return status;
     arena arena = {0};
-    lay_out(model, resolved.max_tokens, resolved.max_sequence_tokens, &arena);
+    lay_out(config, &resolved, &arena);
     if (arena.n_bytes > SIZE_MAX / 2)
         return error_set(error, BERT_MODEL_TOO_LARGE, "session", (int64_t)arena.n_bytes,
                          (int64_t)(SIZE_MAX / 2));
@@ -79,22 +114,32 @@ bert_status bert_session_open(const bert_model *model, const bert_options *optio
 {
     assert(memory && (uintptr_t)memory % BERT_ALIGNMENT == 0);
     size_t needed = 0;
-    bert_status status = bert_session_bytes(model, options, &needed, error);
+    bert_status status = bert_session_bytes(&model->config, options, &needed, error);
     if (status != BERT_OK)
         return status;
     if (n_bytes < needed)
         return error_set(error, BERT_OUT_OF_MEMORY, "session", (int64_t)n_bytes, (int64_t)needed);
     bert_options resolved;
-    resolve(model, options, &resolved, error);
+    resolve(&model->config, options, &resolved, error);
     arena arena = {.base = memory};
-    *session = lay_out(model, resolved.max_tokens, resolved.max_sequence_tokens, &arena);
+    *session = lay_out(&model->config, &resolved, &arena);
+    (*session)->model = model;
     return BERT_OK;
 }
 
 uint32_t bert_session_threads(const bert_session *session)
 {
-    (void)session;
-    return 1;
+    return atomic_load(&session->pool.n_joined);
+}
+
+void bert_session_serve(bert_session *session)
+{
+    pool_serve(&session->pool);
+}
+
+void bert_session_stop(bert_session *session)
+{
+    pool_stop(&session->pool);
 }
 
 /* --------------------------------------------------------------------------------- checks -- */
@@ -208,15 +253,90 @@ static bert_status check_outputs(const bert_model *model, const bert_batch *batc
 
 /* -------------------------------------------------------------------------------- encoder -- */
 
-/* hidden = norm(word + position + token type). */
-static void embed(const bert_session *session, const bert_batch *batch, uint32_t n_tokens)
+/* What the pieces of work below are about; each thread takes its share of rows, panels or heads. */
+typedef struct step {
+    bert_session *session;
+    const layer *layer;
+    const bert_batch *batch;
+    uint32_t first, n_rows; /* the rows of session->hidden it is about */
+    float *probabilities;   /* [sum over sequences n_heads n n], or NULL */
+} step;
+
+static void run(const step *step, pool_work work)
 {
+    pool_run(&step->session->pool, work, (void *)step);
+}
+
+/* This thread's share of y = activation(x W + b) + residual; x in f32 and, if W is I8, quantised.
+ */
+static void multiply(const bert_session *session, uint32_t thread, uint32_t n_threads,
+                     const float *x, const quantised *quantised, uint32_t n_rows, const matrix *w,
+                     const product *out)
+{
+    panels columns = panels_share(w->n_out, thread, n_threads);
+    if (w->dtype == BERT_DTYPE_I8)
+        gemm_i8(session->int8_kernel, quantised, n_rows, w, columns, out);
+    else
+        gemm_f32(x, w->n_in, n_rows, w, columns, out, session->workspaces[thread].panel);
+}
+
+/* The rows from `first` on. */
+static quantised rows_from(const bert_session *session, const quantised *rows, uint32_t first)
+{
+    quantised from = *rows;
+    size_t width = session->int8_kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
+    from.values = (char *)rows->values + first * width * rows->stride;
+    from.least += first;
+    from.step += first;
+    return from;
+}
+
+/* Rows of `x` that this thread quantises into `out`, where `w` wants integers. */
+static void quantise(const bert_session *session, uint32_t row, uint32_t end, const float *x,
+                     const matrix *w, const float *smooth, const quantised *out)
+{
+    if (w->dtype != BERT_DTYPE_I8)
+        return;
+    for (; row < end; row++)
+        quantise_row(session->int8_kernel, x + (size_t)row * w->n_in, smooth, w->n_in, out, row);
+}
+
+/* The layer after this one, whose inputs this one's last step makes; NULL after the last. */
+static const layer *next_layer(const step *step)
+{
+    const bert_model *model = step->session->model;
+    const layer *next = step->layer ? step->layer + 1 : model->layers;
+    return next < model->layers + model->config.n_layers ? next : NULL;
+}
+
+/* Norms rows row .. end of the hidden states, and makes of each, while it is near, the input of the
+ * product with `w`. */
+static void norm_and_quantise(const bert_session *session, uint32_t row, uint32_t end,
+                              const norm *norm, const matrix *w, const float *smooth)
+{
+    const bert_config *config = &session->model->config;
+    for (; row < end; row++) {
+        float *hidden = session->hidden + (size_t)row * config->hidden_size;
+        ops_layer_norm(hidden, 1, config->hidden_size, norm, config->layer_norm_eps);
+        if (w)
+            quantise(session, row, row + 1, session->hidden, w, smooth, &session->narrow);
+    }
+}
+
+/* hidden = norm(word + position + token type). */
+static void embed(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    const step *step = argument;
+    const bert_session *session = step->session;
+    const bert_batch *batch = step->batch;
     const bert_model *model = session->model;
-    uint32_t columns = model->config.hidden_size;
-    uint32_t token = 0;
+    uint32_t first = pool_share(step->n_rows, thread, n_threads);
+    uint32_t end = pool_share(step->n_rows, thread + 1, n_threads), token = 0;
     for (uint32_t s = 0; s < batch->n_sequences; s++) {
         for (uint32_t i = 0; i < batch->lengths[s]; i++, token++) {
-            float *row = session->hidden + (size_t)token * columns;
+            if (token < first || token >= end)
+                continue;
+            float *row = session->hidden + (size_t)token * model->config.hidden_size;
             uint32_t position = batch->positions ? batch->positions[token] : i;
             ops_table_row(&model->word, batch->ids[token], row, 0);
             ops_table_row(&model->position, position, row, 1);
@@ -225,51 +345,145 @@ static void embed(const bert_session *session, const bert_batch *batch, uint32_t
                               batch->token_types ? batch->token_types[token] : 0, row, 1);
         }
     }
-    ops_layer_norm(session->hidden, n_tokens, columns, &model->embeddings_norm,
-                   model->config.layer_norm_eps);
+    const layer *next = next_layer(step);
+    norm_and_quantise(session, first, end, &model->embeddings_norm, next ? &next->query : NULL,
+                      next ? next->smooth : NULL);
+}
+
+static void project(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    const step *step = argument;
+    const bert_session *session = step->session;
+    const layer *layer = step->layer;
+    size_t stride = session->model->config.hidden_size;
+    const matrix *matrices[] = {&layer->query, &layer->key, &layer->value};
+    float *results[] = {session->query, session->key, session->value};
+    for (int i = 0; i < 3; i++) {
+        product out = {.c = results[i], .c_stride = stride};
+        multiply(session, thread, n_threads, session->hidden, &session->narrow, step->n_rows,
+                 matrices[i], &out);
+    }
+}
+
+/* Heads of all sequences are dealt out in order, so that everyone has about as many scores to
+ * compute: a head costs the square of its sequence's length. */
+static void attend(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    const step *step = argument;
+    const bert_session *session = step->session;
+    const bert_batch *batch = step->batch;
+    uint32_t n_heads = session->model->config.n_heads;
+    uint64_t total = 0, before = 0;
+    for (uint32_t s = 0; s < batch->n_sequences; s++)
+        total += (uint64_t)n_heads * batch->lengths[s] * batch->lengths[s];
+    uint64_t from = total * thread / n_threads, to = total * (thread + 1) / n_threads;
+    for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
+        uint32_t n = batch->lengths[s];
+        for (uint32_t head = 0; head < n_heads; head++) {
+            /* A head is whose share its middle is in. */
+            uint64_t middle = before + (uint64_t)n * n / 2;
+            if (middle >= from && middle < to)
+                attention_head(session, &session->workspaces[thread], head, first, n,
+                               batch->attended ? batch->attended + first : NULL,
+                               step->probabilities ? step->probabilities + before : NULL);
+            before += (uint64_t)n * n;
+        }
+    }
+}
+
+/* The context's rows, which attention left in session->query, as input of the next product. */
+static void quantise_context(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    const step *step = argument;
+    quantise(step->session, pool_share(step->n_rows, thread, n_threads),
+             pool_share(step->n_rows, thread + 1, n_threads), step->session->query,
+             &step->layer->attention_output, step->layer->attention_smooth, &step->session->narrow);
+}
+
+static void add_attention(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    const step *step = argument;
+    const bert_session *session = step->session;
+    product out = {.residual = session->hidden,
+                   .c = session->hidden,
+                   .c_stride = session->model->config.hidden_size};
+    multiply(session, thread, n_threads, session->query, &session->narrow, step->n_rows,
+             &step->layer->attention_output, &out);
+}
+
+static void norm_attention(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    const step *step = argument;
+    norm_and_quantise(step->session, pool_share(step->n_rows, thread, n_threads),
+                      pool_share(step->n_rows, thread + 1, n_threads), &step->layer->attention_norm,
+                      &step->layer->intermediate, step->layer->intermediate_smooth);
+}
+
+static void widen(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    const step *step = argument;
+    const bert_session *session = step->session;
+    const bert_config *config = &session->model->config;
+    quantised rows = rows_from(session, &session->narrow, step->first);
+    product out = {.activation = config->activation,
+                   .c = session->intermediate,
+                   .c_stride = config->intermediate_size};
+    multiply(session, thread, n_threads,
+             session->hidden + (size_t)step->first * config->hidden_size, &rows, step->n_rows,
+             &step->layer->intermediate, &out);
+}
+
+static void quantise_intermediate(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    const step *step = argument;
+    quantise(step->session, pool_share(step->n_rows, thread, n_threads),
+             pool_share(step->n_rows, thread + 1, n_threads), step->session->intermediate,
+             &step->layer->output, step->layer->output_smooth, &step->session->wide);
+}
+
+static void add_output(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    const step *step = argument;
+    const bert_session *session = step->session;
+    size_t stride = session->model->config.hidden_size;
+    float *hidden = session->hidden + step->first * stride;
+    product out = {.residual = hidden, .c = hidden, .c_stride = stride};
+    multiply(session, thread, n_threads, session->intermediate, &session->wide, step->n_rows,
+             &step->layer->output, &out);
+}
+
+static void norm_output(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    const step *step = argument;
+    const layer *next = next_layer(step);
+    norm_and_quantise(step->session, step->first + pool_share(step->n_rows, thread, n_threads),
+                      step->first + pool_share(step->n_rows, thread + 1, n_threads),
+                      &step->layer->output_norm, next ? &next->query : NULL,
+                      next ? next->smooth : NULL);
 }
 
 /* hidden = norm(hidden + attention(hidden) W + b). */
-static void self_attention(const bert_session *session, const layer *layer, const bert_batch *batch,
-                           uint32_t n_tokens, float *probabilities)
+static void self_attention(const step *step)
 {
-    const bert_config *config = &session->model->config;
-    size_t stride = config->hidden_size;
-    float *hidden = session->hidden, *panel = session->panel;
-    gemm_f32(hidden, stride, n_tokens, &layer->query, BERT_ACTIVATION_NONE, NULL, session->query,
-             stride, panel);
-    gemm_f32(hidden, stride, n_tokens, &layer->key, BERT_ACTIVATION_NONE, NULL, session->key,
-             stride, panel);
-    gemm_f32(hidden, stride, n_tokens, &layer->value, BERT_ACTIVATION_NONE, NULL, session->value,
-             stride, panel);
-    for (uint32_t s = 0, first = 0; s < batch->n_sequences; s++) {
-        uint32_t n = batch->lengths[s];
-        attention_sequence(session, first, n, batch->attended ? batch->attended + first : NULL,
-                           probabilities);
-        first += n;
-        if (probabilities)
-            probabilities += (size_t)config->n_heads * n * n;
-    }
-    gemm_f32(session->query, stride, n_tokens, &layer->attention_output, BERT_ACTIVATION_NONE,
-             hidden, hidden, stride, panel);
-    ops_layer_norm(hidden, n_tokens, config->hidden_size, &layer->attention_norm,
-                   config->layer_norm_eps);
+    run(step, project);
+    run(step, attend);
+    if (step->layer->attention_output.dtype == BERT_DTYPE_I8)
+        run(step, quantise_context);
+    run(step, add_attention);
+    run(step, norm_attention);
 }
 
 /* hidden = norm(hidden + activation(hidden W1 + b1) W2 + b2), a block of rows at a time. */
-static void feed_forward(const bert_session *session, const layer *layer, uint32_t n_tokens)
+static void feed_forward(step step)
 {
-    const bert_config *config = &session->model->config;
-    size_t stride = config->hidden_size, wide = config->intermediate_size;
-    for (uint32_t row = 0; row < n_tokens; row += ROW_BLOCK) {
-        uint32_t n_rows = n_tokens - row < ROW_BLOCK ? n_tokens - row : ROW_BLOCK;
-        float *hidden = session->hidden + row * stride;
-        gemm_f32(hidden, stride, n_rows, &layer->intermediate, config->activation, NULL,
-                 session->intermediate, wide, session->panel);
-        gemm_f32(session->intermediate, wide, n_rows, &layer->output, BERT_ACTIVATION_NONE, hidden,
-                 hidden, stride, session->panel);
-        ops_layer_norm(hidden, n_rows, config->hidden_size, &layer->output_norm,
-                       config->layer_norm_eps);
+    uint32_t n_rows = step.n_rows;
+    for (step.first = 0; step.first < n_rows; step.first += ROW_BLOCK) {
+        step.n_rows = n_rows - step.first < ROW_BLOCK ? n_rows - step.first : ROW_BLOCK;
+        run(&step, widen);
+        if (step.layer->output.dtype == BERT_DTYPE_I8)
+            run(&step, quantise_intermediate);
+        run(&step, add_output);
+        run(&step, norm_output);
     }
 }
 
@@ -295,15 +509,20 @@ bert_status bert_encode(bert_session *session, const bert_batch *batch, const be
         return status;
 
     float *hidden_states = outputs->data[BERT_OUTPUT_HIDDEN_STATES];
-    float *probabilities = outputs->data[BERT_OUTPUT_ATTENTIONS];
-    embed(session, batch, n_tokens);
+    step step = {.session = session,
+                 .batch = batch,
+                 .n_rows = n_tokens,
+                 .probabilities = outputs->data[BERT_OUTPUT_ATTENTIONS]};
+    pool_begin(&session->pool);
+    run(&step, embed);
     hidden_states = record(session, n_tokens, hidden_states);
     for (uint32_t i = 0; i < model->config.n_layers; i++) {
-        self_attention(session, &model->layers[i], batch, n_tokens, probabilities);
-        feed_forward(session, &model->layers[i], n_tokens);
+        step.layer = &model->layers[i];
+        self_attention(&step);
+        feed_forward(step);
         hidden_states = record(session, n_tokens, hidden_states);
-        if (probabilities)
-            probabilities += attention_count(&model->config, batch);
+        if (step.probabilities)
+            step.probabilities += attention_count(&model->config, batch);
     }
     record(session, n_tokens, outputs->data[BERT_OUTPUT_LAST_HIDDEN_STATE]);
     head_run(session, batch, outputs);

@@ -28,10 +28,13 @@ void head_run(const bert_session *session, const bert_batch *batch, const bert_o
     /* Every sequence has a token, so [S, H] fits where [T, H] does. */
     float *first = session->query;
     float *pooled = pooler_output ? pooler_output : session->key;
+    product to_pooled = {config->pooler_activation, NULL, pooled, hidden};
+    product to_logits = {BERT_ACTIVATION_NONE, NULL, logits, config->n_labels};
+    float *scratch = session->workspaces[0].panel;
     gather_first(session->hidden, batch, config->hidden_size, first);
-    gemm_f32(first, hidden, n, &model->pooler, config->pooler_activation, NULL, pooled, hidden,
-             session->panel);
+    gemm_f32(first, hidden, n, &model->pooler, panels_all(model->pooler.n_out), &to_pooled,
+             scratch);
     if (logits)
-        gemm_f32(pooled, hidden, n, &model->classifier, BERT_ACTIVATION_NONE, NULL, logits,
-                 config->n_labels, session->panel);
+        gemm_f32(pooled, hidden, n, &model->classifier, panels_all(config->n_labels), &to_logits,
+                 scratch);
 }

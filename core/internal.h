@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bert.h"
+#include "pool.h"
 
 /* -------------------------------------------------------------------------------- weights -- */
 
@@ -17,8 +18,9 @@
 typedef struct matrix {
     uint32_t n_in, n_out;
     bert_dtype dtype;
-    const void *panels; /* [ceil(n_out / BERT_PANEL), n_in, BERT_PANEL] */
+    const void *panels; /* [ceil(n_out / BERT_PANEL), ...] */
     const float *scale; /* [n_out], I8 only */
+    float *offset;      /* [n_out], I8 only: scale * the sum of the column's integers */
     const float *bias;  /* [n_out], or NULL */
 } matrix;
 
@@ -40,6 +42,11 @@ typedef struct layer {
     matrix intermediate; /* H -> I */
     matrix output;       /* I -> H */
     norm output_norm;
+    /* Where the matrices are I8, the factors for the inputs of: query, key and value; ... */
+    const float *smooth;              /* [H] */
+    const float *attention_smooth;    /* [H] */
+    const float *intermediate_smooth; /* [H] */
+    const float *output_smooth;       /* [I] */
 } layer;
 
 struct bert_model {
@@ -53,23 +60,50 @@ struct bert_model {
 /* -------------------------------------------------------------------------------- scratch -- */
 
 /* Rows of activations that go through the two dense layers of the feed-forward block at a time:
- * many enough to pay for widening a panel, few enough that [ROW_BLOCK, I] stays in the cache. */
+ * many enough to pay for the weights' way from memory, few enough that [ROW_BLOCK, I] stays in the
+ * cache. */
 #define ROW_BLOCK 128
 
 /* Query rows whose attention scores are held at a time. */
-#define QUERY_BLOCK 32
+#define QUERY_BLOCK 48
+
+/* Panels that one row is multiplied with at a time: one panel alone would wait for its sums. */
+#define WIDE_PANELS 4
+
+/* Rows of activations as integers 0 .. 127: x = least + step * value. Bytes, or 16-bit numbers for
+ * the simd128 kernel, `stride` of them a row: n_in rounded up to whole pairs of quads, the rest
+ * zeros. */
+typedef struct quantised {
+    void *values;        /* [R, stride] */
+    uint32_t stride;     /* quantised_stride(n_in) */
+    float *least, *step; /* [R] */
+} quantised;
+
+static inline uint32_t quantised_stride(uint32_t n_in)
+{
+    return (n_in + 2 * BERT_QUAD - 1) / (2 * BERT_QUAD) * (2 * BERT_QUAD);
+}
+
+/* What a thread has for itself. */
+typedef struct workspace {
+    float *panel;      /* [WIDE_PANELS, max(H, I), BERT_PANEL]: widened weight panels */
+    float *key_panels; /* [ceil(n / BERT_PANEL), H / n_heads, BERT_PANEL], n max_sequence_tokens */
+    float *value_panels; /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
+    float *scores;       /* [QUERY_BLOCK, n] */
+} workspace;
 
 struct bert_session {
     const bert_model *model;
     uint32_t max_tokens, max_sequence_tokens;
-    float *hidden;       /* [max_tokens, H] */
-    float *query;        /* [max_tokens, H]; attention leaves its result here */
-    float *key, *value;  /* [max_tokens, H] */
-    float *intermediate; /* [ROW_BLOCK, I] */
-    float *panel;        /* [max(H, I), BERT_PANEL]: one widened weight panel */
-    float *key_panels; /* [ceil(n / BERT_PANEL), H / n_heads, BERT_PANEL], n max_sequence_tokens */
-    float *value_panels; /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
-    float *scores;       /* [QUERY_BLOCK, n] */
+    bert_int8_kernel int8_kernel;
+    float *hidden;         /* [max_tokens, H] */
+    float *query;          /* [max_tokens, H]; attention leaves its result here */
+    float *key, *value;    /* [max_tokens, H] */
+    float *intermediate;   /* [ROW_BLOCK, I] */
+    quantised narrow;      /* [max_tokens, H], I8 only */
+    quantised wide;        /* [ROW_BLOCK, I], I8 only */
+    workspace *workspaces; /* [n_threads] */
+    pool pool;
 };
 
 /* ---------------------------------------------------------------------- errors and config -- */
@@ -101,15 +135,47 @@ static inline void *arena_take(arena *arena, uint64_t count, uint64_t size)
 
 /* -------------------------------------------------------------------------------- kernels -- */
 
-/* c = activation(a W + bias) + residual. `residual` may be NULL, or `c` itself. `panel` is scratch
- * of [n_in, BERT_PANEL]. */
+/* Columns of a product, in panels of BERT_PANEL. */
+typedef struct panels {
+    uint32_t first, end;
+} panels;
+
+static inline panels panels_all(uint32_t n_out)
+{
+    return (panels){0, (n_out + BERT_PANEL - 1) / BERT_PANEL};
+}
+
+static inline panels panels_share(uint32_t n_out, uint32_t thread, uint32_t n_threads)
+{
+    uint32_t n = panels_all(n_out).end;
+    return (panels){pool_share(n, thread, n_threads), pool_share(n, thread + 1, n_threads)};
+}
+
+/* What becomes of the sums of a product: c = activation(sum) + residual. */
+typedef struct product {
+    bert_activation activation;
+    const float *residual; /* [R, n_out], stride c_stride; NULL, or `c` itself */
+    float *c;              /* [R, n_out] */
+    size_t c_stride;
+} product;
+
+/* sum = a W + bias, for an F32 or F16 matrix. `scratch` is [WIDE_PANELS, n_in, BERT_PANEL], for F16
+ * alone. */
 void gemm_f32(const float *a, size_t a_stride, /* [R, n_in] */
               uint32_t n_rows,                 /* R */
               const matrix *w,                 /* n_in -> n_out */
-              bert_activation activation,      /* applied before the residual is added */
-              const float *residual,           /* [R, n_out], stride c_stride */
-              float *c, size_t c_stride,       /* [R, n_out] */
-              float *panel);
+              panels columns, const product *out, float *scratch);
+
+/* The same for an I8 matrix and quantised rows. */
+void gemm_i8(bert_int8_kernel kernel, const quantised *a, /* [R, n_in] */
+             uint32_t n_rows, const matrix *w, panels columns, const product *out);
+
+/* The kernel that is meant, if this build has it; else BERT_INT8_KERNEL_COUNT. */
+bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel);
+
+/* Row `row` of `out` from `n` floats, each times its factor first. */
+void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, uint32_t n,
+                  const quantised *out, uint32_t row);
 
 /* x = (x - mean) / sqrt(variance + eps) * weight + bias of each row, in place: Ba, Kiros & Hinton
  * 2016, "Layer Normalization", equation 4. */
@@ -123,11 +189,11 @@ void ops_table_row(const table *table, uint32_t row, float *out, int add);
 
 /* ------------------------------------------------------------------------------- encoding -- */
 
-/* Scaled dot-product attention of one sequence of n tokens, every head; reads and overwrites
- * session->query from row `first`. `attended` [n] or NULL. `probabilities` [n_heads, n, n] or
+/* Scaled dot-product attention of one head of a sequence of n tokens; reads and overwrites its
+ * columns of session->query from row `first`. `attended` [n] or NULL. `probabilities` [n, n] or
  * NULL. */
-void attention_sequence(const bert_session *session, uint32_t first, uint32_t n,
-                        const uint8_t *attended, float *probabilities);
+void attention_head(const bert_session *session, const workspace *workspace, uint32_t head,
+                    uint32_t first, uint32_t n, const uint8_t *attended, float *probabilities);
 
 /* Head outputs from the last hidden states in session->hidden; overwrites session->query and
  * session->key. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "simd.h"
 
 #define MAX_TENSORS 32768
 
@@ -111,6 +112,26 @@ static const float *bind_vector(binder *binder, const char *prefix, const char *
     return tensor ? tensor->data : NULL;
 }
 
+/* The panels of a matrix: I8 ones have a shape of their own. */
+static const bert_tensor *bind_panels(binder *binder, const char *name, uint32_t n_panels,
+                                      uint32_t n_in, int may_be_i8)
+{
+    char weight[BERT_MAX_NAME + 1];
+    join(weight, name, ".weight");
+    const bert_tensor *tensor = binder->status == BERT_OK ? find(binder, weight) : NULL;
+    if (tensor)
+        binder->next = (size_t)(tensor - binder->tensors); /* bind() finds it again at once */
+    if (tensor && tensor->dtype == BERT_DTYPE_I8) {
+        if (!may_be_i8) {
+            fail(binder, BERT_BAD_DTYPE, weight, BERT_DTYPE_I8, BERT_DTYPE_F32);
+            return NULL;
+        }
+        uint32_t n_quads = quantised_stride(n_in) / BERT_QUAD;
+        return bind(binder, weight, "", 4, (uint32_t[]){n_panels, n_quads, BERT_PANEL, BERT_QUAD});
+    }
+    return bind(binder, weight, "", 3, (uint32_t[]){n_panels, n_in, BERT_PANEL});
+}
+
 /* A zero, infinite or NaN scale would silently poison every answer: it is refused here. */
 static const float *bind_scale(binder *binder, const char *prefix, uint32_t n)
 {
@@ -139,17 +160,49 @@ static table bind_table(binder *binder, const char *name, uint32_t n_rows, uint3
     return table;
 }
 
-static matrix bind_matrix(binder *binder, const char *name, uint32_t n_in, uint32_t n_out)
+/* The bytes of an I8 matrix are read once: every integer is in range, or kernels would not agree;
+ * and their sums are needed: offset[j] = scale[j] * the sum of column j. */
+static void bind_offset(binder *binder, matrix *matrix, const bert_tensor *tensor, float *offset)
+{
+    size_t n_quads = quantised_stride(matrix->n_in) / BERT_QUAD;
+    const int8_t *panel = matrix->panels;
+    for (uint32_t column = 0; column < matrix->n_out; column += BERT_PANEL) {
+        v128_t sums[2] = {wasm_i32x4_const(0, 0, 0, 0), wasm_i32x4_const(0, 0, 0, 0)};
+        v128_t largest = wasm_i8x16_splat(0);
+        for (size_t i = 0; i < 2 * n_quads; i++, panel += 16) {
+            v128_t w = wasm_v128_load(panel);
+            largest = wasm_u8x16_max(largest, wasm_i8x16_abs(w));
+            sums[i % 2] = wasm_i32x4_add(
+                sums[i % 2], wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_extadd_pairwise_i8x16(w)));
+        }
+        if (wasm_v128_any_true(wasm_u8x16_gt(largest, wasm_i8x16_splat(BERT_I8_MAX)))) {
+            fail(binder, BERT_BAD_DATA, tensor->name, column, BERT_I8_MAX);
+            return;
+        }
+        int32_t totals[BERT_PANEL];
+        wasm_v128_store(totals, sums[0]);
+        wasm_v128_store(totals + 4, sums[1]);
+        for (uint32_t j = 0; j < BERT_PANEL && column + j < matrix->n_out; j++)
+            offset[column + j] = matrix->scale[column + j] * (float)totals[j];
+    }
+    matrix->offset = offset;
+}
+
+/* A matrix that may be I8 has room for its offsets; another's `offset` is NULL. */
+static matrix bind_matrix(binder *binder, const char *name, uint32_t n_in, uint32_t n_out,
+                          float *offset)
 {
     matrix matrix = {.n_in = n_in, .n_out = n_out};
     uint32_t n_panels = (n_out + BERT_PANEL - 1) / BERT_PANEL;
-    const bert_tensor *tensor =
-        bind(binder, name, ".weight", 3, (uint32_t[]){n_panels, n_in, BERT_PANEL});
+    const bert_tensor *tensor = bind_panels(binder, name, n_panels, n_in, offset != NULL);
     if (tensor) {
         matrix.dtype = tensor->dtype;
         matrix.panels = tensor->data;
-        if (tensor->dtype == BERT_DTYPE_I8)
+        if (tensor->dtype == BERT_DTYPE_I8) {
             matrix.scale = bind_scale(binder, name, n_out);
+            if (matrix.scale)
+                bind_offset(binder, &matrix, tensor, offset);
+        }
     }
     matrix.bias = bind_vector(binder, name, ".bias", n_out);
     return matrix;
@@ -179,20 +232,55 @@ static void layer_name(char name[32], uint32_t index)
     *name = '\0';
 }
 
-static void bind_layer(binder *binder, layer *layer, const bert_config *config, uint32_t index)
+/* Floats of bind_offset() for a layer's matrices. */
+static uint64_t offsets_per_layer(const bert_config *config)
+{
+    return 5ull * config->hidden_size + config->intermediate_size;
+}
+
+/* Either all matrices of a layer are I8, or none. */
+static int is_i8(binder *binder, const char *name, const layer *layer, const matrix *matrix)
+{
+    int wanted = layer->query.dtype == BERT_DTYPE_I8, is = matrix->dtype == BERT_DTYPE_I8;
+    if (is != wanted)
+        fail(binder, BERT_BAD_DTYPE, name, matrix->dtype, layer->query.dtype);
+    return is && wanted;
+}
+
+/* The factors of a product's inputs, where its matrix is I8. */
+static const float *bind_smooth(binder *binder, const char *name, const layer *layer,
+                                const matrix *matrix)
+{
+    return is_i8(binder, name, layer, matrix) ? bind_vector(binder, name, ".smooth", matrix->n_in)
+                                              : NULL;
+}
+
+static void bind_layer(binder *binder, layer *layer, const bert_config *config, uint32_t index,
+                       float *offsets)
 {
     uint32_t hidden = config->hidden_size, intermediate = config->intermediate_size;
     char prefix[32], name[BERT_MAX_NAME + 1];
     layer_name(prefix, index);
 #define NAMED(suffix) (join(name, prefix, suffix), name)
-    layer->query = bind_matrix(binder, NAMED(".attention.query"), hidden, hidden);
-    layer->key = bind_matrix(binder, NAMED(".attention.key"), hidden, hidden);
-    layer->value = bind_matrix(binder, NAMED(".attention.value"), hidden, hidden);
-    layer->attention_output = bind_matrix(binder, NAMED(".attention.output"), hidden, hidden);
+#define MATRIX(suffix, n_in, n_out)                                                                \
+    (offsets += n_out, bind_matrix(binder, NAMED(suffix), n_in, n_out, offsets - n_out))
+    layer->query = MATRIX(".attention.query", hidden, hidden);
+    layer->key = MATRIX(".attention.key", hidden, hidden);
+    layer->value = MATRIX(".attention.value", hidden, hidden);
+    layer->smooth = bind_smooth(binder, prefix, layer, &layer->query);
+    is_i8(binder, NAMED(".attention.key"), layer, &layer->key);
+    is_i8(binder, NAMED(".attention.value"), layer, &layer->value);
+    layer->attention_output = MATRIX(".attention.output", hidden, hidden);
+    layer->attention_smooth =
+        bind_smooth(binder, NAMED(".attention.output"), layer, &layer->attention_output);
     layer->attention_norm = bind_norm(binder, NAMED(".attention.norm"), hidden);
-    layer->intermediate = bind_matrix(binder, NAMED(".intermediate"), hidden, intermediate);
-    layer->output = bind_matrix(binder, NAMED(".output"), intermediate, hidden);
+    layer->intermediate = MATRIX(".intermediate", hidden, intermediate);
+    layer->intermediate_smooth =
+        bind_smooth(binder, NAMED(".intermediate"), layer, &layer->intermediate);
+    layer->output = MATRIX(".output", intermediate, hidden);
+    layer->output_smooth = bind_smooth(binder, NAMED(".output"), layer, &layer->output);
     layer->output_norm = bind_norm(binder, NAMED(".output.norm"), hidden);
+#undef MATRIX
 #undef NAMED
 }
 
@@ -210,11 +298,12 @@ static void refuse_unbound(binder *binder)
     }
 }
 
-/* Where the model and its layers lie in the block. */
-static bert_model *lay_out(const bert_config *config, arena *arena)
+/* Where the model, its layers and their offsets lie in the block. */
+static bert_model *lay_out(const bert_config *config, arena *arena, float **offsets)
 {
     bert_model *model = arena_take(arena, 1, sizeof *model);
     layer *layers = arena_take(arena, config->n_layers, sizeof *layers);
+    *offsets = arena_take(arena, config->n_layers * offsets_per_layer(config), sizeof(float));
     if (model)
         model->layers = layers;
     return model;
@@ -225,8 +314,12 @@ bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_er
     bert_status status = config_check(config, error);
     if (status == BERT_OK) {
         arena arena = {0};
-        lay_out(config, &arena);
-        *n_bytes = (size_t)arena.n_bytes; /* n_layers is bounded: this fits 32 bits */
+        float *offsets;
+        lay_out(config, &arena, &offsets);
+        if (arena.n_bytes > SIZE_MAX / 2)
+            return error_set(error, BERT_MODEL_TOO_LARGE, "model", (int64_t)arena.n_bytes,
+                             (int64_t)(SIZE_MAX / 2));
+        *n_bytes = (size_t)arena.n_bytes;
     }
     return status;
 }
@@ -246,7 +339,8 @@ bert_status bert_model_open(const bert_config *config, const bert_tensor *tensor
                          MAX_TENSORS);
 
     arena arena = {.base = memory};
-    bert_model *model = lay_out(config, &arena);
+    float *offsets;
+    bert_model *model = lay_out(config, &arena, &offsets);
     binder binder = {.tensors = tensors, .n_tensors = n_tensors, .error = error};
     uint32_t hidden = config->hidden_size;
     model->config = *config;
@@ -257,13 +351,18 @@ bert_status bert_model_open(const bert_config *config, const bert_tensor *tensor
             bind_table(&binder, "embeddings.token_type", config->n_token_types, hidden);
     model->embeddings_norm = bind_norm(&binder, "embeddings.norm", hidden);
     for (uint32_t i = 0; i < config->n_layers; i++)
-        bind_layer(&binder, &model->layers[i], config, i);
+        bind_layer(&binder, &model->layers[i], config, i, offsets + i * offsets_per_layer(config));
     if (config->pooler_activation != BERT_ACTIVATION_NONE)
-        model->pooler = bind_matrix(&binder, "pooler", hidden, hidden);
+        model->pooler = bind_matrix(&binder, "pooler", hidden, hidden, NULL);
     if (config->head != BERT_HEAD_NONE)
-        model->classifier = bind_matrix(&binder, "classifier", hidden, config->n_labels);
+        model->classifier = bind_matrix(&binder, "classifier", hidden, config->n_labels, NULL);
     refuse_unbound(&binder);
     if (binder.status == BERT_OK)
         *model_out = model;
     return binder.status;
+}
+
+const bert_config *bert_model_config(const bert_model *model)
+{
+    return &model->config;
 }

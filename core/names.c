@@ -8,6 +8,7 @@
 static const char *const status_names[] = {BERT_STATUSES(FIRST)};
 static const char *const status_texts[] = {BERT_STATUSES(SECOND)};
 static const char *const dtype_names[] = {BERT_DTYPES(FIRST)};
+static const char *const kernel_names[] = {BERT_INT8_KERNELS(SECOND)};
 static const char *const output_names[] = {BERT_OUTPUTS(SECOND)};
 
 const char *bert_status_name(bert_status status)
@@ -28,6 +29,11 @@ const char *bert_dtype_name(bert_dtype dtype)
 const char *bert_output_name(bert_output output)
 {
     return (size_t)output < COUNT(output_names) ? output_names[output] : "";
+}
+
+const char *bert_int8_kernel_name(bert_int8_kernel kernel)
+{
+    return (size_t)kernel < COUNT(kernel_names) ? kernel_names[kernel] : "";
 }
 
 bert_status error_set(bert_error *error, bert_status status, const char *subject, int64_t value,

@@ -23,6 +23,13 @@
 #include <simde/wasm/simd128.h>
 #endif
 
+/* Rows of a tile of f32 sums, 8 columns wide: as many as registers hold, measured. */
+#ifdef __wasm_relaxed_simd__
+#define SIMD_TILE_ROWS 6
+#else
+#define SIMD_TILE_ROWS 4
+#endif
+
 /* a * b + c. Relaxed: fused on every CPU that can, so the last bit may differ from base. */
 static inline v128_t simd_madd(v128_t a, v128_t b, v128_t c)
 {
@@ -32,6 +39,37 @@ static inline v128_t simd_madd(v128_t a, v128_t b, v128_t c)
     return wasm_f32x4_add(wasm_f32x4_mul(a, b), c);
 #endif
 }
+
+#if !defined(__wasm_simd128__) || defined(__wasm_relaxed_simd__)
+#define SIMD_RELAXED_DOT 1
+#endif
+
+#ifdef SIMD_RELAXED_DOT
+/*
+ * Lane i: a[2 i] b[2 i] + a[2 i + 1] b[2 i + 1], 16 bits a lane. `b` holds 0 .. 127, so every
+ * engine agrees. Natively in plain C: SIMDe has no relaxed dot products.
+ */
+static inline v128_t simd_dot_i16(v128_t a, v128_t b)
+{
+#ifdef __wasm_simd128__
+    return wasm_i16x8_relaxed_dot_i8x16_i7x16(a, b);
+#else
+    v128_t even = wasm_i16x8_mul(wasm_i16x8_shr(wasm_i16x8_shl(a, 8), 8),
+                                 wasm_i16x8_shr(wasm_i16x8_shl(b, 8), 8));
+    return wasm_i16x8_add(even, wasm_i16x8_mul(wasm_i16x8_shr(a, 8), wasm_i16x8_shr(b, 8)));
+#endif
+}
+
+/* Lane i of sum, plus the four products of bytes 4 i .. 4 i + 3. */
+static inline v128_t simd_dot_i32(v128_t a, v128_t b, v128_t sum)
+{
+#ifdef __wasm_simd128__
+    return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(a, b, sum);
+#else
+    return wasm_i32x4_add(sum, wasm_i32x4_extadd_pairwise_i16x8(simd_dot_i16(a, b)));
+#endif
+}
+#endif
 
 /* The first `n` (1 to 4) floats at `p`, the rest `fill`: for the end of a row. */
 static inline v128_t simd_load_first(const float *p, size_t n, float fill)

@@ -2,13 +2,34 @@
  * A loaded model in the worker: tokenizer and engine behind the methods that cross the thread
  * boundary. One call at a time; the worker sees to it.
  */
-import { Engine, chooseVariant, compile } from './engine.js';
-import { BertError } from './errors.js';
+import { chooseThreads, chooseVariant, compile } from './builds.js';
+import { Engine } from './engine.js';
+import { BertError, describe } from './errors.js';
 import { load } from './loader/load.js';
 import { openSource } from './loader/source.js';
+import { race, warmUp } from './race.js';
 import { cut, join, prepare, split } from './sequences.js';
+import { startThreads } from './threads.js';
 import { Tokenizer } from './tokenizer/index.js';
 import { version } from '../package.json';
+
+/**
+ * @typedef {object} LoadRequest
+ * @property {string | Uint8Array | Blob} source
+ * @property {'base' | 'relaxed'} [variant]
+ * @property {number} [threads]
+ * @property {string} [int8_kernel]
+ */
+
+/**
+ * @typedef {object} BuildChoice
+ * @property {'base' | 'relaxed'} variant  of the engine
+ * @property {string} reason  why that variant
+ * @property {number} threads  that are at work now, of those that were wanted
+ * @property {string} threads_reason
+ * @property {string | null} kernel  that multiplies 8-bit integers; null: the model has none
+ * @property {Record<string, number>} [kernel_gops]  of the race at the start: 10^9 operations a second
+ */
 
 /** Tokens of a batch: enough for full speed, few enough that a call can be aborted soon. */
 const MAX_TOKENS = 1024;
@@ -27,7 +48,7 @@ const MAX_TOKENS = 1024;
  */
 
 /**
- * @typedef {object} ModelInfo
+ * @typedef {object} ModelMetadata
  * @property {string} version  of this library
  * @property {string} name
  * @property {string} revision
@@ -36,38 +57,52 @@ const MAX_TOKENS = 1024;
  * @property {import('./loader/model_file.js').ModelConfig} config
  * @property {boolean} tokenizer
  * @property {boolean} verified  every chunk's SHA-256 was checked
- * @property {'base' | 'relaxed'} variant  of the engine
- * @property {string} reason  why that variant
- * @property {number} threads
  * @property {number} memory_bytes  of the engine
  */
 
+/** @typedef {ModelMetadata & BuildChoice} ModelInfo */
+
 export class Encoder {
     /**
-     * @param {{source: string | Uint8Array | Blob, variant?: 'base' | 'relaxed'}} options
+     * @param {LoadRequest} request
      * @param {(loaded: number, total: number) => void} onprogress
      * @param {AbortSignal} signal
      */
-    static async load({ source, variant: wanted }, onprogress, signal) {
-        const { variant, reason } = chooseVariant(wanted);
-        const compiled = compile(variant);
+    static async load({ source, variant: wanted_variant, threads: wanted_threads, int8_kernel }, onprogress, signal) {
+        const build = { ...chooseVariant(wanted_variant), ...await chooseThreads(wanted_threads) };
+        const compiled = compile(build.variant, build.threads > 1);
         compiled.catch(() => {}); // reported by the await below
-        const opened = await openSource(source, signal);
-        const engine = await Engine.create(await compiled);
-        const model = await load(opened, (n_bytes) => engine.reserve(n_bytes), () => engine.heap, onprogress);
-        engine.openModel(model);
-        engine.openSession({ max_tokens: MAX_TOKENS, max_sequence_tokens: 0 });
-        const tokenizer = model.tokenizer && Tokenizer.fromJSON(model.tokenizer);
-        return new Encoder(engine, model, tokenizer, { variant, reason });
+        const helpers = startThreads(build.threads - 1);
+        try {
+            const opened = await openSource(source, signal);
+            /** @type {Engine | undefined} */
+            let engine;
+            const model = await load(opened, async (header) => {
+                engine = await Engine.create(await compiled, header, { max_tokens: MAX_TOKENS, threads: build.threads });
+                if (header.metadata.dtype === 'q8') warmUp(engine);
+                return engine;
+            }, onprogress);
+            const ready = /** @type {Engine} */ (engine);
+            const choice = { ...build, ...chooseKernel(ready, model.header.metadata.dtype, int8_kernel) };
+            ready.openModel(model);
+            ready.openSession(choice.kernel ?? undefined);
+            helpers.join(ready);
+            const tokenizer = model.tokenizer && Tokenizer.fromJSON(model.tokenizer);
+            return new Encoder(ready, model, tokenizer, choice, helpers);
+        } catch (error) {
+            helpers.end();
+            throw error;
+        }
     }
 
     /**
      * @param {Engine} engine
      * @param {import('./loader/load.js').LoadedModel} model
      * @param {Tokenizer | null} tokenizer
-     * @param {{variant: 'base' | 'relaxed', reason: string}} choice
+     * @param {BuildChoice} choice
+     * @param {ReturnType<typeof startThreads>} helpers
      */
-    constructor(engine, { header, verified }, tokenizer, choice) {
+    constructor(engine, { header, verified }, tokenizer, choice, helpers) {
         this.engine = engine;
         this.metadata = header.metadata;
         this.config = header.config;
@@ -75,6 +110,13 @@ export class Encoder {
         this.tokenizer = tokenizer;
         this.verified = verified;
         this.choice = choice;
+        this.helpers = helpers;
+    }
+
+    /** info() once the threads have come that will come. */
+    async settledInfo() {
+        await this.helpers.wait();
+        return this.info();
     }
 
     /** @returns {ModelInfo} */
@@ -157,4 +199,18 @@ export class Encoder {
  */
 function toEncoded({ ids, type_ids, tokens, offsets, overflow }) {
     return { ids, type_ids, tokens, offsets, ...(overflow.length ? { overflow: overflow.map(toEncoded) } : {}) };
+}
+
+/**
+ * @param {Engine} engine
+ * @param {string} dtype
+ * @param {string} [wanted]
+ * @returns {{kernel: string | null, kernel_gops?: Record<string, number>}}
+ */
+function chooseKernel(engine, dtype, wanted) {
+    if (wanted !== undefined && !engine.kernels.includes(wanted)) {
+        throw new BertError('BAD_OPTION', `int8_kernel is ${describe(wanted)}; this build has ${engine.kernels.join(', ')}`);
+    }
+    if (dtype !== 'q8') return { kernel: null };
+    return wanted ? { kernel: wanted } : race(engine);
 }

@@ -1,75 +1,27 @@
 /**
- * The WebAssembly engine as an object: picks the build, owns the memory, and turns statuses of
+ * One instance of the WebAssembly engine as an object: owns the memory, and turns statuses of
  * wasm/engine.c into BertErrors. Runs in the worker.
  *
- * Memory, from engine_heap() on: weights, tensor table, model, session, then scratch for one call.
- * Nothing is freed; the worker ends with its model.
+ * Memory, from engine_heap() on: weights, tensor table, model, session, stacks of threads, then
+ * scratch for one call. Nothing is freed; the worker ends with its model.
  */
-import { openSource } from './loader/source.js';
 import { BertError } from './errors.js';
 import { version as VERSION } from '../package.json';
 
 const ALIGNMENT = 64;
 const PAGE = 65536;
 
-/** (module (func (result v128) 3 x (v128.const 0) f32x4.relaxed_madd)), and with f32x4.abs of one. */
-const V128_ZERO = [0xfd, 0x0c, ...new Array(16).fill(0)];
-const moduleWith = (/** @type {number[]} */ body) =>
-    new Uint8Array([
-        0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b, 3, 2, 1, 0,
-        10, body.length + 4, 1, body.length + 2, 0, ...body, 0x0b,
-    ]);
-const SIMD = moduleWith([...V128_ZERO, 0xfd, 0xe0, 0x01]);
-const RELAXED_SIMD = moduleWith([...V128_ZERO, ...V128_ZERO, ...V128_ZERO, 0xfd, 0x85, 0x02]);
+/** Memory of an engine that is only asked for sizes. */
+const PROBE_BYTES = 4 * PAGE;
 
-/**
- * @typedef {'base' | 'relaxed'} Variant
- */
+/** Bytes of a helping thread's stack, as the first thread's in the Makefile. */
+const STACK_BYTES = 65536;
 
-/**
- * @param {Variant} [wanted]
- * @returns {{variant: Variant, reason: string}}
- */
-export function chooseVariant(wanted) {
-    if (!globalThis.WebAssembly?.validate(SIMD)) {
-        throw new BertError('UNSUPPORTED', 'WebAssembly with 128-bit SIMD is needed: Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later');
-    }
-    const relaxed = WebAssembly.validate(RELAXED_SIMD);
-    if (wanted === 'relaxed' && !relaxed) throw new BertError('UNSUPPORTED', 'relaxed SIMD was asked for, and this JavaScript engine does not have it');
-    if (wanted) return { variant: wanted, reason: 'asked for' };
-    return relaxed
-        ? { variant: 'relaxed', reason: 'this JavaScript engine has relaxed SIMD' }
-        : { variant: 'base', reason: 'this JavaScript engine has no relaxed SIMD' };
-}
+/** Room for inputs, names and the usual outputs of one call beyond the largest hidden states. */
+const SCRATCH_BYTES = 1 << 20;
 
-/**
- * @param {Variant} variant
- * @returns {Promise<WebAssembly.Module>}
- */
-export async function compile(variant) {
-    // Both literal, so that bundlers see the files.
-    const url = variant === 'relaxed'
-        ? new URL('./engine-relaxed.wasm', import.meta.url)
-        : new URL('./engine-base.wasm', import.meta.url);
-    const source = await openSource(url.href);
-    const bytes = new Uint8Array(await new Response(toStream(source.chunks)).arrayBuffer());
-    if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
-        throw new BertError('ENGINE_FAILED', `${source.label} is no WebAssembly module: is it served from where the package's files are?`);
-    }
-    return WebAssembly.compile(bytes);
-}
-
-/** @param {AsyncIterable<Uint8Array>} chunks */
-function toStream(chunks) {
-    const iterator = chunks[Symbol.asyncIterator]();
-    return new ReadableStream({
-        async pull(controller) {
-            const { done, value } = await iterator.next();
-            if (done) controller.close();
-            else controller.enqueue(value);
-        },
-    });
-}
+/** Shared memory that is not sized for it may grow by so much when all attentions are asked for. */
+const GROWTH_BYTES = 1 << 28;
 
 /**
  * @typedef {object} RaggedBatch  sequences laid end to end; see bert_batch in core/bert.h
@@ -80,36 +32,106 @@ function toStream(chunks) {
  * @property {Uint8Array} attended
  */
 
+/**
+ * @typedef {object} EngineOptions
+ * @property {number} max_tokens  of a batch; 0: the default
+ * @property {number} threads  most that will work
+ */
+
 export class Engine {
-    /** @param {WebAssembly.Module} module */
-    static async create(module) {
-        const { exports } = await WebAssembly.instantiate(module, {});
-        const engine = new Engine(/** @type {any} */ (exports));
+    /**
+     * An engine for models of this config. With several threads its memory is shared, and has its
+     * final size from the start: growing shared memory crashes some browsers.
+     *
+     * @param {WebAssembly.Module} module  a build with threads if and only if there are several
+     * @param {import('./loader/model_file.js').ModelHeader} header
+     * @param {EngineOptions} options
+     */
+    static async create(module, header, options) {
+        if (options.threads === 1) return Engine.#instantiate(module, undefined, header, options);
+        const probe = await Engine.#instantiate(module, shared(PROBE_BYTES, 0), header, options);
+        return Engine.#instantiate(module, shared(probe.#neededBytes(header, options), GROWTH_BYTES), header, options);
+    }
+
+    /**
+     * @param {WebAssembly.Module} module
+     * @param {WebAssembly.Memory | undefined} memory
+     * @param {import('./loader/model_file.js').ModelHeader} header
+     * @param {EngineOptions} options
+     */
+    static async #instantiate(module, memory, header, options) {
+        const { exports } = await WebAssembly.instantiate(module, memory ? { env: { memory } } : {});
+        const engine = new Engine(module, /** @type {any} */ (exports), memory);
         const version = engine.#string(engine.wasm.engine_version());
         if (version !== VERSION) {
             throw new BertError('ENGINE_FAILED', `the WebAssembly module is of version ${version}, the JavaScript of ${VERSION}: deploy both together`);
         }
+        engine.#configure(header.config, options);
         return engine;
     }
 
-    /** @param {Record<string, any>} exports  of wasm/engine.c */
-    constructor(exports) {
+    /**
+     * @param {WebAssembly.Module} module
+     * @param {Record<string, any>} exports  of wasm/engine.c
+     * @param {WebAssembly.Memory} [memory]  default: the module's own
+     */
+    constructor(module, exports, memory = exports.memory) {
+        /** @private */
+        this.module = module;
         /** @private */
         this.wasm = exports;
+        /** @private */
+        this.memory = memory;
         this.top = this.wasm.engine_heap();
+        /** @private @type {EngineOptions} */
+        this.options = { max_tokens: 0, threads: 1 };
         /** @private */
         this.dtypes = this.#names(this.wasm.engine_dtype_name);
         /** @private */
         this.outputs = this.#names(this.wasm.engine_output_name);
+        /** Names of the 8-bit kernels that this build has. */
+        this.kernels = this.#names(this.wasm.engine_kernel_name).filter((_, i) => i > 0 && this.wasm.engine_kernel_exists(i));
+    }
+
+    /**
+     * @param {import('./loader/model_file.js').ModelConfig} config
+     * @param {EngineOptions} options
+     */
+    #configure(config, { max_tokens, threads }) {
+        const { wasm } = this;
+        const scratch = this.top;
+        wasm.engine_config_init();
+        for (const [name, value] of Object.entries(config.encoder)) {
+            const field = this.#write(name);
+            if (typeof value === 'number') this.#check(wasm.engine_config_number(field, value));
+            else this.#check(wasm.engine_config_choice(field, this.#write(String(value))));
+            this.top = scratch;
+        }
+        this.options.max_tokens = max_tokens;
+        this.options.threads = threads;
+        wasm.engine_options(max_tokens, 0, threads, 0);
+    }
+
+    /**
+     * Everything up to the first call's end, if it asks for no more than the last hidden states.
+     * @param {import('./loader/model_file.js').ModelHeader} header
+     * @param {EngineOptions} options
+     */
+    #neededBytes({ tensors, data_bytes, config }, { max_tokens, threads }) {
+        const model = this.wasm.engine_model_bytes(), session = this.wasm.engine_session_bytes() >>> 0;
+        if (!model || !session) throw this.#error();
+        const names = tensors.length * (ALIGNMENT * 2 + this.wasm.engine_tensor_size());
+        const scratch = SCRATCH_BYTES + max_tokens * Number(config.encoder.hidden_size) * 4;
+        return this.top + data_bytes + names + model + session + threads * STACK_BYTES + scratch + 16 * ALIGNMENT;
     }
 
     /** All of the memory. Valid until the next reserve(). */
     get heap() {
-        return new Uint8Array(this.wasm.memory.buffer);
+        return new Uint8Array(this.memory.buffer);
     }
 
     get memoryBytes() {
-        return this.wasm.memory.buffer.byteLength;
+        return this.memory.buffer.byteLength;
     }
 
     get threads() {
@@ -127,10 +149,10 @@ export class Engine {
         const missing = this.top - this.memoryBytes;
         if (missing > 0) {
             try {
-                this.wasm.memory.grow(Math.ceil(missing / PAGE));
+                this.memory.grow(Math.ceil(missing / PAGE));
             } catch (error) {
                 this.top = address;
-                throw new BertError('OUT_OF_MEMORY', `${Math.ceil(n_bytes / 2 ** 20)} MiB more than ${this.memoryBytes >> 20} MiB were refused`, { cause: error });
+                throw new BertError('OUT_OF_MEMORY', `${Math.ceil(n_bytes / 2 ** 20)} MiB more than ${Math.round(this.memoryBytes / 2 ** 20)} MiB were refused: ask for less at a time, or load the model with threads: 1`, { cause: error });
             }
         }
         return address;
@@ -141,15 +163,6 @@ export class Engine {
      */
     openModel({ header, address }) {
         const { wasm } = this;
-        const scratch = this.top;
-        wasm.engine_config_init();
-        for (const [name, value] of Object.entries(header.config.encoder)) {
-            const field = this.#write(name);
-            if (typeof value === 'number') this.#check(wasm.engine_config_number(field, value));
-            else this.#check(wasm.engine_config_choice(field, this.#write(String(value))));
-        }
-        this.top = scratch;
-
         const tensors = header.tensors.filter(({ dtype }) => dtype !== 'U8');
         const names = tensors.map(({ name }) => this.#write(name));
         const table = this.reserve(tensors.length * wasm.engine_tensor_size());
@@ -163,14 +176,36 @@ export class Engine {
         this.#check(wasm.engine_model_open(table, tensors.length, memory, n_bytes));
     }
 
-    /**
-     * @param {{max_tokens: number, max_sequence_tokens: number}} options  0: the default
-     */
-    openSession({ max_tokens, max_sequence_tokens }) {
-        const n_bytes = this.wasm.engine_session_bytes(max_tokens, max_sequence_tokens) >>> 0;
+    /** @param {string} [kernel]  the 8-bit kernel; default: the core's */
+    openSession(kernel) {
+        const { wasm, options: { max_tokens, threads } } = this;
+        wasm.engine_options(max_tokens, 0, threads, kernel ? this.#kernel(kernel) : 0);
+        const n_bytes = wasm.engine_session_bytes() >>> 0;
         if (!n_bytes) throw this.#error();
         const memory = this.reserve(n_bytes);
-        this.#check(this.wasm.engine_session_open(max_tokens, max_sequence_tokens, memory, n_bytes));
+        this.#check(wasm.engine_session_open(memory, n_bytes));
+    }
+
+    /**
+     * What a helping thread needs: serve() takes it there.
+     * @returns {HelpingThread}
+     */
+    helpingThread() {
+        return { module: this.module, memory: this.memory, stack_top: this.reserve(STACK_BYTES) + STACK_BYTES };
+    }
+
+    /**
+     * A fixed piece of work with one kernel; see bert_int8_kernel_trial() in core/bert.h.
+     * @param {string} kernel
+     * @param {number} n_repeats
+     */
+    tryKernel(kernel, n_repeats) {
+        this.wasm.engine_kernel_trial(this.#kernel(kernel), n_repeats);
+    }
+
+    /** @param {string} name */
+    #kernel(name) {
+        return this.#names(this.wasm.engine_kernel_name).indexOf(name);
     }
 
     /**
@@ -200,7 +235,7 @@ export class Engine {
             }
             this.#check(wasm.engine_encode(n_sequences, lengths, ids, token_types, positions, attended, this.#writeArray(addresses)));
             return Object.fromEntries(wanted.map((name) =>
-                [name, new Float32Array(wasm.memory.buffer, addresses[this.outputs.indexOf(name)], counts[name]).slice()]));
+                [name, new Float32Array(this.memory.buffer, addresses[this.outputs.indexOf(name)], counts[name]).slice()]));
         } finally {
             this.top = scratch;
         }
@@ -224,7 +259,8 @@ export class Engine {
     /** @param {number} address */
     #string(address) {
         const { heap } = this;
-        return new TextDecoder().decode(heap.subarray(address, heap.indexOf(0, address)));
+        // A copy: shared memory cannot be decoded.
+        return new TextDecoder().decode(heap.slice(address, heap.indexOf(0, address)));
     }
 
     /** @param {(index: number) => number} nameOf */
@@ -246,5 +282,39 @@ export class Engine {
         const [value, limit] = [wasm.engine_error_value(), wasm.engine_error_limit()];
         const numbers = value || limit ? ` (${value}, limit ${limit})` : '';
         return new BertError(this.#string(wasm.engine_error_name()), `${text}: ${subject}${numbers}`);
+    }
+}
+
+/**
+ * @typedef {object} HelpingThread
+ * @property {WebAssembly.Module} module
+ * @property {WebAssembly.Memory} memory
+ * @property {number} stack_top
+ */
+
+/**
+ * Lends this thread to the session in that memory. Does not return.
+ * @param {HelpingThread} thread
+ * @param {() => void} onready  called just before
+ */
+export async function serve({ module, memory, stack_top }, onready) {
+    const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
+    const wasm = /** @type {any} */ (exports);
+    wasm._emscripten_stack_restore(stack_top);
+    onready();
+    wasm.engine_serve();
+}
+
+/**
+ * @param {number} n_bytes
+ * @param {number} growth  bytes
+ */
+function shared(n_bytes, growth) {
+    const initial = Math.ceil(n_bytes / PAGE);
+    const maximum = Math.min(initial + growth / PAGE, 65536);
+    try {
+        return new WebAssembly.Memory({ initial, maximum, shared: true });
+    } catch (error) {
+        throw new BertError('OUT_OF_MEMORY', `${Math.ceil(n_bytes / 2 ** 20)} MiB of shared memory were refused: load the model with threads: 1`, { cause: error });
     }
 }

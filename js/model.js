@@ -22,6 +22,9 @@ const START_TIMEOUT = 30_000;
  * @property {AbortSignal} [signal]  ends loading
  * @property {(progress: {loaded: number, total: number}) => void} [onprogress]  in bytes
  * @property {'base' | 'relaxed'} [variant]  of the engine; default the fastest that runs here
+ * @property {number} [threads]  most that will work, 1 to 64; default one a core, at most 4. A page
+ *   needs to be cross-origin isolated for more than one
+ * @property {string} [int8_kernel]  of the engine; default the winner of a short race
  */
 
 /**
@@ -40,11 +43,11 @@ const START_TIMEOUT = 30_000;
  * @returns {Promise<Model>}
  */
 export async function loadModel(source, options = {}) {
-    const { signal, onprogress, variant } = options;
+    const { signal, onprogress, variant, threads, int8_kernel } = options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError('BAD_OPTION', `variant is ${describe(variant)}, expected 'base' or 'relaxed'`);
     }
-    const request = { source: toSource(source ?? DEFAULT_MODEL), variant };
+    const request = { source: toSource(source ?? DEFAULT_MODEL), variant, threads, int8_kernel };
     signal?.throwIfAborted();
     const connection = new Connection();
     try {

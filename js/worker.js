@@ -2,12 +2,13 @@
  * The worker: takes requests one after the other, answers each with a result or an error. A failed
  * request changes nothing for the next.
  *
- * In:   {id, method, request} or {abort: id}
+ * In:   {id, method, request} or {abort: id}, or {serve: a thread}: this worker then helps another
  * Out:  {ready: true} once, {id, result}, {id, error}, {id, progress: {loaded, total}}
  */
 import { parentPort } from '#platform';
 
 import { Encoder } from './encoder.js';
+import { serve } from './engine.js';
 import { toMessage } from './errors.js';
 
 /** Lets messages in: an abort that was posted is seen after this. */
@@ -46,7 +47,7 @@ async function main() {
             return encoder.info();
         }
         if (!encoder) throw new Error('no model is loaded');
-        if (method === 'info') return encoder.info();
+        if (method === 'info') return encoder.settledInfo();
         if (method === 'tokenize') return encoder.tokenize(request);
         if (method === 'run') return encoder.run(request, turn);
         if (method === 'forward') return encoder.forward(request, turn);
@@ -54,6 +55,10 @@ async function main() {
     }
 
     port.onMessage((message) => {
+        if ('serve' in message) {
+            serve(message.serve, () => port.post({ serving: true })).catch(() => port.post({ serving: false }));
+            return;
+        }
         if ('abort' in message) {
             running.get(message.abort)?.abort();
             return;

@@ -13,6 +13,7 @@
 #define EXPORT(name) __attribute__((export_name(#name))) name
 
 static bert_config config;
+static bert_options options;
 static bert_model *model;
 static bert_session *session;
 static bert_error error;
@@ -120,24 +121,52 @@ bert_status EXPORT(engine_model_open)(const bert_tensor *tensors, uint32_t n_ten
 
 /* -------------------------------------------------------------------------------- session -- */
 
-/* Bytes, or 0 after a failure. */
-uint32_t EXPORT(engine_session_bytes)(uint32_t max_tokens, uint32_t max_sequence_tokens)
+/* Names of int8 kernels; "" beyond the last. */
+const char *EXPORT(engine_kernel_name)(uint32_t kernel)
 {
-    bert_options options = {.max_tokens = max_tokens, .max_sequence_tokens = max_sequence_tokens};
-    size_t n_bytes = 0;
-    return bert_session_bytes(model, &options, &n_bytes, &error) == BERT_OK ? n_bytes : 0;
+    return bert_int8_kernel_name((bert_int8_kernel)kernel);
 }
 
-bert_status EXPORT(engine_session_open)(uint32_t max_tokens, uint32_t max_sequence_tokens,
-                                        void *memory, uint32_t n_bytes)
+uint32_t EXPORT(engine_kernel_exists)(uint32_t kernel)
 {
-    bert_options options = {.max_tokens = max_tokens, .max_sequence_tokens = max_sequence_tokens};
+    return (uint32_t)bert_int8_kernel_exists((bert_int8_kernel)kernel);
+}
+
+int32_t EXPORT(engine_kernel_trial)(uint32_t kernel, uint32_t n_repeats)
+{
+    return bert_int8_kernel_trial((bert_int8_kernel)kernel, n_repeats);
+}
+
+/* Options of the session to come. 0: the default. */
+void EXPORT(engine_options)(uint32_t max_tokens, uint32_t max_sequence_tokens, uint32_t n_threads,
+                            uint32_t int8_kernel)
+{
+    options =
+        (bert_options){max_tokens, max_sequence_tokens, n_threads, (bert_int8_kernel)int8_kernel};
+}
+
+/* Bytes, or 0 after a failure. Needs the config, not yet the model. */
+uint32_t EXPORT(engine_session_bytes)(void)
+{
+    size_t n_bytes = 0;
+    return bert_session_bytes(&config, &options, &n_bytes, &error) == BERT_OK ? n_bytes : 0;
+}
+
+bert_status EXPORT(engine_session_open)(void *memory, uint32_t n_bytes)
+{
     return bert_session_open(model, &options, memory, n_bytes, &session, &error);
 }
 
 uint32_t EXPORT(engine_threads)(void)
 {
     return bert_session_threads(session);
+}
+
+/* Called in an instance of its own, on the same memory and a stack of its own: lends this thread to
+ * the session, and does not return while the session lives. */
+void EXPORT(engine_serve)(void)
+{
+    bert_session_serve(session);
 }
 
 /* Floats of an output for sequences of these lengths, or -1 after a failure. */

@@ -16,16 +16,22 @@ const TOKENIZER = 'tokenizer.json';
  */
 
 /**
+ * @callback Destination  what a model of this header is loaded into
+ * @param {import('./model_file.js').ModelHeader} header
+ * @returns {Promise<{reserve: (n_bytes: number) => number, heap: Uint8Array}>}  reserve gives the
+ *   aligned address of a block in heap, which is all of the memory as it is now
+ */
+
+/**
  * @param {import('./source.js').Source} source
- * @param {(n_bytes: number) => number} reserve  gives the aligned address of a block for the weights
- * @param {() => Uint8Array} heap  all of the engine's memory, as it is now
+ * @param {Destination} destinationFor
  * @param {(loaded: number, total: number) => void} onprogress
  * @returns {Promise<LoadedModel>}
  */
-export async function load(source, reserve, heap, onprogress) {
+export async function load(source, destinationFor, onprogress) {
     const reader = new Reader(source);
     try {
-        return await loadFrom(reader, source, reserve, heap, onprogress);
+        return await loadFrom(reader, source, destinationFor, onprogress);
     } finally {
         await reader.close();
     }
@@ -34,12 +40,11 @@ export async function load(source, reserve, heap, onprogress) {
 /**
  * @param {Reader} reader
  * @param {import('./source.js').Source} source
- * @param {(n_bytes: number) => number} reserve
- * @param {() => Uint8Array} heap
+ * @param {Destination} destinationFor
  * @param {(loaded: number, total: number) => void} onprogress
  * @returns {Promise<LoadedModel>}
  */
-async function loadFrom(reader, source, reserve, heap, onprogress) {
+async function loadFrom(reader, source, destinationFor, onprogress) {
     const first = await reader.take(8);
     const n_header = headerBytes(first, source.label);
     const header = parseHeader(await reader.take(n_header), source.label);
@@ -54,7 +59,8 @@ async function loadFrom(reader, source, reserve, heap, onprogress) {
     const n_tokenizer = first_tensor.name === TOKENIZER ? first_tensor.end : 0;
     const first_weight = header.tensors.find(({ name }) => name !== TOKENIZER && !name.startsWith('padding.'));
     const n_skipped = first_weight?.start ?? header.data_bytes;
-    const address = reserve(header.data_bytes - n_skipped) - n_skipped;
+    const engine = await destinationFor(header);
+    const address = engine.reserve(header.data_bytes - n_skipped) - n_skipped;
     const skipped = new Uint8Array(n_skipped);
 
     const checks = [];
@@ -63,7 +69,7 @@ async function loadFrom(reader, source, reserve, heap, onprogress) {
         if (start < n_skipped) skipped.set(bytes.subarray(0, n_skipped - start), start);
         if (start + bytes.length > n_skipped) {
             const from = Math.max(n_skipped - start, 0);
-            heap().set(bytes.subarray(from), address + start + from);
+            engine.heap.set(bytes.subarray(from), address + start + from);
         }
         if (globalThis.crypto?.subtle) {
             const checked = check(bytes, header.chunk_sha256[chunk], chunk, source.label);

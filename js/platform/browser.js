@@ -33,6 +33,10 @@ export function startWorker() {
     };
 }
 
+export function n_cores() {
+    return navigator.hardwareConcurrency || 1;
+}
+
 /** @returns {Promise<Port>} */
 export async function parentPort() {
     return {

@@ -1,5 +1,6 @@
 /** What differs between a browser and Node, Node side. See browser.js. */
 import { open } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parentPort as port, Worker } from 'node:worker_threads';
@@ -21,6 +22,8 @@ export function startWorker() {
         keepAlive: (alive) => (alive ? worker.ref() : worker.unref()),
     };
 }
+
+export const n_cores = availableParallelism;
 
 /** @returns {Promise<import('./browser.js').Port>} */
 export async function parentPort() {

@@ -45,18 +45,36 @@ float random_uniform(uint32_t *state, float least, float most)
     return least + (most - least) * (float)(random_u32(state) >> 8) / (float)(1 << 24);
 }
 
+/* What guarded_alloc() has given out since the last guarded_free_all(). */
+static struct block {
+    void *memory;
+    size_t n_bytes;
+} *blocks;
+static size_t n_blocks;
+
 void *guarded_alloc(size_t n_bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t whole = (n_bytes + page - 1) / page * page;
     char *memory =
         mmap(NULL, whole + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED || mprotect(memory + whole, page, PROT_NONE) != 0) {
+    blocks = realloc(blocks, (n_blocks + 1) * sizeof *blocks);
+    if (!blocks || memory == MAP_FAILED || mprotect(memory + whole, page, PROT_NONE) != 0) {
         perror("guarded_alloc");
         exit(1);
     }
+    blocks[n_blocks++] = (struct block){memory, whole + page};
     /* As near to the guard as the alignment allows. */
     return memory + (whole - n_bytes) / BERT_ALIGNMENT * BERT_ALIGNMENT;
+}
+
+void guarded_free_all(void)
+{
+    for (size_t i = 0; i < n_blocks; i++)
+        munmap(blocks[i].memory, blocks[i].n_bytes);
+    free(blocks);
+    blocks = NULL;
+    n_blocks = 0;
 }
 
 int main(int argc, char **argv)
@@ -66,6 +84,7 @@ int main(int argc, char **argv)
     for (test *t = first_test; t; t = t->next) {
         n_failures = 0;
         t->run();
+        guarded_free_all();
         if (n_failures) {
             n_failed++;
             fprintf(stderr, "FAILED %s (%d checks)\n", t->name, n_failures);

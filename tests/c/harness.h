@@ -44,7 +44,10 @@ uint32_t random_u32(uint32_t *state);
 float random_uniform(uint32_t *state, float least, float most);
 
 /* Memory on BERT_ALIGNMENT that ends where it says: `n_bytes` and then a page that must not be
- * touched. Never freed: a test program is short. */
+ * touched. */
 void *guarded_alloc(size_t n_bytes);
+
+/* Frees all of it: after every test, and between the steps of a long one. */
+void guarded_free_all(void);
 
 #endif

@@ -29,7 +29,10 @@ static double element(bert_dtype dtype, const void *data, size_t i, const float 
 
 double oracle_matrix(const matrix *w, uint32_t in, uint32_t out)
 {
-    size_t i = ((size_t)(out / BERT_PANEL) * w->n_in + in) * BERT_PANEL + out % BERT_PANEL;
+    size_t panel = out / BERT_PANEL, column = out % BERT_PANEL, n_quads = (w->n_in + 7) / 8 * 2;
+    size_t i = w->dtype == BERT_DTYPE_I8
+                   ? ((panel * n_quads + in / 4) * BERT_PANEL + column) * 4 + in % 4
+                   : (panel * w->n_in + in) * BERT_PANEL + column;
     return element(w->dtype, w->panels, i, w->scale ? w->scale + out : NULL);
 }
 
@@ -54,6 +57,30 @@ double oracle_activate(double x, bert_activation activation)
         break;
     }
     return x;
+}
+
+void oracle_quantise(double *x, uint32_t n, const float *factor)
+{
+    double least = INFINITY, most = -INFINITY;
+    for (uint32_t i = 0; i < n; i++) {
+        x[i] *= factor[i];
+        least = fmin(least, x[i]);
+        most = fmax(most, x[i]);
+    }
+    double step = (most - least) / 127;
+    for (uint32_t i = 0; step > 0 && i < n; i++)
+        x[i] = least + step * floor((x[i] - least) / step + 0.5);
+}
+
+/* The input of an I8 product, quantised as quantise_row() does it. */
+static void dense(const double *x, const matrix *w, const float *smooth, double *y)
+{
+    double *input = malloc(w->n_in * sizeof *input);
+    memcpy(input, x, w->n_in * sizeof *input);
+    if (w->dtype == BERT_DTYPE_I8)
+        oracle_quantise(input, w->n_in, smooth);
+    oracle_dense(input, w, y);
+    free(input);
 }
 
 void oracle_dense(const double *x, const matrix *w, double *y)
@@ -101,9 +128,9 @@ static void attend(const layer *layer, const bert_config *config, uint32_t n,
     double *v = numbers((size_t)n * hidden), *context = numbers((size_t)n * hidden);
     double *row = numbers(n), *y = numbers(hidden);
     for (uint32_t t = 0; t < n; t++) {
-        oracle_dense(x + t * hidden, &layer->query, q + t * hidden);
-        oracle_dense(x + t * hidden, &layer->key, k + t * hidden);
-        oracle_dense(x + t * hidden, &layer->value, v + t * hidden);
+        dense(x + t * hidden, &layer->query, layer->smooth, q + t * hidden);
+        dense(x + t * hidden, &layer->key, layer->smooth, k + t * hidden);
+        dense(x + t * hidden, &layer->value, layer->smooth, v + t * hidden);
     }
     for (uint32_t h = 0; h < config->n_heads; h++) {
         for (uint32_t t = 0; t < n; t++) {
@@ -123,7 +150,7 @@ static void attend(const layer *layer, const bert_config *config, uint32_t n,
         }
     }
     for (uint32_t t = 0; t < n; t++) {
-        oracle_dense(context + t * hidden, &layer->attention_output, y);
+        dense(context + t * hidden, &layer->attention_output, layer->attention_smooth, y);
         for (uint32_t i = 0; i < hidden; i++)
             x[t * hidden + i] += y[i];
         oracle_layer_norm(x + t * hidden, hidden, &layer->attention_norm, config->layer_norm_eps);
@@ -134,10 +161,10 @@ static void attend(const layer *layer, const bert_config *config, uint32_t n,
 static void feed_forward(const layer *layer, const bert_config *config, double *x)
 {
     double *wide = numbers(config->intermediate_size), *y = numbers(config->hidden_size);
-    oracle_dense(x, &layer->intermediate, wide);
+    dense(x, &layer->intermediate, layer->intermediate_smooth, wide);
     for (uint32_t i = 0; i < config->intermediate_size; i++)
         wide[i] = oracle_activate(wide[i], config->activation);
-    oracle_dense(wide, &layer->output, y);
+    dense(wide, &layer->output, layer->output_smooth, y);
     for (uint32_t i = 0; i < config->hidden_size; i++)
         x[i] += y[i];
     oracle_layer_norm(x, config->hidden_size, &layer->output_norm, config->layer_norm_eps);

@@ -1,5 +1,6 @@
 /* test_encoder.c - the whole encoder against the oracle, and what bert.h promises of it. */
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,12 @@ static void check_sequence(const bert_model *model, const bert_batch *batch,
     free(want.hidden_states), free(want.attentions), free(want.pooler_output), free(want.logits);
 }
 
+/* I8: a number half way between two levels may be rounded to either. */
+static double tolerance_of(bert_dtype dtype)
+{
+    return dtype == BERT_DTYPE_I8 ? 0.03 : 2e-5;
+}
+
 static void check_model(const bert_config *config, bert_dtype dtype, uint32_t seed)
 {
     tiny_model *tiny = tiny_make(config, dtype, seed);
@@ -124,7 +131,7 @@ static void check_model(const bert_config *config, bert_dtype dtype, uint32_t se
     CHECK(bert_encode(session, &batch, &outputs, &error) == BERT_OK, "encode: %s (%s)",
           bert_status_text(error.status), error.subject);
     for (uint32_t s = 0; s < N_SEQUENCES; s++)
-        check_sequence(model, &batch, &outputs, s, 2e-5);
+        check_sequence(model, &batch, &outputs, s, tolerance_of(dtype));
 }
 
 TEST(agrees_with_the_oracle_in_every_dtype)
@@ -220,5 +227,60 @@ TEST(session_of_exact_size)
     bert_outputs outputs = all_outputs(model, &batch);
     CHECK(bert_encode(session, &batch, &outputs, NULL) == BERT_OK, "a full session fails");
     for (uint32_t s = 0; s < N_SEQUENCES; s++)
-        check_sequence(model, &batch, &outputs, s, 2e-5);
+        check_sequence(model, &batch, &outputs, s, tolerance_of(BERT_DTYPE_I8));
+}
+
+static void *serve(void *session)
+{
+    bert_session_serve(session);
+    return NULL;
+}
+
+/* Threads come at any time, more than there is room for, and change nothing. */
+TEST(same_bits_on_any_number_of_threads_and_every_kernel)
+{
+    bert_config config = tiny_config();
+    for (int dtype = 0; dtype < 3; dtype++) {
+        bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, 80));
+        tokens tokens = random_tokens(&config, 81);
+        bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
+        bert_outputs want = all_outputs(model, &batch);
+        bert_encode(tiny_session(model, NULL), &batch, &want, NULL);
+        for (int kernel = 0; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
+            pthread_t threads[4];
+            bert_session *session = tiny_session(
+                model, &(bert_options){.n_threads = 4, .int8_kernel = (bert_int8_kernel)kernel});
+            for (int round = 0; round < 40; round++) {
+                if (round < 4)
+                    pthread_create(&threads[round], NULL, serve, session);
+                bert_outputs got = all_outputs(model, &batch);
+                CHECK(bert_encode(session, &batch, &got, NULL) == BERT_OK, "encoding fails");
+                for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
+                    size_t count = 0;
+                    bert_output_count(model, (bert_output)i, &batch, &count, NULL);
+                    CHECK(memcmp(got.data[i], want.data[i], count * sizeof(float)) == 0,
+                          "dtype %d, kernel %d, round %d: %s has other bits", dtype, kernel, round,
+                          bert_output_name((bert_output)i));
+                }
+            }
+            bert_session_stop(session);
+            for (int i = 0; i < 4; i++)
+                pthread_join(threads[i], NULL);
+        }
+    }
+}
+
+TEST(options_are_checked)
+{
+    bert_config config = tiny_config();
+    size_t n_bytes;
+    bert_error error;
+    bert_options options = {.n_threads = BERT_MAX_THREADS + 1};
+    CHECK(bert_session_bytes(&config, &options, &n_bytes, &error) == BERT_BAD_OPTION &&
+              strcmp(error.subject, "n_threads") == 0,
+          "65 threads: %d, %s", error.status, error.subject);
+    options = (bert_options){.int8_kernel = BERT_INT8_KERNEL_COUNT};
+    CHECK(bert_session_bytes(&config, &options, &n_bytes, &error) == BERT_BAD_OPTION &&
+              strcmp(error.subject, "int8_kernel") == 0,
+          "no such kernel: %d, %s", error.status, error.subject);
 }

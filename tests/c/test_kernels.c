@@ -109,103 +109,261 @@ static float *random_floats(size_t n, float least, float most, uint32_t *seed)
     return x;
 }
 
-/* A dense layer whose last panel is padded with zeros. */
+/* A dense layer; past its last input and column are zeros. */
 static matrix random_matrix(uint32_t n_in, uint32_t n_out, bert_dtype dtype, uint32_t *seed)
 {
-    static const size_t sizes[] = {4, 2, 1};
-    size_t count = (size_t)(n_out + BERT_PANEL - 1) / BERT_PANEL * BERT_PANEL * n_in;
-    void *panels = guarded_alloc(count * sizes[dtype]);
-    for (size_t i = 0; i < count; i++) {
-        if (i / BERT_PANEL / n_in * BERT_PANEL + i % BERT_PANEL >= n_out)
-            continue;
-        if (dtype == BERT_DTYPE_F32)
-            ((float *)panels)[i] = random_uniform(seed, -1, 1);
-        else if (dtype == BERT_DTYPE_F16)
-            ((uint16_t *)panels)[i] = (uint16_t)(random_u32(seed) & 0xbbff);
-        else
-            ((int8_t *)panels)[i] = (int8_t)((int)(random_u32(seed) % 255) - 127);
+    uint32_t depth = dtype == BERT_DTYPE_I8 ? quantised_stride(n_in) : n_in;
+    size_t size = dtype == BERT_DTYPE_F32 ? 4 : dtype == BERT_DTYPE_F16 ? 2 : 1;
+    size_t n_bytes = (size_t)panels_all(n_out).end * BERT_PANEL * depth * size;
+    void *panels = guarded_alloc(n_bytes);
+    memset(panels, 0, n_bytes);
+    matrix w = {.n_in = n_in,
+                .n_out = n_out,
+                .dtype = dtype,
+                .panels = panels,
+                .bias = random_u32(seed) % 4 ? random_floats(n_out, -1, 1, seed) : NULL};
+    for (uint32_t j = 0; j < n_out; j++) {
+        for (uint32_t k = 0; k < n_in; k++) {
+            size_t column = (size_t)j / BERT_PANEL * BERT_PANEL * depth;
+            size_t at = column + k * BERT_PANEL + j % BERT_PANEL;
+            if (dtype == BERT_DTYPE_F32)
+                ((float *)panels)[at] = random_uniform(seed, -1, 1);
+            else if (dtype == BERT_DTYPE_F16)
+                ((uint16_t *)panels)[at] = (uint16_t)(random_u32(seed) & 0xbbff);
+            else
+                ((int8_t *)panels)[column + (k / 4 * BERT_PANEL + j % BERT_PANEL) * 4 + k % 4] =
+                    (int8_t)((int)(random_u32(seed) % (2 * BERT_I8_MAX + 1)) - BERT_I8_MAX);
+        }
     }
-    return (matrix){.n_in = n_in,
-                    .n_out = n_out,
-                    .dtype = dtype,
-                    .panels = panels,
-                    .scale =
-                        dtype == BERT_DTYPE_I8 ? random_floats(n_out, 0.001f, 0.01f, seed) : NULL,
-                    .bias = random_u32(seed) % 4 ? random_floats(n_out, -1, 1, seed) : NULL};
+    if (dtype == BERT_DTYPE_I8) {
+        float *scale = random_floats(n_out, 0.001f, 0.01f, seed), *offset;
+        w.offset = offset = random_floats(n_out, 0, 0, seed);
+        w.scale = scale;
+        for (uint32_t j = 0; j < n_out; j++)
+            for (uint32_t k = 0; k < n_in; k++)
+                offset[j] += (float)oracle_matrix(&w, k, j);
+    }
+    return w;
+}
+
+/* Checks [n_rows, n_out] of c against a W + bias, and what lies between its rows. `relative` is
+ * to the sum of magnitudes. */
+static void check_product(const char *what, const float *a, size_t a_stride, uint32_t n_rows,
+                          const matrix *w, const product *out, double relative)
+{
+    for (uint32_t r = 0; r < n_rows; r++) {
+        for (uint32_t j = 0; j < w->n_out; j++) {
+            double sum = w->bias ? w->bias[j] : 0, size = fabs(sum);
+            for (uint32_t k = 0; k < w->n_in; k++) {
+                double product = a[r * a_stride + k] * oracle_matrix(w, k, j);
+                sum += product;
+                size += fabs(product);
+            }
+            size_t at = r * out->c_stride + j;
+            double want = oracle_activate(sum, out->activation);
+            if (out->residual)
+                want += out->residual[at];
+            CHECK(fabs(out->c[at] - want) <= 2e-6 + relative * size,
+                  "%s %u x %u x %u dtype %d activation %d: [%u, %u] is %.9g, expected %.9g", what,
+                  n_rows, w->n_in, w->n_out, w->dtype, out->activation, r, j, out->c[at], want);
+        }
+        for (size_t j = w->n_out; j < out->c_stride && r + 1 < n_rows; j++)
+            CHECK(out->c[r * out->c_stride + j] == CANARY, "%s %u x %u x %u wrote between rows",
+                  what, n_rows, w->n_in, w->n_out);
+    }
+}
+
+/* A product's result: canaries, and residuals if wanted. */
+static product random_product(uint32_t n_rows, uint32_t n_out, bert_activation activation,
+                              int with_residual, uint32_t *seed)
+{
+    size_t stride = n_out + random_u32(seed) % 3, count = (n_rows - 1) * stride + n_out;
+    product out = {.activation = activation,
+                   .residual = with_residual ? random_floats(count, -1, 1, seed) : NULL,
+                   .c = guarded_alloc(count * sizeof(float)),
+                   .c_stride = stride};
+    for (size_t i = 0; i < count; i++)
+        out.c[i] = CANARY;
+    return out;
+}
+
+/* Integers for random rows, as quantise_row() makes them. */
+static quantised random_quantised(bert_int8_kernel kernel, uint32_t n_rows, uint32_t n_in,
+                                  const float *a, size_t a_stride, const float *factor,
+                                  uint32_t *seed)
+{
+    uint32_t stride = quantised_stride(n_in);
+    size_t size = kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
+    quantised rows = {guarded_alloc(n_rows * stride * size), stride,
+                      random_floats(n_rows, 0, 0, seed), random_floats(n_rows, 0, 0, seed)};
+    memset(rows.values, 0x5a, n_rows * stride * size);
+    for (uint32_t r = 0; r < n_rows; r++)
+        quantise_row(kernel, a + r * a_stride, factor, n_in, &rows, r);
+    return rows;
 }
 
 static void check_gemm(uint32_t n_rows, uint32_t n_in, uint32_t n_out, bert_dtype dtype,
                        bert_activation activation, int with_residual, uint32_t *seed)
 {
     matrix w = random_matrix(n_in, n_out, dtype, seed);
-    size_t a_stride = n_in + random_u32(seed) % 3, c_stride = n_out + random_u32(seed) % 3;
+    size_t a_stride = n_in + random_u32(seed) % 3;
     float *a = random_floats((n_rows - 1) * a_stride + n_in, -1, 1, seed);
-    size_t c_count = (n_rows - 1) * c_stride + n_out;
-    float *c = guarded_alloc(c_count * sizeof(float));
-    float *residual = random_floats(c_count, -1, 1, seed);
-    float *panel = guarded_alloc((size_t)n_in * BERT_PANEL * sizeof(float));
-    for (size_t i = 0; i < c_count; i++)
-        c[i] = CANARY;
-    gemm_f32(a, a_stride, n_rows, &w, activation, with_residual ? residual : NULL, c, c_stride,
-             panel);
+    product out = random_product(n_rows, n_out, activation, with_residual, seed);
+    float *scratch = guarded_alloc((size_t)WIDE_PANELS * n_in * BERT_PANEL * sizeof(float));
+    /* In two shares, as two threads would. */
+    gemm_f32(a, a_stride, n_rows, &w, panels_share(n_out, 0, 2), &out, scratch);
+    gemm_f32(a, a_stride, n_rows, &w, panels_share(n_out, 1, 2), &out, scratch);
+    check_product("gemm_f32", a, a_stride, n_rows, &w, &out, 1e-6);
+    guarded_free_all();
+}
 
-    for (uint32_t r = 0; r < n_rows; r++) {
-        for (uint32_t j = 0; j < n_out; j++) {
-            double sum = w.bias ? w.bias[j] : 0, size = fabs(sum);
-            for (uint32_t k = 0; k < n_in; k++) {
-                double product = a[r * a_stride + k] * oracle_matrix(&w, k, j);
-                sum += product;
-                size += fabs(product);
-            }
-            double want = oracle_activate(sum, activation);
-            if (with_residual)
-                want += residual[r * c_stride + j];
-            double error = fabs(c[r * c_stride + j] - want);
-            CHECK(
-                error <= 2e-6 + 1e-6 * size,
-                "gemm %u x %u x %u dtype %d activation %d residual %d: [%u, %u] is %.9g, expected "
-                "%.9g",
-                n_rows, n_in, n_out, dtype, activation, with_residual, r, j, c[r * c_stride + j],
-                want);
+/* Every kernel gives the bits of the first, and those are right for the numbers that the integers
+ * stand for. */
+static void check_gemm_i8(uint32_t n_rows, uint32_t n_in, uint32_t n_out,
+                          bert_activation activation, int with_residual, uint32_t *seed)
+{
+    matrix w = random_matrix(n_in, n_out, BERT_DTYPE_I8, seed);
+    float *a = random_floats(n_rows * n_in, -1, 1, seed);
+    float *ones = random_floats(n_in, 1, 1, seed);
+    float *rounded = random_floats(n_rows * n_in, 0, 0, seed);
+    product out = random_product(n_rows, n_out, activation, with_residual, seed);
+    size_t count = (n_rows - 1) * out.c_stride + n_out;
+    for (int kernel = BERT_INT8_KERNEL_SIMD128; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
+        product other = out;
+        other.c = guarded_alloc(count * sizeof(float));
+        for (size_t i = 0; i < count; i++)
+            other.c[i] = CANARY;
+        quantised rows =
+            random_quantised((bert_int8_kernel)kernel, n_rows, n_in, a, n_in, ones, seed);
+        gemm_i8((bert_int8_kernel)kernel, &rows, n_rows, &w, panels_share(n_out, 0, 2), &other);
+        gemm_i8((bert_int8_kernel)kernel, &rows, n_rows, &w, panels_share(n_out, 1, 2), &other);
+        if (kernel != BERT_INT8_KERNEL_SIMD128) {
+            CHECK(memcmp(out.c, other.c, count * sizeof(float)) == 0,
+                  "%u x %u x %u: kernel %d has other bits than kernel %d", n_rows, n_in, n_out,
+                  kernel, BERT_INT8_KERNEL_SIMD128);
+            continue;
         }
-        for (size_t j = n_out; j < c_stride && r * c_stride + j < c_count; j++)
-            CHECK(c[r * c_stride + j] == CANARY, "gemm %u x %u x %u wrote between rows", n_rows,
-                  n_in, n_out);
+        for (uint32_t r = 0; r < n_rows; r++)
+            for (uint32_t k = 0; k < n_in; k++)
+                rounded[r * n_in + k] =
+                    rows.least[r] +
+                    rows.step[r] * ((int16_t *)rows.values)[(size_t)r * rows.stride + k];
+        memcpy(out.c, other.c, count * sizeof(float));
+        check_product("gemm_i8", rounded, n_in, n_rows, &w, &out, 2e-6);
     }
+    guarded_free_all();
 }
 
 TEST(gemm_over_odd_sizes)
 {
     uint32_t seed = 1;
-    for (uint32_t n_rows = 1; n_rows <= 9; n_rows++)
+    for (uint32_t n_rows = 1; n_rows <= 13; n_rows++)
         for (uint32_t n_in = 1; n_in <= 37; n_in += n_in < 9 ? 1 : 7)
-            for (uint32_t n_out = 1; n_out <= 26; n_out += n_out < 17 ? 1 : 4)
-                check_gemm(n_rows, n_in, n_out, (bert_dtype)(random_u32(&seed) % 3),
+            for (uint32_t n_out = 1; n_out <= 58; n_out += n_out < 17 ? 1 : 5)
+                check_gemm(n_rows, n_in, n_out, (bert_dtype)(random_u32(&seed) % 2),
                            (bert_activation)(random_u32(&seed) % 5), random_u32(&seed) % 2, &seed);
+}
+
+TEST(gemm_i8_over_odd_sizes)
+{
+    uint32_t seed = 12;
+    for (uint32_t n_rows = 1; n_rows <= 9; n_rows++)
+        for (uint32_t n_in = 1; n_in <= 37; n_in += n_in < 10 ? 1 : 7)
+            for (uint32_t n_out = 1; n_out <= 26; n_out += n_out < 17 ? 1 : 4)
+                check_gemm_i8(n_rows, n_in, n_out, (bert_activation)(random_u32(&seed) % 5),
+                              random_u32(&seed) % 2, &seed);
+}
+
+/* Integers as large as they may be: nothing overflows on the way. */
+TEST(gemm_i8_at_its_limits)
+{
+    enum { INPUTS = 4096 };
+    uint32_t seed = 13;
+    matrix w = random_matrix(INPUTS, 8, BERT_DTYPE_I8, &seed);
+    int8_t *panel = guarded_alloc(INPUTS * BERT_PANEL);
+    for (size_t i = 0; i < INPUTS * BERT_PANEL; i++)
+        panel[i] = i / 4 % 2 ? -BERT_I8_MAX : BERT_I8_MAX;
+    w.panels = panel;
+    w.bias = NULL;
+    float *one = random_floats(8, 1, 1, &seed), *zero = random_floats(8, 0, 0, &seed), c[8];
+    w.scale = one;
+    w.offset = zero;
+    for (int kernel = BERT_INT8_KERNEL_SIMD128; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
+        size_t size = kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
+        uint8_t *values = guarded_alloc(INPUTS * size);
+        for (size_t i = 0; i < INPUTS * size; i++)
+            values[i] = i % size ? 0 : 127;
+        quantised rows = {values, INPUTS, zero, one};
+        product out = {.c = c, .c_stride = 8};
+        gemm_i8((bert_int8_kernel)kernel, &rows, 1, &w, panels_all(8), &out);
+        for (int j = 0; j < 8; j++)
+            CHECK(c[j] == (j % 2 ? -1.0f : 1.0f) * INPUTS * 127 * BERT_I8_MAX,
+                  "kernel %d: column %d is %.9g", kernel, j, c[j]);
+    }
 }
 
 TEST(gemm_over_row_blocks)
 {
     uint32_t seed = 2;
-    for (int dtype = 0; dtype < 3; dtype++)
-        for (uint32_t n_rows = ROW_BLOCK - 1; n_rows <= 2 * ROW_BLOCK + 1; n_rows += 43)
+    for (uint32_t n_rows = ROW_BLOCK - 1; n_rows <= 2 * ROW_BLOCK + 1; n_rows += 43) {
+        for (int dtype = 0; dtype < 2; dtype++)
             check_gemm(n_rows, 33, 19, (bert_dtype)dtype, BERT_ACTIVATION_GELU, 1, &seed);
+        check_gemm_i8(n_rows, 33, 19, BERT_ACTIVATION_GELU, 1, &seed);
+    }
 }
 
 /* A row's bits do not depend on the rows beside it. */
 TEST(gemm_rows_are_independent)
 {
     uint32_t seed = 3;
-    for (int dtype = 0; dtype < 3; dtype++) {
-        matrix w = random_matrix(29, 21, (bert_dtype)dtype, &seed);
+    for (int dtype = 0; dtype < 2; dtype++) {
+        matrix w = random_matrix(29, 43, (bert_dtype)dtype, &seed);
         float *a = random_floats(7 * 29, -1, 1, &seed);
-        float all[7 * 21], one[21], panel[29 * BERT_PANEL];
-        gemm_f32(a, 29, 7, &w, BERT_ACTIVATION_GELU, NULL, all, 21, panel);
+        float all[7 * 43], one[43], scratch[WIDE_PANELS * 29 * BERT_PANEL];
+        product to_all = {BERT_ACTIVATION_GELU, NULL, all, 43};
+        product to_one = {BERT_ACTIVATION_GELU, NULL, one, 43};
+        gemm_f32(a, 29, 7, &w, panels_all(43), &to_all, scratch);
         for (uint32_t r = 0; r < 7; r++) {
-            gemm_f32(a + r * 29, 29, 1, &w, BERT_ACTIVATION_GELU, NULL, one, 21, panel);
-            CHECK(memcmp(one, all + r * 21, sizeof one) == 0, "row %u has other bits alone", r);
+            gemm_f32(a + r * 29, 29, 1, &w, panels_all(43), &to_one, scratch);
+            CHECK(memcmp(one, all + r * 43, sizeof one) == 0, "row %u has other bits alone", r);
         }
     }
+}
+
+TEST(quantised_rows_are_within_half_a_step)
+{
+    uint32_t seed = 14;
+    for (uint32_t n = 1; n <= 40; n++) {
+        for (int kernel = BERT_INT8_KERNEL_SIMD128; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
+            size_t size = kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
+            float *x = random_floats(2 * n, -3, 5, &seed);
+            float *factor = random_floats(n, 0.5f, 2, &seed);
+            quantised rows = random_quantised((bert_int8_kernel)kernel, 2, n, x, n, factor, &seed);
+            for (uint32_t i = 0; i < 2 * n; i++) {
+                uint32_t r = i / n;
+                const uint8_t *at =
+                    (uint8_t *)rows.values + ((size_t)r * rows.stride + i % n) * size;
+                double want = x[i] * factor[i % n], got = rows.least[r] + rows.step[r] * *at;
+                CHECK(*at <= 127, "%u of %u: level %u", i, n, *at);
+                CHECK(fabs(got - want) <= rows.step[r] * 0.5001 + 1e-6,
+                      "%u of %u: %.9g stands for %.9g, step %g", i, n, got, want, rows.step[r]);
+            }
+        }
+    }
+}
+
+TEST(a_constant_row_is_exact_and_nan_stays_nan)
+{
+    uint32_t seed = 15;
+    float *ones = random_floats(8, 1, 1, &seed);
+    float *seven = random_floats(8, 7, 7, &seed), *nan = random_floats(8, NAN, NAN, &seed);
+    quantised rows =
+        random_quantised(BERT_INT8_KERNEL_RELAXED_DOT_I16, 1, 8, seven, 8, ones, &seed);
+    for (int i = 0; i < 8; i++)
+        CHECK(rows.least[0] + rows.step[0] * ((uint8_t *)rows.values)[i] == 7, "7 becomes %g",
+              rows.least[0] + rows.step[0] * ((uint8_t *)rows.values)[i]);
+    quantise_row(BERT_INT8_KERNEL_RELAXED_DOT_I16, nan, ones, 8, &rows, 0);
+    CHECK(!isfinite(rows.least[0]) || !isfinite(rows.step[0]), "NaN becomes %g", rows.least[0]);
 }
 
 TEST(layer_norm_over_odd_sizes)

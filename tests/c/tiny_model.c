@@ -47,44 +47,61 @@ static void vector(tiny_model *tiny, const char *prefix, const char *suffix, uin
     tensor->data = data;
 }
 
-/* `n_scales` of `count` weights are zero where `is_pad` says so. */
-static void weights(tiny_model *tiny, const char *prefix, bert_dtype dtype, uint32_t rank,
-                    const uint32_t *shape, uint32_t n_out, uint32_t n_scales, uint32_t *seed)
+static size_t dtype_bytes(bert_dtype dtype)
 {
-    static const size_t sizes[] = {4, 2, 1};
-    bert_tensor *tensor = add(tiny, prefix, ".weight", dtype, sizes[dtype], rank, shape);
-    size_t count = tensor->n_bytes / sizes[dtype];
-    void *data = guarded_alloc(tensor->n_bytes);
-    for (size_t i = 0; i < count; i++) {
-        /* In a panel, columns past n_out are zeros. */
-        size_t column = rank == 3 ? i / BERT_PANEL / shape[1] * BERT_PANEL + i % BERT_PANEL : 0;
-        int used = column < n_out;
-        if (dtype == BERT_DTYPE_F32)
-            ((float *)data)[i] = used ? random_uniform(seed, -0.4f, 0.4f) : 0;
-        else if (dtype == BERT_DTYPE_F16) /* sign, exponents 2^-7 to 2^-2, any fraction */
-            ((uint16_t *)data)[i] =
-                (uint16_t)(used ? (random_u32(seed) & 0x83ff) | (8 + random_u32(seed) % 6) << 10
-                                : 0);
-        else
-            ((int8_t *)data)[i] = (int8_t)(used ? (int)(random_u32(seed) % 255) - 127 : 0);
-    }
-    tensor->data = data;
-    if (dtype == BERT_DTYPE_I8)
-        vector(tiny, prefix, ".scale", n_scales, 0.001f, 0.004f, seed);
+    return dtype == BERT_DTYPE_F32 ? 4 : dtype == BERT_DTYPE_F16 ? 2 : 1;
 }
 
+/* A random weight at `at`; integers up to `most`. */
+static void set_weight(void *data, bert_dtype dtype, size_t at, int most, uint32_t *seed)
+{
+    if (dtype == BERT_DTYPE_F32)
+        ((float *)data)[at] = random_uniform(seed, -0.4f, 0.4f);
+    else if (dtype == BERT_DTYPE_F16) /* sign, exponents 2^-7 to 2^-2, any fraction */
+        ((uint16_t *)data)[at] =
+            (uint16_t)((random_u32(seed) & 0x83ff) | (8 + random_u32(seed) % 6) << 10);
+    else
+        ((int8_t *)data)[at] = (int8_t)((int)(random_u32(seed) % (2 * (uint32_t)most + 1)) - most);
+}
+
+/* Panels: what lies past n_in and n_out is zero. */
 static void matrix(tiny_model *tiny, const char *prefix, bert_dtype dtype, uint32_t n_in,
                    uint32_t n_out, uint32_t *seed)
 {
-    uint32_t shape[] = {(n_out + BERT_PANEL - 1) / BERT_PANEL, n_in, BERT_PANEL};
-    weights(tiny, prefix, dtype, 3, shape, n_out, n_out, seed);
+    uint32_t n_panels = (n_out + BERT_PANEL - 1) / BERT_PANEL, n_quads = (n_in + 7) / 8 * 2;
+    bert_tensor *tensor = dtype == BERT_DTYPE_I8
+                              ? add(tiny, prefix, ".weight", dtype, 1, 4,
+                                    (uint32_t[]){n_panels, n_quads, BERT_PANEL, BERT_QUAD})
+                              : add(tiny, prefix, ".weight", dtype, dtype_bytes(dtype), 3,
+                                    (uint32_t[]){n_panels, n_in, BERT_PANEL});
+    void *data = guarded_alloc(tensor->n_bytes);
+    memset(data, 0, tensor->n_bytes);
+    for (uint32_t k = 0; k < n_in; k++) {
+        for (uint32_t j = 0; j < n_out; j++) {
+            size_t panel = j / BERT_PANEL, column = j % BERT_PANEL;
+            size_t at = dtype == BERT_DTYPE_I8
+                            ? ((panel * n_quads + k / 4) * BERT_PANEL + column) * 4 + k % 4
+                            : (panel * n_in + k) * BERT_PANEL + column;
+            set_weight(data, dtype, at, BERT_I8_MAX, seed);
+        }
+    }
+    tensor->data = data;
+    if (dtype == BERT_DTYPE_I8)
+        vector(tiny, prefix, ".scale", n_out, 0.002f, 0.008f, seed);
     vector(tiny, prefix, ".bias", n_out, -0.5f, 0.5f, seed);
 }
 
 static void table(tiny_model *tiny, const char *prefix, bert_dtype dtype, uint32_t n_rows,
                   uint32_t n_columns, uint32_t *seed)
 {
-    weights(tiny, prefix, dtype, 2, (uint32_t[]){n_rows, n_columns}, 1, n_rows, seed);
+    bert_tensor *tensor =
+        add(tiny, prefix, ".weight", dtype, dtype_bytes(dtype), 2, (uint32_t[]){n_rows, n_columns});
+    void *data = guarded_alloc(tensor->n_bytes);
+    for (size_t i = 0; i < (size_t)n_rows * n_columns; i++)
+        set_weight(data, dtype, i, 127, seed);
+    tensor->data = data;
+    if (dtype == BERT_DTYPE_I8)
+        vector(tiny, prefix, ".scale", n_rows, 0.001f, 0.004f, seed);
 }
 
 static void norm(tiny_model *tiny, const char *prefix, uint32_t n, uint32_t *seed)
@@ -110,6 +127,14 @@ tiny_model *tiny_make(const bert_config *config, bert_dtype dtype, uint32_t seed
             snprintf(name, sizeof name, "layers.%u.attention.%s", i, dense[k]);
             matrix(tiny, name, dtype, hidden, hidden, &seed);
         }
+        if (dtype == BERT_DTYPE_I8) {
+            static const char *const inputs[] = {"", ".attention.output", ".intermediate",
+                                                 ".output"};
+            for (int k = 0; k < 4; k++) {
+                snprintf(name, sizeof name, "layers.%u%s", i, inputs[k]);
+                vector(tiny, name, ".smooth", k == 3 ? wide : hidden, 0.5f, 2, &seed);
+            }
+        }
         snprintf(name, sizeof name, "layers.%u.attention.norm", i);
         norm(tiny, name, hidden, &seed);
         snprintf(name, sizeof name, "layers.%u.intermediate", i);
@@ -120,7 +145,8 @@ tiny_model *tiny_make(const bert_config *config, bert_dtype dtype, uint32_t seed
         norm(tiny, name, hidden, &seed);
     }
     if (config->pooler_activation != BERT_ACTIVATION_NONE)
-        matrix(tiny, "pooler", dtype, hidden, hidden, &seed);
+        matrix(tiny, "pooler", dtype == BERT_DTYPE_I8 ? BERT_DTYPE_F16 : dtype, hidden, hidden,
+               &seed);
     if (config->head != BERT_HEAD_NONE)
         matrix(tiny, "classifier", BERT_DTYPE_F32, hidden, config->n_labels, &seed);
     return tiny;
@@ -143,7 +169,7 @@ bert_session *tiny_session(const bert_model *model, const bert_options *options)
     size_t n_bytes = 0;
     bert_error error = {0};
     bert_session *session = NULL;
-    if (bert_session_bytes(model, options, &n_bytes, &error) != BERT_OK ||
+    if (bert_session_bytes(bert_model_config(model), options, &n_bytes, &error) != BERT_OK ||
         bert_session_open(model, options, guarded_alloc(n_bytes), n_bytes, &session, &error) !=
             BERT_OK)
         CHECK(0, "no session: %s (%s)", bert_status_text(error.status), error.subject);

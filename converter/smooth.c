@@ -1,0 +1,193 @@
+/*
+ * smooth.c - SmoothQuant (Xiao et al. 2022, arXiv 2211.10438, equation 4): input k is divided by
+ *
+ *     s_k = largest |input k| ^ a / largest |weight of input k| ^ (1 - a),   a = 0.65
+ *
+ * and its weights are multiplied by it. The largest inputs are estimated from the weights before
+ * them, without any text: a norm's output has mean `bias` and deviation |weight|; a dense layer of
+ * it has the mean and deviation that follow if inputs were independent.
+ */
+#include "smooth.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pack.h"
+
+#define ALPHA 0.65f
+/* Deviations from the mean that are taken for the largest input. */
+#define DEVIATIONS 3.0f
+/* The deepest point of GELU: no gated input is smaller in range. */
+#define GELU_DEPTH 0.17f
+
+/* Mean and deviation of each of n numbers. */
+typedef struct spread {
+    uint32_t n;
+    float *mean, *deviation;
+} spread;
+
+static spread spread_make(uint32_t n)
+{
+    return (spread){n, calloc(n, sizeof(float)), calloc(n, sizeof(float))};
+}
+
+static void spread_free(spread *spread)
+{
+    free(spread->mean);
+    free(spread->deviation);
+}
+
+static weight *find(bert_weights *weights, uint32_t layer, const char *suffix)
+{
+    char name[BERT_MAX_NAME + 1];
+    snprintf(name, sizeof name, "layers.%u%s", layer, suffix);
+    for (size_t i = 0; i < weights->n_weights; i++)
+        if (strcmp(weights->weights[i].name, name) == 0)
+            return &weights->weights[i];
+    return NULL;
+}
+
+static weight *find_norm(bert_weights *weights, uint32_t layer, const char *suffix)
+{
+    if (layer != UINT32_MAX)
+        return find(weights, layer, suffix);
+    for (size_t i = 0; i < weights->n_weights; i++)
+        if (strncmp(weights->weights[i].name, "embeddings.norm", 15) == 0 &&
+            strcmp(weights->weights[i].name + 15, strrchr(suffix, '.')) == 0)
+            return &weights->weights[i];
+    return NULL;
+}
+
+/* Of a norm's output; `weight` and `bias` are its parameters. */
+static bool spread_of_norm(const weight *weight, const struct weight *bias, spread *out,
+                           fault *fault)
+{
+    float *scales = pack_floats(weight, fault), *means = pack_floats(bias, fault);
+    for (uint32_t i = 0; scales && means && i < out->n; i++) {
+        out->mean[i] = means[i];
+        out->deviation[i] = fabsf(scales[i]);
+    }
+    bool ok = scales && means;
+    free(scales);
+    free(means);
+    return ok;
+}
+
+/* Of a dense layer's output, from its input's. */
+static bool spread_of_dense(const weight *matrix, const weight *bias, const spread *in, spread *out,
+                            fault *fault)
+{
+    float *values = pack_floats(matrix, fault), *start = bias ? pack_floats(bias, fault) : NULL;
+    bool ok = values && (start || !bias);
+    for (uint32_t j = 0; ok && j < out->n; j++) {
+        double mean = start ? start[j] : 0, variance = 0;
+        for (uint32_t k = 0; k < in->n; k++) {
+            double w = values[(size_t)k * out->n + j], d = w * in->deviation[k];
+            mean += w * in->mean[k];
+            variance += d * d;
+        }
+        out->mean[j] = (float)mean;
+        out->deviation[j] = (float)sqrt(variance);
+    }
+    free(values);
+    free(start);
+    return ok;
+}
+
+/* The factors, 1 / s, for matrices of the same inputs. */
+static bool smooth(weight *const *matrices, int n_matrices, const float *largest_inputs,
+                   fault *fault)
+{
+    uint32_t depth = pack_n_in(matrices[0]);
+    float *factors = calloc(depth, sizeof *factors);
+    if (!factors)
+        return fault_set(fault, "out of memory");
+    for (int i = 0; i < n_matrices; i++) {
+        float *values = pack_floats(matrices[i], fault);
+        uint32_t n = pack_n_out(matrices[i]);
+        if (!values) {
+            free(factors);
+            return false;
+        }
+        for (size_t k = 0; k < (size_t)depth * n; k++)
+            factors[k / n] = fmaxf(factors[k / n], fabsf(values[k]));
+        free(values);
+    }
+    for (uint32_t k = 0; k < depth; k++) {
+        float s = powf(largest_inputs[k], ALPHA) / powf(factors[k], 1 - ALPHA);
+        /* A weight or an input that is never there says nothing. */
+        factors[k] = s > 1e-6f && s < 1e6f ? 1 / s : 1;
+    }
+    for (int i = 0; i < n_matrices; i++) {
+        matrices[i]->smooth = factors;
+        matrices[i]->smooth_leads = i == 0;
+    }
+    return true;
+}
+
+static void largest_of(const spread *spread, float *largest)
+{
+    for (uint32_t i = 0; i < spread->n; i++)
+        largest[i] = fabsf(spread->mean[i]) + DEVIATIONS * spread->deviation[i];
+}
+
+/* After GELU and its like: what is positive passes, what is negative nearly vanishes. */
+static void largest_activated(const spread *spread, float *largest)
+{
+    for (uint32_t i = 0; i < spread->n; i++)
+        largest[i] = fmaxf(GELU_DEPTH, spread->mean[i] + DEVIATIONS * spread->deviation[i]);
+}
+
+static bool smooth_layer(bert_weights *weights, uint32_t index, spread *narrow, spread *context,
+                         spread *wide, float *largest, fault *fault)
+{
+    weight *attention[] = {find(weights, index, ".attention.query"),
+                           find(weights, index, ".attention.key"),
+                           find(weights, index, ".attention.value")};
+    weight *attention_output = find(weights, index, ".attention.output");
+    weight *intermediate = find(weights, index, ".intermediate");
+    weight *output = find(weights, index, ".output");
+    uint32_t before = index - 1; /* UINT32_MAX: the embeddings */
+
+    if (!spread_of_norm(find_norm(weights, before, ".output.norm.weight"),
+                        find_norm(weights, before, ".output.norm.bias"), narrow, fault))
+        return false;
+    largest_of(narrow, largest);
+    if (!smooth(attention, 3, largest, fault) ||
+        !spread_of_dense(attention[2], find(weights, index, ".attention.value.bias"), narrow,
+                         context, fault))
+        return false;
+    largest_of(context, largest);
+    if (!smooth(&attention_output, 1, largest, fault) ||
+        !spread_of_norm(find(weights, index, ".attention.norm.weight"),
+                        find(weights, index, ".attention.norm.bias"), narrow, fault))
+        return false;
+    largest_of(narrow, largest);
+    if (!smooth(&intermediate, 1, largest, fault) ||
+        !spread_of_dense(intermediate, find(weights, index, ".intermediate.bias"), narrow, wide,
+                         fault))
+        return false;
+    largest_activated(wide, largest);
+    return smooth(&output, 1, largest, fault);
+}
+
+bool smooth_layers(bert_weights *weights, fault *fault)
+{
+    const bert_config *config = &weights->config;
+    uint32_t hidden = config->hidden_size, intermediate = config->intermediate_size;
+    spread narrow = spread_make(hidden), context = spread_make(hidden);
+    spread wide = spread_make(intermediate);
+    float *largest = calloc(hidden > intermediate ? hidden : intermediate, sizeof *largest);
+    bool ok = (narrow.mean && narrow.deviation && context.mean && context.deviation && wide.mean &&
+               wide.deviation && largest) ||
+              fault_set(fault, "out of memory");
+    for (uint32_t i = 0; ok && i < config->n_layers; i++)
+        ok = smooth_layer(weights, i, &narrow, &context, &wide, largest, fault);
+    spread_free(&narrow);
+    spread_free(&context);
+    spread_free(&wide);
+    free(largest);
+    return ok;
+}

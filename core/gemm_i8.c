@@ -1,0 +1,236 @@
+/*
+ * gemm_i8.c - dense layers in 8-bit integers: activations of 7 bits times weights of 7 bits.
+ *
+ *     y = (least + step q) (scale w) = scale (step sum(q w) + least sum(w)),   summed over the
+ * inputs
+ *
+ * 0 <= q <= 127 and |w| <= 63, so four products fit 16 bits and one definition holds everywhere:
+ * relaxed dot products agree on every engine when one side has 7 bits, and there are three ways to
+ * the same sums. Which is fastest depends on what the engine makes of them:
+ *
+ *     simd128          i32x4.dot_i16x8 of widened weights and activations stored in 16 bits
+ *     relaxed-dot-i16  two i16x8.relaxed_dot added in 16 bits, then pairs widened (AVX2)
+ *     relaxed-dot-i32  i32x4.relaxed_dot_add (VNNI and ARM dot product: one instruction)
+ *
+ * A tile is 4 rows x 8 columns, 8 registers of sums; rows are dealt out evenly to tiles of 1 to 4.
+ * Measured and rejected: 6 rows (spills in all three), 8 x 4 columns (a load more for every dot).
+ */
+#include <string.h>
+
+#include "internal.h"
+#include "simd.h"
+#include "vector_math.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define TILE_ROWS 4
+#define QUAD_BYTES (BERT_PANEL * BERT_QUAD)
+
+bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel)
+{
+#ifdef SIMD_RELAXED_DOT
+    if (kernel == BERT_INT8_KERNEL_DEFAULT)
+        return BERT_INT8_KERNEL_RELAXED_DOT_I16;
+    return (unsigned)kernel < BERT_INT8_KERNEL_COUNT ? kernel : BERT_INT8_KERNEL_COUNT;
+#else
+    return kernel == BERT_INT8_KERNEL_DEFAULT || kernel == BERT_INT8_KERNEL_SIMD128
+               ? BERT_INT8_KERNEL_SIMD128
+               : BERT_INT8_KERNEL_COUNT;
+#endif
+}
+
+int bert_int8_kernel_exists(bert_int8_kernel kernel)
+{
+    return gemm_i8_kernel(kernel) != BERT_INT8_KERNEL_COUNT;
+}
+
+/* ----------------------------------------------------------------------------------- tiles -- */
+
+/* sums[r][0 .. 1] = rows r of a, `stride` apart, times one panel. n_rows is a constant. */
+INLINE void dot_simd128(const int16_t *a, size_t stride, uint32_t n_rows, const int8_t *panel,
+                        v128_t sums[][2])
+{
+    for (uint32_t half = 0; half < 2; half++, panel += QUAD_BYTES / 2) {
+        const int8_t *weights = panel;
+        v128_t s[TILE_ROWS][2];
+#pragma clang loop unroll(full)
+        for (uint32_t r = 0; r < n_rows; r++)
+            s[r][0] = s[r][1] = wasm_i32x4_const(0, 0, 0, 0);
+        for (size_t k = 0; k < stride; k += BERT_QUAD, weights += QUAD_BYTES) {
+            v128_t w = wasm_v128_load(weights);
+            v128_t low = wasm_i16x8_extend_low_i8x16(w), high = wasm_i16x8_extend_high_i8x16(w);
+#pragma clang loop unroll(full)
+            for (uint32_t r = 0; r < n_rows; r++) {
+                v128_t x = wasm_v128_load64_splat(a + r * stride + k);
+                s[r][0] = wasm_i32x4_add(s[r][0], wasm_i32x4_dot_i16x8(low, x));
+                s[r][1] = wasm_i32x4_add(s[r][1], wasm_i32x4_dot_i16x8(high, x));
+            }
+        }
+#pragma clang loop unroll(full)
+        for (uint32_t r = 0; r < n_rows; r++)
+            sums[r][half] = wasm_i32x4_add(wasm_i32x4_shuffle(s[r][0], s[r][1], 0, 2, 4, 6),
+                                           wasm_i32x4_shuffle(s[r][0], s[r][1], 1, 3, 5, 7));
+    }
+}
+
+#ifdef SIMD_RELAXED_DOT
+
+INLINE void dot_relaxed_i16(const uint8_t *a, size_t stride, uint32_t n_rows, const int8_t *panel,
+                            v128_t sums[][2])
+{
+    v128_t s[TILE_ROWS][2];
+#pragma clang loop unroll(full)
+    for (uint32_t r = 0; r < n_rows; r++)
+        s[r][0] = s[r][1] = wasm_i32x4_const(0, 0, 0, 0);
+    for (size_t k = 0; k < stride; k += 2 * BERT_QUAD, panel += 2 * QUAD_BYTES) {
+        v128_t w0 = wasm_v128_load(panel), w1 = wasm_v128_load(panel + 16);
+        v128_t w2 = wasm_v128_load(panel + 32), w3 = wasm_v128_load(panel + 48);
+#pragma clang loop unroll(full)
+        for (uint32_t r = 0; r < n_rows; r++) {
+            v128_t x = wasm_v128_load32_splat(a + r * stride + k);
+            v128_t y = wasm_v128_load32_splat(a + r * stride + k + BERT_QUAD);
+            v128_t low = wasm_i16x8_add(simd_dot_i16(w0, x), simd_dot_i16(w2, y));
+            v128_t high = wasm_i16x8_add(simd_dot_i16(w1, x), simd_dot_i16(w3, y));
+            s[r][0] = wasm_i32x4_add(s[r][0], wasm_i32x4_extadd_pairwise_i16x8(low));
+            s[r][1] = wasm_i32x4_add(s[r][1], wasm_i32x4_extadd_pairwise_i16x8(high));
+        }
+    }
+#pragma clang loop unroll(full)
+    for (uint32_t r = 0; r < n_rows; r++)
+        sums[r][0] = s[r][0], sums[r][1] = s[r][1];
+}
+
+INLINE void dot_relaxed_i32(const uint8_t *a, size_t stride, uint32_t n_rows, const int8_t *panel,
+                            v128_t sums[][2])
+{
+    v128_t s[TILE_ROWS][2];
+#pragma clang loop unroll(full)
+    for (uint32_t r = 0; r < n_rows; r++)
+        s[r][0] = s[r][1] = wasm_i32x4_const(0, 0, 0, 0);
+    for (size_t k = 0; k < stride; k += BERT_QUAD, panel += QUAD_BYTES) {
+        v128_t low = wasm_v128_load(panel), high = wasm_v128_load(panel + 16);
+#pragma clang loop unroll(full)
+        for (uint32_t r = 0; r < n_rows; r++) {
+            v128_t x = wasm_v128_load32_splat(a + r * stride + k);
+            s[r][0] = simd_dot_i32(low, x, s[r][0]);
+            s[r][1] = simd_dot_i32(high, x, s[r][1]);
+        }
+    }
+#pragma clang loop unroll(full)
+    for (uint32_t r = 0; r < n_rows; r++)
+        sums[r][0] = s[r][0], sums[r][1] = s[r][1];
+}
+
+#endif
+
+#define TILE(dot, type)                                                                            \
+    switch (n_rows) {                                                                              \
+    case 1:                                                                                        \
+        dot((const type *)values + at, stride, 1, panel, sums);                                    \
+        break;                                                                                     \
+    case 2:                                                                                        \
+        dot((const type *)values + at, stride, 2, panel, sums);                                    \
+        break;                                                                                     \
+    case 3:                                                                                        \
+        dot((const type *)values + at, stride, 3, panel, sums);                                    \
+        break;                                                                                     \
+    default:                                                                                       \
+        dot((const type *)values + at, stride, 4, panel, sums);                                    \
+    }                                                                                              \
+    break
+
+/* sums[r] = row `row` + r times one panel. */
+static void dot_tile(bert_int8_kernel kernel, const void *values, size_t stride, uint32_t row,
+                     uint32_t n_rows, const int8_t *panel, v128_t sums[TILE_ROWS][2])
+{
+    size_t at = row * stride;
+    switch (kernel) {
+#ifdef SIMD_RELAXED_DOT
+    case BERT_INT8_KERNEL_RELAXED_DOT_I16:
+        TILE(dot_relaxed_i16, uint8_t);
+    case BERT_INT8_KERNEL_RELAXED_DOT_I32:
+        TILE(dot_relaxed_i32, uint8_t);
+#endif
+    default:
+        TILE(dot_simd128, int16_t);
+    }
+}
+
+/* --------------------------------------------------------------------------------- product -- */
+
+/* A panel's vectors, with zeros past the end. */
+typedef struct columns_of {
+    v128_t scale[2], offset[2], bias[2];
+} columns_of;
+
+static columns_of load_columns(const matrix *w, uint32_t column, uint32_t n)
+{
+    columns_of columns;
+    for (uint32_t j = 0; j < 2; j++) {
+        uint32_t left = n > 4 * j ? n - 4 * j : 0;
+        v128_t zero = wasm_f32x4_const(0, 0, 0, 0);
+        columns.scale[j] = left ? simd_load_first(w->scale + column + 4 * j, left, 0) : zero;
+        columns.offset[j] = left ? simd_load_first(w->offset + column + 4 * j, left, 0) : zero;
+        columns.bias[j] =
+            left && w->bias ? simd_load_first(w->bias + column + 4 * j, left, 0) : zero;
+    }
+    return columns;
+}
+
+static void store_tile(v128_t sums[TILE_ROWS][2], const quantised *a, uint32_t row, uint32_t n_rows,
+                       const columns_of *columns, uint32_t column, uint32_t n_columns,
+                       const product *out)
+{
+    for (uint32_t r = 0; r < n_rows; r++) {
+        v128_t step = wasm_f32x4_splat(a->step[row + r]);
+        v128_t least = wasm_f32x4_splat(a->least[row + r]);
+        size_t at = (row + r) * out->c_stride + column;
+        for (uint32_t j = 0; j < n_columns; j += 4) {
+            v128_t base = simd_madd(least, columns->offset[j / 4], columns->bias[j / 4]);
+            v128_t x = simd_madd(wasm_f32x4_convert_i32x4(sums[r][j / 4]),
+                                 wasm_f32x4_mul(step, columns->scale[j / 4]), base);
+            x = math_activate(x, out->activation);
+            if (out->residual)
+                x = wasm_f32x4_add(x, simd_load_first(out->residual + at + j, n_columns - j, 0));
+            simd_store_first(out->c + at + j, x, n_columns - j);
+        }
+    }
+}
+
+void gemm_i8(bert_int8_kernel kernel, const quantised *a, uint32_t n_rows, const matrix *w,
+             panels columns, const product *out)
+{
+    size_t panel_bytes = (size_t)quantised_stride(w->n_in) * BERT_PANEL;
+    for (uint32_t block = 0; block < n_rows; block += ROW_BLOCK) {
+        uint32_t n = n_rows - block < ROW_BLOCK ? n_rows - block : ROW_BLOCK;
+        uint32_t n_tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
+        for (uint32_t p = columns.first; p < columns.end; p++) {
+            uint32_t column = p * BERT_PANEL, left = w->n_out - column;
+            uint32_t n_columns = left < BERT_PANEL ? left : BERT_PANEL;
+            columns_of vectors = load_columns(w, column, n_columns);
+            const int8_t *panel = (const int8_t *)w->panels + p * panel_bytes;
+            for (uint32_t tile = 0; tile < n_tiles; tile++) {
+                uint32_t row = block + pool_share(n, tile, n_tiles);
+                uint32_t tile_rows = block + pool_share(n, tile + 1, n_tiles) - row;
+                v128_t sums[TILE_ROWS][2];
+                dot_tile(kernel, a->values, a->stride, row, tile_rows, panel, sums);
+                store_tile(sums, a, row, tile_rows, &vectors, column, n_columns, out);
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------ race -- */
+
+/* The same tiles over and over: 4 rows, 8 columns, 256 inputs, all from the nearest cache. */
+int32_t bert_int8_kernel_trial(bert_int8_kernel kernel, uint32_t n_repeats)
+{
+    enum { INPUTS = 256 };
+    static const int16_t rows[TILE_ROWS * INPUTS];
+    static const int8_t panel[BERT_PANEL * INPUTS];
+    v128_t total = wasm_i32x4_const(0, 0, 0, 0), sums[TILE_ROWS][2];
+    for (uint32_t i = 0; i < n_repeats; i++) {
+        dot_tile(gemm_i8_kernel(kernel), rows, INPUTS, 0, TILE_ROWS, panel, sums);
+        total = wasm_i32x4_add(total, sums[i % TILE_ROWS][i % 2]);
+    }
+    return wasm_i32x4_extract_lane(total, 0);
+}

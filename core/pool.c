@@ -1,0 +1,163 @@
+/*
+ * pool.c - see pool.h.
+ *
+ * An encoder has about eight pieces of work a layer, some of them a few microseconds long. So
+ * everybody spins for a while before going to sleep: within a batch nobody sleeps, between batches
+ * everybody does.
+ */
+#include "pool.h"
+
+/* Looks at a number before sleeping on it: about 50 microseconds. */
+#define SPINS 20000
+
+#if defined(__wasm__) && !defined(__wasm_atomics__)
+
+/* One thread: nobody comes, nobody waits. */
+static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
+{
+    (void)pool, (void)number, (void)value;
+}
+
+static void wake(pool *pool, _Atomic uint32_t *number)
+{
+    (void)pool, (void)number;
+}
+
+#else
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static int spin_while(_Atomic uint32_t *number, uint32_t value)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(number, memory_order_acquire) != value)
+            return 0;
+        relax();
+    }
+    return 1;
+}
+
+#ifdef __wasm__
+
+/* V8 11 (Node 20) has been seen to wake nobody: sleepers look up by themselves now and then. */
+#define NAP_NANOSECONDS 5000000
+
+static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
+{
+    (void)pool;
+    if (!spin_while(number, value))
+        return;
+    while (atomic_load(number) == value)
+        __builtin_wasm_memory_atomic_wait32((int *)number, (int)value, NAP_NANOSECONDS);
+}
+
+static void wake(pool *pool, _Atomic uint32_t *number)
+{
+    (void)pool;
+    __builtin_wasm_memory_atomic_notify((int *)number, BERT_MAX_THREADS);
+}
+
+#else
+
+static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
+{
+    if (!spin_while(number, value))
+        return;
+    pthread_mutex_lock(&pool->signal.mutex);
+    while (atomic_load(number) == value)
+        pthread_cond_wait(&pool->signal.changed, &pool->signal.mutex);
+    pthread_mutex_unlock(&pool->signal.mutex);
+}
+
+static void wake(pool *pool, _Atomic uint32_t *number)
+{
+    (void)number;
+    /* Under the lock, so that nobody is between looking and sleeping. */
+    pthread_mutex_lock(&pool->signal.mutex);
+    pthread_cond_broadcast(&pool->signal.changed);
+    pthread_mutex_unlock(&pool->signal.mutex);
+}
+
+#endif
+#endif
+
+void pool_init(pool *pool, uint32_t max_threads)
+{
+    *pool = (struct pool){.max_threads = max_threads, .n_joined = 1, .n_threads = 1};
+#ifndef __wasm__
+    pthread_mutex_init(&pool->signal.mutex, NULL);
+    pthread_cond_init(&pool->signal.changed, NULL);
+#endif
+}
+
+void pool_begin(pool *pool)
+{
+    uint32_t n_joined = atomic_load(&pool->n_joined), n_threads = atomic_load(&pool->n_threads);
+    if (n_joined == n_threads)
+        return;
+    for (uint32_t thread = n_threads; thread < n_joined; thread++)
+        pool->admitted[thread] = atomic_load(&pool->round);
+    atomic_store(&pool->n_threads, n_joined);
+    wake(pool, &pool->n_threads);
+}
+
+void pool_run(pool *pool, pool_work work, void *argument)
+{
+    uint32_t n_threads = atomic_load_explicit(&pool->n_threads, memory_order_relaxed), n_busy;
+    if (n_threads == 1) {
+        work(argument, 0, 1);
+        return;
+    }
+    pool->work = work;
+    pool->argument = argument;
+    atomic_store(&pool->n_busy, n_threads - 1);
+    atomic_fetch_add(&pool->round, 1);
+    wake(pool, &pool->round);
+    work(argument, 0, n_threads);
+    while ((n_busy = atomic_load_explicit(&pool->n_busy, memory_order_acquire)) != 0)
+        wait_while(pool, &pool->n_busy, n_busy);
+}
+
+/* This thread's number, or 0 if there are enough. */
+static uint32_t join(pool *pool)
+{
+    uint32_t n = atomic_load(&pool->n_joined);
+    while (n < pool->max_threads)
+        if (atomic_compare_exchange_weak(&pool->n_joined, &n, n + 1))
+            return n;
+    return 0;
+}
+
+/* Once admitted, a thread takes part in every round: none ends without it, so it sees each. */
+void pool_serve(pool *pool)
+{
+    uint32_t thread = join(pool), n_threads;
+    if (thread == 0)
+        return;
+    while ((n_threads = atomic_load(&pool->n_threads)) <= thread)
+        wait_while(pool, &pool->n_threads, n_threads);
+    for (uint32_t round = pool->admitted[thread];; round++) {
+        if (atomic_load(&pool->stopped))
+            return;
+        wait_while(pool, &pool->round, round);
+        if (atomic_load(&pool->stopped))
+            return;
+        pool->work(pool->argument, thread, atomic_load(&pool->n_threads));
+        if (atomic_fetch_sub(&pool->n_busy, 1) == 1)
+            wake(pool, &pool->n_busy);
+    }
+}
+
+void pool_stop(pool *pool)
+{
+    atomic_store(&pool->stopped, 1);
+    atomic_store(&pool->n_threads, BERT_MAX_THREADS); /* for those not yet admitted */
+    atomic_fetch_add(&pool->round, 1);
+    wake(pool, &pool->n_threads);
+    wake(pool, &pool->round);
+}

@@ -1,0 +1,118 @@
+/**
+ * Which build of the engine runs here, and why: base or relaxed SIMD, one thread or several.
+ */
+import { n_cores } from '#platform';
+
+import { BertError, describe } from './errors.js';
+import { openSource } from './loader/source.js';
+
+/** Threads that are taken where none are asked for: more pay for large batches alone. */
+const DEFAULT_THREADS = 4;
+
+/** Milliseconds for a shared buffer to arrive in a message. */
+const SHARE_TIMEOUT = 1000;
+
+/** (module (func (result v128) 3 x (v128.const 0) f32x4.relaxed_madd)), and with f32x4.abs of one. */
+const V128_ZERO = [0xfd, 0x0c, ...new Array(16).fill(0)];
+const moduleWith = (/** @type {number[]} */ body) =>
+    new Uint8Array([
+        0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b, 3, 2, 1, 0,
+        10, body.length + 4, 1, body.length + 2, 0, ...body, 0x0b,
+    ]);
+const SIMD = moduleWith([...V128_ZERO, 0xfd, 0xe0, 0x01]);
+const RELAXED_SIMD = moduleWith([...V128_ZERO, ...V128_ZERO, ...V128_ZERO, 0xfd, 0x85, 0x02]);
+
+/**
+ * @typedef {'base' | 'relaxed'} Variant
+ */
+
+/**
+ * @param {Variant} [wanted]
+ * @returns {{variant: Variant, reason: string}}
+ */
+export function chooseVariant(wanted) {
+    if (!globalThis.WebAssembly?.validate(SIMD)) {
+        throw new BertError('UNSUPPORTED', 'WebAssembly with 128-bit SIMD is needed: Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later');
+    }
+    const relaxed = WebAssembly.validate(RELAXED_SIMD);
+    if (wanted === 'relaxed' && !relaxed) throw new BertError('UNSUPPORTED', 'relaxed SIMD was asked for, and this JavaScript engine does not have it');
+    if (wanted) return { variant: wanted, reason: 'asked for' };
+    return relaxed
+        ? { variant: 'relaxed', reason: 'this JavaScript engine has relaxed SIMD' }
+        : { variant: 'base', reason: 'this JavaScript engine has no relaxed SIMD' };
+}
+
+/**
+ * How many threads there will be.
+ *
+ * @param {number} [wanted]
+ * @returns {Promise<{threads: number, threads_reason: string}>}
+ */
+export async function chooseThreads(wanted) {
+    if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= 64)) {
+        throw new BertError('BAD_OPTION', `threads is ${describe(wanted)}, expected a whole number from 1 to 64`);
+    }
+    const cores = n_cores();
+    const threads = wanted ?? (WebAssembly.validate(RELAXED_SIMD) ? Math.min(cores, DEFAULT_THREADS) : 1);
+    if (threads === 1) {
+        const reason = cores === 1 ? 'there is one core' : 'this JavaScript engine is of an age in which threads gain little';
+        return { threads, threads_reason: wanted ? 'asked for' : reason };
+    }
+    if (!await canShare()) {
+        return { threads: 1, threads_reason: 'memory cannot be shared: the page is not cross-origin isolated' };
+    }
+    return { threads, threads_reason: wanted ? 'asked for' : `there are ${cores} cores` };
+}
+
+/** Whether a shared buffer really gets through a message: its existence alone does not say so. */
+async function canShare() {
+    if (typeof SharedArrayBuffer === 'undefined' || globalThis.crossOriginIsolated === false) return false;
+    const { port1, port2 } = new MessageChannel();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    try {
+        return await new Promise((resolve) => {
+            timer = setTimeout(() => resolve(false), SHARE_TIMEOUT);
+            port1.onmessage = ({ data }) => resolve(data instanceof SharedArrayBuffer);
+            port2.postMessage(new SharedArrayBuffer(8));
+        });
+    } catch {
+        return false;
+    } finally {
+        clearTimeout(timer);
+        port1.close();
+    }
+}
+
+/**
+ * @param {Variant} variant
+ * @param {boolean} threaded
+ * @returns {Promise<WebAssembly.Module>}
+ */
+export async function compile(variant, threaded) {
+    // All literal, so that bundlers see the files.
+    const urls = {
+        base: new URL('./engine-base.wasm', import.meta.url),
+        relaxed: new URL('./engine-relaxed.wasm', import.meta.url),
+        'base-threads': new URL('./engine-base-threads.wasm', import.meta.url),
+        'relaxed-threads': new URL('./engine-relaxed-threads.wasm', import.meta.url),
+    };
+    const source = await openSource(urls[threaded ? /** @type {const} */ (`${variant}-threads`) : variant].href);
+    const bytes = new Uint8Array(await new Response(toStream(source.chunks)).arrayBuffer());
+    if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
+        throw new BertError('ENGINE_FAILED', `${source.label} is no WebAssembly module: is it served from where the package's files are?`);
+    }
+    return WebAssembly.compile(bytes);
+}
+
+/** @param {AsyncIterable<Uint8Array>} chunks */
+function toStream(chunks) {
+    const iterator = chunks[Symbol.asyncIterator]();
+    return new ReadableStream({
+        async pull(controller) {
+            const { done, value } = await iterator.next();
+            if (done) controller.close();
+            else controller.enqueue(value);
+        },
+    });
+}
