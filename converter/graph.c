@@ -8,33 +8,77 @@
  */
 
 /*
- * Operators that exports of encoders are made of. A graph with any other is refused, wherever it
- * stands: what is not understood must not be passed over.
+ * Operators that exports of encoders are made of, and how many inputs they need at least. A graph
+ * with any other is refused, wherever it stands: what is not understood must not be passed over.
  */
-static const char *const known_ops[] = {
-    "Add",         "And",       "Cast",      "Concat",     "Constant",   "ConstantOfShape",
-    "Div",         "Dropout",   "Equal",     "Erf",        "Expand",     "Gather",
-    "Gelu",        "Gemm",      "Greater",   "Identity",   "IsNaN",      "LayerNormalization",
-    "Less",        "MatMul",    "Max",       "Min",        "Mul",        "Not",
-    "Or",          "Pow",       "Range",     "ReduceMean", "Relu",       "Reshape",
-    "Shape",       "Slice",     "Softmax",   "Sqrt",       "Squeeze",    "Sub",
-    "Tanh",        "Transpose", "Unsqueeze", "Where",      "Reciprocal", "GreaterOrEqual",
-    "LessOrEqual", "ScatterND", "CastLike",
+static const struct known_op {
+    const char *name;
+    size_t n_inputs;
+} known_ops[] = {
+    {"Add", 2},
+    {"And", 2},
+    {"Cast", 1},
+    {"CastLike", 2},
+    {"Concat", 1},
+    {"Constant", 0},
+    {"ConstantOfShape", 1},
+    {"Div", 2},
+    {"Dropout", 1},
+    {"Equal", 2},
+    {"Erf", 1},
+    {"Expand", 2},
+    {"Gather", 2},
+    {"Gelu", 1},
+    {"Gemm", 2},
+    {"Greater", 2},
+    {"GreaterOrEqual", 2},
+    {"Identity", 1},
+    {"IsNaN", 1},
+    {"LayerNormalization", 2},
+    {"Less", 2},
+    {"LessOrEqual", 2},
+    {"MatMul", 2},
+    {"Max", 1},
+    {"Min", 1},
+    {"Mul", 2},
+    {"Not", 1},
+    {"Or", 2},
+    {"Pow", 2},
+    {"Range", 3},
+    {"Reciprocal", 1},
+    {"ReduceMean", 1},
+    {"Relu", 1},
+    {"Reshape", 2},
+    {"ScatterND", 3},
+    {"Shape", 1},
+    {"Slice", 1},
+    {"Softmax", 1},
+    {"Sqrt", 1},
+    {"Squeeze", 1},
+    {"Sub", 2},
+    {"Tanh", 1},
+    {"Transpose", 1},
+    {"Unsqueeze", 1},
+    {"Where", 3},
 };
 
 static bool is_standard(const Onnx__NodeProto *node)
 {
-    return !node->domain || !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
+    return !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
 }
 
-static bool is_known(const Onnx__NodeProto *node)
+/* NULL if the node's operator is not known. */
+static const struct known_op *find_op(const Onnx__NodeProto *node)
 {
-    if (!is_standard(node))
-        return false;
-    for (size_t i = 0; i < sizeof known_ops / sizeof *known_ops; i++)
-        if (strcmp(node->op_type, known_ops[i]) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; is_standard(node) && i < sizeof known_ops / sizeof *known_ops; i++)
+        if (strcmp(node->op_type, known_ops[i].name) == 0)
+            return &known_ops[i];
+    return NULL;
+}
+
+const char *graph_node_name(const Onnx__NodeProto *node)
+{
+    return node->name[0] || node->n_output == 0 ? node->name : node->output[0];
 }
 
 /* ------------------------------------------------------------------------------ table of values --
@@ -94,10 +138,34 @@ static bool read_constant(onnx_model *model, graph_value *value, fault *fault)
         constant->data = &attribute->f;
     } else {
         return fault_set(fault, "node '%s' (op Constant): a kind of constant that is not supported",
-                         value->node->name);
+                         graph_node_name(value->node));
     }
     constant->name = "";
     value->is_constant = true;
+    return true;
+}
+
+/* Whether the node is one of ours, and stands behind all that it needs. */
+static bool check_node(const graph *graph, const Onnx__NodeProto *node, fault *fault)
+{
+    const char *name = graph_node_name(node), *op = node->op_type;
+    const struct known_op *known = find_op(node);
+    if (!op[0])
+        return fault_set(fault, "node '%s': has no operator: the file is damaged", name);
+    if (!known)
+        return fault_set(fault, "node '%s': operator '%s%s%s' is not supported", name,
+                         is_standard(node) ? "" : node->domain, is_standard(node) ? "" : ".", op);
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (node->attribute[i]->g || node->attribute[i]->n_graphs)
+            return fault_set(fault, "node '%s' (op %s): has a subgraph", name, op);
+    for (size_t i = 0; i < known->n_inputs; i++)
+        if (i >= node->n_input || !node->input[i][0])
+            return fault_set(fault, "node '%s' (op %s): has no input %zu, needs %zu inputs", name,
+                             op, i + 1, known->n_inputs);
+    for (size_t i = 0; i < node->n_input; i++)
+        if (node->input[i][0] && !graph_find(graph, node->input[i]))
+            return fault_set(fault, "node '%s' (op %s): nothing before it makes its input '%s'",
+                             name, op, node->input[i]);
     return true;
 }
 
@@ -105,23 +173,15 @@ static bool add_node(onnx_model *model, graph *graph, size_t index, fault *fault
 {
     const Onnx__NodeProto *node = graph->proto->node[index];
     const char *op = node->op_type;
-    if (!is_known(node))
-        return fault_set(fault, "node '%s': operator '%s%s%s' is not supported", node->name,
-                         is_standard(node) ? "" : node->domain, is_standard(node) ? "" : ".", op);
-    for (size_t i = 0; i < node->n_attribute; i++)
-        if (node->attribute[i]->g || node->attribute[i]->n_graphs)
-            return fault_set(fault, "node '%s' (op %s): has a subgraph", node->name, op);
-    for (size_t i = 0; i < node->n_input; i++)
-        if (node->input[i][0] && !graph_find(graph, node->input[i]))
-            return fault_set(fault, "node '%s' (op %s): nothing before it makes its input '%s'",
-                             node->name, op, node->input[i]);
+    if (!check_node(graph, node, fault))
+        return false;
     for (size_t i = 0; i < node->n_output; i++) {
         if (!node->output[i][0])
             continue;
         graph_value *value = add_value(graph, node->output[i]);
         if (!value)
-            return fault_set(fault, "node '%s' (op %s): its output '%s' is made twice", node->name,
-                             op, node->output[i]);
+            return fault_set(fault, "node '%s' (op %s): its output '%s' is made twice",
+                             graph_node_name(node), op, node->output[i]);
         value->node = node;
         value->node_index = index;
         if (strcmp(op, "Constant") == 0 && !read_constant(model, value, fault))

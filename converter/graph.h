@@ -26,7 +26,8 @@ typedef struct graph {
 
 /*
  * Checks names and order as it goes: every input of a node is made before it (so there are no
- * cycles), no value is made twice, every operator is one that we know, no node has a subgraph.
+ * cycles), no value is made twice, every operator is one that we know and has the inputs that it
+ * needs, no node has a subgraph.
  * Tensors stay in `model`, which must outlive the graph.
  */
 bool graph_open(onnx_model *model, graph *graph, fault *fault);
@@ -40,6 +41,9 @@ const graph_value *graph_input(const graph *graph, const graph_value *value, siz
 
 /* Whether `value` is made by this operator of the standard domain. */
 bool graph_is(const graph_value *value, const char *op);
+
+/* The node's name for a message: its first output's, if it has none of its own. */
+const char *graph_node_name(const Onnx__NodeProto *node);
 
 /* An attribute of the node that makes `value`, or NULL. */
 const Onnx__AttributeProto *graph_attribute(const graph_value *value, const char *name);

@@ -72,7 +72,7 @@ int main(int argc, char **argv)
             break;
         case 't':
             tolerance = strtod(optarg, &end);
-            if (*end || !(tolerance >= 0))
+            if (end == optarg || *end || !(tolerance >= 0))
                 return usage("--tolerance is a number >= 0");
             break;
         case 'h':

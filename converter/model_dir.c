@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "json.h"
+
 /* The file `name` in the ONNX file's folder, or in the one above if that folder is onnx/. */
 static bool find_beside(const model_dir *dir, const char *name, char path[4096])
 {
@@ -32,9 +34,9 @@ static bool read_json(const model_dir *dir, const char *name, cJSON **json, faul
         return true;
     if (!file_open(path, &file, fault))
         return false;
-    *json = file.data ? cJSON_ParseWithLength((const char *)file.data, file.n_bytes) : NULL;
+    *json = json_object(path, file.data, file.n_bytes, fault);
     file_close(&file);
-    return cJSON_IsObject(*json) || fault_set(fault, "%s: is no JSON object", path);
+    return *json != NULL;
 }
 
 static bool find_onnx(const char *path, model_dir *dir, fault *fault)

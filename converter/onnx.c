@@ -4,7 +4,8 @@
  * directory and inside its file.
  *
  * protobuf-c reads nested messages by recursion, without a limit: a file of a few hundred thousand
- * subgraphs in each other would end the stack. So nesting is measured first, without recursion.
+ * subgraphs or types in each other would end the stack. So nesting is measured first, without
+ * recursion.
  */
 #include "onnx.h"
 
@@ -16,7 +17,7 @@
 
 /* ------------------------------------------------------------------------------ wire format -- */
 
-#define MAX_NESTING 32
+#define MAX_NESTING 64
 
 /* A varint at *at, which moves behind it. */
 static bool read_varint(const file *file, size_t *at, size_t end, uint64_t *value)
@@ -31,70 +32,77 @@ static bool read_varint(const file *file, size_t *at, size_t end, uint64_t *valu
     return false;
 }
 
-/*
- * Whether anything in the file could be nested deeper than MAX_NESTING. Which fields are messages
- * is not known without the schema, so every length-delimited field that itself reads as a
- * sequence of fields is taken for one; that over-estimates, and weights may look like anything, so
- * only fields on the path that can recur count: graph = 7 of a model, node = 1 of a graph,
- * attribute = 5 of a node, g = 6 and graphs = 11 of an attribute.
- */
-static bool too_nested(const file *file)
+/* The bytes of one field behind its key, by wire type; false if there are not so many. */
+static bool read_field_bytes(const file *file, size_t *at, size_t end, unsigned wire_type,
+                             uint64_t *n_bytes)
 {
-    enum { MODEL, GRAPH, NODE, ATTRIBUTE };
+    uint64_t number;
+    *n_bytes = wire_type == 1 ? 8 : wire_type == 5 ? 4 : 0;
+    if (wire_type == 0)
+        return read_varint(file, at, end, &number);
+    if (wire_type == 2 && !read_varint(file, at, end, n_bytes))
+        return false;
+    return wire_type != 3 && wire_type != 4 && wire_type < 6 && *n_bytes <= end - *at;
+}
+
+/* Whether messages stand in each other deeper than MAX_NESTING. What is malformed is left for
+ * protobuf-c to find: it reads in the same order, and comes no further than this. */
+static bool is_too_nested(const file *file)
+{
     struct {
         size_t end;
-        int kind;
-    } stack[4 * MAX_NESTING];
+        const ProtobufCMessageDescriptor *type;
+    } open[MAX_NESTING] = {{file->n_bytes, &onnx__model_proto__descriptor}};
     size_t depth = 0, at = 0;
-    stack[0].end = file->n_bytes;
-    stack[0].kind = MODEL;
     for (;;) {
-        while (at >= stack[depth].end) {
-            if (depth == 0)
+        while (at == open[depth].end)
+            if (depth-- == 0)
                 return false;
-            depth--;
-        }
-        size_t end = stack[depth].end;
-        uint64_t key, length;
-        if (!read_varint(file, &at, end, &key))
-            return false; /* malformed: protobuf-c will say so */
-        switch (key & 7) {
-        case 0:
-            if (!read_varint(file, &at, end, &length))
-                return false;
-            continue;
-        case 1:
-            at += 8;
-            continue;
-        case 5:
-            at += 4;
-            continue;
-        case 2:
-            break;
-        default:
+        uint64_t key, n_bytes;
+        if (!read_varint(file, &at, open[depth].end, &key) ||
+            !read_field_bytes(file, &at, open[depth].end, key & 7, &n_bytes))
             return false;
-        }
-        if (!read_varint(file, &at, end, &length) || length > end - at)
-            return false;
-        uint64_t field = key >> 3;
-        int kind = stack[depth].kind, inner = -1;
-        if (kind == MODEL && field == 7)
-            inner = GRAPH;
-        else if (kind == GRAPH && field == 1)
-            inner = NODE;
-        else if (kind == NODE && field == 5)
-            inner = ATTRIBUTE;
-        else if (kind == ATTRIBUTE && (field == 6 || field == 11))
-            inner = GRAPH;
-        if (inner < 0) {
-            at += length;
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field(open[depth].type, (unsigned)(key >> 3));
+        if ((key & 7) != 2 || !field || field->type != PROTOBUF_C_TYPE_MESSAGE) {
+            at += n_bytes;
             continue;
         }
-        if (++depth == sizeof stack / sizeof *stack)
+        if (++depth == MAX_NESTING)
             return true;
-        stack[depth].end = at + length;
-        stack[depth].kind = inner;
+        open[depth].end = at + n_bytes;
+        open[depth].type = field->descriptor;
     }
+}
+
+/*
+ * Makes texts that the file leaves out empty ones, in this message and all within it: protobuf-c
+ * leaves them NULL, and there is hardly one that no reader looks at. False if memory is short.
+ */
+static bool fill_texts(ProtobufCMessage *message)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i];
+        char *place = (char *)message + field->offset;
+        bool is_list = field->label == PROTOBUF_C_LABEL_REPEATED;
+        if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+            continue; /* another member may lie there; none is read */
+        if (field->type == PROTOBUF_C_TYPE_STRING && !is_list) {
+            char **text = (char **)place;
+            if (!*text && !(*text = calloc(1, 1)))
+                return false;
+        } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+            ProtobufCMessage **list =
+                is_list ? *(ProtobufCMessage ***)place : (ProtobufCMessage **)place;
+            size_t n =
+                is_list ? *(size_t *)((char *)message + field->quantifier_offset) : *list != NULL;
+            for (size_t k = 0; k < n; k++)
+                if (!fill_texts(list[k]))
+                    return false;
+        }
+    }
+    return true;
 }
 
 bool onnx_open(const char *path, onnx_model *model, fault *fault)
@@ -107,12 +115,15 @@ bool onnx_open(const char *path, onnx_model *model, fault *fault)
         return false;
     if (model->file.n_bytes == 0)
         return fault_set(fault, "%s: is empty", path);
-    if (too_nested(&model->file))
-        return fault_set(fault, "%s: subgraphs are nested more than %d deep", path, MAX_NESTING);
+    if (is_too_nested(&model->file))
+        return fault_set(fault, "%s: subgraphs or types are nested %d messages deep or more", path,
+                         MAX_NESTING);
     model->proto = onnx__model_proto__unpack(NULL, model->file.n_bytes, model->file.data);
     if (!model->proto)
         return fault_set(fault, "%s: is no ONNX file, or is cut off (protobuf cannot read it)",
                          path);
+    if (!fill_texts(&model->proto->base))
+        return fault_set(fault, "%s: out of memory", path);
     if (!model->proto->graph || model->proto->graph->n_node == 0)
         return fault_set(fault, "%s: is no ONNX model: it has no graph", path);
     /* Required by the format, and what exporters write last: without it the file is cut off. */
@@ -238,9 +249,8 @@ static bool read_external(onnx_model *model, const Onnx__TensorProto *proto, uin
 bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_tensor *tensor,
                       fault *fault)
 {
-    *tensor = (onnx_tensor){.name = proto->name ? proto->name : "",
-                            .type = (Onnx__TensorProto__DataType)proto->data_type,
-                            .count = 1};
+    *tensor = (onnx_tensor){
+        .name = proto->name, .type = (Onnx__TensorProto__DataType)proto->data_type, .count = 1};
     size_t size = element_bytes(tensor->type);
     if (size == 0)
         return fault_set(fault, "tensor '%s': data type %d is not supported", tensor->name,

@@ -437,7 +437,7 @@ static bool match_scores(reader *reader, const graph_value *value, attention *at
     double scale = product.coefficient;
     const graph_value *q = input(reader, product.factors[0], 0);
     const graph_value *k = input(reader, product.factors[0], 1);
-    if (!q || !k || !match_side(reader, q, false, &scale, &attention->query, n_heads) ||
+    if (!match_side(reader, q, false, &scale, &attention->query, n_heads) ||
         !match_side(reader, k, true, &scale, &attention->key, n_heads))
         return false;
     double dim = (double)attention->query.n_out / *n_heads;
@@ -757,6 +757,9 @@ static bool read_outputs(reader *reader, heads_match *heads)
         const graph_value *value = graph_find(reader->graph, name);
         if (!value)
             return fault_set(reader->fault, "nothing makes the graph's output '%s'", name);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(name, proto->output[k]->name) == 0)
+                return fault_set(reader->fault, "the graph lists its output '%s' twice", name);
         bert_output_entry *entry = &weights->outputs[weights->n_outputs++];
         entry->onnx = name;
         if (!read_output(reader, graph_bare(reader->graph, value), heads, &entry->output))
@@ -783,6 +786,17 @@ static bool read_encoder(reader *reader, const graph_value *value, layer_match *
         value = layer->input;
     }
     return mismatch(reader, value, "fewer layers");
+}
+
+/* Whether a tensor of the embeddings is as wide as the word embeddings. */
+static bool check_width(const reader *reader, const onnx_tensor *tensor, uint64_t width)
+{
+    uint64_t got = tensor->dims[tensor->rank - 1];
+    return got == width ||
+           fault_set(reader->fault,
+                     "tensor '%s' of the embeddings is %llu wide, the word "
+                     "embeddings are %llu wide",
+                     tensor->name, (unsigned long long)got, (unsigned long long)width);
 }
 
 static bool set_config(reader *reader, const heads_match *heads, const layer_match *layers,
@@ -819,9 +833,11 @@ static bool set_config(reader *reader, const heads_match *heads, const layer_mat
     if (heads->has_classifier)
         config->head = BERT_HEAD_SEQUENCE_CLASSIFICATION;
 
-    if (embeddings->position->dims[1] != hidden || (types && types->dims[1] != hidden) ||
-        embeddings->norm.weight->count != hidden || embeddings->norm.bias->count != hidden)
-        return fault_set(reader->fault, "the embeddings have different widths");
+    if (!check_width(reader, embeddings->position, hidden) ||
+        (types && !check_width(reader, types, hidden)) ||
+        !check_width(reader, embeddings->norm.weight, hidden) ||
+        !check_width(reader, embeddings->norm.bias, hidden))
+        return false;
     if ((heads->has_pooler && (heads->pooler.n_in != hidden || heads->pooler.n_out != hidden)) ||
         (heads->has_classifier && heads->classifier.n_in != hidden))
         return fault_set(reader->fault,
@@ -871,7 +887,7 @@ bool read_bert(const graph *graph, bert_weights *weights, fault *fault)
     if (!ok && reader.mismatch) {
         const Onnx__NodeProto *node = reader.mismatch->node;
         fault_set(fault, "%s '%s' (%s%s): expected %s", node ? "node" : "value",
-                  node && node->name[0] ? node->name : reader.mismatch->name, node ? "op " : "",
+                  node ? graph_node_name(node) : reader.mismatch->name, node ? "op " : "",
                   node ? node->op_type : "made by no node", reader.expected);
     }
     return ok || fault_set(fault, "the graph is not one of an encoder that can be read");

@@ -2,9 +2,11 @@
  * safetensors_read.c - the reading half of safetensors.h. Every rule of the format is checked
  * before anything is believed: the file may come from anywhere.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "safetensors.h"
 
 #define MAX_HEADER_BYTES (32u << 20)
@@ -104,8 +106,9 @@ static bool read_entries(const char *path, safetensors *model, fault *fault)
 static bool check_chunks(const char *path, const safetensors *model, fault *fault)
 {
     const char *expected = safetensors_metadata(model, "chunk_sha256");
-    long chunk_bytes = strtol(safetensors_metadata(model, "chunk_bytes"), NULL, 10);
-    if (chunk_bytes < 1024 || chunk_bytes > 1 << 26)
+    char *end;
+    long chunk_bytes = strtol(safetensors_metadata(model, "chunk_bytes"), &end, 10);
+    if (*end || chunk_bytes < 1024 || chunk_bytes > 1 << 26)
         return fault_set(fault, "%s: chunk_bytes is '%s'", path,
                          safetensors_metadata(model, "chunk_bytes"));
     for (size_t at = 0; at < model->data_bytes; at += (size_t)chunk_bytes) {
@@ -125,6 +128,43 @@ static bool check_chunks(const char *path, const safetensors *model, fault *faul
     return true;
 }
 
+/* An object of the file's JSON, in which no key stands twice. */
+static cJSON *read_object(const char *path, const char *what, const void *text, size_t n_bytes,
+                          fault *fault)
+{
+    char place[4096 + 32];
+    snprintf(place, sizeof place, "%s: its %s", path, what);
+    cJSON *json = json_object(place, text, n_bytes, fault);
+    const char *repeated = json_repeated_key(json);
+    if (!repeated)
+        return json;
+    fault_set(fault, "%s: has the key '%s' twice", place, repeated);
+    cJSON_Delete(json);
+    return NULL;
+}
+
+static bool read_header(const char *path, safetensors *model, size_t n_bytes, fault *fault)
+{
+    model->header = read_object(path, "header", model->file.data + 8, n_bytes, fault);
+    if (!model->header)
+        return false;
+    model->metadata = cJSON_GetObjectItemCaseSensitive(model->header, "__metadata__");
+    const cJSON *item;
+    cJSON_ArrayForEach(item, model->metadata)
+    {
+        if (!cJSON_IsObject(model->metadata) || !cJSON_IsString(item))
+            return fault_set(fault, "%s: its __metadata__ is no object of texts", path);
+    }
+    if (strcmp(safetensors_metadata(model, "format"), "bert-wasm") != 0)
+        return fault_set(fault, "%s: a safetensors file, but not one of bert-convert", path);
+    if (strcmp(safetensors_metadata(model, "format_version"), SAFETENSORS_FORMAT_VERSION) != 0)
+        return fault_set(fault, "%s: format version %s; this program reads %s", path,
+                         safetensors_metadata(model, "format_version"), SAFETENSORS_FORMAT_VERSION);
+    const char *config = safetensors_metadata(model, "config");
+    model->config = read_object(path, "config", config, strlen(config), fault);
+    return model->config != NULL;
+}
+
 bool safetensors_open(const char *path, safetensors *model, fault *fault)
 {
     *model = (safetensors){0};
@@ -142,19 +182,8 @@ bool safetensors_open(const char *path, safetensors *model, fault *fault)
         return fault_set(fault, "%s: is cut off in its header", path);
     model->data = file->data + 8 + n_header;
     model->data_bytes = file->n_bytes - 8 - n_header;
-    model->header = cJSON_ParseWithLength((const char *)file->data + 8, n_header);
-    if (!cJSON_IsObject(model->header))
-        return fault_set(fault, "%s: its header is no JSON object", path);
-    model->metadata = cJSON_GetObjectItemCaseSensitive(model->header, "__metadata__");
-    if (strcmp(safetensors_metadata(model, "format"), "bert-wasm") != 0)
-        return fault_set(fault, "%s: a safetensors file, but not one of bert-convert", path);
-    if (strcmp(safetensors_metadata(model, "format_version"), SAFETENSORS_FORMAT_VERSION) != 0)
-        return fault_set(fault, "%s: format version %s; this program reads %s", path,
-                         safetensors_metadata(model, "format_version"), SAFETENSORS_FORMAT_VERSION);
-    model->config = cJSON_Parse(safetensors_metadata(model, "config"));
-    if (!cJSON_IsObject(model->config))
-        return fault_set(fault, "%s: its config is no JSON object", path);
-    return read_entries(path, model, fault) && check_chunks(path, model, fault);
+    return read_header(path, model, n_header, fault) && read_entries(path, model, fault) &&
+           check_chunks(path, model, fault);
 }
 
 void safetensors_close(safetensors *model)

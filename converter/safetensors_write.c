@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "safetensors.h"
 
 struct safetensors_writer {
@@ -42,6 +43,14 @@ safetensors_writer *safetensors_create(const char *path, fault *fault)
         return NULL;
     }
     strcpy(writer->path, path);
+    writer->descriptor = -1;
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        /* Renaming would put a file in the place of a device. */
+        fault_set(fault, "%s: cannot be written: is no regular file", path);
+        safetensors_abandon(writer);
+        return NULL;
+    }
     snprintf(writer->temporary, sizeof writer->temporary, "%s.tmp-XXXXXX", path);
     writer->header = cJSON_CreateObject();
     writer->hash = EVP_MD_CTX_new();
@@ -136,11 +145,14 @@ bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault *
     char *text = header_text(writer);
     if (!text)
         return fault_set(fault, "out of memory");
+    bool is_text = json_is_text(text, strlen(text));
     writer->header_bytes =
         (8 + strlen(text) + BERT_ALIGNMENT - 1) / BERT_ALIGNMENT * BERT_ALIGNMENT;
     free(text);
     EVP_DigestInit_ex(writer->hash, EVP_sha256(), NULL);
-    return true;
+    return is_text || fault_set(fault, "the model's name, revision or an output's name is no valid "
+                                       "UTF-8: give others by --name and --revision, or rename the "
+                                       "graph's outputs");
 }
 
 static void end_chunk(safetensors_writer *writer)

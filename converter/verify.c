@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "convert.h"
+#include "json.h"
 #include "safetensors.h"
 
 typedef struct engine {
@@ -133,17 +134,55 @@ static void free_case(padded_case *one)
     *one = (padded_case){0};
 }
 
-static double cell(const cJSON *matrix, int row, int column, double fallback)
+/* Whole numbers of [n_rows, width]. A matrix that is not there has `fallback` everywhere. */
+static bool read_matrix(const cJSON *matrix, const padded_case *one, uint32_t fallback,
+                        uint32_t *cells)
 {
-    const cJSON *item = cJSON_GetArrayItem(cJSON_GetArrayItem(matrix, row), column);
-    return cJSON_IsNumber(item) ? item->valuedouble : fallback;
+    for (size_t i = 0; !matrix && i < (size_t)one->n_rows * one->width; i++)
+        cells[i] = fallback;
+    if (!matrix)
+        return true;
+    const cJSON *row, *item;
+    if (!cJSON_IsArray(matrix) || (uint32_t)cJSON_GetArraySize(matrix) != one->n_rows)
+        return false;
+    cJSON_ArrayForEach(row, matrix)
+    {
+        if (!cJSON_IsArray(row) || (uint32_t)cJSON_GetArraySize(row) != one->width)
+            return false;
+        cJSON_ArrayForEach(item, row)
+        {
+            double number = cJSON_IsNumber(item) ? item->valuedouble : -1;
+            if (!(number >= 0 && number <= UINT32_MAX) || number != floor(number))
+                return false;
+            *cells++ = (uint32_t)number;
+        }
+    }
+    return true;
+}
+
+/* Leaves out the tokens whose mask is 0. False if the mask has anything but 0 and 1. */
+static bool apply_mask(padded_case *one, const uint32_t *mask)
+{
+    for (uint32_t r = 0, i = 0; r < one->n_rows; r++) {
+        for (uint32_t c = 0; c < one->width; c++, i++) {
+            if (mask[i] > 1)
+                return false;
+            if (mask[i] == 0)
+                continue;
+            one->ids[one->n_tokens] = one->ids[i];
+            one->types[one->n_tokens] = one->types[i];
+            one->positions[one->n_tokens++] = c;
+            one->lengths[r]++;
+        }
+    }
+    return true;
 }
 
 static bool read_case(const cJSON *json, const char *path, padded_case *one, fault *fault)
 {
     const cJSON *ids = cJSON_GetObjectItemCaseSensitive(json, "input_ids");
-    const cJSON *mask = cJSON_GetObjectItemCaseSensitive(json, "attention_mask");
     const cJSON *types = cJSON_GetObjectItemCaseSensitive(json, "token_type_ids");
+    const cJSON *mask = cJSON_GetObjectItemCaseSensitive(json, "attention_mask");
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(json, "name");
     int n_rows = cJSON_GetArraySize(ids);
     int width = n_rows ? cJSON_GetArraySize(cJSON_GetArrayItem(ids, 0)) : 0;
@@ -151,30 +190,25 @@ static bool read_case(const cJSON *json, const char *path, padded_case *one, fau
                          .n_rows = (uint32_t)n_rows,
                          .width = (uint32_t)width};
     if (width == 0 || (int64_t)n_rows * width > MAX_CASE_TOKENS)
-        return fault_set(fault, "%s: case '%s' has no input_ids of [batch, length]", path,
-                         one->name);
+        return fault_set(fault, "%s: case '%s' has no input_ids of [batch, length], at most %d",
+                         path, one->name, MAX_CASE_TOKENS);
     size_t n = (size_t)n_rows * (size_t)width;
+    uint32_t *mask_cells = calloc(n, sizeof(uint32_t));
     one->lengths = calloc((size_t)n_rows, sizeof(uint32_t));
     one->ids = calloc(n, sizeof(uint32_t));
     one->types = calloc(n, sizeof(uint32_t));
     one->positions = calloc(n, sizeof(uint32_t));
-    if (!one->lengths || !one->ids || !one->types || !one->positions)
-        return fault_set(fault, "%s: out of memory", path);
-    for (int r = 0; r < n_rows; r++) {
-        for (int c = 0; c < width; c++) {
-            double id = cell(ids, r, c, -1), type = cell(types, r, c, 0);
-            if (!(id >= 0 && id < 0x1p32) || !(type >= 0 && type < 0x1p32))
-                return fault_set(fault, "%s: case '%s' has a bad id or type at [%d, %d]", path,
-                                 one->name, r, c);
-            if (cell(mask, r, c, 1) == 0)
-                continue;
-            one->ids[one->n_tokens] = (uint32_t)id;
-            one->types[one->n_tokens] = (uint32_t)type;
-            one->positions[one->n_tokens++] = (uint32_t)c;
-            one->lengths[r]++;
-        }
-    }
-    return true;
+    bool ok = true;
+    if (!mask_cells || !one->lengths || !one->ids || !one->types || !one->positions)
+        ok = fault_set(fault, "%s: out of memory", path);
+    else if (!read_matrix(ids, one, 0, one->ids) || !read_matrix(types, one, 0, one->types) ||
+             !read_matrix(mask, one, 1, mask_cells) || !apply_mask(one, mask_cells))
+        ok = fault_set(fault,
+                       "%s: case '%s': input_ids, token_type_ids and attention_mask must be lists "
+                       "of %d lists of %d whole numbers, the mask's 0 or 1",
+                       path, one->name, n_rows, width);
+    free(mask_cells);
+    return ok;
 }
 
 /* The largest error and the largest expected number. */
@@ -196,10 +230,12 @@ static bool compare(const float *got, const cJSON **want, comparison *result)
     return true;
 }
 
-static void skip(const cJSON **want, size_t n)
+/* False if there are not so many. */
+static bool skip(const cJSON **want, size_t n)
 {
-    while (n-- && *want)
+    for (; n && *want; n--)
         *want = (*want)->next;
+    return n == 0;
 }
 
 /* Expected numbers of [n_rows, width, n_columns], of which only tokens that are there have a row.
@@ -212,7 +248,8 @@ static bool compare_tokens(const padded_case *one, const float *got, const cJSON
         uint32_t end = token + one->lengths[r];
         for (uint32_t c = 0; c < one->width; c++) {
             if (token == end || one->positions[token] != c) {
-                skip(&want, n_columns);
+                if (!skip(&want, n_columns))
+                    return false;
                 continue;
             }
             for (uint32_t i = 0; i < n_columns; i++)
@@ -221,7 +258,7 @@ static bool compare_tokens(const padded_case *one, const float *got, const cJSON
             token++;
         }
     }
-    return true;
+    return !want; /* no number is left over */
 }
 
 static bool compare_all(const float *got, const cJSON *want, size_t n, comparison *result)
@@ -229,7 +266,7 @@ static bool compare_all(const float *got, const cJSON *want, size_t n, compariso
     while (n--)
         if (!compare(got++, &want, result))
             return false;
-    return true;
+    return !want;
 }
 
 /* Expected probabilities of [n_rows, n_heads, width, width]; got: [heads, n, n] a sequence. */
@@ -243,17 +280,16 @@ static bool compare_attentions(const padded_case *one, const float *got, const c
             for (uint32_t i = 0, row = 0; row < one->width; row++) {
                 bool is_row = i < n && positions[i] == row;
                 for (uint32_t k = 0, column = 0; column < one->width; column++) {
-                    if (!is_row || k == n || positions[k] != column) {
-                        skip(&want, 1);
-                    } else if (k++, !compare(got++, &want, result)) {
+                    bool is_there = is_row && k < n && positions[k] == column;
+                    k += is_there;
+                    if (!(is_there ? compare(got++, &want, result) : skip(&want, 1)))
                         return false;
-                    }
                 }
                 i += is_row;
             }
         }
     }
-    return true;
+    return !want;
 }
 
 /* Runs the case for one output; *data is freed by the caller. */
@@ -313,8 +349,10 @@ static bool verify_output(engine *engine, const padded_case *one, bert_output ou
                          &result);
     free(data);
     if (!ok)
-        return fault_set(fault, "case '%s': '%s' has fewer numbers than the model gives", one->name,
-                         name);
+        return fault_set(fault,
+                         "%s: case '%s': '%s' needs a \"data\" of as many numbers as the model "
+                         "gives",
+                         path, one->name, name);
     *all_ok &= report(one, name, &result, tolerance);
     return true;
 }
@@ -325,6 +363,8 @@ static bool verify_case(engine *engine, const cJSON *json, const cJSON *names, d
     padded_case one;
     bool ok = read_case(json, path, &one, fault);
     const cJSON *tensor, *expected = cJSON_GetObjectItemCaseSensitive(json, "outputs");
+    if (ok && (!cJSON_IsObject(expected) || !expected->child))
+        ok = fault_set(fault, "%s: case '%s' has no object of outputs", path, one.name);
     cJSON_ArrayForEach(tensor, expected)
     {
         const cJSON *kind = cJSON_GetObjectItemCaseSensitive(names, tensor->string);
@@ -356,7 +396,7 @@ static bool verify_trace(engine *engine, const cJSON *trace, const cJSON *cases,
     }
     padded_case one = {0};
     if (!json)
-        return fault_set(fault, "%s: the trace is of no case", path);
+        return fault_set(fault, "%s: the trace's case is the name of none", path);
     if (!read_case(json, path, &one, fault)) {
         free_case(&one);
         return false;
@@ -369,24 +409,30 @@ static bool verify_trace(engine *engine, const cJSON *trace, const cJSON *cases,
     bool ok = run(engine, &one, BERT_OUTPUT_HIDDEN_STATES, &states, path, fault) &&
               run(engine, &one, BERT_OUTPUT_ATTENTIONS, &attentions, path, fault);
     comparison of_states = {0}, of_attentions = {0};
-    const cJSON *expected = cJSON_GetObjectItemCaseSensitive(trace, "hidden_states");
-    for (uint32_t i = 0; ok && expected && i <= config->n_layers; i++)
+    const cJSON *layers = cJSON_GetObjectItemCaseSensitive(trace, "hidden_states");
+    const cJSON *probabilities = cJSON_GetObjectItemCaseSensitive(trace, "attentions");
+    ok = ok && cJSON_GetArraySize(layers) == (int)config->n_layers + 1 &&
+         cJSON_GetArraySize(probabilities) == (int)config->n_layers;
+    for (uint32_t i = 0; ok && i <= config->n_layers; i++)
         ok = compare_tokens(&one, states + i * per_layer,
-                            first_number(cJSON_GetArrayItem(expected, (int)i)), config->hidden_size,
+                            first_number(cJSON_GetArrayItem(layers, (int)i)), config->hidden_size,
                             &of_states);
-    if (ok && expected)
-        *all_ok &= report(&one, "hidden_states", &of_states, tolerance);
-    expected = cJSON_GetObjectItemCaseSensitive(trace, "attentions");
-    for (uint32_t i = 0; ok && expected && i < config->n_layers; i++)
+    for (uint32_t i = 0; ok && i < config->n_layers; i++)
         ok = compare_attentions(&one, attentions + i * maps,
-                                first_number(cJSON_GetArrayItem(expected, (int)i)), config->n_heads,
-                                &of_attentions);
-    if (ok && expected)
+                                first_number(cJSON_GetArrayItem(probabilities, (int)i)),
+                                config->n_heads, &of_attentions);
+    if (ok) {
+        *all_ok &= report(&one, "hidden_states", &of_states, tolerance);
         *all_ok &= report(&one, "attentions", &of_attentions, tolerance);
+    }
     free(states);
     free(attentions);
     free_case(&one);
-    return ok || fault_set(fault, "%s: the trace has fewer numbers than the model gives", path);
+    return ok ||
+           fault_set(fault,
+                     "%s: the trace needs hidden_states of %u layers and one more, attentions "
+                     "of %u, and as many numbers as the model gives",
+                     path, config->n_layers, config->n_layers);
 }
 
 bool verify(const char *golden, const char *path, double tolerance, fault *fault)
@@ -395,12 +441,12 @@ bool verify(const char *golden, const char *path, double tolerance, fault *fault
     engine engine = {0};
     cJSON *json = NULL;
     bool all_ok = true, ok = file_open(golden, &file, fault);
-    if (ok && file.data)
-        json = cJSON_ParseWithLength((const char *)file.data, file.n_bytes);
+    if (ok)
+        ok = (json = json_object(golden, file.data, file.n_bytes, fault)) != NULL;
     const cJSON *cases = cJSON_GetObjectItemCaseSensitive(json, "cases"), *one;
     const cJSON *trace = cJSON_GetObjectItemCaseSensitive(json, "trace");
-    if (ok && cJSON_GetArraySize(cases) == 0)
-        ok = fault_set(fault, "%s: is no golden.json: it has no cases", golden);
+    if (ok && (!cJSON_IsArray(cases) || !cases->child))
+        ok = fault_set(fault, "%s: is no golden.json: it has no list of cases", golden);
     ok = ok && open_engine(&engine, path, MAX_CASE_TOKENS, fault);
     const cJSON *names = cJSON_GetObjectItemCaseSensitive(engine.file.config, "outputs");
     cJSON_ArrayForEach(one, cases) ok =

@@ -306,14 +306,17 @@ test('q8 is the default, symmetric per column and per row, and as near as roundi
         const exact = floats(converted['bert-seqcls5-odd'].tensors[name]);
         const integers = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
         const largest = new Int32Array(scale.length);
+        const is_zero = Array(scale.length).fill(true);
         integers.forEach((integer, i) => {
             const column = shape.length === 3 ? Math.floor(i / 8 / shape[1]) * 8 + i % 8 : Math.floor(i / shape[1]);
             if (column >= scale.length) return assert.equal(integer, 0, `${name}: columns past the last are zeros`);
             largest[column] = Math.max(largest[column], Math.abs(integer));
+            is_zero[column] &&= exact[i] === 0;
             const error = Math.abs(integer * scale[column] - exact[i]);
             assert.ok(error <= scale[column] * 0.5001, `${name}[${i}] is ${error} off with a scale of ${scale[column]}`);
         });
-        assert.ok(largest.every((integer) => integer === 127), `${name} uses the whole range`);
+        // The row of the padding token is all zeros.
+        assert.ok(largest.every((integer, column) => integer === (is_zero[column] ? 0 : 127)), `${name} uses the whole range`);
     }
 });
 
@@ -656,6 +659,24 @@ test('graphs that are no graphs are refused, naming the culprit', () => {
         'no outputs': [(nodes, tensors, graph) => graph.set(OUTPUTS), /output/],
         'an If node': [(nodes) => nodes.push(node('If', 'my/If', ['input_ids'], ['z'], graphOf(new Message().set(2, 'g').bytes()))), /my\/If/],
         'subgraphs 20,000 deep': [(nodes) => nodes.push(node('If', 'my/If', ['input_ids'], ['z'], graphOf(nested))), /./],
+        'types 20,000 deep': [(nodes, tensors, graph) => {
+            let type = new Message();
+            for (let i = 0; i < 20000; i++) type = new Message().set(4, new Message().set(1, type.bytes()).bytes());
+            graph.set(INPUTS, ...graph.all(INPUTS), new Message().set(1, 'deep').set(2, type.bytes()).bytes());
+        }, /nested/],
+        'an output listed twice': [(nodes, tensors, graph) => graph.set(OUTPUTS, ...graph.all(OUTPUTS), ...graph.all(OUTPUTS)), /logits/],
+        'an output without a name': [(nodes, tensors, graph) => graph.set(OUTPUTS, ''), /output/],
+        'a tensor without a name': [(nodes, tensors) => tensors[3].set(TENSOR.name), SPOILT_TENSOR],
+        'an attribute without a name': [(nodes) => {
+            const [transpose] = nodesOf(nodes, 'Transpose', /layer\.0/);
+            transpose.set(NODE.attribute, ...transpose.all(NODE.attribute).map((bytes) => new Message(bytes).set(ATTRIBUTE.name).bytes()));
+        }, /Transpose/],
+        'a node without operator or name': [(nodes) => nodesOf(nodes, 'Softmax')[0].set(NODE.op).set(NODE.name), /layer\.0\/attention\/self\/Softmax/],
+        'an output whose name is no UTF-8': [(nodes, tensors, graph) => {
+            const [gemm] = nodesOf(nodes, 'Gemm', /classifier/);
+            gemm.set(NODE.output, Buffer.from([0x6c, 0xff]));
+            graph.set(OUTPUTS, ...graph.all(OUTPUTS).map((bytes) => new Message(bytes).set(1, Buffer.from([0x6c, 0xff])).bytes()));
+        }, /UTF-8/],
         'a node without an operator': [(nodes) => nodesOf(nodes, 'Softmax')[0].set(NODE.op), /Softmax/],
         'a node without inputs': [(nodes) => nodesOf(nodes, 'Softmax')[0].set(NODE.input), /Softmax/],
         'a node with one input too few': [(nodes) => { const n = nodesOf(nodes, 'MatMul')[0]; n.set(NODE.input, n.texts(NODE.input)[0]); }, /MatMul/],
@@ -750,7 +771,8 @@ test('an export with a flipped bit is refused or converted, never a crash', () =
 
 test('JSON beside the model that cannot be read is refused by name', () => {
     for (const file of ['config.json', 'tokenizer.json', 'tokenizer_config.json']) {
-        for (const text of ['', '{', '[]', '"text"', '{"a": 1} trailing', '{'.repeat(200000), '['.repeat(200000), Buffer.from([0xff, 0xfe, 0x7b])])
+        for (const text of ['', '{', '[]', '"text"', '{"a": 1} trailing', '{'.repeat(200000), '['.repeat(200000), Buffer.from([0xff, 0xfe, 0x7b]),
+            Buffer.from('{"a": "\xff"}', 'latin1'), Buffer.from('{"a": "\xed\xa0\x80"}', 'latin1'), '{"a": "line\nend\u0001"}', '{"a": 1}\0', '{"a": 1}\0{}', '{"a": 1,', '{"a": 1}'.repeat(2)])
             refuse(modelFolder('bert-seqcls', { [file]: text }), new RegExp(file.replace('.', '\\.')));
     }
 });
@@ -810,12 +832,13 @@ test('--inspect prints metadata, config and every tensor', () => {
     }
 });
 
-/** The bytes of a model file after `change(header)`, or with the text that it returns. */
+/** The bytes of a model file after `change(header)`, or with the text that it returns; padded as the format wants it. */
 function rewritten(path, change) {
     const file = readFileSync(path);
     const n = Number(file.readBigUInt64LE(0));
     const header = JSON.parse(file.toString('utf8', 8, 8 + n));
-    const text = Buffer.from(change(header) ?? JSON.stringify(header));
+    const unpadded = Buffer.from(change(header) ?? JSON.stringify(header));
+    const text = Buffer.concat([unpadded, Buffer.alloc(-(8 + unpadded.length) & 63, ' ')]);
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(text.length));
     return Buffer.concat([length, text, file.subarray(8 + n)]);
@@ -873,6 +896,12 @@ test('spoilt model files are refused by --inspect and --verify', () => {
         'chunks of nothing': (h) => { h.__metadata__.chunk_bytes = '0'; },
         'one hash too few': (h) => { h.__metadata__.chunk_sha256 = ''; },
         'a key twice': (h) => JSON.stringify(h).replace(`"${word}"`, `"embeddings.norm.weight":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"${word}"`),
+        'a key of the metadata twice': (h) => JSON.stringify(h).replace('"format":', '"format":"pt","format":'),
+        'a key of the config twice': (h) => { h.__metadata__.config = h.__metadata__.config.replace('"n_heads":', '"n_heads":2,"n_heads":'); },
+        'a config and more': (h) => { h.__metadata__.config += '}'; },
+        'chunks of a size that is no number': (h) => { h.__metadata__.chunk_bytes += ' apples'; },
+        'a NUL behind the JSON': (h) => `${JSON.stringify(h)}\0`,
+        'text that is no UTF-8': (h) => { h.__metadata__.name = '\x7fXX'; return Buffer.from(JSON.stringify(h).replace('\x7fXX', '\xc3\x28'), 'latin1'); },
         'a list': () => '[]',
         'no JSON': () => 'hello',
         'JSON and more': (h) => `${JSON.stringify(h)}x`,
@@ -883,7 +912,7 @@ test('spoilt model files are refused by --inspect and --verify', () => {
     // Sound as a file, but no model.
     const verify = (change) => {
         writeFileSync(spoilt, rewritten(path, change));
-        return run('--verify', fixture('bert-seqcls', 'golden.json'), spoilt);
+        return run('--verify', fixture('bert-seqcls', 'golden.json'), '--tolerance', '0.5', spoilt);
     };
     assert.equal(verify((h) => { h.__metadata__.name = 'sound'; }).status, 0, 'the rewriting itself spoils nothing');
     const encoder = (field, value) => (h) => {
@@ -919,6 +948,14 @@ test('--verify notices what differs, and says how much', () => {
     const trace = golden();
     trace.trace.attentions[1].data[3] += 0.01;
     assert.equal(verify(trace).status, 1, 'the trace is compared');
+    for (const change of [(t) => t.attentions.pop(), (t) => t.hidden_states.push(t.hidden_states[0]), (t) => { t.attentions = null; }, (t) => { t.case = 'other'; },
+        (t) => t.hidden_states[0].data.pop()]) {
+        const spoilt = golden();
+        change(spoilt.trace);
+        const { status, stderr } = verify(spoilt);
+        assert.equal(status, 1);
+        assert.match(stderr, /golden\.json: the trace/);
+    }
 
     // What stands at masked positions is not looked at.
     const masked = golden();
@@ -945,6 +982,13 @@ test('--verify refuses a golden.json that is none', () => {
         'a mask of zeros': (c) => { c.attention_mask[0].fill(0); },
         'an unknown token type': (c) => { c.token_type_ids[0][0] = 2; },
         'an output too short': (c) => { c.outputs.logits.data.pop(); },
+        'an output too long': (c) => { c.outputs.logits.data.push(0); },
+        'a mask of twos': (c) => { c.attention_mask[0].fill(2); },
+        'a mask of texts': (c) => { c.attention_mask[0].fill('1'); },
+        'a mask that is no list': (c) => { c.attention_mask = 1; },
+        'an id with a fraction': (c) => { c.input_ids[0][0] = 0.5; },
+        'types of more sequences': (c) => { c.token_type_ids.push(c.token_type_ids[0]); },
+        'no outputs': (c) => { c.outputs = {}; },
         'an output that is not the model\'s': (c) => { c.outputs = { other: c.outputs.logits }; },
         'outputs that are no object': (c) => { c.outputs = 1; },
         'an output that is no number': (c) => { c.outputs.logits.data[0] = null; },
@@ -975,6 +1019,7 @@ test('usage errors end with 2 and leave nothing', () => {
         [], [source], ['-o', out], [source, '-o'], [source, '-o', out, 'another'], [source, '-o', out, '--dtype', 'f64'], [source, '-o', out, '--dtype', ''],
         [source, '-o', out, '--unknown'], [source, '-o', out, '-x'], ['--inspect'], ['--inspect', out, out], ['--verify'], ['--verify', fixture('bert-seqcls', 'golden.json')],
         ['--verify', 'a', 'b', '--tolerance', 'much'], ['--verify', 'a', 'b', '--tolerance', '-1'], ['--verify', 'a', 'b', '--tolerance', 'nan'],
+        ['--verify', 'a', 'b', '--tolerance', ''],
     ]) {
         const { status, stderr } = run(...args);
         assert.equal(status, 2, `exit code ${status} for ${args.join(' ')}`);

@@ -1,0 +1,117 @@
+/** Instances in Chromium, a page and a browser profile each, and cold starts of whole pages. */
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+import { modelAddress } from './node.js';
+import { serve } from './server.js';
+
+/** @typedef {import('./node.js').Setting} Setting */
+/** @typedef {import('./models.js').Model} Model */
+
+const TIMEOUT = 300_000;
+
+const LIBRARIES = {
+    bert_wasm: '/dist/index.js',
+    onnxruntime_web: '/onnxruntime-web/ort.wasm.bundle.min.mjs',
+    transformers: '/transformers/transformers.min.js',
+};
+
+/** The build of onnxruntime-web that transformers.js asks its CDN for. */
+const TRANSFORMERS_WASM = {
+    mjs: '/transformers-wasm/ort-wasm-simd-threaded.asyncify.mjs',
+    wasm: '/transformers-wasm/ort-wasm-simd-threaded.asyncify.wasm',
+};
+
+/**
+ * @param {{dist: string, models: Model[]}} options
+ */
+export async function chromiumHost({ dist, models }) {
+    const { chromium } = await import('playwright-core');
+    const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+    if (!existsSync(executablePath)) throw new Error(`there is no Chromium at ${executablePath} (CHROMIUM)`);
+    const packages = join(import.meta.dirname, 'node_modules');
+    const server = await serve({
+        '/bench/': import.meta.dirname,
+        '/dist/': dist,
+        '/onnxruntime-web/': join(packages, 'onnxruntime-web/dist'),
+        '/transformers/': join(packages, '@huggingface/transformers/dist'),
+        '/transformers-wasm/': join(packages, '@huggingface/transformers/node_modules/onnxruntime-web/dist'),
+        ...Object.fromEntries(models.flatMap(({ name, directory, converted }) => [
+            [`/models/${name}/`, directory],
+            ['/converted/', join(converted.q8, '..')],
+        ])),
+    });
+    const browser = await chromium.launch({
+        executablePath,
+        args: [
+            '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+            '--disable-background-networking', '--disable-component-update', '--disable-sync',
+            '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+        ],
+    });
+
+    return {
+        version: browser.version(),
+
+        /**
+         * @param {Setting} setting
+         * @returns {Promise<import('./node.js').Handle>}
+         */
+        async start(setting) {
+            const { runtime, model, dtype, threads } = setting;
+            const context = await browser.newContext();
+            const page = await context.newPage();
+            page.setDefaultTimeout(TIMEOUT);
+            const call = (/** @type {string} */ name, /** @type {unknown[]} */ ...args) =>
+                /** @type {Promise<any>} */ (page.evaluate(
+                    // @ts-ignore: the page's
+                    ([name, args]) => globalThis.instance[name](...args), [name, args]));
+            try {
+                await page.goto(`${server.origin}/bench/instance.html`);
+                await page.waitForFunction('globalThis.instance');
+                await call('open', {
+                    runtime,
+                    dtype,
+                    threads,
+                    library: /** @type {Record<string, string>} */ (LIBRARIES)[runtime],
+                    model: modelAddress(setting, `/models/${model.name}`, `${server.origin}/converted/${basename(model.converted[dtype])}`),
+                    wasm: runtime === 'transformers' ? TRANSFORMERS_WASM : undefined,
+                });
+            } catch (error) {
+                await context.close();
+                throw new Error(/** @type {Error} */ (error).message.split('\n')[0].replace(/^page\.\w+: (Error: )?/, ''));
+            }
+            return {
+                prepare: (...args) => call('prepare', ...args),
+                measure: (...args) => call('measure', ...args),
+                close: () => context.close(),
+            };
+        },
+
+        /**
+         * From navigation to the first result on the page, in a fresh profile.
+         * @param {string} runtime  a page of pages/
+         * @param {Record<string, string>} parameters
+         * @returns {Promise<{ms: number, label: string, files: string[]}>} files: that were loaded
+         */
+        async coldStart(runtime, parameters) {
+            const context = await browser.newContext();
+            try {
+                const page = await context.newPage();
+                server.requested.clear();
+                const answered = page.waitForEvent('console', { predicate: (message) => message.text().startsWith('first result '), timeout: TIMEOUT });
+                const failed = new Promise((_, reject) => page.once('pageerror', reject));
+                await page.goto(`${server.origin}/bench/pages/${runtime}.html?${new URLSearchParams(parameters)}`, { waitUntil: 'commit' });
+                const [ms, label] = (await Promise.race([answered, failed])).text().slice('first result '.length).split(' ');
+                return { ms: Number(ms), label, files: [...server.requested] };
+            } finally {
+                await context.close();
+            }
+        },
+
+        async close() {
+            await browser.close();
+            server.close();
+        },
+    };
+}

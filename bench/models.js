@@ -1,0 +1,160 @@
+/**
+ * The models that everyone is measured with, made once and kept in ~/.cache/bert-wasm/bench
+ * ($XDG_CACHE_HOME): the ONNX files as people publish them, and ours converted from them.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..');
+const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'bert-wasm/bench');
+const PUBLISHED = resolve(ROOT, process.env.MODEL_ONNX ?? '../shared/models/sentiment-minilm-l6');
+const SENTENCES = resolve(ROOT, process.env.SENTENCES ?? '../shared/data/sst2-dev.tsv');
+
+/** Sizes of the models that are written with random weights. */
+const SIZES = {
+    minilm: { layers: 6, hidden: 384, heads: 12 },
+    'bert-base': { layers: 12, hidden: 768, heads: 12 },
+};
+
+/**
+ * @typedef {object} Model
+ * @property {string} name
+ * @property {string} directory  of model.onnx, model_quantized.onnx and config.json
+ * @property {{f32: string, q8: string}} converted  paths of ours
+ */
+
+/**
+ * MiniLM-L6: the published sentiment model, or without it the same with random weights.
+ * @param {{dist: string, converter: string, warn: (text: string) => void}} options
+ * @returns {Model}
+ */
+export function prepareMiniLm({ dist, converter, warn }) {
+    const is_published = existsSync(join(PUBLISHED, 'model.onnx')) && existsSync(join(PUBLISHED, 'model_quantized.onnx'));
+    if (is_published) return convert('minilm', PUBLISHED, converter);
+    warn(`no model.onnx and model_quantized.onnx in ${relative(PUBLISHED)} (MODEL_ONNX): MiniLM has random weights, so answers mean nothing`);
+    const directory = writeRandomModel('minilm');
+    const tokenizer = join(directory, 'tokenizer.json');
+    if (!existsSync(tokenizer)) {
+        writeFileSync(tokenizer, bundledTokenizer(join(dist, 'models/sentiment-minilm-l6-q8.safetensors')));
+        writeFileSync(join(directory, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class: 'BertTokenizer', do_lower_case: true, model_max_length: 512 }));
+    }
+    return convert('minilm', directory, converter);
+}
+
+/**
+ * BERT-base with random weights.
+ * @param {{converter: string}} options
+ * @returns {Model}
+ */
+export function prepareBertBase({ converter }) {
+    return convert('bert-base', writeRandomModel('bert-base'), converter);
+}
+
+/**
+ * @param {number} n
+ * @returns {string[]} the first `n` sentences of SST-2's development set; none without the file
+ */
+export function readSentences(n) {
+    if (!existsSync(SENTENCES)) return [];
+    const rows = readFileSync(SENTENCES, 'utf8').trimEnd().split('\n').slice(1);
+    return rows.slice(0, n).map((row) => row.split('\t')[0]);
+}
+
+/** Where they were looked for, for messages. */
+export const sentencesPath = relative(SENTENCES);
+
+/** @param {string} path */
+function relative(path) {
+    return path.startsWith(dirname(ROOT)) ? path.replace(dirname(ROOT), '..') : path;
+}
+
+/**
+ * Makes `target` unless it is newer than all that it is made from. An interrupted run leaves
+ * nothing behind that looks finished.
+ * @param {string} target
+ * @param {string[]} sources
+ * @param {(unfinished: string) => void} make
+ */
+function build(target, sources, make) {
+    const modified = (/** @type {string} */ path) => statSync(path).mtimeMs;
+    if (existsSync(target) && sources.every((source) => modified(source) <= modified(target))) return;
+    const unfinished = `${target}.unfinished`;
+    rmSync(unfinished, { recursive: true, force: true });
+    rmSync(target, { recursive: true, force: true });
+    mkdirSync(dirname(target), { recursive: true });
+    console.error(`bench: making ${target}`);
+    make(unfinished);
+    renameSync(unfinished, target);
+}
+
+/**
+ * @param {string} name
+ * @param {string} directory
+ * @param {string} converter
+ * @returns {Model}
+ */
+function convert(name, directory, converter) {
+    // Two folders may hold models of one name.
+    const origin = createHash('sha256').update(directory).digest('hex').slice(0, 8);
+    /** @param {'f32' | 'q8'} dtype */
+    const path = (dtype) => {
+        const target = join(CACHE, 'converted', `${name}-${origin}-${dtype}.safetensors`);
+        build(target, [converter, join(directory, 'model.onnx')], (unfinished) =>
+            execFileSync(converter, [directory, '-o', unfinished, '--dtype', dtype, '--name', name], { stdio: ['ignore', 'ignore', 'pipe'] }));
+        return target;
+    };
+    return { name, directory, converted: { f32: path('f32'), q8: path('q8') } };
+}
+
+/**
+ * @param {keyof typeof SIZES} name
+ * @returns {string} its folder
+ */
+function writeRandomModel(name) {
+    const script = join(import.meta.dirname, 'make_models.py');
+    const directory = join(CACHE, 'models', name);
+    build(directory, [script], (unfinished) => {
+        const sizes = Object.entries(SIZES[name]).flatMap(([option, value]) => [`--${option}`, String(value)]);
+        execFileSync(python(), [script, unfinished, ...sizes], { stdio: ['ignore', 'ignore', 'pipe'] });
+    });
+    return directory;
+}
+
+/** A Python with the packages of requirements.txt, in an environment of its own. */
+function python() {
+    const requirements = join(import.meta.dirname, 'requirements.txt');
+    const environment = join(CACHE, 'python');
+    const complete = join(environment, 'complete');
+    if (!existsSync(complete) || statSync(requirements).mtimeMs > statSync(complete).mtimeMs) {
+        console.error(`bench: installing Python packages into ${environment}`);
+        /** @type {import('node:child_process').ExecFileSyncOptions} */
+        const options = { stdio: ['ignore', 'ignore', 'pipe'] };
+        execFileSync('python3', ['-m', 'venv', '--clear', environment], options);
+        execFileSync(join(environment, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', requirements], options);
+        writeFileSync(complete, '');
+    }
+    return join(environment, 'bin/python');
+}
+
+/**
+ * tokenizer.json out of a converted model: the first tensor.
+ * @param {string} path
+ */
+function bundledTokenizer(path) {
+    const file = openSync(path, 'r');
+    try {
+        const read = (/** @type {number} */ position, /** @type {number} */ length) => {
+            const bytes = Buffer.alloc(length);
+            readSync(file, bytes, 0, length, position);
+            return bytes;
+        };
+        const header_bytes = Number(read(0, 8).readBigUInt64LE());
+        const [start, end] = JSON.parse(read(8, header_bytes).toString())['tokenizer.json'].data_offsets;
+        return read(8 + header_bytes + start, end - start);
+    } finally {
+        closeSync(file);
+    }
+}
