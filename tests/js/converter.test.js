@@ -128,8 +128,10 @@ function expectedTensors({ encoder }, dtype) {
     const norm = (name) => { add(`${name}.weight`, 'F32', hidden); add(`${name}.bias`, 'F32', hidden); };
     const scale = (name, type, n) => { if (type === 'I8') add(`${name}.scale`, 'F32', n); };
     const table = (name, type, rows) => { add(`${name}.weight`, type, rows, hidden); scale(name, type, rows); };
+    const smooth = (name, n_in) => { if (big === 'I8') add(`${name}.smooth`, 'F32', n_in); };
     const matrix = (name, n_in, n_out, type = big) => {
-        add(`${name}.weight`, type, Math.ceil(n_out / 8), n_in, 8);
+        if (type === 'I8') add(`${name}.weight`, type, Math.ceil(n_out / 8), 2 * Math.ceil(n_in / 8), 8, 4);
+        else add(`${name}.weight`, type, Math.ceil(n_out / 8), n_in, 8);
         scale(name, type, n_out);
         add(`${name}.bias`, 'F32', n_out);
     };
@@ -138,13 +140,18 @@ function expectedTensors({ encoder }, dtype) {
     if (encoder.n_token_types) table('embeddings.token_type', 'F32', encoder.n_token_types);
     norm('embeddings.norm');
     for (let i = 0; i < encoder.n_layers; i++) {
-        for (const name of ['query', 'key', 'value', 'output']) matrix(`layers.${i}.attention.${name}`, hidden, hidden);
+        smooth(`layers.${i}`, hidden);
+        for (const name of ['query', 'key', 'value']) matrix(`layers.${i}.attention.${name}`, hidden, hidden);
+        smooth(`layers.${i}.attention.output`, hidden);
+        matrix(`layers.${i}.attention.output`, hidden, hidden);
         norm(`layers.${i}.attention.norm`);
+        smooth(`layers.${i}.intermediate`, hidden);
         matrix(`layers.${i}.intermediate`, hidden, wide);
+        smooth(`layers.${i}.output`, wide);
         matrix(`layers.${i}.output`, wide, hidden);
         norm(`layers.${i}.output.norm`);
     }
-    if (encoder.pooler_activation !== 'none') matrix('pooler', hidden, hidden);
+    if (encoder.pooler_activation !== 'none') matrix('pooler', hidden, hidden, big === 'I8' ? 'F16' : big);
     if (encoder.head !== 'none') matrix('classifier', hidden, encoder.n_labels, 'F32');
     return list;
 }
@@ -300,23 +307,34 @@ test('q8 is the default, symmetric per column and per row, and as near as roundi
     const { tensors, metadata } = readModel(convert(fixture('bert-seqcls5-odd')).path);
     assert.equal(metadata.dtype, 'q8');
     const floats = ({ bytes }) => new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+    /** The factors by which a matrix's inputs are multiplied: query, key and value share the layer's. */
+    const smoothOf = (name) => floats(tensors[name.replace(/(\.attention\.(query|key|value))?\.weight$/, '.smooth')]);
     for (const [name, { dtype, shape, bytes }] of Object.entries(tensors)) {
         if (dtype !== 'I8') continue;
         const scale = floats(tensors[name.replace('.weight', '.scale')]);
         const exact = floats(converted['bert-seqcls5-odd'].tensors[name]);
         const integers = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
         const largest = new Int32Array(scale.length);
+        const is_matrix = shape.length === 4, smooth = is_matrix ? smoothOf(name) : null;
         const is_zero = Array(scale.length).fill(true);
         integers.forEach((integer, i) => {
-            const column = shape.length === 3 ? Math.floor(i / 8 / shape[1]) * 8 + i % 8 : Math.floor(i / shape[1]);
-            if (column >= scale.length) return assert.equal(integer, 0, `${name}: columns past the last are zeros`);
+            const quads = shape[1];
+            const input = is_matrix ? Math.floor(i / 32) % quads * 4 + i % 4 : 0;
+            const column = is_matrix ? Math.floor(i / 32 / quads) * 8 + Math.floor(i / 4) % 8 : Math.floor(i / shape[1]);
+            if (column >= scale.length || (is_matrix && input >= smooth.length)) {
+                return assert.equal(integer, 0, `${name}: what lies past the last input and column is zero`);
+            }
+            const weight = is_matrix
+                ? exact[(Math.floor(column / 8) * smooth.length + input) * 8 + column % 8] / smooth[input]
+                : exact[i];
             largest[column] = Math.max(largest[column], Math.abs(integer));
-            is_zero[column] &&= exact[i] === 0;
-            const error = Math.abs(integer * scale[column] - exact[i]);
+            is_zero[column] &&= weight === 0;
+            const error = Math.abs(integer * scale[column] - weight);
             assert.ok(error <= scale[column] * 0.5001, `${name}[${i}] is ${error} off with a scale of ${scale[column]}`);
         });
         // The row of the padding token is all zeros.
-        assert.ok(largest.every((integer, column) => integer === (is_zero[column] ? 0 : 127)), `${name} uses the whole range`);
+        const most = is_matrix ? 63 : 127;
+        assert.ok(largest.every((integer, column) => integer === (is_zero[column] ? 0 : most)), `${name} uses the whole range`);
     }
 });
 

@@ -11,10 +11,16 @@ async function loadBytes(bytes, { step = bytes.length, n_bytes = undefined, onpr
     async function* chunks() {
         for (let i = 0; i < bytes.length; i += step) yield bytes.subarray(i, i + step);
     }
-    const loaded = await load({ label: 'test', n_bytes, chunks: chunks() }, (n) => {
-        memory = new Uint8Array(n + 64);
-        return 64;
-    }, () => memory, onprogress);
+    const engine = {
+        reserve(n) {
+            memory = new Uint8Array(n + 64);
+            return 64;
+        },
+        get heap() {
+            return memory;
+        },
+    };
+    const loaded = await load({ label: 'test', n_bytes, chunks: chunks() }, async () => engine, onprogress);
     return { ...loaded, memory };
 }
 
@@ -118,6 +124,6 @@ test('a stream that breaks is reported as it broke, and is closed', async () => 
         }
     }
     const memory = new Uint8Array(good.length);
-    await assert.rejects(load({ label: 'x', chunks: chunks() }, () => 0, () => memory, () => {}), /connection reset/);
+    await assert.rejects(load({ label: 'x', chunks: chunks() }, async () => ({ reserve: () => 0, heap: memory }), () => {}), /connection reset/);
     assert.ok(closed);
 });
