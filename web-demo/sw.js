@@ -19,6 +19,8 @@ const FILES = [
     'bert-wasm/worker.js',
     'bert-wasm/engine-base.wasm',
     'bert-wasm/engine-relaxed.wasm',
+    'bert-wasm/engine-base-threads.wasm',
+    'bert-wasm/engine-relaxed-threads.wasm',
 ].map((file) => new URL(file, self.registration.scope).href);
 
 /** Milliseconds that a connection may be silent before a saved copy is used. */
