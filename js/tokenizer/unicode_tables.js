@@ -3,7 +3,7 @@
  * versions of Unicode, and the engine's own tables (`\p{...}`) differ from browser to browser, so
  * the sets are stored: the same text gives the same tokens everywhere.
  *
- * Written by tests/golden/tokenizers/make_unicode_tables.py; do not edit. Sets are runs of code
+ * Written by tests/tools/make_unicode_tables.py; do not edit. Sets are runs of code
  * points: gap since the last run, length - 1. Numbers are little-endian groups of five bits in
  * base64 digits; 32 says that more follow.
  */

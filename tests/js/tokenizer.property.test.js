@@ -9,10 +9,10 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { Tokenizer } from '../../js/tokenizer/index.js';
-import { PYTHON, askOracle, missingOracle, plain, wellFormed } from '../golden/tokenizers/compare.js';
+import { PYTHON, askOracle, missingOracle, plain, wellFormed } from './tokenizer_compare.js';
 import {
     randomFrom, randomText, randomTokenizer, randomTruncation,
-} from '../golden/tokenizers/texts.js';
+} from './tokenizer_texts.js';
 
 const seed = Number(process.env.SEED ?? 20260);
 const nTexts = Number(process.env.TEXTS ?? 20000);

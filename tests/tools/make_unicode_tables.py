@@ -1,7 +1,7 @@
 """Write js/tokenizer/unicode_tables.js: what Hugging Face `tokenizers` takes each code point for.
 
     pip install tokenizers==0.23.* unicodedata2
-    python make_unicode_tables.py ../../../js/tokenizer/unicode_tables.js
+    python make_unicode_tables.py ../../js/tokenizer/unicode_tables.js
 
 The Rust library mixes Unicode versions: categories of about 8 (crate unicode_categories),
 normalisation of 9 (unicode-normalization-alignments), letters of a word of 16 (regex), lower case
@@ -134,7 +134,7 @@ out = f"""/**
  * versions of Unicode, and the engine's own tables (`\\p{{...}}`) differ from browser to browser, so
  * the sets are stored: the same text gives the same tokens everywhere.
  *
- * Written by tests/golden/tokenizers/make_unicode_tables.py; do not edit. Sets are runs of code
+ * Written by tests/tools/make_unicode_tables.py; do not edit. Sets are runs of code
  * points: gap since the last run, length - 1. Numbers are little-endian groups of five bits in
  * base64 digits; 32 says that more follow.
  */

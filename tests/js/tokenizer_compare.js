@@ -1,6 +1,6 @@
 /**
  * Encodings as plain values, places counted in code points as Hugging Face `tokenizers` counts
- * them, and that library itself, run by oracle.py.
+ * them, and that library itself, run by tokenizer_oracle.py.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -26,7 +26,7 @@ function codePointIndices(text) {
 }
 
 /**
- * @param {import('../../../js/tokenizer/encoding.js').Encoding} encoding
+ * @param {import('../../js/tokenizer/encoding.js').Encoding} encoding
  * @param {string} text
  * @param {string | null} [pair]
  */
@@ -61,11 +61,11 @@ export function missingOracle() {
 }
 
 /**
- * @param {object[]} jobs  as oracle.py reads them
+ * @param {object[]} jobs  as tokenizer_oracle.py reads them
  * @returns {AsyncGenerator<any>}  the answers to the texts
  */
 export async function* askOracle(jobs) {
-    const script = fileURLToPath(new URL('oracle.py', import.meta.url));
+    const script = fileURLToPath(new URL('../tools/tokenizer_oracle.py', import.meta.url));
     const python = spawn(PYTHON, [script], { stdio: ['pipe', 'pipe', 'ignore'] });
     python.stdin.on('error', () => {}); // it may be stopped before it has read all
     python.stdin.end(jobs.map((job) => `${JSON.stringify(job)}\n`).join(''));

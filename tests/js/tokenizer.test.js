@@ -1,0 +1,78 @@
+/** The WordPiece tokenizers against what Hugging Face `tokenizers` made of every golden case. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { Tokenizer } from '../../js/tokenizer/index.js';
+import { plain } from './tokenizer_compare.js';
+
+const read = (name, file) => readFileSync(new URL(`../golden/tokenizers/${name}/${file}`, import.meta.url), 'utf8');
+const uncased = () => Tokenizer.fromJSON(read('bert-uncased', 'tokenizer.json'));
+
+/** Only what the golden has: an overflowing part, for one, has no tokens there. */
+function agreeing(got, want) {
+    return Object.fromEntries(Object.keys(want).map((key) => [key, got[key]]));
+}
+
+for (const name of ['bert-uncased', 'bert-cased', 'bert-chinese']) {
+    test(`${name}: every golden case, to the last offset`, (t) => {
+        const tokenizer = Tokenizer.fromJSON(read(name, 'tokenizer.json'));
+        const cases = read(name, 'cases.jsonl').trimEnd().split('\n').map((line) => JSON.parse(line));
+        for (const { text, pair, special, truncation, overflow, sequence, ...want } of cases) {
+            const encoding = tokenizer.encode(text, { text_pair: pair, add_special_tokens: special, truncation });
+            const what = JSON.stringify({ text, pair, special, truncation });
+            const got = plain(encoding, text, pair);
+            assert.deepEqual(agreeing(got, want), want, what);
+            if (sequence) assert.deepEqual(got.sequence.map((s) => (s < 0 ? null : s)), sequence, what);
+            const parts = encoding.overflow.map((part) => plain(part, text, pair));
+            assert.equal(parts.length, overflow?.length ?? 0, `overflow of ${what}`);
+            overflow?.forEach(({ sequence: _, ...part }, i) =>
+                assert.deepEqual(agreeing(parts[i], part), part, `overflow ${i} of ${what}`));
+        }
+        t.diagnostic(`${cases.length} cases`);
+        assert.ok(cases.length > 300, `only ${cases.length} cases`);
+    });
+}
+
+test('what is not supported is refused by name', () => {
+    const json = JSON.parse(read('bert-cased', 'tokenizer.json'));
+    const refused = (change, message) =>
+        assert.throws(() => Tokenizer.fromJSON(JSON.stringify({ ...json, ...change })), (error) => {
+            assert.equal(error.code, 'BAD_TOKENIZER', error.stack);
+            assert.match(error.message, message);
+            return true;
+        });
+    refused({ model: { type: 'Guess' } }, /Guess/);
+    refused({ normalizer: { type: 'Polish' } }, /Polish/);
+    refused({ pre_tokenizer: { type: 'Slice' } }, /Slice/);
+    refused({ post_processor: { type: 'Wrap' } }, /Wrap/);
+    assert.throws(() => Tokenizer.fromJSON('{"model":'), { code: 'BAD_TOKENIZER' });
+});
+
+test('text of another type is refused', () => {
+    for (const text of [42, null, undefined, {}, ['a']]) {
+        assert.throws(() => uncased().encode(text), { code: 'BAD_INPUT' });
+    }
+    assert.throws(() => uncased().encode('a', { text_pair: 7 }), { code: 'BAD_INPUT' });
+});
+
+test('odd texts come through: lone surrogates, NUL, an endless word', () => {
+    const tokenizer = uncased();
+    assert.deepEqual(tokenizer.encode('a\0b').tokens, ['[CLS]', 'ab', '[SEP]']);
+    assert.deepEqual(tokenizer.encode('x'.repeat(5000)).tokens, ['[CLS]', '[UNK]', '[SEP]']);
+});
+
+test('ten times the text takes about ten times as long', () => {
+    const tokenizer = uncased();
+    const time = (text) => {
+        const start = performance.now();
+        tokenizer.encode(text);
+        return performance.now() - start;
+    };
+    for (const unit of ['hello, world! ', 'x', 'ü', '中文']) {
+        const short = unit.repeat(4000), long = unit.repeat(40000);
+        time(short);
+        const ratio = Math.min(time(long), time(long)) / Math.max(1, Math.min(time(short), time(short)));
+        assert.ok(ratio < 60, `'${unit}': ten times the text takes ${ratio.toFixed(0)} times as long`);
+    }
+});
