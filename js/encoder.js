@@ -72,13 +72,15 @@ export class Encoder {
         const build = { ...chooseVariant(wanted_variant), ...await chooseThreads(wanted_threads) };
         const compiled = compile(build.variant, build.threads > 1);
         compiled.catch(() => {}); // reported by the await below
-        const helpers = startThreads(build.threads - 1);
+        /** @type {import('./threads.js').HelpingThreads | undefined} */
+        let helpers;
         try {
             const opened = await openSource(source, signal);
             /** @type {Engine | undefined} */
             let engine;
             const model = await load(opened, async (header) => {
                 engine = await Engine.create(await compiled, header, { max_tokens: MAX_TOKENS, threads: build.threads });
+                helpers = startThreads(build.threads - 1); // not before it is clear that there is a model
                 if (header.metadata.dtype === 'q8') warmUp(engine);
                 return engine;
             }, onprogress);
@@ -86,11 +88,12 @@ export class Encoder {
             const choice = { ...build, ...chooseKernel(ready, model.header.metadata.dtype, int8_kernel) };
             ready.openModel(model);
             ready.openSession(choice.kernel ?? undefined);
-            helpers.join(ready);
+            const threads = /** @type {import('./threads.js').HelpingThreads} */ (helpers);
+            threads.join(ready);
             const tokenizer = model.tokenizer && Tokenizer.fromJSON(model.tokenizer);
-            return new Encoder(ready, model, tokenizer, choice, helpers);
+            return new Encoder(ready, model, tokenizer, choice, threads);
         } catch (error) {
-            helpers.end();
+            helpers?.end();
             throw error;
         }
     }
