@@ -44,27 +44,36 @@ void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm *n
     }
 }
 
+/* exp(scale (x - max)) of `n` numbers (1 to 4), stored; the others are 0 in what is returned. */
+static inline v128_t exp_lanes(float *x, uint32_t n, v128_t max, v128_t scale)
+{
+    v128_t y = wasm_f32x4_sub(simd_load_first(x, n, 0), max);
+    y = math_exp(wasm_f32x4_mul(y, scale));
+    simd_store_first(x, y, n);
+    return n < 4 ? simd_load_first(x, n, 0) : y;
+}
+
 void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale)
 {
     v128_t scales = wasm_f32x4_splat(scale);
+    uint32_t whole = n_columns / 4 * 4, rest = n_columns - whole;
     for (uint32_t r = 0; r < n_rows; r++, x += stride) {
-        v128_t largest = wasm_f32x4_splat(-INFINITY);
-        for (uint32_t i = 0; i < n_columns; i += 4)
-            largest = wasm_f32x4_pmax(largest, simd_load_first(x + i, n_columns - i, -INFINITY));
+        v128_t largest = wasm_f32x4_splat(-INFINITY), sum = wasm_f32x4_const(0, 0, 0, 0);
+        for (uint32_t i = 0; i < whole; i += 4)
+            largest = wasm_f32x4_pmax(largest, wasm_v128_load(x + i));
+        if (rest)
+            largest = wasm_f32x4_pmax(largest, simd_load_first(x + whole, rest, -INFINITY));
         v128_t max = wasm_f32x4_splat(simd_max(largest));
-        v128_t sum = wasm_f32x4_const(0, 0, 0, 0);
-        for (uint32_t i = 0; i < n_columns; i += 4) {
-            uint32_t n = n_columns - i;
-            v128_t y = wasm_f32x4_sub(simd_load_first(x + i, n, 0), max);
-            y = math_exp(wasm_f32x4_mul(y, scales));
-            simd_store_first(x + i, y, n);
-            sum = wasm_f32x4_add(sum, n < 4 ? simd_load_first(x + i, n, 0) : y);
-        }
+        for (uint32_t i = 0; i < whole; i += 4)
+            sum = wasm_f32x4_add(sum, exp_lanes(x + i, 4, max, scales));
+        if (rest)
+            sum = wasm_f32x4_add(sum, exp_lanes(x + whole, rest, max, scales));
         v128_t inverse = wasm_f32x4_splat(1.0f / simd_sum(sum));
-        for (uint32_t i = 0; i < n_columns; i += 4) {
-            uint32_t n = n_columns - i;
-            simd_store_first(x + i, wasm_f32x4_mul(simd_load_first(x + i, n, 0), inverse), n);
-        }
+        for (uint32_t i = 0; i < whole; i += 4)
+            wasm_v128_store(x + i, wasm_f32x4_mul(wasm_v128_load(x + i), inverse));
+        if (rest)
+            simd_store_first(x + whole,
+                             wasm_f32x4_mul(simd_load_first(x + whole, rest, 0), inverse), rest);
     }
 }
 
