@@ -44,10 +44,17 @@ export function race(engine) {
             gops[kernel] = Number.isFinite(measured) ? Math.round(measured) : 0;
             if (gops[kernel] > (kernel_gops[kernel] ?? 0)) kernel_gops[kernel] = gops[kernel];
         }
-        const fastest = kernels.reduce((best, other) => (gops[other] > gops[best] ? other : best), preferred);
+        const fastest = highest(gops, preferred);
         rounds_won[fastest] = (rounds_won[fastest] ?? 0) + 1;
     }
-    const kernel = kernels.reduce(
-        (best, other) => ((rounds_won[other] ?? 0) > (rounds_won[best] ?? 0) ? other : best), preferred);
-    return { kernel, kernel_gops };
+    return { kernel: highest(rounds_won, preferred), kernel_gops };
+}
+
+/**
+ * The kernel with the highest number; `preferred` if none is above its own.
+ * @param {Record<string, number>} numbers
+ * @param {string} preferred
+ */
+function highest(numbers, preferred) {
+    return Object.keys(numbers).reduce((best, other) => (numbers[other] > (numbers[best] ?? 0) ? other : best), preferred);
 }
