@@ -110,16 +110,19 @@ class Reader {
         this.iterator = source.chunks[Symbol.asyncIterator]();
         /** @type {Uint8Array} */
         this.chunk = new Uint8Array(0);
+        /** @type {Uint8Array} */
+        this.buffer = new Uint8Array(0);
         this.n_read = 0;
     }
 
     /**
-     * Exactly `n` bytes, in a buffer of their own where they span chunks.
+     * Exactly `n` bytes, valid until the next call: one buffer serves them all.
      * @param {number} n
      */
     async take(n) {
         if (this.chunk.length >= n) return this.#cut(n);
-        const bytes = new Uint8Array(n);
+        if (this.buffer.length < n) this.buffer = new Uint8Array(n);
+        const bytes = this.buffer.subarray(0, n);
         let filled = 0;
         while (filled < n) {
             if (this.chunk.length === 0) await this.#next(n - filled);

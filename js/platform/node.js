@@ -7,6 +7,9 @@ import { parentPort as port, Worker } from 'node:worker_threads';
 
 import { BertError } from '../errors.js';
 
+/** Bytes of a file that are read at a time. */
+const READ_BYTES = 1 << 18;
+
 /** @returns {import('./browser.js').WorkerHandle} */
 export function startWorker() {
     // The worker is self-contained: flags of the main script (--input-type, --import) are not for it.
@@ -63,10 +66,17 @@ export async function openFile(url) {
  * @param {URL} url
  */
 async function* read(file, url) {
+    const buffer = new Uint8Array(READ_BYTES);
     try {
-        yield* file.createReadStream({ highWaterMark: 1 << 20 });
+        for (;;) {
+            const { bytesRead } = await file.read(buffer, 0, buffer.length);
+            if (bytesRead === 0) return;
+            yield buffer.subarray(0, bytesRead);
+        }
     } catch (error) {
         throw unreadable(url, error);
+    } finally {
+        await file.close();
     }
 }
 
