@@ -6,6 +6,8 @@
  * kernel: scores = Q x (K' as a matrix d -> n), context = P x (V as a matrix n -> d). Only
  * QUERY_BLOCK rows of scores exist at a time, so memory is linear in the sequence's length.
  *
+ * The softmax is divided by its sum after the second product, where a row is d long instead of n.
+ *
  * The context of a block of queries overwrites those queries: nobody reads them again.
  */
 #include <math.h>
@@ -53,12 +55,13 @@ static void pack_values(const float *value, size_t stride, const uint8_t *attend
 }
 
 /* Rows of probabilities, with zeros where a token is not attended to. */
-static void copy_probabilities(const float *scores, uint32_t n_rows, uint32_t n_keys,
-                               const uint8_t *attended, uint32_t n, float *probabilities)
+static void copy_probabilities(const float *exponentials, const float *inverse, uint32_t n_rows,
+                               uint32_t n_keys, const uint8_t *attended, uint32_t n,
+                               float *probabilities)
 {
-    for (uint32_t r = 0; r < n_rows; r++, scores += n_keys)
+    for (uint32_t r = 0; r < n_rows; r++, exponentials += n_keys)
         for (uint32_t t = 0, key = 0; t < n; t++)
-            *probabilities++ = attended && !attended[t] ? 0 : scores[key++];
+            *probabilities++ = attended && !attended[t] ? 0 : exponentials[key++] * inverse[r];
 }
 
 void attention_head(const bert_session *session, const workspace *workspace, uint32_t head,
@@ -81,14 +84,17 @@ void attention_head(const bert_session *session, const workspace *workspace, uin
     for (uint32_t row = 0; row < n; row += QUERY_BLOCK) {
         uint32_t n_rows = n - row < QUERY_BLOCK ? n - row : QUERY_BLOCK;
         float *query = session->query + at + row * hidden;
+        float inverse[QUERY_BLOCK];
         product scores = {.c = workspace->scores, .c_stride = n_keys};
         product context = {.c = query, .c_stride = hidden};
         gemm_f32(query, hidden, n_rows, &keys, panels_all(n_keys), &scores, NULL);
-        ops_softmax(workspace->scores, n_keys, n_rows, n_keys, scale);
+        ops_softmax(workspace->scores, n_keys, n_rows, n_keys, scale, inverse);
         if (probabilities) {
-            copy_probabilities(workspace->scores, n_rows, n_keys, attended, n, probabilities);
+            copy_probabilities(workspace->scores, inverse, n_rows, n_keys, attended, n,
+                               probabilities);
             probabilities += (size_t)n_rows * n;
         }
         gemm_f32(workspace->scores, n_keys, n_rows, &values, panels_all(dim), &context, NULL);
+        ops_scale_rows(query, hidden, n_rows, dim, inverse);
     }
 }

@@ -35,9 +35,11 @@ static const float *widen(const matrix *w, uint32_t first, uint32_t count, float
     return scratch;
 }
 
-/* sums[r][p] = bias + rows r of a times panel p. Rows and panels are constants where it is used. */
+/* Row r of sums, which are sums_stride apart, = bias + row r of a times the panels. Rows and panels
+ * are constants where it is used. */
 INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const float *weights,
-                     uint32_t n_panels, uint32_t n_in, const float *bias, v128_t *sums)
+                     uint32_t n_panels, uint32_t n_in, const float *bias, float *sums,
+                     size_t sums_stride)
 {
     v128_t s[SIMD_TILE_ROWS][2 * WIDE_PANELS];
     size_t panel = (size_t)n_in * BERT_PANEL;
@@ -63,24 +65,38 @@ INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const flo
     for (uint32_t r = 0; r < n_rows; r++)
 #pragma clang loop unroll(full)
         for (uint32_t j = 0; j < 2 * n_panels; j++)
-            sums[r * 2 * n_panels + j] = s[r][j];
+            wasm_v128_store(sums + r * sums_stride + 4 * j, s[r][j]);
 }
 
-/* One tile of any shape. Returns how many panels it took. */
-static uint32_t multiply_tile(const float *a, size_t a_stride, uint32_t n_rows,
-                              const float *weights, uint32_t n_panels, uint32_t n_in,
-                              const float *bias, v128_t *sums)
+/* Floats between rows of sums that are not yet c's. */
+#define SUMS_STRIDE (WIDE_PANELS * BERT_PANEL)
+
+/* Of `n_panels`, how many a tile of `n_rows` takes at a time. */
+static uint32_t panels_taken(uint32_t n_rows, uint32_t n_panels)
+{
+    if (n_rows == 1)
+        return n_panels >= 4 ? 4 : 1;
+    return n_rows == 2 && n_panels >= 2 ? 2 : 1;
+}
+
+/* One tile of any shape. */
+static void multiply_tile(const float *a, size_t a_stride, uint32_t n_rows, const float *weights,
+                          uint32_t n_panels, uint32_t n_in, const float *bias, float *sums,
+                          size_t sums_stride)
 {
 #define TILE(rows, panels)                                                                         \
-    return multiply(a, a_stride, rows, weights, panels, n_in, bias, sums), panels
+    multiply(a, a_stride, rows, weights, panels, n_in, bias, sums, sums_stride);                   \
+    break
     switch (n_rows) {
     case 1:
-        if (n_panels >= 4)
+        if (n_panels == 4) {
             TILE(1, 4);
+        }
         TILE(1, 1);
     case 2:
-        if (n_panels >= 2)
+        if (n_panels == 2) {
             TILE(2, 2);
+        }
         TILE(2, 1);
     case 3:
         TILE(3, 1);
@@ -94,17 +110,17 @@ static uint32_t multiply_tile(const float *a, size_t a_stride, uint32_t n_rows,
 #endif
     }
 #undef TILE
-    return 0;
 }
 
 /* c = activation(sums) + residual, for [n_rows, n_columns] at row `row`, column `column`. */
-static void store_tile(const v128_t *sums, uint32_t n_rows, uint32_t n_panels, uint32_t row,
-                       uint32_t column, uint32_t n_columns, const product *out)
+static void store_tile(const float *sums, uint32_t n_rows, uint32_t row, uint32_t column,
+                       uint32_t n_columns, const product *out)
 {
     for (uint32_t r = 0; r < n_rows; r++) {
         size_t at = (row + r) * out->c_stride + column;
         for (uint32_t j = 0; j < n_columns; j += 4) {
-            v128_t x = math_activate(sums[r * 2 * n_panels + j / 4], out->activation);
+            v128_t x = wasm_v128_load(sums + r * SUMS_STRIDE + j);
+            x = math_activate(x, out->activation);
             if (out->residual)
                 x = wasm_f32x4_add(x, simd_load_first(out->residual + at + j, n_columns - j, 0));
             simd_store_first(out->c + at + j, x, n_columns - j);
@@ -123,18 +139,24 @@ static void multiply_rows(const float *a, size_t a_stride, uint32_t row, uint32_
         n_columns = n_panels * BERT_PANEL;
     if (w->bias)
         memcpy(bias, w->bias + column, n_columns * sizeof(float));
+    int is_plain = out->activation == BERT_ACTIVATION_NONE && !out->residual;
     uint32_t n_rows = end - row, n_tiles = (n_rows + SIMD_TILE_ROWS - 1) / SIMD_TILE_ROWS;
-    for (uint32_t tile = 0; tile < n_tiles; tile++) {
-        uint32_t at = row + pool_share(n_rows, tile, n_tiles);
-        uint32_t tile_rows = row + pool_share(n_rows, tile + 1, n_tiles) - at;
+    uint32_t least_rows = n_rows / n_tiles, n_longer = n_rows % n_tiles;
+    for (uint32_t tile = 0, at = row, n; tile < n_tiles; tile++, at += n) {
+        n = least_rows + (tile < n_longer);
         for (uint32_t p = 0, taken; p < n_panels; p += taken) {
-            v128_t sums[SIMD_TILE_ROWS * 2 * WIDE_PANELS];
-            taken = multiply_tile(a + at * a_stride, a_stride, tile_rows,
-                                  weights + (size_t)p * w->n_in * BERT_PANEL, n_panels - p, w->n_in,
-                                  bias + p * BERT_PANEL, sums);
-            uint32_t left = n_columns - p * BERT_PANEL;
-            store_tile(sums, tile_rows, taken, at, column + p * BERT_PANEL,
-                       left < taken * BERT_PANEL ? left : taken * BERT_PANEL, out);
+            taken = panels_taken(n, n_panels - p);
+            const float *panel = weights + (size_t)p * w->n_in * BERT_PANEL;
+            uint32_t first_column = column + p * BERT_PANEL, left = n_columns - p * BERT_PANEL;
+            uint32_t width = left < taken * BERT_PANEL ? left : taken * BERT_PANEL;
+            int in_place = is_plain && width == taken * BERT_PANEL;
+            float sums[SIMD_TILE_ROWS * SUMS_STRIDE],
+                *c = out->c + at * out->c_stride + first_column;
+            multiply_tile(a + at * a_stride, a_stride, n, panel, taken, w->n_in,
+                          bias + p * BERT_PANEL, in_place ? c : sums,
+                          in_place ? out->c_stride : SUMS_STRIDE);
+            if (!in_place)
+                store_tile(sums, n, at, first_column, width, out);
         }
     }
 }

@@ -203,14 +203,15 @@ void gemm_i8(bert_int8_kernel kernel, const quantised *a, uint32_t n_rows, const
     for (uint32_t block = 0; block < n_rows; block += ROW_BLOCK) {
         uint32_t n = n_rows - block < ROW_BLOCK ? n_rows - block : ROW_BLOCK;
         uint32_t n_tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
+        uint32_t least_rows = n / n_tiles, n_longer = n % n_tiles;
         for (uint32_t p = columns.first; p < columns.end; p++) {
             uint32_t column = p * BERT_PANEL, left = w->n_out - column;
             uint32_t n_columns = left < BERT_PANEL ? left : BERT_PANEL;
             columns_of vectors = load_columns(w, column, n_columns);
             const int8_t *panel = (const int8_t *)w->panels + p * panel_bytes;
-            for (uint32_t tile = 0; tile < n_tiles; tile++) {
-                uint32_t row = block + pool_share(n, tile, n_tiles);
-                uint32_t tile_rows = block + pool_share(n, tile + 1, n_tiles) - row;
+            for (uint32_t tile = 0, row = block, tile_rows; tile < n_tiles;
+                 tile++, row += tile_rows) {
+                tile_rows = least_rows + (tile < n_longer);
                 v128_t sums[TILE_ROWS][2];
                 dot_tile(kernel, a->values, a->stride, row, tile_rows, panel, sums);
                 store_tile(sums, a, row, tile_rows, &vectors, column, n_columns, out);

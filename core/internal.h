@@ -181,8 +181,14 @@ void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, 
  * 2016, "Layer Normalization", equation 4. */
 void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm *norm, float eps);
 
-/* Each row becomes exp(scale x - max) / sum. x: [n_rows, n_columns], stride `stride`. */
-void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale);
+/* Each row becomes exp(scale x - max), and inverse[row] 1 / its sum, by which whoever reads the row
+ * multiplies. x: [n_rows, n_columns], stride `stride`. */
+void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale,
+                 float *inverse);
+
+/* Each row times its factor. x: [n_rows, n_columns], stride `stride`. */
+void ops_scale_rows(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns,
+                    const float *factor);
 
 /* out = table[row], widened. `out`: [n_columns]. `add`: out += instead. */
 void ops_table_row(const table *table, uint32_t row, float *out, int add);

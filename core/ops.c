@@ -53,7 +53,8 @@ static inline v128_t exp_lanes(float *x, uint32_t n, v128_t max, v128_t scale)
     return n < 4 ? simd_load_first(x, n, 0) : y;
 }
 
-void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale)
+void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale,
+                 float *inverse)
 {
     v128_t scales = wasm_f32x4_splat(scale);
     uint32_t whole = n_columns / 4 * 4, rest = n_columns - whole;
@@ -68,12 +69,19 @@ void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, f
             sum = wasm_f32x4_add(sum, exp_lanes(x + i, 4, max, scales));
         if (rest)
             sum = wasm_f32x4_add(sum, exp_lanes(x + whole, rest, max, scales));
-        v128_t inverse = wasm_f32x4_splat(1.0f / simd_sum(sum));
-        for (uint32_t i = 0; i < whole; i += 4)
-            wasm_v128_store(x + i, wasm_f32x4_mul(wasm_v128_load(x + i), inverse));
-        if (rest)
-            simd_store_first(x + whole,
-                             wasm_f32x4_mul(simd_load_first(x + whole, rest, 0), inverse), rest);
+        inverse[r] = 1.0f / simd_sum(sum);
+    }
+}
+
+void ops_scale_rows(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns,
+                    const float *factor)
+{
+    for (uint32_t r = 0; r < n_rows; r++, x += stride) {
+        v128_t factors = wasm_f32x4_splat(factor[r]);
+        for (uint32_t i = 0; i < n_columns; i += 4) {
+            v128_t y = wasm_f32x4_mul(simd_load_first(x + i, n_columns - i, 0), factors);
+            simd_store_first(x + i, y, n_columns - i);
+        }
     }
 }
 

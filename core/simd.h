@@ -71,6 +71,16 @@ static inline v128_t simd_dot_i32(v128_t a, v128_t b, v128_t sum)
 }
 #endif
 
+/*
+ * The same pointer, but what it points to is no longer known to the compiler. JavaScript engines
+ * make a constant vector of four or five instructions wherever it is used; a load is one.
+ */
+static inline const float *simd_opaque(const float *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 /* The first `n` (1 to 4) floats at `p`, the rest `fill`: for the end of a row. */
 static inline v128_t simd_load_first(const float *p, size_t n, float fill)
 {

@@ -1,6 +1,7 @@
 """Derives the coefficients in core/vector_math.h: odd rational approximations x P(x^2) / Q(x^2) of erf
 and tanh with the least relative error on [0, bound], by Loeb's linearised iteration with Lawson's
-weights, in double-double (mpmath) and then in float32. Needs numpy and mpmath.
+weights, in double-double (mpmath) and then in float32; and a polynomial for e^x on [-ln 2 / 2, ln 2 / 2]
+with c[0] = 1, by Lawson's weights alone. Needs numpy and mpmath.
 
     python3 tests/tools/fit_rational.py
 """
@@ -53,3 +54,28 @@ for name, function, bound, degrees in (('erf', mp.erf, 4, (5, 5)), ('tanh', mp.t
               np.abs(got - exact).max(), np.nanmax(np.abs(got - exact) / np.maximum(np.abs(exact), 1e-30))))
     print('  P', ', '.join('%.9ef' % float(v) for v in p))
     print('  Q', ', '.join('%.9ef' % float(v) for v in q))
+
+
+
+def fit_exp(degree, n_nodes=120, rounds=60):
+    bound = mp.log(2) / 2
+    nodes = [bound * mp.cos(mp.pi * (2 * i + 1) / (2 * n_nodes)) for i in range(n_nodes)]
+    weight = [mp.mpf(1)] * n_nodes
+    best = None
+    for _ in range(rounds):
+        rows = [[mp.sqrt(w) * x**k / mp.exp(x) for k in range(1, degree + 1)] for x, w in zip(nodes, weight)]
+        right = [mp.sqrt(w) * (mp.exp(x) - 1) / mp.exp(x) for x, w in zip(nodes, weight)]
+        c = [mp.mpf(1)] + list(mp.lu_solve(mp.matrix(rows), mp.matrix(right)))
+        error = [abs(mp.polyval(c[::-1], x) / mp.exp(x) - 1) for x in nodes]
+        if best is None or max(error) < best[0]:
+            best = (max(error), c)
+        weight = [w * (e + mp.mpf(10)**-30) for w, e in zip(weight, error)]
+        total = sum(weight)
+        weight = [w * n_nodes / total for w in weight]
+    return best
+
+
+for degree in 4, 5, 6:
+    error, c = fit_exp(degree)
+    print('exp', degree, 'relative error', mp.nstr(error, 3))
+    print('  c', ', '.join('%.9ef' % float(v) for v in c))
