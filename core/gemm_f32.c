@@ -19,7 +19,7 @@
 
 #include "internal.h"
 #include "simd.h"
-#include "vector_math.h"
+#include "finish.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -118,12 +118,10 @@ static void store_tile(const float *sums, uint32_t n_rows, uint32_t row, uint32_
 {
     for (uint32_t r = 0; r < n_rows; r++) {
         size_t at = (row + r) * out->c_stride + column;
-        for (uint32_t j = 0; j < n_columns; j += 4) {
-            v128_t x = wasm_v128_load(sums + r * SUMS_STRIDE + j);
-            x = math_activate(x, out->activation);
-            if (out->residual)
-                x = wasm_f32x4_add(x, simd_load_first(out->residual + at + j, n_columns - j, 0));
-            simd_store_first(out->c + at + j, x, n_columns - j);
+        for (uint32_t j = 0; j < n_columns; j += BERT_PANEL) {
+            const float *sum = sums + r * SUMS_STRIDE + j;
+            v128_t x[] = {wasm_v128_load(sum), wasm_v128_load(sum + 4)};
+            finish_panel(x, at + j, n_columns - j, out);
         }
     }
 }

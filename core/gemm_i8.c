@@ -19,7 +19,7 @@
 
 #include "internal.h"
 #include "simd.h"
-#include "vector_math.h"
+#include "finish.h"
 
 #define INLINE static inline __attribute__((always_inline))
 #define TILE_ROWS 4
@@ -77,7 +77,8 @@ INLINE void dot_simd128(const int16_t *a, size_t stride, uint32_t n_rows, const 
 INLINE void dot_relaxed_i16(const uint8_t *a, size_t stride, uint32_t n_rows, const int8_t *panel,
                             v128_t sums[][2])
 {
-    v128_t s[TILE_ROWS][2];
+    static const int16_t one[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    v128_t s[TILE_ROWS][2], ones = wasm_v128_load(simd_opaque((const float *)one));
 #pragma clang loop unroll(full)
     for (uint32_t r = 0; r < n_rows; r++)
         s[r][0] = s[r][1] = wasm_i32x4_const(0, 0, 0, 0);
@@ -90,8 +91,8 @@ INLINE void dot_relaxed_i16(const uint8_t *a, size_t stride, uint32_t n_rows, co
             v128_t y = wasm_v128_load32_splat(a + r * stride + k + BERT_QUAD);
             v128_t low = wasm_i16x8_add(simd_dot_i16(w0, x), simd_dot_i16(w2, y));
             v128_t high = wasm_i16x8_add(simd_dot_i16(w1, x), simd_dot_i16(w3, y));
-            s[r][0] = wasm_i32x4_add(s[r][0], wasm_i32x4_extadd_pairwise_i16x8(low));
-            s[r][1] = wasm_i32x4_add(s[r][1], wasm_i32x4_extadd_pairwise_i16x8(high));
+            s[r][0] = wasm_i32x4_add(s[r][0], wasm_i32x4_dot_i16x8(low, ones));
+            s[r][1] = wasm_i32x4_add(s[r][1], wasm_i32x4_dot_i16x8(high, ones));
         }
     }
 #pragma clang loop unroll(full)
@@ -184,15 +185,13 @@ static void store_tile(v128_t sums[TILE_ROWS][2], const quantised *a, uint32_t r
         v128_t step = wasm_f32x4_splat(a->step[row + r]);
         v128_t least = wasm_f32x4_splat(a->least[row + r]);
         size_t at = (row + r) * out->c_stride + column;
-        for (uint32_t j = 0; j < n_columns; j += 4) {
-            v128_t base = simd_madd(least, columns->offset[j / 4], columns->bias[j / 4]);
-            v128_t x = simd_madd(wasm_f32x4_convert_i32x4(sums[r][j / 4]),
-                                 wasm_f32x4_mul(step, columns->scale[j / 4]), base);
-            x = math_activate(x, out->activation);
-            if (out->residual)
-                x = wasm_f32x4_add(x, simd_load_first(out->residual + at + j, n_columns - j, 0));
-            simd_store_first(out->c + at + j, x, n_columns - j);
+        v128_t x[2];
+        for (int j = 0; j < 2; j++) {
+            v128_t base = simd_madd(least, columns->offset[j], columns->bias[j]);
+            x[j] = simd_madd(wasm_f32x4_convert_i32x4(sums[r][j]),
+                             wasm_f32x4_mul(step, columns->scale[j]), base);
         }
+        finish_panel(x, at, n_columns, out);
     }
 }
 

@@ -44,14 +44,8 @@ void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm *n
     }
 }
 
-/* exp(scale (x - max)) of `n` numbers (1 to 4), stored; the others are 0 in what is returned. */
-static inline v128_t exp_lanes(float *x, uint32_t n, v128_t max, v128_t scale)
-{
-    v128_t y = wasm_f32x4_sub(simd_load_first(x, n, 0), max);
-    y = math_exp(wasm_f32x4_mul(y, scale));
-    simd_store_first(x, y, n);
-    return n < 4 ? simd_load_first(x, n, 0) : y;
-}
+/* Vectors that exponentials are taken of together. */
+#define EXP_VECTORS 2
 
 void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale,
                  float *inverse)
@@ -65,10 +59,25 @@ void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, f
         if (rest)
             largest = wasm_f32x4_pmax(largest, simd_load_first(x + whole, rest, -INFINITY));
         v128_t max = wasm_f32x4_splat(simd_max(largest));
-        for (uint32_t i = 0; i < whole; i += 4)
-            sum = wasm_f32x4_add(sum, exp_lanes(x + i, 4, max, scales));
-        if (rest)
-            sum = wasm_f32x4_add(sum, exp_lanes(x + whole, rest, max, scales));
+        uint32_t i = 0;
+        for (; i + 4 * EXP_VECTORS <= n_columns; i += 4 * EXP_VECTORS) {
+            v128_t y[EXP_VECTORS];
+            for (int j = 0; j < EXP_VECTORS; j++)
+                y[j] = wasm_f32x4_mul(wasm_f32x4_sub(wasm_v128_load(x + i + 4 * j), max), scales);
+            math_exp(y, EXP_VECTORS);
+            for (int j = 0; j < EXP_VECTORS; j++) {
+                wasm_v128_store(x + i + 4 * j, y[j]);
+                sum = wasm_f32x4_add(sum, y[j]);
+            }
+        }
+        for (; i < n_columns; i += 4) {
+            uint32_t n = n_columns - i;
+            v128_t y =
+                wasm_f32x4_mul(wasm_f32x4_sub(simd_load_first(x + i, n, -INFINITY), max), scales);
+            math_exp(&y, 1);
+            simd_store_first(x + i, y, n);
+            sum = wasm_f32x4_add(sum, y);
+        }
         inverse[r] = 1.0f / simd_sum(sum);
     }
 }
