@@ -24,7 +24,6 @@ enum { ROWS = 120, INPUTS = 384, OUTPUTS = 1536, CHAINS = 10, STEPS = 1000, KEYS
     X(peak_dot_i16_exact, "relaxed dots, sums of 32 bits", 64.0 * CHAINS * STEPS)                  \
     X(peak_dot_i32, "relaxed dot, 32 bits", 32.0 * CHAINS * STEPS)                                 \
     X(tile_f32, "f32 tile", 2.0 * SIMD_TILE_ROWS * INPUTS * BERT_PANEL * 8)                        \
-    X(tile_i8, "8-bit tile, relaxed-dot-i16", 2.0 * 4 * INPUTS * BERT_PANEL * 8)                   \
     X(gemm_f32_plain, "f32 product", N_PRODUCT)                                                    \
     X(gemm_f32_gelu, "f32 product, GELU", N_PRODUCT)                                               \
     X(gemm_i8_simd128, "8-bit product, simd128", N_PRODUCT)                                        \
@@ -114,12 +113,6 @@ static void multiply_i8(bert_int8_kernel kernel, uint32_t n_rows, uint32_t n_out
     product out = {.c = results, .c_stride = OUTPUTS};
     if (bert_int8_kernel_exists(kernel))
         gemm_i8(kernel, &integers, n_rows, &w, panels_all(n_out), &out);
-}
-
-static void tile_i8(void)
-{
-    for (int i = 0; i < 8; i++)
-        multiply_i8(BERT_INT8_KERNEL_RELAXED_DOT_I16, 4, BERT_PANEL);
 }
 
 static void gemm_i8_simd128(void)

@@ -19,7 +19,6 @@ const ROUNDS = options.quick ? 15 : 40;
 /** Which kernel is measured against which peak. */
 const PEAKS = {
     'f32 tile': 'multiply-add',
-    '8-bit tile, relaxed-dot-i16': 'relaxed dot, 16 bits',
     'f32 product': 'multiply-add',
     'f32 product, GELU': 'multiply-add',
     'relaxed dots, sums of 32 bits': 'relaxed dot, 16 bits',
