@@ -148,16 +148,19 @@ bool convert(const char *in, const char *out, const convert_options *options, fa
     onnx_model onnx = {0};
     graph graph = {0};
     bert_weights weights = {0};
+    calibration measured = {0};
     bool ok = model_dir_open(in, &dir, fault) && onnx_open(dir.onnx_path, &onnx, fault) &&
               graph_open(&onnx, &graph, fault) && read_bert(&graph, &weights, fault);
     if (ok) {
         model_dir_compare(&dir, &weights.config);
-        if (options->dtype == BERT_DTYPE_I8)
-            ok = smooth_layers(&weights, fault);
+        if (options->calibrate)
+            ok = calibrate(&weights, options->calibrate, &measured, fault);
+        if (ok && options->dtype == BERT_DTYPE_I8)
+            ok = smooth_layers(&weights, options->calibrate ? &measured : NULL, fault);
     }
-    if (ok) {
+    if (ok)
         ok = write_model(out, &dir, &onnx, &weights, options, fault);
-    }
+    calibration_free(&measured);
     read_bert_free(&weights);
     graph_close(&graph);
     onnx_close(&onnx);

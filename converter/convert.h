@@ -10,6 +10,7 @@
 typedef struct convert_options {
     bert_dtype dtype;
     const char *name, *revision; /* NULL: the folder's name; none */
+    const char *calibrate;       /* JSON Lines of tokenized texts for q8; NULL: none */
 } convert_options;
 
 /* ONNX file or folder to a model file; nothing stays at `out` after a failure. */

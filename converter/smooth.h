@@ -4,9 +4,11 @@
 #ifndef CONVERTER_SMOOTH_H
 #define CONVERTER_SMOOTH_H
 
-#include "read_bert.h"
+#include "calibrate.h"
 
-/* Gives every matrix of a layer the factors of its inputs. read_bert_free() frees them. */
-bool smooth_layers(bert_weights *weights, fault *fault);
+/* Gives every matrix of a layer the factors of its inputs, which are as large as `calibration`
+ * says, or, where that is NULL, as the weights before them let expect. read_bert_free() frees them.
+ */
+bool smooth_layers(bert_weights *weights, const calibration *calibration, fault *fault);
 
 #endif

@@ -355,6 +355,30 @@ bert_status bert_output_count(const bert_model *model, bert_output output, const
 bert_status bert_encode(bert_session *session, const bert_batch *batch, const bert_outputs *outputs,
                         bert_error *error);
 
+/* -------------------------------------------------------------------------------- observing -- */
+
+/* X(NAME): the products of a layer whose inputs an observer sees. */
+#define BERT_SITES(X)                                                                              \
+    X(ATTENTION)        /* query, key and value: [R, H] */                                         \
+    X(ATTENTION_OUTPUT) /* [R, H] */                                                               \
+    X(INTERMEDIATE)     /* [R, H] */                                                               \
+    X(OUTPUT)           /* [R, I] */
+
+typedef enum bert_site {
+#define BERT_SITE_ENUM(name) BERT_SITE_##name,
+    BERT_SITES(BERT_SITE_ENUM)
+#undef BERT_SITE_ENUM
+        BERT_SITE_COUNT
+} bert_site;
+
+/* `n_rows` inputs of `n_columns` each, just before a layer multiplies them. */
+typedef void bert_observer(void *argument, uint32_t layer, bert_site site, const float *inputs,
+                           uint32_t n_rows, uint32_t n_columns);
+
+/* Every following bert_encode() calls `observer`, on its own thread; NULL ends that. Some rows may
+ * come in blocks. For quantisation: what the inputs of a product are really like. */
+void bert_session_observe(bert_session *session, bert_observer *observer, void *argument);
+
 #ifdef __cplusplus
 }
 #endif

@@ -142,6 +142,12 @@ void bert_session_stop(bert_session *session)
     pool_stop(&session->pool);
 }
 
+void bert_session_observe(bert_session *session, bert_observer *observer, void *argument)
+{
+    session->observer = observer;
+    session->observer_argument = argument;
+}
+
 /* --------------------------------------------------------------------------------- checks -- */
 
 /* One sequence's tokens, which start at `first`. */
@@ -462,11 +468,25 @@ static void norm_output(void *argument, uint32_t thread, uint32_t n_threads)
                       next ? next->smooth : NULL);
 }
 
+/* Shows the observer the inputs of the product that is next. */
+static void show(const step *step, bert_site site, const float *inputs, uint32_t n_columns)
+{
+    const bert_session *session = step->session;
+    if (session->observer)
+        session->observer(session->observer_argument,
+                          (uint32_t)(step->layer - session->model->layers), site, inputs,
+                          step->n_rows, n_columns);
+}
+
 /* hidden = norm(hidden + attention(hidden) W + b). */
 static void self_attention(const step *step)
 {
+    const bert_session *session = step->session;
+    uint32_t hidden = session->model->config.hidden_size;
+    show(step, BERT_SITE_ATTENTION, session->hidden, hidden);
     run(step, project);
     run(step, attend);
+    show(step, BERT_SITE_ATTENTION_OUTPUT, session->query, hidden);
     if (step->layer->attention_output.dtype == BERT_DTYPE_I8)
         run(step, quantise_context);
     run(step, add_attention);
@@ -476,10 +496,14 @@ static void self_attention(const step *step)
 /* hidden = norm(hidden + activation(hidden W1 + b1) W2 + b2), a block of rows at a time. */
 static void feed_forward(step step)
 {
+    const bert_session *session = step.session;
+    const bert_config *config = &session->model->config;
     uint32_t n_rows = step.n_rows;
+    show(&step, BERT_SITE_INTERMEDIATE, session->hidden, config->hidden_size);
     for (step.first = 0; step.first < n_rows; step.first += ROW_BLOCK) {
         step.n_rows = n_rows - step.first < ROW_BLOCK ? n_rows - step.first : ROW_BLOCK;
         run(&step, widen);
+        show(&step, BERT_SITE_OUTPUT, session->intermediate, config->intermediate_size);
         if (step.layer->output.dtype == BERT_DTYPE_I8)
             run(&step, quantise_intermediate);
         run(&step, add_output);

@@ -96,13 +96,15 @@ struct bert_session {
     const bert_model *model;
     uint32_t max_tokens, max_sequence_tokens;
     bert_int8_kernel int8_kernel;
-    float *hidden;         /* [max_tokens, H] */
-    float *query;          /* [max_tokens, H]; attention leaves its result here */
-    float *key, *value;    /* [max_tokens, H] */
-    float *intermediate;   /* [ROW_BLOCK, I] */
-    quantised narrow;      /* [max_tokens, H], I8 only */
-    quantised wide;        /* [ROW_BLOCK, I], I8 only */
-    workspace *workspaces; /* [n_threads] */
+    float *hidden;           /* [max_tokens, H] */
+    float *query;            /* [max_tokens, H]; attention leaves its result here */
+    float *key, *value;      /* [max_tokens, H] */
+    float *intermediate;     /* [ROW_BLOCK, I] */
+    quantised narrow;        /* [max_tokens, H], I8 only */
+    quantised wide;          /* [ROW_BLOCK, I], I8 only */
+    workspace *workspaces;   /* [n_threads] */
+    bert_observer *observer; /* NULL: nobody looks */
+    void *observer_argument;
     pool pool;
 };
 

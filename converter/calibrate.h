@@ -1,0 +1,25 @@
+/*
+ * calibrate.h - what the inputs of a model's products are like on texts that users gave.
+ */
+#ifndef CONVERTER_CALIBRATE_H
+#define CONVERTER_CALIBRATE_H
+
+#include "read_bert.h"
+
+/* For each layer and site (bert.h), the largest magnitude of every input. */
+typedef struct calibration {
+    uint32_t n_layers;
+    size_t n_tokens;
+    float *largest[BERT_SITE_COUNT]; /* [n_layers, inputs of the site] */
+} calibration;
+
+/*
+ * Runs the texts of a JSON Lines file, each line with `ids` and perhaps `type_ids` as `bert-wasm
+ * tokenize` writes them, through the unquantised model. False for a file or line that cannot be
+ * used; calibration_free() either way.
+ */
+bool calibrate(bert_weights *weights, const char *path, calibration *calibration, fault *fault);
+
+void calibration_free(calibration *calibration);
+
+#endif
