@@ -99,7 +99,7 @@ EMCC ?= $(if $(wildcard $(emscripten)),$(emscripten),emcc)
 # No glue code: a module imports nothing but, with threads, its memory; JavaScript sizes the memory
 # and starts the threads.
 emcflags := -std=c11 -O3 -flto -DNDEBUG -DBERT_WASM_VERSION='"$(version)"' -msimd128 \
-	-ffp-contract=off -Wall -Wextra -Werror --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
+	-ffp-contract=off -Wall -Wextra -Werror $(profile) --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
 	-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=256KB -sSTACK_SIZE=64KB
 emcflags_relaxed := -mrelaxed-simd
 emcflags_threads := -matomics -mbulk-memory -sIMPORTED_MEMORY -Wl,--shared-memory
@@ -180,7 +180,7 @@ bench-kernels: setup bench-packages build/bench/micro.wasm ## every kernel's sha
 
 build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
-	@$(EMCC) $(emcflags) $(emcflags_relaxed) -sINITIAL_MEMORY=16MB -Icore \
+	@$(EMCC) $(emcflags) $(emcflags_relaxed) -sINITIAL_MEMORY=256MB -Icore \
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 

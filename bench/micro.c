@@ -13,7 +13,7 @@
 
 #define EXPORT __attribute__((used, visibility("default")))
 
-enum { ROWS = 120, INPUTS = 384, OUTPUTS = 1536, CHAINS = 10, STEPS = 1000, KEYS = 128 };
+enum { ROWS = 120, INPUTS = 384, OUTPUTS = 1536, CHAINS = 12, STEPS = 1000, KEYS = 128 };
 
 #define N_PRODUCT (2.0 * ROWS * INPUTS * OUTPUTS)
 
@@ -25,6 +25,11 @@ enum { ROWS = 120, INPUTS = 384, OUTPUTS = 1536, CHAINS = 10, STEPS = 1000, KEYS
     X(peak_dot_i32, "relaxed dot, 32 bits", 32.0 * CHAINS * STEPS)                                 \
     X(tile_f32, "f32 tile", 2.0 * SIMD_TILE_ROWS * INPUTS * BERT_PANEL * 8)                        \
     X(gemm_f32_plain, "f32 product", N_PRODUCT)                                                    \
+    X(gemm_f32_deep, "f32 deep", N_PRODUCT)                                                        \
+    X(gemm_f32_rows16, "f32 16 rows", N_PRODUCT * 16 / ROWS)                                       \
+    X(gemm_f32_rows16cold, "f32 16 rows cold", 2.0 * 16 * 384 * 384 * 12 * 16)                     \
+    X(gemm_i8_deep, "i8 deep", N_PRODUCT)                                                          \
+    X(gemm_i8_rows16cold, "i8 16 rows cold", 2.0 * 16 * 384 * 384 * 12 * 16)                       \
     X(gemm_f32_gelu, "f32 product, GELU", N_PRODUCT)                                               \
     X(gemm_i8_simd128, "8-bit product, simd128", N_PRODUCT)                                        \
     X(gemm_i8_dot_i16, "8-bit product, relaxed-dot-i16", N_PRODUCT)                                \
@@ -34,7 +39,7 @@ enum { ROWS = 120, INPUTS = 384, OUTPUTS = 1536, CHAINS = 10, STEPS = 1000, KEYS
     X(softmax, "softmax, exponentials and sums", (double)ROWS *KEYS)                               \
     X(gelu, "GELU", (double)ROWS *INPUTS)
 
-static float rows[ROWS * OUTPUTS], results[ROWS * OUTPUTS], ones[OUTPUTS];
+static float rows[ROWS * OUTPUTS], results[ROWS * OUTPUTS], ones[OUTPUTS * 3];
 static float panels_f32[INPUTS * OUTPUTS] __attribute__((aligned(64)));
 static int8_t panels_i8[INPUTS * OUTPUTS] __attribute__((aligned(64)));
 static int16_t values[ROWS * INPUTS];
@@ -51,8 +56,10 @@ static const quantised integers = {
         v128_t s[CHAINS], a = registers[CHAINS], b = registers[CHAINS + 1];                        \
         (void)a, (void)b;                                                                          \
         memcpy(s, registers, sizeof s);                                                            \
-        for (int i = 0; i < STEPS; i++) {                                                          \
-            _Pragma("clang loop unroll(full)") for (int c = 0; c < CHAINS; c++) s[c] = step_of;    \
+        for (int i = 0; i < STEPS; i += 5) {                                                       \
+            _Pragma("clang loop unroll(full)") for (int k = 0; k < 5; k++)                         \
+                _Pragma("clang loop unroll(full)") for (int c = 0; c < CHAINS; c++) s[c] =         \
+                    step_of;                                                                       \
         }                                                                                          \
         memcpy(registers, s, sizeof s);                                                            \
     }
@@ -99,6 +106,57 @@ static void gemm_f32_plain(void)
 static void gemm_f32_gelu(void)
 {
     multiply_f32(ROWS, OUTPUTS, BERT_ACTIVATION_GELU);
+}
+
+static void gemm_f32_deep(void)
+{
+    matrix w = {.n_in = OUTPUTS, .n_out = INPUTS, .panels = panels_f32, .bias = ones};
+    product out = {.c = results, .c_stride = INPUTS};
+    gemm_f32(rows, OUTPUTS, ROWS, &w, panels_all(INPUTS), &out, NULL);
+}
+static void gemm_f32_rows16(void)
+{
+    multiply_f32(16, OUTPUTS, BERT_ACTIVATION_NONE);
+}
+static float cold[384 * 384 * 12 * 16];
+static void gemm_f32_rows16cold(void)
+{
+    for (int i = 0; i < 16; i++) {
+        matrix w = {.n_in = INPUTS,
+                    .n_out = INPUTS * 12,
+                    .panels = cold + i * 384 * 384 * 12,
+                    .bias = ones};
+        product out = {.c = results, .c_stride = INPUTS * 12};
+        gemm_f32(rows, INPUTS, 16, &w, panels_all(INPUTS * 12), &out, NULL);
+    }
+}
+static void gemm_i8_rows16cold(void)
+{
+    for (int i = 0; i < 16; i++) {
+        matrix w = {.n_in = INPUTS,
+                    .n_out = INPUTS * 12,
+                    .dtype = BERT_DTYPE_I8,
+                    .panels = (int8_t *)cold + i * 384 * 384 * 12,
+                    .scale = ones,
+                    .offset = ones,
+                    .bias = ones};
+        product out = {.c = results, .c_stride = INPUTS * 12};
+        gemm_i8(BERT_INT8_KERNEL_RELAXED_DOT_I32, &integers, 16, &w, panels_all(INPUTS * 12), &out);
+    }
+}
+static int16_t values2[ROWS * OUTPUTS];
+static void gemm_i8_deep(void)
+{
+    quantised q = {.stride = OUTPUTS, .values = values2, .least = least, .step = step};
+    matrix w = {.n_in = OUTPUTS,
+                .n_out = INPUTS,
+                .dtype = BERT_DTYPE_I8,
+                .panels = panels_i8,
+                .scale = ones,
+                .offset = ones,
+                .bias = ones};
+    product out = {.c = results, .c_stride = INPUTS};
+    gemm_i8(BERT_INT8_KERNEL_RELAXED_DOT_I32, &q, ROWS, &w, panels_all(INPUTS), &out);
 }
 
 static void multiply_i8(bert_int8_kernel kernel, uint32_t n_rows, uint32_t n_out)
@@ -195,8 +253,10 @@ EXPORT void micro_prepare(void)
         panels_f32[i] = (float)(seed >> 8) / (1 << 24) - 0.5f;
         panels_i8[i] = (int8_t)(seed >> 26);
     }
-    for (int i = 0; i < OUTPUTS; i++)
+    for (int i = 0; i < OUTPUTS * 3; i++)
         ones[i] = 1;
+    for (size_t i = 0; i < sizeof cold / 4; i++)
+        cold[i] = panels_f32[i % 30000];
     memset(registers, 1, sizeof registers);
 }
 

@@ -375,8 +375,8 @@ typedef enum bert_site {
 typedef void bert_observer(void *argument, uint32_t layer, bert_site site, const float *inputs,
                            uint32_t n_rows, uint32_t n_columns);
 
-/* Every following bert_encode() calls `observer`, on its own thread; NULL ends that. Some rows may
- * come in blocks. For quantisation: what the inputs of a product are really like. */
+/* Every following bert_encode() of a session of one thread calls `observer`; NULL ends that. Rows
+ * may come in blocks. For quantisation: what the inputs of a product are really like. */
 void bert_session_observe(bert_session *session, bert_observer *observer, void *argument);
 
 #ifdef __cplusplus

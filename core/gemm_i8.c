@@ -22,7 +22,7 @@
 #include "finish.h"
 
 #define INLINE static inline __attribute__((always_inline))
-#define TILE_ROWS 4
+#define MAX_TILE_ROWS 6
 #define QUAD_BYTES (BERT_PANEL * BERT_QUAD)
 
 bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel)
@@ -38,6 +38,12 @@ bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel)
 #endif
 }
 
+/* Rows of a tile: as many as keep the kernel's sums and operands in registers, measured. */
+static uint32_t tile_rows(bert_int8_kernel kernel)
+{
+    return kernel == BERT_INT8_KERNEL_RELAXED_DOT_I32 ? 6 : 4;
+}
+
 int bert_int8_kernel_exists(bert_int8_kernel kernel)
 {
     return gemm_i8_kernel(kernel) != BERT_INT8_KERNEL_COUNT;
@@ -51,7 +57,7 @@ INLINE void dot_simd128(const int16_t *a, size_t stride, uint32_t n_rows, const 
 {
     for (uint32_t half = 0; half < 2; half++, panel += QUAD_BYTES / 2) {
         const int8_t *weights = panel;
-        v128_t s[TILE_ROWS][2];
+        v128_t s[MAX_TILE_ROWS][2];
 #pragma clang loop unroll(full)
         for (uint32_t r = 0; r < n_rows; r++)
             s[r][0] = s[r][1] = wasm_i32x4_const(0, 0, 0, 0);
@@ -78,7 +84,7 @@ INLINE void dot_relaxed_i16(const uint8_t *a, size_t stride, uint32_t n_rows, co
                             v128_t sums[][2])
 {
     static const int16_t one[8] = {1, 1, 1, 1, 1, 1, 1, 1};
-    v128_t s[TILE_ROWS][2], ones = wasm_v128_load(simd_opaque((const float *)one));
+    v128_t s[MAX_TILE_ROWS][2], ones = wasm_v128_load(simd_opaque((const float *)one));
 #pragma clang loop unroll(full)
     for (uint32_t r = 0; r < n_rows; r++)
         s[r][0] = s[r][1] = wasm_i32x4_const(0, 0, 0, 0);
@@ -103,7 +109,7 @@ INLINE void dot_relaxed_i16(const uint8_t *a, size_t stride, uint32_t n_rows, co
 INLINE void dot_relaxed_i32(const uint8_t *a, size_t stride, uint32_t n_rows, const int8_t *panel,
                             v128_t sums[][2])
 {
-    v128_t s[TILE_ROWS][2];
+    v128_t s[MAX_TILE_ROWS][2];
 #pragma clang loop unroll(full)
     for (uint32_t r = 0; r < n_rows; r++)
         s[r][0] = s[r][1] = wasm_i32x4_const(0, 0, 0, 0);
@@ -134,14 +140,20 @@ INLINE void dot_relaxed_i32(const uint8_t *a, size_t stride, uint32_t n_rows, co
     case 3:                                                                                        \
         dot((const type *)values + at, stride, 3, panel, sums);                                    \
         break;                                                                                     \
-    default:                                                                                       \
+    case 4:                                                                                        \
         dot((const type *)values + at, stride, 4, panel, sums);                                    \
+        break;                                                                                     \
+    case 5:                                                                                        \
+        dot((const type *)values + at, stride, 5, panel, sums);                                    \
+        break;                                                                                     \
+    default:                                                                                       \
+        dot((const type *)values + at, stride, 6, panel, sums);                                    \
     }                                                                                              \
     break
 
 /* sums[r] = row `row` + r times one panel. */
 static void dot_tile(bert_int8_kernel kernel, const void *values, size_t stride, uint32_t row,
-                     uint32_t n_rows, const int8_t *panel, v128_t sums[TILE_ROWS][2])
+                     uint32_t n_rows, const int8_t *panel, v128_t sums[MAX_TILE_ROWS][2])
 {
     size_t at = row * stride;
     switch (kernel) {
@@ -177,9 +189,9 @@ static columns_of load_columns(const matrix *w, uint32_t column, uint32_t n)
     return columns;
 }
 
-static void store_tile(v128_t sums[TILE_ROWS][2], const quantised *a, uint32_t row, uint32_t n_rows,
-                       const columns_of *columns, uint32_t column, uint32_t n_columns,
-                       const product *out)
+static void store_tile(v128_t sums[MAX_TILE_ROWS][2], const quantised *a, uint32_t row,
+                       uint32_t n_rows, const columns_of *columns, uint32_t column,
+                       uint32_t n_columns, const product *out)
 {
     for (uint32_t r = 0; r < n_rows; r++) {
         v128_t step = wasm_f32x4_splat(a->step[row + r]);
@@ -199,21 +211,21 @@ void gemm_i8(bert_int8_kernel kernel, const quantised *a, uint32_t n_rows, const
              panels columns, const product *out)
 {
     size_t panel_bytes = (size_t)quantised_stride(w->n_in) * BERT_PANEL;
+    uint32_t most_rows = tile_rows(kernel);
     for (uint32_t block = 0; block < n_rows; block += ROW_BLOCK) {
         uint32_t n = n_rows - block < ROW_BLOCK ? n_rows - block : ROW_BLOCK;
-        uint32_t n_tiles = (n + TILE_ROWS - 1) / TILE_ROWS;
+        uint32_t n_tiles = (n + most_rows - 1) / most_rows;
         uint32_t least_rows = n / n_tiles, n_longer = n % n_tiles;
         for (uint32_t p = columns.first; p < columns.end; p++) {
             uint32_t column = p * BERT_PANEL, left = w->n_out - column;
             uint32_t n_columns = left < BERT_PANEL ? left : BERT_PANEL;
             columns_of vectors = load_columns(w, column, n_columns);
             const int8_t *panel = (const int8_t *)w->panels + p * panel_bytes;
-            for (uint32_t tile = 0, row = block, tile_rows; tile < n_tiles;
-                 tile++, row += tile_rows) {
-                tile_rows = least_rows + (tile < n_longer);
-                v128_t sums[TILE_ROWS][2];
-                dot_tile(kernel, a->values, a->stride, row, tile_rows, panel, sums);
-                store_tile(sums, a, row, tile_rows, &vectors, column, n_columns, out);
+            for (uint32_t tile = 0, row = block, rows; tile < n_tiles; tile++, row += rows) {
+                rows = least_rows + (tile < n_longer);
+                v128_t sums[MAX_TILE_ROWS][2];
+                dot_tile(kernel, a->values, a->stride, row, rows, panel, sums);
+                store_tile(sums, a, row, rows, &vectors, column, n_columns, out);
             }
         }
     }
@@ -221,16 +233,20 @@ void gemm_i8(bert_int8_kernel kernel, const quantised *a, uint32_t n_rows, const
 
 /* ------------------------------------------------------------------------------------ race -- */
 
-/* The same tiles over and over: 4 rows, 8 columns, 256 inputs, all from the nearest cache. */
+/* The same tiles over and over: 12 rows, 8 columns, 256 inputs, all from the nearest cache. */
 int32_t bert_int8_kernel_trial(bert_int8_kernel kernel, uint32_t n_repeats)
 {
-    enum { INPUTS = 256 };
-    static const int16_t rows[TILE_ROWS * INPUTS];
+    enum { INPUTS = 256, ROWS = 12 };
+    static const int16_t values[ROWS * INPUTS];
     static const int8_t panel[BERT_PANEL * INPUTS];
-    v128_t total = wasm_i32x4_const(0, 0, 0, 0), sums[TILE_ROWS][2];
+    kernel = gemm_i8_kernel(kernel);
+    uint32_t n_rows = tile_rows(kernel);
+    v128_t total = wasm_i32x4_const(0, 0, 0, 0), sums[MAX_TILE_ROWS][2];
     for (uint32_t i = 0; i < n_repeats; i++) {
-        dot_tile(gemm_i8_kernel(kernel), rows, INPUTS, 0, TILE_ROWS, panel, sums);
-        total = wasm_i32x4_add(total, sums[i % TILE_ROWS][i % 2]);
+        for (uint32_t row = 0; row < ROWS; row += n_rows) {
+            dot_tile(kernel, values, INPUTS, row, n_rows, panel, sums);
+            total = wasm_i32x4_add(total, sums[i % n_rows][i % 2]);
+        }
     }
     return wasm_i32x4_extract_lane(total, 0);
 }

@@ -90,6 +90,8 @@ typedef struct workspace {
     float *key_panels; /* [ceil(n / BERT_PANEL), H / n_heads, BERT_PANEL], n max_sequence_tokens */
     float *value_panels; /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
     float *scores;       /* [QUERY_BLOCK, n] */
+    float *intermediate; /* [ROW_BLOCK, I] */
+    quantised wide;      /* [ROW_BLOCK, I], I8 only */
 } workspace;
 
 struct bert_session {
@@ -99,9 +101,7 @@ struct bert_session {
     float *hidden;           /* [max_tokens, H] */
     float *query;            /* [max_tokens, H]; attention leaves its result here */
     float *key, *value;      /* [max_tokens, H] */
-    float *intermediate;     /* [ROW_BLOCK, I] */
     quantised narrow;        /* [max_tokens, H], I8 only */
-    quantised wide;          /* [ROW_BLOCK, I], I8 only */
     workspace *workspaces;   /* [n_threads] */
     bert_observer *observer; /* NULL: nobody looks */
     void *observer_argument;
@@ -136,6 +136,23 @@ static inline void *arena_take(arena *arena, uint64_t count, uint64_t size)
 }
 
 /* -------------------------------------------------------------------------------- kernels -- */
+
+/* Rows first .. end - 1. */
+typedef struct rows {
+    uint32_t first, end;
+} rows;
+
+static inline uint32_t rows_count(rows rows)
+{
+    return rows.end - rows.first;
+}
+
+static inline rows rows_share(rows all, uint32_t thread, uint32_t n_threads)
+{
+    uint32_t n = rows_count(all);
+    return (rows){all.first + pool_share(n, thread, n_threads),
+                  all.first + pool_share(n, thread + 1, n_threads)};
+}
 
 /* Columns of a product, in panels of BERT_PANEL. */
 typedef struct panels {
@@ -196,6 +213,17 @@ void ops_scale_rows(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns
 void ops_table_row(const table *table, uint32_t row, float *out, int add);
 
 /* ------------------------------------------------------------------------------- encoding -- */
+
+/* Whether the session can encode it; how many tokens it has. */
+bert_status batch_check(const bert_session *session, const bert_batch *batch, uint32_t *n_tokens,
+                        bert_error *error);
+
+/* Whether the model has every output that is wanted. */
+bert_status batch_check_outputs(const bert_model *model, const bert_batch *batch,
+                                const bert_outputs *outputs, bert_error *error);
+
+/* Attention probabilities of one layer. */
+uint64_t batch_attentions(const bert_config *config, const bert_batch *batch);
 
 /* Scaled dot-product attention of one head of a sequence of n tokens; reads and overwrites its
  * columns of session->query from row `first`. `attended` [n] or NULL. `probabilities` [n, n] or

@@ -1,9 +1,10 @@
 /*
  * pool.c - see pool.h.
  *
- * An encoder has about eight pieces of work a layer, some of them a few microseconds long. So
- * everybody spins for a while before going to sleep: within a batch nobody sleeps, between batches
- * everybody does.
+ * Threads meet a few times a layer, some of them a few microseconds apart. So everybody spins for a
+ * while before going to sleep: within a batch nobody sleeps, between batches everybody does. Who
+ * changes a number wakes others only if somebody sleeps: in a JavaScript engine that is a call into
+ * its runtime.
  */
 #include "pool.h"
 
@@ -49,17 +50,19 @@ static int spin_while(_Atomic uint32_t *number, uint32_t value)
 
 static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
 {
-    (void)pool;
     if (!spin_while(number, value))
         return;
+    atomic_fetch_add(&pool->n_asleep, 1);
     while (atomic_load(number) == value)
         __builtin_wasm_memory_atomic_wait32((int *)number, (int)value, NAP_NANOSECONDS);
+    atomic_fetch_sub(&pool->n_asleep, 1);
 }
 
+/* After the number has changed: who was not yet counted as asleep then sees the change. */
 static void wake(pool *pool, _Atomic uint32_t *number)
 {
-    (void)pool;
-    __builtin_wasm_memory_atomic_notify((int *)number, BERT_MAX_THREADS);
+    if (atomic_load(&pool->n_asleep))
+        __builtin_wasm_memory_atomic_notify((int *)number, BERT_MAX_THREADS);
 }
 
 #else
@@ -68,15 +71,19 @@ static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
 {
     if (!spin_while(number, value))
         return;
+    atomic_fetch_add(&pool->n_asleep, 1);
     pthread_mutex_lock(&pool->signal.mutex);
     while (atomic_load(number) == value)
         pthread_cond_wait(&pool->signal.changed, &pool->signal.mutex);
     pthread_mutex_unlock(&pool->signal.mutex);
+    atomic_fetch_sub(&pool->n_asleep, 1);
 }
 
 static void wake(pool *pool, _Atomic uint32_t *number)
 {
     (void)number;
+    if (atomic_load(&pool->n_asleep) == 0)
+        return;
     /* Under the lock, so that nobody is between looking and sleeping. */
     pthread_mutex_lock(&pool->signal.mutex);
     pthread_cond_broadcast(&pool->signal.changed);
@@ -121,6 +128,18 @@ void pool_run(pool *pool, pool_work work, void *argument)
     work(argument, 0, n_threads);
     while ((n_busy = atomic_load_explicit(&pool->n_busy, memory_order_acquire)) != 0)
         wait_while(pool, &pool->n_busy, n_busy);
+}
+
+void pool_meet(pool *pool, uint32_t n_threads)
+{
+    uint32_t meeting = atomic_load_explicit(&pool->meeting, memory_order_relaxed);
+    if (atomic_fetch_add(&pool->n_arrived, 1) + 1 < n_threads) {
+        wait_while(pool, &pool->meeting, meeting);
+        return;
+    }
+    atomic_store(&pool->n_arrived, 0);
+    atomic_fetch_add(&pool->meeting, 1);
+    wake(pool, &pool->meeting);
 }
 
 /* This thread's number, or 0 if there are enough. */

@@ -3,7 +3,8 @@
  *
  * The pool starts no threads: each comes by pool_serve() and stays until pool_stop(). The caller is
  * thread 0. A piece of work is a function that every thread runs with its own number; it takes its
- * share by pool_share(), which depends on numbers alone: who computes what is fixed.
+ * share by pool_share(), which depends on numbers alone: who computes what is fixed. Within a piece
+ * of work threads wait for each other by pool_meet().
  */
 #ifndef BERT_POOL_H
 #define BERT_POOL_H
@@ -36,6 +37,9 @@ typedef struct pool {
     _Atomic uint32_t round;              /* one more for every piece of work */
     _Atomic uint32_t n_busy;             /* threads that have not finished this round */
     _Atomic uint32_t stopped;
+    _Atomic uint32_t n_arrived; /* threads that wait in pool_meet() */
+    _Atomic uint32_t meeting;   /* one more for every time that all have met */
+    _Atomic uint32_t n_asleep;  /* threads that must be woken */
     pool_work work;
     void *argument;
     pool_signal signal;
@@ -48,6 +52,9 @@ void pool_begin(pool *pool);
 
 /* Runs work(argument, thread, n_threads) on every thread; returns when all are done. */
 void pool_run(pool *pool, pool_work work, void *argument);
+
+/* Returns when every one of the work's threads has called it. Not in work of one thread. */
+void pool_meet(pool *pool, uint32_t n_threads);
 
 void pool_serve(pool *pool);
 void pool_stop(pool *pool);

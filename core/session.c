@@ -1,0 +1,138 @@
+/* session.c - options with their defaults, and everything that encoding needs in one block. */
+#include "internal.h"
+
+#define DEFAULT_MAX_TOKENS 1024
+
+/* Room for integers of either width. */
+static quantised take_quantised(arena *arena, uint64_t n_rows, uint32_t n_in)
+{
+    quantised rows = {.stride = quantised_stride(n_in)};
+    rows.values = arena_take(arena, n_rows * rows.stride, sizeof(int16_t));
+    rows.least = arena_take(arena, n_rows, sizeof(float));
+    rows.step = arena_take(arena, n_rows, sizeof(float));
+    return rows;
+}
+
+static workspace take_workspace(arena *arena, const bert_config *config, uint64_t n)
+{
+    uint64_t hidden = config->hidden_size, intermediate = config->intermediate_size;
+    uint64_t dim = hidden / config->n_heads;
+    workspace space;
+    space.panel = arena_take(
+        arena, WIDE_PANELS * BERT_PANEL * (hidden > intermediate ? hidden : intermediate),
+        sizeof(float));
+    space.key_panels = arena_take(arena, (n + BERT_PANEL - 1) * dim, sizeof(float));
+    space.value_panels = arena_take(arena, (dim + BERT_PANEL - 1) * n, sizeof(float));
+    space.scores = arena_take(arena, QUERY_BLOCK * n, sizeof(float));
+    space.intermediate = arena_take(arena, ROW_BLOCK * intermediate, sizeof(float));
+    space.wide = take_quantised(arena, ROW_BLOCK, config->intermediate_size);
+    return space;
+}
+
+/* With an arena that only counts, sizes alone come of it. */
+static bert_session *lay_out(const bert_config *config, const bert_options *options, arena *arena)
+{
+    uint64_t tokens = options->max_tokens, hidden = config->hidden_size;
+    bert_session header = {.max_tokens = options->max_tokens,
+                           .max_sequence_tokens = options->max_sequence_tokens,
+                           .int8_kernel = gemm_i8_kernel(options->int8_kernel)};
+    bert_session *session = arena_take(arena, 1, sizeof header);
+    header.hidden = arena_take(arena, tokens * hidden, sizeof(float));
+    header.query = arena_take(arena, tokens * hidden, sizeof(float));
+    header.key = arena_take(arena, tokens * hidden, sizeof(float));
+    header.value = arena_take(arena, tokens * hidden, sizeof(float));
+    header.narrow = take_quantised(arena, tokens, config->hidden_size);
+    header.workspaces = arena_take(arena, options->n_threads, sizeof(workspace));
+    for (uint32_t i = 0; i < options->n_threads; i++) {
+        workspace space = take_workspace(arena, config, options->max_sequence_tokens);
+        if (header.workspaces)
+            header.workspaces[i] = space;
+    }
+    if (session) {
+        *session = header;
+        pool_init(&session->pool, options->n_threads);
+    }
+    return session;
+}
+
+/* The options with their defaults, checked. */
+static bert_status resolve(const bert_config *config, const bert_options *options,
+                           bert_options *resolved, bert_error *error)
+{
+    *resolved = options ? *options : (bert_options){0};
+    if (resolved->max_sequence_tokens == 0)
+        resolved->max_sequence_tokens = config->n_positions;
+    if (resolved->max_sequence_tokens > config->n_positions)
+        return error_set(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
+                         resolved->max_sequence_tokens, config->n_positions);
+    if (resolved->max_tokens == 0)
+        resolved->max_tokens = DEFAULT_MAX_TOKENS;
+    if (resolved->max_tokens < resolved->max_sequence_tokens)
+        resolved->max_tokens = resolved->max_sequence_tokens;
+    if (resolved->n_threads == 0)
+        resolved->n_threads = 1;
+    if (resolved->n_threads > BERT_MAX_THREADS)
+        return error_set(error, BERT_BAD_OPTION, "n_threads", resolved->n_threads,
+                         BERT_MAX_THREADS);
+    if (!bert_int8_kernel_exists(resolved->int8_kernel))
+        return error_set(error, BERT_BAD_OPTION, "int8_kernel", resolved->int8_kernel, 0);
+    return BERT_OK;
+}
+
+bert_status bert_session_bytes(const bert_config *config, const bert_options *options,
+                               size_t *n_bytes, bert_error *error)
+{
+    bert_options resolved;
+    bert_status status = config_check(config, error);
+    if (status == BERT_OK)
+        status = resolve(config, options, &resolved, error);
+    if (status != BERT_OK)
+        return status;
+    arena arena = {0};
+    lay_out(config, &resolved, &arena);
+    if (arena.n_bytes > SIZE_MAX / 2)
+        return error_set(error, BERT_MODEL_TOO_LARGE, "session", (int64_t)arena.n_bytes,
+                         (int64_t)(SIZE_MAX / 2));
+    *n_bytes = (size_t)arena.n_bytes;
+    return BERT_OK;
+}
+
+bert_status bert_session_open(const bert_model *model, const bert_options *options, void *memory,
+                              size_t n_bytes, bert_session **session, bert_error *error)
+{
+    assert(memory && (uintptr_t)memory % BERT_ALIGNMENT == 0);
+    size_t needed = 0;
+    bert_status status = bert_session_bytes(&model->config, options, &needed, error);
+    if (status != BERT_OK)
+        return status;
+    if (n_bytes < needed)
+        return error_set(error, BERT_OUT_OF_MEMORY, "session", (int64_t)n_bytes, (int64_t)needed);
+    bert_options resolved;
+    resolve(&model->config, options, &resolved, error);
+    arena arena = {.base = memory};
+    *session = lay_out(&model->config, &resolved, &arena);
+    (*session)->model = model;
+    return BERT_OK;
+}
+
+uint32_t bert_session_threads(const bert_session *session)
+{
+    return atomic_load(&session->pool.n_joined);
+}
+
+void bert_session_serve(bert_session *session)
+{
+    pool_serve(&session->pool);
+}
+
+void bert_session_stop(bert_session *session)
+{
+    pool_stop(&session->pool);
+}
+
+void bert_session_observe(bert_session *session, bert_observer *observer, void *argument)
+{
+    assert(session->pool.max_threads == 1);
+    session->observer = observer;
+    session->observer_argument = argument;
+}
