@@ -16,7 +16,7 @@
 #include "internal.h"
 
 /* Fewest rows for each thread that pay for everyone's reading all weights; measured. */
-#define LEAST_SHARE 24
+#define LEAST_SHARE 12
 
 /* What one thread does of a batch. */
 typedef struct share {

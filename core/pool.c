@@ -8,8 +8,13 @@
  */
 #include "pool.h"
 
-/* Looks at a number before sleeping on it: about 50 microseconds. */
-#define SPINS 20000
+/* Looks at a number before sleeping on it: about 100 microseconds, what falling asleep and being
+ * woken costs. */
+#ifdef __wasm__
+#define SPINS 200000
+#else
+#define SPINS 2000 /* each with a pause */
+#endif
 
 #if defined(__wasm__) && !defined(__wasm_atomics__)
 

@@ -1,6 +1,7 @@
 /* test_encoder.c - the whole encoder against the oracle, and what bert.h promises of it. */
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -267,6 +268,44 @@ TEST(same_bits_on_any_number_of_threads_and_every_kernel)
             for (int i = 0; i < 4; i++)
                 pthread_join(threads[i], NULL);
         }
+    }
+}
+
+/* More rows than go through the feed-forward block at a time: each copy of a sequence has the bits
+ * that it has alone, by 1 thread and by 3. */
+TEST(many_rows)
+{
+    enum { COPIES = 41, LENGTH = 9 };
+    bert_config config = tiny_config();
+    uint32_t lengths[COPIES], ids[COPIES * LENGTH];
+    for (uint32_t i = 0; i < COPIES * LENGTH; i++) {
+        lengths[i / LENGTH] = LENGTH;
+        ids[i] = i % LENGTH * 7 % config.vocab_size;
+    }
+    for (int dtype = 0; dtype < 3; dtype++) {
+        bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, 90));
+        bert_batch one = {.n_sequences = 1, .lengths = lengths, .ids = ids};
+        bert_batch all = {.n_sequences = COPIES, .lengths = lengths, .ids = ids};
+        bert_outputs want = all_outputs(model, &one), got = all_outputs(model, &all);
+        bert_encode(tiny_session(model, NULL), &one, &want, NULL);
+        bert_session *session = tiny_session(model, &(bert_options){.n_threads = 3});
+        pthread_t threads[2];
+        for (int n_threads = 1; n_threads <= 3; n_threads += 2) {
+            CHECK(bert_encode(session, &all, &got, NULL) == BERT_OK, "encoding fails");
+            for (uint32_t copy = 0; copy < COPIES; copy++)
+                CHECK(memcmp(got.data[BERT_OUTPUT_LAST_HIDDEN_STATE] +
+                                 (size_t)copy * LENGTH * config.hidden_size,
+                             want.data[BERT_OUTPUT_LAST_HIDDEN_STATE],
+                             LENGTH * config.hidden_size * sizeof(float)) == 0,
+                      "dtype %d, %d threads: copy %u has other bits", dtype, n_threads, copy);
+            for (int i = 0; n_threads == 1 && i < 2; i++)
+                pthread_create(&threads[i], NULL, serve, session);
+            while (n_threads == 1 && bert_session_threads(session) < 3)
+                sched_yield();
+        }
+        bert_session_stop(session);
+        for (int i = 0; i < 2; i++)
+            pthread_join(threads[i], NULL);
     }
 }
 
