@@ -180,7 +180,7 @@ bench-kernels: setup bench-packages build/bench/micro.wasm ## every kernel's sha
 
 build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
-	@$(EMCC) $(emcflags) $(emcflags_relaxed) -sINITIAL_MEMORY=256MB -Icore \
+	@$(EMCC) $(emcflags) $(emcflags_relaxed) -sINITIAL_MEMORY=64MB -Icore \
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 

@@ -13,7 +13,16 @@
 
 #define EXPORT __attribute__((used, visibility("default")))
 
-enum { ROWS = 120, INPUTS = 384, OUTPUTS = 1536, CHAINS = 12, STEPS = 1000, KEYS = 128 };
+enum {
+    ROWS = 120,
+    INPUTS = 384,
+    OUTPUTS = 1536,
+    CHAINS = 12,
+    STEPS = 1000,
+    KEYS = 128,
+    FEW = 16,
+    FAR = 12
+};
 
 #define N_PRODUCT (2.0 * ROWS * INPUTS * OUTPUTS)
 
@@ -25,23 +34,21 @@ enum { ROWS = 120, INPUTS = 384, OUTPUTS = 1536, CHAINS = 12, STEPS = 1000, KEYS
     X(peak_dot_i32, "relaxed dot, 32 bits", 32.0 * CHAINS * STEPS)                                 \
     X(tile_f32, "f32 tile", 2.0 * SIMD_TILE_ROWS * INPUTS * BERT_PANEL * 8)                        \
     X(gemm_f32_plain, "f32 product", N_PRODUCT)                                                    \
-    X(gemm_f32_deep, "f32 deep", N_PRODUCT)                                                        \
-    X(gemm_f32_rows16, "f32 16 rows", N_PRODUCT * 16 / ROWS)                                       \
-    X(gemm_f32_rows16cold, "f32 16 rows cold", 2.0 * 16 * 384 * 384 * 12 * 16)                     \
-    X(gemm_i8_deep, "i8 deep", N_PRODUCT)                                                          \
-    X(gemm_i8_rows16cold, "i8 16 rows cold", 2.0 * 16 * 384 * 384 * 12 * 16)                       \
+    X(gemm_f32_far, "f32, 16 rows, weights from memory", FAR *N_PRODUCT *FEW / ROWS)               \
     X(gemm_f32_gelu, "f32 product, GELU", N_PRODUCT)                                               \
     X(gemm_i8_simd128, "8-bit product, simd128", N_PRODUCT)                                        \
     X(gemm_i8_dot_i16, "8-bit product, relaxed-dot-i16", N_PRODUCT)                                \
     X(gemm_i8_dot_i32, "8-bit product, relaxed-dot-i32", N_PRODUCT)                                \
+    X(gemm_i8_far, "relaxed-dot-i32, 16 rows, weights from memory", FAR *N_PRODUCT *FEW / ROWS)    \
     X(quantise, "quantise", (double)ROWS *INPUTS)                                                  \
     X(layer_norm, "layer norm", (double)ROWS *INPUTS)                                              \
     X(softmax, "softmax, exponentials and sums", (double)ROWS *KEYS)                               \
     X(gelu, "GELU", (double)ROWS *INPUTS)
 
-static float rows[ROWS * OUTPUTS], results[ROWS * OUTPUTS], ones[OUTPUTS * 3];
-static float panels_f32[INPUTS * OUTPUTS] __attribute__((aligned(64)));
-static int8_t panels_i8[INPUTS * OUTPUTS] __attribute__((aligned(64)));
+static float inputs[ROWS * OUTPUTS], results[ROWS * OUTPUTS], ones[OUTPUTS];
+/* Of FAR matrices; the first is small enough for a cache. */
+static float panels_f32[FAR * INPUTS * OUTPUTS] __attribute__((aligned(64)));
+static int8_t panels_i8[FAR * INPUTS * OUTPUTS] __attribute__((aligned(64)));
 static int16_t values[ROWS * INPUTS];
 static float least[ROWS], step[ROWS], sums[ROWS];
 static v128_t registers[CHAINS + 2];
@@ -84,114 +91,78 @@ static void peak_dot_i32(void)
 }
 #endif
 
-static void multiply_f32(uint32_t n_rows, uint32_t n_out, bert_activation activation)
+static void multiply_f32(int index, uint32_t n_rows, uint32_t n_out, bert_activation activation)
 {
-    matrix w = {.n_in = INPUTS, .n_out = n_out, .panels = panels_f32, .bias = ones};
+    matrix w = {.n_in = INPUTS,
+                .n_out = n_out,
+                .panels = panels_f32 + index * INPUTS * OUTPUTS,
+                .bias = ones};
     product out = {.activation = activation, .c = results, .c_stride = OUTPUTS};
-    gemm_f32(rows, INPUTS, n_rows, &w, panels_all(n_out), &out, NULL);
+    gemm_f32(inputs, INPUTS, n_rows, &w, panels_all(n_out), &out, NULL);
 }
 
 /* Tiles work from the nearest cache. */
 static void tile_f32(void)
 {
     for (int i = 0; i < 8; i++)
-        multiply_f32(SIMD_TILE_ROWS, BERT_PANEL, BERT_ACTIVATION_NONE);
+        multiply_f32(0, SIMD_TILE_ROWS, BERT_PANEL, BERT_ACTIVATION_NONE);
 }
 
 static void gemm_f32_plain(void)
 {
-    multiply_f32(ROWS, OUTPUTS, BERT_ACTIVATION_NONE);
+    multiply_f32(0, ROWS, OUTPUTS, BERT_ACTIVATION_NONE);
 }
 
 static void gemm_f32_gelu(void)
 {
-    multiply_f32(ROWS, OUTPUTS, BERT_ACTIVATION_GELU);
+    multiply_f32(0, ROWS, OUTPUTS, BERT_ACTIVATION_GELU);
 }
 
-static void gemm_f32_deep(void)
-{
-    matrix w = {.n_in = OUTPUTS, .n_out = INPUTS, .panels = panels_f32, .bias = ones};
-    product out = {.c = results, .c_stride = INPUTS};
-    gemm_f32(rows, OUTPUTS, ROWS, &w, panels_all(INPUTS), &out, NULL);
-}
-static void gemm_f32_rows16(void)
-{
-    multiply_f32(16, OUTPUTS, BERT_ACTIVATION_NONE);
-}
-static float cold[384 * 384 * 12 * 16];
-static void gemm_f32_rows16cold(void)
-{
-    for (int i = 0; i < 16; i++) {
-        matrix w = {.n_in = INPUTS,
-                    .n_out = INPUTS * 12,
-                    .panels = cold + i * 384 * 384 * 12,
-                    .bias = ones};
-        product out = {.c = results, .c_stride = INPUTS * 12};
-        gemm_f32(rows, INPUTS, 16, &w, panels_all(INPUTS * 12), &out, NULL);
-    }
-}
-static void gemm_i8_rows16cold(void)
-{
-    for (int i = 0; i < 16; i++) {
-        matrix w = {.n_in = INPUTS,
-                    .n_out = INPUTS * 12,
-                    .dtype = BERT_DTYPE_I8,
-                    .panels = (int8_t *)cold + i * 384 * 384 * 12,
-                    .scale = ones,
-                    .offset = ones,
-                    .bias = ones};
-        product out = {.c = results, .c_stride = INPUTS * 12};
-        gemm_i8(BERT_INT8_KERNEL_RELAXED_DOT_I32, &integers, 16, &w, panels_all(INPUTS * 12), &out);
-    }
-}
-static int16_t values2[ROWS * OUTPUTS];
-static void gemm_i8_deep(void)
-{
-    quantised q = {.stride = OUTPUTS, .values = values2, .least = least, .step = step};
-    matrix w = {.n_in = OUTPUTS,
-                .n_out = INPUTS,
-                .dtype = BERT_DTYPE_I8,
-                .panels = panels_i8,
-                .scale = ones,
-                .offset = ones,
-                .bias = ones};
-    product out = {.c = results, .c_stride = INPUTS};
-    gemm_i8(BERT_INT8_KERNEL_RELAXED_DOT_I32, &q, ROWS, &w, panels_all(INPUTS), &out);
-}
-
-static void multiply_i8(bert_int8_kernel kernel, uint32_t n_rows, uint32_t n_out)
+static void multiply_i8(bert_int8_kernel kernel, int index, uint32_t n_rows)
 {
     matrix w = {.n_in = INPUTS,
-                .n_out = n_out,
+                .n_out = OUTPUTS,
                 .dtype = BERT_DTYPE_I8,
-                .panels = panels_i8,
+                .panels = panels_i8 + index * INPUTS * OUTPUTS,
                 .scale = ones,
                 .offset = ones,
                 .bias = ones};
     product out = {.c = results, .c_stride = OUTPUTS};
     if (bert_int8_kernel_exists(kernel))
-        gemm_i8(kernel, &integers, n_rows, &w, panels_all(n_out), &out);
+        gemm_i8(kernel, &integers, n_rows, &w, panels_all(OUTPUTS), &out);
 }
 
 static void gemm_i8_simd128(void)
 {
-    multiply_i8(BERT_INT8_KERNEL_SIMD128, ROWS, OUTPUTS);
+    multiply_i8(BERT_INT8_KERNEL_SIMD128, 0, ROWS);
 }
 
 static void gemm_i8_dot_i16(void)
 {
-    multiply_i8(BERT_INT8_KERNEL_RELAXED_DOT_I16, ROWS, OUTPUTS);
+    multiply_i8(BERT_INT8_KERNEL_RELAXED_DOT_I16, 0, ROWS);
 }
 
 static void gemm_i8_dot_i32(void)
 {
-    multiply_i8(BERT_INT8_KERNEL_RELAXED_DOT_I32, ROWS, OUTPUTS);
+    multiply_i8(BERT_INT8_KERNEL_RELAXED_DOT_I32, 0, ROWS);
+}
+
+static void gemm_f32_far(void)
+{
+    for (int i = 0; i < FAR; i++)
+        multiply_f32(i, FEW, OUTPUTS, BERT_ACTIVATION_NONE);
+}
+
+static void gemm_i8_far(void)
+{
+    for (int i = 0; i < FAR; i++)
+        multiply_i8(BERT_INT8_KERNEL_RELAXED_DOT_I32, i, FEW);
 }
 
 static void quantise(void)
 {
     for (uint32_t r = 0; r < ROWS; r++)
-        quantise_row(BERT_INT8_KERNEL_DEFAULT, rows + r * INPUTS, ones, INPUTS, &integers, r);
+        quantise_row(BERT_INT8_KERNEL_DEFAULT, inputs + r * INPUTS, ones, INPUTS, &integers, r);
 }
 
 static void layer_norm(void)
@@ -208,7 +179,7 @@ static void softmax(void)
 static void gelu(void)
 {
     for (uint32_t i = 0; i < ROWS * INPUTS; i += 8) {
-        v128_t x[] = {wasm_v128_load(rows + i), wasm_v128_load(rows + i + 4)};
+        v128_t x[] = {wasm_v128_load(inputs + i), wasm_v128_load(inputs + i + 4)};
         math_gelu(x, 2);
         wasm_v128_store(results + i, x[0]);
         wasm_v128_store(results + i + 4, x[1]);
@@ -242,9 +213,9 @@ EXPORT double micro_operations(uint32_t work)
 EXPORT void micro_prepare(void)
 {
     uint32_t seed = 1;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
         seed = seed * 1664525 + 1013904223;
-        rows[i] = results[i] = (float)(seed >> 8) / (1 << 22) - 2;
+        inputs[i] = results[i] = (float)(seed >> 8) / (1 << 22) - 2;
         if (i < sizeof values / sizeof *values)
             values[i] = (int16_t)(seed >> 25 << 8 | seed >> 25);
     }
@@ -253,10 +224,8 @@ EXPORT void micro_prepare(void)
         panels_f32[i] = (float)(seed >> 8) / (1 << 24) - 0.5f;
         panels_i8[i] = (int8_t)(seed >> 26);
     }
-    for (int i = 0; i < OUTPUTS * 3; i++)
+    for (int i = 0; i < OUTPUTS; i++)
         ones[i] = 1;
-    for (size_t i = 0; i < sizeof cold / 4; i++)
-        cold[i] = panels_f32[i % 30000];
     memset(registers, 1, sizeof registers);
 }
 

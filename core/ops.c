@@ -6,23 +6,38 @@
 #include "simd.h"
 #include "vector_math.h"
 
-/* Sum of row[i], or of (row[i] - mean)^2: both in lanes of four, then across. */
+/* Sums have this many lanes of four, so that no addition waits for the one before. */
+#define LANES 4
+
+/* The sum of row[i]. */
 static float row_sum(const float *row, uint32_t n)
 {
-    v128_t sum = wasm_f32x4_const(0, 0, 0, 0);
-    for (uint32_t i = 0; i < n; i += 4)
-        sum = wasm_f32x4_add(sum, simd_load_first(row + i, n - i, 0));
-    return simd_sum(sum);
+    v128_t sum[LANES] = {0};
+    uint32_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+        for (int j = 0; j < LANES; j++)
+            sum[j] = wasm_f32x4_add(sum[j], wasm_v128_load(row + i + 4 * j));
+    for (; i < n; i += 4)
+        sum[0] = wasm_f32x4_add(sum[0], simd_load_first(row + i, n - i, 0));
+    return simd_sum(wasm_f32x4_add(wasm_f32x4_add(sum[0], sum[1]), wasm_f32x4_add(sum[2], sum[3])));
 }
 
+/* The sum of (row[i] - mean)^2. */
 static float row_squares(const float *row, uint32_t n, float mean)
 {
-    v128_t sum = wasm_f32x4_const(0, 0, 0, 0), centre = wasm_f32x4_splat(mean);
-    for (uint32_t i = 0; i < n; i += 4) {
-        v128_t x = wasm_f32x4_sub(simd_load_first(row + i, n - i, mean), centre);
-        sum = simd_madd(x, x, sum);
+    v128_t sum[LANES] = {0}, centre = wasm_f32x4_splat(mean);
+    uint32_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        for (int j = 0; j < LANES; j++) {
+            v128_t x = wasm_f32x4_sub(wasm_v128_load(row + i + 4 * j), centre);
+            sum[j] = simd_madd(x, x, sum[j]);
+        }
     }
-    return simd_sum(sum);
+    for (; i < n; i += 4) {
+        v128_t x = wasm_f32x4_sub(simd_load_first(row + i, n - i, mean), centre);
+        sum[0] = simd_madd(x, x, sum[0]);
+    }
+    return simd_sum(wasm_f32x4_add(wasm_f32x4_add(sum[0], sum[1]), wasm_f32x4_add(sum[2], sum[3])));
 }
 
 /* Two passes: the mean first, so that large equal values do not cancel. */
@@ -33,10 +48,16 @@ void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm *n
         float variance = row_squares(x, n_columns, mean) / (float)n_columns;
         v128_t centre = wasm_f32x4_splat(mean);
         v128_t inverse = wasm_f32x4_splat(1.0f / sqrtf(variance + eps));
-        for (uint32_t i = 0; i < n_columns; i += 4) {
+        uint32_t i = 0;
+        for (; i + 4 <= n_columns; i += 4) {
+            v128_t y = wasm_f32x4_mul(wasm_f32x4_sub(wasm_v128_load(x + i), centre), inverse);
+            wasm_v128_store(x + i, simd_madd(y, wasm_v128_load(norm->weight + i),
+                                             wasm_v128_load(norm->bias + i)));
+        }
+        if (i < n_columns) {
             uint32_t n = n_columns - i;
-            v128_t y = wasm_f32x4_sub(simd_load_first(x + i, n, 0), centre);
-            y = wasm_f32x4_mul(y, inverse);
+            v128_t y =
+                wasm_f32x4_mul(wasm_f32x4_sub(simd_load_first(x + i, n, 0), centre), inverse);
             y = simd_madd(y, simd_load_first(norm->weight + i, n, 0),
                           simd_load_first(norm->bias + i, n, 0));
             simd_store_first(x + i, y, n);

@@ -16,57 +16,99 @@
 
 #define LEVELS 127
 
-/* Four numbers from row and factors; `fill` past the end. */
-static inline v128_t load_scaled(const float *x, const float *factor, uint32_t i, uint32_t n,
-                                 float fill)
+/* 1.5 * 2^23: a float of this size has whole steps, so adding it rounds to a whole number and
+ * leaves that in the low bits. */
+#define ROUND 0x1.8p23f
+
+/* Vectors of four that go side by side: a whole store of bytes. */
+#define VECTORS 4
+
+/* Four numbers times their factors. */
+static inline v128_t load_scaled(const float *x, const float *factor)
 {
-    if (n - i >= 4)
-        return wasm_f32x4_mul(wasm_v128_load(x + i), wasm_v128_load(factor + i));
-    return wasm_f32x4_mul(simd_load_first(x + i, n - i, fill),
-                          simd_load_first(factor + i, n - i, 1));
+    return wasm_f32x4_mul(wasm_v128_load(x), wasm_v128_load(factor));
 }
 
-/* Four levels as 32-bit integers. */
+/* The same for the end of a row: `n` (1 to 4) of them, and `fill`. */
+static inline v128_t load_scaled_first(const float *x, const float *factor, uint32_t n, float fill)
+{
+    return n >= 4 ? load_scaled(x, factor)
+                  : wasm_f32x4_mul(simd_load_first(x, n, fill), simd_load_first(factor, n, 1));
+}
+
+/* Four levels as 32-bit integers. Numbers that are not finite become some level. */
 static inline v128_t levels(v128_t x, v128_t least, v128_t inverse)
 {
-    v128_t level = wasm_f32x4_mul(wasm_f32x4_sub(x, least), inverse);
-    level = wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_add(level, wasm_f32x4_splat(0.5f)));
-    return wasm_i32x4_min(level, wasm_i32x4_splat(LEVELS));
+    v128_t level = simd_madd(wasm_f32x4_sub(x, least), inverse, wasm_f32x4_splat(ROUND));
+    return wasm_v128_and(level, wasm_i32x4_splat(LEVELS));
+}
+
+static void find_range(const float *x, const float *factor, uint32_t n, float *least, float *most)
+{
+    v128_t low[VECTORS], high[VECTORS];
+    for (int j = 0; j < VECTORS; j++) {
+        low[j] = wasm_f32x4_splat(INFINITY);
+        high[j] = wasm_f32x4_splat(-INFINITY);
+    }
+    uint32_t i = 0;
+    for (; i + 4 * VECTORS <= n; i += 4 * VECTORS) {
+        for (int j = 0; j < VECTORS; j++) {
+            v128_t y = load_scaled(x + i + 4 * j, factor + i + 4 * j);
+            low[j] = wasm_f32x4_pmin(low[j], y);
+            high[j] = wasm_f32x4_pmax(high[j], y);
+        }
+    }
+    for (; i < n; i += 4) {
+        v128_t y = load_scaled_first(x + i, factor + i, n - i, x[i] * factor[i]);
+        low[0] = wasm_f32x4_pmin(low[0], y);
+        high[0] = wasm_f32x4_pmax(high[0], y);
+    }
+    for (int j = 1; j < VECTORS; j++) {
+        low[0] = wasm_f32x4_pmin(low[0], low[j]);
+        high[0] = wasm_f32x4_pmax(high[0], high[j]);
+    }
+    *least = -simd_max(wasm_f32x4_neg(low[0]));
+    *most = simd_max(high[0]);
 }
 
 void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, uint32_t n,
                   const quantised *out, uint32_t row)
 {
-    v128_t low = wasm_f32x4_splat(INFINITY), high = wasm_f32x4_splat(-INFINITY);
-    uint32_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        v128_t y = load_scaled(x, factor, i, n, 0);
-        low = wasm_f32x4_pmin(low, y);
-        high = wasm_f32x4_pmax(high, y);
-    }
-    if (i < n) {
-        v128_t y = load_scaled(x, factor, i, n, x[i] * factor[i]);
-        low = wasm_f32x4_pmin(low, y);
-        high = wasm_f32x4_pmax(high, y);
-    }
-    float least = -simd_max(wasm_f32x4_neg(low)), most = simd_max(high);
+    float least, most;
+    find_range(x, factor, n, &least, &most);
     float step = (most - least) / LEVELS;
     /* A constant row, or one whose steps are too fine to divide by, is all `least`. */
     v128_t inverse = wasm_f32x4_splat(step > 1e-30f ? 1 / step : 0), base = wasm_f32x4_splat(least);
     out->least[row] = least;
     out->step[row] = step;
 
-    size_t at = (size_t)row * out->stride;
-    for (i = 0; i < n; i += 8) {
-        v128_t first = levels(load_scaled(x, factor, i, n, least), base, inverse);
-        v128_t second = i + 4 < n ? levels(load_scaled(x, factor, i + 4, n, least), base, inverse)
-                                  : wasm_i32x4_splat(0);
-        v128_t i16 = wasm_i16x8_narrow_i32x4(first, second);
-        if (kernel == BERT_INT8_KERNEL_SIMD128)
-            wasm_v128_store((int16_t *)out->values + at + i, i16);
-        else
-            wasm_v128_store64_lane((uint8_t *)out->values + at + i,
-                                   wasm_u8x16_narrow_i16x8(i16, i16), 0);
+    int16_t *wide = (int16_t *)out->values + (size_t)row * out->stride;
+    uint8_t *narrow = (uint8_t *)out->values + (size_t)row * out->stride;
+    uint32_t i = 0;
+    for (; i + 4 * VECTORS <= n; i += 4 * VECTORS) {
+        v128_t level[VECTORS];
+        for (int j = 0; j < VECTORS; j++)
+            level[j] = levels(load_scaled(x + i + 4 * j, factor + i + 4 * j), base, inverse);
+        v128_t first = wasm_i16x8_narrow_i32x4(level[0], level[1]);
+        v128_t second = wasm_i16x8_narrow_i32x4(level[2], level[3]);
+        if (kernel == BERT_INT8_KERNEL_SIMD128) {
+            wasm_v128_store(wide + i, first);
+            wasm_v128_store(wide + i + 8, second);
+        } else {
+            wasm_v128_store(narrow + i, wasm_u8x16_narrow_i16x8(first, second));
+        }
     }
     /* Whatever stands past the end meets weights of zero. */
+    for (; i < n; i += 8) {
+        v128_t first = levels(load_scaled_first(x + i, factor + i, n - i, least), base, inverse);
+        v128_t second = wasm_i32x4_splat(0);
+        if (i + 4 < n)
+            second = levels(load_scaled_first(x + i + 4, factor + i + 4, n - i - 4, least), base,
+                            inverse);
+        v128_t both = wasm_i16x8_narrow_i32x4(first, second);
+        if (kernel == BERT_INT8_KERNEL_SIMD128)
+            wasm_v128_store(wide + i, both);
+        else
+            wasm_v128_store64_lane(narrow + i, wasm_u8x16_narrow_i16x8(both, both), 0);
+    }
 }
