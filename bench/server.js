@@ -1,5 +1,5 @@
-/** Serves folders on loopback with the isolation headers that threads need, and remembers what was asked for. */
-import { createReadStream, statSync } from 'node:fs';
+/** Serves folders on loopback with the isolation headers that threads need, from memory after the first time, and remembers what was asked for. */
+import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
@@ -19,6 +19,8 @@ const TYPES = {
 export async function serve(mounts) {
     /** @type {Set<string>} */
     const requested = new Set();
+    /** @type {Map<string, Buffer>} */
+    const contents = new Map();
     const server = createServer((request, response) => {
         response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
         response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
@@ -32,7 +34,11 @@ export async function serve(mounts) {
         response.setHeader('Content-Type', /** @type {Record<string, string>} */ (TYPES)[extname(path)] ?? 'application/octet-stream');
         response.setHeader('Content-Length', stat.size);
         if (request.method === 'HEAD') response.end();
-        else createReadStream(path, { highWaterMark: 1 << 20 }).pipe(response);
+        else {
+            const content = contents.get(path) ?? readFileSync(path);
+            contents.set(path, content);
+            response.end(content);
+        }
     });
     await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
     const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());

@@ -98,21 +98,11 @@ export async function compile(variant, threaded) {
         'relaxed-threads': new URL('./engine-relaxed-threads.wasm', import.meta.url),
     };
     const source = await openSource(urls[threaded ? /** @type {const} */ (`${variant}-threads`) : variant].href);
-    const bytes = new Uint8Array(await new Response(toStream(source.chunks)).arrayBuffer());
+    const parts = [];
+    for await (const chunk of source.chunks) parts.push(chunk.slice());
+    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
     if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
         throw new BertError('ENGINE_FAILED', `${source.label} is no WebAssembly module: is it served from where the package's files are?`);
     }
     return WebAssembly.compile(bytes);
-}
-
-/** @param {AsyncIterable<Uint8Array>} chunks */
-function toStream(chunks) {
-    const iterator = chunks[Symbol.asyncIterator]();
-    return new ReadableStream({
-        async pull(controller) {
-            const { done, value } = await iterator.next();
-            if (done) controller.close();
-            else controller.enqueue(value);
-        },
-    });
 }

@@ -78,11 +78,18 @@ export class Encoder {
             const opened = await openSource(source, signal);
             /** @type {Engine | undefined} */
             let engine;
-            const model = await load(opened, async (header) => {
-                engine = await Engine.create(await compiled, header, { max_tokens: MAX_TOKENS, threads: build.threads });
-                helpers = startThreads(build.threads - 1); // not before it is clear that there is a model
-                if (header.metadata.dtype === 'q8') warmUp(engine);
-                return engine;
+            /** @type {Tokenizer | null} */
+            let tokenizer = null;
+            const model = await load(opened, {
+                async open(header) {
+                    engine = await Engine.create(await compiled, header, { max_tokens: MAX_TOKENS, threads: build.threads });
+                    helpers = startThreads(build.threads - 1); // not before it is clear that there is a model
+                    if (header.metadata.dtype === 'q8') warmUp(engine);
+                    return engine;
+                },
+                tokenizer(bytes) {
+                    tokenizer = Tokenizer.fromJSON(bytes);
+                },
             }, onprogress);
             const ready = /** @type {Engine} */ (engine);
             const choice = { ...build, ...chooseKernel(ready, model.header.metadata.dtype, int8_kernel) };
@@ -90,7 +97,6 @@ export class Encoder {
             ready.openSession(choice.kernel ?? undefined);
             const threads = /** @type {import('./threads.js').HelpingThreads} */ (helpers);
             threads.join(ready);
-            const tokenizer = model.tokenizer && Tokenizer.fromJSON(model.tokenizer);
             return new Encoder(ready, model, tokenizer, choice, threads);
         } catch (error) {
             helpers?.end();

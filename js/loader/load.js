@@ -11,27 +11,27 @@ const TOKENIZER = 'tokenizer.json';
  * @typedef {object} LoadedModel
  * @property {import('./model_file.js').ModelHeader} header
  * @property {number} address  where the data section would start; tensor i is at address + start
- * @property {Uint8Array | null} tokenizer  tokenizer.json
  * @property {boolean} verified  false where the page has no crypto.subtle (plain http)
  */
 
 /**
- * @callback Destination  what a model of this header is loaded into
- * @param {import('./model_file.js').ModelHeader} header
- * @returns {Promise<{reserve: (n_bytes: number) => number, heap: Uint8Array}>}  reserve gives the
- *   aligned address of a block in heap, which is all of the memory as it is now
+ * @typedef {object} Destination  what a model is loaded into
+ * @property {(header: import('./model_file.js').ModelHeader) => Promise<{reserve: (n_bytes: number) => number, heap: Uint8Array}>} open
+ *   reserve gives the aligned address of a block in heap, which is all of the memory as it is now
+ * @property {(bytes: Uint8Array) => void} tokenizer  takes tokenizer.json, if there is one, while
+ *   the weights arrive
  */
 
 /**
  * @param {import('./source.js').Source} source
- * @param {Destination} destinationFor
+ * @param {Destination} destination
  * @param {(loaded: number, total: number) => void} onprogress
  * @returns {Promise<LoadedModel>}
  */
-export async function load(source, destinationFor, onprogress) {
+export async function load(source, destination, onprogress) {
     const reader = new Reader(source);
     try {
-        return await loadFrom(reader, source, destinationFor, onprogress);
+        return await loadFrom(reader, source, destination, onprogress);
     } finally {
         await reader.close();
     }
@@ -40,11 +40,11 @@ export async function load(source, destinationFor, onprogress) {
 /**
  * @param {Reader} reader
  * @param {import('./source.js').Source} source
- * @param {Destination} destinationFor
+ * @param {Destination} destination
  * @param {(loaded: number, total: number) => void} onprogress
  * @returns {Promise<LoadedModel>}
  */
-async function loadFrom(reader, source, destinationFor, onprogress) {
+async function loadFrom(reader, source, destination, onprogress) {
     const first = await reader.take(8);
     const n_header = headerBytes(first, source.label);
     const header = parseHeader(await reader.take(n_header), source.label);
@@ -59,7 +59,7 @@ async function loadFrom(reader, source, destinationFor, onprogress) {
     const n_tokenizer = first_tensor.name === TOKENIZER ? first_tensor.end : 0;
     const first_weight = header.tensors.find(({ name }) => name !== TOKENIZER && !name.startsWith('padding.'));
     const n_skipped = first_weight?.start ?? header.data_bytes;
-    const engine = await destinationFor(header);
+    const engine = await destination.open(header);
     const address = engine.reserve(header.data_bytes - n_skipped) - n_skipped;
     const skipped = new Uint8Array(n_skipped);
 
@@ -76,6 +76,10 @@ async function loadFrom(reader, source, destinationFor, onprogress) {
             checked.catch(() => {}); // reported by Promise.all, or not at all if the stream fails first
             checks.push(checked);
         }
+        if (n_tokenizer > start && n_tokenizer <= start + bytes.length) {
+            await Promise.all(checks);
+            destination.tokenizer(skipped.subarray(0, n_tokenizer));
+        }
         onprogress(8 + n_header + start + bytes.length, total);
     }
     await reader.end();
@@ -83,7 +87,6 @@ async function loadFrom(reader, source, destinationFor, onprogress) {
     return {
         header,
         address,
-        tokenizer: n_tokenizer ? skipped.subarray(0, n_tokenizer) : null,
         verified: checks.length > 0,
     };
 }

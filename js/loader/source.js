@@ -8,11 +8,14 @@ import { openFile } from '#platform';
 
 import { BertError } from '../errors.js';
 
+/** Bytes that are asked for at a time. */
+const READ_BYTES = 1 << 20;
+
 /**
  * @typedef {object} Source
  * @property {string} label  for messages
  * @property {number} [n_bytes]  if known before the end
- * @property {AsyncIterable<Uint8Array>} chunks
+ * @property {AsyncIterable<Uint8Array>} chunks  each valid until the next one is asked for
  */
 
 /**
@@ -72,17 +75,43 @@ async function openURL(url, signal) {
  * @param {AbortSignal} [signal]
  */
 async function* read(stream, label, signal) {
-    const reader = stream.getReader(); // Safari's streams are not async iterable
+    const take = takeFrom(stream);
     try {
         for (;;) {
-            const { done, value } = await reader.read();
+            const { done, value } = await take.next();
+            if (value?.length) yield value;
             if (done) return;
-            yield value;
         }
     } catch (error) {
         if (signal?.aborted) throw signal.reason;
         throw new BertError('FETCH_FAILED', `${label}: the transfer broke off (${/** @type {Error} */ (error).message})`, { cause: error });
     } finally {
-        reader.cancel().catch(() => {});
+        take.cancel().catch(() => {});
     }
+}
+
+/**
+ * Reads into one buffer over and over where the engine can (half the time of fresh buffers in
+ * Chromium); not every stream or engine can. A chunk is valid until the next one is asked for.
+ * @param {ReadableStream<Uint8Array>} stream
+ * @returns {{next: () => Promise<{done: boolean, value?: Uint8Array}>, cancel: () => Promise<void>}}
+ */
+function takeFrom(stream) {
+    let reader;
+    try {
+        reader = stream.getReader({ mode: 'byob' });
+    } catch {
+        const plain = stream.getReader(); // Safari's streams are not async iterable
+        return { next: () => plain.read(), cancel: () => plain.cancel() };
+    }
+    const byob = reader;
+    let buffer = new ArrayBuffer(READ_BYTES);
+    return {
+        async next() {
+            const { done, value } = await byob.read(new Uint8Array(buffer));
+            if (value) buffer = /** @type {ArrayBuffer} */ (value.buffer); // the old one was detached
+            return { done, value };
+        },
+        cancel: () => byob.cancel(),
+    };
 }

@@ -20,8 +20,10 @@ async function loadBytes(bytes, { step = bytes.length, n_bytes = undefined, onpr
             return memory;
         },
     };
-    const loaded = await load({ label: 'test', n_bytes, chunks: chunks() }, async () => engine, onprogress);
-    return { ...loaded, memory };
+    let tokenizer = null;
+    const destination = { open: async () => engine, tokenizer: (given) => { tokenizer = given; } };
+    const loaded = await load({ label: 'test', n_bytes, chunks: chunks() }, destination, onprogress);
+    return { ...loaded, memory, tokenizer };
 }
 
 const refused = (bytes, message) => assert.rejects(loadBytes(bytes), (error) => {
@@ -124,6 +126,6 @@ test('a stream that breaks is reported as it broke, and is closed', async () => 
         }
     }
     const memory = new Uint8Array(good.length);
-    await assert.rejects(load({ label: 'x', chunks: chunks() }, async () => ({ reserve: () => 0, heap: memory }), () => {}), /connection reset/);
+    await assert.rejects(load({ label: 'x', chunks: chunks() }, { open: async () => ({ reserve: () => 0, heap: memory }), tokenizer() {} }, () => {}), /connection reset/);
     assert.ok(closed);
 });
