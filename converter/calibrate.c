@@ -8,34 +8,21 @@
 #include <string.h>
 
 #include "json.h"
+#include "native.h"
 #include "pack.h"
 
 /* The unquantised model in memory. */
-typedef struct native {
+typedef struct unquantised {
     bert_tensor *tensors;
     packed *packs;
     size_t n_tensors;
-    void *model_memory, *session_memory;
-    bert_model *model;
-    bert_session *session;
-} native;
-
-static bool core_fault(fault *fault, const char *what, const bert_error *error)
-{
-    return fault_set(fault, "%s: %s: %s (%lld, limit %lld)", what, bert_status_text(error->status),
-                     error->subject, (long long)error->value, (long long)error->limit);
-}
-
-static void *aligned(size_t n_bytes)
-{
-    return aligned_alloc(BERT_ALIGNMENT,
-                         (n_bytes + BERT_ALIGNMENT) / BERT_ALIGNMENT * BERT_ALIGNMENT);
-}
+    native native;
+} unquantised;
 
 /* Moves the data of a tensor to an address that the core takes. */
 static bool align_data(packed *pack, fault *fault)
 {
-    void *data = aligned(pack->n_bytes);
+    void *data = native_alloc(pack->n_bytes);
     if (!data)
         return fault_set(fault, "out of memory for '%s'", pack->name);
     memcpy(data, pack->data, pack->n_bytes);
@@ -44,20 +31,20 @@ static bool align_data(packed *pack, fault *fault)
     return true;
 }
 
-static bool pack_all(native *native, bert_weights *weights, fault *fault)
+static bool pack_all(unquantised *model, bert_weights *weights, fault *fault)
 {
-    native->packs = calloc(weights->n_weights * PACK_MAX_TENSORS, sizeof *native->packs);
-    native->tensors = calloc(weights->n_weights * PACK_MAX_TENSORS, sizeof *native->tensors);
-    if (!native->packs || !native->tensors)
+    model->packs = calloc(weights->n_weights * PACK_MAX_TENSORS, sizeof *model->packs);
+    model->tensors = calloc(weights->n_weights * PACK_MAX_TENSORS, sizeof *model->tensors);
+    if (!model->packs || !model->tensors)
         return fault_set(fault, "out of memory");
     for (size_t i = 0; i < weights->n_weights; i++) {
-        packed *packs = native->packs + native->n_tensors;
-        int n = pack_plan(&weights->weights[i], BERT_DTYPE_F32, packs);
+        packed *packs = model->packs + model->n_tensors;
+        int n = pack_plan(&weights->weights[i], PACK_F32, packs);
         bool ok = pack_weight(&weights->weights[i], packs, fault);
         for (int k = 0; k < n; k++) {
             packed *pack = &packs[k];
             ok = ok && align_data(pack, fault);
-            bert_tensor *tensor = &native->tensors[native->n_tensors++];
+            bert_tensor *tensor = &model->tensors[model->n_tensors++];
             *tensor = (bert_tensor){.name = pack->name,
                                     .dtype = pack->dtype,
                                     .rank = pack->rank,
@@ -71,45 +58,45 @@ static bool pack_all(native *native, bert_weights *weights, fault *fault)
     return true;
 }
 
-static bool native_open(native *native, bert_weights *weights, fault *fault)
+static bool unquantised_open(unquantised *model, bert_weights *weights, fault *fault)
 {
-    if (!pack_all(native, weights, fault))
-        return false;
-    bert_error error = {0};
-    size_t model_bytes, session_bytes;
-    if (bert_model_bytes(&weights->config, &model_bytes, &error) != BERT_OK ||
-        bert_session_bytes(&weights->config, NULL, &session_bytes, &error) != BERT_OK)
-        return core_fault(fault, "calibration", &error);
-    native->model_memory = aligned(model_bytes);
-    native->session_memory = aligned(session_bytes);
-    if (!native->model_memory || !native->session_memory)
-        return fault_set(fault, "out of memory");
-    if (bert_model_open(&weights->config, native->tensors, native->n_tensors, native->model_memory,
-                        model_bytes, &native->model, &error) != BERT_OK ||
-        bert_session_open(native->model, NULL, native->session_memory, session_bytes,
-                          &native->session, &error) != BERT_OK)
-        return core_fault(fault, "calibration", &error);
-    return true;
+    return pack_all(model, weights, fault) &&
+           native_open(&model->native, &weights->config, model->tensors, model->n_tensors, NULL,
+                       "calibration", fault);
 }
 
-static void native_close(native *native)
+static void unquantised_close(unquantised *model)
 {
-    for (size_t i = 0; i < native->n_tensors; i++)
-        free(native->packs[i].data);
-    free(native->packs);
-    free(native->tensors);
-    free(native->model_memory);
-    free(native->session_memory);
+    for (size_t i = 0; i < model->n_tensors; i++)
+        free(model->packs[i].data);
+    free(model->packs);
+    free(model->tensors);
+    native_close(&model->native);
+}
+
+/* Adds the products of a row's inputs to the upper triangle of `moments` [n, n]. */
+static void add_moments(const float *row, uint32_t n, float *moments)
+{
+    for (uint32_t i = 0; i < n; i++, moments += n) {
+        float x = row[i];
+        if (x != 0)
+            for (uint32_t j = i; j < n; j++)
+                moments[j] += x * row[j];
+    }
 }
 
 static void observe(void *argument, uint32_t layer, bert_site site, const float *inputs,
                     uint32_t n_rows, uint32_t n_columns)
 {
     calibration *calibration = argument;
-    float *largest = calibration->largest[site] + (size_t)layer * n_columns;
-    for (uint32_t r = 0; r < n_rows; r++, inputs += n_columns)
+    size_t n = n_columns;
+    float *largest = calibration->largest[site] + layer * n;
+    for (uint32_t r = 0; r < n_rows; r++, inputs += n) {
         for (uint32_t i = 0; i < n_columns; i++)
             largest[i] = fmaxf(largest[i], fabsf(inputs[i]));
+        if (calibration->moments[site])
+            add_moments(inputs, n_columns, calibration->moments[site] + layer * n * n);
+    }
 }
 
 /* The numbers of an array, or NULL; how many in *n. */
@@ -133,8 +120,8 @@ static uint32_t *numbers(const cJSON *array, uint32_t *n)
 }
 
 /* One line of the file: a text. Tokens beyond what the model takes are left out. */
-static bool run_line(native *native, const char *line, const char *where, calibration *calibration,
-                     fault *fault)
+static bool run_line(const native *native, const char *line, const char *where,
+                     calibration *calibration, fault *fault)
 {
     cJSON *json = cJSON_Parse(line);
     const cJSON *types = cJSON_GetObjectItemCaseSensitive(json, "type_ids");
@@ -153,7 +140,7 @@ static bool run_line(native *native, const char *line, const char *where, calibr
             .n_sequences = 1, .lengths = &n, .ids = ids, .token_types = token_types};
         bert_error error = {0};
         if (bert_encode(native->session, &batch, &(bert_outputs){{0}}, &error) != BERT_OK)
-            ok = core_fault(fault, where, &error);
+            ok = native_fault(fault, where, &error);
         calibration->n_tokens += n;
     }
     free(ids);
@@ -162,7 +149,7 @@ static bool run_line(native *native, const char *line, const char *where, calibr
     return ok;
 }
 
-static bool run_file(native *native, const char *path, calibration *calibration, fault *fault)
+static bool run_file(const native *native, const char *path, calibration *calibration, fault *fault)
 {
     FILE *file = fopen(path, "r");
     if (!file)
@@ -186,28 +173,33 @@ static bool run_file(native *native, const char *path, calibration *calibration,
     return ok;
 }
 
-bool calibrate(bert_weights *weights, const char *path, calibration *calibration, fault *fault)
+bool calibrate(bert_weights *weights, const char *path, bool with_moments, calibration *calibration,
+               fault *fault)
 {
     const bert_config *config = &weights->config;
     calibration->n_layers = config->n_layers;
     for (int site = 0; site < BERT_SITE_COUNT; site++) {
         size_t n = site == BERT_SITE_OUTPUT ? config->intermediate_size : config->hidden_size;
         calibration->largest[site] = calloc(config->n_layers * n + 1, sizeof(float));
-        if (!calibration->largest[site])
+        if (with_moments)
+            calibration->moments[site] = calloc(config->n_layers * n * n + 1, sizeof(float));
+        if (!calibration->largest[site] || (with_moments && !calibration->moments[site]))
             return fault_set(fault, "out of memory");
     }
-    native native = {0};
-    bool ok = native_open(&native, weights, fault);
+    unquantised model = {0};
+    bool ok = unquantised_open(&model, weights, fault);
     if (ok) {
-        bert_session_observe(native.session, observe, calibration);
-        ok = run_file(&native, path, calibration, fault);
+        bert_session_observe(model.native.session, observe, calibration);
+        ok = run_file(&model.native, path, calibration, fault);
     }
-    native_close(&native);
+    unquantised_close(&model);
     return ok;
 }
 
 void calibration_free(calibration *calibration)
 {
-    for (int site = 0; site < BERT_SITE_COUNT; site++)
+    for (int site = 0; site < BERT_SITE_COUNT; site++) {
         free(calibration->largest[site]);
+        free(calibration->moments[site]);
+    }
 }

@@ -6,11 +6,13 @@
 
 #include "read_bert.h"
 
-/* For each layer and site (bert.h), the largest magnitude of every input. */
+/* For each layer and site (bert.h), the largest magnitude of every input, and, if asked for, the
+ * sums of products of any two: for BERT-base half a gigabyte. */
 typedef struct calibration {
     uint32_t n_layers;
     size_t n_tokens;
     float *largest[BERT_SITE_COUNT]; /* [n_layers, inputs of the site] */
+    float *moments[BERT_SITE_COUNT]; /* [n_layers, inputs, inputs], the upper triangles; or NULL */
 } calibration;
 
 /*
@@ -18,7 +20,8 @@ typedef struct calibration {
  * tokenize` writes them, through the unquantised model. False for a file or line that cannot be
  * used; calibration_free() either way.
  */
-bool calibrate(bert_weights *weights, const char *path, calibration *calibration, fault *fault);
+bool calibrate(bert_weights *weights, const char *path, bool with_moments, calibration *calibration,
+               fault *fault);
 
 void calibration_free(calibration *calibration);
 

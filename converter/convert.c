@@ -71,7 +71,6 @@ static cJSON *config_json(const model_dir *dir, const bert_weights *weights)
 static cJSON *metadata_json(const model_dir *dir, const onnx_model *onnx,
                             const bert_weights *weights, const convert_options *options)
 {
-    static const char *const dtypes[] = {"f32", "f16", "q8"};
     char hash[FILE_HASH_CHARS + 1];
     file_sha256(onnx->file.data, onnx->file.n_bytes, hash);
     cJSON *config = config_json(dir, weights), *json = cJSON_CreateObject();
@@ -80,7 +79,7 @@ static cJSON *metadata_json(const model_dir *dir, const onnx_model *onnx,
     cJSON_AddStringToObject(json, "format_version", SAFETENSORS_FORMAT_VERSION);
     cJSON_AddStringToObject(json, "name", options->name ? options->name : dir->name);
     cJSON_AddStringToObject(json, "revision", options->revision ? options->revision : "");
-    cJSON_AddStringToObject(json, "dtype", dtypes[options->dtype]);
+    cJSON_AddStringToObject(json, "dtype", pack_dtype_name(options->dtype));
     cJSON_AddStringToObject(json, "source_sha256", hash);
     cJSON_AddStringToObject(json, "config", text);
     free(text);
@@ -89,7 +88,7 @@ static cJSON *metadata_json(const model_dir *dir, const onnx_model *onnx,
 }
 
 static bool declare(safetensors_writer *writer, const model_dir *dir, const bert_weights *weights,
-                    bert_dtype dtype, fault *fault)
+                    pack_dtype dtype, fault *fault)
 {
     uint32_t n_tokenizer = (uint32_t)dir->tokenizer.n_bytes;
     if (n_tokenizer &&
@@ -99,7 +98,9 @@ static bool declare(safetensors_writer *writer, const model_dir *dir, const bert
         packed tensors[PACK_MAX_TENSORS];
         int n = pack_plan(&weights->weights[i], dtype, tensors);
         for (int k = 0; k < n; k++)
-            if (!safetensors_declare(writer, tensors[k].name, bert_dtype_name(tensors[k].dtype),
+            if (!safetensors_declare(writer, tensors[k].name,
+                                     tensors[k].q4_columns ? "U8"
+                                                           : bert_dtype_name(tensors[k].dtype),
                                      tensors[k].rank, tensors[k].shape, tensors[k].n_bytes, fault))
                 return false;
     }
@@ -107,7 +108,7 @@ static bool declare(safetensors_writer *writer, const model_dir *dir, const bert
 }
 
 static bool write_data(safetensors_writer *writer, const model_dir *dir,
-                       const bert_weights *weights, bert_dtype dtype, fault *fault)
+                       const bert_weights *weights, pack_dtype dtype, fault *fault)
 {
     const file *tokenizer = &dir->tokenizer;
     if (tokenizer->n_bytes &&
@@ -153,9 +154,11 @@ bool convert(const char *in, const char *out, const convert_options *options, fa
               graph_open(&onnx, &graph, fault) && read_bert(&graph, &weights, fault);
     if (ok) {
         model_dir_compare(&dir, &weights.config);
+        bool is_quantised = options->dtype == PACK_Q8 || options->dtype == PACK_Q4;
         if (options->calibrate)
-            ok = calibrate(&weights, options->calibrate, &measured, fault);
-        if (ok && options->dtype == BERT_DTYPE_I8)
+            ok = calibrate(&weights, options->calibrate, options->dtype == PACK_Q4, &measured,
+                           fault);
+        if (ok && is_quantised)
             ok = smooth_layers(&weights, options->calibrate ? &measured : NULL, fault);
     }
     if (ok)

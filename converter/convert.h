@@ -4,13 +4,13 @@
 #ifndef CONVERTER_CONVERT_H
 #define CONVERTER_CONVERT_H
 
-#include "bert.h"
+#include "pack.h"
 #include "fault.h"
 
 typedef struct convert_options {
-    bert_dtype dtype;
+    pack_dtype dtype;
     const char *name, *revision; /* NULL: the folder's name; none */
-    const char *calibrate;       /* JSON Lines of tokenized texts for q8; NULL: none */
+    const char *calibrate;       /* JSON Lines of tokenized texts for q8 and q4; NULL: none */
 } convert_options;
 
 /* ONNX file or folder to a model file; nothing stays at `out` after a failure. */

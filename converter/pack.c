@@ -1,5 +1,6 @@
 /* pack.c - see pack.h. */
 #include "pack.h"
+#include "pack_q4.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +12,16 @@ static const size_t dtype_bytes[] = {
     BERT_DTYPES(DTYPE_BYTES)
 #undef DTYPE_BYTES
 };
+
+const char *pack_dtype_name(pack_dtype dtype)
+{
+    static const char *const names[] = {
+#define DTYPE_NAME(name, text) text,
+        PACK_DTYPES(DTYPE_NAME)
+#undef DTYPE_NAME
+    };
+    return names[dtype];
+}
 
 static void plan(packed *out, const char *name, const char *suffix, bert_dtype dtype, uint32_t rank,
                  const uint32_t *shape)
@@ -39,14 +50,21 @@ static uint32_t quads(uint32_t n_in)
     return (n_in + 2 * BERT_QUAD - 1) / (2 * BERT_QUAD) * 2;
 }
 
-static int plan_matrix(const weight *weight, bert_dtype dtype, packed *out)
+/* `n` units a row of 4-bit numbers, of `n_columns` columns each. */
+static void plan_q4(packed *out, const char *name, uint32_t n_rows, uint32_t n, uint32_t n_columns)
+{
+    plan(out, name, ".q4", BERT_DTYPE_I8, 3,
+         (uint32_t[]){n_rows, n, BERT_Q4_UNIT_BYTES(n_columns)});
+    out->q4_columns = n_columns;
+}
+
+static int plan_matrix(const weight *weight, pack_dtype dtype, packed *out)
 {
     uint32_t depth = pack_n_in(weight), n = pack_n_out(weight);
     uint32_t n_panels = (n + BERT_PANEL - 1) / BERT_PANEL;
-    if (dtype == BERT_DTYPE_I8 && !weight->smooth)
-        dtype = BERT_DTYPE_F16;
-    if (dtype != BERT_DTYPE_I8) {
-        plan(out, weight->name, ".weight", dtype, 3, (uint32_t[]){n_panels, depth, BERT_PANEL});
+    if (dtype == PACK_F32 || dtype == PACK_F16 || !weight->smooth) {
+        plan(out, weight->name, ".weight", dtype == PACK_F32 ? BERT_DTYPE_F32 : BERT_DTYPE_F16, 3,
+             (uint32_t[]){n_panels, depth, BERT_PANEL});
         return 1;
     }
     int count = 0;
@@ -59,26 +77,35 @@ static int plan_matrix(const weight *weight, bert_dtype dtype, packed *out)
             *query = '\0';
         plan(&out[count++], name, ".smooth", BERT_DTYPE_F32, 1, &depth);
     }
-    plan(&out[count++], weight->name, ".weight", dtype, 4,
-         (uint32_t[]){n_panels, quads(depth), BERT_PANEL, BERT_QUAD});
+    if (dtype == PACK_Q4 && depth % BERT_GROUP == 0)
+        plan_q4(&out[count++], weight->name, n_panels, depth / BERT_GROUP, BERT_PANEL);
+    else
+        plan(&out[count++], weight->name, ".weight", BERT_DTYPE_I8, 4,
+             (uint32_t[]){n_panels, quads(depth), BERT_PANEL, BERT_QUAD});
     plan(&out[count++], weight->name, ".scale", BERT_DTYPE_F32, 1, &n);
     return count;
 }
 
-int pack_plan(const weight *weight, bert_dtype dtype, packed out[PACK_MAX_TENSORS])
+int pack_plan(const weight *weight, pack_dtype dtype, packed out[PACK_MAX_TENSORS])
 {
+    static const bert_dtype loaded[] = {BERT_DTYPE_F32, BERT_DTYPE_F16, BERT_DTYPE_I8,
+                                        BERT_DTYPE_I8};
     const uint64_t *dims = weight->tensor->dims;
     uint32_t n_rows = (uint32_t)dims[0];
     if (weight->keep_f32)
-        dtype = BERT_DTYPE_F32;
+        dtype = PACK_F32;
     if (weight->kind == WEIGHT_MATRIX)
         return plan_matrix(weight, dtype, out);
     if (weight->kind == WEIGHT_VECTOR) {
         plan(&out[0], weight->name, "", BERT_DTYPE_F32, 1, &n_rows);
         return 1;
     }
-    plan(&out[0], weight->name, ".weight", dtype, 2, (uint32_t[]){n_rows, (uint32_t)dims[1]});
-    if (dtype != BERT_DTYPE_I8)
+    if (dtype == PACK_Q4 && dims[1] % BERT_GROUP == 0)
+        plan_q4(&out[0], weight->name, n_rows, (uint32_t)dims[1] / BERT_GROUP, 1);
+    else
+        plan(&out[0], weight->name, ".weight", loaded[dtype], 2,
+             (uint32_t[]){n_rows, (uint32_t)dims[1]});
+    if (loaded[dtype] != BERT_DTYPE_I8)
         return 1;
     plan(&out[1], weight->name, ".scale", BERT_DTYPE_F32, 1, &n_rows);
     return 2;
@@ -157,6 +184,8 @@ static bool store_matrix(const weight *weight, float *values, packed *out, float
     bool is_i8 = out->dtype == BERT_DTYPE_I8;
     for (size_t i = 0; is_i8 && i < (size_t)depth * n; i++)
         values[i] /= weight->smooth[i / n];
+    if (out->q4_columns)
+        return pack_q4_matrix(values, depth, n, weight->moments, out->data, scales, fault);
     for (uint32_t j = 0; j < n; j++) {
         size_t panel = j / BERT_PANEL, column = j % BERT_PANEL;
         if (is_i8)
@@ -178,6 +207,10 @@ static bool store_table(const weight *weight, const float *values, packed *out, 
 {
     const onnx_tensor *tensor = weight->tensor;
     uint64_t columns = weight->kind == WEIGHT_TABLE ? tensor->dims[1] : tensor->count;
+    if (out->q4_columns) {
+        pack_q4_table(values, tensor->dims[0], (uint32_t)columns, out->data, scales);
+        return true;
+    }
     for (uint64_t i = 0; i < tensor->count; i++) {
         if (scales && i % columns == 0)
             scales[i / columns] = find_scale(values + i, columns, 1, 127);

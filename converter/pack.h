@@ -1,5 +1,5 @@
 /*
- * pack.h - weights as the kernels read them: panels, and f32, f16 or 8-bit numbers.
+ * pack.h - weights as the kernels read them: panels, and f32, f16, 8-bit or 4-bit numbers.
  */
 #ifndef CONVERTER_PACK_H
 #define CONVERTER_PACK_H
@@ -7,10 +7,29 @@
 #include "bert.h"
 #include "read_bert.h"
 
+/* X(NAME, text): what a model can be asked to be stored as. */
+#define PACK_DTYPES(X)                                                                             \
+    X(F32, "f32")                                                                                  \
+    X(F16, "f16")                                                                                  \
+    X(Q8, "q8")                                                                                    \
+    X(Q4, "q4") /* q8 once it is loaded */
+
+typedef enum pack_dtype {
+#define PACK_DTYPE_ENUM(name, text) PACK_##name,
+    PACK_DTYPES(PACK_DTYPE_ENUM)
+#undef PACK_DTYPE_ENUM
+        PACK_DTYPE_COUNT
+} pack_dtype;
+
+/* "f32", ...; a static string. */
+const char *pack_dtype_name(pack_dtype dtype);
+
 /* One tensor to be written: name, dtype and shape as bert.h describes them, and its bytes. */
 typedef struct packed {
     char name[BERT_MAX_NAME + 1];
-    bert_dtype dtype;
+    bert_dtype dtype; /* when loaded */
+    uint32_t
+        q4_columns; /* columns of a unit of 4-bit numbers, which are U8 in a file; 0: not one */
     uint32_t rank;
     uint32_t shape[BERT_MAX_RANK];
     size_t n_bytes;
@@ -21,11 +40,11 @@ typedef struct packed {
 
 /*
  * What a weight becomes: its tensor, after the factors of its inputs where it has them and leads,
- * before its scale where it is 8-bit. `dtype` is what was asked for; biases, norms and small tables
- * stay F32, and of I8 a matrix outside the layers becomes F16. Sets everything but the data.
- * Returns how many.
+ * before its scale where it is quantised. `dtype` is what was asked for; biases, norms and small
+ * tables stay F32, of q8 and q4 a matrix outside the layers becomes F16, and of q4 what is not in
+ * whole groups becomes 8-bit. Sets everything but the data. Returns how many.
  */
-int pack_plan(const weight *weight, bert_dtype dtype, packed out[PACK_MAX_TENSORS]);
+int pack_plan(const weight *weight, pack_dtype dtype, packed out[PACK_MAX_TENSORS]);
 
 /* The weight as float32: [rows, columns] of a table, [in, out] as in y = x W of a matrix. free()
  * it. NULL after a failure: a number that is not finite. */
@@ -38,8 +57,8 @@ uint32_t pack_n_out(const weight *weight);
 /*
  * Fills in the data of what pack_plan() planned. 8 bits: symmetric, a scale a table row
  * (|integer| <= 127) or an output column (|integer| <= BERT_I8_MAX, weights divided by their
- * input's factor first), rounded to nearest, ties to even. False where a number is no finite one,
- * or does not fit the dtype.
+ * input's factor first), rounded to nearest, ties to even; 4 bits: pack_q4.h. False where a number
+ * is no finite one, or does not fit the dtype.
  */
 bool pack_weight(const weight *weight, packed out[PACK_MAX_TENSORS], fault *fault);
 

@@ -21,8 +21,9 @@ typedef struct weight {
     bool is_transposed;
     bool keep_f32; /* small, or read so often that rounding it does not pay */
     /* For matrices of a layer that become 8-bit, set by smooth_layers(): */
-    const float *smooth; /* [in], the factors of its inputs; NULL: not smoothed */
-    bool smooth_leads;   /* the first of the matrices that share the factors */
+    const float *smooth;  /* [in], the factors of its inputs; NULL: not smoothed */
+    bool smooth_leads;    /* the first of the matrices that share the factors */
+    const float *moments; /* [in, in], of its inputs times their factors; NULL: not measured */
 } weight;
 
 typedef struct bert_output_entry {

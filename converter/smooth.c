@@ -158,6 +158,14 @@ static sites find_sites(bert_weights *weights, uint32_t index)
                    find(weights, index, ".output")};
 }
 
+/* Moments of inputs become those of inputs times their factors. */
+static void scale_moments(float *moments, const float *factors, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = i; j < n; j++)
+            moments[i * n + j] *= factors[i] * factors[j];
+}
+
 static bool smooth_measured(bert_weights *weights, uint32_t index, const calibration *calibration,
                             fault *fault)
 {
@@ -166,9 +174,17 @@ static bool smooth_measured(bert_weights *weights, uint32_t index, const calibra
                                           &sites.intermediate, &sites.output};
     for (int site = 0; site < BERT_SITE_COUNT; site++) {
         size_t n = pack_n_in(matrices[site][0]);
-        if (!smooth(matrices[site], site == BERT_SITE_ATTENTION ? 3 : 1,
-                    calibration->largest[site] + index * n, MEASURED_ALPHA, fault))
+        int n_matrices = site == BERT_SITE_ATTENTION ? 3 : 1;
+        float *moments = calibration->moments[site];
+        if (!smooth(matrices[site], n_matrices, calibration->largest[site] + index * n,
+                    MEASURED_ALPHA, fault))
             return false;
+        if (!moments)
+            continue;
+        moments += index * n * n;
+        scale_moments(moments, matrices[site][0]->smooth, n);
+        for (int i = 0; i < n_matrices; i++)
+            matrices[site][i]->moments = moments;
     }
     return true;
 }

@@ -7,7 +7,8 @@
 #include "calibrate.h"
 
 /* Gives every matrix of a layer the factors of its inputs, which are as large as `calibration`
- * says, or, where that is NULL, as the weights before them let expect. read_bert_free() frees them.
+ * says, or, where that is NULL, as the weights before them let expect. read_bert_free() frees them;
+ * moments are the calibration's, which must stay.
  */
 bool smooth_layers(bert_weights *weights, const calibration *calibration, fault *fault);
 

@@ -12,24 +12,20 @@
 
 #include "convert.h"
 #include "json.h"
+#include "native.h"
 #include "safetensors.h"
 
 typedef struct engine {
     safetensors file;
     bert_tensor *tensors;
-    void *model_memory, *session_memory;
-    bert_model *model;
-    bert_session *session;
+    size_t n_tensors;
+    void **expanded; /* names and data that are not in the file: [n_expanded] */
+    size_t n_expanded;
+    native native;
     bert_config config;
 } engine;
 
 /* ----------------------------------------------------------------------------------- opening -- */
-
-static bool core_fault(fault *fault, const char *path, const bert_error *error)
-{
-    return fault_set(fault, "%s: %s: %s (%lld, limit %lld)", path, bert_status_text(error->status),
-                     error->subject, (long long)error->value, (long long)error->limit);
-}
 
 static bool read_config(engine *engine, const char *path, fault *fault)
 {
@@ -46,21 +42,71 @@ static bool read_config(engine *engine, const char *path, fault *fault)
                 : bert_config_set_number(&engine->config, field->string,
                                          cJSON_IsNumber(field) ? field->valuedouble : NAN, &error);
         if (status != BERT_OK)
-            return core_fault(fault, path, &error);
+            return native_fault(fault, path, &error);
     }
     return true;
 }
 
-static size_t collect_tensors(engine *engine)
+/* Memory that is freed with the engine. */
+static void *own(engine *engine, void *memory)
 {
-    size_t n = 0;
+    return engine->expanded[engine->n_expanded++] = memory;
+}
+
+/* A tensor of 4-bit units as the one it becomes. */
+static bool expand(engine *engine, const safetensors_entry *entry, fault *fault)
+{
+    bert_tensor *tensor = &engine->tensors[engine->n_tensors];
+    char *name = own(engine, malloc(strlen(entry->name) + sizeof ".weight"));
+    if (!name)
+        return fault_set(fault, "out of memory for '%s'", entry->name);
+    strcpy(name, entry->name);
+    strcpy(strrchr(name, '.'), ".weight");
+    *tensor = (bert_tensor){.name = name, .dtype = BERT_DTYPE_I8};
+    engine->n_tensors++;
+    uint32_t n_rows = entry->shape[0], n_groups = entry->shape[1], n_columns = 1;
+    if (entry->rank != 3 || (entry->shape[2] != BERT_Q4_UNIT_BYTES(1) &&
+                             entry->shape[2] != BERT_Q4_UNIT_BYTES(BERT_PANEL)))
+        return fault_set(fault, "'%s' has no units of 4-bit numbers", entry->name);
+    if (entry->shape[2] == BERT_Q4_UNIT_BYTES(1)) {
+        tensor->rank = 2;
+        memcpy(tensor->shape, (uint32_t[]){n_rows, n_groups * BERT_GROUP}, 8);
+    } else {
+        n_columns = BERT_PANEL;
+        tensor->rank = 4;
+        memcpy(tensor->shape,
+               (uint32_t[]){n_rows, n_groups * BERT_GROUP / BERT_QUAD, BERT_PANEL, BERT_QUAD}, 16);
+    }
+    size_t n_units = (size_t)n_rows * n_groups;
+    tensor->n_bytes = n_units * n_columns * BERT_GROUP;
+    int8_t *values = own(engine, native_alloc(tensor->n_bytes));
+    tensor->data = values;
+    if (!values)
+        return fault_set(fault, "out of memory for '%s'", entry->name);
+    bert_q4_expand(engine->file.data + entry->start, n_units, n_columns, values);
+    return true;
+}
+
+static int is_q4(const safetensors_entry *entry)
+{
+    const char *suffix = strrchr(entry->name, '.');
+    return suffix && strcmp(suffix, ".q4") == 0 && strcmp(entry->dtype, "U8") == 0;
+}
+
+static bool collect_tensors(engine *engine, fault *fault)
+{
     engine->tensors = calloc(engine->file.n_entries + 1, sizeof *engine->tensors);
-    for (size_t i = 0; engine->tensors && i < engine->file.n_entries; i++) {
+    engine->expanded = calloc(2 * engine->file.n_entries + 1, sizeof *engine->expanded);
+    if (!engine->tensors || !engine->expanded)
+        return fault_set(fault, "out of memory");
+    for (size_t i = 0; i < engine->file.n_entries; i++) {
         const safetensors_entry *entry = &engine->file.entries[i];
+        if (is_q4(entry) && !expand(engine, entry, fault))
+            return false;
         for (int dtype = 0; *bert_dtype_name((bert_dtype)dtype); dtype++) {
             if (strcmp(entry->dtype, bert_dtype_name((bert_dtype)dtype)) != 0)
                 continue;
-            bert_tensor *tensor = &engine->tensors[n++];
+            bert_tensor *tensor = &engine->tensors[engine->n_tensors++];
             *tensor = (bert_tensor){.name = entry->name,
                                     .dtype = (bert_dtype)dtype,
                                     .rank = entry->rank,
@@ -69,47 +115,25 @@ static size_t collect_tensors(engine *engine)
             memcpy(tensor->shape, entry->shape, sizeof tensor->shape);
         }
     }
-    return n;
-}
-
-static void *aligned(size_t n_bytes)
-{
-    return aligned_alloc(BERT_ALIGNMENT,
-                         (n_bytes + BERT_ALIGNMENT) / BERT_ALIGNMENT * BERT_ALIGNMENT);
+    return true;
 }
 
 static bool open_engine(engine *engine, const char *path, uint32_t max_tokens, fault *fault)
 {
-    size_t n_bytes;
-    bert_error error = {0};
-    if (!safetensors_open(path, &engine->file, fault) || !read_config(engine, path, fault))
-        return false;
-    size_t n_tensors = collect_tensors(engine);
-    if (bert_model_bytes(&engine->config, &n_bytes, &error) != BERT_OK)
-        return core_fault(fault, path, &error);
-    engine->model_memory = aligned(n_bytes);
-    if (!engine->tensors || !engine->model_memory)
-        return fault_set(fault, "%s: out of memory", path);
-    if (bert_model_open(&engine->config, engine->tensors, n_tensors, engine->model_memory, n_bytes,
-                        &engine->model, &error) != BERT_OK)
-        return core_fault(fault, path, &error);
     bert_options options = {.max_tokens = max_tokens};
-    if (bert_session_bytes(&engine->config, &options, &n_bytes, &error) != BERT_OK)
-        return core_fault(fault, path, &error);
-    engine->session_memory = aligned(n_bytes);
-    if (!engine->session_memory)
-        return fault_set(fault, "%s: out of memory", path);
-    if (bert_session_open(engine->model, &options, engine->session_memory, n_bytes,
-                          &engine->session, &error) != BERT_OK)
-        return core_fault(fault, path, &error);
-    return true;
+    return safetensors_open(path, &engine->file, fault) && read_config(engine, path, fault) &&
+           collect_tensors(engine, fault) &&
+           native_open(&engine->native, &engine->config, engine->tensors, engine->n_tensors,
+                       &options, path, fault);
 }
 
 static void close_engine(engine *engine)
 {
+    for (size_t i = 0; i < engine->n_expanded; i++)
+        free(engine->expanded[i]);
+    free(engine->expanded);
     free(engine->tensors);
-    free(engine->model_memory);
-    free(engine->session_memory);
+    native_close(&engine->native);
     safetensors_close(&engine->file);
 }
 
@@ -303,15 +327,15 @@ static bool run(engine *engine, const padded_case *one, bert_output output, floa
                         .positions = one->positions};
     bert_error error = {0};
     size_t count;
-    if (bert_output_count(engine->model, output, &batch, &count, &error) != BERT_OK)
-        return core_fault(fault, path, &error);
+    if (bert_output_count(engine->native.model, output, &batch, &count, &error) != BERT_OK)
+        return native_fault(fault, path, &error);
     *data = malloc(count * sizeof(float) + 1);
     if (!*data)
         return fault_set(fault, "%s: out of memory", path);
     bert_outputs outputs = {0};
     outputs.data[output] = *data;
-    if (bert_encode(engine->session, &batch, &outputs, &error) != BERT_OK)
-        return core_fault(fault, path, &error);
+    if (bert_encode(engine->native.session, &batch, &outputs, &error) != BERT_OK)
+        return native_fault(fault, path, &error);
     return true;
 }
 

@@ -61,6 +61,9 @@ extern "C" {
  * activations and their neighbours' fit 16 bits in every kernel. */
 #define BERT_I8_MAX 63
 
+/* Weights of 4 bits that share a multiplier; see bert_q4_expand(). */
+#define BERT_GROUP 32
+
 /* ------------------------------------------------------------------------------- statuses -- */
 
 /* X(NAME, TEXT): NAME is the status without its prefix, and in lower case the `code` in JavaScript.
@@ -233,6 +236,23 @@ typedef struct bert_tensor {
     const void *data; /* on a multiple of BERT_ALIGNMENT */
     size_t n_bytes;
 } bert_tensor;
+
+/*
+ * Four bits. In a file, but not in memory, an I8 NAME.weight may be a NAME.q4 instead: units of
+ * bytes, each of which becomes BERT_GROUP integers for `n_columns` columns,
+ *
+ *     n_columns multipliers, one a column; then n_columns x BERT_GROUP / 2 bytes of two nibbles
+ *     integer = (nibble - 8) * multiplier of its column
+ *
+ * n_columns is 1 for a table, [rows, columns / BERT_GROUP, 17] bytes, and BERT_PANEL for a matrix,
+ * [ceil(M / 8), K / BERT_GROUP, 136] bytes. The low nibbles of 16 bytes are the first 16 integers,
+ * in the order of the I8 tensor, the high nibbles the next 16. Columns of the table and inputs of
+ * the matrix are a multiple of BERT_GROUP.
+ */
+#define BERT_Q4_UNIT_BYTES(n_columns) ((n_columns) * (1 + BERT_GROUP / 2))
+
+/* `values` has n_units x n_columns x BERT_GROUP bytes; nothing overlaps. */
+void bert_q4_expand(const uint8_t *units, size_t n_units, uint32_t n_columns, int8_t *values);
 
 /* ---------------------------------------------------------------------------------- model -- */
 

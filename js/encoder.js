@@ -84,7 +84,7 @@ export class Encoder {
                 async open(header) {
                     engine = await Engine.create(await compiled, header, { max_tokens: MAX_TOKENS, threads: build.threads });
                     helpers = startThreads(build.threads - 1); // not before it is clear that there is a model
-                    if (header.metadata.dtype === 'q8') warmUp(engine);
+                    if (isQuantised(header.metadata.dtype)) warmUp(engine);
                     return engine;
                 },
                 tokenizer(bytes) {
@@ -211,6 +211,14 @@ function toEncoded({ ids, type_ids, tokens, offsets, overflow }) {
 }
 
 /**
+ * Whether 8-bit integers are multiplied: 4-bit weights become those while they load.
+ * @param {string} dtype
+ */
+function isQuantised(dtype) {
+    return dtype === 'q8' || dtype === 'q4';
+}
+
+/**
  * @param {Engine} engine
  * @param {string} dtype
  * @param {string} [wanted]
@@ -220,6 +228,6 @@ function chooseKernel(engine, dtype, wanted) {
     if (wanted !== undefined && !engine.kernels.includes(wanted)) {
         throw new BertError('BAD_OPTION', `int8_kernel is ${describe(wanted)}; this build has ${engine.kernels.join(', ')}`);
     }
-    if (dtype !== 'q8') return { kernel: null };
+    if (!isQuantised(dtype)) return { kernel: null };
     return wanted ? { kernel: wanted } : race(engine);
 }

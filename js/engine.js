@@ -117,12 +117,13 @@ export class Engine {
      * @param {import('./loader/model_file.js').ModelHeader} header
      * @param {EngineOptions} options
      */
-    #neededBytes({ tensors, data_bytes, config }, { max_tokens, threads }) {
+    #neededBytes({ weights, weights_bytes, chunk_bytes, config }, { max_tokens, threads }) {
         const model = this.wasm.engine_model_bytes(), session = this.wasm.engine_session_bytes() >>> 0;
         if (!model || !session) throw this.#error();
-        const names = tensors.length * (ALIGNMENT * 2 + this.wasm.engine_tensor_size());
+        const names = weights.length * (ALIGNMENT * 2 + this.wasm.engine_tensor_size());
+        const staging = weights.some(({ q4_columns }) => q4_columns) ? 2 * chunk_bytes : 0;
         const scratch = SCRATCH_BYTES + max_tokens * Number(config.encoder.hidden_size) * 4;
-        return this.top + data_bytes + names + model + session + threads * STACK_BYTES + scratch + 16 * ALIGNMENT;
+        return this.top + weights_bytes + staging + names + model + session + threads * STACK_BYTES + scratch + 16 * ALIGNMENT;
     }
 
     /** All of the memory. Valid until the next reserve(). */
@@ -159,21 +160,32 @@ export class Engine {
     }
 
     /**
+     * 4-bit units to 8-bit weights; see bert_q4_expand() in core/bert.h.
+     * @param {number} units  their address
+     * @param {number} n_units
+     * @param {number} n_columns  of a unit
+     * @param {number} address  where the weights go
+     */
+    expand(units, n_units, n_columns, address) {
+        this.wasm.engine_expand(units, n_units, n_columns, address);
+    }
+
+    /**
      * @param {import('./loader/load.js').LoadedModel} model
      */
     openModel({ header, address }) {
         const { wasm } = this;
-        const tensors = header.tensors.filter(({ dtype }) => dtype !== 'U8');
-        const names = tensors.map(({ name }) => this.#write(name));
-        const table = this.reserve(tensors.length * wasm.engine_tensor_size());
-        tensors.forEach(({ dtype, shape, start, end }, i) => {
+        const { weights } = header;
+        const names = weights.map(({ name }) => this.#write(name));
+        const table = this.reserve(weights.length * wasm.engine_tensor_size());
+        weights.forEach(({ dtype, shape, at, n_bytes }, i) => {
             const [d0 = 0, d1 = 0, d2 = 0, d3 = 0] = shape;
-            wasm.engine_tensor_set(table, i, names[i], this.dtypes.indexOf(dtype), shape.length, d0, d1, d2, d3, address + start, end - start);
+            wasm.engine_tensor_set(table, i, names[i], this.dtypes.indexOf(dtype), shape.length, d0, d1, d2, d3, address + at, n_bytes);
         });
         const n_bytes = wasm.engine_model_bytes();
         if (!n_bytes) throw this.#error();
         const memory = this.reserve(n_bytes);
-        this.#check(wasm.engine_model_open(table, tensors.length, memory, n_bytes));
+        this.#check(wasm.engine_model_open(table, weights.length, memory, n_bytes));
     }
 
     /** @param {string} [kernel]  the 8-bit kernel; default: the core's */

@@ -119,6 +119,13 @@ bert_status EXPORT(engine_model_open)(const bert_tensor *tensors, uint32_t n_ten
     return bert_model_open(&config, tensors, n_tensors, memory, n_bytes, &model, &error);
 }
 
+/* See bert_q4_expand() in core/bert.h. */
+void EXPORT(engine_expand)(const uint8_t *units, uint32_t n_units, uint32_t n_columns,
+                           int8_t *values)
+{
+    bert_q4_expand(units, n_units, n_columns, values);
+}
+
 /* -------------------------------------------------------------------------------- session -- */
 
 /* Names of int8 kernels; "" beyond the last. */

@@ -3,6 +3,7 @@
  * where the kernels will read it. Each chunk's SHA-256 is checked while the next one arrives.
  */
 import { BertError } from '../errors.js';
+import { expandedBytes, unitBytes } from './layout.js';
 import { headerBytes, parseHeader } from './model_file.js';
 
 const TOKENIZER = 'tokenizer.json';
@@ -10,14 +11,19 @@ const TOKENIZER = 'tokenizer.json';
 /**
  * @typedef {object} LoadedModel
  * @property {import('./model_file.js').ModelHeader} header
- * @property {number} address  where the data section would start; tensor i is at address + start
+ * @property {number} address  of the block that header.weights lie in
  * @property {boolean} verified  false where the page has no crypto.subtle (plain http)
  */
 
 /**
+ * @typedef {object} Memory
+ * @property {(n_bytes: number) => number} reserve  gives the aligned address of a block
+ * @property {Uint8Array} heap  all of the memory as it is now
+ * @property {(units: number, n_units: number, n_columns: number, address: number) => void} expand
+ *   4-bit units at one address to 8-bit weights at another
+ *
  * @typedef {object} Destination  what a model is loaded into
- * @property {(header: import('./model_file.js').ModelHeader) => Promise<{reserve: (n_bytes: number) => number, heap: Uint8Array}>} open
- *   reserve gives the aligned address of a block in heap, which is all of the memory as it is now
+ * @property {(header: import('./model_file.js').ModelHeader) => Promise<Memory>} open
  * @property {(bytes: Uint8Array) => void} tokenizer  takes tokenizer.json, if there is one, while
  *   the weights arrive
  */
@@ -54,31 +60,23 @@ async function loadFrom(reader, source, destination, onprogress) {
         throw new BertError('BAD_MODEL_FILE', `${source.label}: ${what}: ${source.n_bytes} bytes, the header says ${total}`);
     }
 
-    // The tokenizer is for JavaScript; the weights begin after it.
     const [first_tensor] = header.tensors;
-    const n_tokenizer = first_tensor.name === TOKENIZER ? first_tensor.end : 0;
-    const first_weight = header.tensors.find(({ name }) => name !== TOKENIZER && !name.startsWith('padding.'));
-    const n_skipped = first_weight?.start ?? header.data_bytes;
-    const engine = await destination.open(header);
-    const address = engine.reserve(header.data_bytes - n_skipped) - n_skipped;
-    const skipped = new Uint8Array(n_skipped);
+    const tokenizer = new Uint8Array(first_tensor.name === TOKENIZER ? first_tensor.end : 0);
+    const memory = await destination.open(header);
+    const writer = new Writer(memory, header, tokenizer);
 
     const checks = [];
     for (let start = 0, chunk = 0; start < header.data_bytes; start += header.chunk_bytes, chunk++) {
         const bytes = await reader.take(Math.min(header.chunk_bytes, header.data_bytes - start));
-        if (start < n_skipped) skipped.set(bytes.subarray(0, n_skipped - start), start);
-        if (start + bytes.length > n_skipped) {
-            const from = Math.max(n_skipped - start, 0);
-            engine.heap.set(bytes.subarray(from), address + start + from);
-        }
+        writer.write(bytes, start);
         if (globalThis.crypto?.subtle) {
             const checked = check(bytes, header.chunk_sha256[chunk], chunk, source.label);
             checked.catch(() => {}); // reported by Promise.all, or not at all if the stream fails first
             checks.push(checked);
         }
-        if (n_tokenizer > start && n_tokenizer <= start + bytes.length) {
+        if (tokenizer.length > start && tokenizer.length <= start + bytes.length) {
             await Promise.all(checks);
-            destination.tokenizer(skipped.subarray(0, n_tokenizer));
+            destination.tokenizer(tokenizer);
         }
         onprogress(8 + n_header + start + bytes.length, total);
     }
@@ -86,9 +84,64 @@ async function loadFrom(reader, source, destination, onprogress) {
     await Promise.all(checks);
     return {
         header,
-        address,
+        address: writer.address,
         verified: checks.length > 0,
     };
+}
+
+/** Puts the bytes of the data section where they belong. */
+class Writer {
+    /**
+     * @param {Memory} memory
+     * @param {import('./model_file.js').ModelHeader} header
+     * @param {Uint8Array} tokenizer  to be filled
+     */
+    constructor(memory, { weights, weights_bytes, chunk_bytes }, tokenizer) {
+        this.memory = memory;
+        this.weights = weights;
+        this.tokenizer = tokenizer;
+        this.address = memory.reserve(weights_bytes);
+        const largest = Math.max(0, ...weights.map(({ q4_columns }) => unitBytes(q4_columns)));
+        /** Where 4-bit units wait until they are whole: what is left of a chunk, and the next one. */
+        this.staging = largest ? memory.reserve(largest + chunk_bytes) : 0;
+        this.n_staged = 0;
+        this.next = 0; // the first weight that is not yet complete
+    }
+
+    /**
+     * @param {Uint8Array} bytes
+     * @param {number} start  in the data section, where the last ones ended
+     */
+    write(bytes, start) {
+        const end = start + bytes.length;
+        if (start < this.tokenizer.length) this.tokenizer.set(bytes.subarray(0, this.tokenizer.length - start), start);
+        for (; this.next < this.weights.length; this.next++) {
+            const weight = this.weights[this.next];
+            if (weight.start >= end) return;
+            const from = Math.max(weight.start, start);
+            const part = bytes.subarray(from - start, Math.min(weight.end, end) - start);
+            if (weight.q4_columns) this.#expand(weight, part, from - weight.start);
+            else this.memory.heap.set(part, this.address + weight.at + from - weight.start);
+            if (weight.end > end) return;
+        }
+    }
+
+    /**
+     * @param {import('./layout.js').Weight} weight
+     * @param {Uint8Array} part  of its bytes
+     * @param {number} offset  of the part
+     */
+    #expand({ at, q4_columns }, part, offset) {
+        const { memory, staging } = this;
+        const unit = unitBytes(q4_columns);
+        memory.heap.set(part, staging + this.n_staged);
+        const n_before = (offset - this.n_staged) / unit;
+        const n_bytes = this.n_staged + part.length;
+        const n_units = Math.floor(n_bytes / unit);
+        memory.expand(staging, n_units, q4_columns, this.address + at + n_before * expandedBytes(q4_columns));
+        memory.heap.copyWithin(staging, staging + n_units * unit, staging + n_bytes);
+        this.n_staged = n_bytes - n_units * unit;
+    }
 }
 
 /**

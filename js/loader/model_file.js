@@ -4,6 +4,7 @@
  * core/model.c.
  */
 import { BertError, describe } from '../errors.js';
+import { layOut } from './layout.js';
 
 /** Bytes a header may have: 100,000 tensors and the hashes of 20 GB still fit. */
 const MAX_HEADER_BYTES = 32 << 20;
@@ -37,6 +38,8 @@ const DTYPE_BYTES = { F32: 4, F16: 2, I8: 1, U8: 1 };
  * @property {Record<string, string>} metadata
  * @property {ModelConfig} config
  * @property {TensorEntry[]} tensors  in the order of the file
+ * @property {import('./layout.js').Weight[]} weights  what becomes of those that the core reads
+ * @property {number} weights_bytes  of the block that takes them all
  * @property {number} data_bytes
  * @property {number} chunk_bytes
  * @property {string[]} chunk_sha256
@@ -81,7 +84,14 @@ export function parseHeader(bytes, label) {
         end = tensor.end;
     }
     if (tensors.length === 0) throw bad(label, 'there are no tensors');
-    return { metadata, config: parseConfig(metadata.config, label), tensors, data_bytes: end, ...parseChunks(metadata, end, label) };
+    return {
+        metadata,
+        config: parseConfig(metadata.config, label),
+        tensors,
+        ...layOut(tensors, label),
+        data_bytes: end,
+        ...parseChunks(metadata, end, label),
+    };
 }
 
 /**

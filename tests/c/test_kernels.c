@@ -445,3 +445,28 @@ TEST(table_rows_of_every_dtype)
         }
     }
 }
+
+/* Where each integer of a unit is, written a second time. */
+TEST(four_bits_expand_to_their_products)
+{
+    uint32_t seed = 110;
+    for (uint32_t n_columns = 1; n_columns <= BERT_PANEL; n_columns += BERT_PANEL - 1) {
+        enum { UNITS = 3 };
+        size_t unit_bytes = BERT_Q4_UNIT_BYTES(n_columns);
+        uint8_t *units = guarded_alloc(UNITS * unit_bytes);
+        for (size_t i = 0; i < UNITS * unit_bytes; i++)
+            units[i] =
+                i % unit_bytes < n_columns ? random_u32(&seed) % 16 : random_u32(&seed) % 256;
+        size_t n = n_columns * BERT_GROUP;
+        int8_t *values = guarded_alloc(UNITS * n);
+        bert_q4_expand(units, UNITS, n_columns, values);
+        for (size_t i = 0; i < UNITS * n; i++) {
+            const uint8_t *unit = units + i / n * unit_bytes;
+            size_t at = i % n, column = n_columns == 1 ? 0 : at / BERT_QUAD % BERT_PANEL;
+            uint8_t byte = unit[n_columns + at / 32 * 16 + at % 16];
+            int want = ((at % 32 < 16 ? byte & 15 : byte >> 4) - 8) * unit[column];
+            CHECK(values[i] == want, "%u columns: [%zu] is %d, expected %d", n_columns, i,
+                  values[i], want);
+        }
+    }
+}

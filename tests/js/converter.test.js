@@ -338,6 +338,108 @@ test('q8 is the default, symmetric per column and per row, and as near as roundi
     }
 });
 
+/** What bert_q4_expand() of core/bert.h makes of the units of a tensor. */
+function expandQ4({ shape: [n_rows, n_groups, unit], bytes }) {
+    const n_columns = unit / 17, n = 32 * n_columns;
+    return Int8Array.from({ length: n_rows * n_groups * n }, (_, i) => {
+        const start = Math.floor(i / n) * unit, at = i % n;
+        const byte = bytes[start + n_columns + (at >> 5) * 16 + at % 16];
+        return ((at % 32 < 16 ? byte & 15 : byte >> 4) - 8) * bytes[start + (n_columns === 1 ? 0 : (at >> 2) % 8)];
+    });
+}
+
+/** The root of the mean square of what is left of a file's matrices and tables after taking the f32 ones away, in parts of theirs. */
+function errorOf(model, exact) {
+    const copy = ({ bytes }) => Uint8Array.from(bytes).buffer;
+    let error = 0, size = 0;
+    for (const [name, tensor] of Object.entries(model.tensors)) {
+        const is_q4 = name.endsWith('.q4');
+        if (!is_q4 && tensor.dtype !== 'I8') continue;
+        const base = name.replace(/\.(q4|weight)$/, '');
+        const floats = (key) => new Float32Array(copy(model.tensors[key]));
+        const integers = is_q4 ? expandQ4(tensor) : new Int8Array(copy(tensor));
+        const scale = floats(`${base}.scale`);
+        const wanted = exact.tensors[`${base}.weight`];
+        const values = new Float32Array(copy(wanted));
+        const is_matrix = wanted.shape.length === 3;
+        const smooth = is_matrix ? floats(`${base.replace(/\.attention\.(query|key|value)$/, '')}.smooth`) : null;
+        const [, n_in] = wanted.shape;
+        values.forEach((value, i) => {
+            const column = is_matrix ? Math.floor(i / n_in / 8) * 8 + i % 8 : Math.floor(i / n_in);
+            if (column >= scale.length) return;
+            const k = Math.floor(i / 8) % n_in, quads = Math.ceil(n_in / 8) * 2;
+            const at = is_matrix ? ((Math.floor(column / 8) * quads + (k >> 2)) * 8 + column % 8) * 4 + k % 4 : i;
+            const got = integers[at] * scale[column] * (smooth ? smooth[k] : 1);
+            error += (got - value) ** 2;
+            size += value ** 2;
+        });
+    }
+    return Math.sqrt(error / size);
+}
+
+test('q4 has whole groups in 4 bits, the rest in 8, and is as near as 4 bits allow', () => {
+    for (const [name, n_8bit] of [['bert-seqcls', 0], ['bert-seqcls5-odd', 2]]) {
+        const { path } = convert(fixture(name), '--dtype', 'q4');
+        const model = readModel(path);
+        assert.equal(model.metadata.dtype, 'q4');
+        const units = Object.entries(model.tensors).filter(([tensor]) => tensor.endsWith('.q4'));
+        for (const [tensor, { dtype, shape, bytes }] of units) {
+            assert.equal(dtype, 'U8', tensor);
+            const [n_columns, most] = shape[2] === 17 ? [1, 18] : [8, 9];
+            for (let i = 0; i < bytes.length; i++) {
+                if (i % shape[2] < n_columns) assert.ok(bytes[i] >= 1 && bytes[i] <= most || bytes[i] === 0, `${tensor}: multiplier ${bytes[i]}`);
+            }
+            assert.ok(expandQ4({ shape, bytes }).every((integer) => Math.abs(integer) <= (n_columns === 1 ? 127 : 63)), `${tensor} has integers out of range`);
+        }
+        // The output's 200 inputs of the odd model are in no whole groups.
+        assert.equal(Object.values(model.tensors).filter(({ dtype }) => dtype === 'I8').length, n_8bit);
+        const error = errorOf(model, converted[name]), error8 = errorOf(readModel(convert(fixture(name)).path), converted[name]);
+        assert.ok(error < 0.11 && error > 2 * error8, `${name}: q4 is ${error} off, q8 ${error8}`);
+        const near = run('--verify', fixture(name, 'golden.json'), '--tolerance', '3', path);
+        assert.equal(near.status, 0, near.stdout + near.stderr);
+    }
+});
+
+test('--calibrate brings a quantised model nearer to the reference', () => {
+    /** Of the last hidden states: the largest errors of the cases, added up. */
+    const errorsOf = (...options) => {
+        const { path } = convert(fixture('bert-base'), ...options);
+        const { stdout, status } = run('--verify', fixture('bert-base', 'golden.json'), '--tolerance', '9', path);
+        assert.equal(status, 0, stdout);
+        return [...stdout.matchAll(/last_hidden_state +error ([\d.e-]+)/g)].reduce((sum, [, error]) => sum + Number(error), 0);
+    };
+    const texts = join(folder(), 'texts.jsonl');
+    let seed = 1;
+    const random = () => (seed = (seed * 48271) % 2147483647);
+    writeFileSync(texts, Array.from({ length: 40 }, () => `${JSON.stringify({ ids: Array.from({ length: 30 }, () => random() % 1000) })}\n`).join(''));
+    for (const dtype of ['q8', 'q4']) {
+        const with_texts = errorsOf('--dtype', dtype, '--calibrate', texts), without = errorsOf('--dtype', dtype);
+        assert.ok(with_texts < without, `${dtype}: ${with_texts} off with texts, ${without} without`);
+    }
+    const a = readFileSync(convert(fixture('bert-base'), '--calibrate', texts).path);
+    assert.deepEqual(a, readFileSync(convert(fixture('bert-base'), '--calibrate', texts).path), 'the same texts give the same bytes');
+    assert.notDeepEqual(a, readFileSync(convert(fixture('bert-base')).path), 'the texts count');
+});
+
+test('calibration texts that cannot be used are refused by line', () => {
+    const with_texts = (content) => {
+        const path = join(folder(), 'texts.jsonl');
+        writeFileSync(path, content);
+        return ['--calibrate', path];
+    };
+    const refused = (content, message) => refuse(fixture('bert-base'), message, ...with_texts(content));
+    refused('', /there is no text in it/);
+    refused('\n  \n', /there is no text in it/);
+    refused('{"ids":[1,2]}\n{"ids":[1,', /line 2: expected an object with `ids`/);
+    refused('{"text":"not tokenized"}', /line 1: expected an object with `ids`/);
+    refused('{"ids":[]}', /line 1: expected/);
+    refused('{"ids":[1,-2]}', /line 1: expected/);
+    refused('{"ids":[1,2],"type_ids":[0]}', /line 1: expected/);
+    refused('{"ids":[1,1000]}', /line 1: a token id is not in the vocabulary: ids \(1000, limit 1000\)/);
+    refuse(fixture('bert-base'), /cannot be opened/, '--calibrate', join(folder(), 'none.jsonl'));
+    assert.equal(run(fixture('bert-base'), '-o', join(folder(), 'x'), '--dtype', 'f32', ...with_texts('{"ids":[1]}')).status, 2);
+});
+
 test('f16 is rounded to the nearest, ties to even', () => {
     // 1 + 2^-11 is a tie below, 1 + 3 * 2^-11 a tie above; 2^-25 is a tie with zero; then a subnormal.
     const values = [1 + 2 ** -11, 1 + 3 * 2 ** -11, 1 + 2 ** -11 + 2 ** -20, 2 ** -25, 2 ** -25 * 1.001, -3 * 2 ** -24, 65504, -65519];

@@ -5,6 +5,17 @@ import { test } from 'node:test';
 import { load } from '../../js/loader/load.js';
 import { CONFIG, modelBytes, withHeader } from './model_bytes.js';
 
+/** 4-bit units as bytes: bert_q4_expand() of core/bert.h a second time. */
+function expanded(units, n_columns) {
+    const unit = 17 * n_columns, n = 32 * n_columns;
+    return Uint8Array.from({ length: units.length / unit * n }, (_, i) => {
+        const start = Math.floor(i / n) * unit, at = i % n;
+        const byte = units[start + n_columns + (at >> 5) * 16 + at % 16];
+        const nibble = at % 32 < 16 ? byte & 15 : byte >> 4;
+        return (nibble - 8) * units[start + (n_columns === 1 ? 0 : (at >> 2) % 8)];
+    });
+}
+
 /** Loads into plain memory, in chunks of `step` bytes as a network would bring them. */
 async function loadBytes(bytes, { step = bytes.length, n_bytes = undefined, onprogress = () => {} } = {}) {
     let memory = new Uint8Array(0);
@@ -13,11 +24,17 @@ async function loadBytes(bytes, { step = bytes.length, n_bytes = undefined, onpr
     }
     const engine = {
         reserve(n) {
-            memory = new Uint8Array(n + 64);
-            return 64;
+            const address = Math.ceil(memory.length / 64) * 64 + 64;
+            const before = memory;
+            memory = new Uint8Array(address + n);
+            memory.set(before);
+            return address;
         },
         get heap() {
             return memory;
+        },
+        expand(units, n_units, n_columns, address) {
+            memory.set(expanded(memory.subarray(units, units + n_units * 17 * n_columns), n_columns), address);
         },
     };
     let tokenizer = null;
@@ -38,14 +55,41 @@ test('every tensor arrives where the header says, however the bytes are cut', as
     for (const step of [1, 7, 64, 1000, 1024, good.length]) {
         const { header, address, memory, tokenizer, verified } = await loadBytes(good, { step });
         const data = good.subarray(good.length - header.data_bytes);
-        for (const { name, start, end } of header.tensors) {
-            if (name === 'tokenizer.json') assert.deepEqual(tokenizer, data.slice(start, end));
-            else if (!name.startsWith('padding.')) {
-                assert.equal((address + start) % 64, 0, `${name} is not aligned`);
-                assert.deepEqual(memory.slice(address + start, address + end), data.slice(start, end), name);
-            }
+        const [{ end: n_tokenizer }] = header.tensors;
+        assert.deepEqual(tokenizer, data.slice(0, n_tokenizer));
+        assert.equal(header.weights.length, header.tensors.filter(({ dtype }) => dtype !== 'U8').length);
+        for (const { name, at, n_bytes, start, end } of header.weights) {
+            assert.equal((address + at) % 64, 0, `${name} is not aligned`);
+            assert.deepEqual(memory.slice(address + at, address + at + n_bytes), data.slice(start, end), name);
         }
         assert.equal(verified, true);
+    }
+});
+
+test('4-bit tensors arrive as 8-bit ones, however the bytes are cut', async () => {
+    const bytes = (n) => Uint8Array.from({ length: n }, (_, i) => i * 7 + (i >> 3));
+    const list = [
+        { name: 'embeddings.word.q4', dtype: 'U8', shape: [9, 2, 17], bytes: bytes(9 * 2 * 17) },
+        { name: 'embeddings.word.scale', dtype: 'F32', shape: [9], bytes: bytes(36) },
+        { name: 'layers.0.output.q4', dtype: 'U8', shape: [5, 3, 136], bytes: bytes(5 * 3 * 136) },
+        { name: 'layers.0.output.scale', dtype: 'F32', shape: [40], bytes: bytes(160) },
+    ];
+    const file = modelBytes({ list });
+    for (const step of [1, 7, 1000, file.length]) {
+        const { header, address, memory } = await loadBytes(file, { step });
+        assert.deepEqual(header.weights.map(({ name, dtype, shape }) => [name, dtype, shape]), [
+            ['embeddings.word.weight', 'I8', [9, 64]],
+            ['embeddings.word.scale', 'F32', [9]],
+            ['layers.0.output.weight', 'I8', [5, 24, 8, 4]],
+            ['layers.0.output.scale', 'F32', [40]],
+        ]);
+        header.weights.forEach(({ name, at, n_bytes, q4_columns }, i) => {
+            const expected = q4_columns ? expanded(list[i].bytes, q4_columns) : list[i].bytes;
+            assert.deepEqual(memory.slice(address + at, address + at + n_bytes), expected, name);
+        });
+    }
+    for (const shape of [[9, 34], [9, 1, 34], [17, 9, 2]]) {
+        await refused(modelBytes({ list: [{ ...list[0], shape }] }), /embeddings\.word\.q4.*no units of 4-bit weights/);
     }
 });
 
