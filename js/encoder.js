@@ -6,7 +6,6 @@ import { chooseThreads, chooseVariant, compile } from './builds.js';
 import { Engine } from './engine.js';
 import { BertError, describe } from './errors.js';
 import { load } from './loader/load.js';
-import { openSource } from './loader/source.js';
 import { race, warmUp } from './race.js';
 import { cut, join, prepare, split } from './sequences.js';
 import { startThreads } from './threads.js';
@@ -15,7 +14,6 @@ import { version } from '../package.json';
 
 /**
  * @typedef {object} LoadRequest
- * @property {string | Uint8Array | Blob} source
  * @property {'base' | 'relaxed'} [variant]
  * @property {number} [threads]
  * @property {string} [int8_kernel]
@@ -64,23 +62,23 @@ const MAX_TOKENS = 1024;
 
 export class Encoder {
     /**
+     * @param {Promise<import('./loader/source.js').Source>} opening  of the model's file
      * @param {LoadRequest} request
      * @param {(loaded: number, total: number) => void} onprogress
-     * @param {AbortSignal} signal
      */
-    static async load({ source, variant: wanted_variant, threads: wanted_threads, int8_kernel }, onprogress, signal) {
+    static async load(opening, { variant: wanted_variant, threads: wanted_threads, int8_kernel }, onprogress) {
+        opening.catch(() => {}); // reported by the await below
         const build = { ...chooseVariant(wanted_variant), ...await chooseThreads(wanted_threads) };
         const compiled = compile(build.variant, build.threads > 1);
         compiled.catch(() => {}); // reported by the await below
         /** @type {import('./threads.js').HelpingThreads | undefined} */
         let helpers;
         try {
-            const opened = await openSource(source, signal);
             /** @type {Engine | undefined} */
             let engine;
             /** @type {Tokenizer | null} */
             let tokenizer = null;
-            const model = await load(opened, {
+            const model = await load(await opening, {
                 async open(header) {
                     engine = await Engine.create(await compiled, header, { max_tokens: MAX_TOKENS, threads: build.threads });
                     helpers = startThreads(build.threads - 1); // not before it is clear that there is a model

@@ -5,6 +5,8 @@
 import { resolveSource, startWorker } from '#platform';
 
 import { BertError, describe, fromMessage } from './errors.js';
+import { Feeder } from './loader/feed.js';
+import { openSource } from './loader/source.js';
 
 /** The model that is used when none is named: English sentiment. It comes with the package. */
 const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensors', import.meta.url);
@@ -47,14 +49,19 @@ export async function loadModel(source, options = {}) {
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError('BAD_OPTION', `variant is ${describe(variant)}, expected 'base' or 'relaxed'`);
     }
-    const request = { source: toSource(source ?? DEFAULT_MODEL), variant, threads, int8_kernel };
+    const given = toSource(source ?? DEFAULT_MODEL);
     signal?.throwIfAborted();
+    const is_download = typeof given === 'string' && /^https?:/i.test(given);
+    const request = { source: is_download ? undefined : given, variant, threads, int8_kernel };
     const connection = new Connection();
+    const download = new AbortController();
     try {
+        if (is_download) connection.feed(openSource(given, download.signal));
         await connection.ready(signal);
         const info = await connection.call('load', request, signal, onprogress);
         return new Model(connection, info);
     } catch (error) {
+        download.abort(error);
         connection.end(new BertError('DISPOSED', 'loading failed'));
         throw error;
     }
@@ -166,6 +173,7 @@ class Connection {
         /** @type {Map<number, {resolve: (value: any) => void, reject: (reason: unknown) => void, onprogress?: (progress: any) => void}>} */
         this.pending = new Map();
         this.nextId = 1;
+        this.feeder = new Feeder((message, transfer) => this.ended || this.worker.post({ feed: message }, transfer));
         /** @type {Error | undefined} */
         this.ended = undefined;
         this.worker.onMessage((message) => this.#receive(message));
@@ -208,6 +216,14 @@ class Connection {
             this.#settle(id, (call) => call.reject(new BertError('BAD_INPUT', `the input cannot be sent to the worker: ${cause.message}`, { cause })));
         }
         return answer;
+    }
+
+    /**
+     * Sends a download to the worker, which may not be ready yet: messages wait for it.
+     * @param {Promise<import('./loader/source.js').Source>} opening
+     */
+    feed(opening) {
+        this.feeder.send(opening);
     }
 
     /** @param {Error} reason  of every call from now on */
@@ -254,6 +270,7 @@ class Connection {
     /** @param {any} message */
     #receive(message) {
         if (message.ready) this.#settle(0, (call) => call.resolve(undefined));
+        else if (message.recycled) this.feeder.recycled(message.recycled);
         else if (message.progress) this.pending.get(message.id)?.onprogress?.(message.progress);
         else if (message.error) this.#settle(message.id, (call) => call.reject(fromMessage(message.error)));
         else this.#settle(message.id, (call) => call.resolve(message.result));

@@ -2,14 +2,18 @@
  * The worker: takes requests one after the other, answers each with a result or an error. A failed
  * request changes nothing for the next.
  *
- * In:   {id, method, request} or {abort: id}, or {serve: a thread}: this worker then helps another
- * Out:  {ready: true} once, {id, result}, {id, error}, {id, progress: {loaded, total}}
+ * In:   {id, method, request} or {abort: id}, {feed: a part of the model's file}, or {serve: a
+ *       thread}: this worker then helps another
+ * Out:  {ready: true} once, {id, result}, {id, error}, {id, progress: {loaded, total}}, {recycled: a
+ *       chunk of the file}
  */
 import { parentPort } from '#platform';
 
 import { Encoder } from './encoder.js';
 import { serve } from './engine.js';
 import { toMessage } from './errors.js';
+import { Feed } from './loader/feed.js';
+import { openSource } from './loader/source.js';
 
 /** Lets messages in: an abort that was posted is seen after this. */
 function nextTurn() {
@@ -30,6 +34,7 @@ async function main() {
     /** @type {Map<number, AbortController>} */
     const running = new Map();
     let last = Promise.resolve();
+    const feed = new Feed((chunk) => port.post({ recycled: chunk }, [chunk.buffer]));
 
     /**
      * @param {{id: number, method: string, request: any}} message
@@ -43,7 +48,8 @@ async function main() {
         };
         if (method === 'load') {
             const onprogress = (/** @type {number} */ loaded, /** @type {number} */ total) => port.post({ id, progress: { loaded, total } });
-            encoder = await Encoder.load(request, onprogress, signal);
+            const opening = request.source === undefined ? feed.open() : openSource(request.source, signal);
+            encoder = await Encoder.load(opening, request, onprogress);
             return encoder.info();
         }
         if (!encoder) throw new Error('no model is loaded');
@@ -57,6 +63,10 @@ async function main() {
     port.onMessage((message) => {
         if ('serve' in message) {
             serve(message.serve, () => port.post({ serving: true })).catch(() => port.post({ serving: false }));
+            return;
+        }
+        if ('feed' in message) {
+            feed.receive(message.feed);
             return;
         }
         if ('abort' in message) {

@@ -164,6 +164,9 @@ class Reader {
     constructor(source) {
         this.label = source.label;
         this.iterator = source.chunks[Symbol.asyncIterator]();
+        this.recycle = source.recycle;
+        /** The last chunk, and what is left of it. @type {import('./source.js').Chunk} */
+        this.whole = new Uint8Array(0);
         /** @type {Uint8Array} */
         this.chunk = new Uint8Array(0);
         /** @type {Uint8Array} */
@@ -212,10 +215,11 @@ class Reader {
 
     /** @param {number} missing */
     async #next(missing) {
+        if (this.whole.length) this.recycle?.(this.whole);
         const { done, value } = await this.iterator.next();
         if (done) {
             throw new BertError('BAD_MODEL_FILE', `${this.label}: is cut off after ${this.n_read} bytes, at least ${missing} more were expected`);
         }
-        this.chunk = value;
+        this.chunk = this.whole = value;
     }
 }

@@ -12,10 +12,14 @@ import { BertError } from '../errors.js';
 const READ_BYTES = 1 << 20;
 
 /**
+ * @typedef {Uint8Array<ArrayBuffer>} Chunk
+ *
  * @typedef {object} Source
  * @property {string} label  for messages
  * @property {number} [n_bytes]  if known before the end
- * @property {AsyncIterable<Uint8Array>} chunks  each valid until the next one is asked for
+ * @property {AsyncIterable<Chunk>} chunks  each valid until the next one is asked for, or
+ *   until it is recycled, if that can be
+ * @property {(chunk: Chunk) => void} [recycle]  the chunk's memory is for later ones again
  */
 
 /**
@@ -29,7 +33,7 @@ export async function openSource(source, signal) {
     }
     if (source instanceof Blob) {
         const label = 'name' in source ? `file '${source.name}'` : 'the given Blob';
-        return { label, n_bytes: source.size, chunks: read(source.stream(), label) };
+        return { label, n_bytes: source.size, ...read(source.stream(), label) };
     }
     const url = new URL(source);
     if (url.protocol === 'file:') {
@@ -41,7 +45,7 @@ export async function openSource(source, signal) {
 
 /** @param {Uint8Array} bytes */
 async function* once(bytes) {
-    yield bytes;
+    yield /** @type {Chunk} */ (bytes);
 }
 
 /**
@@ -66,35 +70,39 @@ async function openURL(url, signal) {
     }
     // With a content encoding the length is that of the compressed bytes: of no use.
     const length = response.headers.get('content-encoding') ? null : response.headers.get('content-length');
-    return { label: url.href, n_bytes: length ? Number(length) : undefined, chunks: read(response.body, url.href, signal) };
+    return { label: url.href, n_bytes: length ? Number(length) : undefined, ...read(response.body, url.href, signal) };
 }
 
 /**
- * @param {ReadableStream<Uint8Array>} stream
+ * @param {ReadableStream<Chunk>} stream
  * @param {string} label
  * @param {AbortSignal} [signal]
+ * @returns {Pick<Source, 'chunks' | 'recycle'>}
  */
-async function* read(stream, label, signal) {
-    const take = takeFrom(stream);
-    try {
-        for (;;) {
-            const { done, value } = await take.next();
-            if (value?.length) yield value;
-            if (done) return;
+function read(stream, label, signal) {
+    const { next, cancel, recycle } = takeFrom(stream);
+    async function* chunks() {
+        try {
+            for (;;) {
+                const { done, value } = await next();
+                if (value?.length) yield value;
+                if (done) return;
+            }
+        } catch (error) {
+            if (signal?.aborted) throw signal.reason;
+            throw new BertError('FETCH_FAILED', `${label}: the transfer broke off (${/** @type {Error} */ (error).message})`, { cause: error });
+        } finally {
+            cancel().catch(() => {});
         }
-    } catch (error) {
-        if (signal?.aborted) throw signal.reason;
-        throw new BertError('FETCH_FAILED', `${label}: the transfer broke off (${/** @type {Error} */ (error).message})`, { cause: error });
-    } finally {
-        take.cancel().catch(() => {});
     }
+    return { chunks: chunks(), recycle };
 }
 
 /**
- * Reads into one buffer over and over where the engine can (half the time of fresh buffers in
- * Chromium); not every stream or engine can. A chunk is valid until the next one is asked for.
- * @param {ReadableStream<Uint8Array>} stream
- * @returns {{next: () => Promise<{done: boolean, value?: Uint8Array}>, cancel: () => Promise<void>}}
+ * Reads into buffers that are used again where the engine can (half the time of fresh ones in
+ * Chromium); not every stream or engine can.
+ * @param {ReadableStream<Chunk>} stream
+ * @returns {{next: () => Promise<{done: boolean, value?: Chunk}>, cancel: () => Promise<void>, recycle?: Source['recycle']}}
  */
 function takeFrom(stream) {
     let reader;
@@ -105,13 +113,12 @@ function takeFrom(stream) {
         return { next: () => plain.read(), cancel: () => plain.cancel() };
     }
     const byob = reader;
-    let buffer = new ArrayBuffer(READ_BYTES);
+    /** @type {ArrayBuffer[]} */
+    const free = [];
     return {
-        async next() {
-            const { done, value } = await byob.read(new Uint8Array(buffer));
-            if (value) buffer = /** @type {ArrayBuffer} */ (value.buffer); // the old one was detached
-            return { done, value };
-        },
+        next: () => /** @type {Promise<{done: boolean, value?: Chunk}>} */ (
+            byob.read(new Uint8Array(free.pop() ?? new ArrayBuffer(READ_BYTES)))),
         cancel: () => byob.cancel(),
+        recycle: (chunk) => void free.push(chunk.buffer),
     };
 }

@@ -58,7 +58,7 @@ export function resolveSource(source) {
 
 /**
  * @param {URL} url
- * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array>}>}
+ * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array<ArrayBuffer>>}>}
  */
 export async function openFile(url) {
     throw new BertError('UNSUPPORTED', `${url.href}: a page cannot read files by URL; pass the File or its bytes`);

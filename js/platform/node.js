@@ -49,7 +49,7 @@ export function resolveSource(source) {
 
 /**
  * @param {URL} url  file:
- * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array>}>}
+ * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array<ArrayBuffer>>}>}
  */
 export async function openFile(url) {
     try {

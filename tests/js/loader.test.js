@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { BertError } from '../../js/errors.js';
+import { Feed, Feeder } from '../../js/loader/feed.js';
 import { load } from '../../js/loader/load.js';
 import { CONFIG, modelBytes, withHeader } from './model_bytes.js';
 
@@ -172,4 +174,72 @@ test('a stream that breaks is reported as it broke, and is closed', async () => 
     const memory = new Uint8Array(good.length);
     await assert.rejects(load({ label: 'x', chunks: chunks() }, { open: async () => ({ reserve: () => 0, heap: memory }), tokenizer() {} }, () => {}), /connection reset/);
     assert.ok(closed);
+});
+
+/** A Feed and a Feeder joined as by two threads: messages arrive later, and what is transferred is gone here. */
+function joined() {
+    const later = (deliver) => (message, transfer = []) => {
+        const copy = structuredClone(message, { transfer });
+        setImmediate(() => deliver(copy));
+    };
+    const counts = { under_way: 0, most: 0 };
+    const feed = new Feed(later((chunk) => { counts.under_way--; feeder.recycled(chunk); }));
+    const feeder = new Feeder(later((message) => {
+        if (message.chunk) counts.most = Math.max(counts.most, ++counts.under_way);
+        feed.receive(message);
+    }));
+    return { feed, feeder, counts };
+}
+
+test('a file fed by another thread arrives whole, a few chunks under way, their memory used again', async () => {
+    const file = new Uint8Array(1 << 20).map((_, i) => i * 31);
+    const { feed, feeder, counts } = joined();
+    const memories = [];
+    let n_made = 0;
+    async function* chunks() {
+        for (let i = 0; i < file.length; i += 4096) {
+            if (!memories.length) n_made++;
+            const chunk = new Uint8Array(memories.pop() ?? new ArrayBuffer(4096));
+            chunk.set(file.subarray(i, i + 4096));
+            yield chunk;
+        }
+    }
+    feeder.send(Promise.resolve({ label: 'a file', n_bytes: file.length, chunks: chunks(), recycle: ({ buffer }) => memories.push(buffer) }));
+    const source = await feed.open();
+    assert.deepEqual([source.label, source.n_bytes], ['a file', file.length]);
+    const parts = [];
+    for await (const chunk of source.chunks) {
+        parts.push(chunk.slice());
+        source.recycle(chunk);
+    }
+    assert.deepEqual(new Uint8Array(Buffer.concat(parts)), file);
+    assert.ok(counts.most <= 12, `${counts.most} chunks under way`);
+    assert.ok(n_made <= 13, `${n_made} buffers were made`);
+});
+
+test('chunks of memory that others share are copied before they are sent', async () => {
+    const shared = new Uint8Array([1, 2, 3, 4, 5, 6]);
+    const { feed, feeder } = joined();
+    async function* chunks() {
+        yield shared.subarray(0, 3);
+        yield shared.subarray(3);
+    }
+    feeder.send(Promise.resolve({ label: 'x', chunks: chunks() }));
+    const parts = [];
+    for await (const chunk of (await feed.open()).chunks) parts.push(...chunk);
+    assert.deepEqual(parts, [1, 2, 3, 4, 5, 6]);
+});
+
+test('a feed that fails tells why, at its start or later', async () => {
+    const start = joined();
+    start.feeder.send(Promise.reject(new BertError('FETCH_FAILED', 'HTTP status 404')));
+    await assert.rejects(start.feed.open(), { code: 'FETCH_FAILED', message: 'HTTP status 404' });
+    const later = joined();
+    async function* chunks() {
+        yield new Uint8Array(3);
+        throw new BertError('FETCH_FAILED', 'the transfer broke off');
+    }
+    later.feeder.send(Promise.resolve({ label: 'x', chunks: chunks() }));
+    const source = await later.feed.open();
+    await assert.rejects((async () => { for await (const _ of source.chunks); })(), { code: 'FETCH_FAILED', message: 'the transfer broke off' });
 });
