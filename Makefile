@@ -178,13 +178,16 @@ bench-quick: setup build bench-packages build/bench/micro.wasm ## the same in un
 bench-kernels: setup bench-packages build/bench/micro.wasm ## every kernel's share of the peak
 	@$(bench_node) bench/micro.js
 
+bench-accuracy: setup build bench-packages ## size and accuracy of every dtype
+	@$(bench_node) bench/accuracy.js
+
 build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
 	@$(EMCC) $(emcflags) $(emcflags_relaxed) -sINITIAL_MEMORY=64MB -Icore \
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 
-.PHONY: bench-kernels bench-packages
+.PHONY: bench-kernels bench-accuracy bench-packages
 bench-packages:
 	@if [ ! -e bench/node_modules/.package-lock.json ] || \
 			[ bench/package-lock.json -nt bench/node_modules/.package-lock.json ]; then \

@@ -99,14 +99,14 @@ function build(target, sources, make) {
 function convert(name, directory, converter) {
     // Two folders may hold models of one name.
     const origin = createHash('sha256').update(directory).digest('hex').slice(0, 8);
-    /** @param {'f32' | 'q8'} dtype */
+    /** @param {'f32' | 'q8' | 'q4'} dtype */
     const path = (dtype) => {
         const target = join(CACHE, 'converted', `${name}-${origin}-${dtype}.safetensors`);
         build(target, [converter, join(directory, 'model.onnx')], (unfinished) =>
             execFileSync(converter, [directory, '-o', unfinished, '--dtype', dtype, '--name', name], { stdio: ['ignore', 'ignore', 'pipe'] }));
         return target;
     };
-    return { name, directory, converted: { f32: path('f32'), q8: path('q8') } };
+    return { name, directory, converted: { f32: path('f32'), q8: path('q8'), q4: path('q4') } };
 }
 
 /**

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 
+import { accuracyTable } from './accuracy.js';
 import { drawBars } from './chart.js';
 import { median, ratio } from './statistics.js';
 
@@ -10,6 +11,7 @@ import { median, ratio } from './statistics.js';
 
 const NAMES = {
     bert_wasm: 'bert-wasm',
+    bert_wasm_q4: 'bert-wasm, q4',
     onnxruntime_web: 'onnxruntime-web',
     onnxruntime_node: 'onnxruntime-node (native)',
     transformers: 'transformers.js',
@@ -30,6 +32,7 @@ const MODELS = { minilm: 'MiniLM-L6', 'bert-base': 'BERT-base' };
  * @property {{runtime: string, rss: number[], peak: number[]}[]} memory
  * @property {{name: string, bytes: number, gzip: number}[]} engines
  * @property {string | undefined} micro  what micro.js printed
+ * @property {import('./accuracy.js').Accuracy[]} accuracy
  * @property {string[]} left_out
  *
  * @typedef {object} Comparison
@@ -144,6 +147,7 @@ function compare({ rows, cold_starts, memory }) {
     const cold = (/** @type {string} */ runtime) => cold_starts.find((row) => row.runtime === runtime);
     for (const runtime of ['onnxruntime_web', 'transformers']) {
         add('Chromium, MiniLM-L6 q8, navigation to first result', `${nameOf(runtime)}, int8`, cold('bert_wasm')?.ms, cold(runtime)?.ms);
+        add('Chromium, MiniLM-L6 q4, navigation to first result', `${nameOf(runtime)}, int8`, cold('bert_wasm_q4')?.ms, cold(runtime)?.ms);
     }
     const resident = (/** @type {string} */ runtime) => memory.find((row) => row.runtime === runtime)?.rss;
     for (const runtime of ['onnxruntime_web', 'onnxruntime_node', 'transformers']) {
@@ -162,7 +166,7 @@ function compare({ rows, cold_starts, memory }) {
  * @param {Results} results
  * @param {Comparison[]} comparisons
  */
-function markdown({ command, machine, n_rounds, n_tokens, seconds, rows, cold_starts, memory, engines, micro, left_out }, comparisons) {
+function markdown({ command, machine, n_rounds, n_tokens, seconds, rows, cold_starts, memory, engines, micro, accuracy, left_out }, comparisons) {
     const { cpu, extensions, n_cpus, memory_gib, date, versions } = machine;
     const parts = [
         '# Measured against what users would pick instead',
@@ -203,6 +207,10 @@ function markdown({ command, machine, n_rounds, n_tokens, seconds, rows, cold_st
             table(['', 'then', 'at most until then'], memory.map(({ runtime, rss, peak }) => [nameOf(runtime, 'node'), megabytes(median(rss)), Number.isNaN(peak[0]) ? '' : megabytes(median(peak))])));
     }
     parts.push('## Bytes of each engine', table(['', 'bytes', 'gzip'], engines.map(({ name, bytes, gzip }) => [name, String(bytes), String(gzip)])));
+    if (accuracy.length) {
+        parts.push('## Size and accuracy of each dtype, MiniLM-L6', accuracyTable(accuracy),
+            'Cosine: of mean-pooled embeddings of 300 sentences. Calibrated with 100 texts of another data set.');
+    }
     if (micro) parts.push('## Kernels', `\`\`\`\n${micro.trimEnd()}\n\`\`\``);
     if (left_out.length) parts.push('## Left out', left_out.map((text) => `- ${text.replaceAll('\n', ' ')}`).join('\n'));
     return `${parts.join('\n\n')}\n`;

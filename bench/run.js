@@ -11,11 +11,12 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { measureAccuracy } from './accuracy.js';
 import { chromiumHost } from './chromium.js';
 import { measureFiles } from './files.js';
 import { prepareBertBase, prepareMiniLm, readSentences, sentencesPath } from './models.js';
@@ -209,12 +210,17 @@ function compareAnswers(name, rows) {
  */
 async function measureColdStarts(browser, ids) {
     say('cold starts');
-    const pages = ['bert_wasm', 'onnxruntime_web', 'transformers'];
-    const results = pages.map((runtime) => ({ runtime, ms: /** @type {number[]} */ ([]), files: /** @type {ReturnType<typeof measureFiles>} */ ([]) }));
+    const pages = [
+        { runtime: 'bert_wasm', page: 'bert_wasm', parameters: {} },
+        { runtime: 'bert_wasm_q4', page: 'bert_wasm', parameters: { model: `/converted/${basename(minilm.converted.q4)}` } },
+        { runtime: 'onnxruntime_web', page: 'onnxruntime_web', parameters: {} },
+        { runtime: 'transformers', page: 'transformers', parameters: {} },
+    ];
+    const results = pages.map(({ runtime, ...rest }) => ({ ...rest, runtime, ms: /** @type {number[]} */ ([]), files: /** @type {ReturnType<typeof measureFiles>} */ ([]) }));
     for (let round = -1; round < Math.min(n_rounds, 9); round++) { // one to warm the disk's cache
         for (const result of [...results]) {
             try {
-                const { ms, files } = await browser.coldStart(result.runtime, { text: TEXT, ids: ids.join() });
+                const { ms, files } = await browser.coldStart(result.page, { ...result.parameters, text: TEXT, ids: ids.join() });
                 if (round === -1) result.files = measureFiles(files);
                 else result.ms.push(ms);
             } catch (error) {
@@ -223,7 +229,7 @@ async function measureColdStarts(browser, ids) {
             }
         }
     }
-    return results;
+    return results.map(({ runtime, ms, files }) => ({ runtime, ms, files }));
 }
 
 /**
@@ -260,6 +266,18 @@ function runMicroBenchmark() {
     if (status !== 0) leaveOut(`the kernels: bench/micro.js ended with ${status}`);
     process.stdout.write(stdout);
     return stdout;
+}
+
+/** Size and accuracy of every dtype; [] in a quick run. */
+async function runAccuracy() {
+    if (options.quick) return [];
+    say('accuracy');
+    try {
+        return await measureAccuracy({ dist, converter });
+    } catch (error) {
+        leaveOut(`accuracy: ${/** @type {Error} */ (error).message}`);
+        return [];
+    }
 }
 
 // --- all of it -------------------------------------------------------------------------------------
@@ -304,6 +322,8 @@ try {
     const cold_starts = browser && wanted.test('cold start') ? await measureColdStarts(browser, ids[0]) : [];
     const memory = wanted.test('memory') ? await measureMemory(node, minilm, ids[0]) : [];
 
+    const accuracy = wanted.test('accuracy') ? await runAccuracy() : [];
+
     const machine = describeMachine({ chromium: browser?.version });
     const arguments_ = [options.rounds && `--rounds ${options.rounds}`, options.only && `--only '${options.only}'`].filter(Boolean);
     const command = arguments_.length
@@ -312,7 +332,7 @@ try {
     say(`done: ${relative(process.cwd(), out) || '.'}`);
     writeReport(out, {
         command, machine, n_rounds, n_tokens: ids.slice(1).flat().length, rows, cold_starts, memory,
-        engines: measureFiles(dist, /\.wasm$/), micro, left_out, seconds: Math.round((performance.now() - started) / 1000),
+        engines: measureFiles(dist, /\.wasm$/), micro, accuracy, left_out, seconds: Math.round((performance.now() - started) / 1000),
     });
 } finally {
     await browser?.close();

@@ -53,10 +53,9 @@ export async function chooseThreads(wanted) {
         throw new BertError('BAD_OPTION', `threads is ${describe(wanted)}, expected a whole number from 1 to 64`);
     }
     const cores = n_cores();
-    const threads = wanted ?? (WebAssembly.validate(RELAXED_SIMD) ? Math.min(cores, DEFAULT_THREADS) : 1);
+    const threads = wanted ?? Math.min(cores, DEFAULT_THREADS);
     if (threads === 1) {
-        const reason = cores === 1 ? 'there is one core' : 'this JavaScript engine is of an age in which threads gain little';
-        return { threads, threads_reason: wanted ? 'asked for' : reason };
+        return { threads, threads_reason: wanted ? 'asked for' : 'there is one core' };
     }
     if (!await canShare()) {
         return { threads: 1, threads_reason: 'memory cannot be shared: the page is not cross-origin isolated' };
