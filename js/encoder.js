@@ -122,7 +122,7 @@ export class Encoder {
 
     /** info() once the threads have come that will come. */
     async settledInfo() {
-        await this.helpers.wait();
+        await this.helpers.wait(this.engine);
         return this.info();
     }
 

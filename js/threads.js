@@ -29,12 +29,11 @@ export function startThreads(n) {
 export class HelpingThreads {
     /** @param {import('./platform/browser.js').WorkerHandle[]} workers */
     constructor(workers) {
-        this.missing = workers.length;
         this.workers = workers;
         /** @private */
         this.settled = Promise.all(workers.map((worker) => new Promise((resolve) => {
-            worker.onMessage((message) => 'serving' in message && resolve(undefined));
-            worker.onError(() => resolve(undefined));
+            worker.onMessage((message) => 'serving' in message && resolve(message.serving));
+            worker.onError(() => resolve(false));
         })));
     }
 
@@ -43,12 +42,16 @@ export class HelpingThreads {
         for (const worker of this.workers) worker.post({ serve: engine.helpingThread() });
     }
 
-    /** When everyone has come or failed. */
-    async wait() {
-        /** @type {ReturnType<typeof setTimeout> | undefined} */
-        let timer;
-        await Promise.race([this.settled, new Promise((resolve) => { timer = setTimeout(resolve, JOIN_TIMEOUT); })]);
-        clearTimeout(timer);
+    /**
+     * Until everyone has come or failed.
+     * @param {import('./engine.js').Engine} engine
+     */
+    async wait(engine) {
+        const deadline = performance.now() + JOIN_TIMEOUT;
+        let n_expected = 1 + this.workers.length;
+        this.settled.then((served) => { n_expected = 1 + served.filter(Boolean).length; });
+        // A thread that serves can no longer send a message: the engine counts it.
+        while (engine.threads < n_expected && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 1));
     }
 
     end() {

@@ -1,0 +1,82 @@
+/**
+ * The same answer however asked, to the bit, from the engine that ships: alone or in a batch, on one
+ * thread or two, by each kernel for 8-bit integers; and a 4-bit file, which becomes an 8-bit model.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'bert-wasm-bits-'));
+after(() => rmSync(scratch, { recursive: true }));
+
+/** Node 20 has relaxed SIMD behind a flag, which is for a whole process. */
+const FLAGS = Number(process.versions.node.split('.')[0]) < 22 ? ['--experimental-wasm-relaxed-simd'] : [];
+
+/** Runs in a process of its own: a hash of all hidden states and logits, for every way to ask. */
+const SCRIPT = `
+    import { createHash } from 'node:crypto';
+    import { loadModel } from ${JSON.stringify(new URL('../../build/dist/index.node.js', import.meta.url).href)};
+
+    const [path, n_words, most, variants] = JSON.parse(process.argv[1]);
+    const lengths = [16, 1, 3, most, 24, 7];
+    const sequences = lengths.map((n, s) => ({ input_ids: Array.from({ length: n }, (_, i) => (s * 977 + i * 7919) % n_words) }));
+    const hash = (results) => {
+        const sum = createHash('sha256');
+        for (const result of results) for (const { data } of Object.values(result)) sum.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+        return sum.digest('hex').slice(0, 16);
+    };
+    const hashes = {};
+    for (const [variant, kernels] of Object.entries(variants)) {
+        for (const int8_kernel of kernels) {
+            for (const threads of [1, 2]) {
+                const model = await loadModel(path, { variant, threads, int8_kernel: int8_kernel ?? undefined });
+                const info = await model.info();
+                const name = [variant, info.kernel, info.threads + ' of ' + threads + ' threads'].join(', ');
+                hashes[name + ', together'] = hash(await model.forward(sequences, { hidden_states: true }));
+                hashes[name + ', alone'] = hash(await model.forward(sequences, { hidden_states: true, batch_size: 1 }));
+                model.dispose();
+            }
+        }
+    }
+    console.log(JSON.stringify(hashes));
+`;
+
+const KERNELS = { base: ['simd128'], relaxed: ['simd128', 'relaxed-dot-i16', 'relaxed-dot-i32'] };
+
+/** @returns {Record<string, string>} hashes by way to ask */
+function hashes(path, n_words, most, variants = KERNELS) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...FLAGS, '--input-type=module', '-e', SCRIPT, JSON.stringify([path, n_words, most, variants])], { encoding: 'utf8', timeout: 240e3 });
+    assert.equal(status, 0, stderr.slice(-2000));
+    return JSON.parse(stdout);
+}
+
+/** One answer for each build: a multiply-add is rounded once in the relaxed one, twice in base. */
+function assertSame(answers) {
+    for (const variant of ['base', 'relaxed']) {
+        const own = Object.entries(answers).filter(([name]) => name.startsWith(variant));
+        assert.ok(own.length >= 4, `${variant}: ${own.length} ways`);
+        assert.ok(own.some(([name]) => name.includes('2 of 2 threads')), `${variant} ran on two threads`);
+        assert.equal(new Set(own.map(([, hash]) => hash)).size, 1, JSON.stringify(Object.fromEntries(own), null, 1));
+    }
+}
+
+test('the bundled model', () => {
+    assertSame(hashes(join(root, 'build/dist/models/sentiment-minilm-l6-q8.safetensors'), 30522, 200));
+});
+
+for (const dtype of ['f32', 'f16', 'q8', 'q4']) {
+    test(`${dtype}, of odd dimensions`, () => {
+        const path = join(scratch, `${dtype}.safetensors`);
+        const converter = process.env.BERT_CONVERT ?? join(root, 'build/native/bert-convert');
+        assert.ok(existsSync(converter), 'make native');
+        const { status, stderr } = spawnSync(converter, [join(root, 'tests/golden/bert-seqcls5-odd'), '-o', path, '--dtype', dtype], { encoding: 'utf8' });
+        assert.equal(status, 0, stderr);
+        const is_quantised = dtype.startsWith('q');
+        assertSame(hashes(path, 400, 64, is_quantised ? KERNELS : { base: [null], relaxed: [null] }));
+    });
+}
