@@ -183,7 +183,7 @@ bench-accuracy: setup build bench-packages ## size and accuracy of every dtype
 
 build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
-	@$(EMCC) $(emcflags) $(emcflags_relaxed) -sINITIAL_MEMORY=64MB -Icore \
+	@$(EMCC) $(emcflags) $(emcflags_relaxed) -sINITIAL_MEMORY=80MB -Icore \
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 

@@ -21,7 +21,8 @@ enum {
     STEPS = 1000,
     KEYS = 128,
     FEW = 16,
-    FAR = 12
+    FAR = 12,
+    MOST_ROWS = 4000
 };
 
 #define N_PRODUCT (2.0 * ROWS * INPUTS * OUTPUTS)
@@ -34,23 +35,35 @@ enum {
     X(peak_dot_i32, "relaxed dot, 32 bits", 32.0 * CHAINS * STEPS)                                 \
     X(tile_f32, "f32 tile", 2.0 * SIMD_TILE_ROWS * INPUTS * BERT_PANEL * 8)                        \
     X(gemm_f32_plain, "f32 product", N_PRODUCT)                                                    \
+    X(gemm_f32_1, "f32, 1 row", N_PRODUCT / ROWS)                                                  \
+    X(gemm_f32_3, "f32, 3 rows", N_PRODUCT / ROWS * 3)                                             \
+    X(gemm_f32_16, "f32, 16 rows", N_PRODUCT / ROWS * 16)                                          \
+    X(gemm_f32_128, "f32, 128 rows", N_PRODUCT / ROWS * 128)                                       \
+    X(gemm_f32_512, "f32, 512 rows", N_PRODUCT / ROWS * 512)                                       \
+    X(gemm_f32_4000, "f32, 4000 rows", N_PRODUCT / ROWS * 4000)                                    \
     X(gemm_f32_far, "f32, 16 rows, weights from memory", FAR *N_PRODUCT *FEW / ROWS)               \
     X(gemm_f32_gelu, "f32 product, GELU", N_PRODUCT)                                               \
     X(gemm_i8_simd128, "8-bit product, simd128", N_PRODUCT)                                        \
     X(gemm_i8_dot_i16, "8-bit product, relaxed-dot-i16", N_PRODUCT)                                \
     X(gemm_i8_dot_i32, "8-bit product, relaxed-dot-i32", N_PRODUCT)                                \
+    X(gemm_i8_1, "relaxed-dot-i32, 1 row", N_PRODUCT / ROWS)                                       \
+    X(gemm_i8_3, "relaxed-dot-i32, 3 rows", N_PRODUCT / ROWS * 3)                                  \
+    X(gemm_i8_16, "relaxed-dot-i32, 16 rows", N_PRODUCT / ROWS * 16)                               \
+    X(gemm_i8_128, "relaxed-dot-i32, 128 rows", N_PRODUCT / ROWS * 128)                            \
+    X(gemm_i8_512, "relaxed-dot-i32, 512 rows", N_PRODUCT / ROWS * 512)                            \
+    X(gemm_i8_4000, "relaxed-dot-i32, 4000 rows", N_PRODUCT / ROWS * 4000)                         \
     X(gemm_i8_far, "relaxed-dot-i32, 16 rows, weights from memory", FAR *N_PRODUCT *FEW / ROWS)    \
     X(quantise, "quantise", (double)ROWS *INPUTS)                                                  \
     X(layer_norm, "layer norm", (double)ROWS *INPUTS)                                              \
     X(softmax, "softmax, exponentials and sums", (double)ROWS *KEYS)                               \
     X(gelu, "GELU", (double)ROWS *INPUTS)
 
-static float inputs[ROWS * OUTPUTS], results[ROWS * OUTPUTS], ones[OUTPUTS];
+static float inputs[MOST_ROWS * INPUTS], results[MOST_ROWS * OUTPUTS], ones[OUTPUTS];
 /* Of FAR matrices; the first is small enough for a cache. */
 static float panels_f32[FAR * INPUTS * OUTPUTS] __attribute__((aligned(64)));
 static int8_t panels_i8[FAR * INPUTS * OUTPUTS] __attribute__((aligned(64)));
-static int16_t values[ROWS * INPUTS];
-static float least[ROWS], step[ROWS], sums[ROWS];
+static int16_t values[MOST_ROWS * INPUTS];
+static float least[MOST_ROWS], step[MOST_ROWS], sums[ROWS];
 static v128_t registers[CHAINS + 2];
 
 static const quantised integers = {
@@ -159,6 +172,22 @@ static void gemm_i8_far(void)
         multiply_i8(BERT_INT8_KERNEL_RELAXED_DOT_I32, i, FEW);
 }
 
+#define BY_ROWS(n)                                                                                 \
+    static void gemm_f32_##n(void)                                                                 \
+    {                                                                                              \
+        multiply_f32(0, n, OUTPUTS, BERT_ACTIVATION_NONE);                                         \
+    }                                                                                              \
+    static void gemm_i8_##n(void)                                                                  \
+    {                                                                                              \
+        multiply_i8(BERT_INT8_KERNEL_RELAXED_DOT_I32, 0, n);                                       \
+    }
+BY_ROWS(1)
+BY_ROWS(3)
+BY_ROWS(16)
+BY_ROWS(128)
+BY_ROWS(512)
+BY_ROWS(4000)
+
 static void quantise(void)
 {
     for (uint32_t r = 0; r < ROWS; r++)
@@ -215,7 +244,7 @@ EXPORT void micro_prepare(void)
     uint32_t seed = 1;
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
         seed = seed * 1664525 + 1013904223;
-        inputs[i] = results[i] = (float)(seed >> 8) / (1 << 22) - 2;
+        inputs[i] = results[i % (ROWS * OUTPUTS)] = (float)(seed >> 8) / (1 << 22) - 2;
         if (i < sizeof values / sizeof *values)
             values[i] = (int16_t)(seed >> 25 << 8 | seed >> 25);
     }
