@@ -20,12 +20,13 @@ import { BertError, describe } from '../errors.js';
 import { AddedVocabulary } from './added_vocabulary.js';
 import { makeDecoder } from './decoders.js';
 import { assemble } from './encoding.js';
-import { badTokenizer, readFile } from './file.js';
+import { badTokenizer } from './file.js';
 import { makeModel } from './models/index.js';
 import { NormalizedString, readUnits, textOf } from './normalized_string.js';
 import { makeNormalizer } from './normalizers.js';
 import { makePostProcessor, piecesOf } from './post_processors.js';
 import { makePreTokenizer } from './pre_tokenizers.js';
+import { readTokenizer } from './reader.js';
 import { TokenBuffer } from './token_buffer.js';
 import { readTruncation, truncate } from './truncation.js';
 
@@ -55,7 +56,7 @@ export class Tokenizer {
      * @throws {BertError} BAD_TOKENIZER if it is broken or has what is not supported
      */
     static fromJSON(file) {
-        return new Tokenizer(readFile(file));
+        return new Tokenizer(readTokenizer(file));
     }
 
     /**

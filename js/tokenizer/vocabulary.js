@@ -8,14 +8,46 @@
  */
 
 import { badTokenizer, isWellFormed } from './file.js';
-import { isTrailSurrogate, textOf, unitsOf } from './normalized_string.js';
+import { textOf, unitsOf } from './normalized_string.js';
 
-/** FNV-1a over units. */
-const HASH_SEED = 0x811c9dc5;
-const HASH_PRIME = 0x01000193;
+/**
+ * FNV-1a over units: hash = ((hash ^ unit) * HASH_FACTOR) & HASH_MASK. 21 bits with a factor of 9
+ * stay within the 30 that are a small integer in every engine, and need no call of Math.imul.
+ */
+export const HASH_SEED = 0x1c9dc5;
+export const HASH_FACTOR = 0x1b3;
+export const HASH_MASK = 0x1fffff;
 
 /** Ids may leave gaps, but not so many that tables by id would be mostly gaps. */
 const MAX_GAPS = 1 << 16;
+
+/**
+ * Pieces one after another in a pool. All arrays may have room left.
+ * @typedef {object} Pieces
+ * @property {Uint16Array} pool  their text
+ * @property {Uint32Array} ends  of each, where in the pool it ends
+ * @property {Uint32Array} ids
+ * @property {Uint32Array} hashes
+ * @property {number} size  how many there are
+ */
+
+/**
+ * What pieces begin with that is not in the text, as `##`. It has been hashed, so that looking up
+ * what follows is no more work than looking up a whole piece.
+ */
+export class Prefix {
+    /**
+     * @param {string} text
+     */
+    constructor(text) {
+        /** @readonly */
+        this.units = unitsOf(text);
+        /** @readonly */
+        this.hash = hashOf(this.units, 0, this.units.length, HASH_SEED);
+    }
+}
+
+export const NO_PREFIX = new Prefix('');
 
 /**
  * Finds pieces at a place in a text.
@@ -52,26 +84,59 @@ export class PieceTable {
     }
 
     /**
+     * @param {Pieces} pieces
+     * @returns {PieceTable | null}  null if two of them are the same
+     */
+    static of({ pool, ends, ids, hashes, size }) {
+        const table = new PieceTable(pool.slice(0, size > 0 ? ends[size - 1] : 0), size);
+        table.ids.set(ids.subarray(0, size));
+        table.ends.set(ends.subarray(0, size));
+        if (size > 0) table.starts.set(ends.subarray(0, size - 1), 1);
+        return table.enter(hashes.subarray(0, size)) ? table : null;
+    }
+
+    /**
      * @param {number} start  in the pool
      * @param {number} end
      * @param {number} id
      * @returns {boolean}  false if it is there already
      */
     add(start, end, id) {
-        const { pool, slots, mask } = this;
-        const hash = hashOf(pool, start, end);
-        let slot = spread(hash) & mask;
-        for (; slots[2 * slot + 1] !== 0; slot = (slot + 1) & mask) {
-            const same = slots[2 * slot] === hash;
-            if (same && this.equals(slots[2 * slot + 1] - 1, pool, start, end - start)) return false;
-        }
-        const entry = this.size++;
-        slots[2 * slot] = hash;
-        slots[2 * slot + 1] = entry + 1;
+        const entry = this.size;
         this.starts[entry] = start;
         this.ends[entry] = end;
         this.ids[entry] = id;
-        this.longestLength = Math.max(this.longestLength, end - start);
+        return this.enter(Uint32Array.of(hashOf(this.pool, start, end, HASH_SEED)));
+    }
+
+    /**
+     * Makes the next pieces be found, whose places are known.
+     * @private
+     * @param {Uint32Array} hashes  theirs
+     * @returns {boolean}  false if one is there already
+     */
+    enter(hashes) {
+        const { pool, starts, ends, slots, mask } = this;
+        const first = this.size;
+        const count = hashes.length;
+        let longest = this.longestLength;
+        for (let i = 0; i < count; i++) {
+            const entry = first + i;
+            const hash = hashes[i];
+            const start = starts[entry];
+            const length = ends[entry] - start;
+            let slot = spread(hash) & mask;
+            for (let other = slots[2 * slot + 1]; other !== 0; other = slots[2 * slot + 1]) {
+                const same = slots[2 * slot] === hash;
+                if (same && this.equals(other - 1, NO_PREFIX, pool, start, length)) return false;
+                slot = (slot + 1) & mask;
+            }
+            slots[2 * slot] = hash;
+            slots[2 * slot + 1] = entry + 1;
+            if (length > longest) longest = length;
+        }
+        this.size = first + count;
+        this.longestLength = longest;
         return true;
     }
 
@@ -83,30 +148,33 @@ export class PieceTable {
      */
     find(units, start, end) {
         if (end - start > this.longestLength) return -1;
-        return this.lookUp(hashOf(units, start, end), units, start, end - start);
+        const hash = hashOf(units, start, end, HASH_SEED);
+        return this.lookUp(hash, NO_PREFIX, units, start, end - start);
     }
 
     /**
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} end
-     * @returns {number}  the entry of the longest piece that the text begins with, or -1
+     * @param {Prefix} [prefix]
+     * @returns {number}  the entry of the longest piece that the prefix and then the text begin with,
+     *     and which is longer than the prefix; or -1
      */
-    longest(units, start, end) {
+    longest(units, start, end, prefix = NO_PREFIX) {
         if (this.hashes.length <= this.longestLength) {
             this.hashes = new Int32Array(this.longestLength + 1);
         }
         const { hashes, slots, mask } = this;
-        const length = Math.min(end - start, this.longestLength);
-        let hash = HASH_SEED | 0;
+        const length = Math.min(end - start, this.longestLength - prefix.units.length);
+        let { hash } = prefix;
         for (let n = 1; n <= length; n++) {
-            hash = Math.imul(hash ^ units[start + n - 1], HASH_PRIME);
+            hash = ((hash ^ units[start + n - 1]) * HASH_FACTOR) & HASH_MASK;
             hashes[n] = hash;
         }
         for (let n = length; n > 0; n--) {
             // Most lengths fail at their first slot: without a call.
             if (slots[2 * (spread(hashes[n]) & mask) + 1] === 0) continue;
-            const entry = this.lookUp(hashes[n], units, start, n);
+            const entry = this.lookUp(hashes[n], prefix, units, start, n);
             if (entry >= 0) return entry;
         }
         return -1;
@@ -115,33 +183,42 @@ export class PieceTable {
     /**
      * @private
      * @param {number} hash
+     * @param {Prefix} prefix
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} length
      * @returns {number}  an entry, or -1
      */
-    lookUp(hash, units, start, length) {
+    lookUp(hash, prefix, units, start, length) {
         const { slots, mask } = this;
         for (let slot = spread(hash) & mask; ; slot = (slot + 1) & mask) {
             const entry = slots[2 * slot + 1] - 1;
             if (entry < 0) return -1;
-            if (slots[2 * slot] === hash && this.equals(entry, units, start, length)) return entry;
+            const same = slots[2 * slot] === hash;
+            if (same && this.equals(entry, prefix, units, start, length)) return entry;
         }
     }
 
     /**
      * @private
      * @param {number} entry
+     * @param {Prefix} prefix
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} length
      * @returns {boolean}
      */
-    equals(entry, units, start, length) {
+    equals(entry, prefix, units, start, length) {
+        const { pool } = this;
+        const before = prefix.units;
         const from = this.starts[entry];
-        if (this.ends[entry] - from !== length) return false;
+        const middle = from + before.length;
+        if (this.ends[entry] !== middle + length) return false;
         for (let i = 0; i < length; i++) {
-            if (this.pool[from + i] !== units[start + i]) return false;
+            if (pool[middle + i] !== units[start + i]) return false;
+        }
+        for (let i = 0; i < before.length; i++) {
+            if (pool[from + i] !== before[i]) return false;
         }
         return true;
     }
@@ -151,11 +228,12 @@ export class PieceTable {
  * @param {Uint16Array} units
  * @param {number} start
  * @param {number} end
+ * @param {number} seed  the hash of what is before them
  * @returns {number}
  */
-function hashOf(units, start, end) {
-    let hash = HASH_SEED | 0;
-    for (let i = start; i < end; i++) hash = Math.imul(hash ^ units[i], HASH_PRIME);
+function hashOf(units, start, end, seed) {
+    let hash = seed;
+    for (let i = start; i < end; i++) hash = ((hash ^ units[i]) * HASH_FACTOR) & HASH_MASK;
     return hash;
 }
 
@@ -165,7 +243,7 @@ function hashOf(units, start, end) {
  * @returns {number}
  */
 function spread(hash) {
-    return hash ^ (hash >>> 15);
+    return hash ^ (hash >>> 11);
 }
 
 /**
@@ -173,51 +251,46 @@ function spread(hash) {
  */
 export class Vocabulary {
     /**
-     * @param {string} where  in the file, for messages
-     * @param {Record<string, unknown>} pieces  ids by piece
+     * Use Vocabulary.of or Vocabulary.fromPieces.
+     * @param {PieceTable} table
+     * @param {Uint32Array | null} entries  of the table, by id
      */
-    constructor(where, pieces) {
-        const names = Object.keys(pieces);
-        let nUnits = 0;
-        let nIds = 0;
-        for (const name of names) {
-            const id = pieces[name];
-            if (!isWellFormed(name)) {
-                throw badTokenizer(where, `${quote(name)} has half a surrogate pair`);
-            }
-            if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) {
-                throw badTokenizer(where, `the id of ${quote(name)} must be an integer, ` +
-                    `not ${JSON.stringify(id)}`);
-            }
-            if (id >= 2 * names.length + MAX_GAPS) {
-                throw badTokenizer(where, `the id of ${quote(name)}, ${id}, is far beyond the ` +
-                    `${names.length} pieces`);
-            }
-            nIds = Math.max(nIds, id + 1);
-            nUnits += name.length;
-        }
-        const pool = new Uint16Array(nUnits);
+    constructor(table, entries) {
         /** @readonly */
-        this.table = new PieceTable(pool, names.length);
+        this.table = table;
         /**
-         * Entries by id, -1 for gaps.
+         * Any entry for a gap; null if ids are entries, as they are in nearly all files.
          * @private
          */
-        this.entries = new Int32Array(nIds).fill(-1);
-        let end = 0;
-        for (const name of names) {
-            const id = /** @type {number} */ (pieces[name]);
-            if (this.entries[id] >= 0) {
-                throw badTokenizer(where,
-                    `${quote(name)} and ${quote(this.piece(id) ?? '')} have the same id ${id}`);
-            }
-            const start = end;
-            for (let i = 0; i < name.length; i++) pool[end++] = name.charCodeAt(i);
-            this.entries[id] = this.table.size;
-            this.table.add(start, end, id);
-        }
+        this.entries = entries;
         /** How many pieces there are. */
-        this.size = names.length;
+        this.size = table.size;
+    }
+
+    /**
+     * @param {string} where  in the file, for messages
+     * @param {object} value  ids by piece, or the vocabulary that the reader of the file made of them
+     * @returns {Vocabulary}
+     */
+    static of(where, value) {
+        if (value instanceof Vocabulary) return value;
+        const members = /** @type {Record<string, unknown>} */ (value);
+        return makeVocabulary(where, members);
+    }
+
+    /**
+     * @param {Pieces} pieces
+     * @returns {Vocabulary | null}  null if two of them or of their ids are the same, or an id is
+     *     far beyond the number of pieces
+     */
+    static fromPieces(pieces) {
+        const { ids, size } = pieces;
+        let entry = 0;
+        while (entry < size && ids[entry] === entry) entry++;
+        const entries = entry === size ? null : entriesById(ids, size);
+        if (entry < size && entries === null) return null;
+        const table = PieceTable.of(pieces);
+        return table === null ? null : new Vocabulary(table, entries);
     }
 
     /**
@@ -234,34 +307,87 @@ export class Vocabulary {
      * @returns {string | null}  its piece
      */
     piece(id) {
-        const entry = id < this.entries.length ? this.entries[id] : -1;
-        if (entry === undefined || entry < 0) return null;
-        return textOf(this.table.pool, this.table.starts[entry], this.table.ends[entry]);
+        const { pool, starts, ends, ids } = this.table;
+        const entry = this.entries === null ? id : this.entries[id];
+        if (entry === undefined || ids[entry] !== id) return null;
+        return textOf(pool, starts[entry], ends[entry]);
     }
+}
 
-    /**
-     * The pieces that begin with a prefix, without it.
-     * @param {string} prefix
-     * @returns {PieceTable}
-     */
-    without(prefix) {
-        if (prefix === '') return this.table;
-        const { table } = this;
-        const units = unitsOf(prefix);
-        const chosen = [];
-        for (let entry = 0; entry < table.size; entry++) {
-            const start = table.starts[entry];
-            // An empty rest cannot be found in a text, and a half of a pair is none.
-            if (table.ends[entry] - start <= units.length) continue;
-            if (isTrailSurrogate(table.pool[start + units.length])) continue;
-            if (units.every((unit, i) => table.pool[start + i] === unit)) chosen.push(entry);
-        }
-        const rest = new PieceTable(table.pool, chosen.length);
-        for (const entry of chosen) {
-            rest.add(table.starts[entry] + units.length, table.ends[entry], table.ids[entry]);
-        }
-        return rest;
+/**
+ * @param {Uint32Array} ids
+ * @param {number} size  how many
+ * @returns {Uint32Array | null}  null if two are the same, or one is far beyond their number
+ */
+function entriesById(ids, size) {
+    let nIds = 0;
+    for (let entry = 0; entry < size; entry++) nIds = Math.max(nIds, ids[entry] + 1);
+    if (nIds > 2 * size + MAX_GAPS) return null;
+    const entries = new Uint32Array(nIds);
+    for (let entry = 0; entry < size; entry++) {
+        const id = ids[entry];
+        const other = entries[id];
+        if (ids[other] === id && other !== entry) return null;
+        entries[id] = entry;
     }
+    return entries;
+}
+
+/**
+ * @param {string} where
+ * @param {Record<string, unknown>} members  ids by piece
+ * @returns {Vocabulary}
+ */
+function makeVocabulary(where, members) {
+    const names = Object.keys(members);
+    const { length } = names;
+    let nUnits = 0;
+    for (const name of names) {
+        const id = members[name];
+        if (!isWellFormed(name)) {
+            throw badTokenizer(where, `${quote(name)} has half a surrogate pair`);
+        }
+        if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) {
+            throw badTokenizer(where, `the id of ${quote(name)} must be an integer, ` +
+                `not ${JSON.stringify(id)}`);
+        }
+        if (id >= 2 * length + MAX_GAPS) {
+            throw badTokenizer(where, `the id of ${quote(name)}, ${id}, is far beyond the ` +
+                `${length} pieces`);
+        }
+        nUnits += name.length;
+    }
+    const pool = new Uint16Array(nUnits);
+    const ends = new Uint32Array(length);
+    const ids = new Uint32Array(length);
+    const hashes = new Uint32Array(length);
+    let end = 0;
+    for (let entry = 0; entry < length; entry++) {
+        const name = names[entry];
+        const start = end;
+        for (let i = 0; i < name.length; i++) pool[end++] = name.charCodeAt(i);
+        ends[entry] = end;
+        ids[entry] = /** @type {number} */ (members[name]);
+        hashes[entry] = hashOf(pool, start, end, HASH_SEED);
+    }
+    const vocabulary = Vocabulary.fromPieces({ pool, ends, ids, hashes, size: length });
+    if (vocabulary === null) throw sameId(where, names, ids);
+    return vocabulary;
+}
+
+/**
+ * @param {string} where
+ * @param {string[]} names  of pieces
+ * @param {Uint32Array} ids  theirs, of which two are the same
+ * @returns {Error}
+ */
+function sameId(where, names, ids) {
+    /** @type {Map<number, string>} */
+    const owners = new Map();
+    let i = 0;
+    for (; !owners.has(ids[i]); i++) owners.set(ids[i], names[i]);
+    const owner = owners.get(ids[i]) ?? '';
+    return badTokenizer(where, `${quote(names[i])} and ${quote(owner)} have the same id ${ids[i]}`);
 }
 
 /**

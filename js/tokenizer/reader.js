@@ -1,0 +1,335 @@
+/**
+ * Reads tokenizer.json, its vocabulary straight from the bytes.
+ *
+ * Nearly all of the file is the vocabulary, tens of thousands of pieces with their ids. JSON.parse
+ * makes an object with as many properties of it, only for us to take it apart again: that was most
+ * of the time and of the memory that a tokenizer took to load. So one scan of the bytes puts the
+ * pieces into typed arrays, and JSON.parse gets the file without them.
+ *
+ * This knows no errors. Whatever is unusual, from an id with a decimal point to a file that is no
+ * JSON at all, is left to readFile, which takes all of the file through JSON.parse and says what is
+ * wrong with it.
+ *
+ * It runs once in most processes, before any engine has compiled it: the loops call nothing for an
+ * ordinary character, and their numbers are small integers, for which V8 allocates nothing however
+ * it runs them. Rejected: scanning the decoded text, whose charCodeAt is a call until it is
+ * compiled, and which is a copy of the file twice as large; filling the hash table in the same loop,
+ * which takes longer to compile than it saves.
+ */
+
+import { Fields, duplicateKey, isWellFormed, readFile } from './file.js';
+import { HASH_FACTOR, HASH_MASK, HASH_SEED, Vocabulary } from './vocabulary.js';
+
+/** @import { Pieces } from './vocabulary.js' */
+
+const TAB = 0x09;
+const LINE_FEED = 0x0a;
+const RETURN = 0x0d;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+
+/** Ids with more digits than these are surely too large, and might be no small integers. */
+const MAX_DIGITS = 9;
+
+/** Far beyond any vocabulary; the arrays have room for four times as much. */
+const MAX_BYTES = 1 << 26;
+
+/** What the shortest member of a vocabulary takes: `"":0` and a comma or bracket. */
+const SHORTEST_MEMBER = 5;
+
+/** The least code point of each length in UTF-8. */
+const LEAST = [0, 0, 0x80, 0x800, 0x10000];
+
+/**
+ * @param {string | Uint8Array | ArrayBuffer} file
+ * @returns {Fields}  `vocab` of its model is a Vocabulary, or an object where that could not be
+ */
+export function readTokenizer(file) {
+    const bytes = bytesOf(file);
+    return (bytes === null ? null : readDirectly(bytes)) ?? readFile(file);
+}
+
+/**
+ * @param {unknown} file
+ * @returns {Uint8Array | null}
+ */
+function bytesOf(file) {
+    if (file instanceof Uint8Array) return file;
+    if (file instanceof ArrayBuffer) return new Uint8Array(file);
+    // TextEncoder would put U+FFFD for half a surrogate pair.
+    if (typeof file === 'string' && isWellFormed(file)) return new TextEncoder().encode(file);
+    return null;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @returns {Fields | null}
+ */
+function readDirectly(bytes) {
+    if (bytes.length > MAX_BYTES) return null;
+    const start = findVocabulary(bytes);
+    const found = start < 0 ? null : readPieces(bytes, start);
+    const vocabulary = found === null ? null : Vocabulary.fromPieces(found.pieces);
+    if (found === null || vocabulary === null) return null;
+    try {
+        const text = textWithout(bytes, start + 1, found.end - 1);
+        const value = JSON.parse(text);
+        if (duplicateKey(text) !== null) return null;
+        // No key is there twice, so this is the object that was found.
+        value.model.vocab = vocabulary;
+        return new Fields(value, '');
+    } catch {
+        return null;
+    }
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} start
+ * @param {number} end
+ * @returns {string}  the text without those between start and end
+ */
+function textWithout(bytes, start, end) {
+    const rest = new Uint8Array(start + bytes.length - end);
+    rest.set(bytes.subarray(0, start));
+    rest.set(bytes.subarray(end), start);
+    // A byte order mark is no JSON; readFile knows where it is allowed.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(rest);
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @returns {number}  where the object is that is `vocab` of the object that is `model` of the file,
+ *     or -1; it is for certain if the file, but for this object, turns out to be valid JSON
+ */
+function findVocabulary(bytes) {
+    const { length } = bytes;
+    let depth = 0;
+    let inModel = false;
+    for (let i = 0; i < length; i++) {
+        const c = bytes[i];
+        if (c < QUOTE) continue; // space, most of what is between strings
+        if (c === QUOTE) {
+            const end = endOfString(bytes, i + 1);
+            if (end < 0) return -1;
+            if (depth === 1 && isString(bytes, i + 1, end, 'model')) {
+                inModel = objectBehind(bytes, end + 1) >= 0;
+            } else if (depth === 2 && inModel && isString(bytes, i + 1, end, 'vocab')) {
+                return objectBehind(bytes, end + 1);
+            }
+            i = end;
+        } else if ((c | 0x20) === OPEN) { // [ or {
+            depth++;
+        } else if ((c | 0x20) === CLOSE) {
+            depth--;
+            if (depth < 2) inModel = false;
+        }
+    }
+    return -1;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} from  after the opening quote
+ * @returns {number}  where the closing quote is, or -1
+ */
+function endOfString(bytes, from) {
+    let end = bytes.indexOf(QUOTE, from);
+    while (end >= 0) {
+        let backslashes = 0;
+        while (bytes[end - 1 - backslashes] === BACKSLASH) backslashes++;
+        if (backslashes % 2 === 0) return end;
+        end = bytes.indexOf(QUOTE, end + 1);
+    }
+    return -1;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} start
+ * @param {number} end
+ * @param {string} text  ASCII
+ * @returns {boolean}
+ */
+function isString(bytes, start, end, text) {
+    if (end - start !== text.length) return false;
+    for (let i = 0; i < text.length; i++) {
+        if (bytes[start + i] !== text.charCodeAt(i)) return false;
+    }
+    return true;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} from  after a key
+ * @returns {number}  where its value begins if that is an object, or -1
+ */
+function objectBehind(bytes, from) {
+    let i = from;
+    while (bytes[i] <= SPACE) i++;
+    if (bytes[i] !== COLON) return -1;
+    i++;
+    while (bytes[i] <= SPACE) i++;
+    return bytes[i] === OPEN ? i : -1;
+}
+
+/**
+ * The members of an object. Behind the end of an array is undefined, which compares as false with
+ * all that is allowed, so that no end need be looked for.
+ * @param {Uint8Array} bytes
+ * @param {number} start  where the object begins
+ * @returns {{pieces: Pieces, end: number} | null}  and where the object ends; null if its members
+ *     are not all plain integers of few digits, or it is not valid JSON
+ */
+function readPieces(bytes, start) {
+    // Room for the most there can be; what is not used of such large arrays takes no memory.
+    const room = bytes.length - start;
+    const maxPieces = Math.floor(room / SHORTEST_MEMBER);
+    const ids = new Uint32Array(maxPieces);
+    const pieces = {
+        pool: new Uint16Array(room),
+        ends: new Uint32Array(maxPieces),
+        ids,
+        hashes: new Uint32Array(maxPieces),
+        size: 0,
+    };
+    let c = COMMA;
+    let i = start + 1;
+    while (c === COMMA) {
+        c = bytes[i];
+        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        if (c !== QUOTE) {
+            // Only an empty object may have none behind the bracket.
+            if (c !== CLOSE || pieces.size > 0) return null;
+            return { pieces, end: i + 1 };
+        }
+        i = readPiece(bytes, i + 1, pieces);
+        if (i < 0) return null;
+        c = bytes[i];
+        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        if (c !== COLON) return null;
+        c = bytes[++i];
+        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        const digits = i;
+        let id = 0;
+        while (c >= ZERO && c <= NINE) {
+            id = id * 10 + c - ZERO;
+            c = bytes[++i];
+        }
+        if (i === digits || i > digits + MAX_DIGITS) return null;
+        if (bytes[digits] === ZERO && i > digits + 1) return null;
+        ids[pieces.size++] = id;
+        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        i++;
+    }
+    return c === CLOSE ? { pieces, end: i } : null;
+}
+
+/**
+ * Puts a string behind the pieces, and its hash with theirs, but does not count it.
+ * @param {Uint8Array} bytes
+ * @param {number} from  after the opening quote
+ * @param {Pieces} pieces
+ * @returns {number}  after the closing quote, or -1
+ */
+function readPiece(bytes, from, { pool, ends, hashes, size }) {
+    let end = size > 0 ? ends[size - 1] : 0;
+    let hash = HASH_SEED;
+    let i = from;
+    let c = bytes[i];
+    while (c !== QUOTE) {
+        if (c > QUOTE && c < 0x80 && c !== BACKSLASH) {
+            i++;
+        } else {
+            const character = readCharacter(bytes, i);
+            if (character < 0) return -1;
+            i += character & 15;
+            c = character >> 4;
+            if (c > 0xffff) {
+                const lead = 0xd7c0 + (c >> 10);
+                pool[end++] = lead;
+                hash = ((hash ^ lead) * HASH_FACTOR) & HASH_MASK;
+                c = 0xdc00 + (c & 0x3ff);
+            }
+        }
+        pool[end++] = c;
+        hash = ((hash ^ c) * HASH_FACTOR) & HASH_MASK;
+        c = bytes[i];
+    }
+    ends[size] = end;
+    hashes[size] = hash;
+    return i + 1;
+}
+
+/**
+ * A character of a string, however it is written.
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ * @returns {number}  its code point * 16 + how many bytes it takes; -1 if it is none
+ */
+function readCharacter(bytes, at) {
+    const first = bytes[at];
+    if (first === BACKSLASH) return readEscape(bytes, at);
+    if (first < 0x80) return first >= SPACE ? first << 4 | 1 : -1;
+    if (!(first >= 0xc2 && first <= 0xf4)) return -1;
+    const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    let codePoint = first & (0x7f >> length);
+    for (let i = 1; i < length; i++) {
+        const next = bytes[at + i];
+        if ((next & 0xc0) !== 0x80) return -1;
+        codePoint = codePoint << 6 | next & 0x3f;
+    }
+    const isSurrogate = codePoint >= 0xd800 && codePoint <= 0xdfff;
+    if (codePoint < LEAST[length] || codePoint > 0x10ffff || isSurrogate) return -1;
+    return codePoint << 4 | length;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ * @returns {number}  as of readCharacter; -1 also for half a surrogate pair
+ */
+function readEscape(bytes, at) {
+    switch (bytes[at + 1]) {
+    case QUOTE: return QUOTE << 4 | 2;
+    case BACKSLASH: return BACKSLASH << 4 | 2;
+    case 0x2f: return 0x2f << 4 | 2; // \/
+    case 0x62: return 0x08 << 4 | 2; // \b
+    case 0x66: return 0x0c << 4 | 2; // \f
+    case 0x6e: return LINE_FEED << 4 | 2;
+    case 0x72: return RETURN << 4 | 2;
+    case 0x74: return TAB << 4 | 2;
+    }
+    const unit = readUnit(bytes, at);
+    if (unit < 0xd800 || unit > 0xdfff) return unit < 0 ? -1 : unit << 4 | 6;
+    const trail = readUnit(bytes, at + 6);
+    if (unit > 0xdbff || trail < 0xdc00 || trail > 0xdfff) return -1;
+    return ((unit - 0xd7c0) << 10 | trail & 0x3ff) << 4 | 12;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ * @returns {number}  the unit that is written as \uXXXX there, or -1
+ */
+function readUnit(bytes, at) {
+    if (bytes[at] !== BACKSLASH || bytes[at + 1] !== 0x75) return -1;
+    let unit = 0;
+    for (let i = at + 2; i < at + 6; i++) {
+        const c = bytes[i];
+        const letter = c | 0x20;
+        let digit = -1;
+        if (c >= ZERO && c <= NINE) digit = c - ZERO;
+        else if (letter >= 0x61 && letter <= 0x66) digit = letter - 0x57;
+        if (digit < 0) return -1;
+        unit = unit << 4 | digit;
+    }
+    return unit;
+}
