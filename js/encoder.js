@@ -62,7 +62,7 @@ const MAX_TOKENS = 1024;
 
 export class Encoder {
     /**
-     * @param {Promise<import('./loader/source.js').Source>} opening  of the model's file
+     * @param {Promise<import('./loader/download.js').Source>} opening  of the model's file
      * @param {LoadRequest} request
      * @param {(loaded: number, total: number) => void} onprogress
      */

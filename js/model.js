@@ -5,8 +5,8 @@
 import { resolveSource, startWorker } from '#platform';
 
 import { BertError, describe, fromMessage } from './errors.js';
+import { openURL } from './loader/download.js';
 import { Feeder } from './loader/feed.js';
-import { openSource } from './loader/source.js';
 
 /** The model that is used when none is named: English sentiment. It comes with the package. */
 const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensors', import.meta.url);
@@ -56,7 +56,7 @@ export async function loadModel(source, options = {}) {
     const connection = new Connection();
     const download = new AbortController();
     try {
-        if (is_download) connection.feed(openSource(given, download.signal));
+        if (is_download) connection.feed(openURL(new URL(given), download.signal));
         await connection.ready(signal);
         const info = await connection.call('load', request, signal, onprogress);
         return new Model(connection, info);
@@ -220,7 +220,7 @@ class Connection {
 
     /**
      * Sends a download to the worker, which may not be ready yet: messages wait for it.
-     * @param {Promise<import('./loader/source.js').Source>} opening
+     * @param {Promise<import('./loader/download.js').Source>} opening
      */
     feed(opening) {
         this.feeder.send(opening);

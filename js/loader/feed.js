@@ -11,8 +11,8 @@ import { fromMessage, toMessage } from '../errors.js';
 /** Chunks that are under way at most: they bridge the time in which the worker is busy. */
 const WINDOW = 12;
 
-/** @typedef {import('./source.js').Source} Source */
-/** @typedef {import('./source.js').Chunk} Chunk */
+/** @typedef {import('./download.js').Source} Source */
+/** @typedef {import('./download.js').Chunk} Chunk */
 
 /**
  * @typedef {{opened: {label: string, n_bytes?: number}} | {chunk: Chunk} | {end: true} | {error: ReturnType<typeof toMessage>}} FeedMessage

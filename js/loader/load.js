@@ -29,7 +29,7 @@ const TOKENIZER = 'tokenizer.json';
  */
 
 /**
- * @param {import('./source.js').Source} source
+ * @param {import('./download.js').Source} source
  * @param {Destination} destination
  * @param {(loaded: number, total: number) => void} onprogress
  * @returns {Promise<LoadedModel>}
@@ -45,7 +45,7 @@ export async function load(source, destination, onprogress) {
 
 /**
  * @param {Reader} reader
- * @param {import('./source.js').Source} source
+ * @param {import('./download.js').Source} source
  * @param {Destination} destination
  * @param {(loaded: number, total: number) => void} onprogress
  * @returns {Promise<LoadedModel>}
@@ -160,12 +160,12 @@ async function check(bytes, expected, chunk, label) {
 
 /** Takes runs of bytes of a wanted length from a stream of chunks of any length. */
 class Reader {
-    /** @param {import('./source.js').Source} source */
+    /** @param {import('./download.js').Source} source */
     constructor(source) {
         this.label = source.label;
         this.iterator = source.chunks[Symbol.asyncIterator]();
         this.recycle = source.recycle;
-        /** The last chunk, and what is left of it. @type {import('./source.js').Chunk} */
+        /** The last chunk, and what is left of it. @type {import('./download.js').Chunk} */
         this.whole = new Uint8Array(0);
         /** @type {Uint8Array} */
         this.chunk = new Uint8Array(0);
