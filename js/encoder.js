@@ -87,6 +87,7 @@ export class Encoder {
                 },
                 tokenizer(bytes) {
                     tokenizer = Tokenizer.fromJSON(bytes);
+                    tokenizer.encode('Warm up.'); // its tables are made now, while weights are on their way
                 },
             }, onprogress);
             const ready = /** @type {Engine} */ (engine);
