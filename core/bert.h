@@ -329,6 +329,11 @@ void bert_session_stop(bert_session *session);
 /* Threads that the session would run on now, the caller's included. */
 uint32_t bert_session_threads(const bert_session *session);
 
+/* The kernel from now on, instead of options.int8_kernel. No bert_encode() may be running.
+ * BAD_OPTION if this build does not have it. */
+bert_status bert_session_use_kernel(bert_session *session, bert_int8_kernel kernel,
+                                    bert_error *error);
+
 /* A ragged batch: sequences of any lengths laid end to end. No padding is ever computed. */
 typedef struct bert_batch {
     uint32_t n_sequences;

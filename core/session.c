@@ -115,6 +115,15 @@ bert_status bert_session_open(const bert_model *model, const bert_options *optio
     return BERT_OK;
 }
 
+bert_status bert_session_use_kernel(bert_session *session, bert_int8_kernel kernel,
+                                    bert_error *error)
+{
+    if (!bert_int8_kernel_exists(kernel))
+        return error_set(error, BERT_BAD_OPTION, "int8_kernel", kernel, 0);
+    session->int8_kernel = gemm_i8_kernel(kernel);
+    return BERT_OK;
+}
+
 uint32_t bert_session_threads(const bert_session *session)
 {
     return atomic_load(&session->pool.n_joined);

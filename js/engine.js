@@ -198,6 +198,11 @@ export class Engine {
         this.#check(wasm.engine_session_open(memory, n_bytes));
     }
 
+    /** @param {string} kernel  the 8-bit kernel from now on */
+    useKernel(kernel) {
+        this.#check(this.wasm.engine_use_kernel(this.#kernel(kernel)));
+    }
+
     /**
      * What a helping thread needs: serve() takes it there.
      * @returns {HelpingThread}

@@ -164,6 +164,11 @@ bert_status EXPORT(engine_session_open)(void *memory, uint32_t n_bytes)
     return bert_session_open(model, &options, memory, n_bytes, &session, &error);
 }
 
+bert_status EXPORT(engine_use_kernel)(uint32_t kernel)
+{
+    return bert_session_use_kernel(session, (bert_int8_kernel)kernel, &error);
+}
+
 uint32_t EXPORT(engine_threads)(void)
 {
     return bert_session_threads(session);

@@ -11,7 +11,7 @@ import { badTokenizer, make } from './file.js';
 import { NormalizationForm } from './normalization_forms.js';
 import { unitsOf } from './normalized_string.js';
 import {
-    chinese, combiningClass, decompose, lowerCase, mark, nonspacing, other, whitespace,
+    chinese, combiningClass, decompose, isMark, lowerCase, nonspacing, other, whitespace,
 } from './unicode.js';
 
 /** @import { Fields } from './file.js' */
@@ -241,7 +241,7 @@ const NORMALIZERS = {
     Replace: (fields) => new Replace(fields),
     Sequence: (fields) => new Sequence(fields),
     Strip: (fields) => new Strip(fields),
-    StripAccents: () => new MapNormalizer((c) => (mark().has(c) ? '' : String.fromCodePoint(c))),
+    StripAccents: () => new MapNormalizer((c) => (isMark(c) ? '' : String.fromCodePoint(c))),
 };
 
 /**

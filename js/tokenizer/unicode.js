@@ -12,7 +12,7 @@
  */
 
 import {
-    COMBINING_CLASSES, LOWER_CASE, MARK, NONSPACING, NUMERIC, OTHER, PUNCTUATION, UNDECOMPOSED, WORD,
+    COMBINING_CLASSES, LOWER_CASE, NONSPACING, NUMERIC, OTHER, PUNCTUATION, SPACING, UNDECOMPOSED, WORD,
 } from './unicode_tables.js';
 
 const BMP = 0x10000;
@@ -122,8 +122,7 @@ export const other = once(() => new CodePointSet(unpack(OTHER, 2)));
 export const punctuation = once(() => new CodePointSet(unpack(PUNCTUATION, 2)));
 /** Category Mn. */
 export const nonspacing = once(() => new CodePointSet(unpack(NONSPACING, 2)));
-/** Categories M. */
-export const mark = once(() => new CodePointSet(unpack(MARK, 2)));
+const spacing = once(() => new CodePointSet(unpack(SPACING, 2)));
 /** Categories N. */
 export const numeric = once(() => new CodePointSet(unpack(NUMERIC, 2)));
 /** What \w matches. */
@@ -131,6 +130,14 @@ export const word = once(() => new CodePointSet(unpack(WORD, 2)));
 
 const undecomposed = once(() => new CodePointSet(unpack(UNDECOMPOSED, 2)));
 const combiningRuns = once(() => unpack(COMBINING_CLASSES, 3));
+
+/**
+ * @param {number} codePoint
+ * @returns {boolean}  whether it is of a category M
+ */
+export function isMark(codePoint) {
+    return nonspacing().has(codePoint) || spacing().has(codePoint);
+}
 
 /**
  * @param {number} codePoint

@@ -309,6 +309,32 @@ TEST(many_rows)
     }
 }
 
+/* Kernels may be changed from call to call, to those that there are. */
+TEST(another_kernel_changes_no_bit)
+{
+    bert_config config = tiny_config();
+    bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_I8, 95));
+    bert_session *session = tiny_session(model, NULL);
+    tokens tokens = random_tokens(&config, 96);
+    bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
+    bert_outputs want = all_outputs(model, &batch);
+    bert_encode(session, &batch, &want, NULL);
+    for (int kernel = 0; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
+        CHECK(bert_session_use_kernel(session, (bert_int8_kernel)kernel, NULL) == BERT_OK,
+              "kernel %d is refused", kernel);
+        bert_outputs got = all_outputs(model, &batch);
+        bert_encode(session, &batch, &got, NULL);
+        CHECK(memcmp(got.data[BERT_OUTPUT_LAST_HIDDEN_STATE],
+                     want.data[BERT_OUTPUT_LAST_HIDDEN_STATE],
+                     N_TOKENS * config.hidden_size * sizeof(float)) == 0,
+              "kernel %d has other bits", kernel);
+    }
+    bert_error error;
+    CHECK(bert_session_use_kernel(session, BERT_INT8_KERNEL_COUNT, &error) == BERT_BAD_OPTION &&
+              strcmp(error.subject, "int8_kernel") == 0,
+          "no such kernel: %d, %s", error.status, error.subject);
+}
+
 TEST(options_are_checked)
 {
     bert_config config = tiny_config();

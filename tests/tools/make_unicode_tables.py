@@ -78,13 +78,15 @@ sets = {
                     [c for c in CODE_POINTS if pieces(pre_tokenizers.BertPreTokenizer(), c) == 3]),
     "NONSPACING": ("category Mn, for strip_accents",
                    [c for c in CODE_POINTS if strip[c] == ""]),
-    "MARK": ("category M, for the normalizer StripAccents",
-             [c for c in CODE_POINTS if accents[c] == ""]),
+    "SPACING": ("categories Mc and Me: with NONSPACING what the normalizer StripAccents removes",
+                [c for c in CODE_POINTS if accents[c] == "" and strip[c] != ""]),
     "NUMERIC": ("category N",
                 [c for c in CODE_POINTS if pieces(pre_tokenizers.Digits(), c) == 3]),
     "WORD": ("\\w of a regular expression",
              [c for c in CODE_POINTS if pieces(pre_tokenizers.Whitespace(), c) == 1]),
 }
+
+assert all(accents[c] == "" for c in CODE_POINTS if strip[c] == "")
 
 # Decompositions are the engine's, but for code points that the library does not decompose.
 newer = set()
