@@ -11,6 +11,10 @@
  * rows takes several panels at a time, so that its sums do not wait for each other. Columns of the
  * last panel beyond n_out are zeros that are computed and not stored.
  *
+ * The first row is a tile of its own: with four panels at a time it brings them from memory as four
+ * streams instead of one after the other (BERT-base: 14 % less time for 16 tokens).
+ * Rejected: reading them beforehand without a product, as fast then but slower from the cache.
+ *
  * F16 panels are widened in `scratch`, once for every ROW_BLOCK rows: weights stay in memory as
  * they came over the wire. Rejected: widening everything at load, twice the memory for a few
  * percent of time.
@@ -70,6 +74,15 @@ INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const flo
 
 /* Floats between rows of sums that are not yet c's. */
 #define SUMS_STRIDE (WIDE_PANELS * BERT_PANEL)
+
+/* Rows of the next tile, of `n_left`. */
+static uint32_t rows_taken(uint32_t n_left, int is_first)
+{
+    if (is_first && n_left > SIMD_TILE_ROWS)
+        return 1;
+    uint32_t n_tiles = (n_left + SIMD_TILE_ROWS - 1) / SIMD_TILE_ROWS;
+    return (n_left + n_tiles - 1) / n_tiles;
+}
 
 /* Of `n_panels`, how many a tile of `n_rows` takes at a time. */
 static uint32_t panels_taken(uint32_t n_rows, uint32_t n_panels)
@@ -138,10 +151,8 @@ static void multiply_rows(const float *a, size_t a_stride, uint32_t row, uint32_
     if (w->bias)
         memcpy(bias, w->bias + column, n_columns * sizeof(float));
     int is_plain = out->activation == BERT_ACTIVATION_NONE && !out->residual;
-    uint32_t n_rows = end - row, n_tiles = (n_rows + SIMD_TILE_ROWS - 1) / SIMD_TILE_ROWS;
-    uint32_t least_rows = n_rows / n_tiles, n_longer = n_rows % n_tiles;
-    for (uint32_t tile = 0, at = row, n; tile < n_tiles; tile++, at += n) {
-        n = least_rows + (tile < n_longer);
+    for (uint32_t at = row, n; at < end; at += n) {
+        n = rows_taken(end - at, at == row && n_panels == WIDE_PANELS);
         for (uint32_t p = 0, taken; p < n_panels; p += taken) {
             taken = panels_taken(n, n_panels - p);
             const float *panel = weights + (size_t)p * w->n_in * BERT_PANEL;
