@@ -96,6 +96,7 @@ $(native)/test_%: $(native)/tests/c/test_%.o $(test_objects) \
 
 emscripten := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/emscripten/emcc
 EMCC ?= $(if $(wildcard $(emscripten)),$(emscripten),emcc)
+# profile=--profiling-funcs keeps the functions' names for a profiler.
 # No glue code: a module imports nothing but, with threads, its memory; JavaScript sizes the memory
 # and starts the threads.
 emcflags := -std=c11 -O3 -flto -DNDEBUG -DBERT_WASM_VERSION='"$(version)"' -msimd128 \
