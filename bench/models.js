@@ -19,11 +19,14 @@ const SIZES = {
     'bert-base': { layers: 12, hidden: 768, heads: 12 },
 };
 
+/** 4 bits are for cold starts alone. @type {('f32' | 'q8' | 'q4')[]} */
+const MINILM_DTYPES = ['f32', 'q8', 'q4'];
+
 /**
  * @typedef {object} Model
  * @property {string} name
  * @property {string} directory  of model.onnx, model_quantized.onnx and config.json
- * @property {{f32: string, q8: string}} converted  paths of ours
+ * @property {Record<string, string>} converted  paths of ours by dtype
  */
 
 /**
@@ -33,7 +36,7 @@ const SIZES = {
  */
 export function prepareMiniLm({ dist, converter, warn }) {
     const is_published = existsSync(join(PUBLISHED, 'model.onnx')) && existsSync(join(PUBLISHED, 'model_quantized.onnx'));
-    if (is_published) return convert('minilm', PUBLISHED, converter);
+    if (is_published) return convert('minilm', PUBLISHED, converter, MINILM_DTYPES);
     warn(`no model.onnx and model_quantized.onnx in ${relative(PUBLISHED)} (MODEL_ONNX): MiniLM has random weights, so answers mean nothing`);
     const directory = writeRandomModel('minilm');
     const tokenizer = join(directory, 'tokenizer.json');
@@ -41,7 +44,7 @@ export function prepareMiniLm({ dist, converter, warn }) {
         writeFileSync(tokenizer, bundledTokenizer(join(dist, 'models/sentiment-minilm-l6-q8.safetensors')));
         writeFileSync(join(directory, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class: 'BertTokenizer', do_lower_case: true, model_max_length: 512 }));
     }
-    return convert('minilm', directory, converter);
+    return convert('minilm', directory, converter, MINILM_DTYPES);
 }
 
 /**
@@ -50,7 +53,7 @@ export function prepareMiniLm({ dist, converter, warn }) {
  * @returns {Model}
  */
 export function prepareBertBase({ converter }) {
-    return convert('bert-base', writeRandomModel('bert-base'), converter);
+    return convert('bert-base', writeRandomModel('bert-base'), converter, ['f32', 'q8']);
 }
 
 /**
@@ -94,9 +97,10 @@ function build(target, sources, make) {
  * @param {string} name
  * @param {string} directory
  * @param {string} converter
+ * @param {('f32' | 'q8' | 'q4')[]} dtypes
  * @returns {Model}
  */
-function convert(name, directory, converter) {
+function convert(name, directory, converter, dtypes) {
     // Two folders may hold models of one name.
     const origin = createHash('sha256').update(directory).digest('hex').slice(0, 8);
     /** @param {'f32' | 'q8' | 'q4'} dtype */
@@ -106,7 +110,7 @@ function convert(name, directory, converter) {
             execFileSync(converter, [directory, '-o', unfinished, '--dtype', dtype, '--name', name], { stdio: ['ignore', 'ignore', 'pipe'] }));
         return target;
     };
-    return { name, directory, converted: { f32: path('f32'), q8: path('q8'), q4: path('q4') } };
+    return { name, directory, converted: Object.fromEntries(dtypes.map((dtype) => [dtype, path(dtype)])) };
 }
 
 /**

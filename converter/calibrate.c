@@ -99,7 +99,7 @@ static void observe(void *argument, uint32_t layer, bert_site site, const float 
     }
 }
 
-/* The numbers of an array, or NULL; how many in *n. */
+/* The whole numbers of an array, or NULL; how many in *n. */
 static uint32_t *numbers(const cJSON *array, uint32_t *n)
 {
     *n = (uint32_t)cJSON_GetArraySize(array);
@@ -108,9 +108,9 @@ static uint32_t *numbers(const cJSON *array, uint32_t *n)
     const cJSON *item;
     cJSON_ArrayForEach(item, array)
     {
-        if (values && cJSON_IsNumber(item) && item->valuedouble >= 0 &&
-            item->valuedouble <= UINT32_MAX)
-            values[i++] = (uint32_t)item->valuedouble;
+        double number = cJSON_IsNumber(item) ? item->valuedouble : -1;
+        if (values && number >= 0 && number <= UINT32_MAX && number == floor(number))
+            values[i++] = (uint32_t)number;
     }
     if (values && (i != *n || i == 0)) {
         free(values);
@@ -177,7 +177,6 @@ bool calibrate(bert_weights *weights, const char *path, bool with_moments, calib
                fault *fault)
 {
     const bert_config *config = &weights->config;
-    calibration->n_layers = config->n_layers;
     for (int site = 0; site < BERT_SITE_COUNT; site++) {
         size_t n = site == BERT_SITE_OUTPUT ? config->intermediate_size : config->hidden_size;
         calibration->largest[site] = calloc(config->n_layers * n + 1, sizeof(float));

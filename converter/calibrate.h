@@ -9,7 +9,6 @@
 /* For each layer and site (bert.h), the largest magnitude of every input, and, if asked for, the
  * sums of products of any two: for BERT-base half a gigabyte. */
 typedef struct calibration {
-    uint32_t n_layers;
     size_t n_tokens;
     float *largest[BERT_SITE_COUNT]; /* [n_layers, inputs of the site] */
     float *moments[BERT_SITE_COUNT]; /* [n_layers, inputs, inputs], the upper triangles; or NULL */

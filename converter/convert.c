@@ -154,11 +154,10 @@ bool convert(const char *in, const char *out, const convert_options *options, fa
               graph_open(&onnx, &graph, fault) && read_bert(&graph, &weights, fault);
     if (ok) {
         model_dir_compare(&dir, &weights.config);
-        bool is_quantised = options->dtype == PACK_Q8 || options->dtype == PACK_Q4;
         if (options->calibrate)
             ok = calibrate(&weights, options->calibrate, options->dtype == PACK_Q4, &measured,
                            fault);
-        if (ok && is_quantised)
+        if (ok && pack_is_quantised(options->dtype))
             ok = smooth_layers(&weights, options->calibrate ? &measured : NULL, fault);
     }
     if (ok)

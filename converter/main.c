@@ -100,7 +100,7 @@ int main(int argc, char **argv)
     } else {
         if (n_files != 1 || !out)
             return usage("one model and -o OUT.safetensors are needed");
-        if (options.calibrate && options.dtype != PACK_Q8 && options.dtype != PACK_Q4)
+        if (options.calibrate && !pack_is_quantised(options.dtype))
             return usage("--calibrate is for --dtype q8 and q4");
         ok = convert(argv[optind], out, &options, &fault);
     }

@@ -23,6 +23,11 @@ const char *pack_dtype_name(pack_dtype dtype)
     return names[dtype];
 }
 
+bool pack_is_quantised(pack_dtype dtype)
+{
+    return dtype == PACK_Q8 || dtype == PACK_Q4;
+}
+
 static void plan(packed *out, const char *name, const char *suffix, bert_dtype dtype, uint32_t rank,
                  const uint32_t *shape)
 {
@@ -62,7 +67,7 @@ static int plan_matrix(const weight *weight, pack_dtype dtype, packed *out)
 {
     uint32_t depth = pack_n_in(weight), n = pack_n_out(weight);
     uint32_t n_panels = (n + BERT_PANEL - 1) / BERT_PANEL;
-    if (dtype == PACK_F32 || dtype == PACK_F16 || !weight->smooth) {
+    if (!pack_is_quantised(dtype) || !weight->smooth) {
         plan(out, weight->name, ".weight", dtype == PACK_F32 ? BERT_DTYPE_F32 : BERT_DTYPE_F16, 3,
              (uint32_t[]){n_panels, depth, BERT_PANEL});
         return 1;

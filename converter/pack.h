@@ -24,6 +24,9 @@ typedef enum pack_dtype {
 /* "f32", ...; a static string. */
 const char *pack_dtype_name(pack_dtype dtype);
 
+/* Whether the layers' matrices become integers, which smoothing and calibration are for. */
+bool pack_is_quantised(pack_dtype dtype);
+
 /* One tensor to be written: name, dtype and shape as bert.h describes them, and its bytes. */
 typedef struct packed {
     char name[BERT_MAX_NAME + 1];

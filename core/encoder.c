@@ -52,7 +52,7 @@ static void meet(const share *share)
         pool_meet(&share->session->pool, share->n_threads);
 }
 
-/* Waits until `rows` of what was computed last can be read, by rows or by columns. */
+/* Waits until what everyone computed last can be read; by rows, each reads its own alone. */
 static void settle(const share *share)
 {
     if (!share->by_rows)

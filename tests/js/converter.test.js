@@ -434,6 +434,7 @@ test('calibration texts that cannot be used are refused by line', () => {
     refused('{"text":"not tokenized"}', /line 1: expected an object with `ids`/);
     refused('{"ids":[]}', /line 1: expected/);
     refused('{"ids":[1,-2]}', /line 1: expected/);
+    refused('{"ids":[1,2.5]}', /line 1: expected/);
     refused('{"ids":[1,2],"type_ids":[0]}', /line 1: expected/);
     refused('{"ids":[1,1000]}', /line 1: a token id is not in the vocabulary: ids \(1000, limit 1000\)/);
     refuse(fixture('bert-base'), /cannot be opened/, '--calibrate', join(folder(), 'none.jsonl'));
