@@ -9,70 +9,6 @@
 
 #include "json.h"
 #include "native.h"
-#include "pack.h"
-
-/* The unquantised model in memory. */
-typedef struct unquantised {
-    bert_tensor *tensors;
-    packed *packs;
-    size_t n_tensors;
-    native native;
-} unquantised;
-
-/* Moves the data of a tensor to an address that the core takes. */
-static bool align_data(packed *pack, fault *fault)
-{
-    void *data = native_alloc(pack->n_bytes);
-    if (!data)
-        return fault_set(fault, "out of memory for '%s'", pack->name);
-    memcpy(data, pack->data, pack->n_bytes);
-    free(pack->data);
-    pack->data = data;
-    return true;
-}
-
-static bool pack_all(unquantised *model, bert_weights *weights, fault *fault)
-{
-    model->packs = calloc(weights->n_weights * PACK_MAX_TENSORS, sizeof *model->packs);
-    model->tensors = calloc(weights->n_weights * PACK_MAX_TENSORS, sizeof *model->tensors);
-    if (!model->packs || !model->tensors)
-        return fault_set(fault, "out of memory");
-    for (size_t i = 0; i < weights->n_weights; i++) {
-        packed *packs = model->packs + model->n_tensors;
-        int n = pack_plan(&weights->weights[i], PACK_F32, packs);
-        bool ok = pack_weight(&weights->weights[i], packs, fault);
-        for (int k = 0; k < n; k++) {
-            packed *pack = &packs[k];
-            ok = ok && align_data(pack, fault);
-            bert_tensor *tensor = &model->tensors[model->n_tensors++];
-            *tensor = (bert_tensor){.name = pack->name,
-                                    .dtype = pack->dtype,
-                                    .rank = pack->rank,
-                                    .data = pack->data,
-                                    .n_bytes = pack->n_bytes};
-            memcpy(tensor->shape, pack->shape, sizeof tensor->shape);
-        }
-        if (!ok)
-            return false;
-    }
-    return true;
-}
-
-static bool unquantised_open(unquantised *model, bert_weights *weights, fault *fault)
-{
-    return pack_all(model, weights, fault) &&
-           native_open(&model->native, &weights->config, model->tensors, model->n_tensors, NULL,
-                       "calibration", fault);
-}
-
-static void unquantised_close(unquantised *model)
-{
-    for (size_t i = 0; i < model->n_tensors; i++)
-        free(model->packs[i].data);
-    free(model->packs);
-    free(model->tensors);
-    native_close(&model->native);
-}
 
 /* Adds the products of a row's inputs to the upper triangle of `moments` [n, n]. */
 static void add_moments(const float *row, uint32_t n, float *moments)
@@ -125,7 +61,7 @@ static bool run_line(const native *native, const char *line, const char *where,
 {
     cJSON *json = cJSON_Parse(line);
     const cJSON *types = cJSON_GetObjectItemCaseSensitive(json, "type_ids");
-    uint32_t n, n_types = 0, most = bert_model_config(native->model)->n_positions;
+    uint32_t n, n_types = 0, most = native->max_sequence_tokens;
     uint32_t *ids = numbers(cJSON_GetObjectItemCaseSensitive(json, "ids"), &n);
     uint32_t *token_types = types ? numbers(types, &n_types) : NULL;
     bool ok = true;
@@ -173,10 +109,10 @@ static bool run_file(const native *native, const char *path, calibration *calibr
     return ok;
 }
 
-bool calibrate(bert_weights *weights, const char *path, bool with_moments, calibration *calibration,
+bool calibrate(const native *model, const char *path, bool with_moments, calibration *calibration,
                fault *fault)
 {
-    const bert_config *config = &weights->config;
+    const bert_config *config = bert_model_config(model->model);
     for (int site = 0; site < BERT_SITE_COUNT; site++) {
         size_t n = site == BERT_SITE_OUTPUT ? config->intermediate_size : config->hidden_size;
         calibration->largest[site] = calloc(config->n_layers * n + 1, sizeof(float));
@@ -185,13 +121,9 @@ bool calibrate(bert_weights *weights, const char *path, bool with_moments, calib
         if (!calibration->largest[site] || (with_moments && !calibration->moments[site]))
             return fault_set(fault, "out of memory");
     }
-    unquantised model = {0};
-    bool ok = unquantised_open(&model, weights, fault);
-    if (ok) {
-        bert_session_observe(model.native.session, observe, calibration);
-        ok = run_file(&model.native, path, calibration, fault);
-    }
-    unquantised_close(&model);
+    bert_session_observe(model->session, observe, calibration);
+    bool ok = run_file(model, path, calibration, fault);
+    bert_session_observe(model->session, NULL, NULL);
     return ok;
 }
 

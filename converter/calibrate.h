@@ -4,9 +4,10 @@
 #ifndef CONVERTER_CALIBRATE_H
 #define CONVERTER_CALIBRATE_H
 
-#include "read_bert.h"
+#include "native.h"
+#include "weights.h"
 
-/* For each layer and site (bert.h), the largest magnitude of every input, and, if asked for, the
+/* For each layer's weights and site (bert.h), the largest magnitude of every input, and, if asked for, the
  * sums of products of any two: for BERT-base half a gigabyte. */
 typedef struct calibration {
     size_t n_tokens;
@@ -16,10 +17,10 @@ typedef struct calibration {
 
 /*
  * Runs the texts of a JSON Lines file, each line with `ids` and perhaps `type_ids` as `bert-wasm
- * tokenize` writes them, through the unquantised model. False for a file or line that cannot be
+ * tokenize` writes them, through `model`, which is not quantised. False for a file or line that cannot be
  * used; calibration_free() either way.
  */
-bool calibrate(bert_weights *weights, const char *path, bool with_moments, calibration *calibration,
+bool calibrate(const native *model, const char *path, bool with_moments, calibration *calibration,
                fault *fault);
 
 void calibration_free(calibration *calibration);

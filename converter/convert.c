@@ -6,15 +6,21 @@
 #include <string.h>
 
 #include "model_dir.h"
+#include "native.h"
 #include "pack.h"
-#include "read_bert.h"
+#include "prove.h"
+#include "read.h"
 #include "safetensors.h"
 #include "smooth.h"
+
+/* Largest error of a model that is not quantised, over its largest output. */
+#define PROOF_TOLERANCE 2e-4
 
 /* The name of a choice's value, by its list in bert.h. */
 #define CHOICE_TEXT(constant, text) text,
 static const char *const BERT_ACTIVATIONS_TEXTS[] = {BERT_ACTIVATIONS(CHOICE_TEXT)};
-static const char *const BERT_HEADS_TEXTS[] = {BERT_HEADS(CHOICE_TEXT)};
+static const char *const BERT_POSITION_ATTENTIONS_TEXTS[] = {BERT_POSITION_ATTENTIONS(CHOICE_TEXT)};
+static const char *const BERT_POOLINGS_TEXTS[] = {BERT_POOLINGS(CHOICE_TEXT)};
 
 /* A float32 by the shortest decimal that gives it back: 1e-12, not 9.999999960041972e-13. */
 static double shortest(float value)
@@ -38,9 +44,7 @@ static cJSON *encoder_json(const bert_config *config)
 #undef ADD_NUMBER
 #define ADD_CHOICE(type, name, LIST)                                                               \
     cJSON_AddStringToObject(json, #name, LIST##_TEXTS[config->name]);
-    ADD_CHOICE(, activation, BERT_ACTIVATIONS)
-    ADD_CHOICE(, pooler_activation, BERT_ACTIVATIONS)
-    ADD_CHOICE(, head, BERT_HEADS)
+    BERT_CONFIG_CHOICES(ADD_CHOICE)
 #undef ADD_CHOICE
     return json;
 }
@@ -49,27 +53,31 @@ static cJSON *config_json(const model_dir *dir, const bert_weights *weights)
 {
     const bert_config *config = &weights->config;
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "architecture", "bert");
+    cJSON_AddStringToObject(json, "architecture", model_dir_architecture(dir, weights));
     cJSON_AddItemToObject(json, "encoder", encoder_json(config));
     cJSON *outputs = cJSON_AddObjectToObject(json, "outputs");
-    for (size_t i = 0; i < weights->n_outputs; i++)
-        cJSON_AddStringToObject(outputs, weights->outputs[i].onnx,
-                                bert_output_name(weights->outputs[i].output));
-    cJSON_AddItemToObject(json, "labels", model_dir_labels(dir, config->n_labels));
+    for (size_t i = 0; i < weights->n_outputs; i++) {
+        const output_name *name = &weights->outputs[i];
+        cJSON *entry = cJSON_AddObjectToObject(outputs, name->onnx);
+        cJSON_AddStringToObject(entry, "output", bert_output_name(name->output));
+        if (name->index >= 0)
+            cJSON_AddNumberToObject(entry, "index", name->index);
+        if (name->activation)
+            cJSON_AddStringToObject(entry, "activation", name->activation);
+    }
+    cJSON_AddItemToObject(json, "labels", model_dir_labels(dir, config));
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "problem_type");
     if (cJSON_IsString(type))
         cJSON_AddStringToObject(json, "problem_type", type->valuestring);
     else
         cJSON_AddNullToObject(json, "problem_type");
-    double max_length = config->n_positions;
-    if (dir->max_length > 0 && dir->max_length < max_length)
-        max_length = dir->max_length;
-    cJSON_AddNumberToObject(json, "max_length", max_length);
+    cJSON_AddNumberToObject(json, "max_length", model_dir_max_length(dir, config));
     return json;
 }
 
 static cJSON *metadata_json(const model_dir *dir, const onnx_model *onnx,
-                            const bert_weights *weights, const convert_options *options)
+                            const bert_weights *weights, const convert_options *options,
+                            cJSON *reference)
 {
     char hash[FILE_HASH_CHARS + 1];
     file_sha256(onnx->file.data, onnx->file.n_bytes, hash);
@@ -82,6 +90,9 @@ static cJSON *metadata_json(const model_dir *dir, const onnx_model *onnx,
     cJSON_AddStringToObject(json, "dtype", pack_dtype_name(options->dtype));
     cJSON_AddStringToObject(json, "source_sha256", hash);
     cJSON_AddStringToObject(json, "config", text);
+    free(text);
+    text = cJSON_PrintUnformatted(reference);
+    cJSON_AddStringToObject(json, "reference", text);
     free(text);
     cJSON_Delete(config);
     return json;
@@ -129,13 +140,15 @@ static bool write_data(safetensors_writer *writer, const model_dir *dir,
 }
 
 static bool write_model(const char *out, const model_dir *dir, const onnx_model *onnx,
-                        const bert_weights *weights, const convert_options *options, fault *fault)
+                        const bert_weights *weights, const convert_options *options,
+                        cJSON *reference, fault *fault)
 {
     safetensors_writer *writer = safetensors_create(out, fault);
     if (!writer)
         return false;
     if (!declare(writer, dir, weights, options->dtype, fault) ||
-        !safetensors_begin_data(writer, metadata_json(dir, onnx, weights, options), fault) ||
+        !safetensors_begin_data(writer, metadata_json(dir, onnx, weights, options, reference),
+                                fault) ||
         !write_data(writer, dir, weights, options->dtype, fault)) {
         safetensors_abandon(writer);
         return false;
@@ -143,29 +156,78 @@ static bool write_model(const char *out, const model_dir *dir, const onnx_model 
     return safetensors_finish(writer, fault);
 }
 
+/* What is being converted, from step to step. */
+typedef struct conversion {
+    const convert_options *options;
+    model_dir dir;
+    onnx_model onnx;
+    graph *graph;
+    reader reader;
+    bert_weights weights;
+    calibration measured;
+    proof proof;
+    double error; /* of the model as it is stored */
+} conversion;
+
+static bool read_model(conversion *c, const char *in, fault *fault)
+{
+    if (!model_dir_open(in, &c->dir, fault) || !onnx_open(c->dir.onnx_path, &c->onnx, fault) ||
+        !(c->graph = graph_open(&c->onnx, fault)) || !reader_open(&c->reader, c->graph, fault) ||
+        !read_encoder(&c->reader, &c->weights))
+        return false;
+    model_dir_compare(&c->dir, &c->weights.config);
+    return proof_open(&c->proof, &c->reader, &c->weights, fault);
+}
+
+/* Proves the unquantised model, and measures what quantising it needs to know. */
+static bool prove(conversion *c, fault *fault)
+{
+    native native = {0};
+    const char *worst = "";
+    const char *calibrate_path = c->options->calibrate;
+    bool ok = native_pack(&native, &c->weights, PACK_F32, NULL, "the proof", fault);
+    c->error = ok ? proof_error(&c->proof, &native, &c->weights, &worst, fault) : 0;
+    ok = ok && c->error >= 0;
+    if (ok && !(c->error <= PROOF_TOLERANCE))
+        ok = fault_set(fault,
+                       "the graph was read, but what was read gives other answers: output '%s' "
+                       "differs by %.3g of its largest number",
+                       worst, c->error);
+    if (ok && calibrate_path)
+        ok = calibrate(&native, calibrate_path, c->options->dtype == PACK_Q4, &c->measured, fault);
+    native_close(&native);
+    return ok;
+}
+
+/* What storing it in the dtype costs. */
+static bool measure(conversion *c, fault *fault)
+{
+    native native = {0};
+    bool ok = native_pack(&native, &c->weights, c->options->dtype, NULL, "the proof", fault);
+    c->error = ok ? proof_error(&c->proof, &native, &c->weights, NULL, fault) : 0;
+    native_close(&native);
+    return ok && c->error >= 0;
+}
+
 bool convert(const char *in, const char *out, const convert_options *options, fault *fault)
 {
-    model_dir dir;
-    onnx_model onnx = {0};
-    graph graph = {0};
-    bert_weights weights = {0};
-    calibration measured = {0};
-    bool ok = model_dir_open(in, &dir, fault) && onnx_open(dir.onnx_path, &onnx, fault) &&
-              graph_open(&onnx, &graph, fault) && read_bert(&graph, &weights, fault);
+    conversion c = {.options = options};
+    bool ok = read_model(&c, in, fault) && prove(&c, fault);
+    if (ok && pack_is_quantised(options->dtype))
+        ok = smooth_layers(&c.weights, options->calibrate ? &c.measured : NULL, fault);
+    if (ok && options->dtype != PACK_F32)
+        ok = measure(&c, fault);
     if (ok) {
-        model_dir_compare(&dir, &weights.config);
-        if (options->calibrate)
-            ok = calibrate(&weights, options->calibrate, options->dtype == PACK_Q4, &measured,
-                           fault);
-        if (ok && pack_is_quantised(options->dtype))
-            ok = smooth_layers(&weights, options->calibrate ? &measured : NULL, fault);
+        cJSON *reference = proof_json(&c.proof, &c.weights, c.error);
+        ok = write_model(out, &c.dir, &c.onnx, &c.weights, options, reference, fault);
+        cJSON_Delete(reference);
     }
-    if (ok)
-        ok = write_model(out, &dir, &onnx, &weights, options, fault);
-    calibration_free(&measured);
-    read_bert_free(&weights);
-    graph_close(&graph);
-    onnx_close(&onnx);
-    model_dir_close(&dir);
+    proof_close(&c.proof);
+    calibration_free(&c.measured);
+    weights_free(&c.weights);
+    reader_close(&c.reader);
+    graph_close(c.graph);
+    onnx_close(&c.onnx);
+    model_dir_close(&c.dir);
     return ok;
 }

@@ -4,338 +4,445 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------------------------- operators --
- */
+#include "graph_build.h"
+#include "operators.h"
 
-/*
- * Operators that exports of encoders are made of, and how many inputs they need at least. A graph
- * with any other is refused, wherever it stands: what is not understood must not be passed over.
- */
-static const struct known_op {
+/* A name and what it stands for. Several names may stand for one value. */
+typedef struct entry {
     const char *name;
-    size_t n_inputs;
-} known_ops[] = {
-    {"Add", 2},
-    {"And", 2},
-    {"Cast", 1},
-    {"CastLike", 2},
-    {"Concat", 1},
-    {"Constant", 0},
-    {"ConstantOfShape", 1},
-    {"Div", 2},
-    {"Dropout", 1},
-    {"Equal", 2},
-    {"Erf", 1},
-    {"Expand", 2},
-    {"Gather", 2},
-    {"Gelu", 1},
-    {"Gemm", 2},
-    {"Greater", 2},
-    {"GreaterOrEqual", 2},
-    {"Identity", 1},
-    {"IsNaN", 1},
-    {"LayerNormalization", 2},
-    {"Less", 2},
-    {"LessOrEqual", 2},
-    {"MatMul", 2},
-    {"Max", 1},
-    {"Min", 1},
-    {"Mul", 2},
-    {"Not", 1},
-    {"Or", 2},
-    {"Pow", 2},
-    {"Range", 3},
-    {"Reciprocal", 1},
-    {"ReduceMean", 1},
-    {"Relu", 1},
-    {"Reshape", 2},
-    {"ScatterND", 3},
-    {"Shape", 1},
-    {"Slice", 1},
-    {"Softmax", 1},
-    {"Sqrt", 1},
-    {"Squeeze", 1},
-    {"Sub", 2},
-    {"Tanh", 1},
-    {"Transpose", 1},
-    {"Unsqueeze", 1},
-    {"Where", 3},
+    const graph_value *value;
+} entry;
+
+typedef struct block {
+    struct block *next;
+    max_align_t memory[];
+} block;
+
+struct graph {
+    const Onnx__GraphProto *proto;
+    int64_t opset;
+    graph_value **values;
+    size_t n_values, capacity;
+    entry *entries; /* open-addressed hash table */
+    size_t n_slots;
+    block *blocks;
 };
 
-static bool is_standard(const Onnx__NodeProto *node)
-{
-    return !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
-}
-
-/* NULL if the node's operator is not known. */
-static const struct known_op *find_op(const Onnx__NodeProto *node)
-{
-    for (size_t i = 0; is_standard(node) && i < sizeof known_ops / sizeof *known_ops; i++)
-        if (strcmp(node->op_type, known_ops[i].name) == 0)
-            return &known_ops[i];
-    return NULL;
-}
-
-const char *graph_node_name(const Onnx__NodeProto *node)
-{
-    return node->name[0] || node->n_output == 0 ? node->name : node->output[0];
-}
-
-/* ------------------------------------------------------------------------------ table of values --
+/* ----------------------------------------------------------------------------------- building --
  */
 
+void *graph_alloc(graph *graph, size_t count, size_t size)
+{
+    block *block = calloc(1, sizeof *block + count * size + 1);
+    if (!block)
+        abort();
+    block->next = graph->blocks;
+    graph->blocks = block;
+    return block->memory;
+}
+
 /* FNV-1a: Fowler, Noll and Vo. */
-static uint32_t *slot_of(const graph *graph, const char *name)
+static entry *entry_of(const graph *graph, const char *name)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
     for (const char *c = name; *c; c++)
         hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
     size_t slot = hash % graph->n_slots;
-    while (graph->slots[slot] && strcmp(graph->values[graph->slots[slot] - 1].name, name) != 0)
+    while (graph->entries[slot].name && strcmp(graph->entries[slot].name, name) != 0)
         slot = (slot + 1) % graph->n_slots;
-    return &graph->slots[slot];
+    return &graph->entries[slot];
 }
 
 const graph_value *graph_find(const graph *graph, const char *name)
 {
-    uint32_t index = *slot_of(graph, name);
-    return index ? &graph->values[index - 1] : NULL;
+    return entry_of(graph, name)->value;
 }
 
-/* A new value, or NULL if there is one of that name. */
+/* False if the name is taken. */
+static bool bind_name(graph *graph, const char *name, const graph_value *value)
+{
+    entry *entry = entry_of(graph, name);
+    if (entry->name)
+        return false;
+    entry->name = name;
+    entry->value = value;
+    return true;
+}
+
 static graph_value *add_value(graph *graph, const char *name)
 {
-    uint32_t *slot = slot_of(graph, name);
-    if (*slot)
-        return NULL;
-    graph_value *value = &graph->values[graph->n_values++];
-    *slot = (uint32_t)graph->n_values;
+    if (graph->n_values == graph->capacity) {
+        graph->capacity = graph->capacity ? 2 * graph->capacity : 1024;
+        graph->values = realloc(graph->values, graph->capacity * sizeof *graph->values);
+        if (!graph->values)
+            abort();
+    }
+    graph_value *value = graph_alloc(graph, 1, sizeof *value);
     value->name = name;
+    value->index = graph->n_values;
+    graph->values[graph->n_values++] = value;
     return value;
 }
 
-/* -------------------------------------------------------------------------------------- opening --
- */
-
-/* The tensor that a Constant node holds. */
-static bool read_constant(onnx_model *model, graph_value *value, fault *fault)
+const graph_node *graph_emit(graph *graph, const char *domain, const char *op, const char *name,
+                             const graph_value *const *inputs, size_t n_inputs, size_t n_outputs,
+                             const graph_attribute *attributes, size_t n_attributes)
 {
-    const Onnx__AttributeProto *attribute = graph_attribute(value, "value");
-    if (attribute && attribute->t) {
-        value->is_constant = true;
-        return onnx_tensor_read(model, attribute->t, &value->constant, fault);
+    graph_node *node = graph_alloc(graph, 1, sizeof *node);
+    const graph_value **in = graph_alloc(graph, n_inputs, sizeof *in);
+    const graph_value **out = graph_alloc(graph, n_outputs, sizeof *out);
+    graph_attribute *copies = graph_alloc(graph, n_attributes, sizeof *copies);
+    bool is_fixed = true;
+    for (size_t i = 0; i < n_inputs; i++) {
+        in[i] = inputs[i];
+        is_fixed = is_fixed && (!in[i] || in[i]->is_fixed);
     }
-    onnx_tensor *constant = &value->constant;
-    if ((attribute = graph_attribute(value, "value_int"))) {
-        *constant = (onnx_tensor){.type = ONNX__TENSOR_PROTO__DATA_TYPE__INT64, .count = 1};
-        constant->data = &attribute->i;
-    } else if ((attribute = graph_attribute(value, "value_ints"))) {
-        *constant = (onnx_tensor){.type = ONNX__TENSOR_PROTO__DATA_TYPE__INT64, .rank = 1};
-        constant->dims[0] = constant->count = attribute->n_ints;
-        constant->data = attribute->ints;
-    } else if ((attribute = graph_attribute(value, "value_float"))) {
-        *constant = (onnx_tensor){.type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, .count = 1};
-        constant->data = &attribute->f;
-    } else {
-        return fault_set(fault, "node '%s' (op Constant): a kind of constant that is not supported",
-                         graph_node_name(value->node));
+    if (n_attributes)
+        memcpy(copies, attributes, n_attributes * sizeof *copies);
+    *node = (graph_node){.op = op,
+                         .domain = domain,
+                         .name = name,
+                         .inputs = in,
+                         .n_inputs = n_inputs,
+                         .outputs = out,
+                         .n_outputs = n_outputs,
+                         .attributes = copies,
+                         .n_attributes = n_attributes};
+    for (size_t i = 0; i < n_outputs; i++) {
+        graph_value *value = add_value(graph, name);
+        value->node = node;
+        value->output = i;
+        value->is_fixed = is_fixed;
+        out[i] = value;
     }
-    constant->name = "";
-    value->is_constant = true;
-    return true;
+    return node;
+}
+
+static const graph_value *add_constant(graph *graph, const char *name, array *constant)
+{
+    graph_value *value = add_value(graph, name);
+    value->constant = constant;
+    value->is_fixed = true;
+    return value;
+}
+
+/* The tensor as a constant; NULL with a fault. */
+static const graph_value *add_tensor(graph *graph, onnx_model *model,
+                                     const Onnx__TensorProto *proto, fault *fault)
+{
+    onnx_tensor *tensor = graph_alloc(graph, 1, sizeof *tensor);
+    array *constant =
+        onnx_tensor_read(model, proto, tensor, fault) ? array_of_tensor(tensor, fault) : NULL;
+    return constant ? add_constant(graph, proto->name, constant) : NULL;
+}
+
+const graph_value *graph_integers(graph *graph, const int64_t *numbers, size_t n)
+{
+    int64_t dim = (int64_t)n;
+    fault fault = {0};
+    array *constant = array_new(ARRAY_INTEGER, 1, &dim, &fault);
+    if (!constant)
+        abort();
+    memcpy(constant->integers, numbers, n * sizeof *numbers);
+    return add_constant(graph, "", constant);
+}
+
+const graph_value *graph_integer(graph *graph, int64_t number)
+{
+    fault fault = {0};
+    array *constant = array_new(ARRAY_INTEGER, 0, NULL, &fault);
+    if (!constant)
+        abort();
+    constant->integers[0] = number;
+    return add_constant(graph, "", constant);
+}
+
+const graph_value *graph_float(graph *graph, float number)
+{
+    fault fault = {0};
+    array *constant = array_new(ARRAY_FLOAT, 0, NULL, &fault);
+    if (!constant)
+        abort();
+    constant->floats[0] = number;
+    return add_constant(graph, "", constant);
+}
+
+/* ----------------------------------------------------------------------------------- reading -- */
+
+static const char *domain_of(const Onnx__NodeProto *proto)
+{
+    return strcmp(proto->domain, "ai.onnx") == 0 ? "" : proto->domain;
+}
+
+/* The node's name for a message: its first output's, if it has none of its own. */
+static const char *name_of(const Onnx__NodeProto *proto)
+{
+    return proto->name[0] || proto->n_output == 0 ? proto->name : proto->output[0];
+}
+
+static bool read_attribute(graph *graph, onnx_model *model, const Onnx__AttributeProto *proto,
+                           graph_attribute *attribute, fault *fault)
+{
+    *attribute = (graph_attribute){.name = proto->name,
+                                   .i = proto->i,
+                                   .f = proto->f,
+                                   .ints = proto->ints,
+                                   .n_ints = proto->n_ints,
+                                   .floats = proto->floats,
+                                   .n_floats = proto->n_floats,
+                                   .text = (const char *)proto->s.data,
+                                   .n_text = proto->s.len};
+    if (!proto->t)
+        return true;
+    attribute->value = add_tensor(graph, model, proto->t, fault);
+    return attribute->value != NULL;
 }
 
 /* Whether the node is one of ours, and stands behind all that it needs. */
-static bool check_node(const graph *graph, const Onnx__NodeProto *node, fault *fault)
+static bool check_node(const graph *graph, const Onnx__NodeProto *proto, fault *fault)
 {
-    const char *name = graph_node_name(node), *op = node->op_type;
-    const struct known_op *known = find_op(node);
+    const char *name = name_of(proto), *op = proto->op_type, *domain = domain_of(proto);
+    const operator_kind *kind = operator_find(domain, op);
     if (!op[0])
         return fault_set(fault, "node '%s': has no operator: the file is damaged", name);
-    if (!known)
-        return fault_set(fault, "node '%s': operator '%s%s%s' is not supported", name,
-                         is_standard(node) ? "" : node->domain, is_standard(node) ? "" : ".", op);
-    for (size_t i = 0; i < node->n_attribute; i++)
-        if (node->attribute[i]->g || node->attribute[i]->n_graphs)
-            return fault_set(fault, "node '%s' (op %s): has a subgraph", name, op);
-    for (size_t i = 0; i < known->n_inputs; i++)
-        if (i >= node->n_input || !node->input[i][0])
+    for (size_t i = 0; i < proto->n_attribute; i++)
+        if (proto->attribute[i]->g || proto->attribute[i]->n_graphs)
+            return fault_set(fault,
+                             "node '%s' (op %s): has a subgraph; an encoder is expected to be one "
+                             "plain graph",
+                             name, op);
+    bool is_known = domain[0] ? lower_knows(domain, op) : kind || lower_knows(domain, op);
+    if (!is_known)
+        return fault_set(fault,
+                         "node '%s': operator '%s%s%s' is not supported: none of the encoders that "
+                         "can be read has it",
+                         name, domain, domain[0] ? "." : "", op);
+    for (size_t i = 0; i < (domain[0] || !kind ? 1 : kind->n_inputs); i++)
+        if (i >= proto->n_input || !proto->input[i][0])
             return fault_set(fault, "node '%s' (op %s): has no input %zu, needs %zu inputs", name,
-                             op, i + 1, known->n_inputs);
-    for (size_t i = 0; i < node->n_input; i++)
-        if (node->input[i][0] && !graph_find(graph, node->input[i]))
+                             op, i + 1, kind ? kind->n_inputs : 1);
+    for (size_t i = 0; i < proto->n_input; i++)
+        if (proto->input[i][0] && !graph_find(graph, proto->input[i]))
             return fault_set(fault, "node '%s' (op %s): nothing before it makes its input '%s'",
-                             name, op, node->input[i]);
+                             name, op, proto->input[i]);
     return true;
 }
 
-static bool add_node(onnx_model *model, graph *graph, size_t index, fault *fault)
+/* The value of a Constant node. */
+static const graph_value *read_constant(graph *graph, const graph_node *node, fault *fault)
 {
-    const Onnx__NodeProto *node = graph->proto->node[index];
-    const char *op = node->op_type;
-    if (!check_node(graph, node, fault))
+    const graph_attribute *attribute;
+    if ((attribute = graph_attribute_find(node, "value")) && attribute->value)
+        return attribute->value;
+    if ((attribute = graph_attribute_find(node, "value_int")))
+        return graph_integer(graph, attribute->i);
+    if ((attribute = graph_attribute_find(node, "value_ints")))
+        return graph_integers(graph, attribute->ints, attribute->n_ints);
+    if ((attribute = graph_attribute_find(node, "value_float")))
+        return graph_float(graph, attribute->f);
+    fault_set(fault, "node '%s' (op Constant): a kind of constant that is not supported",
+              node->name);
+    return NULL;
+}
+
+static bool read_node(graph *graph, onnx_model *model, const Onnx__NodeProto *proto, fault *fault)
+{
+    if (!check_node(graph, proto, fault))
         return false;
-    for (size_t i = 0; i < node->n_output; i++) {
-        if (!node->output[i][0])
-            continue;
-        graph_value *value = add_value(graph, node->output[i]);
-        if (!value)
-            return fault_set(fault, "node '%s' (op %s): its output '%s' is made twice",
-                             graph_node_name(node), op, node->output[i]);
-        value->node = node;
-        value->node_index = index;
-        if (strcmp(op, "Constant") == 0 && !read_constant(model, value, fault))
+    graph_attribute *attributes = graph_alloc(graph, proto->n_attribute, sizeof *attributes);
+    for (size_t i = 0; i < proto->n_attribute; i++)
+        if (!read_attribute(graph, model, proto->attribute[i], &attributes[i], fault))
             return false;
+    const graph_value **inputs = graph_alloc(graph, proto->n_input, sizeof *inputs);
+    for (size_t i = 0; i < proto->n_input; i++)
+        inputs[i] = proto->input[i][0] ? graph_find(graph, proto->input[i]) : NULL;
+
+    const graph_value **outputs = graph_alloc(graph, proto->n_output, sizeof *outputs);
+    graph_node node = {.op = proto->op_type,
+                       .domain = domain_of(proto),
+                       .name = name_of(proto),
+                       .inputs = inputs,
+                       .n_inputs = proto->n_input,
+                       .outputs = outputs,
+                       .n_outputs = proto->n_output,
+                       .attributes = attributes,
+                       .n_attributes = proto->n_attribute};
+    if (lower_knows(node.domain, node.op)) {
+        if (!lower_node(graph, &node, outputs, fault))
+            return false;
+    } else if (strcmp(node.op, "Constant") == 0) {
+        const graph_value *constant = read_constant(graph, &node, fault);
+        if (!constant)
+            return false;
+        if (node.n_outputs)
+            outputs[0] = constant;
+    } else {
+        const graph_node *made =
+            graph_emit(graph, node.domain, node.op, node.name, inputs, node.n_inputs,
+                       node.n_outputs, attributes, node.n_attributes);
+        memcpy(outputs, made->outputs, node.n_outputs * sizeof *outputs);
     }
+    for (size_t i = 0; i < proto->n_output; i++)
+        if (proto->output[i][0] && outputs[i] && !bind_name(graph, proto->output[i], outputs[i]))
+            return fault_set(fault, "node '%s' (op %s): its output '%s' is made twice", node.name,
+                             node.op, proto->output[i]);
     return true;
 }
 
-bool graph_open(onnx_model *model, graph *graph, fault *fault)
+static bool read_graph(graph *graph, onnx_model *model, fault *fault)
 {
-    const Onnx__GraphProto *proto = model->proto->graph;
-    size_t n_values = proto->n_initializer + proto->n_input;
-    for (size_t i = 0; i < proto->n_node; i++)
-        n_values += proto->node[i]->n_output;
-    *graph = (struct graph){.proto = proto, .n_slots = 2 * n_values + 1};
-    graph->values = calloc(n_values + 1, sizeof *graph->values);
-    graph->slots = calloc(graph->n_slots, sizeof *graph->slots);
-    if (!graph->values || !graph->slots)
-        return fault_set(fault, "out of memory for a graph of %zu values", n_values);
-
+    const Onnx__GraphProto *proto = graph->proto;
     for (size_t i = 0; i < proto->n_initializer; i++) {
-        graph_value *value = add_value(graph, proto->initializer[i]->name);
+        const graph_value *value = add_tensor(graph, model, proto->initializer[i], fault);
         if (!value)
-            return fault_set(fault, "there are two tensors '%s'", proto->initializer[i]->name);
-        value->is_constant = true;
-        if (!onnx_tensor_read(model, proto->initializer[i], &value->constant, fault))
             return false;
+        if (!bind_name(graph, proto->initializer[i]->name, value))
+            return fault_set(fault, "there are two tensors '%s'", proto->initializer[i]->name);
     }
     for (size_t i = 0; i < proto->n_input; i++) {
         /* Older files list the initializers as inputs too. */
+        if (graph_find(graph, proto->input[i]->name))
+            continue;
         graph_value *value = add_value(graph, proto->input[i]->name);
-        if (value)
-            value->is_input = true;
+        value->is_input = true;
+        bind_name(graph, value->name, value);
     }
     for (size_t i = 0; i < proto->n_node; i++)
-        if (!add_node(model, graph, i, fault))
+        if (!read_node(graph, model, proto->node[i], fault))
             return false;
-    return true;
+    for (size_t i = 0; i < proto->n_output; i++) {
+        const char *name = proto->output[i]->name;
+        if (!graph_find(graph, name))
+            return fault_set(fault, "nothing makes the graph's output '%s'", name);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(name, proto->output[k]->name) == 0)
+                return fault_set(fault, "the graph lists its output '%s' twice", name);
+    }
+    return proto->n_output > 0 || fault_set(fault, "the graph has no output");
+}
+
+graph *graph_open(onnx_model *model, fault *fault)
+{
+    const Onnx__GraphProto *proto = model->proto->graph;
+    size_t n_names = proto->n_initializer + proto->n_input;
+    for (size_t i = 0; i < proto->n_node; i++)
+        n_names += proto->node[i]->n_output;
+    graph *graph = calloc(1, sizeof *graph);
+    entry *entries = calloc(2 * n_names + 1, sizeof *entries);
+    if (!graph || !entries) {
+        free(graph);
+        free(entries);
+        fault_set(fault, "out of memory for a graph of %zu values", n_names);
+        return NULL;
+    }
+    graph->proto = proto;
+    graph->entries = entries;
+    graph->n_slots = 2 * n_names + 1;
+    for (size_t i = 0; i < model->proto->n_opset_import; i++) {
+        const Onnx__OperatorSetIdProto *import = model->proto->opset_import[i];
+        if (!import->domain[0] || strcmp(import->domain, "ai.onnx") == 0)
+            graph->opset = import->version;
+    }
+    if (!read_graph(graph, model, fault)) {
+        graph_close(graph);
+        return NULL;
+    }
+    return graph;
 }
 
 void graph_close(graph *graph)
 {
+    if (!graph)
+        return;
+    for (size_t i = 0; i < graph->n_values; i++)
+        array_release(graph->values[i]->constant);
+    for (block *block = graph->blocks, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
     free(graph->values);
-    free(graph->slots);
-    *graph = (struct graph){0};
+    free(graph->entries);
+    free(graph);
 }
 
 /* -------------------------------------------------------------------------------------- walking --
  */
 
-const graph_value *graph_input(const graph *graph, const graph_value *value, size_t i)
+int64_t graph_opset(const graph *graph)
 {
-    if (!value->node || i >= value->node->n_input || !value->node->input[i][0])
-        return NULL;
-    return graph_find(graph, value->node->input[i]);
+    return graph->opset;
+}
+
+size_t graph_n_values(const graph *graph)
+{
+    return graph->n_values;
+}
+
+const graph_value *graph_at(const graph *graph, size_t index)
+{
+    return graph->values[index];
+}
+
+size_t graph_n_outputs(const graph *graph)
+{
+    return graph->proto->n_output;
+}
+
+const char *graph_output_name(const graph *graph, size_t i)
+{
+    return graph->proto->output[i]->name;
+}
+
+const graph_value *graph_operand(const graph_value *value, size_t i)
+{
+    return value && value->node && i < value->node->n_inputs ? value->node->inputs[i] : NULL;
 }
 
 bool graph_is(const graph_value *value, const char *op)
 {
-    return value->node && is_standard(value->node) && strcmp(value->node->op_type, op) == 0;
+    return value && value->node && !value->node->domain[0] && strcmp(value->node->op, op) == 0;
 }
 
-const Onnx__AttributeProto *graph_attribute(const graph_value *value, const char *name)
+int64_t graph_input_dim(const graph *graph, const graph_value *input, size_t axis)
 {
-    for (size_t i = 0; value->node && i < value->node->n_attribute; i++)
-        if (strcmp(value->node->attribute[i]->name, name) == 0)
-            return value->node->attribute[i];
+    for (size_t i = 0; i < graph->proto->n_input; i++) {
+        const Onnx__ValueInfoProto *info = graph->proto->input[i];
+        if (strcmp(info->name, input->name) != 0 || !info->type ||
+            info->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
+            !info->type->tensor_type || !info->type->tensor_type->shape)
+            continue;
+        const Onnx__TensorShapeProto *shape = info->type->tensor_type->shape;
+        if (axis < shape->n_dim &&
+            shape->dim[axis]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
+            return shape->dim[axis]->dim_value;
+        return 0;
+    }
+    return 0;
+}
+
+const graph_attribute *graph_attribute_find(const graph_node *node, const char *name)
+{
+    for (size_t i = 0; node && i < node->n_attributes; i++)
+        if (strcmp(node->attributes[i].name, name) == 0)
+            return &node->attributes[i];
     return NULL;
 }
 
-int64_t graph_attribute_int(const graph_value *value, const char *name, int64_t fallback)
+int64_t graph_attribute_int(const graph_node *node, const char *name, int64_t fallback)
 {
-    const Onnx__AttributeProto *attribute = graph_attribute(value, name);
+    const graph_attribute *attribute = graph_attribute_find(node, name);
     return attribute ? attribute->i : fallback;
 }
 
-float graph_attribute_float(const graph_value *value, const char *name, float fallback)
+float graph_attribute_float(const graph_node *node, const char *name, float fallback)
 {
-    const Onnx__AttributeProto *attribute = graph_attribute(value, name);
+    const graph_attribute *attribute = graph_attribute_find(node, name);
     return attribute ? attribute->f : fallback;
 }
 
-const graph_value *graph_bare(const graph *graph, const graph_value *value)
+bool graph_attribute_is(const graph_node *node, const char *name, const char *text)
 {
-    while (graph_is(value, "Identity") || graph_is(value, "Dropout") || graph_is(value, "Cast")) {
-        const graph_value *input = graph_input(graph, value, 0);
-        if (!input)
-            break;
-        value = input;
-    }
-    return value;
-}
-
-const onnx_tensor *graph_constant(const graph *graph, const graph_value *value)
-{
-    value = graph_bare(graph, value);
-    return value->is_constant ? &value->constant : NULL;
-}
-
-bool graph_number(const graph *graph, const graph_value *value, float *number)
-{
-    const onnx_tensor *tensor = graph_constant(graph, value);
-    if (!tensor || tensor->count != 1 || !onnx_is_float(tensor))
-        return false;
-    *number = onnx_float(tensor, 0);
-    return true;
-}
-
-/* Element i of a constant list; i < 0 counts from the end. */
-static bool constant_element(const onnx_tensor *tensor, int i, int64_t *number)
-{
-    int64_t index = i < 0 ? (int64_t)tensor->count + i : i;
-    if (!onnx_is_integer(tensor) || index < 0 || index >= (int64_t)tensor->count)
-        return false;
-    *number = onnx_integer(tensor, (uint64_t)index);
-    return true;
-}
-
-bool graph_list_element(const graph *graph, const graph_value *list, int i, int64_t *number)
-{
-    const onnx_tensor *tensor = graph_constant(graph, list);
-    if (tensor)
-        return constant_element(tensor, i, number);
-    list = graph_bare(graph, list);
-    if (!graph_is(list, "Concat"))
-        return false;
-    /* Every part is one number, which may have been unsqueezed to a list of one. */
-    int64_t index = i < 0 ? (int64_t)list->node->n_input + i : i;
-    const graph_value *part = index < 0 ? NULL : graph_input(graph, list, (size_t)index);
-    if (part && graph_is(part, "Unsqueeze"))
-        part = graph_input(graph, part, 0);
-    tensor = part ? graph_constant(graph, part) : NULL;
-    return tensor && tensor->count == 1 && constant_element(tensor, 0, number);
-}
-
-bool graph_depends_on(const graph *graph, const graph_value *value, const char *input)
-{
-    /* Nodes stand in the order of use: mark what is needed from `value` back, in one sweep. */
-    bool *needed = calloc(graph->n_values, sizeof *needed);
-    bool found = false;
-    if (!needed)
-        return false;
-    needed[value - graph->values] = true;
-    for (size_t n = (size_t)(value - graph->values) + 1; n > 0 && !found; n--) {
-        const graph_value *v = &graph->values[n - 1];
-        if (!needed[n - 1])
-            continue;
-        found = v->is_input && strcmp(v->name, input) == 0;
-        for (size_t i = 0; v->node && i < v->node->n_input; i++) {
-            const graph_value *operand = graph_input(graph, v, i);
-            if (operand)
-                needed[operand - graph->values] = true;
-        }
-    }
-    free(needed);
-    return found;
+    const graph_attribute *attribute = graph_attribute_find(node, name);
+    size_t n = strlen(text);
+    return attribute && attribute->n_text == n && memcmp(attribute->text, text, n) == 0;
 }

@@ -1,70 +1,90 @@
 /*
- * graph.h - an ONNX graph as values and the nodes that make them, for walking backwards.
+ * graph.h - an ONNX graph as values and the nodes that make them, in the order of execution.
+ *
+ * Fused and quantised operators of exporters and optimisers are not here: while the graph is opened
+ * they are written out in plain ones (lower.c), so that whoever reads it sees one way of saying
+ * things.
  */
 #ifndef CONVERTER_GRAPH_H
 #define CONVERTER_GRAPH_H
 
+#include "array.h"
 #include "onnx.h"
 
-/* One value: made by a node, a constant, or an input of the graph. */
+typedef struct graph_node graph_node;
+
+/* One value: made by a node, a constant of the file, or an input of the graph. */
 typedef struct graph_value {
     const char *name;
-    const Onnx__NodeProto *node; /* what makes it, or NULL */
-    size_t node_index;           /* its place in the file; 0 without a node */
-    onnx_tensor constant;
-    bool is_constant; /* an initializer, or the output of a Constant node */
-    bool is_input;    /* of the graph, and no initializer */
+    size_t index;           /* in the order of execution: behind everything that it is made of */
+    const graph_node *node; /* what makes it, or NULL */
+    size_t output;          /* which output of the node */
+    array *constant;        /* of the file; NULL: none */
+    bool is_fixed;          /* computed from constants alone, or one */
+    bool is_input;          /* of the graph, and no constant */
 } graph_value;
 
-typedef struct graph {
-    const Onnx__GraphProto *proto;
-    graph_value *values;
-    size_t n_values;
-    uint32_t *slots; /* hash table of indices into values, plus 1 */
-    size_t n_slots;
-} graph;
+typedef struct graph_attribute {
+    const char *name;
+    int64_t i;
+    float f;
+    const int64_t *ints;
+    size_t n_ints;
+    const float *floats;
+    size_t n_floats;
+    const char *text; /* [n_text], not terminated */
+    size_t n_text;
+    const graph_value *value; /* a tensor, as a constant; NULL: it is none */
+} graph_attribute;
+
+struct graph_node {
+    const char *op, *domain; /* domain "": the standard one */
+    const char *name;        /* for messages: of its first output, if it has none of its own */
+    const graph_value **inputs; /* [n_inputs], NULL: left out */
+    size_t n_inputs;
+    const graph_value **outputs; /* [n_outputs], NULL: left out */
+    size_t n_outputs;
+    const graph_attribute *attributes;
+    size_t n_attributes;
+};
+
+typedef struct graph graph;
 
 /*
  * Checks names and order as it goes: every input of a node is made before it (so there are no
  * cycles), no value is made twice, every operator is one that we know and has the inputs that it
  * needs, no node has a subgraph.
- * Tensors stay in `model`, which must outlive the graph.
+ * Tensors stay in `model`, which must outlive the graph. NULL with a fault.
  */
-bool graph_open(onnx_model *model, graph *graph, fault *fault);
+graph *graph_open(onnx_model *model, fault *fault);
 void graph_close(graph *graph);
+
+/* Operator set of the standard domain. */
+int64_t graph_opset(const graph *graph);
+
+size_t graph_n_values(const graph *graph);
+const graph_value *graph_at(const graph *graph, size_t index);
 
 /* NULL if there is no value of that name. */
 const graph_value *graph_find(const graph *graph, const char *name);
 
+size_t graph_n_outputs(const graph *graph);
+const char *graph_output_name(const graph *graph, size_t i);
+
+/* Dimension `axis` of an input as the file declares it; 0: open. */
+int64_t graph_input_dim(const graph *graph, const graph_value *input, size_t axis);
+
 /* Input i of the node that makes `value`; NULL if it has no node, or no such input. */
-const graph_value *graph_input(const graph *graph, const graph_value *value, size_t i);
+const graph_value *graph_operand(const graph_value *value, size_t i);
 
 /* Whether `value` is made by this operator of the standard domain. */
 bool graph_is(const graph_value *value, const char *op);
 
-/* The node's name for a message: its first output's, if it has none of its own. */
-const char *graph_node_name(const Onnx__NodeProto *node);
-
-/* An attribute of the node that makes `value`, or NULL. */
-const Onnx__AttributeProto *graph_attribute(const graph_value *value, const char *name);
-int64_t graph_attribute_int(const graph_value *value, const char *name, int64_t fallback);
-float graph_attribute_float(const graph_value *value, const char *name, float fallback);
-
-/* `value` without the Identity, Dropout and Cast nodes on it: nodes that change no number that
- * matters. */
-const graph_value *graph_bare(const graph *graph, const graph_value *value);
-
-/* The constant behind `value`, or NULL. */
-const onnx_tensor *graph_constant(const graph *graph, const graph_value *value);
-
-/* The constant behind `value` if it is a single floating number. */
-bool graph_number(const graph *graph, const graph_value *value, float *number);
-
-/* Element i of an integer list that is a constant, or a Concat of what may be constants: the way
- * exporters write the shape of a Reshape. i < 0 counts from the end. False if it is not known. */
-bool graph_list_element(const graph *graph, const graph_value *list, int i, int64_t *number);
-
-/* Whether `value` is computed from the graph's input of that name. */
-bool graph_depends_on(const graph *graph, const graph_value *value, const char *input);
+/* An attribute of a node, or NULL. */
+const graph_attribute *graph_attribute_find(const graph_node *node, const char *name);
+int64_t graph_attribute_int(const graph_node *node, const char *name, int64_t fallback);
+float graph_attribute_float(const graph_node *node, const char *name, float fallback);
+/* Whether it is this text. */
+bool graph_attribute_is(const graph_node *node, const char *name, const char *text);
 
 #endif

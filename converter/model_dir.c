@@ -133,33 +133,77 @@ static bool is_activation(const char *name, bert_activation activation)
         return strcmp(name, "relu") == 0;
     case BERT_ACTIVATION_TANH:
         return strcmp(name, "tanh") == 0;
+    case BERT_ACTIVATION_SILU:
+        return strcmp(name, "silu") == 0 || strcmp(name, "swish") == 0;
     case BERT_ACTIVATION_NONE:
         break;
     }
     return false;
 }
 
+/* What config.json calls a number, by family: the first key that is there is compared. */
+static void compare_any(const model_dir *dir, const char *const keys[2], double graph)
+{
+    for (int i = 0; i < 2; i++) {
+        if (keys[i] && cJSON_GetObjectItemCaseSensitive(dir->config, keys[i])) {
+            compare(dir, keys[i], graph);
+            return;
+        }
+    }
+}
+
 void model_dir_compare(const model_dir *dir, const bert_config *graph)
 {
-    compare(dir, "vocab_size", graph->vocab_size);
-    compare(dir, "hidden_size", graph->hidden_size);
-    compare(dir, "intermediate_size", graph->intermediate_size);
-    compare(dir, "num_hidden_layers", graph->n_layers);
-    compare(dir, "num_attention_heads", graph->n_heads);
-    compare(dir, "max_position_embeddings", graph->n_positions);
-    compare(dir, "layer_norm_eps", graph->layer_norm_eps);
+    /* The second keys are DistilBERT's. */
+    static const char *const keys[][2] = {{"vocab_size", NULL},
+                                          {"hidden_size", "dim"},
+                                          {"intermediate_size", "hidden_dim"},
+                                          {"num_hidden_layers", "n_layers"},
+                                          {"num_attention_heads", "n_heads"},
+                                          {"layer_norm_eps", NULL}};
+    uint32_t per_group = graph->layers_per_group ? graph->layers_per_group : 1;
+    const double numbers[] = {graph->vocab_size,           graph->hidden_size,
+                              graph->intermediate_size,    graph->n_layers / per_group,
+                              graph->n_heads,              graph->layer_norm_eps};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        compare_any(dir, keys[i], numbers[i]);
+    if (graph->n_positions)
+        compare(dir, "max_position_embeddings", graph->n_positions);
     const cJSON *activation = cJSON_GetObjectItemCaseSensitive(dir->config, "hidden_act");
+    if (!activation)
+        activation = cJSON_GetObjectItemCaseSensitive(dir->config, "activation");
     if (cJSON_IsString(activation) && !is_activation(activation->valuestring, graph->activation))
-        fault_warn("config.json has hidden_act '%s', the graph another: the graph is used",
+        fault_warn("config.json has the activation '%s', the graph another: the graph is used",
                    activation->valuestring);
 }
 
-cJSON *model_dir_labels(const model_dir *dir, uint32_t n_labels)
+const char *model_dir_architecture(const model_dir *dir, const bert_weights *weights)
+{
+    const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "model_type");
+    return cJSON_IsString(type) ? type->valuestring : weights->architecture;
+}
+
+double model_dir_max_length(const model_dir *dir, const bert_config *config)
+{
+    const cJSON *positions =
+        cJSON_GetObjectItemCaseSensitive(dir->config, "max_position_embeddings");
+    double most = 512;
+    if (config->n_positions)
+        most = config->n_positions - config->first_position;
+    else if (cJSON_IsNumber(positions) && positions->valuedouble >= 1)
+        most = floor(positions->valuedouble);
+    if (config->n_distances && config->n_distances < most)
+        most = config->n_distances;
+    return dir->max_length > 0 && dir->max_length < most ? dir->max_length : most;
+}
+
+cJSON *model_dir_labels(const model_dir *dir, const bert_config *config)
 {
     const cJSON *names = cJSON_GetObjectItemCaseSensitive(dir->config, "id2label");
     cJSON *labels = cJSON_CreateArray();
+    uint32_t n_labels = config->n_labels ? config->n_labels : config->n_token_labels;
     bool usable = cJSON_GetArraySize(names) == (int)n_labels;
-    if (names && !usable)
+    if (names && n_labels && !usable)
         fault_warn("config.json names %d labels, the classifier has %u: they are LABEL_0, ...",
                    cJSON_GetArraySize(names), n_labels);
     for (uint32_t i = 0; i < n_labels; i++) {

@@ -6,7 +6,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "bert.h"
+#include "weights.h"
 #include "file.h"
 
 typedef struct model_dir {
@@ -24,7 +24,14 @@ void model_dir_close(model_dir *dir);
 /* Says where config.json disagrees with the graph, which wins. */
 void model_dir_compare(const model_dir *dir, const bert_config *graph);
 
+/* The family's name: config.json's model_type, or what the structure says. */
+const char *model_dir_architecture(const model_dir *dir, const bert_weights *weights);
+
+/* Tokens that a text may have: what the model takes, or less if config.json or the tokenizer say
+ * so. */
+double model_dir_max_length(const model_dir *dir, const bert_config *config);
+
 /* Names of the classes in order: those of config.json if they are as many, else LABEL_0, ... */
-cJSON *model_dir_labels(const model_dir *dir, uint32_t n_labels);
+cJSON *model_dir_labels(const model_dir *dir, const bert_config *config);
 
 #endif

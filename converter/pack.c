@@ -32,7 +32,7 @@ static void plan(packed *out, const char *name, const char *suffix, bert_dtype d
                  const uint32_t *shape)
 {
     *out = (packed){.dtype = dtype, .rank = rank, .n_bytes = dtype_bytes[dtype]};
-    /* Names come from read_bert.c, and have room. */
+    /* Names come from read_collect.c, and have room. */
     memcpy(out->name, name, strlen(name));
     strcat(out->name, suffix);
     for (uint32_t i = 0; i < rank; i++)
@@ -41,12 +41,12 @@ static void plan(packed *out, const char *name, const char *suffix, bert_dtype d
 
 uint32_t pack_n_in(const weight *weight)
 {
-    return (uint32_t)weight->tensor->dims[weight->is_transposed];
+    return weight->n_rows;
 }
 
 uint32_t pack_n_out(const weight *weight)
 {
-    return (uint32_t)weight->tensor->dims[!weight->is_transposed];
+    return weight->n_columns;
 }
 
 /* Quads of inputs in an 8-bit panel: whole pairs of them. */
@@ -95,21 +95,21 @@ int pack_plan(const weight *weight, pack_dtype dtype, packed out[PACK_MAX_TENSOR
 {
     static const bert_dtype loaded[] = {BERT_DTYPE_F32, BERT_DTYPE_F16, BERT_DTYPE_I8,
                                         BERT_DTYPE_I8};
-    const uint64_t *dims = weight->tensor->dims;
-    uint32_t n_rows = (uint32_t)dims[0];
+    uint32_t n_rows = weight->n_rows, n_columns = weight->n_columns;
     if (weight->keep_f32)
         dtype = PACK_F32;
     if (weight->kind == WEIGHT_MATRIX)
         return plan_matrix(weight, dtype, out);
     if (weight->kind == WEIGHT_VECTOR) {
-        plan(&out[0], weight->name, "", BERT_DTYPE_F32, 1, &n_rows);
+        plan(&out[0], weight->name, "", BERT_DTYPE_F32, weight->rank,
+             (uint32_t[]){n_rows, n_columns});
         return 1;
     }
-    if (dtype == PACK_Q4 && dims[1] % BERT_GROUP == 0)
-        plan_q4(&out[0], weight->name, n_rows, (uint32_t)dims[1] / BERT_GROUP, 1);
+    if (dtype == PACK_Q4 && n_columns % BERT_GROUP == 0)
+        plan_q4(&out[0], weight->name, n_rows, n_columns / BERT_GROUP, 1);
     else
         plan(&out[0], weight->name, ".weight", loaded[dtype], 2,
-             (uint32_t[]){n_rows, (uint32_t)dims[1]});
+             (uint32_t[]){n_rows, n_columns});
     if (loaded[dtype] != BERT_DTYPE_I8)
         return 1;
     plan(&out[1], weight->name, ".scale", BERT_DTYPE_F32, 1, &n_rows);
@@ -129,29 +129,6 @@ static uint16_t narrow_f16(float value)
     }
     uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
     return (uint16_t)(sign | ((rounded - 0x38000000) >> 13));
-}
-
-float *pack_floats(const weight *weight, fault *fault)
-{
-    const onnx_tensor *tensor = weight->tensor;
-    float *values = malloc(tensor->count * sizeof *values + 1);
-    if (!values) {
-        fault_set(fault, "out of memory for '%s'", weight->name);
-        return NULL;
-    }
-    bool flip = weight->kind == WEIGHT_MATRIX && weight->is_transposed;
-    uint64_t columns = flip ? tensor->dims[1] : 1, rows = flip ? tensor->dims[0] : 1;
-    for (uint64_t i = 0; i < tensor->count; i++) {
-        float value = onnx_float(tensor, i);
-        if (!isfinite(value)) {
-            fault_set(fault, "tensor '%s' (%s) has %g at %llu", tensor->name, weight->name,
-                      (double)value, (unsigned long long)i);
-            free(values);
-            return NULL;
-        }
-        values[flip ? i % columns * rows + i / columns : i] = value;
-    }
-    return values;
 }
 
 /* The scale by which the largest of n numbers, `stride` apart, becomes the integer `most`. */
@@ -210,13 +187,14 @@ static bool store_matrix(const weight *weight, float *values, packed *out, float
 static bool store_table(const weight *weight, const float *values, packed *out, float *scales,
                         fault *fault)
 {
-    const onnx_tensor *tensor = weight->tensor;
-    uint64_t columns = weight->kind == WEIGHT_TABLE ? tensor->dims[1] : tensor->count;
+    bool is_table = weight->kind == WEIGHT_TABLE;
+    uint64_t count = (uint64_t)weight->n_rows * weight->n_columns;
+    uint64_t columns = is_table ? weight->n_columns : count;
     if (out->q4_columns) {
-        pack_q4_table(values, tensor->dims[0], (uint32_t)columns, out->data, scales);
+        pack_q4_table(values, weight->n_rows, weight->n_columns, out->data, scales);
         return true;
     }
-    for (uint64_t i = 0; i < tensor->count; i++) {
+    for (uint64_t i = 0; i < count; i++) {
         if (scales && i % columns == 0)
             scales[i / columns] = find_scale(values + i, columns, 1, 127);
         if (!store(out, i, values[i], scales ? scales[i / columns] : 1, weight, fault))
@@ -227,7 +205,7 @@ static bool store_table(const weight *weight, const float *values, packed *out, 
 
 bool pack_weight(const weight *weight, packed out[PACK_MAX_TENSORS], fault *fault)
 {
-    float *values = pack_floats(weight, fault);
+    float *values = weights_floats(weight, fault);
     if (!values)
         return false;
     bool ok = true;

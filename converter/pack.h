@@ -5,7 +5,7 @@
 #define CONVERTER_PACK_H
 
 #include "bert.h"
-#include "read_bert.h"
+#include "weights.h"
 
 /* X(NAME, text): what a model can be asked to be stored as. */
 #define PACK_DTYPES(X)                                                                             \
@@ -48,10 +48,6 @@ typedef struct packed {
  * whole groups becomes 8-bit. Sets everything but the data. Returns how many.
  */
 int pack_plan(const weight *weight, pack_dtype dtype, packed out[PACK_MAX_TENSORS]);
-
-/* The weight as float32: [rows, columns] of a table, [in, out] as in y = x W of a matrix. free()
- * it. NULL after a failure: a number that is not finite. */
-float *pack_floats(const weight *weight, fault *fault);
 
 /* Inputs and outputs of a matrix. */
 uint32_t pack_n_in(const weight *weight);

@@ -46,28 +46,21 @@ static weight *find(bert_weights *weights, uint32_t layer, const char *suffix)
 {
     char name[BERT_MAX_NAME + 1];
     snprintf(name, sizeof name, "layers.%u%s", layer, suffix);
-    for (size_t i = 0; i < weights->n_weights; i++)
-        if (strcmp(weights->weights[i].name, name) == 0)
-            return &weights->weights[i];
-    return NULL;
+    return weights_find(weights, name);
 }
 
-static weight *find_norm(bert_weights *weights, uint32_t layer, const char *suffix)
+/* How many layers' weights there are. */
+static uint32_t n_stored(const bert_config *config)
 {
-    if (layer != UINT32_MAX)
-        return find(weights, layer, suffix);
-    for (size_t i = 0; i < weights->n_weights; i++)
-        if (strncmp(weights->weights[i].name, "embeddings.norm", 15) == 0 &&
-            strcmp(weights->weights[i].name + 15, strrchr(suffix, '.')) == 0)
-            return &weights->weights[i];
-    return NULL;
+    return config->n_layer_groups ? config->n_layer_groups * config->layers_per_group
+                                  : config->n_layers;
 }
 
 /* Of a norm's output; `weight` and `bias` are its parameters. */
 static bool spread_of_norm(const weight *weight, const struct weight *bias, spread *out,
                            fault *fault)
 {
-    float *scales = pack_floats(weight, fault), *means = pack_floats(bias, fault);
+    float *scales = weights_floats(weight, fault), *means = weights_floats(bias, fault);
     for (uint32_t i = 0; scales && means && i < out->n; i++) {
         out->mean[i] = means[i];
         out->deviation[i] = fabsf(scales[i]);
@@ -82,7 +75,7 @@ static bool spread_of_norm(const weight *weight, const struct weight *bias, spre
 static bool spread_of_dense(const weight *matrix, const weight *bias, const spread *in, spread *out,
                             fault *fault)
 {
-    float *values = pack_floats(matrix, fault), *start = bias ? pack_floats(bias, fault) : NULL;
+    float *values = weights_floats(matrix, fault), *start = bias ? weights_floats(bias, fault) : NULL;
     bool ok = values && (start || !bias);
     for (uint32_t j = 0; ok && j < out->n; j++) {
         double mean = start ? start[j] : 0, variance = 0;
@@ -108,7 +101,7 @@ static bool smooth(weight *const *matrices, int n_matrices, const float *largest
     if (!factors)
         return fault_set(fault, "out of memory");
     for (int i = 0; i < n_matrices; i++) {
-        float *values = pack_floats(matrices[i], fault);
+        float *values = weights_floats(matrices[i], fault);
         uint32_t n = pack_n_out(matrices[i]);
         if (!values) {
             free(factors);
@@ -189,14 +182,37 @@ static bool smooth_measured(bert_weights *weights, uint32_t index, const calibra
     return true;
 }
 
+/* Of what the layer `index` reads. */
+static bool spread_of_input(bert_weights *weights, uint32_t index, spread *out, fault *fault)
+{
+    const bert_config *config = &weights->config;
+    char name[BERT_MAX_NAME + 1] = "embeddings.norm", bias[BERT_MAX_NAME + 1];
+    /* A shared layer mostly reads what it wrote itself, or the last one of its group. */
+    uint32_t before = config->n_layer_groups && index == 0 ? n_stored(config) : index;
+    if (before > 0)
+        snprintf(name, sizeof name, "layers.%u.output.norm", before - 1);
+    if (before == 1 && config->conv_size)
+        snprintf(name, sizeof name, "conv.norm");
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    strcat(name, ".weight");
+    const weight *scales = weights_find(weights, name), *means = weights_find(weights, bias);
+    if (before > 0 || !config->projects_embeddings)
+        return spread_of_norm(scales, means, out, fault);
+    spread narrow = spread_make(config->embedding_size);
+    bool ok = (narrow.mean && narrow.deviation) || fault_set(fault, "out of memory");
+    ok = ok && spread_of_norm(scales, means, &narrow, fault) &&
+         spread_of_dense(weights_find(weights, "embeddings.projection"),
+                         weights_find(weights, "embeddings.projection.bias"), &narrow, out, fault);
+    spread_free(&narrow);
+    return ok;
+}
+
 static bool smooth_expected(bert_weights *weights, uint32_t index, spread *narrow, spread *context,
                             spread *wide, float *largest, fault *fault)
 {
     sites sites = find_sites(weights, index);
-    uint32_t before = index - 1; /* UINT32_MAX: the embeddings */
 
-    if (!spread_of_norm(find_norm(weights, before, ".output.norm.weight"),
-                        find_norm(weights, before, ".output.norm.bias"), narrow, fault))
+    if (!spread_of_input(weights, index, narrow, fault))
         return false;
     largest_of(narrow, largest);
     if (!smooth(sites.attention, 3, largest, ESTIMATED_ALPHA, fault) ||
@@ -227,7 +243,7 @@ bool smooth_layers(bert_weights *weights, const calibration *calibration, fault 
     bool ok = (narrow.mean && narrow.deviation && context.mean && context.deviation && wide.mean &&
                wide.deviation && largest) ||
               fault_set(fault, "out of memory");
-    for (uint32_t i = 0; ok && i < config->n_layers; i++)
+    for (uint32_t i = 0; ok && i < n_stored(config); i++)
         ok = calibration ? smooth_measured(weights, i, calibration, fault)
                          : smooth_expected(weights, i, &narrow, &context, &wide, largest, fault);
     spread_free(&narrow);

@@ -1,0 +1,31 @@
+/*
+ * graph_build.h - making a graph, for graph.c and lower.c alone.
+ */
+#ifndef CONVERTER_GRAPH_BUILD_H
+#define CONVERTER_GRAPH_BUILD_H
+
+#include "graph.h"
+
+/* Memory that lives as long as the graph, zeros. Aborts if there is none: these are small. */
+void *graph_alloc(graph *graph, size_t count, size_t size);
+
+/* A node with the attributes given, behind all others; its outputs are new values without names of
+ * their own. `name` is for messages. Attributes are copied, lists in them are not. */
+const graph_node *graph_emit(graph *graph, const char *domain, const char *op, const char *name,
+                             const graph_value *const *inputs, size_t n_inputs, size_t n_outputs,
+                             const graph_attribute *attributes, size_t n_attributes);
+
+/* A constant of one float, of one integer, or of a list of integers. */
+const graph_value *graph_float(graph *graph, float number);
+const graph_value *graph_integer(graph *graph, int64_t number);
+const graph_value *graph_integers(graph *graph, const int64_t *numbers, size_t n);
+
+/*
+ * Fused and quantised operators, in plain ones. lower_node() emits what `node` computes and gives
+ * the values of its outputs, NULL for those that nobody asks for. False with a fault if it uses the
+ * operator in a way that is not understood.
+ */
+bool lower_knows(const char *domain, const char *op);
+bool lower_node(graph *graph, const graph_node *node, const graph_value **outputs, fault *fault);
+
+#endif
