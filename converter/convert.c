@@ -172,9 +172,11 @@ typedef struct conversion {
 static bool read_model(conversion *c, const char *in, fault *fault)
 {
     if (!model_dir_open(in, &c->dir, fault) || !onnx_open(c->dir.onnx_path, &c->onnx, fault) ||
-        !(c->graph = graph_open(&c->onnx, fault)) || !reader_open(&c->reader, c->graph, fault) ||
-        !read_encoder(&c->reader, &c->weights))
+        !(c->graph = graph_open(&c->onnx, fault)) || !reader_open(&c->reader, c->graph, fault))
         return false;
+    c->reader.first_position = model_dir_first_position(&c->dir);
+    if (!read_encoder(&c->reader, &c->weights))
+        return model_dir_explain(&c->dir, fault);
     model_dir_compare(&c->dir, &c->weights.config);
     return proof_open(&c->proof, &c->reader, &c->weights, fault);
 }

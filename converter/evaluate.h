@@ -23,8 +23,8 @@ void evaluation_free(evaluation *evaluation);
 /* From now on `value` is this array, whatever makes it. Takes the caller's use of it. */
 void evaluation_set(evaluation *evaluation, const graph_value *value, array *array);
 
-/* The value, computed with all that it needs, if it was not. It belongs to the evaluation. NULL with
- * a fault that names the node: an input that was not set, or data that do not fit. */
+/* The value, computed with all that it needs, if it was not. It belongs to the evaluation. NULL
+ * with a fault that names the node: an input that was not set, or data that do not fit. */
 array *evaluation_get(evaluation *evaluation, const graph_value *value, fault *fault);
 
 #endif

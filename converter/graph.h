@@ -38,8 +38,8 @@ typedef struct graph_attribute {
 } graph_attribute;
 
 struct graph_node {
-    const char *op, *domain; /* domain "": the standard one */
-    const char *name;        /* for messages: of its first output, if it has none of its own */
+    const char *op, *domain;    /* domain "": the standard one */
+    const char *name;           /* for messages: of its first output, if it has none of its own */
     const graph_value **inputs; /* [n_inputs], NULL: left out */
     size_t n_inputs;
     const graph_value **outputs; /* [n_outputs], NULL: left out */

@@ -22,10 +22,11 @@ const graph_value *graph_integers(graph *graph, const int64_t *numbers, size_t n
 
 /*
  * Fused and quantised operators, in plain ones. lower_node() emits what `node` computes and gives
- * the values of its outputs, NULL for those that nobody asks for. False with a fault if it uses the
- * operator in a way that is not understood.
+ * the values of its outputs, NULL for those that nobody asks for. `is_last`: one of them is an
+ * output of the graph. False with a fault if it uses the operator in a way that is not understood.
  */
 bool lower_knows(const char *domain, const char *op);
-bool lower_node(graph *graph, const graph_node *node, const graph_value **outputs, fault *fault);
+bool lower_node(graph *graph, const graph_node *node, bool is_last, const graph_value **outputs,
+                fault *fault);
 
 #endif

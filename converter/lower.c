@@ -19,6 +19,7 @@
 typedef struct lowering {
     graph *graph;
     const graph_node *node;
+    bool is_last; /* it makes an output of the graph */
     const graph_value **outputs;
     fault *fault;
 } lowering;
@@ -77,9 +78,7 @@ static value layer_norm(const lowering *l, value a, value weight, value bias)
 
 static value gelu(const lowering *l, value a, bool by_tanh)
 {
-    graph_attribute form = {.name = "approximate",
-                            .text = by_tanh ? "tanh" : "none",
-                            .n_text = 4};
+    graph_attribute form = {.name = "approximate", .text = by_tanh ? "tanh" : "none", .n_text = 4};
     return emit_in(l, "", "Gelu", &a, 1, &form, 1);
 }
 
@@ -143,6 +142,25 @@ static bool lower_dynamic_quantize_linear(lowering *l)
     return true;
 }
 
+/* Whether a zero point is that of unsigned bytes, and 0. */
+static bool is_unsigned_zero(value zero)
+{
+    const onnx_tensor *stored = zero && zero->constant ? zero->constant->stored : NULL;
+    return stored && stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 && stored->count == 1 &&
+           onnx_integer(stored, 0) == 0;
+}
+
+/* Whether the value is what a Relu would be applied to: a product, with its bias. */
+static bool is_dense(value a)
+{
+    for (size_t i = 0; graph_is(a, "Add") && i < 2; i++) {
+        value bias = graph_operand(a, i);
+        if (bias->is_fixed && bias->constant && bias->constant->rank == 1)
+            return true;
+    }
+    return graph_is(a, "Gemm");
+}
+
 static bool lower_quantize_linear(lowering *l)
 {
     if (!needs(l, 2))
@@ -150,7 +168,24 @@ static bool lower_quantize_linear(lowering *l)
     if (graph_attribute_find(l->node, "block_size") &&
         graph_attribute_int(l->node, "block_size", 0) != 0)
         return refuse(l, "quantises in blocks, which is not supported");
-    return give(l, binary(l, "Div", in(l, 0), in(l, 1)));
+    /* Quantisers drop a Relu where an unsigned integer has no room for negative numbers. */
+    value a =
+        is_unsigned_zero(in(l, 2)) && is_dense(in(l, 0)) ? unary(l, "Relu", in(l, 0)) : in(l, 0);
+    return give(l, binary(l, "Div", a, in(l, 1)));
+}
+
+/* Whether the value is integers of the file that were only moved. */
+static bool is_stored_integers(value a)
+{
+    static const char *const moves[] = {"Gather",    "Transpose", "Reshape", "Squeeze",
+                                        "Unsqueeze", "Slice",     "Expand",  "Identity"};
+    while (a && !a->constant) {
+        bool moves_it = false;
+        for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
+            moves_it = moves_it || graph_is(a, moves[i]);
+        a = moves_it ? graph_operand(a, 0) : NULL;
+    }
+    return a && a->constant->type == ARRAY_INTEGER;
 }
 
 static bool lower_dequantize_linear(lowering *l)
@@ -159,26 +194,28 @@ static bool lower_dequantize_linear(lowering *l)
         return false;
     value a = in(l, 0), scale = in(l, 1), zero = in(l, 2);
     int64_t axis = graph_attribute_int(l->node, "axis", 1);
-    /* What was just divided by that scale. */
-    if (graph_is(a, "Div") && graph_operand(a, 1) == scale)
-        return give(l, graph_operand(a, 0));
+    /* What was just divided by that scale. What the graph gives in the end was no activation. */
+    if (graph_is(a, "Div") && graph_operand(a, 1) == scale) {
+        value x = graph_operand(a, 0);
+        return give(l, l->is_last && graph_is(x, "Relu") ? graph_operand(x, 0) : x);
+    }
     /* Rows of a quantised table are rows of the table that it stands for. */
     if (graph_is(a, "Gather") && graph_operand(a, 0)->is_fixed && scale->is_fixed &&
         graph_attribute_int(a->node, "axis", 0) == 0) {
         value table = dequantise(l, graph_operand(a, 0), scale, zero, axis);
         return give(l, binary(l, "Gather", table, graph_operand(a, 1)));
     }
-    if (!a->is_fixed)
-        return give(l, binary(l, "Mul", a, scale));
-    return give(l, dequantise(l, a, scale, zero, axis));
+    if (a->is_fixed || is_stored_integers(a))
+        return give(l, dequantise(l, a, scale, zero, axis));
+    return give(l, binary(l, "Mul", a, scale));
 }
 
 static bool lower_matmul_integer(lowering *l)
 {
     if (!needs(l, 2))
         return false;
-    return give(l, binary(l, "MatMul", integers(l, in(l, 0), in(l, 2)),
-                          integers(l, in(l, 1), in(l, 3))));
+    return give(
+        l, binary(l, "MatMul", integers(l, in(l, 0), in(l, 2)), integers(l, in(l, 1), in(l, 3))));
 }
 
 /* a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero */
@@ -229,17 +266,35 @@ static bool lower_matmul_nbits(lowering *l)
     return give(l, add(l, binary(l, "MatMul", in(l, 0), weight), in(l, 5)));
 }
 
+/* data, indices, scales, zero_points */
+static bool lower_gather_block_quantized(lowering *l)
+{
+    const graph_node *node = l->node;
+    if (!needs(l, 3))
+        return false;
+    if (graph_attribute_int(node, "gather_axis", 0) != 0)
+        return refuse(l, "gathers along another axis than the first, which is not supported");
+    if (in(l, 0)->constant && in(l, 0)->constant->stored &&
+        in(l, 0)->constant->stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 &&
+        graph_attribute_int(node, "bits", 4) == 4)
+        return refuse(l, "has numbers of 4 bits in bytes, which is not supported");
+    graph_attribute attributes[] = {
+        {.name = "axis", .i = graph_attribute_int(node, "quantize_axis", 1)},
+        {.name = "block_size", .i = graph_attribute_int(node, "block_size", 128)}};
+    value table = emit_in(l, INTERNAL, "Dequantize", (value[]){in(l, 0), in(l, 2), in(l, 3)},
+                          in(l, 3) ? 3 : 2, attributes, 2);
+    return give(l, binary(l, "Gather", table, in(l, 1)));
+}
+
 /* ------------------------------------------------------------------------------- fused products --
  */
 
 static value swap_last(const lowering *l, value a, bool swap)
 {
-    /* Weights have two axes; what else is transposed has four, heads of tokens. */
-    static const int64_t order[] = {0, 1, 3, 2};
     if (!swap)
         return a;
-    bool is_matrix = a->is_fixed && (!a->constant || a->constant->rank == 2);
-    return is_matrix ? transpose(l, a, (int64_t[]){1, 0}, 2) : transpose(l, a, order, 4);
+    return a->constant && a->constant->rank == 2 ? transpose(l, a, (int64_t[]){1, 0}, 2)
+                                                 : emit_in(l, INTERNAL, "SwapLast", &a, 1, NULL, 0);
 }
 
 static bool lower_fused_matmul(lowering *l)
@@ -259,8 +314,8 @@ static bool lower_fused_matmul(lowering *l)
 static bool lower_fused_gemm(lowering *l)
 {
     static const char *const activations[] = {"Relu", "Tanh", "Sigmoid"};
-    value product = emit_in(l, "", "Gemm", l->node->inputs, l->node->n_inputs,
-                            l->node->attributes, l->node->n_attributes);
+    value product = emit_in(l, "", "Gemm", l->node->inputs, l->node->n_inputs, l->node->attributes,
+                            l->node->n_attributes);
     for (size_t i = 0; i < 3; i++)
         if (graph_attribute_is(l->node, "activation", activations[i]))
             return give(l, unary(l, activations[i], product));
@@ -387,8 +442,7 @@ static value join_heads(const lowering *l, value a)
 static value attend(const lowering *l, value query, value key, value values, float scale,
                     value mask, value bias)
 {
-    value scores =
-        binary(l, "MatMul", query, transpose(l, key, (int64_t[]){0, 1, 3, 2}, 4));
+    value scores = binary(l, "MatMul", query, transpose(l, key, (int64_t[]){0, 1, 3, 2}, 4));
     value factor = graph_float(l->graph, scale);
     if (scale == 0) {
         /* 1 / sqrt of the last dimension, which a fused node does not say. */
@@ -399,11 +453,11 @@ static value attend(const lowering *l, value query, value key, value values, flo
     }
     scores = binary(l, "Mul", scores, factor);
     if (mask) {
-        graph_attribute filter = {
-            .name = "filter", .f = graph_attribute_float(l->node, "mask_filter_value", -10000)};
-        scores = binary(
-            l, "Add", scores,
-            emit_in(l, INTERNAL, "AttentionMask", (value[]){mask, scores}, 2, &filter, 1));
+        graph_attribute filter = {.name = "filter",
+                                  .f = graph_attribute_float(l->node, "mask_filter_value", -10000)};
+        scores =
+            binary(l, "Add", scores,
+                   emit_in(l, INTERNAL, "AttentionMask", (value[]){mask, scores}, 2, &filter, 1));
     }
     scores = add(l, scores, bias);
     graph_attribute last = {.name = "axis", .i = -1};
@@ -491,8 +545,7 @@ static bool lower_multi_head_attention(lowering *l)
     for (int i = 0; i < 3; i++) {
         int64_t width = bias ? bias->constant->dims[0] / 3 : 0;
         if (bias)
-            parts[i] =
-                binary(l, "Add", parts[i], slice_last(l, bias, i * width, (i + 1) * width));
+            parts[i] = binary(l, "Add", parts[i], slice_last(l, bias, i * width, (i + 1) * width));
         parts[i] = cut_heads(l, parts[i], n_heads);
     }
     for (size_t i = 1; i < l->node->n_outputs; i++)
@@ -544,6 +597,7 @@ static const struct rule {
     {"com.microsoft", "FastGelu", lower_fast_gelu},
     {"com.microsoft", "FusedGemm", lower_fused_gemm},
     {"com.microsoft", "FusedMatMul", lower_fused_matmul},
+    {"com.microsoft", "GatherBlockQuantized", lower_gather_block_quantized},
     {"com.microsoft", "Gelu", lower_gelu},
     {"com.microsoft", "MatMulInteger16", lower_matmul_integer},
     {"com.microsoft", "MatMulIntegerToFloat", lower_matmul_integer_to_float},
@@ -570,8 +624,9 @@ bool lower_knows(const char *domain, const char *op)
     return find_rule(domain, op) != NULL;
 }
 
-bool lower_node(graph *graph, const graph_node *node, const graph_value **outputs, fault *fault)
+bool lower_node(graph *graph, const graph_node *node, bool is_last, const graph_value **outputs,
+                fault *fault)
 {
-    lowering lowering = {graph, node, outputs, fault};
+    lowering lowering = {graph, node, is_last, outputs, fault};
     return find_rule(node->domain, node->op)->lower(&lowering);
 }

@@ -16,9 +16,9 @@ static const struct {
     const char *name;
     role role;
 } input_names[] = {
-    {"input_ids", ROLE_IDS},        {"input", ROLE_IDS},         {"tokens", ROLE_IDS},
-    {"attention_mask", ROLE_MASK},  {"input_mask", ROLE_MASK},   {"mask", ROLE_MASK},
-    {"token_type_ids", ROLE_TYPES}, {"segment_ids", ROLE_TYPES}, {"input_type_ids", ROLE_TYPES},
+    {"input_ids", ROLE_IDS},          {"input", ROLE_IDS},         {"tokens", ROLE_IDS},
+    {"attention_mask", ROLE_MASK},    {"input_mask", ROLE_MASK},   {"mask", ROLE_MASK},
+    {"token_type_ids", ROLE_TYPES},   {"segment_ids", ROLE_TYPES}, {"input_type_ids", ROLE_TYPES},
     {"position_ids", ROLE_POSITIONS},
 };
 
@@ -68,6 +68,9 @@ bool reader_open(reader *reader, graph *graph, fault *fault)
     reader->constants = evaluation_new(graph, NULL);
     reader->open = reader_evaluation(reader, reader->n_tokens, true);
     reader->masked = reader_evaluation(reader, reader->n_tokens, false);
+    for (size_t i = 0; i < graph_n_outputs(graph); i++)
+        if (!evaluation_get(reader->masked, graph_find(graph, graph_output_name(graph, i)), fault))
+            return false;
     return true;
 }
 
@@ -121,8 +124,8 @@ const float *fixed_vector(const reader *reader, value at, size_t n)
     fault ignored = {0};
     array *array = fixed_array(reader, at);
     const float *floats = array ? array_floats(array, &ignored) : NULL;
-    if (!floats || (array->count != 1 && ((size_t)array->count != n ||
-                                          (size_t)array->dims[array->rank - 1] != n)))
+    if (!floats || (array->count != 1 &&
+                    ((size_t)array->count != n || (size_t)array->dims[array->rank - 1] != n)))
         return NULL;
     float *vector = graph_alloc(reader->graph, n, sizeof *vector);
     for (size_t i = 0; i < n; i++)
@@ -191,8 +194,8 @@ array *respond(const reader *reader, value from, array *elements, value to)
     evaluation *evaluation = evaluation_from(reader->masked, from);
     evaluation_set(evaluation, from, elements);
     array *answer = evaluation_get(evaluation, to, &ignored);
-    answer = answer && !answer->is_hollow && array_floats(answer, &ignored) ? array_share(answer)
-                                                                            : NULL;
+    answer =
+        answer && !answer->is_hollow && array_floats(answer, &ignored) ? array_share(answer) : NULL;
     evaluation_free(evaluation);
     return answer;
 }
@@ -263,7 +266,8 @@ value plain(const reader *reader, value at)
     return at;
 }
 
-/* ------------------------------------------------------------------------------- dense layers -- */
+/* ------------------------------------------------------------------------------- dense layers --
+ */
 
 /* The fixed matrix behind `at`, perhaps transposed. */
 static array *match_weight(const reader *reader, value at, bool *is_transposed)
@@ -381,13 +385,15 @@ bool match_affine(const reader *reader, value at, affine *affine)
     return true;
 }
 
-/* -------------------------------------------------------------------------------- layer norms -- */
+/* -------------------------------------------------------------------------------- layer norms --
+ */
 
 /* What `at` is the mean of, over the last axis, or NULL. */
 static value match_mean(const reader *reader, value at)
 {
     at = at && graph_is(at, "Cast") ? graph_operand(at, 0) : at;
-    const array *before = graph_is(at, "ReduceMean") ? shape_of(reader, graph_operand(at, 0)) : NULL;
+    const array *before =
+        graph_is(at, "ReduceMean") ? shape_of(reader, graph_operand(at, 0)) : NULL;
     const graph_attribute *axes = before ? graph_attribute_find(at->node, "axes") : NULL;
     double axis;
     if (!before)
@@ -427,8 +433,8 @@ static value match_deviation(const reader *reader, value at, float *eps)
     double exponent = 0, number;
     at = plain(reader, at);
     bool is_root = graph_is(at, "Sqrt") ||
-                   (graph_is(at, "Pow") &&
-                    fixed_number(reader, graph_operand(at, 1), &exponent) && exponent == 0.5);
+                   (graph_is(at, "Pow") && fixed_number(reader, graph_operand(at, 1), &exponent) &&
+                    exponent == 0.5);
     value sum = is_root ? plain(reader, graph_operand(at, 0)) : NULL;
     for (size_t i = 0; graph_is(sum, "Add") && i < 2; i++) {
         value variance = graph_operand(sum, 1 - i);
@@ -494,7 +500,8 @@ bool match_layer_norm(const reader *reader, value at, layer_norm *norm)
     return false;
 }
 
-/* -------------------------------------------------------------------------------- activations -- */
+/* -------------------------------------------------------------------------------- activations --
+ */
 
 static double apply(bert_activation activation, double x)
 {
@@ -517,9 +524,9 @@ static double apply(bert_activation activation, double x)
 
 bool match_activation(const reader *reader, value from, value to, bert_activation *activation)
 {
-    static const bert_activation candidates[] = {
-        BERT_ACTIVATION_NONE, BERT_ACTIVATION_GELU, BERT_ACTIVATION_GELU_TANH,
-        BERT_ACTIVATION_TANH, BERT_ACTIVATION_RELU, BERT_ACTIVATION_SILU};
+    static const bert_activation candidates[] = {BERT_ACTIVATION_NONE,      BERT_ACTIVATION_GELU,
+                                                 BERT_ACTIVATION_GELU_TANH, BERT_ACTIVATION_TANH,
+                                                 BERT_ACTIVATION_RELU,      BERT_ACTIVATION_SILU};
     /* -6 to 6: 97 steps, so that neighbours in the array differ. */
     array *grid = array_like(reader, from);
     for (int64_t i = 0; grid && i < grid->count; i++)

@@ -3,9 +3,9 @@
  *
  * Two ways of recognising go together. Walking backwards from a value finds where things are; what
  * they do is then asked, not guessed: a part of the graph is evaluated between two values and its
- * answers are compared with what is expected (read_activation(), read_heads.c ...). So the many ways
- * in which exporters write one thing need not be known. What is read wrong nevertheless is found
- * when the whole model is compared with the graph (prove.c).
+ * answers are compared with what is expected (read_activation(), read_heads.c ...). So the many
+ * ways in which exporters write one thing need not be known. What is read wrong nevertheless is
+ * found when the whole model is compared with the graph (prove.c).
  */
 #ifndef CONVERTER_MATCH_H
 #define CONVERTER_MATCH_H
@@ -22,9 +22,10 @@ typedef enum role { ROLE_IDS, ROLE_MASK, ROLE_TYPES, ROLE_POSITIONS, ROLE_COUNT 
 typedef struct reader {
     graph *graph;
     fault *fault;
-    value inputs[ROLE_COUNT]; /* NULL: the graph has none */
+    value inputs[ROLE_COUNT];  /* NULL: the graph has none */
     int64_t n_batch, n_tokens; /* of an evaluation, unless said otherwise */
     bool is_static;            /* the graph takes no other number of tokens */
+    uint32_t first_position;   /* of position_ids that callers give, if the graph takes them */
     evaluation *constants;
     evaluation *open;   /* every input hollow: what is not hollow depends on shapes alone */
     evaluation *masked; /* the same, but the mask is ones and types are zeros */
@@ -67,8 +68,8 @@ value carrier(const reader *reader, value at);
 /* An array of the value's shape for evaluation_set(); NULL with a fault. */
 array *array_like(const reader *reader, value at);
 
-/* `to` as a function of `from` alone, evaluated at `elements` [of from's shape], or NULL. free it by
- * array_release(). Takes the caller's use of `elements`. */
+/* `to` as a function of `from` alone, evaluated at `elements` [of from's shape], or NULL. free it
+ * by array_release(). Takes the caller's use of `elements`. */
 array *respond(const reader *reader, value from, array *elements, value to);
 
 /* --------------------------------------------------------------------------------- matching -- */

@@ -162,9 +162,9 @@ void model_dir_compare(const model_dir *dir, const bert_config *graph)
                                           {"num_attention_heads", "n_heads"},
                                           {"layer_norm_eps", NULL}};
     uint32_t per_group = graph->layers_per_group ? graph->layers_per_group : 1;
-    const double numbers[] = {graph->vocab_size,           graph->hidden_size,
-                              graph->intermediate_size,    graph->n_layers / per_group,
-                              graph->n_heads,              graph->layer_norm_eps};
+    const double numbers[] = {graph->vocab_size,        graph->hidden_size,
+                              graph->intermediate_size, graph->n_layers / per_group,
+                              graph->n_heads,           graph->layer_norm_eps};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         compare_any(dir, keys[i], numbers[i]);
     if (graph->n_positions)
@@ -181,6 +181,29 @@ const char *model_dir_architecture(const model_dir *dir, const bert_weights *wei
 {
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "model_type");
     return cJSON_IsString(type) ? type->valuestring : weights->architecture;
+}
+
+bool model_dir_explain(const model_dir *dir, fault *fault)
+{
+    const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "model_type");
+    size_t n = strlen(fault->text);
+    if (cJSON_IsString(type))
+        snprintf(fault->text + n, sizeof fault->text - n, " (config.json calls the model '%.64s')",
+                 type->valuestring);
+    return false;
+}
+
+uint32_t model_dir_first_position(const model_dir *dir)
+{
+    static const char *const families[] = {"roberta", "xlm-roberta", "camembert", "mpnet"};
+    const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "model_type");
+    const cJSON *padding = cJSON_GetObjectItemCaseSensitive(dir->config, "pad_token_id");
+    bool is_number =
+        cJSON_IsNumber(padding) && padding->valuedouble >= 0 && padding->valuedouble < 1 << 19;
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (cJSON_IsString(type) && strcmp(type->valuestring, families[i]) == 0)
+            return is_number ? (uint32_t)padding->valuedouble + 1 : 2;
+    return 0;
 }
 
 double model_dir_max_length(const model_dir *dir, const bert_config *config)

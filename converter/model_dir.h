@@ -27,6 +27,13 @@ void model_dir_compare(const model_dir *dir, const bert_config *graph);
 /* The family's name: config.json's model_type, or what the structure says. */
 const char *model_dir_architecture(const model_dir *dir, const bert_weights *weights);
 
+/* Adds to a fault what config.json calls the model. Returns false. */
+bool model_dir_explain(const model_dir *dir, fault *fault);
+
+/* Where positions start that callers give to a graph, which does not say it itself: RoBERTa and its
+ * like count from behind the padding id. */
+uint32_t model_dir_first_position(const model_dir *dir);
+
 /* Tokens that a text may have: what the model takes, or less if config.json or the tokenizer say
  * so. */
 double model_dir_max_length(const model_dir *dir, const bert_config *config);

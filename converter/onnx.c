@@ -145,6 +145,14 @@ void onnx_close(onnx_model *model)
 
 /* ---------------------------------------------------------------------------------- tensors -- */
 
+/* Types of later versions of the format than the generated header knows. */
+enum { TYPE_UINT4 = 21, TYPE_INT4 = 22 };
+
+static bool is_nibble(Onnx__TensorProto__DataType type)
+{
+    return (int)type == TYPE_UINT4 || (int)type == TYPE_INT4;
+}
+
 static size_t element_bytes(Onnx__TensorProto__DataType type)
 {
     switch (type) {
@@ -252,7 +260,7 @@ bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_te
     *tensor = (onnx_tensor){
         .name = proto->name, .type = (Onnx__TensorProto__DataType)proto->data_type, .count = 1};
     size_t size = element_bytes(tensor->type);
-    if (size == 0)
+    if (size == 0 && !is_nibble(tensor->type))
         return fault_set(fault, "tensor '%s': data type %d is not supported", tensor->name,
                          proto->data_type);
     if (proto->n_dims > ONNX_MAX_RANK)
@@ -265,7 +273,8 @@ bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_te
         tensor->dims[i] = (uint64_t)dim;
         tensor->count *= (uint64_t)dim;
     }
-    uint64_t n_bytes = tensor->count * size, given;
+    uint64_t n_bytes = is_nibble(tensor->type) ? (tensor->count + 1) / 2 : tensor->count * size;
+    uint64_t given;
     if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return read_external(model, proto, n_bytes, tensor, fault);
 
@@ -274,6 +283,8 @@ bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_te
                      (proto->raw_data.len > 0) + (proto->n_string_data > 0);
     if (n_lists > 1)
         return fault_set(fault, "tensor '%s': has its data twice", tensor->name);
+    if (proto->n_int32_data && is_nibble(tensor->type))
+        return fault_set(fault, "tensor '%s': numbers of 4 bits outside raw_data", tensor->name);
     if (proto->n_int32_data && size < 4) {
         tensor->is_wide = true;
         tensor->data = proto->int32_data;
@@ -362,6 +373,10 @@ int64_t onnx_integer(const onnx_tensor *tensor, uint64_t i)
 {
     if (tensor->is_wide)
         return ELEMENT(int32_t, tensor, i);
+    if (is_nibble(tensor->type)) { /* the low one of a byte first */
+        int64_t nibble = ELEMENT(uint8_t, tensor, i / 2) >> i % 2 * 4 & 15;
+        return (int)tensor->type == TYPE_INT4 && nibble > 7 ? nibble - 16 : nibble;
+    }
     switch (tensor->type) {
     case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
         return ELEMENT(int64_t, tensor, i);

@@ -299,10 +299,50 @@ static bool run_attention_mask(operation *operation, fault *fault)
     return elements;
 }
 
+/* What booleans let through is left alone, the rest becomes as unlikely as can be; floats are added
+ * as they are. */
+static bool run_mask_to_float(operation *operation, fault *fault)
+{
+    array *mask = operation->inputs[0];
+    if (mask->type == ARRAY_FLOAT) {
+        operation->outputs[0] = array_share(mask);
+        return true;
+    }
+    array *out =
+        operator_make(operation, 0, ARRAY_FLOAT, mask->rank, mask->dims, mask->is_hollow, fault);
+    const int64_t *elements = out && !mask->is_hollow ? array_integers(mask, fault) : NULL;
+    for (int64_t i = 0; elements && i < out->count; i++)
+        out->floats[i] = elements[i] ? 0 : -3e38f;
+    return out && (mask->is_hollow || elements);
+}
+
+/* A Transpose of the last two axes, of however many. */
+static bool run_swap_last(operation *operation, fault *fault)
+{
+    array *from = operation->inputs[0];
+    int64_t dims[ARRAY_MAX_RANK];
+    if (from->rank < 2 || from->type != ARRAY_FLOAT)
+        return fault_set(fault, "an array of shape %s", SHAPE_TEXT(from));
+    memcpy(dims, from->dims, sizeof dims);
+    int64_t n_rows = dims[from->rank - 2], n_columns = dims[from->rank - 1];
+    dims[from->rank - 2] = n_columns;
+    dims[from->rank - 1] = n_rows;
+    array *out = operator_make(operation, 0, ARRAY_FLOAT, from->rank, dims, from->is_hollow, fault);
+    const float *elements = out && !from->is_hollow ? array_floats(from, fault) : NULL;
+    int64_t size = n_rows * n_columns;
+    for (int64_t i = 0; elements && i < out->count; i++) {
+        int64_t matrix = i / size, at = i % size;
+        out->floats[i] = elements[matrix * size + at % n_rows * n_columns + at / n_rows];
+    }
+    return out && (from->is_hollow || elements);
+}
+
 const operator_kind operators_lowered[] = {
     {"AttentionMask", 2, run_attention_mask},
     {"Dequantize", 2, run_dequantize},
     {"Integers", 1, run_integers},
+    {"MaskToFloat", 1, run_mask_to_float},
+    {"SwapLast", 1, run_swap_last},
     {"UnpackNBits", 2, run_unpack},
     {NULL, 0, NULL},
 };

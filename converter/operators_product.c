@@ -13,17 +13,32 @@
 #define ROWS 4
 #define COLUMNS 512
 
+/* The products of four elements of a row of the left matrix, added one after the other while the
+ * output is in registers. */
+static void add_four(float *restrict to, const float *factors, const float *restrict from,
+                     int64_t n, int64_t n_columns)
+{
+    float a = factors[0], b = factors[1], c = factors[2], d = factors[3];
+    for (int64_t j = 0; j < n_columns; j++)
+        to[j] = to[j] + a * from[j] + b * from[n + j] + c * from[2 * n + j] + d * from[3 * n + j];
+}
+
+static void add_one(float *restrict to, float factor, const float *restrict from, int64_t n_columns)
+{
+    for (int64_t j = 0; j < n_columns; j++)
+        to[j] += factor * from[j];
+}
+
 static void add_block(float *out, const float *a, const float *b, int64_t n_rows, int64_t depth,
                       int64_t n, int64_t n_columns)
 {
-    for (int64_t k = 0; k < depth; k++)
-        for (int64_t i = 0; i < n_rows; i++) {
-            float factor = a[i * depth + k];
-            const float *restrict from = b + k * n;
-            float *restrict to = out + i * n;
-            for (int64_t j = 0; j < n_columns; j++)
-                to[j] += factor * from[j];
-        }
+    int64_t k = 0;
+    for (; k + 4 <= depth; k += 4)
+        for (int64_t i = 0; i < n_rows; i++)
+            add_four(out + i * n, a + i * depth + k, b + k * n, n, n_columns);
+    for (; k < depth; k++)
+        for (int64_t i = 0; i < n_rows; i++)
+            add_one(out + i * n, a[i * depth + k], b + k * n, n_columns);
 }
 
 /* out [m, n] += a [m, depth] b [depth, n]; each element is summed in the order of depth. */

@@ -108,8 +108,7 @@ int pack_plan(const weight *weight, pack_dtype dtype, packed out[PACK_MAX_TENSOR
     if (dtype == PACK_Q4 && n_columns % BERT_GROUP == 0)
         plan_q4(&out[0], weight->name, n_rows, n_columns / BERT_GROUP, 1);
     else
-        plan(&out[0], weight->name, ".weight", loaded[dtype], 2,
-             (uint32_t[]){n_rows, n_columns});
+        plan(&out[0], weight->name, ".weight", loaded[dtype], 2, (uint32_t[]){n_rows, n_columns});
     if (loaded[dtype] != BERT_DTYPE_I8)
         return 1;
     plan(&out[1], weight->name, ".scale", BERT_DTYPE_F32, 1, &n_rows);

@@ -44,8 +44,10 @@ static void fill_inputs(const reader *reader, const bert_config *config, const u
             id = (id + 1) % config->vocab_size;
         inputs[ROLE_IDS]->integers[i] = column < n ? id : padding;
         inputs[ROLE_MASK]->integers[i] = column < n;
-        inputs[ROLE_TYPES]->integers[i] = config->n_token_types > 1 && column < n && column >= n / 2;
-        inputs[ROLE_POSITIONS]->integers[i] = column;
+        inputs[ROLE_TYPES]->integers[i] =
+            config->n_token_types > 1 && column < n && column >= n / 2;
+        inputs[ROLE_POSITIONS]->integers[i] =
+            column < n ? config->first_position + column : padding;
     }
     (void)reader;
 }

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------- layers -- */
+/* ------------------------------------------------------------------------------------- layers --
+ */
 
 /* Whether the value is made of something that a softmax made: then it is no embedding. */
 static bool has_attention(const reader *reader, value at)
@@ -59,8 +60,7 @@ static value find_top(reader *reader, value output, layer_match *layer)
 
 static void push_layer(encoder_match *encoder, const layer_match *layer)
 {
-    encoder->layers =
-        realloc(encoder->layers, (encoder->n_layers + 1) * sizeof *encoder->layers);
+    encoder->layers = realloc(encoder->layers, (encoder->n_layers + 1) * sizeof *encoder->layers);
     if (!encoder->layers)
         abort();
     encoder->layers[encoder->n_layers++] = *layer;
@@ -105,12 +105,14 @@ bool read_stack(reader *reader, value output, encoder_match *encoder)
     reverse_layers(encoder);
     if (encoder->conv.node && encoder->conv.input != encoder->layers[0].input)
         return mismatch(reader, encoder->conv.node, "a convolution of the embeddings");
-    if (encoder->conv.node && encoder->n_layers > 1 && encoder->conv.layer != encoder->layers[0].result)
+    if (encoder->conv.node && encoder->n_layers > 1 &&
+        encoder->conv.layer != encoder->layers[0].result)
         return mismatch(reader, encoder->conv.node, "a convolution beside the first layer");
     return read_embeddings(reader, at, &encoder->embeddings);
 }
 
-/* ------------------------------------------------------------------------------------ outputs -- */
+/* ------------------------------------------------------------------------------------ outputs --
+ */
 
 static bool read_outputs(reader *reader, encoder_match *encoder, bert_weights *weights)
 {

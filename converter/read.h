@@ -47,10 +47,10 @@ bool read_attention(reader *reader, value at, attention *attention);
 /* Relative positions of one layer as tables: rows by distance, and projected rows. */
 typedef struct relative_tables {
     uint32_t n_distances, n_rows;
-    float *rows;       /* [2 n_distances - 1] */
-    float *key;        /* [n_rows, hidden], or NULL */
-    float *query;      /* [n_rows, hidden], or NULL */
-    float *bias;       /* [n_heads, 2 n_distances - 1], or NULL */
+    float *rows;  /* [2 n_distances - 1] */
+    float *key;   /* [n_rows, hidden], or NULL */
+    float *query; /* [n_rows, hidden], or NULL */
+    float *bias;  /* [n_heads, 2 n_distances - 1], or NULL */
 } relative_tables;
 
 /* From graph_alloc(). `evaluation` is an open one of sequences of `n_tokens`. */
@@ -70,9 +70,9 @@ bool read_layer(reader *reader, value at, layer_match *layer);
 
 /* norm(layer 0 + activation(convolution(embeddings))) */
 typedef struct conv_match {
-    value layer;  /* plain: what layer 0 gives */
-    value input;  /* plain: what the embeddings give */
-    value node;   /* the Conv */
+    value layer; /* plain: what layer 0 gives */
+    value input; /* plain: what the embeddings give */
+    value node;  /* the Conv */
     bert_activation activation;
     layer_norm norm;
 } conv_match;
@@ -80,7 +80,7 @@ typedef struct conv_match {
 bool read_conv(reader *reader, value at, conv_match *conv);
 
 typedef struct embeddings_match {
-    array *word, *position, *token_type; /* tables; token_type NULL: none */
+    array *word, *position, *token_type;                /* tables; token_type NULL: none */
     uint32_t n_positions, first_position, position_row; /* position_row: where the table starts */
     uint32_t n_token_types, token_type_row;
     layer_norm norm;
@@ -102,7 +102,7 @@ typedef struct heads_match {
 #define READ_MAX_LAYERS 1024
 
 typedef struct encoder_match {
-    value hidden; /* plain: the last hidden state */
+    value hidden;        /* plain: the last hidden state */
     layer_match *layers; /* [n_layers], the first one first */
     uint32_t n_layers;
     conv_match conv; /* node NULL: none */

@@ -33,8 +33,8 @@ static bool find_dense(const reader *reader, value at, affine *dense)
 
 /* ------------------------------------------------------------------------------- projections -- */
 
-/* What arrives at `at` when the dense layer gives constant + column_factor * column + token_factor *
- * token. */
+/* What arrives at `at` when the dense layer gives constant + column_factor * column + token_factor
+ * * token. */
 static array *trace(const reader *reader, value dense, double constant, double column_factor,
                     double token_factor, value at)
 {
@@ -45,9 +45,8 @@ static array *trace(const reader *reader, value dense, double constant, double c
     }
     int64_t width = numbers->dims[numbers->rank - 1];
     for (int64_t i = 0; i < numbers->count; i++)
-        numbers->floats[i] =
-            (float)(constant + column_factor * (double)(i % width) +
-                    token_factor * (double)(i / width % reader->n_tokens));
+        numbers->floats[i] = (float)(constant + column_factor * (double)(i % width) +
+                                     token_factor * (double)(i / width % reader->n_tokens));
     return respond(reader, dense, numbers, at);
 }
 
@@ -58,7 +57,8 @@ static float element(const array *array, int64_t dim, int64_t n, bool is_key, in
     return array->floats[h * dim * n + (is_key ? i * n + t : t * dim + i)];
 }
 
-/* Fills a projection's columns, scales and biases from what arrived for 0, 1, columns and tokens. */
+/* Fills a projection's columns, scales and biases from what arrived for 0, 1, columns and tokens.
+ */
 static bool read_columns(const reader *reader, array *const answers[4], int64_t dim, bool is_key,
                          projection *out)
 {
@@ -112,7 +112,8 @@ static bool read_projection(reader *reader, value at, bool is_key, projection *o
     return ok || mismatch(reader, at, "queries, keys or values cut into heads of columns");
 }
 
-/* Whether two projections are the same one, perhaps by another factor; gives b's factor over a's. */
+/* Whether two projections are the same one, perhaps by another factor; gives b's factor over a's.
+ */
 static bool is_multiple(const projection *a, const projection *b, float *factor)
 {
     if (a->dense.product != b->dense.product || a->n != b->n ||
@@ -143,7 +144,8 @@ static void take_scale(const reader *reader, projection *projection, double *sca
     *scale *= factor;
 }
 
-/* ------------------------------------------------------------------------------------- scores -- */
+/* ------------------------------------------------------------------------------------- scores --
+ */
 
 typedef struct scores {
     value content[2]; /* queries and keys as they are multiplied */
@@ -163,6 +165,8 @@ static bool swaps_last(value at)
     const graph_attribute *order =
         graph_is(at, "Transpose") ? graph_attribute_find(at->node, "perm") : NULL;
     size_t n = order ? order->n_ints : 0;
+    if (at->node && strcmp(at->node->op, "SwapLast") == 0)
+        return true;
     return n >= 2 && order->ints[n - 1] == (int64_t)n - 2 && order->ints[n - 2] == (int64_t)n - 1;
 }
 
@@ -298,7 +302,8 @@ static bool read_relative_terms(reader *reader, const scores *scores, attention 
     return true;
 }
 
-/* ---------------------------------------------------------------------------------- attention -- */
+/* ---------------------------------------------------------------------------------- attention --
+ */
 
 /* The Softmax from which `at` comes, or NULL. */
 static value find_softmax(const reader *reader, value at)
@@ -399,9 +404,8 @@ static double entry(array *array, int64_t n, int64_t head, int64_t q, int64_t k)
  * [2 n - 1], element n - 1 + q - k, or k - q if `is_flipped`. */
 static bool by_distance(array *array, int64_t n, int64_t head, bool is_flipped, float *out)
 {
-    if (!array || array->is_hollow || array->rank < 2 ||
-        array->dims[array->rank - 1] != n || array->dims[array->rank - 2] != n ||
-        array->count < (head + 1) * n * n)
+    if (!array || array->is_hollow || array->rank < 2 || array->dims[array->rank - 1] != n ||
+        array->dims[array->rank - 2] != n || array->count < (head + 1) * n * n)
         return false;
     for (int64_t q = 0; q < n; q++) {
         for (int64_t k = 0; k < n; k++) {

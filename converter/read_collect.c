@@ -11,7 +11,8 @@
 /* Distances that are stored where nothing else bounds the length of a sequence. */
 #define MAX_DISTANCES 2048
 
-/* ------------------------------------------------------------------------------------ weights -- */
+/* ------------------------------------------------------------------------------------ weights --
+ */
 
 static void add_vector(bert_weights *weights, const float *values, uint32_t n, const char *prefix,
                        const char *suffix)
@@ -53,8 +54,7 @@ static void add_projection(bert_weights *weights, const projection *projection, 
 static void add_table(bert_weights *weights, array *table, uint32_t first_row, uint32_t n_rows,
                       bool keep_f32, const char *name)
 {
-    weight *weight =
-        weights_add(weights, WEIGHT_TABLE, n_rows, (uint32_t)table->dims[1], name, "");
+    weight *weight = weights_add(weights, WEIGHT_TABLE, n_rows, (uint32_t)table->dims[1], name, "");
     weight->source.array = table;
     weight->source.first_row = first_row;
     weight->keep_f32 = keep_f32;
@@ -136,7 +136,8 @@ static const layer_match *stored_layer(const encoder_match *encoder, const bert_
     return &encoder->layers[l];
 }
 
-/* ------------------------------------------------------------------------- relative positions -- */
+/* ------------------------------------------------------------------------- relative positions --
+ */
 
 static bool is_relative(const attention *attention)
 {
@@ -153,11 +154,10 @@ static bool read_tables(reader *reader, const encoder_match *encoder, int64_t n,
         size_t bytes = (size_t)(2 * n - 1) * sizeof(float);
         const attention *attention = &encoder->layers[i].attention;
         ok = read_relative(reader, evaluation, attention, n, &tables[i]);
-        bool is_same =
-            ok && tables[i].n_rows == tables[0].n_rows &&
-            (!tables[0].rows || memcmp(tables[i].rows, tables[0].rows, bytes) == 0) &&
-            (!tables[0].bias ||
-             memcmp(tables[i].bias, tables[0].bias, attention->n_heads * bytes) == 0);
+        bool is_same = ok && tables[i].n_rows == tables[0].n_rows &&
+                       (!tables[0].rows || memcmp(tables[i].rows, tables[0].rows, bytes) == 0) &&
+                       (!tables[0].bias ||
+                        memcmp(tables[i].bias, tables[0].bias, attention->n_heads * bytes) == 0);
         if (ok && !is_same)
             ok = mismatch(reader, attention->probabilities,
                           "the same relative positions in every layer");
@@ -182,7 +182,8 @@ static bool find_tables(reader *reader, const encoder_match *encoder, int64_t li
     return false;
 }
 
-/* ------------------------------------------------------------------------------------- config -- */
+/* ------------------------------------------------------------------------------------- config --
+ */
 
 static bool is_eps(const layer_norm *norm, float eps)
 {
@@ -210,8 +211,7 @@ static bool check_layer(reader *reader, const encoder_match *encoder, const laye
     if (layer->attention_norm.n != hidden || layer->output_norm.n != hidden ||
         !is_eps(&layer->attention_norm, eps) || !is_eps(&layer->output_norm, eps))
         return mismatch(reader, at, "the same norm sizes and epsilon in every layer");
-    bool is_same = layer->activation == first->activation &&
-                   attention->n_heads == other->n_heads &&
+    bool is_same = layer->activation == first->activation && attention->n_heads == other->n_heads &&
                    !attention->c2p.embeddings == !other->c2p.embeddings &&
                    !attention->p2c.embeddings == !other->p2c.embeddings &&
                    !attention->bias == !other->bias;
@@ -220,15 +220,16 @@ static bool check_layer(reader *reader, const encoder_match *encoder, const laye
                                "every layer");
 }
 
-/* The core divides scores by sqrt(dim * terms). Another factor goes into the queries. */
+/* The core divides scores by sqrt(dim * terms). What is left of another factor goes into the
+ * queries; products of keys with relative embeddings, which have no query in them, take it too. */
 static bool settle_scale(reader *reader, attention *attention)
 {
     int terms = 1 + (attention->c2p.embeddings != NULL) + (attention->p2c.embeddings != NULL);
     double ratio = attention->scale * sqrt((double)attention->dim * terms);
-    if (fabs(ratio - 1) < 2e-3)
+    if (fabs(ratio - 1) < 1e-6)
         return true;
-    if (is_relative(attention) || !(ratio > 0))
-        return mismatch(reader, attention->probabilities, "scores scaled by 1 / sqrt(head size)");
+    if (!(ratio > 0 && ratio < INFINITY))
+        return mismatch(reader, attention->probabilities, "scores with a positive scale");
     projection *query = &attention->query;
     float *scale = graph_alloc(reader->graph, query->n, sizeof *scale);
     float *bias = graph_alloc(reader->graph, query->n, sizeof *bias);
@@ -238,6 +239,7 @@ static bool settle_scale(reader *reader, attention *attention)
     }
     query->scale = scale;
     query->bias = bias;
+    attention->p2c.scale *= (float)ratio;
     return true;
 }
 
@@ -337,9 +339,8 @@ static bool set_config(reader *reader, const encoder_match *encoder, bert_config
 
 static bool check_width(const reader *reader, const char *what, uint64_t got, uint64_t width)
 {
-    return got == width ||
-           fault_set(reader->fault, "%s is %llu wide, %llu is expected", what,
-                     (unsigned long long)got, (unsigned long long)width);
+    return got == width || fault_set(reader->fault, "%s is %llu wide, %llu is expected", what,
+                                     (unsigned long long)got, (unsigned long long)width);
 }
 
 static bool check_sizes(reader *reader, const encoder_match *encoder, const bert_config *config)
@@ -384,7 +385,8 @@ static bool check_sizes(reader *reader, const encoder_match *encoder, const bert
            mismatch(reader, encoder->conv.node, "the same epsilon in the convolution's norm");
 }
 
-/* --------------------------------------------------------------------------------- collecting -- */
+/* --------------------------------------------------------------------------------- collecting --
+ */
 
 static void add_layer(bert_weights *weights, const layer_match *layer,
                       const relative_tables *tables, uint32_t index)
@@ -397,8 +399,8 @@ static void add_layer(bert_weights *weights, const layer_match *layer,
     add_projection(weights, &attention->key, NAMED(".attention.key"));
     add_projection(weights, &attention->value, NAMED(".attention.value"));
     if (tables && tables->key)
-        weights_add(weights, WEIGHT_TABLE, tables->n_rows, hidden,
-                    NAMED(".attention.relative_key"), "")
+        weights_add(weights, WEIGHT_TABLE, tables->n_rows, hidden, NAMED(".attention.relative_key"),
+                    "")
             ->source.values = tables->key;
     if (tables && tables->query)
         weights_add(weights, WEIGHT_TABLE, tables->n_rows, hidden,
@@ -413,23 +415,21 @@ static void add_layer(bert_weights *weights, const layer_match *layer,
 }
 
 /* [out, in, size] of one group becomes a matrix of [size * in, out]. */
-static bool add_conv(reader *reader, const conv_match *conv, uint32_t hidden,
-                     bert_weights *weights)
+static bool add_conv(reader *reader, const conv_match *conv, uint32_t hidden, bert_weights *weights)
 {
     fault ignored = {0};
     value node = conv->node;
     array *kernel = fixed_array(reader, graph_operand(node, 1));
     const float *from = kernel ? array_floats(kernel, &ignored) : NULL;
     const graph_attribute *pads = graph_attribute_find(node->node, "pads");
-    const float *bias =
-        graph_operand(node, 2) ? fixed_vector(reader, graph_operand(node, 2), hidden)
-                               : graph_alloc(reader->graph, hidden, sizeof *bias);
+    const float *bias = graph_operand(node, 2)
+                            ? fixed_vector(reader, graph_operand(node, 2), hidden)
+                            : graph_alloc(reader->graph, hidden, sizeof *bias);
     uint32_t size = kernel && kernel->rank == 3 ? (uint32_t)kernel->dims[2] : 0;
     if (!from || !bias || kernel->dims[0] != hidden || kernel->dims[1] != hidden || size % 2 == 0 ||
         graph_attribute_int(node->node, "group", 1) != 1 || !pads || pads->n_ints != 2 ||
         pads->ints[0] != size / 2 || pads->ints[1] != size / 2)
-        return mismatch(reader, node,
-                        "a convolution of one group that keeps the number of tokens");
+        return mismatch(reader, node, "a convolution of one group that keeps the number of tokens");
     float *matrix = graph_alloc(reader->graph, (size_t)size * hidden * hidden, sizeof *matrix);
     for (size_t out = 0; out < hidden; out++)
         for (size_t in = 0; in < hidden; in++)
@@ -498,8 +498,7 @@ bool read_collect(reader *reader, const encoder_match *encoder, bert_weights *we
     bert_config *config = &weights->config;
     bert_error error = {0};
     size_t n_bytes;
-    relative_tables *tables =
-        graph_alloc(reader->graph, encoder->n_layers, sizeof *tables);
+    relative_tables *tables = graph_alloc(reader->graph, encoder->n_layers, sizeof *tables);
     if (!set_config(reader, encoder, config) || !check_sizes(reader, encoder, config))
         return false;
     for (uint32_t i = 0; i < encoder->n_layers; i++)

@@ -176,7 +176,10 @@ static bool read_lookup(reader *reader, value at, const lookup *lookup, embeddin
         if (by_ids && !counts_ids(reader, lookup->index, first)) {
             mismatch(reader, at, "positions that count all tokens but padding");
         } else {
-            match->first_position = by_ids ? (uint32_t)first : 0;
+            bool is_given = depends_on(reader, lookup->index, ROLE_POSITIONS);
+            match->first_position = by_ids     ? (uint32_t)first
+                                    : is_given ? reader->first_position
+                                               : 0;
             match->position_row = by_ids ? 0 : (uint32_t)first;
             match->n_positions = n_rows - match->position_row;
             ok = once(reader, at, &match->position, lookup->table);

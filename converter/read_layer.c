@@ -36,8 +36,7 @@ static int split_residual(const reader *reader, value sum, residual splits[2])
     for (size_t i = 0; graph_is(sum, "Add") && i < 2; i++) {
         if (!match_affine(reader, graph_operand(sum, i), &splits[n].dense))
             continue;
-        const float *numbers =
-            bias ? fixed_vector(reader, bias, splits[n].dense.n_out) : NULL;
+        const float *numbers = bias ? fixed_vector(reader, bias, splits[n].dense.n_out) : NULL;
         if (bias && !numbers)
             continue;
         if (bias)

@@ -126,8 +126,8 @@ static float length_of(const float *numbers, int64_t n)
 }
 
 /* Whether `answer` is that pooling, divided by its length or not. */
-static bool is_pooling(const array *answer, bert_pooling pooling, int64_t n_attended,
-                       int64_t width, bool *normalize)
+static bool is_pooling(const array *answer, bert_pooling pooling, int64_t n_attended, int64_t width,
+                       bool *normalize)
 {
     float *expected = malloc((size_t)width * sizeof *expected + 1);
     bool ok = false;
@@ -166,7 +166,8 @@ static bool read_pooling(const reader *reader, value hidden, value at, bert_pool
     evaluation_set(evaluation, hidden, noise_like(reader, hidden));
     array *answer = evaluation_get(evaluation, at, &ignored);
     bool found = false;
-    for (size_t i = 0; answer && !answer->is_hollow && array_floats(answer, &ignored) && !found && i < 3; i++) {
+    for (size_t i = 0;
+         answer && !answer->is_hollow && array_floats(answer, &ignored) && !found && i < 3; i++) {
         *pooling = poolings[i];
         found = is_pooling(answer, poolings[i], n_attended, width, normalize);
     }

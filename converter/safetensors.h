@@ -9,7 +9,7 @@
 #include "bert.h"
 #include "file.h"
 
-#define SAFETENSORS_FORMAT_VERSION "1"
+#define SAFETENSORS_FORMAT_VERSION "2"
 #define SAFETENSORS_CHUNK_BYTES (1 << 20)
 
 /* -------------------------------------------------------------------------------- writing -- */

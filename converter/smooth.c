@@ -75,7 +75,8 @@ static bool spread_of_norm(const weight *weight, const struct weight *bias, spre
 static bool spread_of_dense(const weight *matrix, const weight *bias, const spread *in, spread *out,
                             fault *fault)
 {
-    float *values = weights_floats(matrix, fault), *start = bias ? weights_floats(bias, fault) : NULL;
+    float *values = weights_floats(matrix, fault),
+          *start = bias ? weights_floats(bias, fault) : NULL;
     bool ok = values && (start || !bias);
     for (uint32_t j = 0; ok && j < out->n; j++) {
         double mean = start ? start[j] : 0, variance = 0;

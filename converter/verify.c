@@ -60,10 +60,9 @@ static bool read_case(const engine *engine, const cJSON *json, const char *path,
                          path, case_name(json), MAX_CASE_TOKENS);
     uint32_t *cells = calloc((size_t)n_rows * (size_t)width, sizeof *cells);
     bool ok = padded_alloc(batch, (uint32_t)n_rows, (uint32_t)width, fault) && cells;
-    if (ok && (!read_matrix(ids, batch, 0, batch->ids) ||
-               !read_matrix(types, batch, 0, batch->types) ||
-               !read_matrix(mask, batch, 1, cells) ||
-               !padded_apply_mask(batch, &engine->config, cells)))
+    if (ok &&
+        (!read_matrix(ids, batch, 0, batch->ids) || !read_matrix(types, batch, 0, batch->types) ||
+         !read_matrix(mask, batch, 1, cells) || !padded_apply_mask(batch, &engine->config, cells)))
         ok = fault_set(fault,
                        "%s: case '%s': input_ids, token_type_ids and attention_mask must be lists "
                        "of %d lists of %d whole numbers, the mask's 0 or 1, and some 1 a row",
@@ -119,8 +118,8 @@ static double quantisation_error(const cJSON *cases, const char *output)
 #define QUANTISATION_FACTOR 1.5
 
 /* Prints a comparison; whether it is within the tolerance. */
-static bool report(const char *name, const char *output, const comparison *result,
-                   double tolerance, double quantisation)
+static bool report(const char *name, const char *output, const comparison *result, double tolerance,
+                   double quantisation)
 {
     double most = fmax(tolerance * fmax(1, result->largest), QUANTISATION_FACTOR * quantisation);
     bool ok = result->count > 0 && result->error <= most;
@@ -148,12 +147,13 @@ static bool find_output(const engine *engine, const char *name, padded_output *o
     const cJSON *kind = cJSON_GetObjectItemCaseSensitive(entry, "output");
     const cJSON *index = cJSON_GetObjectItemCaseSensitive(entry, "index");
     const cJSON *activation = cJSON_GetObjectItemCaseSensitive(entry, "activation");
-    *output = (padded_output){.index = cJSON_IsNumber(index) ? index->valueint : -1,
-                              .activation =
-                                  cJSON_IsString(activation) ? activation->valuestring : NULL};
+    *output =
+        (padded_output){.index = cJSON_IsNumber(index) ? index->valueint : -1,
+                        .activation = cJSON_IsString(activation) ? activation->valuestring : NULL};
     for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
         output->output = (bert_output)i;
-        if (cJSON_IsString(kind) && strcmp(bert_output_name(output->output), kind->valuestring) == 0)
+        if (cJSON_IsString(kind) &&
+            strcmp(bert_output_name(output->output), kind->valuestring) == 0)
             return true;
     }
     return false;
@@ -173,8 +173,7 @@ static bool verify_case(const engine *engine, const cJSON *json, const cJSON *ca
         comparison result = {0};
         if (ok && !find_output(engine, tensor->string, &output))
             ok = fault_set(fault, "%s: the model has no output '%s'", path, tensor->string);
-        float *got =
-            ok ? padded_run(&engine->native, &batch, output.output, path, fault) : NULL;
+        float *got = ok ? padded_run(&engine->native, &batch, output.output, path, fault) : NULL;
         ok = got && (compare_tensor(engine, &batch, &output, got, tensor, &result) ||
                      fault_set(fault,
                                "%s: case '%s': '%s' needs a \"data\" of as many numbers as the "
@@ -198,8 +197,8 @@ static bool verify_layers(const engine *engine, const padded *batch, bert_output
     float *got = padded_run(&engine->native, batch, output, path, fault);
     bool ok = got != NULL;
     if (ok && cJSON_GetArraySize(layers) != (int)n_layers)
-        ok = fault_set(fault, "%s: the trace needs %s of %u layers", path,
-                       bert_output_name(output), n_layers);
+        ok = fault_set(fault, "%s: the trace needs %s of %u layers", path, bert_output_name(output),
+                       n_layers);
     for (uint32_t i = 0; ok && i < n_layers; i++) {
         padded_output layer = {.output = output, .index = (int32_t)i};
         ok = compare_tensor(engine, batch, &layer, got, cJSON_GetArrayItem(layers, (int)i),
@@ -231,8 +230,8 @@ static bool verify_trace(const engine *engine, const cJSON *trace, const cJSON *
               read_case(engine, json, path, &batch, fault) &&
               verify_layers(engine, &batch, BERT_OUTPUT_HIDDEN_STATES, states, n_layers + 1,
                             case_name(json), tolerance, path, all_ok, fault) &&
-              verify_layers(engine, &batch, BERT_OUTPUT_ATTENTIONS, maps, n_layers,
-                            case_name(json), tolerance, path, all_ok, fault);
+              verify_layers(engine, &batch, BERT_OUTPUT_ATTENTIONS, maps, n_layers, case_name(json),
+                            tolerance, path, all_ok, fault);
     padded_free(&batch);
     return ok;
 }

@@ -16,8 +16,7 @@ weight *weights_add(bert_weights *weights, weight_kind kind, uint32_t n_rows, ui
             abort();
     }
     weight *weight = &weights->weights[weights->n_weights++];
-    *weight = (struct weight){
-        .kind = kind, .rank = 1, .n_rows = n_rows, .n_columns = n_columns};
+    *weight = (struct weight){.kind = kind, .rank = 1, .n_rows = n_rows, .n_columns = n_columns};
     snprintf(weight->name, sizeof weight->name, "%s%s", prefix, suffix);
     return weight;
 }

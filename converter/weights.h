@@ -32,9 +32,10 @@ typedef struct weight {
     weight_source source;
     bool keep_f32; /* small, or read so often that rounding it does not pay */
     /* For matrices of a layer that become 8-bit, set by smooth_layers(): */
-    const float *smooth;  /* [n_rows], the factors of its inputs; NULL: not smoothed */
-    bool smooth_leads;    /* the first of the matrices that share the factors */
-    const float *moments; /* [n_rows, n_rows], of its inputs times their factors; NULL: not measured */
+    const float *smooth; /* [n_rows], the factors of its inputs; NULL: not smoothed */
+    bool smooth_leads;   /* the first of the matrices that share the factors */
+    const float
+        *moments; /* [n_rows, n_rows], of its inputs times their factors; NULL: not measured */
 } weight;
 
 /* What the graph calls an output. */
