@@ -11,11 +11,6 @@
 #include "safetensors.h"
 #include "smooth.h"
 
-/* The name of a choice's value, by its list in bert.h. */
-#define CHOICE_TEXT(constant, text) text,
-static const char *const BERT_ACTIVATIONS_TEXTS[] = {BERT_ACTIVATIONS(CHOICE_TEXT)};
-static const char *const BERT_HEADS_TEXTS[] = {BERT_HEADS(CHOICE_TEXT)};
-
 /* A float32 by the shortest decimal that gives it back: 1e-12, not 9.999999960041972e-13. */
 static double shortest(float value)
 {
@@ -36,12 +31,13 @@ static cJSON *encoder_json(const bert_config *config)
         json, #name, (type)0.5f == 0 ? (double)config->name : shortest((float)config->name));
     BERT_CONFIG_NUMBERS(ADD_NUMBER)
 #undef ADD_NUMBER
+    /* The name of a choice's value, by its list in bert.h. */
+#define CHOICE_TEXT(constant, text) text,
 #define ADD_CHOICE(type, name, LIST)                                                               \
-    cJSON_AddStringToObject(json, #name, LIST##_TEXTS[config->name]);
-    ADD_CHOICE(, activation, BERT_ACTIVATIONS)
-    ADD_CHOICE(, pooler_activation, BERT_ACTIVATIONS)
-    ADD_CHOICE(, head, BERT_HEADS)
+    cJSON_AddStringToObject(json, #name, (const char *[]){LIST(CHOICE_TEXT)}[config->name]);
+    BERT_CONFIG_CHOICES(ADD_CHOICE)
 #undef ADD_CHOICE
+#undef CHOICE_TEXT
     return json;
 }
 

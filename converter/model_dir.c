@@ -133,6 +133,8 @@ static bool is_activation(const char *name, bert_activation activation)
         return strcmp(name, "relu") == 0;
     case BERT_ACTIVATION_TANH:
         return strcmp(name, "tanh") == 0;
+    case BERT_ACTIVATION_SILU:
+        return strcmp(name, "silu") == 0 || strcmp(name, "swish") == 0;
     case BERT_ACTIVATION_NONE:
         break;
     }

@@ -814,6 +814,7 @@ static bool set_config(reader *reader, const heads_match *heads, const layer_mat
     } numbers[] = {
         {"vocab_size", (double)embeddings->word->dims[0]},
         {"hidden_size", (double)hidden},
+        {"embedding_size", (double)hidden},
         {"intermediate_size", (double)wide},
         {"n_layers", n_layers},
         {"n_heads", n_layers ? layers[0].n_heads : 1},
@@ -830,8 +831,6 @@ static bool set_config(reader *reader, const heads_match *heads, const layer_mat
     config->activation = n_layers ? layers[0].activation : BERT_ACTIVATION_NONE;
     if (heads->has_pooler)
         config->pooler_activation = heads->pooler_activation;
-    if (heads->has_classifier)
-        config->head = BERT_HEAD_SEQUENCE_CLASSIFICATION;
 
     if (!check_width(reader, embeddings->position, hidden) ||
         (types && !check_width(reader, types, hidden)) ||

@@ -1,6 +1,6 @@
 /*
  * attention.c - scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), per sequence and
- * head: softmax(Q K' / sqrt d) V.
+ * head: softmax(Q K' / sqrt d) V; what scores have of positions besides is attention_position.c's.
  *
  * Keys and values of a head are packed into panels, so that both products are the dense layer's
  * kernel: scores = Q x (K' as a matrix d -> n), context = P x (V as a matrix n -> d). Only
@@ -16,12 +16,12 @@
 #include "internal.h"
 
 /* K' of one head: panel p has key rows 8 p .. 8 p + 7 side by side for each of the d inputs. */
-static void pack_keys(const float *key, size_t stride, const uint8_t *attended, uint32_t n,
-                      uint32_t dim, float *panels)
+static void pack_keys(const float *key, size_t stride, const sequence *sequence, uint32_t dim,
+                      float *panels)
 {
     uint32_t column = 0;
-    for (uint32_t t = 0; t < n; t++) {
-        if (attended && !attended[t])
+    for (uint32_t t = 0; t < sequence->n; t++) {
+        if (!sequence_attends(sequence, t))
             continue;
         float *panel = panels + (size_t)(column / BERT_PANEL) * dim * BERT_PANEL;
         for (uint32_t i = 0; i < dim; i++)
@@ -38,14 +38,14 @@ static void pack_keys(const float *key, size_t stride, const uint8_t *attended, 
 }
 
 /* V of one head: panel p has columns 8 p .. 8 p + 7 of every row. */
-static void pack_values(const float *value, size_t stride, const uint8_t *attended, uint32_t n,
-                        uint32_t dim, uint32_t n_keys, float *panels)
+static void pack_values(const float *value, size_t stride, const sequence *sequence, uint32_t dim,
+                        uint32_t n_keys, float *panels)
 {
     for (uint32_t column = 0; column < dim; column += BERT_PANEL) {
         uint32_t n_columns = dim - column < BERT_PANEL ? dim - column : BERT_PANEL;
         float *panel = panels + (size_t)column * n_keys;
-        for (uint32_t t = 0; t < n; t++) {
-            if (attended && !attended[t])
+        for (uint32_t t = 0; t < sequence->n; t++) {
+            if (!sequence_attends(sequence, t))
                 continue;
             memcpy(panel, value + t * stride + column, n_columns * sizeof(float));
             memset(panel + n_columns, 0, (BERT_PANEL - n_columns) * sizeof(float));
@@ -56,31 +56,48 @@ static void pack_values(const float *value, size_t stride, const uint8_t *attend
 
 /* Rows of probabilities, with zeros where a token is not attended to. */
 static void copy_probabilities(const float *exponentials, const float *inverse, uint32_t n_rows,
-                               uint32_t n_keys, const uint8_t *attended, uint32_t n,
-                               float *probabilities)
+                               uint32_t n_keys, const sequence *sequence, float *probabilities)
 {
     for (uint32_t r = 0; r < n_rows; r++, exponentials += n_keys)
-        for (uint32_t t = 0, key = 0; t < n; t++)
-            *probabilities++ = attended && !attended[t] ? 0 : exponentials[key++] * inverse[r];
+        for (uint32_t t = 0, key = 0; t < sequence->n; t++)
+            *probabilities++ = sequence_attends(sequence, t) ? exponentials[key++] * inverse[r] : 0;
 }
 
-void attention_head(const bert_session *session, const workspace *workspace, uint32_t head,
-                    uint32_t first, uint32_t n, const uint8_t *attended, float *probabilities)
+/* Tokens of a sequence that are attended to. */
+static uint32_t count_keys(const sequence *sequence)
+{
+    uint32_t n_keys = 0;
+    for (uint32_t t = 0; t < sequence->n; t++)
+        n_keys += (uint32_t)sequence_attends(sequence, t);
+    return n_keys;
+}
+
+/* By what scores are multiplied: each of the sums in them has d products (He et al. 2020, DeBERTa,
+ * equation 4). */
+static float score_scale(const bert_config *config)
+{
+    uint32_t n_sums = 1 + (uint32_t)(config_has_c2p(config) + config_has_p2c(config));
+    return 1.0f / sqrtf((float)(config->hidden_size / config->n_heads * n_sums));
+}
+
+void attention_head(const bert_session *session, const workspace *workspace, const layer *layer,
+                    uint32_t head, const sequence *sequence, float *probabilities)
 {
     const bert_config *config = &session->model->config;
     size_t hidden = config->hidden_size;
     uint32_t dim = config->hidden_size / config->n_heads;
-    float scale = 1.0f / sqrtf((float)dim);
-    uint32_t n_keys = n;
-    if (attended)
-        for (uint32_t t = 0; t < n; t++)
-            n_keys -= !attended[t];
+    float scale = score_scale(config);
+    uint32_t n = sequence->n, n_keys = count_keys(sequence);
+    int knows_positions = config->position_attention != BERT_POSITION_ATTENTION_NONE;
 
-    size_t at = first * hidden + head * dim;
+    size_t at = sequence->first * hidden + head * dim;
     matrix keys = {.n_in = dim, .n_out = n_keys, .panels = workspace->key_panels};
     matrix values = {.n_in = n_keys, .n_out = dim, .panels = workspace->value_panels};
-    pack_keys(session->key + at, hidden, attended, n, dim, workspace->key_panels);
-    pack_values(session->value + at, hidden, attended, n, dim, n_keys, workspace->value_panels);
+    pack_keys(session->key + at, hidden, sequence, dim, workspace->key_panels);
+    pack_values(session->value + at, hidden, sequence, dim, n_keys, workspace->value_panels);
+    position_terms terms;
+    if (knows_positions)
+        terms = attention_position_open(session, workspace, layer, head, sequence);
     for (uint32_t row = 0; row < n; row += QUERY_BLOCK) {
         uint32_t n_rows = n - row < QUERY_BLOCK ? n - row : QUERY_BLOCK;
         float *query = session->query + at + row * hidden;
@@ -88,10 +105,12 @@ void attention_head(const bert_session *session, const workspace *workspace, uin
         product scores = {.c = workspace->scores, .c_stride = n_keys};
         product context = {.c = query, .c_stride = hidden};
         gemm_f32(query, hidden, n_rows, &keys, panels_all(n_keys), &scores, NULL);
+        if (knows_positions)
+            attention_position_add(&terms, session, workspace, (rows){row, row + n_rows}, query,
+                                   workspace->scores);
         ops_softmax(workspace->scores, n_keys, n_rows, n_keys, scale, inverse);
         if (probabilities) {
-            copy_probabilities(workspace->scores, inverse, n_rows, n_keys, attended, n,
-                               probabilities);
+            copy_probabilities(workspace->scores, inverse, n_rows, n_keys, sequence, probabilities);
             probabilities += (size_t)n_rows * n;
         }
         gemm_f32(workspace->scores, n_keys, n_rows, &values, panels_all(dim), &context, NULL);

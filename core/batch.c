@@ -1,6 +1,30 @@
 /* batch.c - whether a session can encode a batch, and how many numbers come of it. */
 #include "internal.h"
 
+static bert_status bad_position(bert_error *error, uint32_t position, uint32_t limit)
+{
+    return error_set(error, BERT_BAD_POSITION, "positions", position, limit);
+}
+
+/* Positions that the caller gave: those that it did not are 0, 1, 2, ... and no longer than the
+ * session's sequences. */
+static bert_status check_positions(const bert_config *config, const uint32_t *ids,
+                                   const uint32_t *positions, uint32_t n, bert_error *error)
+{
+    uint32_t most = config_most_tokens(config), n_padding = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (positions[i] >= most)
+            return bad_position(error, positions[i], most);
+        if (config->conv_size && i > 0 && positions[i] <= positions[i - 1])
+            return bad_position(error, positions[i], positions[i - 1]);
+        if (embeddings_is_padding(config, ids[i]))
+            n_padding++;
+        else if (positions[i] < n_padding) /* more tokens before it than its position says */
+            return bad_position(error, positions[i], n_padding);
+    }
+    return BERT_OK;
+}
+
 /* One sequence's tokens, which start at `first`. */
 static bert_status check_sequence(const bert_config *config, const bert_batch *batch,
                                   uint32_t first, uint32_t n, bert_error *error)
@@ -13,14 +37,13 @@ static bert_status check_sequence(const bert_config *config, const bert_batch *b
         if (batch->token_types && batch->token_types[i] >= n_types)
             return error_set(error, BERT_BAD_TOKEN_TYPE, "token_types", batch->token_types[i],
                              n_types);
-        if (batch->positions && batch->positions[i] >= config->n_positions)
-            return error_set(error, BERT_BAD_POSITION, "positions", batch->positions[i],
-                             config->n_positions);
         n_attended += !batch->attended || batch->attended[i];
     }
     if (n_attended == 0)
         return error_set(error, BERT_EMPTY_SEQUENCE, "attended", 0, 1);
-    return BERT_OK;
+    return batch->positions
+               ? check_positions(config, batch->ids + first, batch->positions + first, n, error)
+               : BERT_OK;
 }
 
 bert_status batch_check(const bert_session *session, const bert_batch *batch, uint32_t *n_tokens,
@@ -55,37 +78,62 @@ uint64_t batch_attentions(const bert_config *config, const bert_batch *batch)
     return config->n_heads * squares;
 }
 
+/* Columns of an output that has a row for each token or sequence; 0: the model does not have it. */
+static uint32_t columns_of(const bert_config *config, bert_output output)
+{
+    switch (output) {
+    case BERT_OUTPUT_LAST_HIDDEN_STATE:
+    case BERT_OUTPUT_HIDDEN_STATES:
+        return config->hidden_size;
+    case BERT_OUTPUT_POOLER_OUTPUT:
+        return config->pooler_activation == BERT_ACTIVATION_NONE ? 0 : config->hidden_size;
+    case BERT_OUTPUT_LOGITS:
+        return config->n_labels;
+    case BERT_OUTPUT_TOKEN_LOGITS:
+        return config->n_token_labels;
+    case BERT_OUTPUT_LM_LOGITS:
+        return config->lm_activation == BERT_ACTIVATION_NONE ? 0 : config->vocab_size;
+    case BERT_OUTPUT_SENTENCE_EMBEDDING:
+        if (config->pooling == BERT_POOLING_NONE)
+            return 0;
+        return config->embedding_dim ? config->embedding_dim : config->hidden_size;
+    case BERT_OUTPUT_ATTENTIONS:
+    case BERT_OUTPUT_COUNT:
+        break;
+    }
+    return 0;
+}
+
 bert_status bert_output_count(const bert_model *model, bert_output output, const bert_batch *batch,
                               size_t *count, bert_error *error)
 {
     const char *name = bert_output_name(output);
     const bert_config *config = &model->config;
-    uint64_t tokens = 0, n = 0;
+    uint64_t tokens = 0, n_columns = columns_of(config, output), n = 0;
     for (uint32_t s = 0; s < batch->n_sequences; s++)
         tokens += batch->lengths[s];
     switch (output) {
     case BERT_OUTPUT_LAST_HIDDEN_STATE:
-        n = tokens * config->hidden_size;
+    case BERT_OUTPUT_TOKEN_LOGITS:
+    case BERT_OUTPUT_LM_LOGITS:
+        n = tokens * n_columns;
         break;
     case BERT_OUTPUT_POOLER_OUTPUT:
-        if (config->pooler_activation == BERT_ACTIVATION_NONE)
-            return error_set(error, BERT_NO_SUCH_OUTPUT, name, 0, 0);
-        n = (uint64_t)batch->n_sequences * config->hidden_size;
-        break;
     case BERT_OUTPUT_LOGITS:
-        if (config->head == BERT_HEAD_NONE)
-            return error_set(error, BERT_NO_SUCH_OUTPUT, name, 0, 0);
-        n = (uint64_t)batch->n_sequences * config->n_labels;
+    case BERT_OUTPUT_SENTENCE_EMBEDDING:
+        n = batch->n_sequences * n_columns;
         break;
     case BERT_OUTPUT_HIDDEN_STATES:
-        n = (config->n_layers + 1ull) * tokens * config->hidden_size;
+        n = (config->n_layers + 1ull) * tokens * n_columns;
         break;
     case BERT_OUTPUT_ATTENTIONS:
         n = config->n_layers * batch_attentions(config, batch);
         break;
     case BERT_OUTPUT_COUNT:
-        return error_set(error, BERT_NO_SUCH_OUTPUT, name, output, BERT_OUTPUT_COUNT);
+        break;
     }
+    if (n_columns == 0 && output != BERT_OUTPUT_ATTENTIONS)
+        return error_set(error, BERT_NO_SUCH_OUTPUT, name, output, BERT_OUTPUT_COUNT);
     if (n > SIZE_MAX / 2 / sizeof(float))
         return error_set(error, BERT_BATCH_TOO_LARGE, name, (int64_t)n,
                          (int64_t)(SIZE_MAX / 2 / sizeof(float)));

@@ -85,7 +85,7 @@ extern "C" {
     X(EMPTY_SEQUENCE, "a sequence has no tokens to attend to")                                     \
     X(BAD_TOKEN_ID, "a token id is not in the vocabulary")                                         \
     X(BAD_TOKEN_TYPE, "a token type is not one of the model's")                                    \
-    X(BAD_POSITION, "a position is beyond the model's position embeddings")                        \
+    X(BAD_POSITION, "a position is beyond what the model knows, or out of order")                  \
     X(NO_SUCH_OUTPUT, "the model does not have this output")                                       \
     X(BAD_OPTION, "an option of the session has a value that cannot be")
 
@@ -119,7 +119,8 @@ const char *bert_status_text(bert_status status);
     X(GELU, "gelu")           /* x * Phi(x), exact by erf: Hendrycks & Gimpel 2016, section 2 */   \
     X(GELU_TANH, "gelu_tanh") /* the tanh approximation of the same section ("gelu_new") */        \
     X(TANH, "tanh")                                                                                \
-    X(RELU, "relu")
+    X(RELU, "relu")                                                                                \
+    X(SILU, "silu") /* x / (1 + e^-x): the same section; Elfwing et al. 2017; "swish" */
 
 typedef enum bert_activation {
 #define BERT_ACTIVATION_ENUM(name, text) BERT_ACTIVATION_##name,
@@ -127,35 +128,85 @@ typedef enum bert_activation {
 #undef BERT_ACTIVATION_ENUM
 } bert_activation;
 
-/* What stands on the encoder. */
-#define BERT_HEADS(X)                                                                              \
+/* X(NAME, text name): what attention knows of the distance between two tokens. */
+#define BERT_POSITION_ATTENTIONS(X)                                                                \
     X(NONE, "none")                                                                                \
-    X(SEQUENCE_CLASSIFICATION, "sequence_classification") /* classifier over the pooled output */
+    X(BIAS, "bias") /* a number for each head and distance: Raffel et al. 2019 (T5), section 2.1;  \
+                     * Song et al. 2020 (MPNet) */                                                 \
+    X(C2P, "c2p")   /* query . key of the distance: He et al. 2020, DeBERTa, section 3.1 */        \
+    X(P2C, "p2c")   /* key . query of the distance: the same section */                            \
+    X(C2P_P2C, "c2p_p2c")
 
-typedef enum bert_head {
-#define BERT_HEAD_ENUM(name, text) BERT_HEAD_##name,
-    BERT_HEADS(BERT_HEAD_ENUM)
-#undef BERT_HEAD_ENUM
-} bert_head;
+typedef enum bert_position_attention {
+#define BERT_POSITION_ATTENTION_ENUM(name, text) BERT_POSITION_ATTENTION_##name,
+    BERT_POSITION_ATTENTIONS(BERT_POSITION_ATTENTION_ENUM)
+#undef BERT_POSITION_ATTENTION_ENUM
+} bert_position_attention;
 
-/* Numbers of the config: X(type, name, least, most). The upper bounds keep every product of
- * dimensions below 2^63, so that sizes can be checked before they are trusted. */
+/* X(NAME, text name): what of a sequence's hidden states its embedding is made of: Reimers &
+ * Gurevych 2019, Sentence-BERT, section 3. */
+#define BERT_POOLINGS(X)                                                                           \
+    X(NONE, "none") /* there is no sentence embedding */                                           \
+    X(CLS, "cls")   /* the first token's */                                                        \
+    X(MEAN, "mean") /* of the attended tokens */                                                   \
+    X(MAX, "max")   /* likewise */
+
+typedef enum bert_pooling {
+#define BERT_POOLING_ENUM(name, text) BERT_POOLING_##name,
+    BERT_POOLINGS(BERT_POOLING_ENUM)
+#undef BERT_POOLING_ENUM
+} bert_pooling;
+
+/*
+ * Numbers of the config: X(type, name, least, most). The upper bounds keep every product of
+ * dimensions below 2^63, so that sizes can be checked before they are trusted.
+ *
+ * What families have in common is the layer; what each of them adds is there if its number is not
+ * zero, or its choice not "none".
+ *
+ *     n_layer_groups G, layers_per_group I   both zero: every layer has weights of its own. Else
+ *         there are G * I layers' weights, and of the n_layers that are run layer l has those of
+ *         l / I / (n_layers / I / G) * I + l % I (Lan et al. 2019, ALBERT, section 3.1)
+ *     first_position k   zero: the position embedding of a token is the row of its position. Else
+ *         that of a token whose id is k - 1, which is padding, is row k - 1; any other's is row
+ *         k + position - the number of padding tokens before it in its sequence (RoBERTa, MPNet)
+ *     n_distances D      tokens of a sequence have positions below D, so that a distance is one of
+ *         -(D - 1) .. D - 1
+ */
 #define BERT_CONFIG_NUMBERS(X)                                                                     \
     X(uint32_t, vocab_size, 1, 1 << 24)                                                            \
     X(uint32_t, hidden_size, 1, 1 << 16)                                                           \
+    X(uint32_t, embedding_size, 1, 1 << 16) /* columns of the embedding tables */                  \
     X(uint32_t, intermediate_size, 1, 1 << 18)                                                     \
-    X(uint32_t, n_layers, 0, 1 << 10)                                                              \
-    X(uint32_t, n_heads, 1, 1 << 10) /* divides hidden_size */                                     \
-    X(uint32_t, n_positions, 1, 1 << 20)                                                           \
-    X(uint32_t, n_token_types, 0, 1 << 10) /* 0: no token type embedding */                        \
-    X(uint32_t, n_labels, 0, 1 << 20)      /* columns of the classifier; 0 without a head */       \
+    X(uint32_t, n_layers, 0, 1 << 10)         /* that are run */                                   \
+    X(uint32_t, n_layer_groups, 0, 1 << 10)   /* see above */                                      \
+    X(uint32_t, layers_per_group, 0, 1 << 10) /* see above */                                      \
+    X(uint32_t, n_heads, 1, 1 << 10)          /* divides hidden_size */                            \
+    X(uint32_t, n_positions, 0, 1 << 20)      /* 0: no position embedding */                       \
+    X(uint32_t, first_position, 0, 1 << 19)   /* see above */                                      \
+    X(uint32_t, n_token_types, 0, 1 << 10)    /* 0: no token type embedding */                     \
+    X(uint32_t, n_distances, 0, 1 << 20)      /* with a position_attention */                      \
+    X(uint32_t, n_relative_rows, 0, 1 << 21)  /* of the tables of c2p and p2c */                   \
+    X(uint32_t, conv_size, 0, 63)     /* odd: tokens that the convolution beside the first layer   \
+                                       * sees (DeBERTa v2); 0: none */                             \
+    X(uint32_t, n_labels, 0, 1 << 20) /* of the pooled output's classifier; 0: none */             \
+    X(uint32_t, n_token_labels, 0, 1 << 20) /* of every token's classifier; 0: none */             \
+    X(uint32_t, lm_tied, 0, 1)              /* 1: the decoder's weights are the word embedding */  \
+    X(uint32_t, embedding_dim, 0, 1 << 16)  /* of the dense layer over the pooling; 0: none */     \
+    X(uint32_t, normalize, 0, 1)            /* 1: sentence embeddings have length 1 */             \
     X(float, layer_norm_eps, 0, 1)
 
 /* Choices of the config: X(type, name, LIST). */
 #define BERT_CONFIG_CHOICES(X)                                                                     \
     X(bert_activation, activation, BERT_ACTIVATIONS)        /* between the two dense layers */     \
     X(bert_activation, pooler_activation, BERT_ACTIVATIONS) /* "none": there is no pooler */       \
-    X(bert_head, head, BERT_HEADS)
+    X(bert_activation, conv_activation, BERT_ACTIVATIONS)                                          \
+    X(bert_activation, token_activation, BERT_ACTIVATIONS) /* of a dense layer before the token    \
+                                                            * classifier; "none": there is none */ \
+    X(bert_activation, lm_activation, BERT_ACTIVATIONS)    /* "none": no masked language model */  \
+    X(bert_activation, sentence_activation, BERT_ACTIVATIONS) /* of the layer to embedding_dim */  \
+    X(bert_position_attention, position_attention, BERT_POSITION_ATTENTIONS)                       \
+    X(bert_pooling, pooling, BERT_POOLINGS)
 
 typedef struct bert_config {
 #define BERT_CONFIG_NUMBER(type, name, least, most) type name;
@@ -197,26 +248,48 @@ const char *bert_dtype_name(bert_dtype dtype);
 
 /*
  * A tensor where it lies, row-major, little-endian. Names and shapes, H = hidden_size,
- * I = intermediate_size, N = 0 .. n_layers - 1:
+ * E = embedding_size, I = intermediate_size, D = n_distances, N = 0 .. one less than the number of
+ * layers' weights (n_layers, or n_layer_groups * layers_per_group):
  *
- *     embeddings.word.weight        table [vocab_size, H]
- *     embeddings.position.weight    table [n_positions, H]
- *     embeddings.token_type.weight  table [n_token_types, H]              if n_token_types > 0
- *     embeddings.norm               .weight [H]  .bias [H]
+ *     embeddings.word.weight        table [vocab_size, E]
+ *     embeddings.position.weight    table [n_positions, E]                if n_positions > 0
+ *     embeddings.token_type.weight  table [n_token_types, E]              if n_token_types > 0
+ *     embeddings.norm               .weight [E]  .bias [E]
+ *     embeddings.projection         matrix E -> H, .bias [H]              if E != H
+ *     attention.bias                [n_heads, 2 D - 1]                    position_attention "bias"
+ *     relative.rows                 [2 D - 1]                             "c2p", "p2c", "c2p_p2c"
  *     layers.N.attention.query      matrix H -> H, .bias [H]; likewise .key .value
+ *     layers.N.attention.relative_key.weight    table [n_relative_rows, H]  "c2p", "c2p_p2c"
+ *     layers.N.attention.relative_query.weight  table [n_relative_rows, H]  "p2c", "c2p_p2c"
  *     layers.N.attention.output     matrix H -> H, .bias [H]
  *     layers.N.attention.norm       .weight [H]  .bias [H]
  *     layers.N.intermediate         matrix H -> I, .bias [I]
  *     layers.N.output               matrix I -> H, .bias [H]
  *     layers.N.output.norm          .weight [H]  .bias [H]
+ *     conv                          matrix conv_size H -> H, .bias [H]    if conv_size > 0
+ *     conv.norm                     .weight [H]  .bias [H]                likewise
  *     pooler                        matrix H -> H, .bias [H]              with a pooler
- *     classifier                    matrix H -> n_labels, .bias [n_labels]
+ *     classifier                    matrix H -> n_labels, .bias           if n_labels > 0
+ *     token_transform               matrix H -> H, .bias [H]              with token_activation
+ *     token_classifier              matrix H -> n_token_labels, .bias     if n_token_labels > 0
+ *     lm.transform                  matrix H -> E, .bias [E]              with lm_activation
+ *     lm.norm                       .weight [E]  .bias [E]                likewise
+ *     lm.decoder                    matrix E -> vocab_size, .bias         likewise; the bias alone
+ *                                                                         if lm_tied
+ *     sentence                      matrix H -> embedding_dim, .bias      if embedding_dim > 0
+ *
+ * attention.bias [h][D - 1 + k - q] is added to the scaled score of head h between the query at
+ * position q and the key at position k. relative.rows [D - 1 + q - k], a whole number, is their row
+ * in the relative tables, which are embeddings already projected, with their bias: to the score
+ * come query . relative_key and key . relative_query, before it is divided by the square root of
+ * H / n_heads * (1 + the number of the two terms). Input k H + i of the convolution is column i of
+ * the embeddings' output at position t + k - conv_size / 2, zero where no attended token is.
  *
  * Tables are F32, F16 or I8; an I8 one has NAME.scale, F32 [rows]: value = integer * scale.
  *
  * A matrix K -> M is stored in panels of BERT_PANEL output columns, the way the kernels read it;
  * columns past M are zeros. F32 and F16: NAME.weight [ceil(M / 8), K, 8], element [p][k][j]
- * multiplies input k for output 8 p + j. The matrices of a layer may be I8, then all of them:
+ * multiplies input k for output 8 p + j. The matrices of layers.N may be I8, then all of them:
  * NAME.weight [ceil(M / 8), 2 ceil(K / 8), 8, 4], element [p][q][j][i] multiplies input 4 q + i for
  * output 8 p + j, integers in -63 .. 63, inputs past K are zeros; NAME.scale, F32 [M]; and with
  * them the factors by which inputs are multiplied before they are quantised, all F32:
@@ -302,7 +375,8 @@ int32_t bert_int8_kernel_trial(bert_int8_kernel kernel, uint32_t n_repeats);
 /* Zero means the default. */
 typedef struct bert_options {
     uint32_t max_tokens;          /* of a batch; default 1024; at least max_sequence_tokens */
-    uint32_t max_sequence_tokens; /* of one sequence; default and at most n_positions */
+    uint32_t max_sequence_tokens; /* of one sequence; default and at most n_positions -
+                                   * first_position and n_distances, if not zero; else 512 */
     uint32_t n_threads;           /* most that will work, the caller's included; default 1, at most
                                    * BERT_MAX_THREADS; see bert_session_serve() */
     bert_int8_kernel int8_kernel; /* of those that exist */
@@ -340,7 +414,9 @@ typedef struct bert_batch {
     const uint32_t *lengths;     /* [n_sequences], each >= 1; T = their sum */
     const uint32_t *ids;         /* [T] */
     const uint32_t *token_types; /* [T], or NULL: all 0 */
-    const uint32_t *positions;   /* [T], or NULL: 0, 1, 2, ... in each sequence */
+    const uint32_t *positions;   /* [T], or NULL: 0, 1, 2, ... in each sequence; below the most
+                                  * tokens of a sequence; with conv_size, ascending in each: what
+                                  * is left out is as good as unattended */
     const uint8_t *attended;     /* [T], or NULL: all 1; a token with 0 is computed but no token
                                   * attends to it; a sequence has at least one token with 1 */
 } bert_batch;
@@ -349,11 +425,14 @@ typedef struct bert_batch {
  * ATTENTIONS holds for each layer, for each sequence of n tokens, [n_heads, n, n] probabilities.
  * HIDDEN_STATES holds the embeddings' output, then every layer's. */
 #define BERT_OUTPUTS(X)                                                                            \
-    X(LAST_HIDDEN_STATE, "last_hidden_state") /* [T, H] */                                         \
-    X(POOLER_OUTPUT, "pooler_output")         /* [S, H] */                                         \
-    X(LOGITS, "logits")                       /* [S, n_labels] */                                  \
-    X(HIDDEN_STATES, "hidden_states")         /* [n_layers + 1, T, H] */                           \
-    X(ATTENTIONS, "attentions")               /* [n_layers, sum over sequences n_heads n n] */
+    X(LAST_HIDDEN_STATE, "last_hidden_state")   /* [T, H] */                                       \
+    X(POOLER_OUTPUT, "pooler_output")           /* [S, H] */                                       \
+    X(LOGITS, "logits")                         /* [S, n_labels] */                                \
+    X(TOKEN_LOGITS, "token_logits")             /* [T, n_token_labels] */                          \
+    X(LM_LOGITS, "lm_logits")                   /* [T, vocab_size] */                              \
+    X(SENTENCE_EMBEDDING, "sentence_embedding") /* [S, embedding_dim, or H if that is 0] */        \
+    X(HIDDEN_STATES, "hidden_states")           /* [n_layers + 1, T, H] */                         \
+    X(ATTENTIONS, "attentions")                 /* [n_layers, sum over sequences n_heads n n] */
 
 typedef enum bert_output {
 #define BERT_OUTPUT_ENUM(name, text) BERT_OUTPUT_##name,
@@ -396,7 +475,8 @@ typedef enum bert_site {
         BERT_SITE_COUNT
 } bert_site;
 
-/* `n_rows` inputs of `n_columns` each, just before a layer multiplies them. */
+/* `n_rows` inputs of `n_columns` each, just before they are multiplied with the weights layers.N,
+ * N = `layer`. */
 typedef void bert_observer(void *argument, uint32_t layer, bert_site site, const float *inputs,
                            uint32_t n_rows, uint32_t n_columns);
 

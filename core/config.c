@@ -62,6 +62,60 @@ bert_status bert_config_set_choice(bert_config *config, const char *name, const 
     return error_set(error, BERT_UNKNOWN_FIELD, name, 0, 0);
 }
 
+/* BAD_FIELD with the field's value. */
+#define BAD(field, limit) error_set(error, BERT_BAD_FIELD, #field, (int64_t)config->field, limit)
+
+static bert_status check_layers(const bert_config *config, bert_error *error)
+{
+    if (config->hidden_size % config->n_heads != 0)
+        return BAD(n_heads, config->hidden_size);
+    uint32_t groups = config->n_layer_groups, inner = config->layers_per_group;
+    if ((groups == 0) != (inner == 0))
+        return BAD(layers_per_group, groups);
+    if (groups && (config->n_layers == 0 || config->n_layers % inner != 0))
+        return BAD(layers_per_group, config->n_layers);
+    if (groups && config->n_layers / inner % groups != 0)
+        return BAD(n_layer_groups, config->n_layers / inner);
+    if (config->conv_size && (config->conv_size % 2 == 0 || config->n_layers == 0))
+        return BAD(conv_size, 0);
+    if (!config->conv_size && config->conv_activation != BERT_ACTIVATION_NONE)
+        return BAD(conv_activation, 0);
+    return BERT_OK;
+}
+
+/* What is said of positions without there being any makes no sense, and the other way round. */
+static bert_status check_positions(const bert_config *config, bert_error *error)
+{
+    int has_distances = config->position_attention != BERT_POSITION_ATTENTION_NONE;
+    int has_rows = config_has_c2p(config) || config_has_p2c(config);
+    if (config->first_position && config->first_position >= config->n_positions)
+        return BAD(first_position, config->n_positions);
+    if (has_distances != (config->n_distances != 0))
+        return BAD(n_distances, has_distances);
+    if (has_rows != (config->n_relative_rows != 0))
+        return BAD(n_relative_rows, has_rows);
+    return BERT_OK;
+}
+
+static bert_status check_heads(const bert_config *config, bert_error *error)
+{
+    if (config->n_labels && config->pooler_activation == BERT_ACTIVATION_NONE)
+        return BAD(pooler_activation, 0);
+    if (!config->n_token_labels && config->token_activation != BERT_ACTIVATION_NONE)
+        return BAD(token_activation, 0);
+    if (config->lm_activation == BERT_ACTIVATION_NONE && config->lm_tied)
+        return BAD(lm_tied, 0);
+    if (config->pooling == BERT_POOLING_NONE && config->embedding_dim)
+        return BAD(embedding_dim, 0);
+    if (config->pooling == BERT_POOLING_NONE && config->normalize)
+        return BAD(normalize, 0);
+    if (!config->embedding_dim && config->sentence_activation != BERT_ACTIVATION_NONE)
+        return BAD(sentence_activation, 0);
+    return BERT_OK;
+}
+
+#undef BAD
+
 bert_status config_check(const bert_config *config, bert_error *error)
 {
 #define CHECK_NUMBER(type, field, least, most)                                                     \
@@ -69,15 +123,52 @@ bert_status config_check(const bert_config *config, bert_error *error)
         return error_set(error, BERT_BAD_FIELD, #field, shown(config->field), most);
     BERT_CONFIG_NUMBERS(CHECK_NUMBER)
 #undef CHECK_NUMBER
-    if (config->hidden_size % config->n_heads != 0)
-        return error_set(error, BERT_BAD_FIELD, "n_heads", config->n_heads, config->hidden_size);
-    if (config->head == BERT_HEAD_NONE && config->n_labels != 0)
-        return error_set(error, BERT_BAD_FIELD, "n_labels", config->n_labels, 0);
-    if (config->head == BERT_HEAD_SEQUENCE_CLASSIFICATION) {
-        if (config->n_labels == 0)
-            return error_set(error, BERT_BAD_FIELD, "n_labels", 0, 1);
-        if (config->pooler_activation == BERT_ACTIVATION_NONE)
-            return error_set(error, BERT_BAD_FIELD, "pooler_activation", 0, 0);
-    }
-    return BERT_OK;
+#define COUNT_ONE(constant, text) +1
+#define CHECK_CHOICE(type, field, LIST)                                                            \
+    if ((unsigned)config->field >= 0 LIST(COUNT_ONE))                                              \
+        return error_set(error, BERT_BAD_FIELD, #field, config->field, 0 LIST(COUNT_ONE) - 1);
+    BERT_CONFIG_CHOICES(CHECK_CHOICE)
+#undef CHECK_CHOICE
+#undef COUNT_ONE
+    bert_status status = check_layers(config, error);
+    if (status == BERT_OK)
+        status = check_positions(config, error);
+    return status == BERT_OK ? check_heads(config, error) : status;
+}
+
+uint32_t config_n_stored(const bert_config *config)
+{
+    return config->n_layer_groups ? config->n_layer_groups * config->layers_per_group
+                                  : config->n_layers;
+}
+
+uint32_t config_stored(const bert_config *config, uint32_t layer)
+{
+    if (!config->n_layer_groups)
+        return layer;
+    uint32_t inner = config->layers_per_group, n_outer = config->n_layers / inner;
+    uint32_t group = layer / inner / (n_outer / config->n_layer_groups);
+    return group * inner + layer % inner;
+}
+
+int config_has_c2p(const bert_config *config)
+{
+    return config->position_attention == BERT_POSITION_ATTENTION_C2P ||
+           config->position_attention == BERT_POSITION_ATTENTION_C2P_P2C;
+}
+
+int config_has_p2c(const bert_config *config)
+{
+    return config->position_attention == BERT_POSITION_ATTENTION_P2C ||
+           config->position_attention == BERT_POSITION_ATTENTION_C2P_P2C;
+}
+
+uint32_t config_most_tokens(const bert_config *config)
+{
+    uint32_t most = UINT32_MAX;
+    if (config->n_positions)
+        most = config->n_positions - config->first_position;
+    if (config->n_distances && config->n_distances < most)
+        most = config->n_distances;
+    return most;
 }

@@ -5,81 +5,17 @@
  * Tokens of all sequences lie end to end in [T, H]: every product runs over all of them, attention
  * alone sees where a sequence begins and ends.
  *
- * Every thread runs all of this and does its share. Where there are rows enough, the share is rows:
- * what a thread computes it reads again itself, from its own cache, and threads meet twice a layer,
- * around attention. A few rows are all multiplied by everyone, each with a share of the weights'
- * columns, because the way of the weights from memory is what takes time then; threads meet after
- * every product. Attention is shared by heads.
+ * What families of encoders add to that is data in the config, or a function of its own here:
+ * projected embeddings and shared layers (ALBERT), a convolution beside the first layer (DeBERTa
+ * v2); what attention knows of positions is attention_position.c's.
+ *
+ * Every thread runs all of this and does its share: see share.h. Attention is shared by heads.
  */
 #include <string.h>
 
-#include "internal.h"
-
-/* Fewest rows for each thread that pay for everyone's reading all weights; measured. */
-#define LEAST_SHARE 12
-
-/* What one thread does of a batch. */
-typedef struct share {
-    bert_session *session;
-    const bert_batch *batch;
-    uint32_t thread, n_threads;
-    int by_rows;
-    rows rows;           /* of its products: its own, or all of them */
-    float *intermediate; /* [ROW_BLOCK, I], its own or everyone's */
-    quantised wide;      /* [ROW_BLOCK, I], likewise */
-} share;
-
-static share share_of(bert_session *session, const bert_batch *batch, uint32_t n_tokens,
-                      uint32_t thread, uint32_t n_threads)
-{
-    int by_rows = n_tokens >= LEAST_SHARE * n_threads;
-    const workspace *workspace = &session->workspaces[by_rows ? thread : 0];
-    rows all = {0, n_tokens};
-    return (share){session,
-                   batch,
-                   thread,
-                   n_threads,
-                   by_rows,
-                   by_rows ? rows_share(all, thread, n_threads) : all,
-                   workspace->intermediate,
-                   workspace->wide};
-}
-
-/* Waits until everyone has come here. */
-static void meet(const share *share)
-{
-    if (share->n_threads > 1)
-        pool_meet(&share->session->pool, share->n_threads);
-}
-
-/* Waits until what everyone computed last can be read; by rows, each reads its own alone. */
-static void settle(const share *share)
-{
-    if (!share->by_rows)
-        meet(share);
-}
-
-/* Of the rows of a product, those for which this thread does what is done row by row. */
-static rows own(const share *share, rows rows)
-{
-    return share->by_rows ? rows : rows_share(rows, share->thread, share->n_threads);
-}
+#include "share.h"
 
 /* -------------------------------------------------------------------------------- products -- */
-
-/* This thread's share of y = activation(x W + b) + residual for `n_rows` rows; x in f32 or, if W is
- * I8, quantised. */
-static void multiply(const share *share, const float *x, const quantised *quantised,
-                     uint32_t n_rows, const matrix *w, const product *out)
-{
-    const bert_session *session = share->session;
-    panels columns = share->by_rows ? panels_all(w->n_out)
-                                    : panels_share(w->n_out, share->thread, share->n_threads);
-    if (w->dtype == BERT_DTYPE_I8)
-        gemm_i8(session->int8_kernel, quantised, n_rows, w, columns, out);
-    else
-        gemm_f32(x, w->n_in, n_rows, w, columns, out, session->workspaces[share->thread].panel);
-}
 
 /* The rows from `first` on. */
 static quantised quantised_from(const bert_session *session, const quantised *rows, uint32_t first)
@@ -125,29 +61,51 @@ static void norm_for(const bert_session *session, rows rows, const norm *norm, c
 
 /* ---------------------------------------------------------------------------------- layers -- */
 
-/* hidden = norm(word + position + token type). */
+/* hidden = embeddings W + b: Lan et al. 2019, ALBERT, section 3.1. */
+static void project_embeddings(const share *share)
+{
+    const bert_session *session = share->session;
+    const matrix *w = &session->model->projection;
+    size_t first = share->rows.first;
+    product out = {.c = session->hidden + first * w->n_out, .c_stride = w->n_out};
+    share_settle(share);
+    share_multiply(share, session->embeddings + first * w->n_in, w->n_in, NULL,
+                   rows_count(share->rows), w, &out);
+    share_settle(share);
+}
+
+/* Zeros for the tokens that are not attended to: those of a model with a convolution are, so that
+ * none sees them (DeBERTa v2). */
+static void mask_embeddings(const share *share, rows rows)
+{
+    const bert_session *session = share->session;
+    size_t hidden = session->model->config.hidden_size;
+    for (uint32_t row = rows.first; row < rows.end; row++)
+        if (share->batch->attended && !share->batch->attended[row])
+            memset(session->hidden + row * hidden, 0, hidden * sizeof(float));
+}
+
+/* hidden = norm(word + position + token type), projected to H columns where it has others. */
 static void embed(const share *share, const layer *next)
 {
     const bert_session *session = share->session;
-    const bert_batch *batch = share->batch;
     const bert_model *model = session->model;
-    rows rows = own(share, share->rows);
-    uint32_t token = 0;
-    for (uint32_t s = 0; s < batch->n_sequences; s++) {
-        for (uint32_t i = 0; i < batch->lengths[s]; i++, token++) {
-            if (token < rows.first || token >= rows.end)
-                continue;
-            float *row = session->hidden + (size_t)token * model->config.hidden_size;
-            uint32_t position = batch->positions ? batch->positions[token] : i;
-            ops_table_row(&model->word, batch->ids[token], row, 0);
-            ops_table_row(&model->position, position, row, 1);
-            if (model->config.n_token_types)
-                ops_table_row(&model->token_type,
-                              batch->token_types ? batch->token_types[token] : 0, row, 1);
-        }
+    const bert_config *config = &model->config;
+    rows own = share_own(share, share->rows);
+    int is_projected = config->embedding_size != config->hidden_size;
+    float *embeddings = is_projected ? session->embeddings : session->hidden;
+    embeddings_sum(model, share->batch, own, embeddings);
+    ops_layer_norm(embeddings + (size_t)own.first * config->embedding_size, rows_count(own),
+                   config->embedding_size, &model->embeddings_norm, config->layer_norm_eps);
+    if (is_projected)
+        project_embeddings(share);
+    if (config->conv_size) {
+        mask_embeddings(share, own);
+        conv_keep(share);
     }
-    norm_for(session, rows, &model->embeddings_norm, next);
-    settle(share);
+    if (next)
+        quantise(session, own, session->hidden, &next->query, next->smooth, &session->narrow);
+    share_settle(share);
 }
 
 static void project(const share *share, const layer *layer)
@@ -159,14 +117,15 @@ static void project(const share *share, const layer *layer)
     quantised narrow = quantised_from(session, &session->narrow, share->rows.first);
     for (int i = 0; i < 3; i++) {
         product out = {.c = results[i] + at, .c_stride = stride};
-        multiply(share, session->hidden + at, &narrow, rows_count(share->rows), matrices[i], &out);
+        share_multiply(share, session->hidden + at, stride, &narrow, rows_count(share->rows),
+                       matrices[i], &out);
     }
 }
 
 /* Heads of all sequences are dealt out in order, so that everyone has about as many scores to
  * compute: a head costs the square of its sequence's length. `probabilities`: [sum over sequences
  * n_heads n n], or NULL. */
-static void attend(const share *share, float *probabilities)
+static void attend(const share *share, const layer *layer, float *probabilities)
 {
     const bert_session *session = share->session;
     const bert_batch *batch = share->batch;
@@ -175,15 +134,15 @@ static void attend(const share *share, float *probabilities)
     uint64_t from = total * share->thread / share->n_threads;
     uint64_t to = total * (share->thread + 1) / share->n_threads;
     for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
-        uint32_t n = batch->lengths[s];
+        sequence sequence = batch_sequence(batch, s, first);
+        uint64_t squares = (uint64_t)sequence.n * sequence.n;
         for (uint32_t head = 0; head < config->n_heads; head++) {
             /* A head is whose share its middle is in. */
-            uint64_t middle = before + (uint64_t)n * n / 2;
+            uint64_t middle = before + squares / 2;
             if (middle >= from && middle < to)
-                attention_head(session, &session->workspaces[share->thread], head, first, n,
-                               batch->attended ? batch->attended + first : NULL,
+                attention_head(session, &session->workspaces[share->thread], layer, head, &sequence,
                                probabilities ? probabilities + before : NULL);
-            before += (uint64_t)n * n;
+            before += squares;
         }
     }
 }
@@ -206,21 +165,22 @@ static void self_attention(const share *share, const layer *layer, float *probab
     size_t at = (size_t)share->rows.first * hidden;
     show(share, layer, BERT_SITE_ATTENTION, session->hidden, n_rows, hidden);
     project(share, layer);
-    meet(share);
-    attend(share, probabilities); /* into session->query */
-    meet(share);
+    share_meet(share);
+    attend(share, layer, probabilities); /* into session->query */
+    share_meet(share);
     show(share, layer, BERT_SITE_ATTENTION_OUTPUT, session->query, n_rows, hidden);
-    quantise(session, own(share, share->rows), session->query, &layer->attention_output,
+    quantise(session, share_own(share, share->rows), session->query, &layer->attention_output,
              layer->attention_smooth, &session->narrow);
-    settle(share);
+    share_settle(share);
     quantised narrow = quantised_from(session, &session->narrow, share->rows.first);
     float *rows = session->hidden + at;
     product out = {.residual = rows, .c = rows, .c_stride = hidden};
-    multiply(share, session->query + at, &narrow, n_rows, &layer->attention_output, &out);
-    settle(share);
-    norm_and_quantise(session, own(share, share->rows), &layer->attention_norm,
+    share_multiply(share, session->query + at, hidden, &narrow, n_rows, &layer->attention_output,
+                   &out);
+    share_settle(share);
+    norm_and_quantise(session, share_own(share, share->rows), &layer->attention_norm,
                       &layer->intermediate, layer->intermediate_smooth);
-    settle(share);
+    share_settle(share);
 }
 
 /* hidden = norm(hidden + activation(hidden W1 + b1) W2 + b2) for ROW_BLOCK rows or fewer. */
@@ -235,16 +195,17 @@ static void feed_forward_block(const share *share, const layer *layer, const str
     product wide = {.activation = config->activation,
                     .c = share->intermediate,
                     .c_stride = config->intermediate_size};
-    multiply(share, rows, &narrow, n_rows, &layer->intermediate, &wide);
-    settle(share);
+    share_multiply(share, rows, config->hidden_size, &narrow, n_rows, &layer->intermediate, &wide);
+    share_settle(share);
     show(share, layer, BERT_SITE_OUTPUT, share->intermediate, n_rows, config->intermediate_size);
-    quantise(session, own(share, (struct rows){0, n_rows}), share->intermediate, &layer->output,
-             layer->output_smooth, &share->wide);
-    settle(share);
+    quantise(session, share_own(share, (struct rows){0, n_rows}), share->intermediate,
+             &layer->output, layer->output_smooth, &share->wide);
+    share_settle(share);
     product out = {.residual = rows, .c = rows, .c_stride = config->hidden_size};
-    multiply(share, share->intermediate, &share->wide, n_rows, &layer->output, &out);
-    settle(share);
-    norm_for(session, own(share, block), &layer->output_norm, next);
+    share_multiply(share, share->intermediate, config->intermediate_size, &share->wide, n_rows,
+                   &layer->output, &out);
+    share_settle(share);
+    norm_for(session, share_own(share, block), &layer->output_norm, next);
 }
 
 static void feed_forward(const share *share, const layer *layer, const struct layer *next)
@@ -257,14 +218,23 @@ static void feed_forward(const share *share, const layer *layer, const struct la
         block.end = block.first + (left < ROW_BLOCK ? left : ROW_BLOCK);
         feed_forward_block(share, layer, next, block);
     }
-    settle(share);
+    share_settle(share);
+}
+
+/* hidden = norm(hidden + activation(conv(embeddings))): see conv.c. */
+static void convolve(const share *share, const layer *next)
+{
+    conv_add(share);
+    norm_for(share->session, share_own(share, share->rows), &share->session->model->conv_norm,
+             next);
+    share_settle(share);
 }
 
 /* Copies the hidden states to an output [T, H] that wants them. */
 static void record(const share *share, float *output)
 {
     const bert_session *session = share->session;
-    rows rows = own(share, share->rows);
+    rows rows = share_own(share, share->rows);
     size_t hidden = session->model->config.hidden_size, at = rows.first * hidden;
     if (output)
         memcpy(output + at, session->hidden + at, rows_count(rows) * hidden * sizeof(float));
@@ -279,6 +249,13 @@ typedef struct task {
     uint32_t n_tokens;
 } task;
 
+/* The weights of layer `index` of those that are run; NULL after the last. */
+static const layer *layer_at(const bert_model *model, uint32_t index)
+{
+    return index < model->config.n_layers ? &model->layers[config_stored(&model->config, index)]
+                                          : NULL;
+}
+
 static void encode(void *argument, uint32_t thread, uint32_t n_threads)
 {
     const task *task = argument;
@@ -287,12 +264,15 @@ static void encode(void *argument, uint32_t thread, uint32_t n_threads)
     share share = share_of(task->session, task->batch, task->n_tokens, thread, n_threads);
     float *hidden_states = task->outputs->data[BERT_OUTPUT_HIDDEN_STATES];
     float *probabilities = task->outputs->data[BERT_OUTPUT_ATTENTIONS];
-    const layer *end = model->layers + config->n_layers;
-    embed(&share, config->n_layers ? model->layers : NULL);
+    embed(&share, layer_at(model, 0));
     record(&share, hidden_states);
-    for (const layer *layer = model->layers; layer < end; layer++) {
+    for (uint32_t l = 0; l < config->n_layers; l++) {
+        const layer *layer = layer_at(model, l), *next = layer_at(model, l + 1);
+        int is_convolved = l == 0 && config->conv_size;
         self_attention(&share, layer, probabilities);
-        feed_forward(&share, layer, layer + 1 < end ? layer + 1 : NULL);
+        feed_forward(&share, layer, is_convolved ? NULL : next);
+        if (is_convolved)
+            convolve(&share, next);
         if (hidden_states)
             hidden_states += (size_t)task->n_tokens * config->hidden_size;
         record(&share, hidden_states);
@@ -300,6 +280,7 @@ static void encode(void *argument, uint32_t thread, uint32_t n_threads)
             probabilities += batch_attentions(config, task->batch);
     }
     record(&share, task->outputs->data[BERT_OUTPUT_LAST_HIDDEN_STATE]);
+    token_head_run(&share, task->outputs);
 }
 
 bert_status bert_encode(bert_session *session, const bert_batch *batch, const bert_outputs *outputs,

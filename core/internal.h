@@ -1,6 +1,7 @@
 /*
  * internal.h - what the core's files share: weights, scratch, kernels. Every pointer to numbers has
- * its shape beside it; T tokens in the batch, H hidden_size, I intermediate_size, R rows.
+ * its shape beside it; T tokens in the batch, H hidden_size, E embedding_size, I intermediate_size,
+ * D n_distances, R rows.
  */
 #ifndef BERT_INTERNAL_H
 #define BERT_INTERNAL_H
@@ -33,11 +34,12 @@ typedef struct table {
 } table;
 
 typedef struct norm {
-    const float *weight, *bias; /* [H] */
+    const float *weight, *bias; /* [H], or [E] */
 } norm;
 
 typedef struct layer {
     matrix query, key, value, attention_output; /* H -> H */
+    table relative_key, relative_query; /* [n_relative_rows, H], if position_attention has them */
     norm attention_norm;
     matrix intermediate; /* H -> I */
     matrix output;       /* I -> H */
@@ -49,12 +51,23 @@ typedef struct layer {
     const float *output_smooth;       /* [I] */
 } layer;
 
+/* What the config does not ask for is zeros. */
 struct bert_model {
     bert_config config;
-    table word, position, token_type;
-    norm embeddings_norm;
-    layer *layers; /* [n_layers] */
-    matrix pooler, classifier;
+    table word, position, token_type; /* [.., E] */
+    norm embeddings_norm;             /* [E] */
+    matrix projection;                /* E -> H */
+    const float *attention_bias;      /* [n_heads, 2 D - 1] */
+    uint32_t *relative_rows;          /* [2 D - 1]: the row of a distance q - k at D - 1 + q - k */
+    layer *layers;                    /* [config_n_stored()] */
+    matrix conv;                      /* conv_size H -> H */
+    norm conv_norm;
+    matrix pooler, classifier;                /* H -> H, H -> n_labels */
+    matrix token_transform, token_classifier; /* H -> H, H -> n_token_labels */
+    matrix lm_transform;                      /* H -> E */
+    norm lm_norm;                             /* [E] */
+    matrix lm_decoder;                        /* E -> vocab_size; tied: without panels */
+    matrix sentence;                          /* H -> embedding_dim */
 };
 
 /* -------------------------------------------------------------------------------- scratch -- */
@@ -86,12 +99,19 @@ static inline uint32_t quantised_stride(uint32_t n_in)
 
 /* What a thread has for itself. */
 typedef struct workspace {
-    float *panel;      /* [WIDE_PANELS, max(H, I), BERT_PANEL]: widened weight panels */
+    float *panel;      /* [WIDE_PANELS, most n_in of a matrix, BERT_PANEL]: widened panels */
     float *key_panels; /* [ceil(n / BERT_PANEL), H / n_heads, BERT_PANEL], n max_sequence_tokens */
     float *value_panels; /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
     float *scores;       /* [QUERY_BLOCK, n] */
     float *intermediate; /* [ROW_BLOCK, I] */
     quantised wide;      /* [ROW_BLOCK, I], I8 only */
+    /* With a position_attention; W is n_relative_rows rounded up to whole panels. */
+    uint32_t *positions;     /* [n], of every token of the sequence */
+    uint32_t *key_tokens;    /* [n]: the tokens that are attended to, ... */
+    uint32_t *key_positions; /* [n]: ... and their positions */
+    float *relative_panels;  /* [W / BERT_PANEL, H / n_heads, BERT_PANEL] */
+    float *query_terms;      /* [QUERY_BLOCK, W] */
+    float *key_terms;        /* [n, W] */
 } workspace;
 
 struct bert_session {
@@ -101,6 +121,9 @@ struct bert_session {
     float *hidden;           /* [max_tokens, H] */
     float *query;            /* [max_tokens, H]; attention leaves its result here */
     float *key, *value;      /* [max_tokens, H] */
+    float *embeddings;       /* [max_tokens, E]; where E = H, that is `query` */
+    float *conv_inputs;      /* [conv_most_rows(), H]; see conv.c */
+    uint32_t *conv_rows;     /* [max_tokens]: the row of each token in conv_inputs */
     quantised narrow;        /* [max_tokens, H], I8 only */
     workspace *workspaces;   /* [n_threads] */
     bert_observer *observer; /* NULL: nobody looks */
@@ -116,6 +139,18 @@ bert_status error_set(bert_error *error, bert_status status, const char *subject
 
 /* Whether the fields are in range and fit together. */
 bert_status config_check(const bert_config *config, bert_error *error);
+
+/* Layers' weights that there are, and whose the layer `layer` of the n_layers has. */
+uint32_t config_n_stored(const bert_config *config);
+uint32_t config_stored(const bert_config *config, uint32_t layer);
+
+/* Whether queries score the keys of distances, and keys the queries of distances. */
+int config_has_c2p(const bert_config *config);
+int config_has_p2c(const bert_config *config);
+
+/* Tokens that a sequence may have, and a bound of their positions; UINT32_MAX if nothing in the
+ * model limits them. */
+uint32_t config_most_tokens(const bert_config *config);
 
 /* ---------------------------------------------------------------------------------- arena -- */
 
@@ -209,8 +244,17 @@ void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, f
 void ops_scale_rows(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns,
                     const float *factor);
 
+/* x / max(|x|, 1e-12) of each row, in place. */
+void ops_normalize(float *x, uint32_t n_rows, uint32_t n_columns);
+
 /* out = table[row], widened. `out`: [n_columns]. `add`: out += instead. */
 void ops_table_row(const table *table, uint32_t row, float *out, int add);
+
+/* Rows of a table as the columns of a matrix n_columns -> rows_count(rows), in panels: of each the
+ * columns from `first_column` on, widened. panels: [ceil(rows / BERT_PANEL), n_columns,
+ * BERT_PANEL]; columns past the last row are zeros. */
+void ops_table_panels(const table *table, rows rows, uint32_t first_column, uint32_t n_columns,
+                      float *panels);
 
 /* ------------------------------------------------------------------------------- encoding -- */
 
@@ -225,14 +269,68 @@ bert_status batch_check_outputs(const bert_model *model, const bert_batch *batch
 /* Attention probabilities of one layer. */
 uint64_t batch_attentions(const bert_config *config, const bert_batch *batch);
 
-/* Scaled dot-product attention of one head of a sequence of n tokens; reads and overwrites its
- * columns of session->query from row `first`. `attended` [n] or NULL. `probabilities` [n, n] or
- * NULL. */
-void attention_head(const bert_session *session, const workspace *workspace, uint32_t head,
-                    uint32_t first, uint32_t n, const uint8_t *attended, float *probabilities);
+/* One sequence of a batch, and what the batch says of its tokens. */
+typedef struct sequence {
+    uint32_t first, n;         /* tokens first .. first + n - 1 of the batch */
+    const uint8_t *attended;   /* [n], or NULL: all 1 */
+    const uint32_t *positions; /* [n], or NULL: 0, 1, 2, ... */
+} sequence;
 
-/* Head outputs from the last hidden states in session->hidden; overwrites session->query and
- * session->key. */
+/* The sequence `s`, whose tokens start at `first`. */
+static inline sequence batch_sequence(const bert_batch *batch, uint32_t s, uint32_t first)
+{
+    return (sequence){first, batch->lengths[s], batch->attended ? batch->attended + first : NULL,
+                      batch->positions ? batch->positions + first : NULL};
+}
+
+static inline int sequence_attends(const sequence *sequence, uint32_t token)
+{
+    return !sequence->attended || sequence->attended[token];
+}
+
+static inline uint32_t sequence_position(const sequence *sequence, uint32_t token)
+{
+    return sequence->positions ? sequence->positions[token] : token;
+}
+
+/* The sum of the embeddings of the batch's tokens `rows`: [T, E] at `out`. */
+void embeddings_sum(const bert_model *model, const bert_batch *batch, rows rows, float *out);
+
+/* The row of the position embedding for a token of this id and position, before which there are
+ * `n_padding` padding tokens in its sequence. */
+uint32_t embeddings_position_row(const bert_config *config, uint32_t id, uint32_t position,
+                                 uint32_t n_padding);
+int embeddings_is_padding(const bert_config *config, uint32_t id);
+
+/* Attention of one head of a sequence; reads and overwrites its columns of its rows of
+ * session->query. `probabilities` [n, n] or NULL. */
+void attention_head(const bert_session *session, const workspace *workspace, const layer *layer,
+                    uint32_t head, const sequence *sequence, float *probabilities);
+
+/* What a head's scores have of positions: in the workspace, and this. */
+typedef struct position_terms {
+    const float *bias;         /* [2 D - 1] of the head; NULL: there are relative tables instead */
+    uint32_t n_keys;           /* tokens that are attended to */
+    rows key_positions;        /* the least of theirs, and one more than the greatest */
+    uint32_t first_row, width; /* of the relative tables, the rows of this sequence's distances,
+                                * in whole panels */
+} position_terms;
+
+/* Gets it ready for all queries of the sequence. */
+position_terms attention_position_open(const bert_session *session, const workspace *workspace,
+                                       const layer *layer, uint32_t head, const sequence *sequence);
+
+/* scores += what positions add, for the queries `queries` of the sequence. scores:
+ * [rows_count(queries), n_keys]; query: [rows_count(queries), H / n_heads], stride H. */
+void attention_position_add(const position_terms *terms, const bert_session *session,
+                            const workspace *workspace, rows queries, const float *query,
+                            float *scores);
+
+/* Rows that the convolution's inputs may take. */
+uint64_t conv_most_rows(const bert_config *config, uint64_t max_tokens);
+
+/* Head outputs of the sequences from the last hidden states in session->hidden; overwrites
+ * session->query and session->key. */
 void head_run(const bert_session *session, const bert_batch *batch, const bert_outputs *outputs);
 
 #endif

@@ -92,7 +92,7 @@ static const bert_tensor *bind(binder *binder, const char *prefix, const char *s
             fail(binder, BERT_BAD_SHAPE, name, tensor->shape[i], shape[i]);
             return NULL;
         }
-        n_bytes *= shape[i]; /* at most 2^18 x 2^18 x 2^3 x 4: config_check() saw to it */
+        n_bytes *= shape[i]; /* at most 2^22 x 2^24 x 2^3 x 4: config_check() saw to it */
     }
     if (!tensor->data || tensor->n_bytes != n_bytes ||
         (uintptr_t)tensor->data % BERT_ALIGNMENT != 0) {
@@ -102,14 +102,21 @@ static const bert_tensor *bind(binder *binder, const char *prefix, const char *s
     return tensor;
 }
 
-static const float *bind_vector(binder *binder, const char *prefix, const char *suffix, uint32_t n)
+/* F32 as it lies: what is not widened on its way. */
+static const float *bind_floats(binder *binder, const char *prefix, const char *suffix,
+                                uint32_t rank, const uint32_t *shape)
 {
-    const bert_tensor *tensor = bind(binder, prefix, suffix, 1, &n);
+    const bert_tensor *tensor = bind(binder, prefix, suffix, rank, shape);
     if (tensor && tensor->dtype != BERT_DTYPE_F32) {
         fail(binder, BERT_BAD_DTYPE, tensor->name, tensor->dtype, BERT_DTYPE_F32);
         return NULL;
     }
     return tensor ? tensor->data : NULL;
+}
+
+static const float *bind_vector(binder *binder, const char *prefix, const char *suffix, uint32_t n)
+{
+    return bind_floats(binder, prefix, suffix, 1, &n);
 }
 
 /* The panels of a matrix: I8 ones have a shape of their own. */
@@ -268,6 +275,12 @@ static void bind_layer(binder *binder, layer *layer, const bert_config *config, 
     layer->key = MATRIX(".attention.key", hidden, hidden);
     layer->value = MATRIX(".attention.value", hidden, hidden);
     layer->smooth = bind_smooth(binder, prefix, layer, &layer->query);
+    if (config_has_c2p(config))
+        layer->relative_key =
+            bind_table(binder, NAMED(".attention.relative_key"), config->n_relative_rows, hidden);
+    if (config_has_p2c(config))
+        layer->relative_query =
+            bind_table(binder, NAMED(".attention.relative_query"), config->n_relative_rows, hidden);
     is_i8(binder, NAMED(".attention.key"), layer, &layer->key);
     is_i8(binder, NAMED(".attention.value"), layer, &layer->value);
     layer->attention_output = MATRIX(".attention.output", hidden, hidden);
@@ -284,6 +297,73 @@ static void bind_layer(binder *binder, layer *layer, const bert_config *config, 
 #undef NAMED
 }
 
+/* What attention knows of positions. Rows of distances come as floats, like everything that is not
+ * an integer matrix, and are read once: each is a row that there is. */
+static void bind_distances(binder *binder, bert_model *model)
+{
+    const bert_config *config = &model->config;
+    uint32_t n = 2 * config->n_distances - 1;
+    if (config->position_attention == BERT_POSITION_ATTENTION_BIAS)
+        model->attention_bias =
+            bind_floats(binder, "attention.bias", "", 2, (uint32_t[]){config->n_heads, n});
+    if (!config->n_relative_rows)
+        return;
+    const float *numbers = bind_vector(binder, "relative.rows", "", n);
+    for (uint32_t i = 0; numbers && i < n; i++) {
+        if (!(numbers[i] >= 0 && numbers[i] < (float)config->n_relative_rows) ||
+            numbers[i] != (float)(uint32_t)numbers[i]) {
+            fail(binder, BERT_BAD_DATA, "relative.rows", i, config->n_relative_rows);
+            return;
+        }
+        model->relative_rows[i] = (uint32_t)numbers[i];
+    }
+}
+
+static void bind_embeddings(binder *binder, bert_model *model)
+{
+    const bert_config *config = &model->config;
+    uint32_t n_columns = config->embedding_size;
+    model->word = bind_table(binder, "embeddings.word", config->vocab_size, n_columns);
+    if (config->n_positions)
+        model->position = bind_table(binder, "embeddings.position", config->n_positions, n_columns);
+    if (config->n_token_types)
+        model->token_type =
+            bind_table(binder, "embeddings.token_type", config->n_token_types, n_columns);
+    model->embeddings_norm = bind_norm(binder, "embeddings.norm", n_columns);
+    if (n_columns != config->hidden_size)
+        model->projection =
+            bind_matrix(binder, "embeddings.projection", n_columns, config->hidden_size, NULL);
+}
+
+static void bind_heads(binder *binder, bert_model *model)
+{
+    const bert_config *config = &model->config;
+    uint32_t hidden = config->hidden_size, n_columns = config->embedding_size;
+    if (config->pooler_activation != BERT_ACTIVATION_NONE)
+        model->pooler = bind_matrix(binder, "pooler", hidden, hidden, NULL);
+    if (config->n_labels)
+        model->classifier = bind_matrix(binder, "classifier", hidden, config->n_labels, NULL);
+    if (config->token_activation != BERT_ACTIVATION_NONE)
+        model->token_transform = bind_matrix(binder, "token_transform", hidden, hidden, NULL);
+    if (config->n_token_labels)
+        model->token_classifier =
+            bind_matrix(binder, "token_classifier", hidden, config->n_token_labels, NULL);
+    if (config->lm_activation != BERT_ACTIVATION_NONE) {
+        model->lm_transform = bind_matrix(binder, "lm.transform", hidden, n_columns, NULL);
+        model->lm_norm = bind_norm(binder, "lm.norm", n_columns);
+        if (config->lm_tied)
+            model->lm_decoder =
+                (matrix){.n_in = n_columns,
+                         .n_out = config->vocab_size,
+                         .bias = bind_vector(binder, "lm.decoder", ".bias", config->vocab_size)};
+        else
+            model->lm_decoder =
+                bind_matrix(binder, "lm.decoder", n_columns, config->vocab_size, NULL);
+    }
+    if (config->embedding_dim)
+        model->sentence = bind_matrix(binder, "sentence", hidden, config->embedding_dim, NULL);
+}
+
 /* What is left over has a name twice, or one that the config does not explain. */
 static void refuse_unbound(binder *binder)
 {
@@ -298,14 +378,17 @@ static void refuse_unbound(binder *binder)
     }
 }
 
-/* Where the model, its layers and their offsets lie in the block. */
+/* Where the model, its layers, their offsets and the rows of distances lie in the block. */
 static bert_model *lay_out(const bert_config *config, arena *arena, float **offsets)
 {
+    uint32_t n_stored = config_n_stored(config);
+    uint64_t n_rows = config->n_relative_rows ? 2ull * config->n_distances - 1 : 0;
     bert_model *model = arena_take(arena, 1, sizeof *model);
-    layer *layers = arena_take(arena, config->n_layers, sizeof *layers);
-    *offsets = arena_take(arena, config->n_layers * offsets_per_layer(config), sizeof(float));
+    layer *layers = arena_take(arena, n_stored, sizeof *layers);
+    uint32_t *rows = arena_take(arena, n_rows, sizeof *rows);
+    *offsets = arena_take(arena, n_stored * offsets_per_layer(config), sizeof(float));
     if (model)
-        model->layers = layers;
+        *model = (bert_model){.config = *config, .layers = layers, .relative_rows = rows};
     return model;
 }
 
@@ -342,20 +425,16 @@ bert_status bert_model_open(const bert_config *config, const bert_tensor *tensor
     float *offsets;
     bert_model *model = lay_out(config, &arena, &offsets);
     binder binder = {.tensors = tensors, .n_tensors = n_tensors, .error = error};
-    uint32_t hidden = config->hidden_size;
-    model->config = *config;
-    model->word = bind_table(&binder, "embeddings.word", config->vocab_size, hidden);
-    model->position = bind_table(&binder, "embeddings.position", config->n_positions, hidden);
-    if (config->n_token_types)
-        model->token_type =
-            bind_table(&binder, "embeddings.token_type", config->n_token_types, hidden);
-    model->embeddings_norm = bind_norm(&binder, "embeddings.norm", hidden);
-    for (uint32_t i = 0; i < config->n_layers; i++)
+    bind_embeddings(&binder, model);
+    bind_distances(&binder, model);
+    for (uint32_t i = 0; i < config_n_stored(config); i++)
         bind_layer(&binder, &model->layers[i], config, i, offsets + i * offsets_per_layer(config));
-    if (config->pooler_activation != BERT_ACTIVATION_NONE)
-        model->pooler = bind_matrix(&binder, "pooler", hidden, hidden, NULL);
-    if (config->head != BERT_HEAD_NONE)
-        model->classifier = bind_matrix(&binder, "classifier", hidden, config->n_labels, NULL);
+    if (config->conv_size) {
+        uint32_t hidden = config->hidden_size;
+        model->conv = bind_matrix(&binder, "conv", config->conv_size * hidden, hidden, NULL);
+        model->conv_norm = bind_norm(&binder, "conv.norm", hidden);
+    }
+    bind_heads(&binder, model);
     refuse_unbound(&binder);
     if (binder.status == BERT_OK)
         *model_out = model;

@@ -115,26 +115,70 @@ void ops_scale_rows(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns
     }
 }
 
+void ops_normalize(float *x, uint32_t n_rows, uint32_t n_columns)
+{
+    for (uint32_t r = 0; r < n_rows; r++, x += n_columns) {
+        float length = sqrtf(row_squares(x, n_columns, 0));
+        float factor = 1.0f / (length > 1e-12f ? length : 1e-12f);
+        ops_scale_rows(x, n_columns, 1, n_columns, &factor);
+    }
+}
+
+/* Of the table's row, the columns from `column` on, `left` or four of them, widened. */
+static inline v128_t load_widened(const table *table, uint32_t row, uint32_t column, uint32_t left)
+{
+    size_t at = (size_t)row * table->n_columns + column;
+    if (table->dtype == BERT_DTYPE_F32)
+        return simd_load_first((const float *)table->rows + at, left, 0);
+    if (table->dtype == BERT_DTYPE_F16) {
+        uint16_t lanes[4] = {0};
+        memcpy(lanes, (const uint16_t *)table->rows + at, (left < 4 ? left : 4) * 2);
+        return simd_load_f16(lanes);
+    }
+    int8_t lanes[4] = {0};
+    memcpy(lanes, (const int8_t *)table->rows + at, left < 4 ? left : 4);
+    return wasm_f32x4_mul(simd_load_i8(lanes), wasm_f32x4_splat(table->scale[row]));
+}
+
 void ops_table_row(const table *table, uint32_t row, float *out, int add)
 {
-    uint32_t n = table->n_columns;
-    size_t at = (size_t)row * n;
-    for (uint32_t i = 0; i < n; i += 4) {
-        uint32_t left = n - i;
-        v128_t x;
-        if (table->dtype == BERT_DTYPE_F32) {
-            x = simd_load_first((const float *)table->rows + at + i, left, 0);
-        } else if (table->dtype == BERT_DTYPE_F16) {
-            uint16_t lanes[4] = {0};
-            memcpy(lanes, (const uint16_t *)table->rows + at + i, (left < 4 ? left : 4) * 2);
-            x = simd_load_f16(lanes);
-        } else {
-            int8_t lanes[4] = {0};
-            memcpy(lanes, (const int8_t *)table->rows + at + i, left < 4 ? left : 4);
-            x = wasm_f32x4_mul(simd_load_i8(lanes), wasm_f32x4_splat(table->scale[row]));
-        }
+    for (uint32_t i = 0; i < table->n_columns; i += 4) {
+        uint32_t left = table->n_columns - i;
+        v128_t x = load_widened(table, row, i, left);
         if (add)
             x = wasm_f32x4_add(x, simd_load_first(out + i, left, 0));
         simd_store_first(out + i, x, left);
+    }
+}
+
+/* Four inputs of four of a panel's columns. */
+static void store_transposed(const v128_t columns[4], uint32_t n_inputs, float *panel)
+{
+    v128_t a = wasm_i32x4_shuffle(columns[0], columns[1], 0, 4, 1, 5);
+    v128_t b = wasm_i32x4_shuffle(columns[2], columns[3], 0, 4, 1, 5);
+    v128_t c = wasm_i32x4_shuffle(columns[0], columns[1], 2, 6, 3, 7);
+    v128_t d = wasm_i32x4_shuffle(columns[2], columns[3], 2, 6, 3, 7);
+    v128_t inputs[] = {wasm_i32x4_shuffle(a, b, 0, 1, 4, 5), wasm_i32x4_shuffle(a, b, 2, 3, 6, 7),
+                       wasm_i32x4_shuffle(c, d, 0, 1, 4, 5), wasm_i32x4_shuffle(c, d, 2, 3, 6, 7)};
+    for (uint32_t i = 0; i < 4 && i < n_inputs; i++)
+        wasm_v128_store(panel + i * BERT_PANEL, inputs[i]);
+}
+
+void ops_table_panels(const table *table, rows rows, uint32_t first_column, uint32_t n_columns,
+                      float *panels)
+{
+    for (uint32_t row = rows.first; row < rows.end; row += BERT_PANEL) {
+        for (uint32_t half = 0; half < BERT_PANEL; half += 4) {
+            for (uint32_t i = 0; i < n_columns; i += 4) {
+                v128_t columns[4];
+                for (uint32_t j = 0; j < 4; j++)
+                    columns[j] =
+                        row + half + j < rows.end
+                            ? load_widened(table, row + half + j, first_column + i, n_columns - i)
+                            : wasm_f32x4_const(0, 0, 0, 0);
+                store_transposed(columns, n_columns - i, panels + i * BERT_PANEL + half);
+            }
+        }
+        panels += (size_t)n_columns * BERT_PANEL;
     }
 }

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #define DEFAULT_MAX_TOKENS 1024
+#define DEFAULT_MAX_SEQUENCE_TOKENS 512 /* where nothing in the model limits them */
 
 /* Room for integers of either width. */
 static quantised take_quantised(arena *arena, uint64_t n_rows, uint32_t n_in)
@@ -13,19 +14,44 @@ static quantised take_quantised(arena *arena, uint64_t n_rows, uint32_t n_in)
     return rows;
 }
 
+/* Inputs of the matrix, or columns of the table, that has most of them. */
+static uint64_t most_inputs(const bert_config *config)
+{
+    uint64_t most = config->hidden_size, convolved = most * config->conv_size;
+    most = config->intermediate_size > most ? config->intermediate_size : most;
+    most = config->embedding_size > most ? config->embedding_size : most;
+    return convolved > most ? convolved : most;
+}
+
+/* What attention_position.c works in, for sequences of up to `n` tokens. */
+static void take_positions(arena *arena, const bert_config *config, uint64_t n, workspace *space)
+{
+    if (config->position_attention == BERT_POSITION_ATTENTION_NONE)
+        return;
+    uint64_t dim = config->hidden_size / config->n_heads;
+    uint64_t width = panels_all(config->n_relative_rows).end * (uint64_t)BERT_PANEL;
+    space->positions = arena_take(arena, n, sizeof(uint32_t));
+    space->key_tokens = arena_take(arena, n, sizeof(uint32_t));
+    space->key_positions = arena_take(arena, n, sizeof(uint32_t));
+    space->relative_panels = arena_take(arena, width * dim, sizeof(float));
+    if (config_has_c2p(config))
+        space->query_terms = arena_take(arena, QUERY_BLOCK * width, sizeof(float));
+    if (config_has_p2c(config))
+        space->key_terms = arena_take(arena, n * width, sizeof(float));
+}
+
 static workspace take_workspace(arena *arena, const bert_config *config, uint64_t n)
 {
     uint64_t hidden = config->hidden_size, intermediate = config->intermediate_size;
     uint64_t dim = hidden / config->n_heads;
-    workspace space;
-    space.panel = arena_take(
-        arena, WIDE_PANELS * BERT_PANEL * (hidden > intermediate ? hidden : intermediate),
-        sizeof(float));
+    workspace space = {0};
+    space.panel = arena_take(arena, WIDE_PANELS * BERT_PANEL * most_inputs(config), sizeof(float));
     space.key_panels = arena_take(arena, (n + BERT_PANEL - 1) * dim, sizeof(float));
     space.value_panels = arena_take(arena, (dim + BERT_PANEL - 1) * n, sizeof(float));
     space.scores = arena_take(arena, QUERY_BLOCK * n, sizeof(float));
     space.intermediate = arena_take(arena, ROW_BLOCK * intermediate, sizeof(float));
     space.wide = take_quantised(arena, ROW_BLOCK, config->intermediate_size);
+    take_positions(arena, config, n, &space);
     return space;
 }
 
@@ -41,6 +67,14 @@ static bert_session *lay_out(const bert_config *config, const bert_options *opti
     header.query = arena_take(arena, tokens * hidden, sizeof(float));
     header.key = arena_take(arena, tokens * hidden, sizeof(float));
     header.value = arena_take(arena, tokens * hidden, sizeof(float));
+    header.embeddings = header.query;
+    if (config->embedding_size != config->hidden_size)
+        header.embeddings = arena_take(arena, tokens * config->embedding_size, sizeof(float));
+    if (config->conv_size) {
+        header.conv_inputs =
+            arena_take(arena, conv_most_rows(config, tokens) * hidden, sizeof(float));
+        header.conv_rows = arena_take(arena, tokens, sizeof(uint32_t));
+    }
     header.narrow = take_quantised(arena, tokens, config->hidden_size);
     header.workspaces = arena_take(arena, options->n_threads, sizeof(workspace));
     for (uint32_t i = 0; i < options->n_threads; i++) {
@@ -60,11 +94,12 @@ static bert_status resolve(const bert_config *config, const bert_options *option
                            bert_options *resolved, bert_error *error)
 {
     *resolved = options ? *options : (bert_options){0};
+    uint32_t most = config_most_tokens(config);
     if (resolved->max_sequence_tokens == 0)
-        resolved->max_sequence_tokens = config->n_positions;
-    if (resolved->max_sequence_tokens > config->n_positions)
+        resolved->max_sequence_tokens = most == UINT32_MAX ? DEFAULT_MAX_SEQUENCE_TOKENS : most;
+    if (resolved->max_sequence_tokens > most)
         return error_set(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
-                         resolved->max_sequence_tokens, config->n_positions);
+                         resolved->max_sequence_tokens, most);
     if (resolved->max_tokens == 0)
         resolved->max_tokens = DEFAULT_MAX_TOKENS;
     if (resolved->max_tokens < resolved->max_sequence_tokens)

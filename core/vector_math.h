@@ -132,6 +132,20 @@ MATH_INLINE void math_gelu_tanh(v128_t *x, int n)
         x[i] = simd_madd(half[i], x[i], half[i]);
 }
 
+/* x / (1 + e^-x): the same section, and Elfwing, Uchibe & Doya 2017, section 2.1. Below -88, where
+ * e^-x ends, it is as good as zero. */
+MATH_INLINE void math_silu(v128_t *x, int n)
+{
+    v128_t power[4];
+    for (int i = 0; i < n; i++) {
+        x[i] = wasm_f32x4_pmax(x[i], wasm_f32x4_splat(-88)); /* NaN stays */
+        power[i] = wasm_f32x4_neg(x[i]);
+    }
+    math_exp(power, n);
+    for (int i = 0; i < n; i++)
+        x[i] = wasm_f32x4_div(x[i], wasm_f32x4_add(wasm_f32x4_splat(1), power[i]));
+}
+
 MATH_INLINE void math_activate(v128_t *x, int n, bert_activation activation)
 {
     switch (activation) {
@@ -147,6 +161,9 @@ MATH_INLINE void math_activate(v128_t *x, int n, bert_activation activation)
     case BERT_ACTIVATION_RELU:
         for (int i = 0; i < n; i++)
             x[i] = wasm_f32x4_pmax(wasm_f32x4_const(0, 0, 0, 0), x[i]);
+        break;
+    case BERT_ACTIVATION_SILU:
+        math_silu(x, n);
         break;
     case BERT_ACTIVATION_NONE:
         break;

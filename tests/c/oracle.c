@@ -53,6 +53,8 @@ double oracle_activate(double x, bert_activation activation)
         return tanh(x);
     case BERT_ACTIVATION_RELU:
         return x > 0 ? x : 0;
+    case BERT_ACTIVATION_SILU:
+        return x / (1 + exp(-x));
     case BERT_ACTIVATION_NONE:
         break;
     }
@@ -120,10 +122,52 @@ static double *numbers(size_t n)
     return calloc(n ? n : 1, sizeof(double));
 }
 
-static void attend(const layer *layer, const bert_config *config, uint32_t n,
-                   const uint8_t *attended, double *x, double *probabilities)
+/* One sequence, with what was not given filled in. */
+typedef struct text {
+    uint32_t n;
+    const uint32_t *ids;
+    uint32_t *types, *positions; /* [n] */
+    uint8_t *attended;           /* [n] */
+} text;
+
+/* What is added to a score before it is scaled, and its bias after; q and k are tokens. */
+static double relative_score(const bert_model *model, const layer *layer, const text *text,
+                             uint32_t head, uint32_t q, uint32_t k, const double *query,
+                             const double *key, double *bias)
 {
-    uint32_t hidden = config->hidden_size, dim = hidden / config->n_heads;
+    const bert_config *config = &model->config;
+    uint32_t dim = config->hidden_size / config->n_heads;
+    int middle = (int)config->n_distances - 1;
+    int distance = (int)text->positions[q] - (int)text->positions[k];
+    bert_position_attention attention = config->position_attention;
+    double sum = 0;
+    *bias = 0;
+    if (attention == BERT_POSITION_ATTENTION_NONE)
+        return 0;
+    if (attention == BERT_POSITION_ATTENTION_BIAS) {
+        *bias = model->attention_bias[(int)head * (2 * middle + 1) + middle - distance];
+        return 0;
+    }
+    uint32_t row = model->relative_rows[middle + distance];
+    for (uint32_t i = head * dim; i < (head + 1) * dim; i++) {
+        if (attention != BERT_POSITION_ATTENTION_P2C)
+            sum += query[i] * oracle_table(&layer->relative_key, row, i);
+        if (attention != BERT_POSITION_ATTENTION_C2P)
+            sum += key[i] * oracle_table(&layer->relative_query, row, i);
+    }
+    return sum;
+}
+
+static void attend(const bert_model *model, const layer *layer, const text *text, double *x,
+                   double *probabilities)
+{
+    const bert_config *config = &model->config;
+    uint32_t n = text->n, hidden = config->hidden_size, dim = hidden / config->n_heads;
+    bert_position_attention attention = config->position_attention;
+    int n_sums =
+        attention == BERT_POSITION_ATTENTION_C2P_P2C                                           ? 3
+        : attention == BERT_POSITION_ATTENTION_C2P || attention == BERT_POSITION_ATTENTION_P2C ? 2
+                                                                                               : 1;
     double *q = numbers((size_t)n * hidden), *k = numbers((size_t)n * hidden);
     double *v = numbers((size_t)n * hidden), *context = numbers((size_t)n * hidden);
     double *row = numbers(n), *y = numbers(hidden);
@@ -135,10 +179,11 @@ static void attend(const layer *layer, const bert_config *config, uint32_t n,
     for (uint32_t h = 0; h < config->n_heads; h++) {
         for (uint32_t t = 0; t < n; t++) {
             for (uint32_t s = 0; s < n; s++) {
-                double dot = 0;
+                double bias, dot = relative_score(model, layer, text, h, t, s, q + t * hidden,
+                                                  k + s * hidden, &bias);
                 for (uint32_t i = h * dim; i < (h + 1) * dim; i++)
                     dot += q[t * hidden + i] * k[s * hidden + i];
-                row[s] = attended && !attended[s] ? -INFINITY : dot / sqrt(dim);
+                row[s] = text->attended[s] ? dot / sqrt(dim * n_sums) + bias : -INFINITY;
             }
             oracle_softmax(row, n);
             for (uint32_t s = 0; s < n; s++) {
@@ -171,44 +216,175 @@ static void feed_forward(const layer *layer, const bert_config *config, double *
     free(wide), free(y);
 }
 
+/* x: [n, hidden_size]. */
+static void embed(const bert_model *model, const text *text, double *x)
+{
+    const bert_config *config = &model->config;
+    uint32_t n_columns = config->embedding_size, hidden = config->hidden_size, n_padding = 0;
+    double *sum = numbers(n_columns);
+    for (uint32_t t = 0; t < text->n; t++) {
+        uint32_t row = text->positions[t], first = config->first_position;
+        if (first && text->ids[t] == first - 1) {
+            row = first - 1;
+            n_padding++;
+        } else if (first) {
+            row += first - n_padding;
+        }
+        for (uint32_t i = 0; i < n_columns; i++) {
+            sum[i] = oracle_table(&model->word, text->ids[t], i);
+            if (config->n_positions)
+                sum[i] += oracle_table(&model->position, row, i);
+            if (config->n_token_types)
+                sum[i] += oracle_table(&model->token_type, text->types[t], i);
+        }
+        oracle_layer_norm(sum, n_columns, &model->embeddings_norm, config->layer_norm_eps);
+        if (n_columns == hidden)
+            memcpy(x + t * hidden, sum, hidden * sizeof *sum);
+        else
+            oracle_dense(sum, &model->projection, x + t * hidden);
+        for (uint32_t i = 0; config->conv_size && !text->attended[t] && i < hidden; i++)
+            x[t * hidden + i] = 0;
+    }
+    free(sum);
+}
+
+/* x = norm(x + activation(conv(embeddings))); both [n, hidden_size]. */
+static void convolve(const bert_model *model, const text *text, const double *embeddings, double *x)
+{
+    const bert_config *config = &model->config;
+    uint32_t hidden = config->hidden_size, n_in = config->conv_size * hidden;
+    double *window = numbers(n_in), *y = numbers(hidden);
+    for (uint32_t t = 0; t < text->n; t++) {
+        memset(window, 0, n_in * sizeof *window);
+        for (uint32_t s = 0; s < text->n; s++) {
+            int k = (int)text->positions[s] - (int)text->positions[t] + (int)config->conv_size / 2;
+            if (k >= 0 && k < (int)config->conv_size && text->attended[s])
+                memcpy(window + k * (int)hidden, embeddings + s * hidden, hidden * sizeof *window);
+        }
+        oracle_dense(window, &model->conv, y);
+        for (uint32_t i = 0; text->attended[t] && i < hidden; i++)
+            x[t * hidden + i] += oracle_activate(y[i], config->conv_activation);
+        oracle_layer_norm(x + t * hidden, hidden, &model->conv_norm, config->layer_norm_eps);
+    }
+    free(window), free(y);
+}
+
+/* y = activation(x W + b). */
+static void activated(const double *x, const matrix *w, bert_activation activation, double *y)
+{
+    oracle_dense(x, w, y);
+    for (uint32_t i = 0; i < w->n_out; i++)
+        y[i] = oracle_activate(y[i], activation);
+}
+
+static void token_heads(const bert_model *model, uint32_t n, const double *x,
+                        const oracle_outputs *outputs)
+{
+    const bert_config *config = &model->config;
+    uint32_t hidden = config->hidden_size, n_columns = config->embedding_size;
+    double *y = numbers(hidden > n_columns ? hidden : n_columns);
+    for (uint32_t t = 0; t < n; t++, x += hidden) {
+        if (config->n_token_labels) {
+            memcpy(y, x, hidden * sizeof *y);
+            if (config->token_activation != BERT_ACTIVATION_NONE)
+                activated(x, &model->token_transform, config->token_activation, y);
+            oracle_dense(y, &model->token_classifier,
+                         outputs->token_logits + (size_t)t * config->n_token_labels);
+        }
+        if (config->lm_activation == BERT_ACTIVATION_NONE)
+            continue;
+        double *logits = outputs->lm_logits + (size_t)t * config->vocab_size;
+        activated(x, &model->lm_transform, config->lm_activation, y);
+        oracle_layer_norm(y, n_columns, &model->lm_norm, config->layer_norm_eps);
+        if (!config->lm_tied)
+            oracle_dense(y, &model->lm_decoder, logits);
+        for (uint32_t w = 0; config->lm_tied && w < config->vocab_size; w++) {
+            logits[w] = model->lm_decoder.bias[w];
+            for (uint32_t i = 0; i < n_columns; i++)
+                logits[w] += y[i] * oracle_table(&model->word, w, i);
+        }
+    }
+    free(y);
+}
+
+static void embed_sentence(const bert_model *model, const text *text, const double *x, double *out)
+{
+    const bert_config *config = &model->config;
+    uint32_t hidden = config->hidden_size, count = 0;
+    uint32_t n_columns = config->embedding_dim ? config->embedding_dim : hidden;
+    double *pooled = numbers(hidden), squares = 0;
+    for (uint32_t t = 0; t < text->n; t++)
+        count += text->attended[t];
+    for (uint32_t i = 0; i < hidden; i++) {
+        double sum = 0, most = -INFINITY;
+        for (uint32_t t = 0; t < text->n; t++) {
+            sum += text->attended[t] ? x[t * hidden + i] : 0;
+            most = fmax(most, text->attended[t] ? x[t * hidden + i] : -INFINITY);
+        }
+        pooled[i] = config->pooling == BERT_POOLING_MEAN  ? sum / count
+                    : config->pooling == BERT_POOLING_MAX ? most
+                                                          : x[i];
+    }
+    if (config->embedding_dim)
+        activated(pooled, &model->sentence, config->sentence_activation, out);
+    else
+        memcpy(out, pooled, hidden * sizeof *out);
+    for (uint32_t i = 0; i < n_columns; i++)
+        squares += out[i] * out[i];
+    for (uint32_t i = 0; config->normalize && i < n_columns; i++)
+        out[i] /= sqrt(squares);
+    free(pooled);
+}
+
+static void sequence_heads(const bert_model *model, const text *text, const double *x,
+                           const oracle_outputs *outputs)
+{
+    const bert_config *config = &model->config;
+    if (config->pooler_activation != BERT_ACTIVATION_NONE)
+        activated(x, &model->pooler, config->pooler_activation, outputs->pooler_output);
+    if (config->n_labels)
+        oracle_dense(outputs->pooler_output, &model->classifier, outputs->logits);
+    if (config->pooling != BERT_POOLING_NONE)
+        embed_sentence(model, text, x, outputs->sentence_embedding);
+}
+
+/* Which layer of the stored ones is the `index`th: Lan et al. 2019, ALBERT, as Hugging Face's
+ * AlbertTransformer goes through them. */
+static uint32_t stored_layer(const bert_config *config, uint32_t index)
+{
+    if (config->n_layer_groups == 0)
+        return index;
+    uint32_t outer = index / config->layers_per_group, inner = index % config->layers_per_group;
+    uint32_t n_outer = config->n_layers / config->layers_per_group;
+    return outer * config->n_layer_groups / n_outer * config->layers_per_group + inner;
+}
+
 void oracle_encode(const bert_model *model, uint32_t n, const uint32_t *ids,
                    const uint32_t *token_types, const uint32_t *positions, const uint8_t *attended,
                    const oracle_outputs *outputs)
 {
     const bert_config *config = &model->config;
-    uint32_t hidden = config->hidden_size;
-    size_t count = (size_t)n * hidden;
-    double *x = numbers(count), *pooled = numbers(hidden);
+    size_t count = (size_t)n * config->hidden_size;
+    double *x = numbers(count), *embeddings = numbers(count);
+    text text = {n, ids, calloc(n, sizeof(uint32_t)), calloc(n, sizeof(uint32_t)), calloc(n, 1)};
     for (uint32_t t = 0; t < n; t++) {
-        for (uint32_t i = 0; i < hidden; i++) {
-            x[t * hidden + i] = oracle_table(&model->word, ids[t], i) +
-                                oracle_table(&model->position, positions ? positions[t] : t, i);
-            if (config->n_token_types)
-                x[t * hidden + i] +=
-                    oracle_table(&model->token_type, token_types ? token_types[t] : 0, i);
-        }
-        oracle_layer_norm(x + t * hidden, hidden, &model->embeddings_norm, config->layer_norm_eps);
+        text.types[t] = token_types ? token_types[t] : 0;
+        text.positions[t] = positions ? positions[t] : t;
+        text.attended[t] = attended ? attended[t] : 1;
     }
-    for (uint32_t i = 0; i <= config->n_layers; i++) {
-        if (i > 0) {
-            double *attentions = outputs->attentions;
-            if (attentions)
-                attentions += (size_t)(i - 1) * config->n_heads * n * n;
-            attend(&model->layers[i - 1], config, n, attended, x, attentions);
-            for (uint32_t t = 0; t < n; t++)
-                feed_forward(&model->layers[i - 1], config, x + t * hidden);
-        }
-        if (outputs->hidden_states)
-            memcpy(outputs->hidden_states + i * count, x, count * sizeof(double));
+    embed(model, &text, x);
+    memcpy(embeddings, x, count * sizeof(double));
+    memcpy(outputs->hidden_states, x, count * sizeof(double));
+    for (uint32_t i = 0; i < config->n_layers; i++) {
+        const layer *layer = &model->layers[stored_layer(config, i)];
+        attend(model, layer, &text, x, outputs->attentions + (size_t)i * config->n_heads * n * n);
+        for (uint32_t t = 0; t < n; t++)
+            feed_forward(layer, config, x + t * config->hidden_size);
+        if (i == 0 && config->conv_size)
+            convolve(model, &text, embeddings, x);
+        memcpy(outputs->hidden_states + (i + 1) * count, x, count * sizeof(double));
     }
-    if (config->pooler_activation != BERT_ACTIVATION_NONE) {
-        oracle_dense(x, &model->pooler, pooled);
-        for (uint32_t i = 0; i < hidden; i++)
-            pooled[i] = oracle_activate(pooled[i], config->pooler_activation);
-        if (outputs->pooler_output)
-            memcpy(outputs->pooler_output, pooled, hidden * sizeof(double));
-        if (outputs->logits && config->head != BERT_HEAD_NONE)
-            oracle_dense(pooled, &model->classifier, outputs->logits);
-    }
-    free(x), free(pooled);
+    token_heads(model, n, x, outputs);
+    sequence_heads(model, &text, x, outputs);
+    free(x), free(embeddings), free(text.types), free(text.positions), free(text.attended);
 }

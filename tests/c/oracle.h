@@ -21,13 +21,16 @@ void oracle_dense(const double *x, const matrix *w, double *y);
 void oracle_layer_norm(double *x, uint32_t n, const norm *norm, double eps);
 void oracle_softmax(double *x, uint32_t n);
 
-/* The whole encoder for one sequence; every output as in bert.h, in double. `attended` and
- * `positions` may be NULL. Outputs may be NULL. */
+/* The whole encoder for one sequence; every output as in bert.h, in double, with room for what the
+ * model has. What may be NULL in a batch may be so here. */
 typedef struct oracle_outputs {
-    double *hidden_states; /* [n_layers + 1, n, H] */
-    double *attentions;    /* [n_layers, n_heads, n, n] */
-    double *pooler_output; /* [H] */
-    double *logits;        /* [n_labels] */
+    double *hidden_states;      /* [n_layers + 1, n, H] */
+    double *attentions;         /* [n_layers, n_heads, n, n] */
+    double *pooler_output;      /* [H] */
+    double *logits;             /* [n_labels] */
+    double *token_logits;       /* [n, n_token_labels] */
+    double *lm_logits;          /* [n, vocab_size] */
+    double *sentence_embedding; /* [embedding_dim], or [H] */
 } oracle_outputs;
 
 void oracle_encode(const bert_model *model, uint32_t n, const uint32_t *ids,

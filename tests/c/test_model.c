@@ -39,11 +39,9 @@ TEST(config_fields_by_name)
     CHECK(bert_config_set_number(&config, "hidden_size", 384, &error) == BERT_OK, "hidden_size");
     CHECK(bert_config_set_number(&config, "layer_norm_eps", 1e-12, &error) == BERT_OK, "eps");
     CHECK(bert_config_set_choice(&config, "activation", "gelu_tanh", &error) == BERT_OK, "gelu");
-    CHECK(bert_config_set_choice(&config, "head", "sequence_classification", NULL) == BERT_OK,
-          "head");
+    CHECK(bert_config_set_choice(&config, "pooling", "mean", NULL) == BERT_OK, "pooling");
     CHECK(config.hidden_size == 384 && config.layer_norm_eps == 1e-12f &&
-              config.activation == BERT_ACTIVATION_GELU_TANH &&
-              config.head == BERT_HEAD_SEQUENCE_CLASSIFICATION,
+              config.activation == BERT_ACTIVATION_GELU_TANH && config.pooling == BERT_POOLING_MEAN,
           "fields have other values");
 
     expect(bert_config_set_number(&config, "hidden", 1, &error), &error, BERT_UNKNOWN_FIELD,
@@ -52,6 +50,8 @@ TEST(config_fields_by_name)
            "activation");
     expect(bert_config_set_choice(&config, "n_heads", "1", &error), &error, BERT_UNKNOWN_FIELD,
            "n_heads");
+    expect(bert_config_set_choice(&config, "head", "none", &error), &error, BERT_UNKNOWN_FIELD,
+           "head");
     expect(bert_config_set_choice(&config, "activation", "swish", &error), &error, BERT_BAD_FIELD,
            "activation");
 }
@@ -85,11 +85,98 @@ TEST(configs_that_do_not_fit_together)
     expect_bad_config(WITH(hidden_size, 1 << 17), "hidden_size");
     expect_bad_config(WITH(n_layers, 1u << 31), "n_layers");
     expect_bad_config(WITH(n_heads, 5), "n_heads");
-    expect_bad_config(WITH(n_labels, 0), "n_labels");
-    expect_bad_config(WITH(head, BERT_HEAD_NONE), "n_labels");
     expect_bad_config(WITH(pooler_activation, BERT_ACTIVATION_NONE), "pooler_activation");
     expect_bad_config(WITH(layer_norm_eps, NAN), "layer_norm_eps");
+    expect_bad_config(WITH(activation, (bert_activation)6), "activation");
+    expect_bad_config(WITH(pooling, (bert_pooling)4), "pooling");
+    expect_bad_config(WITH(position_attention, (bert_position_attention)5), "position_attention");
 #undef WITH
+}
+
+/* What one field asks for and another denies: X(subject, changes of a good config `c`). */
+#define CONTRADICTIONS(X)                                                                          \
+    X(embedding_size, c.embedding_size = 0)                                                        \
+    X(layers_per_group, c.n_layer_groups = 1)                                                      \
+    X(layers_per_group, c.layers_per_group = 1)                                                    \
+    X(layers_per_group, c.n_layer_groups = 1; c.layers_per_group = 3)                              \
+    X(layers_per_group, c.n_layer_groups = c.layers_per_group = 1; c.n_layers = 0)                 \
+    X(n_layer_groups, c.n_layer_groups = 2; c.layers_per_group = 2)                                \
+    X(n_layer_groups, c.n_layer_groups = 1 << 10; c.layers_per_group = 1)                          \
+    X(first_position, c.first_position = 16)                                                       \
+    X(first_position, c.first_position = 1; c.n_positions = 0)                                     \
+    X(n_distances, c.n_distances = 5)                                                              \
+    X(n_distances, c.position_attention = BERT_POSITION_ATTENTION_BIAS)                            \
+    X(n_distances, c.position_attention = BERT_POSITION_ATTENTION_C2P; c.n_relative_rows = 4)      \
+    X(n_relative_rows, c.n_relative_rows = 4)                                                      \
+    X(n_relative_rows, c.position_attention = BERT_POSITION_ATTENTION_P2C; c.n_distances = 4)      \
+    X(n_relative_rows, c.position_attention = BERT_POSITION_ATTENTION_BIAS; c.n_distances = 4;     \
+      c.n_relative_rows = 4)                                                                       \
+    X(conv_size, c.conv_size = 2)                                                                  \
+    X(conv_size, c.conv_size = 65)                                                                 \
+    X(conv_size, c.conv_size = 3; c.n_layers = 0)                                                  \
+    X(conv_activation, c.conv_activation = BERT_ACTIVATION_TANH)                                   \
+    X(token_activation, c.token_activation = BERT_ACTIVATION_TANH)                                 \
+    X(lm_tied, c.lm_tied = 1)                                                                      \
+    X(lm_tied, c.lm_tied = 2; c.lm_activation = BERT_ACTIVATION_GELU)                              \
+    X(embedding_dim, c.embedding_dim = 8)                                                          \
+    X(normalize, c.normalize = 1)                                                                  \
+    X(normalize, c.normalize = 2; c.pooling = BERT_POOLING_CLS)                                    \
+    X(sentence_activation, c.sentence_activation = BERT_ACTIVATION_TANH;                           \
+      c.pooling = BERT_POOLING_CLS)
+
+TEST(configs_that_contradict_themselves)
+{
+#define CONTRADICTION(subject, changes)                                                            \
+    {                                                                                              \
+        bert_config c = tiny_config();                                                             \
+        changes;                                                                                   \
+        expect_bad_config(c, #subject);                                                            \
+    }
+    CONTRADICTIONS(CONTRADICTION)
+#undef CONTRADICTION
+}
+
+/* Every tensor that a config can ask for, but for attention.bias, which excludes others. */
+static bert_config full_config(void)
+{
+    bert_config config = tiny_config();
+    config.embedding_size = 20;
+    config.position_attention = BERT_POSITION_ATTENTION_C2P_P2C;
+    config.n_distances = 20;
+    config.n_relative_rows = 11;
+    config.conv_size = 3;
+    config.conv_activation = BERT_ACTIVATION_TANH;
+    config.n_token_labels = 5;
+    config.token_activation = BERT_ACTIVATION_GELU;
+    config.lm_activation = BERT_ACTIVATION_GELU;
+    config.pooling = BERT_POOLING_MEAN;
+    config.embedding_dim = 9;
+    return config;
+}
+
+static bert_config bias_config(void)
+{
+    bert_config config = tiny_config();
+    config.position_attention = BERT_POSITION_ATTENTION_BIAS;
+    config.n_distances = 20;
+    return config;
+}
+
+/* A config whose sequences nothing limits. */
+static bert_config boundless_config(void)
+{
+    bert_config config = tiny_config();
+    config.n_positions = 0;
+    return config;
+}
+
+static bert_tensor *tensor_called(tiny_model *tiny, const char *name)
+{
+    for (size_t i = 0; i < tiny->n_tensors; i++)
+        if (strcmp(tiny->tensors[i].name, name) == 0)
+            return &tiny->tensors[i];
+    CHECK(0, "there is no tensor %s", name);
+    return &tiny->tensors[0];
 }
 
 /* --------------------------------------------------------------------------------- tensors -- */
@@ -108,9 +195,9 @@ static bert_status open_status(const tiny_model *tiny, bert_error *error)
 
 TEST(each_missing_tensor_is_named)
 {
-    bert_config config = tiny_config();
-    for (int dtype = 0; dtype < 3; dtype++) {
-        const tiny_model *whole = tiny_make(&config, (bert_dtype)dtype, 1);
+    bert_config configs[] = {tiny_config(), full_config(), bias_config()};
+    for (int k = 0; k < 9; k++) {
+        const tiny_model *whole = tiny_make(&configs[k / 3], (bert_dtype)(k % 3), 1);
         for (size_t i = 0; i < whole->n_tensors; i++) {
             tiny_model tiny = *whole;
             bert_error error = {0};
@@ -134,9 +221,8 @@ TEST(tensors_in_any_order)
     CHECK(open_status(&tiny, NULL) == BERT_OK, "tensors in reverse order are refused");
 }
 
-TEST(each_wrong_tensor_is_named)
+static void check_wrong_tensors(bert_config config)
 {
-    bert_config config = tiny_config();
     const tiny_model *whole = tiny_make(&config, BERT_DTYPE_I8, 3);
     for (size_t i = 0; i < whole->n_tensors; i++) {
         const char *name = whole->tensors[i].name;
@@ -169,6 +255,75 @@ TEST(each_wrong_tensor_is_named)
         }
     }
     expect(open_status(&tiny, &error), &error, BERT_BAD_DTYPE, "embeddings.norm.bias");
+}
+
+TEST(each_wrong_tensor_is_named)
+{
+    check_wrong_tensors(tiny_config());
+    check_wrong_tensors(full_config());
+    check_wrong_tensors(bias_config());
+}
+
+/* What stands outside of the layers is no integer matrix; vectors are F32. */
+TEST(wrong_dtypes_of_what_families_add)
+{
+    static const char *const matrices[] = {"embeddings.projection.weight",
+                                           "conv.weight",
+                                           "token_transform.weight",
+                                           "token_classifier.weight",
+                                           "lm.transform.weight",
+                                           "lm.decoder.weight",
+                                           "sentence.weight"};
+    static const char *const vectors[] = {"relative.rows", "lm.norm.weight", "conv.norm.bias",
+                                          "lm.decoder.bias"};
+    bert_config config = full_config();
+    const tiny_model *whole = tiny_make(&config, BERT_DTYPE_F32, 14);
+    bert_error error = {0};
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        tiny_model tiny = *whole;
+        tensor_called(&tiny, matrices[i])->dtype = BERT_DTYPE_I8;
+        expect(open_status(&tiny, &error), &error, BERT_BAD_DTYPE, matrices[i]);
+    }
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        tiny_model tiny = *whole;
+        bert_tensor *tensor = tensor_called(&tiny, vectors[i]);
+        tensor->dtype = BERT_DTYPE_F16;
+        tensor->n_bytes /= 2;
+        expect(open_status(&tiny, &error), &error, BERT_BAD_DTYPE, vectors[i]);
+    }
+}
+
+TEST(rows_of_distances_must_be_rows)
+{
+    static const float bad[] = {-1, 0.5f, 11, 1e30f, NAN, INFINITY, -INFINITY};
+    bert_config config = full_config();
+    tiny_model *tiny = tiny_make(&config, BERT_DTYPE_F32, 15);
+    float *rows = (float *)tensor_called(tiny, "relative.rows")->data;
+    bert_error error = {0};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        rows[38] = bad[i];
+        expect(open_status(tiny, &error), &error, BERT_BAD_DATA, "relative.rows");
+        CHECK(error.value == 38 && error.limit == 11, "value %lld, limit %lld",
+              (long long)error.value, (long long)error.limit);
+    }
+    rows[38] = 10;
+    CHECK(open_status(tiny, &error) == BERT_OK, "the last row is refused");
+}
+
+/* A tied decoder has no weights of its own, shared layers none beyond the shared ones. */
+TEST(tensors_that_are_shared_have_no_copies)
+{
+    bert_config config = full_config(), shared = tiny_config();
+    tiny_model *tiny = tiny_make(&config, BERT_DTYPE_F32, 16);
+    bert_error error = {0};
+    tiny->config.lm_tied = 1;
+    expect(open_status(tiny, &error), &error, BERT_UNKNOWN_TENSOR, "lm.decoder.weight");
+    shared.n_layer_groups = shared.layers_per_group = 1;
+    tiny = tiny_make(&shared, BERT_DTYPE_F32, 17);
+    CHECK(open_status(tiny, &error) == BERT_OK, "shared layers do not open");
+    tiny->config.n_layer_groups = 2;
+    expect(open_status(tiny, &error), &error, BERT_MISSING_TENSOR,
+           "layers.1.attention.query.weight");
 }
 
 TEST(bad_scales_are_refused)
@@ -273,6 +428,18 @@ TEST(session_options)
     expect(
         bert_session_bytes(&config, &(bert_options){.max_sequence_tokens = 17}, &n_bytes, &error),
         &error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens");
+    bert_config far = full_config(), boundless = boundless_config();
+    far.first_position = 5;
+    expect(bert_session_bytes(&far, &(bert_options){.max_sequence_tokens = 12}, &n_bytes, &error),
+           &error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens");
+    CHECK(error.limit == 11, "at most %lld tokens, expected 11", (long long)error.limit);
+    far.n_positions = far.first_position = 0;
+    expect(bert_session_bytes(&far, &(bert_options){.max_sequence_tokens = 21}, &n_bytes, &error),
+           &error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens");
+    CHECK(error.limit == 20, "at most %lld tokens, expected 20", (long long)error.limit);
+    CHECK(bert_session_bytes(&boundless, &(bert_options){.max_sequence_tokens = 4000}, &n_bytes,
+                             &error) == BERT_OK,
+          "a model without positions limits its sequences");
     bert_session *session = tiny_session(model, &(bert_options){.n_threads = 8});
     CHECK(bert_session_threads(session) == 1, "%u threads, none has come",
           bert_session_threads(session));
@@ -324,10 +491,40 @@ TEST(bad_batches_are_refused_and_leave_the_session_usable)
     CHECK(bert_encode(session, &batch, &outputs, &error) == BERT_OK, "an empty batch is refused");
 }
 
+static void expect_positions(bert_config config, const uint32_t *positions, const uint32_t *ids,
+                             bert_status want, int64_t limit)
+{
+    bert_session *session = tiny_session(tiny_open(tiny_make(&config, BERT_DTYPE_F32, 18)), NULL);
+    uint32_t n = 3;
+    bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids, .positions = positions};
+    bert_error error = {0};
+    bert_status got = bert_encode(session, &batch, &(bert_outputs){{0}}, &error);
+    CHECK(got == want && (want == BERT_OK || error.limit == limit),
+          "positions %u, %u, %u: %s, limit %lld", positions[0], positions[1], positions[2],
+          bert_status_name(got), (long long)error.limit);
+}
+
+TEST(positions_that_a_model_does_not_have)
+{
+    const uint32_t words[] = {5, 6, 7}, padding[] = {1, 1, 7};
+    bert_config offset = tiny_config(), bias = bias_config(), conv = boundless_config();
+    offset.first_position = 2;
+    bias.n_positions = 0;
+    conv.conv_size = 3;
+    expect_positions(offset, (uint32_t[]){0, 1, 13}, words, BERT_OK, 0);
+    expect_positions(offset, (uint32_t[]){0, 1, 14}, words, BERT_BAD_POSITION, 14);
+    expect_positions(offset, (uint32_t[]){0, 1, 2}, padding, BERT_OK, 0);
+    expect_positions(offset, (uint32_t[]){0, 1, 1}, padding, BERT_BAD_POSITION, 2);
+    expect_positions(bias, (uint32_t[]){19, 0, 3}, words, BERT_OK, 0);
+    expect_positions(bias, (uint32_t[]){19, 20, 3}, words, BERT_BAD_POSITION, 20);
+    expect_positions(conv, (uint32_t[]){0, 2, 4000000000}, words, BERT_OK, 0);
+    expect_positions(conv, (uint32_t[]){0, 2, 2}, words, BERT_BAD_POSITION, 2);
+    expect_positions(conv, (uint32_t[]){3, 2, 4}, words, BERT_BAD_POSITION, 3);
+}
+
 TEST(outputs_that_a_model_lacks)
 {
     bert_config config = tiny_config();
-    config.head = BERT_HEAD_NONE;
     config.n_labels = 0;
     config.pooler_activation = BERT_ACTIVATION_NONE;
     bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_F32, 10));
@@ -337,11 +534,15 @@ TEST(outputs_that_a_model_lacks)
     float numbers[64];
     size_t count = 0;
     bert_error error = {0};
-    bert_outputs outputs = {.data = {[BERT_OUTPUT_LOGITS] = numbers}};
-    expect(bert_encode(session, &batch, &outputs, &error), &error, BERT_NO_SUCH_OUTPUT, "logits");
-    outputs = (bert_outputs){.data = {[BERT_OUTPUT_POOLER_OUTPUT] = numbers}};
-    expect(bert_encode(session, &batch, &outputs, &error), &error, BERT_NO_SUCH_OUTPUT,
-           "pooler_output");
+    static const bert_output lacking[] = {BERT_OUTPUT_LOGITS, BERT_OUTPUT_POOLER_OUTPUT,
+                                          BERT_OUTPUT_TOKEN_LOGITS, BERT_OUTPUT_LM_LOGITS,
+                                          BERT_OUTPUT_SENTENCE_EMBEDDING};
+    for (size_t i = 0; i < sizeof lacking / sizeof *lacking; i++) {
+        bert_outputs outputs = {{0}};
+        outputs.data[lacking[i]] = numbers;
+        expect(bert_encode(session, &batch, &outputs, &error), &error, BERT_NO_SUCH_OUTPUT,
+               bert_output_name(lacking[i]));
+    }
     expect(bert_output_count(model, BERT_OUTPUT_COUNT, &batch, &count, &error), &error,
            BERT_NO_SUCH_OUTPUT, "");
     CHECK(bert_output_count(model, BERT_OUTPUT_ATTENTIONS, &batch, &count, &error) == BERT_OK &&

@@ -11,6 +11,7 @@ bert_config tiny_config(void)
 {
     return (bert_config){.vocab_size = 50,
                          .hidden_size = 24,
+                         .embedding_size = 24,
                          .intermediate_size = 40,
                          .n_layers = 2,
                          .n_heads = 3,
@@ -19,8 +20,7 @@ bert_config tiny_config(void)
                          .n_labels = 3,
                          .layer_norm_eps = 1e-6f,
                          .activation = BERT_ACTIVATION_GELU,
-                         .pooler_activation = BERT_ACTIVATION_TANH,
-                         .head = BERT_HEAD_SEQUENCE_CLASSIFICATION};
+                         .pooler_activation = BERT_ACTIVATION_TANH};
 }
 
 static bert_tensor *add(tiny_model *tiny, const char *prefix, const char *suffix, bert_dtype dtype,
@@ -36,15 +36,22 @@ static bert_tensor *add(tiny_model *tiny, const char *prefix, const char *suffix
     return tensor;
 }
 
-/* A vector of `n` random floats in a block that ends at a guard page. */
+/* Random floats of any shape in a block that ends at a guard page. */
+static float *floats(tiny_model *tiny, const char *prefix, const char *suffix, uint32_t rank,
+                     const uint32_t *shape, float least, float most, uint32_t *seed)
+{
+    bert_tensor *tensor = add(tiny, prefix, suffix, BERT_DTYPE_F32, sizeof(float), rank, shape);
+    float *data = guarded_alloc(tensor->n_bytes);
+    for (size_t i = 0; i < tensor->n_bytes / sizeof *data; i++)
+        data[i] = random_uniform(seed, least, most);
+    tensor->data = data;
+    return data;
+}
+
 static void vector(tiny_model *tiny, const char *prefix, const char *suffix, uint32_t n,
                    float least, float most, uint32_t *seed)
 {
-    bert_tensor *tensor = add(tiny, prefix, suffix, BERT_DTYPE_F32, sizeof(float), 1, &n);
-    float *data = guarded_alloc(tensor->n_bytes);
-    for (uint32_t i = 0; i < n; i++)
-        data[i] = random_uniform(seed, least, most);
-    tensor->data = data;
+    floats(tiny, prefix, suffix, 1, &n, least, most, seed);
 }
 
 static size_t dtype_bytes(bert_dtype dtype)
@@ -110,45 +117,110 @@ static void norm(tiny_model *tiny, const char *prefix, uint32_t n, uint32_t *see
     vector(tiny, prefix, ".bias", n, -0.5f, 0.5f, seed);
 }
 
+static void embeddings(tiny_model *tiny, bert_dtype dtype, bert_dtype plain, uint32_t *seed)
+{
+    const bert_config *config = &tiny->config;
+    uint32_t n = config->embedding_size;
+    table(tiny, "embeddings.word", dtype, config->vocab_size, n, seed);
+    if (config->n_positions)
+        table(tiny, "embeddings.position", dtype, config->n_positions, n, seed);
+    if (config->n_token_types)
+        table(tiny, "embeddings.token_type", BERT_DTYPE_F32, config->n_token_types, n, seed);
+    norm(tiny, "embeddings.norm", n, seed);
+    if (n != config->hidden_size)
+        matrix(tiny, "embeddings.projection", plain, n, config->hidden_size, seed);
+}
+
+/* Rows of distances in no order at all. */
+static void distances(tiny_model *tiny, uint32_t *seed)
+{
+    const bert_config *config = &tiny->config;
+    uint32_t n = 2 * config->n_distances - 1;
+    if (config->position_attention == BERT_POSITION_ATTENTION_BIAS)
+        floats(tiny, "attention.bias", "", 2, (uint32_t[]){config->n_heads, n}, -2, 2, seed);
+    if (!config->n_relative_rows)
+        return;
+    float *rows = floats(tiny, "relative.rows", "", 1, &n, 0, 0, seed);
+    for (uint32_t i = 0; i < n; i++)
+        rows[i] = (float)(random_u32(seed) % config->n_relative_rows);
+}
+
+static void layer(tiny_model *tiny, bert_dtype dtype, uint32_t index, uint32_t *seed)
+{
+    static const char *const dense[] = {"query", "key", "value", "output"};
+    const bert_config *config = &tiny->config;
+    uint32_t hidden = config->hidden_size, wide = config->intermediate_size;
+    bert_position_attention attention = config->position_attention;
+    char name[64];
+    for (int k = 0; k < 4; k++) {
+        snprintf(name, sizeof name, "layers.%u.attention.%s", index, dense[k]);
+        matrix(tiny, name, dtype, hidden, hidden, seed);
+    }
+    if (dtype == BERT_DTYPE_I8) {
+        static const char *const inputs[] = {"", ".attention.output", ".intermediate", ".output"};
+        for (int k = 0; k < 4; k++) {
+            snprintf(name, sizeof name, "layers.%u%s", index, inputs[k]);
+            vector(tiny, name, ".smooth", k == 3 ? wide : hidden, 0.5f, 2, seed);
+        }
+    }
+    for (int k = 0; k < 2; k++) {
+        if (attention != BERT_POSITION_ATTENTION_C2P_P2C &&
+            attention != (k ? BERT_POSITION_ATTENTION_P2C : BERT_POSITION_ATTENTION_C2P))
+            continue;
+        snprintf(name, sizeof name, "layers.%u.attention.relative_%s", index, k ? "query" : "key");
+        table(tiny, name, dtype, config->n_relative_rows, hidden, seed);
+    }
+    snprintf(name, sizeof name, "layers.%u.attention.norm", index);
+    norm(tiny, name, hidden, seed);
+    snprintf(name, sizeof name, "layers.%u.intermediate", index);
+    matrix(tiny, name, dtype, hidden, wide, seed);
+    snprintf(name, sizeof name, "layers.%u.output", index);
+    matrix(tiny, name, dtype, wide, hidden, seed);
+    snprintf(name, sizeof name, "layers.%u.output.norm", index);
+    norm(tiny, name, hidden, seed);
+}
+
+static void heads(tiny_model *tiny, bert_dtype plain, uint32_t *seed)
+{
+    const bert_config *config = &tiny->config;
+    uint32_t hidden = config->hidden_size;
+    if (config->pooler_activation != BERT_ACTIVATION_NONE)
+        matrix(tiny, "pooler", plain, hidden, hidden, seed);
+    if (config->n_labels)
+        matrix(tiny, "classifier", BERT_DTYPE_F32, hidden, config->n_labels, seed);
+    if (config->token_activation != BERT_ACTIVATION_NONE)
+        matrix(tiny, "token_transform", plain, hidden, hidden, seed);
+    if (config->n_token_labels)
+        matrix(tiny, "token_classifier", plain, hidden, config->n_token_labels, seed);
+    if (config->lm_activation != BERT_ACTIVATION_NONE) {
+        matrix(tiny, "lm.transform", plain, hidden, config->embedding_size, seed);
+        norm(tiny, "lm.norm", config->embedding_size, seed);
+        if (config->lm_tied)
+            vector(tiny, "lm.decoder", ".bias", config->vocab_size, -0.5f, 0.5f, seed);
+        else
+            matrix(tiny, "lm.decoder", plain, config->embedding_size, config->vocab_size, seed);
+    }
+    if (config->embedding_dim)
+        matrix(tiny, "sentence", plain, hidden, config->embedding_dim, seed);
+}
+
 tiny_model *tiny_make(const bert_config *config, bert_dtype dtype, uint32_t seed)
 {
     tiny_model *tiny = guarded_alloc(sizeof *tiny);
-    uint32_t hidden = config->hidden_size, wide = config->intermediate_size;
+    bert_dtype plain = dtype == BERT_DTYPE_I8 ? BERT_DTYPE_F16 : dtype;
+    uint32_t n_stored = config->n_layer_groups ? config->n_layer_groups * config->layers_per_group
+                                               : config->n_layers;
     tiny->config = *config;
-    table(tiny, "embeddings.word", dtype, config->vocab_size, hidden, &seed);
-    table(tiny, "embeddings.position", dtype, config->n_positions, hidden, &seed);
-    if (config->n_token_types)
-        table(tiny, "embeddings.token_type", BERT_DTYPE_F32, config->n_token_types, hidden, &seed);
-    norm(tiny, "embeddings.norm", hidden, &seed);
-    for (uint32_t i = 0; i < config->n_layers; i++) {
-        static const char *const dense[] = {"query", "key", "value", "output"};
-        char name[64];
-        for (int k = 0; k < 4; k++) {
-            snprintf(name, sizeof name, "layers.%u.attention.%s", i, dense[k]);
-            matrix(tiny, name, dtype, hidden, hidden, &seed);
-        }
-        if (dtype == BERT_DTYPE_I8) {
-            static const char *const inputs[] = {"", ".attention.output", ".intermediate",
-                                                 ".output"};
-            for (int k = 0; k < 4; k++) {
-                snprintf(name, sizeof name, "layers.%u%s", i, inputs[k]);
-                vector(tiny, name, ".smooth", k == 3 ? wide : hidden, 0.5f, 2, &seed);
-            }
-        }
-        snprintf(name, sizeof name, "layers.%u.attention.norm", i);
-        norm(tiny, name, hidden, &seed);
-        snprintf(name, sizeof name, "layers.%u.intermediate", i);
-        matrix(tiny, name, dtype, hidden, wide, &seed);
-        snprintf(name, sizeof name, "layers.%u.output", i);
-        matrix(tiny, name, dtype, wide, hidden, &seed);
-        snprintf(name, sizeof name, "layers.%u.output.norm", i);
-        norm(tiny, name, hidden, &seed);
+    embeddings(tiny, dtype, plain, &seed);
+    distances(tiny, &seed);
+    for (uint32_t i = 0; i < n_stored; i++)
+        layer(tiny, dtype, i, &seed);
+    if (config->conv_size) {
+        uint32_t hidden = config->hidden_size;
+        matrix(tiny, "conv", plain, config->conv_size * hidden, hidden, &seed);
+        norm(tiny, "conv.norm", hidden, &seed);
     }
-    if (config->pooler_activation != BERT_ACTIVATION_NONE)
-        matrix(tiny, "pooler", dtype == BERT_DTYPE_I8 ? BERT_DTYPE_F16 : dtype, hidden, hidden,
-               &seed);
-    if (config->head != BERT_HEAD_NONE)
-        matrix(tiny, "classifier", BERT_DTYPE_F32, hidden, config->n_labels, &seed);
+    heads(tiny, plain, &seed);
     return tiny;
 }
 

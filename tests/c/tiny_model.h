@@ -18,8 +18,9 @@ typedef struct tiny_model {
 /* hidden 24, 3 heads, intermediate 40, 2 layers, 50 words, 16 positions, 2 types, 3 labels. */
 bert_config tiny_config(void);
 
-/* Tensors for the config; matrices and tables in `dtype` (the pooler of an I8 model in F16), all
- * drawn wide so that a dropped bias or a swapped axis shows. Memory is freed by guarded_free_all().
+/* Tensors for the config; matrices and tables in `dtype` (what is no layer's in F16 instead of I8),
+ * all drawn wide so that a dropped bias or a swapped axis shows. Memory is freed by
+ * guarded_free_all().
  */
 tiny_model *tiny_make(const bert_config *config, bert_dtype dtype, uint32_t seed);
 

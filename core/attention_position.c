@@ -1,0 +1,179 @@
+/*
+ * attention_position.c - what attention scores have of the distance between two tokens, before they
+ * are scaled; q and k are positions of a query and of a key:
+ *
+ *     bias   score += bias[k - q] * sqrt d, which the scale takes back: Raffel et al. 2019 (T5),
+ *            section 2.1; Song et al. 2020, MPNet
+ *     c2p    score += Q . relative_key[row(q - k)]: He et al. 2020, DeBERTa, equation 4
+ *     p2c    score += K . relative_query[row(q - k)]: the same
+ *
+ * Many distances share a row, and few rows belong to a sequence. So both products are the dense
+ * layer's kernel again, of a block of queries or keys and the rows that their distances have, and
+ * the terms are looked up in what comes of it: [QUERY_BLOCK, rows] for the queries at hand and
+ * [n, rows] for all keys. Rejected: a product for each pair of tokens, d times the look-up.
+ */
+#include <math.h>
+
+#include "internal.h"
+#include "simd.h"
+
+/* Keys whose terms are looked up together: their rows of key_terms stay near while the queries of
+ * a block pass. */
+#define KEY_BLOCK 16
+
+/* The least of the tokens' positions, and one more than the greatest. */
+static rows span_of(const uint32_t *positions, uint32_t n)
+{
+    rows span = {positions[0], positions[0] + 1};
+    for (uint32_t i = 1; i < n; i++) {
+        span.first = positions[i] < span.first ? positions[i] : span.first;
+        span.end = positions[i] >= span.end ? positions[i] + 1 : span.end;
+    }
+    return span;
+}
+
+/* The rows of all distances between a query and a key in these spans. No order of rows is taken for
+ * granted. */
+static rows rows_between(const bert_model *model, rows queries, rows keys)
+{
+    uint32_t n = rows_count(queries) + rows_count(keys) - 1;
+    return span_of(model->relative_rows + model->config.n_distances + queries.first - keys.end, n);
+}
+
+/* Their panels, counted from the first row of the sequence's. */
+static panels panels_between(const bert_model *model, const position_terms *terms, rows queries,
+                             rows keys)
+{
+    rows rows = rows_between(model, queries, keys);
+    return (panels){(rows.first - terms->first_row) / BERT_PANEL,
+                    (rows.end - terms->first_row + BERT_PANEL - 1) / BERT_PANEL};
+}
+
+/* The head's columns of the table's rows of this sequence, as a matrix d -> width. */
+static matrix pack_rows(const table *table, const position_terms *terms, uint32_t head,
+                        uint32_t dim, float *panels)
+{
+    uint32_t end = terms->first_row + terms->width;
+    rows rows = {terms->first_row, end < table->n_rows ? end : table->n_rows};
+    ops_table_panels(table, rows, head * dim, dim, panels);
+    return (matrix){.n_in = dim, .n_out = terms->width, .panels = panels};
+}
+
+/* key_terms = K relative_query', for each block of keys with the rows that matter to it. */
+static void multiply_keys(const bert_session *session, const workspace *workspace,
+                          const position_terms *terms, const matrix *w, uint32_t head,
+                          const sequence *sequence, rows queries)
+{
+    size_t hidden = session->model->config.hidden_size;
+    const float *key = session->key + sequence->first * hidden + head * w->n_in;
+    for (uint32_t first = 0, n; first < sequence->n; first += n) {
+        n = sequence->n - first < QUERY_BLOCK ? sequence->n - first : QUERY_BLOCK;
+        rows keys = span_of(workspace->positions + first, n);
+        product out = {.c = workspace->key_terms + (size_t)first * terms->width,
+                       .c_stride = terms->width};
+        gemm_f32(key + first * hidden, hidden, n, w,
+                 panels_between(session->model, terms, queries, keys), &out, NULL);
+    }
+}
+
+position_terms attention_position_open(const bert_session *session, const workspace *workspace,
+                                       const layer *layer, uint32_t head, const sequence *sequence)
+{
+    const bert_model *model = session->model;
+    const bert_config *config = &model->config;
+    uint32_t dim = config->hidden_size / config->n_heads;
+    position_terms terms = {0};
+    for (uint32_t t = 0; t < sequence->n; t++) {
+        workspace->positions[t] = sequence_position(sequence, t);
+        if (sequence_attends(sequence, t)) {
+            workspace->key_tokens[terms.n_keys] = t;
+            workspace->key_positions[terms.n_keys++] = workspace->positions[t];
+        }
+    }
+    terms.key_positions = span_of(workspace->key_positions, terms.n_keys);
+    if (config->position_attention == BERT_POSITION_ATTENTION_BIAS) {
+        terms.bias = model->attention_bias + head * (2 * (size_t)config->n_distances - 1);
+        return terms;
+    }
+    rows all = span_of(workspace->positions, sequence->n);
+    rows rows = rows_between(model, all, all);
+    terms.first_row = rows.first;
+    terms.width = (rows_count(rows) + BERT_PANEL - 1) / BERT_PANEL * BERT_PANEL;
+    if (config_has_p2c(config)) {
+        matrix w = pack_rows(&layer->relative_query, &terms, head, dim, workspace->relative_panels);
+        multiply_keys(session, workspace, &terms, &w, head, sequence, all);
+    }
+    if (config_has_c2p(config))
+        pack_rows(&layer->relative_key, &terms, head, dim, workspace->relative_panels);
+    return terms;
+}
+
+/* Keys mostly have positions one after the other: then a query's biases lie side by side. */
+static void add_bias(const position_terms *terms, const bert_config *config,
+                     const workspace *workspace, rows queries, float *scores)
+{
+    uint32_t n = terms->n_keys;
+    float factor = sqrtf((float)(config->hidden_size / config->n_heads));
+    const uint32_t *positions = workspace->key_positions;
+    int in_order = rows_count(terms->key_positions) == n;
+    for (uint32_t k = 1; k < n; k++)
+        in_order &= positions[k] == positions[k - 1] + 1;
+    for (uint32_t q = queries.first; q < queries.end; q++, scores += n) {
+        const float *bias = terms->bias + config->n_distances - 1 - workspace->positions[q];
+        for (uint32_t k = 0; !in_order && k < n; k++)
+            scores[k] += bias[positions[k]] * factor;
+        for (uint32_t k = 0; in_order && k < n; k++)
+            scores[k] += bias[positions[0] + k] * factor;
+    }
+}
+
+/* Which of the two terms there are is a constant where it is used. */
+static inline __attribute__((always_inline)) void look_up(const position_terms *terms,
+                                                          const bert_model *model,
+                                                          const workspace *workspace, rows queries,
+                                                          float *scores, int has_c2p, int has_p2c)
+{
+    uint32_t n = terms->n_keys;
+    for (uint32_t first = 0, end; first < n; first = end) {
+        end = n - first < KEY_BLOCK ? n : first + KEY_BLOCK;
+        for (uint32_t q = 0; q < rows_count(queries); q++) {
+            const uint32_t *rows = model->relative_rows + model->config.n_distances - 1 +
+                                   workspace->positions[queries.first + q];
+            size_t query = q * (size_t)terms->width;
+            for (uint32_t k = first; k < end; k++) {
+                uint32_t row = *(rows - workspace->key_positions[k]) - terms->first_row;
+                size_t key = (size_t)workspace->key_tokens[k] * terms->width;
+                float sum = has_c2p ? workspace->query_terms[query + row] : 0;
+                if (has_p2c)
+                    sum += workspace->key_terms[key + row];
+                scores[q * (size_t)n + k] += sum;
+            }
+        }
+    }
+}
+
+void attention_position_add(const position_terms *terms, const bert_session *session,
+                            const workspace *workspace, rows queries, const float *query,
+                            float *scores)
+{
+    const bert_model *model = session->model;
+    const bert_config *config = &model->config;
+    int has_c2p = config_has_c2p(config), has_p2c = config_has_p2c(config);
+    if (terms->bias) {
+        add_bias(terms, config, workspace, queries, scores);
+        return;
+    }
+    if (has_c2p) {
+        matrix w = {.n_in = config->hidden_size / config->n_heads,
+                    .n_out = terms->width,
+                    .panels = workspace->relative_panels};
+        product out = {.c = workspace->query_terms, .c_stride = terms->width};
+        rows span = span_of(workspace->positions + queries.first, rows_count(queries));
+        gemm_f32(query, config->hidden_size, rows_count(queries), &w,
+                 panels_between(model, terms, span, terms->key_positions), &out, NULL);
+    }
+    if (has_c2p && has_p2c)
+        look_up(terms, model, workspace, queries, scores, 1, 1);
+    else
+        look_up(terms, model, workspace, queries, scores, has_c2p, has_p2c);
+}

@@ -1,0 +1,52 @@
+/*
+ * share.h - what one thread does of a batch, and how it keeps in step with the others.
+ *
+ * Every thread runs the whole encoder and does its share. Where there are rows enough, the share is
+ * rows: what a thread computes it reads again itself, from its own cache, and threads meet twice a
+ * layer, around attention. A few rows are all multiplied by everyone, each with a share of the
+ * weights' columns, because the way of the weights from memory is what takes time then; threads
+ * meet after every product.
+ */
+#ifndef BERT_SHARE_H
+#define BERT_SHARE_H
+
+#include "internal.h"
+
+typedef struct share {
+    bert_session *session;
+    const bert_batch *batch;
+    uint32_t n_tokens;
+    uint32_t thread, n_threads;
+    int by_rows;
+    rows rows;           /* of its products: its own, or all of them */
+    float *intermediate; /* [ROW_BLOCK, I], its own or everyone's */
+    quantised wide;      /* [ROW_BLOCK, I], likewise */
+} share;
+
+share share_of(bert_session *session, const bert_batch *batch, uint32_t n_tokens, uint32_t thread,
+               uint32_t n_threads);
+
+/* Waits until everyone has come here. */
+void share_meet(const share *share);
+
+/* Waits until what everyone computed last can be read; by rows, each reads its own alone. */
+void share_settle(const share *share);
+
+/* Of the rows of a product, those for which this thread does what is done row by row. */
+rows share_own(const share *share, rows rows);
+
+/* This thread's share of y = activation(x W + b) + residual for `n_rows` rows; x in f32, `x_stride`
+ * apart, or, if W is I8, quantised. */
+void share_multiply(const share *share, const float *x, size_t x_stride, const quantised *quantised,
+                    uint32_t n_rows, const matrix *w, const product *out);
+
+/* Keeps the embeddings' output of this thread's tokens for conv_add(), which comes after a
+ * share_meet(): hidden += activation(convolution of them). */
+void conv_keep(const share *share);
+void conv_add(const share *share);
+
+/* Head outputs of the tokens from the last hidden states in session->hidden; overwrites
+ * session->query and session->embeddings. */
+void token_head_run(const share *share, const bert_outputs *outputs);
+
+#endif
