@@ -252,7 +252,7 @@ void ops_table_row(const table *table, uint32_t row, float *out, int add);
 
 /* Rows of a table as the columns of a matrix n_columns -> rows_count(rows), in panels: of each the
  * columns from `first_column` on, widened. panels: [ceil(rows / BERT_PANEL), n_columns,
- * BERT_PANEL]; columns past the last row are zeros. */
+ * BERT_PANEL]; the columns that fill the last one are some finite numbers. */
 void ops_table_panels(const table *table, rows rows, uint32_t first_column, uint32_t n_columns,
                       float *panels);
 

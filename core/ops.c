@@ -1,6 +1,5 @@
 /* ops.c - the operations between the products: layer norm, softmax, table look-up. */
 #include <math.h>
-#include <string.h>
 
 #include "internal.h"
 #include "simd.h"
@@ -124,27 +123,35 @@ void ops_normalize(float *x, uint32_t n_rows, uint32_t n_columns)
     }
 }
 
-/* Of the table's row, the columns from `column` on, `left` or four of them, widened. */
-static inline v128_t load_widened(const table *table, uint32_t row, uint32_t column, uint32_t left)
+/* Of the table's row, the columns from `column` on, `left` or four of them, widened. The dtype is a
+ * constant where it is worth it. */
+static inline __attribute__((always_inline)) v128_t load_widened(const table *table,
+                                                                 bert_dtype dtype, uint32_t row,
+                                                                 uint32_t column, uint32_t left)
 {
     size_t at = (size_t)row * table->n_columns + column;
-    if (table->dtype == BERT_DTYPE_F32)
+    if (dtype == BERT_DTYPE_F32)
         return simd_load_first((const float *)table->rows + at, left, 0);
-    if (table->dtype == BERT_DTYPE_F16) {
+    if (dtype == BERT_DTYPE_F16) {
+        const uint16_t *numbers = (const uint16_t *)table->rows + at;
         uint16_t lanes[4] = {0};
-        memcpy(lanes, (const uint16_t *)table->rows + at, (left < 4 ? left : 4) * 2);
-        return simd_load_f16(lanes);
+        for (uint32_t i = 0; left < 4 && i < left; i++)
+            lanes[i] = numbers[i];
+        return simd_load_f16(left < 4 ? lanes : numbers);
     }
+    const int8_t *numbers = (const int8_t *)table->rows + at;
     int8_t lanes[4] = {0};
-    memcpy(lanes, (const int8_t *)table->rows + at, left < 4 ? left : 4);
-    return wasm_f32x4_mul(simd_load_i8(lanes), wasm_f32x4_splat(table->scale[row]));
+    for (uint32_t i = 0; left < 4 && i < left; i++)
+        lanes[i] = numbers[i];
+    return wasm_f32x4_mul(simd_load_i8(left < 4 ? lanes : numbers),
+                          wasm_f32x4_splat(table->scale[row]));
 }
 
 void ops_table_row(const table *table, uint32_t row, float *out, int add)
 {
     for (uint32_t i = 0; i < table->n_columns; i += 4) {
         uint32_t left = table->n_columns - i;
-        v128_t x = load_widened(table, row, i, left);
+        v128_t x = load_widened(table, table->dtype, row, i, left);
         if (add)
             x = wasm_f32x4_add(x, simd_load_first(out + i, left, 0));
         simd_store_first(out + i, x, left);
@@ -164,21 +171,37 @@ static void store_transposed(const v128_t columns[4], uint32_t n_inputs, float *
         wasm_v128_store(panel + i * BERT_PANEL, inputs[i]);
 }
 
+/* One panel: rows row .. row + BERT_PANEL - 1, the last of them again past `end`. */
+static inline __attribute__((always_inline)) void widen_panel(const table *table, bert_dtype dtype,
+                                                              uint32_t row, uint32_t end,
+                                                              uint32_t first_column,
+                                                              uint32_t n_columns, float *panel)
+{
+    for (uint32_t half = 0; half < BERT_PANEL; half += 4) {
+        uint32_t rows[4];
+        for (uint32_t j = 0; j < 4; j++)
+            rows[j] = row + half + j < end ? row + half + j : end - 1;
+        for (uint32_t i = 0; i < n_columns; i += 4) {
+            v128_t columns[4];
+            for (uint32_t j = 0; j < 4; j++)
+                columns[j] = load_widened(table, dtype, rows[j], first_column + i, n_columns - i);
+            store_transposed(columns, n_columns - i, panel + i * BERT_PANEL + half);
+        }
+    }
+}
+
 void ops_table_panels(const table *table, rows rows, uint32_t first_column, uint32_t n_columns,
                       float *panels)
 {
     for (uint32_t row = rows.first; row < rows.end; row += BERT_PANEL) {
-        for (uint32_t half = 0; half < BERT_PANEL; half += 4) {
-            for (uint32_t i = 0; i < n_columns; i += 4) {
-                v128_t columns[4];
-                for (uint32_t j = 0; j < 4; j++)
-                    columns[j] =
-                        row + half + j < rows.end
-                            ? load_widened(table, row + half + j, first_column + i, n_columns - i)
-                            : wasm_f32x4_const(0, 0, 0, 0);
-                store_transposed(columns, n_columns - i, panels + i * BERT_PANEL + half);
-            }
-        }
+#define WIDEN(dtype) widen_panel(table, dtype, row, rows.end, first_column, n_columns, panels)
+        if (table->dtype == BERT_DTYPE_F32)
+            WIDEN(BERT_DTYPE_F32);
+        else if (table->dtype == BERT_DTYPE_F16)
+            WIDEN(BERT_DTYPE_F16);
+        else
+            WIDEN(BERT_DTYPE_I8);
+#undef WIDEN
         panels += (size_t)n_columns * BERT_PANEL;
     }
 }

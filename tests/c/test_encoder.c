@@ -519,3 +519,52 @@ TEST(families_on_any_number_of_threads)
         check_threads(&config, family->name, 8);
     }
 }
+
+/* More queries and keys than there are in a block, in order and in none. Where positions ascend
+ * they have gaps; a third of the tokens is not attended to. */
+static void check_long(const char *name, bert_config config, int in_order, uint32_t seed)
+{
+    enum { LENGTH = 131 };
+    uint32_t n = LENGTH, ids[LENGTH], types[LENGTH], positions[LENGTH];
+    uint8_t attended[LENGTH];
+    bert_error error = {0};
+    for (int dtype = 0; dtype < 3; dtype++) {
+        bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, seed));
+        bert_session *session =
+            tiny_session(model, &(bert_options){.max_tokens = n, .max_sequence_tokens = n});
+        for (uint32_t i = 0; i < n; i++) {
+            ids[i] = random_u32(&seed) % config.vocab_size;
+            types[i] = 0;
+            positions[i] = in_order ? i + i / 10 : i * 57 % n;
+            attended[i] = random_u32(&seed) % 3 != 0;
+        }
+        bert_batch batch = {1, &n, ids, types, positions, attended};
+        bert_outputs outputs = all_outputs(model, &batch);
+        CHECK(bert_encode(session, &batch, &outputs, &error) == BERT_OK, "%s: %s (%s)", name,
+              bert_status_text(error.status), error.subject);
+        check_sequence(name, model, &batch, &outputs, 0, tolerance_of((bert_dtype)dtype));
+        guarded_free_all();
+    }
+}
+
+TEST(families_with_long_sequences)
+{
+    static const bert_position_attention attentions[] = {
+        BERT_POSITION_ATTENTION_BIAS, BERT_POSITION_ATTENTION_C2P, BERT_POSITION_ATTENTION_P2C,
+        BERT_POSITION_ATTENTION_C2P_P2C};
+    bert_config config = tiny_config();
+    config.n_positions = 0;
+    config.n_layers = 1;
+    for (uint32_t i = 0; i < 4; i++) {
+        relate(&config, attentions[i], 150, i ? 53 : 0);
+        check_long("in order", config, 1, 120 + i);
+        check_long("in no order", config, 0, 130 + i);
+    }
+    relate(&config, BERT_POSITION_ATTENTION_NONE, 0, 0);
+    convolve(&config, 3);
+    check_long("convolution", config, 1, 140);
+    config.lm_activation = BERT_ACTIVATION_GELU;
+    config.lm_tied = 1;
+    config.n_token_labels = 7;
+    check_long("heads", config, 1, 141);
+}

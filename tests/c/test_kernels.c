@@ -45,6 +45,11 @@ static double exact_gelu_tanh(double x)
     return oracle_activate(x, BERT_ACTIVATION_GELU_TANH);
 }
 
+static double exact_silu(double x)
+{
+    return oracle_activate(x, BERT_ACTIVATION_SILU);
+}
+
 TEST(exp_is_within_its_bound)
 {
     double absolute, relative;
@@ -75,6 +80,15 @@ TEST(gelu_is_within_its_bound)
     CHECK(absolute < 1.1e-6, "gelu_tanh: absolute error %g, bound 1.1e-6", absolute);
     sweep(math_gelu, exact_gelu, 6, 1000, &absolute, &relative);
     CHECK(relative < 2e-7, "gelu beyond 6: relative error %g, bound 2e-7", relative);
+}
+
+TEST(silu_is_within_its_bound)
+{
+    double absolute, relative;
+    sweep(math_silu, exact_silu, -80, 1000, &absolute, &relative);
+    CHECK(relative < 5e-7, "silu: relative error %g, bound 5e-7", relative);
+    CHECK(fabs(at(math_silu, -1e30f)) < 1e-30, "silu(-1e30) is %g", at(math_silu, -1e30f));
+    CHECK(isnan(at(math_silu, NAN)), "silu(NaN) is %g", at(math_silu, NAN));
 }
 
 /* Every activation by its number, and NaN stays NaN: a broken model must not look healthy. */
@@ -417,22 +431,29 @@ TEST(softmax_over_odd_sizes)
     }
 }
 
+/* Ends at a guard page. */
+static table random_table(uint32_t n_rows, uint32_t n_columns, bert_dtype dtype, uint32_t *seed)
+{
+    static const size_t sizes[] = {4, 2, 1};
+    size_t count = (size_t)n_rows * n_columns;
+    unsigned char *rows = guarded_alloc(count * sizes[dtype]);
+    for (size_t i = 0; i < count; i++) {
+        if (dtype == BERT_DTYPE_F32)
+            ((float *)rows)[i] = random_uniform(seed, -1, 1);
+        else if (dtype == BERT_DTYPE_F16)
+            ((uint16_t *)rows)[i] = (uint16_t)(random_u32(seed) & 0xbbff);
+        else
+            rows[i] = (unsigned char)random_u32(seed);
+    }
+    return (table){n_rows, n_columns, dtype, rows, random_floats(n_rows, 0.001f, 0.01f, seed)};
+}
+
 TEST(table_rows_of_every_dtype)
 {
     uint32_t seed = 6;
     for (int dtype = 0; dtype < 3; dtype++) {
         for (uint32_t n = 1; n <= 19; n++) {
-            static const size_t sizes[] = {4, 2, 1};
-            unsigned char *rows = guarded_alloc(3 * n * sizes[dtype]);
-            for (size_t i = 0; i < 3 * n; i++) {
-                if (dtype == BERT_DTYPE_F32)
-                    ((float *)rows)[i] = random_uniform(&seed, -1, 1);
-                else if (dtype == BERT_DTYPE_F16)
-                    ((uint16_t *)rows)[i] = (uint16_t)(random_u32(&seed) & 0xbbff);
-                else
-                    rows[i] = (unsigned char)random_u32(&seed);
-            }
-            table table = {3, n, (bert_dtype)dtype, rows, random_floats(3, 0.001f, 0.01f, &seed)};
+            table table = random_table(3, n, (bert_dtype)dtype, &seed);
             float *out = guarded_alloc(n * sizeof(float));
             ops_table_row(&table, 2, out, 0);
             ops_table_row(&table, 1, out, 1);
@@ -442,6 +463,62 @@ TEST(table_rows_of_every_dtype)
                       "dtype %d, %u columns: [%u] is %.9g, expected %.9g", dtype, n, i, out[i],
                       want);
             }
+        }
+    }
+}
+
+/* Rows `first_row` .. 20 of a table, of each the columns `first_column` .. end. */
+static void check_table_panels(bert_dtype dtype, uint32_t first_row, uint32_t first_column,
+                               uint32_t n_columns, uint32_t *seed)
+{
+    enum { ROWS = 21 };
+    table table = random_table(ROWS, first_column + n_columns, dtype, seed);
+    rows rows = {first_row, ROWS};
+    uint32_t n_panels = panels_all(rows_count(rows)).end;
+    size_t count = (size_t)n_panels * n_columns * BERT_PANEL;
+    float *panels = guarded_alloc(count * sizeof(float));
+    for (size_t i = 0; i < count; i++)
+        panels[i] = NAN;
+    ops_table_panels(&table, rows, first_column, n_columns, panels);
+    for (uint32_t r = 0; r < rows_count(rows); r++) {
+        for (uint32_t i = 0; i < n_columns; i++) {
+            float got = panels[(r / 8 * n_columns + i) * BERT_PANEL + r % 8];
+            double want = oracle_table(&table, first_row + r, first_column + i);
+            CHECK(fabs(got - want) < 1e-6, "dtype %d, row %u, column %u is %.9g, expected %.9g",
+                  dtype, first_row + r, first_column + i, got, want);
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        CHECK(isfinite(panels[i]), "panels[%zu] is %g", i, panels[i]);
+    guarded_free_all();
+}
+
+TEST(table_panels_of_every_dtype)
+{
+    uint32_t seed = 16;
+    for (int dtype = 0; dtype < 3; dtype++)
+        for (uint32_t first_row = 0; first_row < 21; first_row += 3)
+            for (uint32_t first_column = 0; first_column < 7; first_column += 2)
+                for (uint32_t n = 1; n <= 11; n++)
+                    check_table_panels((bert_dtype)dtype, first_row, first_column, n, &seed);
+}
+
+TEST(rows_of_length_one)
+{
+    uint32_t seed = 17;
+    for (uint32_t n = 1; n <= 37; n++) {
+        float *x = random_floats(2 * n, -3, 3, &seed), *copy = random_floats(2 * n, 0, 0, &seed);
+        memset(x + n, 0, n * sizeof(float)); /* a row that has no direction */
+        memcpy(copy, x, 2 * n * sizeof(float));
+        ops_normalize(x, 2, n);
+        double squares = 0;
+        for (uint32_t i = 0; i < n; i++)
+            squares += (double)copy[i] * copy[i];
+        for (uint32_t i = 0; i < n; i++) {
+            double want = copy[i] / sqrt(squares);
+            CHECK(fabs(x[i] - want) < 1e-6, "%u columns: [%u] is %.9g, expected %.9g", n, i, x[i],
+                  want);
+            CHECK(x[n + i] == 0, "zeros become %g", x[n + i]);
         }
     }
 }
