@@ -277,7 +277,10 @@ for (const name of Object.keys(FIXTURES)) {
         assert.equal(metadata.source_sha256, sha256(readFileSync(fixture(name, 'model.onnx'))));
         assert.equal(config.architecture, 'bert');
         const { layer_norm_eps, ...encoder } = config.encoder;
-        assert.deepEqual(encoder, { ...FIXTURES[name], n_layers: 2, n_positions: 64, n_token_types: 2, pooler_activation: 'tanh' });
+        const given = (/** @type {object} */ fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== 0 && value !== 'none'));
+        assert.deepEqual(given(encoder), given({
+            ...FIXTURES[name], embedding_size: FIXTURES[name].hidden_size, n_layers: 2, n_positions: 64, n_token_types: 2, pooler_activation: 'tanh',
+        }));
         assert.equal(Math.fround(layer_norm_eps), Math.fround(1e-12));
         assert.deepEqual(config.outputs, Object.fromEntries(golden.outputs.map((output) => [output, output])));
         assert.equal(config.max_length, 64);
