@@ -568,3 +568,103 @@ TEST(families_with_long_sequences)
     config.n_token_labels = 7;
     check_long("heads", config, 1, 141);
 }
+
+TEST(null_means_the_default_in_families)
+{
+    FOR_EACH_FAMILY(family)
+    {
+        bert_config config = family->config();
+        bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_F16, 150));
+        bert_session *session = tiny_session(model, NULL);
+        uint32_t n = 6, ids[] = {3, 1, 4, 1, 5, 9}, types[6] = {0};
+        uint32_t positions[] = {0, 1, 2, 3, 4, 5};
+        uint8_t attended[] = {1, 1, 1, 1, 1, 1};
+        bert_batch full = {1, &n, ids, types, positions, attended};
+        bert_batch bare = {.n_sequences = 1, .lengths = &n, .ids = ids};
+        bert_outputs given = all_outputs(model, &full), defaults = all_outputs(model, &bare);
+        bert_encode(session, &full, &given, NULL);
+        bert_encode(session, &bare, &defaults, NULL);
+        for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
+            size_t count = 0;
+            if (given.data[i] && bert_output_count(model, (bert_output)i, &full, &count, NULL) == 0)
+                CHECK(memcmp(given.data[i], defaults.data[i], count * sizeof(float)) == 0,
+                      "%s: NULL gives another %s", family->name, bert_output_name((bert_output)i));
+        }
+        guarded_free_all();
+    }
+}
+
+/* A caller may leave out what nobody attends to, if it says where the others are: the same bits.
+ * Where padding counts, it may not. */
+TEST(tokens_left_out_are_tokens_not_attended_to)
+{
+    static const bert_output outputs_of_tokens[] = {
+        BERT_OUTPUT_LAST_HIDDEN_STATE, BERT_OUTPUT_TOKEN_LOGITS, BERT_OUTPUT_LM_LOGITS};
+    static const bert_output outputs_of_sequences[] = {
+        BERT_OUTPUT_POOLER_OUTPUT, BERT_OUTPUT_LOGITS, BERT_OUTPUT_SENTENCE_EMBEDDING};
+    FOR_EACH_FAMILY(family)
+    {
+        bert_config config = family->config();
+        if (config.first_position)
+            continue;
+        for (int dtype = 0; dtype < 3; dtype++) {
+            bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, 151));
+            bert_session *session = tiny_session(model, NULL);
+            uint32_t n = 15, n_left = 0, ids[15], left_ids[15], positions[15], seed = 152;
+            uint8_t attended[15];
+            for (uint32_t i = 0; i < n; i++) {
+                ids[i] = random_u32(&seed) % config.vocab_size;
+                attended[i] = i == 0 || (i % 4 != 1 && i != 6 && i != 7);
+                if (attended[i]) {
+                    positions[n_left] = i;
+                    left_ids[n_left++] = ids[i];
+                }
+            }
+            bert_batch whole = {.n_sequences = 1, .lengths = &n, .ids = ids, .attended = attended};
+            bert_batch left = {
+                .n_sequences = 1, .lengths = &n_left, .ids = left_ids, .positions = positions};
+            bert_outputs want = all_outputs(model, &whole), got = all_outputs(model, &left);
+            bert_encode(session, &whole, &want, NULL);
+            bert_encode(session, &left, &got, NULL);
+            for (int k = 0; k < 3; k++) {
+                bert_output output = outputs_of_tokens[k];
+                size_t width =
+                    got.data[output] ? part_of(model, output, &left, 0, 0).n / n_left : 0;
+                for (uint32_t i = 0; i < n_left && width; i++)
+                    CHECK(memcmp(got.data[output] + i * width,
+                                 want.data[output] + positions[i] * width,
+                                 width * sizeof(float)) == 0,
+                          "%s, dtype %d: %s of token %u has other bits", family->name, dtype,
+                          bert_output_name(output), positions[i]);
+                output = outputs_of_sequences[k];
+                width = got.data[output] ? part_of(model, output, &left, 0, 0).n : 0;
+                CHECK(!width ||
+                          memcmp(got.data[output], want.data[output], width * sizeof(float)) == 0,
+                      "%s, dtype %d: %s has other bits", family->name, dtype,
+                      bert_output_name(output));
+            }
+            guarded_free_all();
+        }
+    }
+}
+
+static void note_layer(void *argument, uint32_t layer, bert_site site, const float *inputs,
+                       uint32_t n_rows, uint32_t n_columns)
+{
+    uint32_t *n_seen = argument;
+    (void)inputs, (void)n_rows, (void)n_columns;
+    n_seen[layer] += site == BERT_SITE_ATTENTION;
+}
+
+/* An observer is told whose weights they are: every one of 3 layers is run twice in each group. */
+TEST(observers_of_shared_layers)
+{
+    bert_config config = config_shared_groups();
+    bert_session *session = tiny_session(tiny_open(tiny_make(&config, BERT_DTYPE_F32, 153)), NULL);
+    uint32_t n = 2, ids[] = {1, 2}, n_seen[12] = {0};
+    bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids};
+    bert_session_observe(session, note_layer, n_seen);
+    bert_encode(session, &batch, &(bert_outputs){{0}}, NULL);
+    for (uint32_t i = 0; i < 12; i++)
+        CHECK(n_seen[i] == (i < 6 ? 2 : 0), "layer %u is run %u times", i, n_seen[i]);
+}
