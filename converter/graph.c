@@ -336,7 +336,8 @@ static int decide(const graph *graph, const graph_value *condition, int64_t n)
             evaluation_set(evaluation, graph->values[i], hollow);
         }
     array *answer = evaluation_get(evaluation, condition, &ignored);
-    const int64_t *elements = answer && answer->count == 1 ? array_integers(answer, &ignored) : NULL;
+    const int64_t *elements =
+        answer && answer->count == 1 ? array_integers(answer, &ignored) : NULL;
     int decision = elements ? elements[0] != 0 : -1;
     evaluation_free(evaluation);
     return decision;
@@ -372,7 +373,8 @@ static bool read_branch(graph *graph, onnx_model *model, const Onnx__NodeProto *
     for (size_t i = 0; i < proto->n_output; i++) {
         const graph_value *value = graph_find(graph, branch->output[i]->name);
         if (!value || !bind_name(graph, proto->output[i], value))
-            return fault_set(fault, "node '%s' (op If): its output '%s' is made by nothing, or twice",
+            return fault_set(fault,
+                             "node '%s' (op If): its output '%s' is made by nothing, or twice",
                              name_of(proto), proto->output[i]);
     }
     return true;
@@ -413,8 +415,7 @@ static bool is_ready(const graph *graph, const Onnx__NodeProto *proto,
 
 /* Nodes stand in the order of execution, but for what quantisers forget: that branches use values
  * from outside. Those wait. */
-static bool read_nodes(graph *graph, onnx_model *model, const Onnx__GraphProto *proto,
-                       fault *fault)
+static bool read_nodes(graph *graph, onnx_model *model, const Onnx__GraphProto *proto, fault *fault)
 {
     bool *is_read = graph_alloc(graph, proto->n_node, sizeof *is_read);
     size_t n_left = proto->n_node;
@@ -435,8 +436,7 @@ static bool read_nodes(graph *graph, onnx_model *model, const Onnx__GraphProto *
     for (size_t i = 0; n_left && i < proto->n_node; i++)
         if (!is_read[i] && !check_node(graph, proto->node[i], fault))
             return false;
-    return n_left == 0 ||
-           fault_set(fault, "the graph's nodes stand in no order, or in a circle");
+    return n_left == 0 || fault_set(fault, "the graph's nodes stand in no order, or in a circle");
 }
 
 static bool read_graph(graph *graph, onnx_model *model, fault *fault)

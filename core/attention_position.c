@@ -45,18 +45,25 @@ static panels panels_between(const bert_model *model, const position_terms *term
                              rows keys)
 {
     rows rows = rows_between(model, queries, keys);
-    return (panels){(rows.first - terms->first_row) / BERT_PANEL,
-                    (rows.end - terms->first_row + BERT_PANEL - 1) / BERT_PANEL};
+    return (panels){(rows.first - terms->rows.first) / BERT_PANEL,
+                    (rows.end - terms->rows.first + BERT_PANEL - 1) / BERT_PANEL};
 }
 
-/* The head's columns of the table's rows of this sequence, as a matrix d -> width. */
+/* Columns that fill the last panel have room in the terms, and are stored without a special case.
+ */
+static matrix rows_matrix(const position_terms *terms, uint32_t dim, const float *panels)
+{
+    return (matrix){.n_in = dim,
+                    .n_out = panels_all(rows_count(terms->rows)).end * BERT_PANEL,
+                    .panels = panels};
+}
+
+/* The head's columns of the table's rows of this sequence, as a matrix d -> those rows. */
 static matrix pack_rows(const table *table, const position_terms *terms, uint32_t head,
                         uint32_t dim, float *panels)
 {
-    uint32_t end = terms->first_row + terms->width;
-    rows rows = {terms->first_row, end < table->n_rows ? end : table->n_rows};
-    ops_table_panels(table, rows, head * dim, dim, panels);
-    return (matrix){.n_in = dim, .n_out = terms->width, .panels = panels};
+    ops_table_panels(table, terms->rows, head * dim, dim, panels);
+    return rows_matrix(terms, dim, panels);
 }
 
 /* key_terms = K relative_query', for each block of keys with the rows that matter to it. */
@@ -69,8 +76,8 @@ static void multiply_keys(const bert_session *session, const workspace *workspac
     for (uint32_t first = 0, n; first < sequence->n; first += n) {
         n = sequence->n - first < QUERY_BLOCK ? sequence->n - first : QUERY_BLOCK;
         rows keys = span_of(workspace->positions + first, n);
-        product out = {.c = workspace->key_terms + (size_t)first * terms->width,
-                       .c_stride = terms->width};
+        product out = {.c = workspace->key_terms + (size_t)first * terms->stride,
+                       .c_stride = terms->stride};
         gemm_f32(key + first * hidden, hidden, n, w,
                  panels_between(session->model, terms, queries, keys), &out, NULL);
     }
@@ -96,9 +103,8 @@ position_terms attention_position_open(const bert_session *session, const worksp
         return terms;
     }
     rows all = span_of(workspace->positions, sequence->n);
-    rows rows = rows_between(model, all, all);
-    terms.first_row = rows.first;
-    terms.width = (rows_count(rows) + BERT_PANEL - 1) / BERT_PANEL * BERT_PANEL;
+    terms.rows = rows_between(model, all, all);
+    terms.stride = position_stride(rows_count(terms.rows));
     if (config_has_p2c(config)) {
         matrix w = pack_rows(&layer->relative_query, &terms, head, dim, workspace->relative_panels);
         multiply_keys(session, workspace, &terms, &w, head, sequence, all);
@@ -139,10 +145,10 @@ static inline __attribute__((always_inline)) void look_up(const position_terms *
         for (uint32_t q = 0; q < rows_count(queries); q++) {
             const uint32_t *rows = model->relative_rows + model->config.n_distances - 1 +
                                    workspace->positions[queries.first + q];
-            size_t query = q * (size_t)terms->width;
+            size_t query = q * (size_t)terms->stride;
             for (uint32_t k = first; k < end; k++) {
-                uint32_t row = *(rows - workspace->key_positions[k]) - terms->first_row;
-                size_t key = (size_t)workspace->key_tokens[k] * terms->width;
+                uint32_t row = *(rows - workspace->key_positions[k]) - terms->rows.first;
+                size_t key = (size_t)workspace->key_tokens[k] * terms->stride;
                 float sum = has_c2p ? workspace->query_terms[query + row] : 0;
                 if (has_p2c)
                     sum += workspace->key_terms[key + row];
@@ -164,10 +170,9 @@ void attention_position_add(const position_terms *terms, const bert_session *ses
         return;
     }
     if (has_c2p) {
-        matrix w = {.n_in = config->hidden_size / config->n_heads,
-                    .n_out = terms->width,
-                    .panels = workspace->relative_panels};
-        product out = {.c = workspace->query_terms, .c_stride = terms->width};
+        matrix w =
+            rows_matrix(terms, config->hidden_size / config->n_heads, workspace->relative_panels);
+        product out = {.c = workspace->query_terms, .c_stride = terms->stride};
         rows span = span_of(workspace->positions + queries.first, rows_count(queries));
         gemm_f32(query, config->hidden_size, rows_count(queries), &w,
                  panels_between(model, terms, span, terms->key_positions), &out, NULL);

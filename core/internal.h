@@ -105,7 +105,7 @@ typedef struct workspace {
     float *scores;       /* [QUERY_BLOCK, n] */
     float *intermediate; /* [ROW_BLOCK, I] */
     quantised wide;      /* [ROW_BLOCK, I], I8 only */
-    /* With a position_attention; W is n_relative_rows rounded up to whole panels. */
+    /* With a position_attention; W is position_stride(n_relative_rows). */
     uint32_t *positions;     /* [n], of every token of the sequence */
     uint32_t *key_tokens;    /* [n]: the tokens that are attended to, ... */
     uint32_t *key_positions; /* [n]: ... and their positions */
@@ -309,12 +309,19 @@ void attention_head(const bert_session *session, const workspace *workspace, con
 
 /* What a head's scores have of positions: in the workspace, and this. */
 typedef struct position_terms {
-    const float *bias;         /* [2 D - 1] of the head; NULL: there are relative tables instead */
-    uint32_t n_keys;           /* tokens that are attended to */
-    rows key_positions;        /* the least of theirs, and one more than the greatest */
-    uint32_t first_row, width; /* of the relative tables, the rows of this sequence's distances,
-                                * in whole panels */
+    const float *bias;  /* [2 D - 1] of the head; NULL: there are relative tables instead */
+    uint32_t n_keys;    /* tokens that are attended to */
+    rows key_positions; /* the least of theirs, and one more than the greatest */
+    rows rows;          /* of the relative tables, those of this sequence's distances */
+    uint32_t stride;    /* position_stride() of as many */
 } position_terms;
+
+/* Terms of a query or key in whole panels, an odd number of them: terms of successive keys are read
+ * a row apart, and rows that are a power of two apart would meet in the cache. */
+static inline uint32_t position_stride(uint32_t n_rows)
+{
+    return (panels_all(n_rows).end | 1) * BERT_PANEL;
+}
 
 /* Gets it ready for all queries of the sequence. */
 position_terms attention_position_open(const bert_session *session, const workspace *workspace,

@@ -29,7 +29,7 @@ static void take_positions(arena *arena, const bert_config *config, uint64_t n, 
     if (config->position_attention == BERT_POSITION_ATTENTION_NONE)
         return;
     uint64_t dim = config->hidden_size / config->n_heads;
-    uint64_t width = panels_all(config->n_relative_rows).end * (uint64_t)BERT_PANEL;
+    uint64_t width = position_stride(config->n_relative_rows);
     space->positions = arena_take(arena, n, sizeof(uint32_t));
     space->key_tokens = arena_take(arena, n, sizeof(uint32_t));
     space->key_positions = arena_take(arena, n, sizeof(uint32_t));

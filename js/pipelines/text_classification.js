@@ -30,8 +30,8 @@ import { BertError, describe } from '../errors.js';
  */
 export function textClassification(model) {
     const { labels, problem_type, encoder } = model.config;
-    if (encoder.head !== 'sequence_classification') {
-        throw new BertError('WRONG_TASK', `text-classification needs a model with a sequence classification head; '${model.name}' has head '${encoder.head}'`);
+    if (!encoder.n_labels) {
+        throw new BertError('WRONG_TASK', `text-classification needs a model with a sequence classification head; '${model.name}' has no classifier`);
     }
     const scores = scoring(problem_type, labels.length);
 

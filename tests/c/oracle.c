@@ -238,10 +238,10 @@ static void embed(const bert_model *model, const text *text, double *x)
                 sum[i] += oracle_table(&model->token_type, text->types[t], i);
         }
         oracle_layer_norm(sum, n_columns, &model->embeddings_norm, config->layer_norm_eps);
-        if (n_columns == hidden)
-            memcpy(x + t * hidden, sum, hidden * sizeof *sum);
-        else
+        if (config->projects_embeddings)
             oracle_dense(sum, &model->projection, x + t * hidden);
+        else
+            memcpy(x + t * hidden, sum, hidden * sizeof *sum);
         for (uint32_t i = 0; config->conv_size && !text->attended[t] && i < hidden; i++)
             x[t * hidden + i] = 0;
     }

@@ -177,7 +177,7 @@ TEST(agrees_with_the_oracle_at_odd_dimensions)
     for (uint32_t i = 0; i < 4; i++) {
         bert_config config = tiny_config();
         config.n_heads = heads[i];
-        config.hidden_size = heads[i] * dims[i];
+        config.hidden_size = config.embedding_size = heads[i] * dims[i];
         config.intermediate_size = wides[i];
         config.n_layers = i;
         config.activation = i % 2 ? BERT_ACTIVATION_GELU_TANH : BERT_ACTIVATION_RELU;
@@ -398,8 +398,9 @@ TEST(options_are_checked)
 /* X(NAME, what it changes of the tiny config `c`): each thing that a family has of its own, then
  * families. */
 #define FAMILIES(X)                                                                                \
-    X(narrow_embeddings, c.embedding_size = 10)                                                    \
-    X(wide_embeddings, c.embedding_size = 43)                                                      \
+    X(square_projection, c.projects_embeddings = 1)                                                \
+    X(narrow_embeddings, c.projects_embeddings = 1; c.embedding_size = 10)                         \
+    X(wide_embeddings, c.projects_embeddings = 1; c.embedding_size = 43)                           \
     X(one_shared_layer, c.n_layers = 4; c.n_layer_groups = 1; c.layers_per_group = 1)              \
     X(shared_groups, c.n_layers = 12; c.n_layer_groups = 2; c.layers_per_group = 3)                \
     X(padding_has_a_position, c.n_positions = 27; c.first_position = 2)                            \
@@ -423,8 +424,9 @@ TEST(options_are_checked)
     X(token_transform, c.n_token_labels = 1; c.token_activation = BERT_ACTIVATION_GELU)            \
     X(tied_lm, c.lm_activation = BERT_ACTIVATION_GELU; c.lm_tied = 1)                              \
     X(tied_narrow_lm, c.lm_activation = BERT_ACTIVATION_GELU_TANH; c.lm_tied = 1;                  \
-      c.embedding_size = 9; c.vocab_size = 71)                                                     \
-    X(untied_lm, c.lm_activation = BERT_ACTIVATION_RELU; c.vocab_size = 83; c.embedding_size = 31) \
+      c.projects_embeddings = 1; c.embedding_size = 9; c.vocab_size = 71)                          \
+    X(untied_lm, c.lm_activation = BERT_ACTIVATION_RELU; c.vocab_size = 83;                        \
+      c.projects_embeddings = 1; c.embedding_size = 31)                                            \
     X(cls, c.pooling = BERT_POOLING_CLS)                                                           \
     X(mean, c.pooling = BERT_POOLING_MEAN; c.normalize = 1)                                        \
     X(max, c.pooling = BERT_POOLING_MAX; c.embedding_dim = 13)                                     \
@@ -432,11 +434,12 @@ TEST(options_are_checked)
       c.sentence_activation = BERT_ACTIVATION_TANH; c.normalize = 1)                               \
     X(all_heads, c.n_token_labels = 2; c.token_activation = BERT_ACTIVATION_SILU;                  \
       c.lm_activation = BERT_ACTIVATION_GELU; c.lm_tied = 1; c.pooling = BERT_POOLING_MEAN)        \
-    X(albert, c.embedding_size = 8; c.n_layers = 3; c.n_layer_groups = 1; c.layers_per_group = 1;  \
-      c.lm_activation = BERT_ACTIVATION_GELU_TANH; c.lm_tied = 1)                                  \
+    X(albert, c.projects_embeddings = 1; c.embedding_size = 8; c.n_layers = 3;                     \
+      c.n_layer_groups = 1; c.layers_per_group = 1; c.lm_activation = BERT_ACTIVATION_GELU_TANH;   \
+      c.lm_tied = 1)                                                                               \
     X(mpnet, c.n_positions = 18; c.first_position = 2; c.n_token_types = 0; c.n_distances = 16;    \
       c.position_attention = BERT_POSITION_ATTENTION_BIAS; c.pooling = BERT_POOLING_MEAN)          \
-    X(deberta, c.n_positions = 0; c.embedding_size = 12;                                           \
+    X(deberta, c.n_positions = 0; c.projects_embeddings = 1; c.embedding_size = 12;                \
       relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 24, 19); convolve(&c, 3))
 
 static void relate(bert_config *config, bert_position_attention attention, uint32_t n_distances,
@@ -567,4 +570,104 @@ TEST(families_with_long_sequences)
     config.lm_tied = 1;
     config.n_token_labels = 7;
     check_long("heads", config, 1, 141);
+}
+
+TEST(null_means_the_default_in_families)
+{
+    FOR_EACH_FAMILY(family)
+    {
+        bert_config config = family->config();
+        bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_F16, 150));
+        bert_session *session = tiny_session(model, NULL);
+        uint32_t n = 6, ids[] = {3, 1, 4, 1, 5, 9}, types[6] = {0};
+        uint32_t positions[] = {0, 1, 2, 3, 4, 5};
+        uint8_t attended[] = {1, 1, 1, 1, 1, 1};
+        bert_batch full = {1, &n, ids, types, positions, attended};
+        bert_batch bare = {.n_sequences = 1, .lengths = &n, .ids = ids};
+        bert_outputs given = all_outputs(model, &full), defaults = all_outputs(model, &bare);
+        bert_encode(session, &full, &given, NULL);
+        bert_encode(session, &bare, &defaults, NULL);
+        for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
+            size_t count = 0;
+            if (given.data[i] && bert_output_count(model, (bert_output)i, &full, &count, NULL) == 0)
+                CHECK(memcmp(given.data[i], defaults.data[i], count * sizeof(float)) == 0,
+                      "%s: NULL gives another %s", family->name, bert_output_name((bert_output)i));
+        }
+        guarded_free_all();
+    }
+}
+
+/* A caller may leave out what nobody attends to, if it says where the others are: the same bits.
+ * Where padding counts, it may not. */
+TEST(tokens_left_out_are_tokens_not_attended_to)
+{
+    static const bert_output outputs_of_tokens[] = {
+        BERT_OUTPUT_LAST_HIDDEN_STATE, BERT_OUTPUT_TOKEN_LOGITS, BERT_OUTPUT_LM_LOGITS};
+    static const bert_output outputs_of_sequences[] = {
+        BERT_OUTPUT_POOLER_OUTPUT, BERT_OUTPUT_LOGITS, BERT_OUTPUT_SENTENCE_EMBEDDING};
+    FOR_EACH_FAMILY(family)
+    {
+        bert_config config = family->config();
+        if (config.first_position)
+            continue;
+        for (int dtype = 0; dtype < 3; dtype++) {
+            bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, 151));
+            bert_session *session = tiny_session(model, NULL);
+            uint32_t n = 15, n_left = 0, ids[15], left_ids[15], positions[15], seed = 152;
+            uint8_t attended[15];
+            for (uint32_t i = 0; i < n; i++) {
+                ids[i] = random_u32(&seed) % config.vocab_size;
+                attended[i] = i == 0 || (i % 4 != 1 && i != 6 && i != 7);
+                if (attended[i]) {
+                    positions[n_left] = i;
+                    left_ids[n_left++] = ids[i];
+                }
+            }
+            bert_batch whole = {.n_sequences = 1, .lengths = &n, .ids = ids, .attended = attended};
+            bert_batch left = {
+                .n_sequences = 1, .lengths = &n_left, .ids = left_ids, .positions = positions};
+            bert_outputs want = all_outputs(model, &whole), got = all_outputs(model, &left);
+            bert_encode(session, &whole, &want, NULL);
+            bert_encode(session, &left, &got, NULL);
+            for (int k = 0; k < 3; k++) {
+                bert_output output = outputs_of_tokens[k];
+                size_t width =
+                    got.data[output] ? part_of(model, output, &left, 0, 0).n / n_left : 0;
+                for (uint32_t i = 0; i < n_left && width; i++)
+                    CHECK(memcmp(got.data[output] + i * width,
+                                 want.data[output] + positions[i] * width,
+                                 width * sizeof(float)) == 0,
+                          "%s, dtype %d: %s of token %u has other bits", family->name, dtype,
+                          bert_output_name(output), positions[i]);
+                output = outputs_of_sequences[k];
+                width = got.data[output] ? part_of(model, output, &left, 0, 0).n : 0;
+                CHECK(!width ||
+                          memcmp(got.data[output], want.data[output], width * sizeof(float)) == 0,
+                      "%s, dtype %d: %s has other bits", family->name, dtype,
+                      bert_output_name(output));
+            }
+            guarded_free_all();
+        }
+    }
+}
+
+static void note_layer(void *argument, uint32_t layer, bert_site site, const float *inputs,
+                       uint32_t n_rows, uint32_t n_columns)
+{
+    uint32_t *n_seen = argument;
+    (void)inputs, (void)n_rows, (void)n_columns;
+    n_seen[layer] += site == BERT_SITE_ATTENTION;
+}
+
+/* An observer is told whose weights they are: every one of 3 layers is run twice in each group. */
+TEST(observers_of_shared_layers)
+{
+    bert_config config = config_shared_groups();
+    bert_session *session = tiny_session(tiny_open(tiny_make(&config, BERT_DTYPE_F32, 153)), NULL);
+    uint32_t n = 2, ids[] = {1, 2}, n_seen[12] = {0};
+    bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids};
+    bert_session_observe(session, note_layer, n_seen);
+    bert_encode(session, &batch, &(bert_outputs){{0}}, NULL);
+    for (uint32_t i = 0; i < 12; i++)
+        CHECK(n_seen[i] == (i < 6 ? 2 : 0), "layer %u is run %u times", i, n_seen[i]);
 }

@@ -96,6 +96,7 @@ TEST(configs_that_do_not_fit_together)
 /* What one field asks for and another denies: X(subject, changes of a good config `c`). */
 #define CONTRADICTIONS(X)                                                                          \
     X(embedding_size, c.embedding_size = 0)                                                        \
+    X(embedding_size, c.embedding_size = 23)                                                       \
     X(layers_per_group, c.n_layer_groups = 1)                                                      \
     X(layers_per_group, c.layers_per_group = 1)                                                    \
     X(layers_per_group, c.n_layer_groups = 1; c.layers_per_group = 3)                              \
@@ -140,6 +141,7 @@ TEST(configs_that_contradict_themselves)
 static bert_config full_config(void)
 {
     bert_config config = tiny_config();
+    config.projects_embeddings = 1;
     config.embedding_size = 20;
     config.position_attention = BERT_POSITION_ATTENTION_C2P_P2C;
     config.n_distances = 20;

@@ -127,7 +127,7 @@ static void embeddings(tiny_model *tiny, bert_dtype dtype, bert_dtype plain, uin
     if (config->n_token_types)
         table(tiny, "embeddings.token_type", BERT_DTYPE_F32, config->n_token_types, n, seed);
     norm(tiny, "embeddings.norm", n, seed);
-    if (n != config->hidden_size)
+    if (config->projects_embeddings)
         matrix(tiny, "embeddings.projection", plain, n, config->hidden_size, seed);
 }
 

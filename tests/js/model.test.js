@@ -146,7 +146,7 @@ test('models that do not fit their config are refused with the core\'s status', 
     await refused({ list: [...tensors(), { name: 'extra', dtype: 'F32', shape: [1], bytes: new Uint8Array(4) }] }, 'UNKNOWN_TENSOR', /extra/);
     await refused(encoder({ n_heads: 3 }), 'BAD_FIELD', /n_heads/);
     await refused(encoder({ n_layers: 2 ** 31 }), 'BAD_FIELD', /n_layers/);
-    await refused(encoder({ hidden_size: 32 }), 'BAD_SHAPE', /embeddings\.word\.weight/);
+    await refused(encoder({ embedding_size: 32 }), 'BAD_SHAPE', /embeddings\.word\.weight/);
     await refused(encoder({ activation: 'swish' }), 'BAD_FIELD', /activation/);
     await refused(encoder({ depth: 3 }), 'UNKNOWN_FIELD', /depth/);
     await refused(encoder({ vocab_size: '40' }), 'UNKNOWN_FIELD', /vocab_size/);
@@ -212,8 +212,8 @@ test('scores by problem type', async () => {
 });
 
 test('a model without tokenizer or head is refused for the task, naming both', async () => {
-    const bare = { ...CONFIG, labels: [], outputs: {}, encoder: { ...CONFIG.encoder, head: 'none', n_labels: 0 } };
-    await assert.rejects(pipeline('text-classification', modelBytes({ config: bare })), withCode('WRONG_TASK', /'tiny' has head 'none'/));
+    const bare = { ...CONFIG, labels: [], outputs: {}, encoder: { ...CONFIG.encoder, n_labels: 0 } };
+    await assert.rejects(pipeline('text-classification', modelBytes({ config: bare })), withCode('WRONG_TASK', /'tiny' has no classifier/));
     await assert.rejects(pipeline('translation', bytes), withCode('BAD_OPTION', /text-classification/));
     const classify = await pipeline('sentiment-analysis', modelBytes({ tokenizer: null }));
     await assert.rejects(classify('a'), withCode('NO_TOKENIZER', /tokenizer\.json/));

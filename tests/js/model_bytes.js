@@ -17,9 +17,9 @@ function random(seed) {
 export const CONFIG = {
     architecture: 'bert',
     encoder: {
-        vocab_size: 40, hidden_size: 16, intermediate_size: 24, n_layers: 2, n_heads: 2, n_positions: 12,
+        vocab_size: 40, hidden_size: 16, embedding_size: 16, intermediate_size: 24, n_layers: 2, n_heads: 2, n_positions: 12,
         n_token_types: 2, n_labels: 3, layer_norm_eps: 1e-12,
-        activation: 'gelu', pooler_activation: 'tanh', head: 'sequence_classification',
+        activation: 'gelu', pooler_activation: 'tanh',
     },
     outputs: { logits: 'logits' },
     labels: ['no', 'perhaps', 'yes'],
@@ -87,7 +87,7 @@ export function tensors(config = CONFIG) {
         norm(`layers.${i}.output.norm`);
     }
     if (encoder.pooler_activation !== 'none') matrix('pooler', hidden, hidden);
-    if (encoder.head !== 'none') matrix('classifier', hidden, encoder.n_labels);
+    if (encoder.n_labels) matrix('classifier', hidden, encoder.n_labels);
     return list;
 }
 
