@@ -181,8 +181,9 @@ static const char *name_of(const Onnx__NodeProto *proto)
     return proto->name[0] || proto->n_output == 0 ? proto->name : proto->output[0];
 }
 
-static bool read_attribute(graph *graph, onnx_model *model, const Onnx__AttributeProto *proto,
-                           graph_attribute *attribute, fault *fault)
+static bool read_attribute(graph *graph, onnx_model *model, const Onnx__NodeProto *node,
+                           const Onnx__AttributeProto *proto, graph_attribute *attribute,
+                           fault *fault)
 {
     *attribute = (graph_attribute){.name = proto->name,
                                    .i = proto->i,
@@ -193,6 +194,9 @@ static bool read_attribute(graph *graph, onnx_model *model, const Onnx__Attribut
                                    .n_floats = proto->n_floats,
                                    .text = (const char *)proto->s.data,
                                    .n_text = proto->s.len};
+    if (!proto->name[0])
+        return fault_set(fault, "node '%s' (op %s): has an attribute without a name", name_of(node),
+                         node->op_type);
     if (!proto->t)
         return true;
     attribute->value = add_tensor(graph, model, proto->t, fault);
@@ -254,6 +258,13 @@ static const graph_value *read_constant(graph *graph, const graph_node *node, fa
 static bool read_branch(graph *graph, onnx_model *model, const Onnx__NodeProto *proto,
                         fault *fault);
 
+/* Whether the node gives its input as it is, and nothing else: then its output is another name. */
+static bool is_passing(const graph_node *node)
+{
+    return !node->domain[0] && node->n_outputs == 1 &&
+           (strcmp(node->op, "Identity") == 0 || strcmp(node->op, "Dropout") == 0);
+}
+
 static bool makes_output(const graph *graph, const Onnx__NodeProto *proto)
 {
     for (size_t i = 0; i < proto->n_output; i++)
@@ -271,7 +282,7 @@ static bool read_node(graph *graph, onnx_model *model, const Onnx__NodeProto *pr
         return read_branch(graph, model, proto, fault);
     graph_attribute *attributes = graph_alloc(graph, proto->n_attribute, sizeof *attributes);
     for (size_t i = 0; i < proto->n_attribute; i++)
-        if (!read_attribute(graph, model, proto->attribute[i], &attributes[i], fault))
+        if (!read_attribute(graph, model, proto, proto->attribute[i], &attributes[i], fault))
             return false;
     const graph_value **inputs = graph_alloc(graph, proto->n_input, sizeof *inputs);
     for (size_t i = 0; i < proto->n_input; i++)
@@ -287,7 +298,9 @@ static bool read_node(graph *graph, onnx_model *model, const Onnx__NodeProto *pr
                        .n_outputs = proto->n_output,
                        .attributes = attributes,
                        .n_attributes = proto->n_attribute};
-    if (lower_knows(node.domain, node.op)) {
+    if (is_passing(&node)) {
+        outputs[0] = inputs[0];
+    } else if (lower_knows(node.domain, node.op)) {
         if (!lower_node(graph, &node, makes_output(graph, proto), outputs, fault))
             return false;
     } else if (strcmp(node.op, "Constant") == 0) {

@@ -170,11 +170,11 @@ void model_dir_compare(const model_dir *dir, const bert_config *graph)
     if (graph->n_positions)
         compare(dir, "max_position_embeddings", graph->n_positions);
     const cJSON *activation = cJSON_GetObjectItemCaseSensitive(dir->config, "hidden_act");
-    if (!activation)
+    if (!activation) /* DistilBERT */
         activation = cJSON_GetObjectItemCaseSensitive(dir->config, "activation");
     if (cJSON_IsString(activation) && !is_activation(activation->valuestring, graph->activation))
-        fault_warn("config.json has the activation '%s', the graph another: the graph is used",
-                   activation->valuestring);
+        fault_warn("config.json has %s '%s', the graph another: the graph is used",
+                   activation->string, activation->valuestring);
 }
 
 const char *model_dir_architecture(const model_dir *dir, const bert_weights *weights)

@@ -25,27 +25,27 @@ static bool has_attention(const reader *reader, value at)
     return found;
 }
 
-/* The nearest value before `output` that is a layer's result, or NULL. */
-static value find_top(reader *reader, value output, layer_match *layer)
+/* Finds the nearest value before `output` that is a layer's result, and what looked most like one
+ * above it. */
+static bool find_top(reader *reader, value output, encoder_match *encoder, layer_match *layer)
 {
     size_t n = output->index + 1;
     bool *needed = calloc(n, sizeof *needed);
-    value top = NULL, best = NULL; /* the mismatch of what looked most like a layer */
-    const char *expected = NULL;
     int n_steps = -1;
     if (!needed)
         abort();
     needed[output->index] = true;
-    for (size_t i = n; i > 0 && !top; i--) {
+    for (size_t i = n; i > 0 && !encoder->hidden; i--) {
         value at = graph_at(reader->graph, i - 1);
         if (!needed[i - 1] || at->is_fixed)
             continue;
         reader->mismatch = NULL;
+        layer->n_steps = -1;
         if (plain(reader, at) == at && read_layer(reader, at, layer))
-            top = at;
+            encoder->hidden = at;
         if (reader->mismatch && layer->n_steps > n_steps && has_attention(reader, at)) {
-            best = reader->mismatch;
-            expected = reader->expected;
+            encoder->suspect = reader->mismatch;
+            encoder->suspect_expected = reader->expected;
             n_steps = layer->n_steps;
         }
         for (size_t k = 0; at->node && k < at->node->n_inputs; k++)
@@ -53,9 +53,17 @@ static value find_top(reader *reader, value output, layer_match *layer)
                 needed[at->node->inputs[k]->index] = true;
     }
     free(needed);
-    reader->mismatch = best;
-    reader->expected = expected;
-    return top;
+    return encoder->hidden != NULL;
+}
+
+/* What looked like a layer says more than what stands on it. */
+static bool report_suspect(reader *reader, const encoder_match *encoder)
+{
+    if (encoder->suspect) {
+        reader->mismatch = encoder->suspect;
+        reader->expected = encoder->suspect_expected;
+    }
+    return false;
 }
 
 static void push_layer(encoder_match *encoder, const layer_match *layer)
@@ -78,12 +86,12 @@ static void reverse_layers(encoder_match *encoder)
 bool read_stack(reader *reader, value output, encoder_match *encoder)
 {
     layer_match layer;
-    value at = find_top(reader, output, &layer);
-    encoder->hidden = at;
-    if (!at) /* the mismatch that got furthest says why, if there is any */
-        return reader->mismatch ? false
-                                : mismatch(reader, output,
-                                           "an encoder: layers that end in a layer normalisation");
+    if (!find_top(reader, output, encoder, &layer)) {
+        reader->mismatch = NULL;
+        mismatch(reader, output, "an encoder: layers that end in a layer normalisation");
+        return report_suspect(reader, encoder);
+    }
+    value at;
     for (;;) {
         push_layer(encoder, &layer);
         reader->mismatch = NULL;
@@ -133,7 +141,7 @@ static bool read_outputs(reader *reader, encoder_match *encoder, bert_weights *w
         name->onnx = graph_output_name(reader->graph, i);
         reader->mismatch = NULL;
         if (!read_output(reader, encoder, graph_find(reader->graph, name->onnx), name))
-            return false;
+            return report_suspect(reader, encoder);
     }
     return true;
 }

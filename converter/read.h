@@ -102,8 +102,10 @@ typedef struct heads_match {
 #define READ_MAX_LAYERS 1024
 
 typedef struct encoder_match {
-    value hidden;        /* plain: the last hidden state */
-    layer_match *layers; /* [n_layers], the first one first */
+    value hidden;                 /* plain: the last hidden state */
+    value suspect;                /* what looked like a layer above it; NULL: nothing */
+    const char *suspect_expected; /* of it */
+    layer_match *layers;          /* [n_layers], the first one first */
     uint32_t n_layers;
     conv_match conv; /* node NULL: none */
     embeddings_match embeddings;

@@ -158,6 +158,7 @@ typedef struct scores {
     int n_relative;
     value bias;
     double bias_scale;
+    bool has_mask;
 } scores;
 
 static bool swaps_last(value at)
@@ -200,6 +201,14 @@ static bool add_product(reader *reader, const path *path, scores *scores)
     return true;
 }
 
+/* Whether the value depends on the elements of some input. */
+static bool is_open(const reader *reader, value at)
+{
+    fault ignored = {0};
+    const array *open = evaluation_get(reader->open, at, &ignored);
+    return open && open->is_hollow;
+}
+
 /* What does not depend on ids: a mask, whose effect is proved later, or a bias by position. */
 static bool add_bias(reader *reader, const path *path, scores *scores)
 {
@@ -207,8 +216,10 @@ static bool add_bias(reader *reader, const path *path, scores *scores)
     const array *open = evaluation_get(reader->open, path->at, &ignored);
     if (!open)
         return mismatch(reader, path->at, "a mask or a bias of attention scores");
-    if (open->is_hollow)
+    if (open->is_hollow) {
+        scores->has_mask = true;
         return true;
+    }
     const float *floats = array_floats((array *)open, &ignored);
     bool is_zero = floats != NULL;
     for (int64_t i = 0; is_zero && i < open->count; i++)
@@ -243,6 +254,8 @@ static bool follow(reader *reader, path path, struct path *paths, int *n_paths, 
         }
         return true;
     }
+    if (graph_is(at, "Where") && is_open(reader, graph_operand(at, 0)))
+        scores->has_mask = true;
     double number = 1;
     path.at = carrier(reader, at);
     if (!path.at)
@@ -278,7 +291,10 @@ static bool read_scores(reader *reader, value at, scores *scores)
         if (!follow(reader, path, paths, &n_paths, scores))
             return false;
     }
-    return scores->content[0] || mismatch(reader, at, "attention scores: queries times keys");
+    if (!scores->content[0])
+        return mismatch(reader, at, "attention scores: queries times keys");
+    return scores->has_mask || !reader->inputs[ROLE_MASK] ||
+           mismatch(reader, at, "attention scores that attention_mask has a part in");
 }
 
 /* Sorts the relative terms: a query's or a key's. */
@@ -355,9 +371,13 @@ bool read_attention(reader *reader, value at, attention *attention)
     }
     if (!softmax)
         return mismatch(reader, context, "a Softmax of attention scores");
-    const array *shape = shape_of(reader, values);
+    const array *shape = shape_of(reader, values), *maps = shape_of(reader, softmax);
     if (!shape || shape->rank < 3)
         return mismatch(reader, values, "values of [batch, head, token, dim]");
+    int64_t axis =
+        graph_attribute_int(softmax->node, "axis", graph_opset(reader->graph) < 13 ? 1 : -1);
+    if (!maps || (axis != -1 && axis != (int64_t)maps->rank - 1))
+        return mismatch(reader, softmax, "a Softmax over the last axis");
     attention->dim = (uint32_t)shape->dims[shape->rank - 1];
     if (!joins_heads(reader, context, attention->dim, at))
         return mismatch(reader, context, "heads side by side");

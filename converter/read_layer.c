@@ -70,10 +70,11 @@ static bool read_self_attention(reader *reader, const residual *split, layer_mat
 bool read_layer(reader *reader, value at, layer_match *layer)
 {
     residual splits[2];
-    *layer = (layer_match){.result = plain(reader, at)};
+    *layer = (layer_match){.result = plain(reader, at), .n_steps = -1};
     if (!match_layer_norm(reader, at, &layer->output_norm))
         return false;
     int n = split_residual(reader, layer->output_norm.input, splits), i = 0;
+    layer->n_steps = n > 0 ? 0 : -1;
     while (i < n && !read_feed_forward(reader, &splits[i], layer))
         i++;
     if (i == n)
