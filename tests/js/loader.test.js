@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { BertError } from '../../js/errors.js';
 import { Feed, Feeder } from '../../js/loader/feed.js';
 import { load } from '../../js/loader/load.js';
-import { CONFIG, modelBytes, withHeader } from './model_bytes.js';
+import { CONFIG, modelBytes, tensors, withHeader } from './model_bytes.js';
 
 /** 4-bit units as bytes: bert_q4_expand() of core/bert.h a second time. */
 function expanded(units, n_columns) {
@@ -142,7 +142,9 @@ test('what is no model file is refused by what it is', async () => {
 test('each rule of the format', async () => {
     const name = 'layers.0.attention.query.weight';
     const spoilt = (change) => modelBytes({ change });
-    await refused(modelBytes({ metadata: { format_version: '2' } }), /format version 2/);
+    for (const format_version of ['1', '3', '02', 2]) {
+        await refused(modelBytes({ metadata: { format_version } }), new RegExp(`format version ${format_version}; .* reads 2: convert the model again`));
+    }
     await refused(spoilt((h) => { h[name].dtype = 'F64'; }), /dtype string "F64"/);
     await refused(spoilt((h) => { h[name].dtype = '__proto__'; }), /dtype/);
     await refused(spoilt((h) => { h[name] = null; }), /dtype undefined/);
@@ -158,7 +160,55 @@ test('each rule of the format', async () => {
     await refused(modelBytes({ metadata: { chunk_sha256: 'abc' } }), /chunk hashes/);
     await refused(modelBytes({ metadata: { config: '7' } }), /config is number 7/);
     await refused(modelBytes({ config: { ...CONFIG, labels: ['a'] } }), /as labels of 3 classes/);
-    await refused(modelBytes({ config: { ...CONFIG, max_length: 13 } }), /max_length number 13/);
+    await refused(modelBytes({ config: { ...CONFIG, max_length: 13 } }), /max_length number 13, with 12 positions/);
+});
+
+test('each rule of the config', async () => {
+    const config = (change) => modelBytes({ config: { ...CONFIG, ...change }, list: tensors() });
+    const encoder = (change) => config({ encoder: { ...CONFIG.encoder, ...change } });
+    const output = (request) => config({ outputs: { answer: request } });
+    await refused(config({ architecture: 1 }), /number 1 as architecture/);
+    await refused(config({ encoder: [] }), /no encoder/);
+    await refused(encoder({ pooling: null }), /encoder has null as pooling/);
+    await refused(config({ outputs: [] }), /no outputs/);
+    await refused(config({ problem_type: 7 }), /number 7 as problem_type/);
+    await refused(config({ max_length: 2.5 }), /max_length number 2.5/);
+    await refused(encoder({ n_positions: 14, first_position: 3 }), /max_length number 12, with 11 positions/);
+    await refused(encoder({ n_positions: 0, n_distances: 11 }), /max_length number 12, with 11 positions/);
+    await refused(encoder({ n_labels: 0, n_token_labels: 2 }), /output 'logits' is string "logits", which the model does not have/);
+    await refused(config({ labels: [], outputs: {} }), /array of 0 as labels of 3 classes/);
+    await refused(output('logits'), /output 'answer' is string "logits", not an object/);
+    for (const name of ['token_logits', 'lm_logits', 'sentence_embedding', 'toString', 3]) {
+        await refused(output({ output: name }), /'answer' is .*, which the model does not have/);
+    }
+    for (const index of [-1, 3, 0.5, '0']) await refused(output({ output: 'logits', index }), /'answer' has index .*, of 3 parts of logits/);
+    await refused(output({ output: 'hidden_states', index: 3 }), /index number 3, of 3 parts/);
+    await refused(output({ output: 'attentions', index: 2 }), /index number 2, of 2 parts/);
+    await refused(output({ output: 'logits', activation: 'relu' }), /'answer' has activation string "relu"/);
+    await refused(output({ output: 'logits', axis: 1 }), /'answer' has a field 'axis'/);
+    await loadBytes(output({ output: 'logits', index: 2, activation: 'softmax' }));
+});
+
+test('each rule of the reference', async () => {
+    const good_case = { input_ids: [1, 2], token_type_ids: [0, 1], outputs: { logits: { step: 1, samples: [1, 2, 3] } } };
+    const file = (reference) => modelBytes({ metadata: { reference: JSON.stringify(reference) } });
+    const one = (change) => file({ error: 0, cases: [{ ...good_case, ...change }] });
+    assert.deepEqual((await loadBytes(one({}))).header.reference, { error: 0, cases: [good_case] });
+    assert.equal((await loadBytes(good)).header.reference, null);
+    await refused(modelBytes({ metadata: { reference: '{"error": nan}' } }), /reference is no JSON/);
+    await refused(file([]), /reference is array of 0/);
+    await refused(file({ cases: [] }), /reference has error undefined/);
+    await refused(file({ error: -1, cases: [] }), /error number -1/);
+    await refused(file({ error: 0, cases: {} }), /Object as cases/);
+    await refused(file({ error: 0, cases: [3] }), /case 0 of the reference is number 3/);
+    await refused(one({ input_ids: [1, -2] }), /array of 2 as input_ids/);
+    await refused(one({ input_ids: [] }), /array of 0 as input_ids/);
+    await refused(one({ token_type_ids: [0] }), /array of 1 as token_type_ids of 2 tokens/);
+    await refused(one({ outputs: null }), /null as outputs/);
+    await refused(one({ outputs: { pooled: { step: 1, samples: [1] } } }), /has an output 'pooled', the model has not/);
+    await refused(one({ outputs: { logits: { step: 0, samples: [1] } } }), /output 'logits': step is number 0/);
+    await refused(one({ outputs: { logits: { step: 1, samples: [] } } }), /samples are array of 0/);
+    await refused(one({ outputs: { logits: { step: 1, samples: [null] } } }), /samples are array of 1, or not all numbers/);
 });
 
 test('a stream that breaks is reported as it broke, and is closed', async () => {

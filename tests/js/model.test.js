@@ -146,12 +146,99 @@ test('models that do not fit their config are refused with the core\'s status', 
     await refused({ list: [...tensors(), { name: 'extra', dtype: 'F32', shape: [1], bytes: new Uint8Array(4) }] }, 'UNKNOWN_TENSOR', /extra/);
     await refused(encoder({ n_heads: 3 }), 'BAD_FIELD', /n_heads/);
     await refused(encoder({ n_layers: 2 ** 31 }), 'BAD_FIELD', /n_layers/);
-    await refused(encoder({ embedding_size: 32 }), 'BAD_SHAPE', /embeddings\.word\.weight/);
+    await refused(encoder({ embedding_size: 32 }), 'BAD_FIELD', /embedding_size/);
+    await refused(encoder({ vocab_size: 41 }), 'BAD_SHAPE', /embeddings\.word\.weight/);
     await refused(encoder({ activation: 'swish' }), 'BAD_FIELD', /activation/);
     await refused(encoder({ depth: 3 }), 'UNKNOWN_FIELD', /depth/);
     await refused(encoder({ vocab_size: '40' }), 'UNKNOWN_FIELD', /vocab_size/);
     await assert.rejects(loadModel(bytes.slice(0, 5000)), withCode('BAD_MODEL_FILE', /cut off/));
     await assert.rejects(loadModel(modelBytes({ tokenizer: '{"model":{"type":"Foo"}}' })), withCode('BAD_TOKENIZER', /Foo|tokenizer\.json/));
+});
+
+test('a model that does not fit 4 GiB is refused before it is downloaded', async () => {
+    // Only the header exists: whoever asks for more waits forever.
+    const vocab_size = 2 ** 24, hidden = 80, n_bytes = vocab_size * hidden * 4, chunk_bytes = 2 ** 26;
+    const head = modelBytes({
+        config: { ...CONFIG, encoder: { ...CONFIG.encoder, vocab_size, hidden_size: hidden, embedding_size: hidden } },
+        tokenizer: null, list: [],
+        metadata: { name: 'huge', chunk_bytes: String(chunk_bytes), chunk_sha256: Array(n_bytes / chunk_bytes).fill('0'.repeat(64)).join(',') },
+        change: (header) => { header['embeddings.word.weight'] = { dtype: 'F32', shape: [vocab_size, hidden], data_offsets: [0, n_bytes] }; },
+    });
+    const server = createServer((request, response) => response.write(head)).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    for (const threads of [1, 2]) {
+        await assert.rejects(loadModel(`http://127.0.0.1:${server.address().port}/`, { threads }),
+            withCode('MODEL_TOO_LARGE', /'huge' needs 51\d\d MiB of memory, WebAssembly has 4096.*--dtype \(it is f32\)/));
+    }
+    server.closeAllConnections();
+    server.close();
+});
+
+test('parts of outputs: a column, a layer, an activation', async () => {
+    const encoder = { ...CONFIG.encoder, n_labels: 0, n_token_labels: 2 };
+    const outputs = {
+        start: { output: 'token_logits', index: 0 }, end: { output: 'token_logits', index: 1 },
+        both: { output: 'token_logits' }, chances: { output: 'token_logits', activation: 'softmax' },
+        states: { output: 'hidden_states', index: 1 }, maps: { output: 'attentions', index: 1 },
+    };
+    const other = await loadModel(modelBytes({ config: { ...CONFIG, encoder, outputs, labels: ['a', 'b'] } }));
+    const [{ start, end, both, chances, states, maps, hidden_states, attentions }] =
+        await other.forward([{ input_ids: [2, 6, 8, 3] }], { hidden_states: true, attentions: true });
+    other.dispose();
+    assert.deepEqual([start.dims, end.dims, both.dims, states.dims, maps.dims], [[4], [4], [4, 2], [4, 16], [2, 4, 4]]);
+    both.data.forEach((x, i) => {
+        assert.equal((i % 2 ? end : start).data[i >> 1], x);
+        assert.ok(Math.abs(chances.data[i] - 1 / (1 + Math.exp(both.data[i ^ 1] - x))) < 1e-6);
+    });
+    assert.deepEqual(states.data, hidden_states.data.slice(64, 128));
+    assert.deepEqual(maps.data, attentions.data.slice(32));
+});
+
+test('sequences are as long as positions or distances allow; without either, as max_length says and 512 at least', async () => {
+    const most = async (change, max_length) => {
+        const other = await loadModel(modelBytes({ config: { ...CONFIG, encoder: { ...CONFIG.encoder, ...change }, max_length } }));
+        const lengths = [10, 11, 12, 13, 512, 513, 2000, 2001];
+        const answers = await Promise.allSettled(lengths.map((n) => other.forward([{ input_ids: Array(n).fill(3) }])));
+        other.dispose();
+        for (const { status, reason } of answers) assert.ok(status === 'fulfilled' || reason.code === 'SEQUENCE_TOO_LONG', reason);
+        return Math.max(...lengths.filter((_, i) => answers[i].status === 'fulfilled'));
+    };
+    assert.equal(await most({}, 11), 12);
+    assert.equal(await most({ first_position: 2 }, 10), 10);
+    assert.equal(await most({ n_positions: 0 }, 12), 512);
+    assert.equal(await most({ n_positions: 0 }, 2000), 2000);
+});
+
+test('verify compares with the answers in the file, as far as their error allows', async () => {
+    const cases = [{ input_ids: [2, 6, 8, 3], token_type_ids: [0, 0, 1, 1] }, { input_ids: [5] }];
+    const [first, second] = (await model.forward(cases)).map(({ logits }) => [...logits.data]);
+    const verified = async (outputs, error = 0) => {
+        const reference = { error, cases: cases.map((one, i) => ({ ...one, outputs: outputs[i] })) };
+        const other = await loadModel(modelBytes({ metadata: { reference: JSON.stringify(reference) } }));
+        try {
+            return await other.verify();
+        } finally {
+            other.dispose();
+        }
+    };
+    const whole = { logits: { step: 1, samples: first } }, sampled = { logits: { step: 2, samples: [second[0], second[2]] } };
+    assert.deepEqual(await verified([whole, sampled]), { ok: true, error: 0, expected_error: 0, cases: [{ logits: 0 }, { logits: 0 }], dtype: 'f32' });
+    const off = (by) => [whole, { logits: { step: 2, samples: [second[0], second[2] + by] } }];
+    const largest = Math.max(1, ...first.map(Math.abs), ...second.map(Math.abs));
+    assert.ok(largest < 5);
+    assert.equal((await verified(off(1e-4))).ok, true);
+    const wrong = await verified(off(0.1));
+    assert.equal(wrong.ok, false);
+    assert.equal(wrong.error, wrong.cases[1].logits);
+    assert.ok(wrong.error > 0.1 / largest - 1e-6 && wrong.error < 0.1 + 1e-6, `${wrong.error}`);
+    assert.equal((await verified(off(0.1), 0.1)).ok, true, 'what the dtype costs is no failure');
+    const flipped = first.map((x, i) => (i === 1 ? -x : x));
+    assert.equal((await verified([{ logits: { step: 1, samples: flipped } }, sampled])).ok, false);
+    await assert.rejects(verified([{ logits: { step: 1, samples: first.slice(1) } }, sampled]), withCode('BAD_MODEL_FILE', /case 0 .* 2 samples of output 'logits'/));
+    await assert.rejects(model.verify(), withCode('NO_REFERENCE', /'tiny'.*convert it again/));
+    const empty = await loadModel(modelBytes({ metadata: { reference: '{"error":0,"cases":[]}' } }));
+    await assert.rejects(empty.verify(), withCode('NO_REFERENCE'));
+    empty.dispose();
 });
 
 test('sources that cannot be read say why', async () => {

@@ -21,7 +21,7 @@ export const CONFIG = {
         n_token_types: 2, n_labels: 3, layer_norm_eps: 1e-12,
         activation: 'gelu', pooler_activation: 'tanh',
     },
-    outputs: { logits: 'logits' },
+    outputs: { logits: { output: 'logits' } },
     labels: ['no', 'perhaps', 'yes'],
     problem_type: null,
     max_length: 12,
@@ -76,7 +76,7 @@ export function tensors(config = CONFIG) {
     };
     const hidden = encoder.hidden_size;
     floats('embeddings.word.weight', [encoder.vocab_size, hidden]);
-    floats('embeddings.position.weight', [encoder.n_positions, hidden]);
+    if (encoder.n_positions) floats('embeddings.position.weight', [encoder.n_positions, hidden]);
     if (encoder.n_token_types) floats('embeddings.token_type.weight', [encoder.n_token_types, hidden]);
     norm('embeddings.norm');
     for (let i = 0; i < encoder.n_layers; i++) {
@@ -88,6 +88,7 @@ export function tensors(config = CONFIG) {
     }
     if (encoder.pooler_activation !== 'none') matrix('pooler', hidden, hidden);
     if (encoder.n_labels) matrix('classifier', hidden, encoder.n_labels);
+    if (encoder.n_token_labels) matrix('token_classifier', hidden, encoder.n_token_labels);
     return list;
 }
 
@@ -121,7 +122,7 @@ export function modelBytes({ config = CONFIG, tokenizer = TOKENIZER, list = tens
     for (let start = 0; start < data.length; start += chunk_bytes) hashes.push(sha256(data.subarray(start, start + chunk_bytes)));
     const whole = {
         __metadata__: {
-            format: 'bert-wasm', format_version: '1', name: 'tiny', revision: 'r1', dtype: 'f32',
+            format: 'bert-wasm', format_version: '2', name: 'tiny', revision: 'r1', dtype: 'f32',
             source_sha256: sha256('tiny'), config: JSON.stringify(config),
             chunk_bytes: String(chunk_bytes), chunk_sha256: hashes.join(','), ...metadata,
         },
