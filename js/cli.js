@@ -9,11 +9,12 @@ import * as forward from './cli/forward.js';
 import * as info from './cli/info.js';
 import { UsageError } from './cli/options.js';
 import * as tokenize from './cli/tokenize.js';
+import * as verify from './cli/verify.js';
 import { BertError } from './errors.js';
 import { version } from '../package.json';
 
 /** @type {Record<string, {usage: string, run: (args: string[]) => Promise<void>}>} */
-const COMMANDS = { classify, forward, tokenize, eval: evaluate, info };
+const COMMANDS = { classify, forward, tokenize, eval: evaluate, info, verify };
 
 const USAGE = `usage: bert-wasm COMMAND ...
 

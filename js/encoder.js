@@ -5,11 +5,13 @@
 import { chooseThreads, chooseVariant, compile } from './builds.js';
 import { Engine } from './engine.js';
 import { BertError, describe } from './errors.js';
+import { mostTokens, outputBytes, paddingId, readsFirst, sizesOf } from './outputs.js';
 import { load } from './loader/load.js';
 import { race, warmUp } from './race.js';
 import { cut, join, prepare, split } from './sequences.js';
 import { startThreads } from './threads.js';
 import { Tokenizer } from './tokenizer/index.js';
+import { compare } from './verify.js';
 import { version } from '../package.json';
 
 /**
@@ -37,6 +39,9 @@ const RACE_AGAIN_AFTER = 2;
 
 /** Tokens of a batch: enough for full speed, few enough that a call can be aborted soon. */
 const MAX_TOKENS = 1024;
+
+/** Bytes of a batch's outputs, beyond one sequence's: words' logits of 1024 tokens may be 1 GB. */
+const MAX_OUTPUT_BYTES = 64 << 20;
 
 /**
  * @typedef {string | {text: string, text_pair?: string}} TextInput
@@ -120,7 +125,8 @@ export class Encoder {
         this.engine = engine;
         this.metadata = header.metadata;
         this.config = header.config;
-        this.sizes = /** @type {Record<'hidden_size' | 'n_layers' | 'n_heads' | 'n_labels' | 'n_positions', number>} */ (header.config.encoder);
+        this.reference = header.reference;
+        this.sizes = sizesOf(header.config.encoder);
         this.tokenizer = tokenizer;
         this.verified = verified;
         this.choice = choice;
@@ -158,7 +164,7 @@ export class Encoder {
     }
 
     /**
-     * Texts to outputs; texts over max_length are cut and say so.
+     * Texts to outputs of the core; texts over max_length are cut and say so.
      * @param {{inputs: TextInput[], outputs: string[]}} request
      * @param {() => Promise<void>} turn
      */
@@ -166,29 +172,61 @@ export class Encoder {
         const truncation = { max_length: this.config.max_length };
         const encodings = inputs.map((input, i) => this.#encodeText(input, { truncation }, i));
         const sequences = encodings.map(({ ids, type_ids }) => ({ input_ids: ids, token_type_ids: type_ids }));
-        const results = await this.forward({ sequences, outputs }, turn);
+        const requests = Object.fromEntries(outputs.map((output) => [output, { output }]));
+        const results = await this.forward({ sequences, outputs: requests }, turn);
         return results.map((result, i) => ({ outputs: result, truncated: encodings[i].overflow.length > 0 }));
     }
 
     /**
      * @param {object} request
      * @param {import('./sequences.js').Sequence[]} request.sequences
-     * @param {string[]} request.outputs  outputs of the core
+     * @param {Record<string, import('./outputs.js').OutputRequest>} request.outputs  by the result's name
      * @param {number} [request.batch_size]  sequences computed together; default as many as fit
      * @param {() => Promise<void>} turn  awaited between batches: throws if the call was aborted
      * @returns {Promise<Record<string, import('./sequences.js').Tensor>[]>}
      */
     async forward({ sequences, outputs, batch_size = Infinity }, turn) {
-        const needs_first = this.config.encoder.pooler_activation !== 'none';
-        const prepared = sequences.map((sequence, i) => prepare(sequence, needs_first, `sequence ${i}`));
+        const { config: { encoder }, sizes } = this;
+        const model = { reads_first: readsFirst(encoder), padding_id: paddingId(encoder) };
+        const prepared = sequences.map((sequence, i) => prepare(sequence, model, `sequence ${i}`));
+        this.#checkLengths(prepared);
+        const wanted = [...new Set(Object.values(outputs).map(({ output }) => output))];
+        const limits = [
+            { most: MAX_TOKENS, of: (/** @type {number} */ n) => n },
+            { most: MAX_OUTPUT_BYTES, of: (/** @type {number} */ n) => outputBytes(sizes, wanted, n) },
+        ];
         const results = [];
-        for (const [begin, end] of cut(prepared, MAX_TOKENS, batch_size)) {
+        for (const [begin, end] of cut(prepared, batch_size, limits)) {
             await turn();
             const batch = prepared.slice(begin, end);
-            results.push(...split(this.engine.encode(join(batch), outputs), batch, this.sizes));
+            results.push(...split(this.engine.encode(join(batch), wanted), batch, sizes, outputs));
         }
         if (this.calls_to_race && --this.calls_to_race === 0) this.#raceAgain();
         return results;
+    }
+
+    /**
+     * Before memory is asked for: outputs of a sequence that is too long may be too large for it.
+     * @param {import('./sequences.js').PreparedSequence[]} sequences
+     */
+    #checkLengths(sequences) {
+        const most = mostTokens(this.config);
+        sequences.forEach(({ ids }, i) => {
+            if (ids.length > most) throw new BertError('SEQUENCE_TOO_LONG', `sequence ${i}: it is longer than the model allows (${ids.length}, limit ${most})`);
+        });
+    }
+
+    /**
+     * @param {() => Promise<void>} turn
+     * @returns {Promise<import('./verify.js').Verification>}
+     */
+    async verify(turn) {
+        const { reference, config, metadata: { name, dtype } } = this;
+        if (!reference?.cases.length) {
+            throw new BertError('NO_REFERENCE', `the file of model '${name}' has no answers of the original model to compare with: convert it again`);
+        }
+        const results = await this.forward({ sequences: reference.cases, outputs: config.outputs }, turn);
+        return { ...compare(reference, results, name), dtype };
     }
 
     #raceAgain() {

@@ -4,12 +4,18 @@
  *
  * Memory, from engine_heap() on: weights, tensor table, model, session, stacks of threads, then
  * scratch for one call. Nothing is freed; the worker ends with its model.
+ *
+ * Addresses go up to 4 GiB: what the module returns as one is a signed number until >>> 0.
  */
 import { BertError } from './errors.js';
+import { limitOf, mostTokens, outputBytes, sizesOf } from './outputs.js';
 import { version as VERSION } from '../package.json';
 
 const ALIGNMENT = 64;
 const PAGE = 65536;
+
+/** Pages of the whole address space. */
+const MOST_PAGES = 65536;
 
 /** Memory of an engine that is only asked for sizes. */
 const PROBE_BYTES = 4 * PAGE;
@@ -20,7 +26,7 @@ const STACK_BYTES = 65536;
 /** Room for inputs, names and the usual outputs of one call beyond the largest hidden states. */
 const SCRATCH_BYTES = 1 << 20;
 
-/** Shared memory that is not sized for it may grow by so much when all attentions are asked for. */
+/** Shared memory that is not sized for it may grow by so much for large outputs. */
 const GROWTH_BYTES = 1 << 28;
 
 /**
@@ -40,17 +46,24 @@ const GROWTH_BYTES = 1 << 28;
 
 export class Engine {
     /**
-     * An engine for models of this config. With several threads its memory is shared, and has its
-     * final size from the start: growing shared memory crashes some browsers.
+     * An engine for models of this config, if that fits. With several threads its memory is shared,
+     * and has its final size from the start: growing shared memory crashes some browsers.
      *
      * @param {WebAssembly.Module} module  a build with threads if and only if there are several
      * @param {import('./loader/model_file.js').ModelHeader} header
      * @param {EngineOptions} options
      */
     static async create(module, header, options) {
-        if (options.threads === 1) return Engine.#instantiate(module, undefined, header, options);
-        const probe = await Engine.#instantiate(module, shared(PROBE_BYTES, 0), header, options);
-        return Engine.#instantiate(module, shared(probe.#neededBytes(header, options), GROWTH_BYTES), header, options);
+        const is_shared = options.threads > 1;
+        const probe = await Engine.#instantiate(module, is_shared ? shared(PROBE_BYTES, 0) : undefined, header, options);
+        const n_bytes = probe.#neededBytes(header, options);
+        if (n_bytes > MOST_PAGES * PAGE) {
+            throw new BertError('MODEL_TOO_LARGE', `model '${header.metadata.name}' needs ${inMiB(n_bytes)} MiB of memory, WebAssembly has ${inMiB(MOST_PAGES * PAGE)}: convert it with a smaller --dtype (it is ${header.metadata.dtype})`);
+        }
+        if (!is_shared) return probe;
+        const { encoder } = header.config;
+        const words = outputBytes(sizesOf(encoder), ['lm_logits'], mostTokens(header.config));
+        return Engine.#instantiate(module, shared(n_bytes, Math.max(GROWTH_BYTES, words + SCRATCH_BYTES)), header, options);
     }
 
     /**
@@ -82,9 +95,9 @@ export class Engine {
         this.wasm = exports;
         /** @private */
         this.memory = memory;
-        this.top = this.wasm.engine_heap();
-        /** @private @type {EngineOptions} */
-        this.options = { max_tokens: 0, threads: 1 };
+        this.top = this.wasm.engine_heap() >>> 0;
+        /** @private @type {EngineOptions & {max_sequence_tokens: number}} */
+        this.options = { max_tokens: 0, max_sequence_tokens: 0, threads: 1 };
         /** @private */
         this.dtypes = this.#names(this.wasm.engine_dtype_name);
         /** @private */
@@ -107,9 +120,10 @@ export class Engine {
             else this.#check(wasm.engine_config_choice(field, this.#write(String(value))));
             this.top = scratch;
         }
-        this.options.max_tokens = max_tokens;
-        this.options.threads = threads;
-        wasm.engine_options(max_tokens, 0, threads, 0);
+        // The core knows the limit of a model that has one.
+        const max_sequence_tokens = Number.isFinite(limitOf(config.encoder)) ? 0 : mostTokens(config);
+        this.options = { max_tokens, max_sequence_tokens, threads };
+        wasm.engine_options(max_tokens, max_sequence_tokens, threads, 0);
     }
 
     /**
@@ -118,11 +132,11 @@ export class Engine {
      * @param {EngineOptions} options
      */
     #neededBytes({ weights, weights_bytes, chunk_bytes, config }, { max_tokens, threads }) {
-        const model = this.wasm.engine_model_bytes(), session = this.wasm.engine_session_bytes() >>> 0;
+        const model = this.wasm.engine_model_bytes() >>> 0, session = this.wasm.engine_session_bytes() >>> 0;
         if (!model || !session) throw this.#error();
         const names = weights.length * (ALIGNMENT * 2 + this.wasm.engine_tensor_size());
         const staging = weights.some(({ q4_columns }) => q4_columns) ? 2 * chunk_bytes : 0;
-        const scratch = SCRATCH_BYTES + max_tokens * Number(config.encoder.hidden_size) * 4;
+        const scratch = SCRATCH_BYTES + Math.max(max_tokens, mostTokens(config)) * Number(config.encoder.hidden_size) * 4;
         return this.top + weights_bytes + staging + names + model + session + threads * STACK_BYTES + scratch + 16 * ALIGNMENT;
     }
 
@@ -153,7 +167,7 @@ export class Engine {
                 this.memory.grow(Math.ceil(missing / PAGE));
             } catch (error) {
                 this.top = address;
-                throw new BertError('OUT_OF_MEMORY', `${Math.ceil(n_bytes / 2 ** 20)} MiB more than ${Math.round(this.memoryBytes / 2 ** 20)} MiB were refused: ask for less at a time, or load the model with threads: 1`, { cause: error });
+                throw new BertError('OUT_OF_MEMORY', `${inMiB(n_bytes)} MiB more than ${inMiB(this.memoryBytes)} MiB were refused: ask for less at a time, or load the model with threads: 1`, { cause: error });
             }
         }
         return address;
@@ -182,7 +196,7 @@ export class Engine {
             const [d0 = 0, d1 = 0, d2 = 0, d3 = 0] = shape;
             wasm.engine_tensor_set(table, i, names[i], this.dtypes.indexOf(dtype), shape.length, d0, d1, d2, d3, address + at, n_bytes);
         });
-        const n_bytes = wasm.engine_model_bytes();
+        const n_bytes = wasm.engine_model_bytes() >>> 0;
         if (!n_bytes) throw this.#error();
         const memory = this.reserve(n_bytes);
         this.#check(wasm.engine_model_open(table, weights.length, memory, n_bytes));
@@ -190,8 +204,8 @@ export class Engine {
 
     /** @param {string} [kernel]  the 8-bit kernel; default: the core's */
     openSession(kernel) {
-        const { wasm, options: { max_tokens, threads } } = this;
-        wasm.engine_options(max_tokens, 0, threads, kernel ? this.#kernel(kernel) : 0);
+        const { wasm, options: { max_tokens, max_sequence_tokens, threads } } = this;
+        wasm.engine_options(max_tokens, max_sequence_tokens, threads, kernel ? this.#kernel(kernel) : 0);
         const n_bytes = wasm.engine_session_bytes() >>> 0;
         if (!n_bytes) throw this.#error();
         const memory = this.reserve(n_bytes);
@@ -228,7 +242,8 @@ export class Engine {
     /**
      * @param {RaggedBatch} batch
      * @param {string[]} wanted  names of outputs
-     * @returns {Record<string, Float32Array>}  each output of the whole batch, as bert.h shapes it
+     * @returns {Record<string, Float32Array>}  each output of the whole batch, as bert.h shapes it,
+     *   where it lies: valid until the next call
      */
     encode(batch, wanted) {
         const { wasm } = this;
@@ -252,7 +267,7 @@ export class Engine {
             }
             this.#check(wasm.engine_encode(n_sequences, lengths, ids, token_types, positions, attended, this.#writeArray(addresses)));
             return Object.fromEntries(wanted.map((name) =>
-                [name, new Float32Array(this.memory.buffer, addresses[this.outputs.indexOf(name)], counts[name]).slice()]));
+                [name, new Float32Array(this.memory.buffer, addresses[this.outputs.indexOf(name)], counts[name])]));
         } finally {
             this.top = scratch;
         }
@@ -273,9 +288,10 @@ export class Engine {
         return this.#writeArray(new TextEncoder().encode(`${text}\0`));
     }
 
-    /** @param {number} address */
-    #string(address) {
+    /** @param {number} pointer */
+    #string(pointer) {
         const { heap } = this;
+        const address = pointer >>> 0;
         // A copy: shared memory cannot be decoded.
         return new TextDecoder().decode(heap.slice(address, heap.indexOf(0, address)));
     }
@@ -324,14 +340,24 @@ export async function serve({ module, memory, stack_top }, onready) {
 
 /**
  * @param {number} n_bytes
- * @param {number} growth  bytes
+ * @param {number} growth  bytes, or fewer where a browser does not promise so many
  */
 function shared(n_bytes, growth) {
     const initial = Math.ceil(n_bytes / PAGE);
-    const maximum = Math.min(initial + growth / PAGE, 65536);
+    const memory = (/** @type {number} */ more) =>
+        new WebAssembly.Memory({ initial, maximum: Math.min(initial + Math.ceil(more / PAGE), MOST_PAGES), shared: true });
     try {
-        return new WebAssembly.Memory({ initial, maximum, shared: true });
+        return memory(growth);
     } catch (error) {
-        throw new BertError('OUT_OF_MEMORY', `${Math.ceil(n_bytes / 2 ** 20)} MiB of shared memory were refused: load the model with threads: 1`, { cause: error });
+        try {
+            return memory(Math.min(growth, GROWTH_BYTES));
+        } catch {
+            throw new BertError('OUT_OF_MEMORY', `${inMiB(n_bytes)} MiB of shared memory were refused: load the model with threads: 1`, { cause: error });
+        }
     }
+}
+
+/** @param {number} n_bytes */
+function inMiB(n_bytes) {
+    return Math.ceil(n_bytes / 2 ** 20);
 }

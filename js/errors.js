@@ -8,6 +8,7 @@
  * - `BAD_TOKENIZER`  a tokenizer.json that is broken or needs something unsupported
  * - `BAD_MODEL_FILE` not a model file, or a damaged one
  * - `NO_TOKENIZER`   the model was converted without one
+ * - `NO_REFERENCE`   the model file has no answers to verify it by
  * - `WRONG_TASK`     the model's head does not do this task
  * - `FETCH_FAILED`   a URL or file that cannot be read
  * - `UNSUPPORTED`    this browser or Node lacks something that is needed

@@ -118,19 +118,27 @@ export class Model {
 
     /**
      * Every output under its ONNX name, for each sequence alone: no batch dimension, no rows for
-     * tokens whose mask is 0.
+     * tokens whose mask is 0. What `hidden_states` and `attentions` ask for has those names.
      * @param {import('./sequences.js').Sequence[]} sequences
      * @param {ForwardOptions} [options]
      * @returns {Promise<Record<string, import('./sequences.js').Tensor>[]>}
      */
     async forward(sequences, { hidden_states, attentions, batch_size, signal } = {}) {
-        const names = { ...this.config.outputs };
-        if (hidden_states) names.hidden_states = 'hidden_states';
-        if (attentions) names.attentions = 'attentions';
-        const outputs = Object.values(names);
-        /** @type {Record<string, import('./sequences.js').Tensor>[]} */
-        const results = await this.#connection.call('forward', { sequences: toList(sequences), outputs, batch_size }, signal);
-        return results.map((result) => Object.fromEntries(Object.entries(names).map(([onnx, core]) => [onnx, result[core]])));
+        const outputs = { ...this.config.outputs };
+        if (hidden_states) outputs.hidden_states = { output: 'hidden_states' };
+        if (attentions) outputs.attentions = { output: 'attentions' };
+        return this.#connection.call('forward', { sequences: toList(sequences), outputs, batch_size }, signal);
+    }
+
+    /**
+     * Whether the model gives here the answers of the ONNX model that it was converted from, as far
+     * as its dtype allows: `ok` if `error` is at most 1.5 times what the converter measured
+     * (`expected_error`, the cost of the dtype) and 0.0002 (rounding of another machine).
+     * @param {{signal?: AbortSignal}} [options]
+     * @returns {Promise<import('./verify.js').Verification>}
+     */
+    verify({ signal } = {}) {
+        return this.#connection.call('verify', {}, signal);
     }
 
     /**

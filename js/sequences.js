@@ -2,11 +2,13 @@
  * Between what callers have (sequences of ids, padded and masked as they like) and what the core
  * takes (a ragged batch), and back.
  *
- * Tokens whose mask is 0 are left out; the others keep their positions. One exception keeps the
- * answer that of the reference: a pooler reads the first token even where its mask is 0, so there
- * the first token is computed, attended to by nobody, and its row is left out of the results.
+ * Tokens whose mask is 0 are left out; the others keep their positions, but that models which do not
+ * count padding do not count what is left out of it either. One exception keeps the answer that of
+ * the reference: a pooler reads the first token even where its mask is 0, so there the first token
+ * is computed, attended to by nobody, and its row is left out of the results.
  */
 import { BertError, describe } from './errors.js';
+import { OF_TOKENS, activate } from './outputs.js';
 
 /**
  * @typedef {ArrayLike<number> | ArrayLike<bigint>} Integers
@@ -35,11 +37,11 @@ import { BertError, describe } from './errors.js';
 
 /**
  * @param {Sequence} sequence
- * @param {boolean} needs_first  the head reads the first token
+ * @param {{reads_first: boolean, padding_id: number}} model  see readsFirst() and paddingId()
  * @param {string} where  for messages: `sequence 3`
  * @returns {PreparedSequence}
  */
-export function prepare(sequence, needs_first, where) {
+export function prepare(sequence, { reads_first, padding_id }, where) {
     if (typeof sequence !== 'object' || sequence === null) {
         throw new BertError('BAD_INPUT', `${where}: expected an object with input_ids, got ${describe(sequence)}`);
     }
@@ -50,12 +52,20 @@ export function prepare(sequence, needs_first, where) {
     for (const value of mask) {
         if (value > 1) throw new BertError('BAD_INPUT', `${where}: attention_mask has ${value}, expected 0 or 1`);
     }
-    const kept = Uint32Array.from(ids.keys()).filter((i) => mask[i] || (i === 0 && needs_first));
+    let n_padding = 0; // left out and not counted
+    /** @type {number[]} */
+    const positions = [];
+    const kept = Uint32Array.from(ids.keys()).filter((i) => {
+        const keep = mask[i] === 1 || (i === 0 && reads_first);
+        if (keep) positions.push(i - n_padding);
+        else if (ids[i] === padding_id) n_padding++;
+        return keep;
+    });
     if (!mask.includes(1)) throw new BertError('EMPTY_SEQUENCE', `${where}: there is no token to attend to`);
     return {
         ids: kept.map((i) => ids[i]),
         token_types: kept.map((i) => types[i]),
-        positions: kept,
+        positions: Uint32Array.from(positions),
         attended: Uint8Array.from(kept, (i) => mask[i]),
     };
 }
@@ -97,24 +107,26 @@ function optional(values, name, where, length, fill) {
 }
 
 /**
- * Runs of consecutive sequences of at most `max_tokens` and `max_sequences`, as [begin, end).
+ * Runs of consecutive sequences that are no larger than the limits, as [begin, end). A sequence that
+ * is larger alone is alone.
  * @param {PreparedSequence[]} sequences
- * @param {number} max_tokens
  * @param {number} max_sequences
+ * @param {{most: number, of: (n_tokens: number) => number}[]} limits  of a sum over the sequences
  * @returns {[number, number][]}
  */
-export function cut(sequences, max_tokens, max_sequences) {
+export function cut(sequences, max_sequences, limits) {
     /** @type {[number, number][]} */
     const batches = [];
     let begin = 0;
-    let n_tokens = 0;
+    let sums = limits.map(() => 0);
     sequences.forEach(({ ids }, i) => {
-        if (i > begin && (n_tokens + ids.length > max_tokens || i - begin >= max_sequences)) {
+        const own = limits.map(({ of }) => of(ids.length));
+        if (i > begin && (i - begin >= max_sequences || limits.some(({ most }, k) => sums[k] + own[k] > most))) {
             batches.push([begin, i]);
             begin = i;
-            n_tokens = 0;
+            sums = limits.map(() => 0);
         }
-        n_tokens += ids.length;
+        sums = sums.map((sum, k) => sum + own[k]);
     });
     if (begin < sequences.length) batches.push([begin, sequences.length]);
     return batches;
@@ -145,56 +157,99 @@ export function join(sequences) {
 }
 
 /**
- * The outputs of a batch, taken apart by sequence.
- * @param {Record<string, Float32Array>} outputs  as Engine.encode() returns them
+ * What is asked for of a batch's outputs, taken apart by sequence.
+ * @param {Record<string, Float32Array>} outputs  as Engine.encode() returns them; only read
  * @param {PreparedSequence[]} sequences
- * @param {{hidden_size: number, n_layers: number, n_heads: number, n_labels: number}} config
+ * @param {import('./outputs.js').Sizes} sizes
+ * @param {Record<string, import('./outputs.js').OutputRequest>} requests  by the result's name
  * @returns {Record<string, Tensor>[]}
  */
-export function split(outputs, sequences, { hidden_size, n_layers, n_heads, n_labels }) {
+export function split(outputs, sequences, sizes, requests) {
     const n_tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
     const n_squares = sequences.reduce((sum, { ids }) => sum + ids.length ** 2, 0);
-    let token = 0;
-    let square = 0;
+    const place = { s: 0, n: 0, skip: 0, token: 0, square: 0, n_tokens, n_squares };
     return sequences.map(({ ids, attended }, s) => {
-        const n = ids.length;
-        /** @type {Record<string, (data: Float32Array) => Tensor>} */
-        const cutters = {
-            last_hidden_state: (data) => tensor([n, hidden_size], data, token * hidden_size),
-            pooler_output: (data) => tensor([hidden_size], data, s * hidden_size),
-            logits: (data) => tensor([n_labels], data, s * n_labels),
-            hidden_states: (data) => stack(n_layers + 1, (layer) =>
-                tensor([n, hidden_size], data, (layer * n_tokens + token) * hidden_size)),
-            attentions: (data) => stack(n_layers, (layer) =>
-                tensor([n_heads, n, n], data, (layer * n_squares + square) * n_heads)),
-        };
-        const result = Object.fromEntries(Object.entries(outputs).map(([name, data]) => {
-            const whole = cutters[name](data);
-            return [name, attended[0] ? whole : withoutFirstToken(whole, n)];
-        }));
-        token += n;
-        square += n * n;
+        Object.assign(place, { s, n: ids.length, skip: attended[0] ? 0 : 1 });
+        const result = Object.fromEntries(Object.entries(requests).map(([name, request]) =>
+            [name, take(outputs[request.output], request, place, sizes)]));
+        place.token += ids.length;
+        place.square += ids.length ** 2;
         return result;
     });
 }
 
 /**
- * @param {number[]} dims
- * @param {Float32Array} data
- * @param {number} start
+ * @typedef {object} Place  of a sequence in a batch
+ * @property {number} s  its index
+ * @property {number} n  its tokens
+ * @property {number} skip  1: the first of them is in no result
+ * @property {number} token  tokens before it
+ * @property {number} square  the same, of each sequence squared
+ * @property {number} n_tokens  of the batch
+ * @property {number} n_squares  likewise
+ */
+
+/**
+ * @param {Float32Array} data  an output of a batch
+ * @param {import('./outputs.js').OutputRequest} request
+ * @param {Place} place
+ * @param {import('./outputs.js').Sizes} sizes
  * @returns {Tensor}
  */
-function tensor(dims, data, start) {
-    const count = dims.reduce((product, n) => product * n, 1);
-    return { dims, data: data.slice(start, start + count) };
+function take(data, { output, index, activation }, place, { n_layers, n_heads, columns }) {
+    const { s, n, skip, token, n_tokens } = place;
+    const width = columns[output];
+    const rows = (/** @type {number} */ first, /** @type {number} */ n_rows) => data.subarray(first * width, (first + n_rows) * width);
+    const layer = (/** @type {number} */ l) => ({ dims: [n - skip, width], data: rows(l * n_tokens + token + skip, n - skip) });
+    /** @type {Tensor} */
+    let tensor;
+    if (output === 'attentions') {
+        tensor = stack(n_layers, index, (l) => maps(data, l, n_heads, place));
+    } else if (output === 'hidden_states') {
+        tensor = stack(n_layers + 1, index, layer);
+    } else {
+        const { dims, data: view } = OF_TOKENS.includes(output) ? layer(0) : { dims: [width], data: rows(s, 1) };
+        tensor = { dims, data: view.slice() };
+    }
+    if (activation) activate(tensor.data, tensor.dims[tensor.dims.length - 1], activation);
+    return index === undefined || output === 'attentions' || output === 'hidden_states' ? tensor : column(tensor, index);
 }
 
 /**
- * @param {number} n
- * @param {(index: number) => Tensor} part
+ * A layer's attention probabilities, without the row and the column of a token that is skipped.
+ * @param {Float32Array} data
+ * @param {number} layer
+ * @param {number} n_heads
+ * @param {Place} place
  * @returns {Tensor}
  */
-function stack(n, part) {
+function maps(data, layer, n_heads, { n, skip, square, n_squares }) {
+    const start = (layer * n_squares + square) * n_heads;
+    const kept = n - skip;
+    const view = data.subarray(start, start + n_heads * n * n);
+    if (!skip) return { dims: [n_heads, n, n], data: view };
+    const out = new Float32Array(n_heads * kept * kept);
+    let at = 0;
+    for (let row = 0; row < n_heads * n; row++) {
+        if (row % n === 0) continue;
+        out.set(view.subarray(row * n + 1, (row + 1) * n), at);
+        at += kept;
+    }
+    return { dims: [n_heads, kept, kept], data: out };
+}
+
+/**
+ * All layers, or one, copied.
+ * @param {number} n
+ * @param {number | undefined} index
+ * @param {(layer: number) => Tensor} part
+ * @returns {Tensor}
+ */
+function stack(n, index, part) {
+    if (index !== undefined) {
+        const { dims, data } = part(index);
+        return { dims, data: data.slice() };
+    }
     const parts = Array.from({ length: n }, (_, i) => part(i));
     const dims = parts.length ? parts[0].dims : [];
     const size = parts.length ? parts[0].data.length : 0;
@@ -204,24 +259,12 @@ function stack(n, part) {
 }
 
 /**
- * Leaves out row 0, and column 0 of attention probabilities, of every dimension of n tokens.
- * @param {Tensor} whole
- * @param {number} n
+ * A column of a tensor's rows: one dimension less.
+ * @param {Tensor} tensor
+ * @param {number} index
  * @returns {Tensor}
  */
-function withoutFirstToken({ dims, data }, n) {
-    // Only the token dimensions have a meaning of length n: the last but one and, square, the last.
-    if (dims.length < 2) return { dims, data };
+function column({ dims, data }, index) {
     const width = dims[dims.length - 1];
-    const square = dims.length === 4;
-    const rows = data.length / width;
-    const first = square ? 1 : 0;
-    const out = new Float32Array((rows - rows / n) * (width - first));
-    let at = 0;
-    for (let row = 0; row < rows; row++) {
-        if (row % n === 0) continue;
-        out.set(data.subarray(row * width + first, (row + 1) * width), at);
-        at += width - first;
-    }
-    return { dims: [...dims.slice(0, -2), n - 1, width - first], data: out };
+    return { dims: dims.slice(0, -1), data: Float32Array.from({ length: data.length / width }, (_, i) => data[i * width + index]) };
 }

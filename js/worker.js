@@ -15,6 +15,9 @@ import { toMessage } from './errors.js';
 import { Feed } from './loader/feed.js';
 import { openSource } from './loader/source.js';
 
+/** Bytes from which on a result's memory is handed over; less is sooner copied. */
+const TRANSFER_BYTES = 1 << 16;
+
 /** Lets messages in: an abort that was posted is seen after this. */
 function nextTurn() {
     return new Promise((resolve) => {
@@ -25,6 +28,18 @@ function nextTurn() {
         };
         port2.postMessage(null);
     });
+}
+
+/**
+ * What of a result need not be copied.
+ * @param {unknown} result
+ * @returns {ArrayBuffer[]}
+ */
+function transferOf(result) {
+    if (!Array.isArray(result)) return [];
+    return result.flatMap((one) => Object.values(one))
+        .map((tensor) => tensor?.data?.buffer)
+        .filter((buffer) => buffer instanceof ArrayBuffer && buffer.byteLength >= TRANSFER_BYTES);
 }
 
 async function main() {
@@ -57,6 +72,7 @@ async function main() {
         if (method === 'tokenize') return encoder.tokenize(request);
         if (method === 'run') return encoder.run(request, turn);
         if (method === 'forward') return encoder.forward(request, turn);
+        if (method === 'verify') return encoder.verify(turn);
         throw new Error(`no method ${method}`);
     }
 
@@ -78,7 +94,7 @@ async function main() {
         running.set(id, controller);
         last = last
             .then(() => handle(message, controller.signal))
-            .then((result) => port.post({ id, result }))
+            .then((result) => port.post({ id, result }, transferOf(result)))
             .catch((error) => port.post({ id, error: toMessage(error) }))
             .finally(() => running.delete(id));
     });

@@ -52,6 +52,7 @@ async function forward(model, batch, options) {
  * @returns {any}
  */
 function nest({ dims, data }) {
+    if (dims.length === 0) return data[0];
     const [, ...inner] = dims;
     if (inner.length === 0) return Array.from(data);
     const size = inner.reduce((product, n) => product * n, 1);

@@ -4,12 +4,16 @@
  * core/model.c.
  */
 import { BertError, describe } from '../errors.js';
+import { limitOf, partsOf, sizesOf } from '../outputs.js';
 import { layOut } from './layout.js';
 
 /** Bytes a header may have: 100,000 tensors and the hashes of 20 GB still fit. */
 const MAX_HEADER_BYTES = 32 << 20;
 const ALIGNMENT = 64;
-const FORMAT_VERSION = '1';
+const FORMAT_VERSION = '2';
+
+/** Tokens that a sequence may have in any model. */
+const MOST_TOKENS = 1 << 20;
 
 /** @type {Record<string, number>} */
 const DTYPE_BYTES = { F32: 4, F16: 2, I8: 1, U8: 1 };
@@ -26,17 +30,30 @@ const DTYPE_BYTES = { F32: 4, F16: 2, I8: 1, U8: 1 };
 /**
  * @typedef {object} ModelConfig  see ARCHITECTURE.md
  * @property {string} architecture
- * @property {Record<string, number | string>} encoder
- * @property {Record<string, string>} outputs
+ * @property {import('../outputs.js').EncoderConfig} encoder
+ * @property {Record<string, import('../outputs.js').OutputRequest>} outputs  by ONNX name
  * @property {string[]} labels
  * @property {string | null} problem_type
  * @property {number} max_length
  */
 
 /**
+ * @typedef {object} Reference  what the original ONNX model answers
+ * @property {number} error  of this file, measured when it was made; see Model.verify()
+ * @property {ReferenceCase[]} cases
+ *
+ * @typedef {object} ReferenceCase
+ * @property {number[]} input_ids
+ * @property {number[]} [token_type_ids]
+ * @property {Record<string, {step: number, samples: number[]}>} outputs  by ONNX name: every
+ *   `step`-th number, from the first on
+ */
+
+/**
  * @typedef {object} ModelHeader
  * @property {Record<string, string>} metadata
  * @property {ModelConfig} config
+ * @property {Reference | null} reference
  * @property {TensorEntry[]} tensors  in the order of the file
  * @property {import('./layout.js').Weight[]} weights  what becomes of those that the core reads
  * @property {number} weights_bytes  of the block that takes them all
@@ -84,9 +101,11 @@ export function parseHeader(bytes, label) {
         end = tensor.end;
     }
     if (tensors.length === 0) throw bad(label, 'there are no tensors');
+    const config = parseConfig(metadata.config, label);
     return {
         metadata,
-        config: parseConfig(metadata.config, label),
+        config,
+        reference: metadata.reference === undefined ? null : parseReference(metadata.reference, config, label),
         tensors,
         ...layOut(tensors, label),
         data_bytes: end,
@@ -182,16 +201,90 @@ function parseTensor(name, entry, label) {
  */
 function parseConfig(text, label) {
     const config = parseObject(text, label, 'the config');
-    const { encoder, outputs, labels, max_length } = config;
-    if (typeof encoder !== 'object' || encoder === null) throw bad(label, 'the config has no encoder');
-    if (typeof outputs !== 'object' || outputs === null) throw bad(label, 'the config has no outputs');
-    if (!Array.isArray(labels) || labels.length !== encoder.n_labels || !labels.every((l) => typeof l === 'string')) {
-        throw bad(label, `the config has ${describe(labels)} as labels of ${encoder.n_labels} classes`);
+    const { architecture, encoder, outputs, labels, problem_type, max_length } = config;
+    if (typeof architecture !== 'string') throw bad(label, `the config has ${describe(architecture)} as architecture`);
+    if (!isObject(encoder)) throw bad(label, 'the config has no encoder');
+    for (const [name, value] of Object.entries(encoder)) {
+        if (!Number.isFinite(value) && typeof value !== 'string') throw bad(label, `the config's encoder has ${describe(value)} as ${name}`);
     }
-    if (!Number.isInteger(max_length) || max_length < 1 || max_length > encoder.n_positions) {
-        throw bad(label, `the config has max_length ${describe(max_length)}, with ${encoder.n_positions} positions`);
+    if (!isObject(outputs)) throw bad(label, 'the config has no outputs');
+    const sizes = sizesOf(encoder);
+    for (const [name, output] of Object.entries(outputs)) checkOutput(name, output, sizes, label);
+    const n_labels = encoder.n_labels || encoder.n_token_labels || 0;
+    if (!Array.isArray(labels) || labels.length !== n_labels || !labels.every((l) => typeof l === 'string')) {
+        throw bad(label, `the config has ${describe(labels)} as labels of ${n_labels} classes`);
+    }
+    if (problem_type !== null && typeof problem_type !== 'string') throw bad(label, `the config has ${describe(problem_type)} as problem_type`);
+    const limit = limitOf(encoder);
+    if (!Number.isInteger(max_length) || max_length < 1 || max_length > Math.min(limit, MOST_TOKENS)) {
+        throw bad(label, `the config has max_length ${describe(max_length)}, with ${limit} positions`);
     }
     return /** @type {ModelConfig} */ (config);
+}
+
+/**
+ * @param {string} name
+ * @param {any} request
+ * @param {import('../outputs.js').Sizes} sizes
+ * @param {string} label
+ */
+function checkOutput(name, request, sizes, label) {
+    const what = `the config's output '${name}'`;
+    if (!isObject(request)) throw bad(label, `${what} is ${describe(request)}, not an object`);
+    const { output, index, activation, ...rest } = request;
+    const n_parts = typeof output === 'string' ? partsOf(sizes, output) : 0;
+    const [unknown] = Object.keys(rest);
+    if (n_parts === 0) throw bad(label, `${what} is ${describe(output)}, which the model does not have`);
+    if (index !== undefined && !(Number.isInteger(index) && index >= 0 && index < n_parts)) {
+        throw bad(label, `${what} has index ${describe(index)}, of ${n_parts} parts of ${output}`);
+    }
+    if (activation !== undefined && activation !== 'softmax' && activation !== 'sigmoid') {
+        throw bad(label, `${what} has activation ${describe(activation)}`);
+    }
+    if (unknown !== undefined) throw bad(label, `${what} has a field '${unknown}' that is not known`);
+}
+
+/**
+ * @param {string} text
+ * @param {ModelConfig} config
+ * @param {string} label
+ * @returns {Reference}
+ */
+function parseReference(text, config, label) {
+    const reference = parseObject(text, label, 'the reference');
+    const { error, cases } = reference;
+    if (!Number.isFinite(error) || error < 0) throw bad(label, `the reference has error ${describe(error)}`);
+    if (!Array.isArray(cases)) throw bad(label, `the reference has ${describe(cases)} as cases`);
+    cases.forEach((one, i) => checkCase(one, config, label, `case ${i} of the reference`));
+    return /** @type {Reference} */ (reference);
+}
+
+/**
+ * @param {any} one
+ * @param {ModelConfig} config
+ * @param {string} label
+ * @param {string} what
+ */
+function checkCase(one, config, label, what) {
+    if (!isObject(one)) throw bad(label, `${what} is ${describe(one)}, not an object`);
+    const { input_ids, token_type_ids = input_ids?.map?.(() => 0), outputs } = one;
+    const isIds = (/** @type {unknown} */ list) => Array.isArray(list) && list.length > 0 && list.every((id) => Number.isInteger(id) && id >= 0);
+    if (!isIds(input_ids)) throw bad(label, `${what} has ${describe(input_ids)} as input_ids`);
+    if (!isIds(token_type_ids) || token_type_ids.length !== input_ids.length) throw bad(label, `${what} has ${describe(token_type_ids)} as token_type_ids of ${input_ids.length} tokens`);
+    if (!isObject(outputs)) throw bad(label, `${what} has ${describe(outputs)} as outputs`);
+    for (const [name, entry] of Object.entries(outputs)) {
+        if (!Object.hasOwn(config.outputs, name)) throw bad(label, `${what} has an output '${name}', the model has not`);
+        const { step, samples } = entry ?? {};
+        if (!Number.isInteger(step) || step < 1) throw bad(label, `${what}, output '${name}': step is ${describe(step)}`);
+        if (!Array.isArray(samples) || samples.length === 0 || !samples.every(Number.isFinite)) {
+            throw bad(label, `${what}, output '${name}': samples are ${describe(samples)}, or not all numbers`);
+        }
+    }
+}
+
+/** @param {unknown} value */
+function isObject(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -84,7 +84,7 @@ test('the fixtures have every family and head', { skip }, () => {
 });
 
 for (const name of names) {
-    test(`${name}: the answers of onnxruntime`, { skip: false }, async (t) => {
+    test(`${name}: the answers of onnxruntime`, async (t) => {
         const golden = goldenOf(name);
         await withModel(converted(name), async (model) => {
             let worst = 0;
@@ -112,7 +112,7 @@ for (const name of names) {
     });
 }
 
-test('hidden states and attentions of every model, and those that were traced', { skip: false }, async (t) => {
+test('hidden states and attentions of every model, and those that were traced', async (t) => {
     let n_traced = 0;
     for (const name of names) {
         const { trace, cases } = goldenOf(name);
@@ -166,7 +166,7 @@ test('padding on the left, on the right or none: one answer', { skip }, async ()
     }
 });
 
-test('an answer of the file that was changed is noticed, whatever the output', { skip: false }, async () => {
+test('an answer of the file that was changed is noticed, whatever the output', async () => {
     for (const name of names.filter((fixture) => !/-(v5|dynamo|fused)/.test(fixture))) {
         const bytes = readFileSync(converted(name));
         const n_header = Number(bytes.readBigUInt64LE());
@@ -203,7 +203,7 @@ const VERIFY = `
         }
     }`;
 
-test('verify accepts what each dtype costs, in both builds', { skip: false }, (t) => {
+test('verify accepts what each dtype costs, in both builds', (t) => {
     const some = names.filter((name) => !/-(v5|dynamo|fused|nsp|regression)/.test(name));
     const paths = some.flatMap((name) => ['f32', 'f16', 'q8', 'q4'].map((dtype) => converted(name, dtype)));
     const { status, stdout, stderr } = spawnSync(process.execPath, [...FLAGS, '--input-type=module', '-e', VERIFY, JSON.stringify(paths)], { encoding: 'utf8', timeout: 240e3 });

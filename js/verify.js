@@ -1,0 +1,59 @@
+/**
+ * Whether a model file still gives, here, the answers of the ONNX model that it was made from.
+ *
+ * The file has those answers for a few inputs, and the error that the converter measured natively for
+ * the file as it is stored: what its dtype costs. On another machine additions are rounded in another
+ * order, so the error found here is a little different; a wrong kernel or broken weights are far off.
+ */
+import { BertError } from './errors.js';
+
+/** The error may be so many times the converter's ... */
+const FACTOR = 1.5;
+
+/** ... and so much more: what rounding on another machine may cost an f32 model. */
+const ROUNDING = 2e-4;
+
+/**
+ * @typedef {object} Comparison
+ * @property {boolean} ok  error <= 1.5 * expected_error + 0.0002
+ * @property {number} error  the largest of all
+ * @property {number} expected_error  what the converter measured
+ * @property {Record<string, number>[]} cases  for each input the error of each output: the largest
+ *   difference, over the output's largest number if that is above 1
+ *
+ * @typedef {Comparison & {dtype: string}} Verification
+ */
+
+/**
+ * @param {import('./loader/model_file.js').Reference} reference
+ * @param {Record<string, import('./sequences.js').Tensor>[]} results  of its cases
+ * @param {string} name  of the model, for messages
+ * @returns {Comparison}
+ */
+export function compare(reference, results, name) {
+    const cases = reference.cases.map(({ outputs }, i) => Object.fromEntries(Object.entries(outputs).map(([output, { step, samples }]) => {
+        const { data } = results[i][output];
+        if (samples.length !== Math.ceil(data.length / step)) {
+            throw new BertError('BAD_MODEL_FILE', `model '${name}': case ${i} of the reference has ${samples.length} samples of output '${output}', of ${data.length} numbers every ${step}th`);
+        }
+        return [output, errorOf(data, step, samples)];
+    })));
+    const error = Math.max(0, ...cases.flatMap((errors) => Object.values(errors)));
+    return { ok: error <= FACTOR * reference.error + ROUNDING, error, expected_error: reference.error, cases };
+}
+
+/**
+ * @param {Float32Array} data
+ * @param {number} step
+ * @param {number[]} samples
+ */
+function errorOf(data, step, samples) {
+    let largest = 1;
+    let error = 0;
+    samples.forEach((sample, k) => {
+        const difference = Math.abs(data[k * step] - sample);
+        error = Math.max(error, Number.isNaN(difference) ? Infinity : difference);
+        largest = Math.max(largest, Math.abs(sample));
+    });
+    return error / largest;
+}
