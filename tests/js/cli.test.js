@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { modelBytes } from './model_bytes.js';
+
 const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-cli-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -105,6 +107,27 @@ test('forward gives the same text whatever the batch, and more on demand', () =>
         '--input', jsonl('holes.jsonl', [{ input_ids: [2, 5, 6, 3], attention_mask: [1, 0, 1, 1] }])]);
     assert.equal(full.hidden_states[0].length, 3, 'a token whose mask is 0 has no row');
     assert.equal(full.attentions[0][0].length, 3);
+});
+
+test('forward: hidden states and attentions of every family, columns as numbers', () => {
+    const input = jsonl('short.jsonl', [{ input_ids: [2, 5, 6, 3] }]);
+    for (const name of ['albert-tokcls-groups2', 'deberta-v2-conv-seqcls', 'distilbert-qa', 'mpnet-base', 'roberta-mlm', 'bert-sentence-mean-norm']) {
+        const [full] = lines(['forward', '--model', model(`tests/golden/${name}`), '--hidden-states', '--attentions', '--input', input]);
+        assert.equal(full.hidden_states.length, full.attentions.length + 1, name);
+        for (const states of full.hidden_states) assert.equal(states.length, 4, name);
+        for (const heads of full.attentions) assert.ok(heads.every((map) => map.length === 4 && map[0].length === 4), name);
+        if (name === 'distilbert-qa') assert.ok(full.start_logits.length === 4 && full.start_logits.every(Number.isFinite));
+    }
+});
+
+test('verify: the bundled model agrees, as far as q8 does; a file without answers is refused', () => {
+    const [{ ok, error, expected_error, dtype, cases }] = lines(['verify']);
+    assert.deepEqual([ok, dtype, cases.length], [true, 'q8', 1]);
+    assert.ok(expected_error > 0 && error <= 1.5 * expected_error + 2e-4, `${error}, ${expected_error}`);
+    const wrong = modelBytes({ metadata: { reference: JSON.stringify({ error: 0, cases: [{ input_ids: [2], outputs: { logits: { step: 1, samples: [9, 9, 9] } } }] }) } });
+    const { status, stdout } = cli(['verify', '--model', file('wrong.safetensors', wrong)]);
+    assert.deepEqual([status, JSON.parse(stdout).ok], [1, false]);
+    refused(['verify', '--model', file('bare.safetensors', modelBytes())], 1, /'tiny' has no answers/);
 });
 
 test('classify: the bundled model, from arguments, a file and standard input', () => {
