@@ -179,6 +179,9 @@ bench-quick: setup build bench-packages build/bench/micro.wasm ## the same in un
 bench-kernels: setup bench-packages build/bench/micro.wasm ## every kernel's share of the peak
 	@$(bench_node) bench/micro.js
 
+families: build ## every family at its real size, from the exports in $FAMILIES
+	@node bench/families.js $(FAMILIES)
+
 bench-accuracy: setup build bench-packages ## size and accuracy of every dtype
 	@$(bench_node) bench/accuracy.js
 
@@ -188,7 +191,7 @@ build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makef
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 
-.PHONY: bench-kernels bench-accuracy bench-packages
+.PHONY: bench-kernels bench-accuracy bench-packages families
 bench-packages:
 	@if [ ! -e bench/node_modules/.package-lock.json ] || \
 			[ bench/package-lock.json -nt bench/node_modules/.package-lock.json ]; then \

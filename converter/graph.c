@@ -137,35 +137,38 @@ static const graph_value *add_tensor(graph *graph, onnx_model *model,
     return constant ? add_constant(graph, proto->name, constant) : NULL;
 }
 
-const graph_value *graph_integers(graph *graph, const int64_t *numbers, size_t n)
+/* A constant that the file does not have. */
+static array *new_constant(graph *graph, array_type type, uint32_t rank, int64_t n,
+                           const graph_value **value)
 {
-    int64_t dim = (int64_t)n;
     fault fault = {0};
-    array *constant = array_new(ARRAY_INTEGER, 1, &dim, &fault);
+    array *constant = array_new(type, rank, &n, &fault);
     if (!constant)
         abort();
+    *value = add_constant(graph, "", constant);
+    return constant;
+}
+
+const graph_value *graph_integers(graph *graph, const int64_t *numbers, size_t n)
+{
+    const graph_value *value;
+    array *constant = new_constant(graph, ARRAY_INTEGER, 1, (int64_t)n, &value);
     memcpy(constant->integers, numbers, n * sizeof *numbers);
-    return add_constant(graph, "", constant);
+    return value;
 }
 
 const graph_value *graph_integer(graph *graph, int64_t number)
 {
-    fault fault = {0};
-    array *constant = array_new(ARRAY_INTEGER, 0, NULL, &fault);
-    if (!constant)
-        abort();
-    constant->integers[0] = number;
-    return add_constant(graph, "", constant);
+    const graph_value *value;
+    new_constant(graph, ARRAY_INTEGER, 0, 0, &value)->integers[0] = number;
+    return value;
 }
 
 const graph_value *graph_float(graph *graph, float number)
 {
-    fault fault = {0};
-    array *constant = array_new(ARRAY_FLOAT, 0, NULL, &fault);
-    if (!constant)
-        abort();
-    constant->floats[0] = number;
-    return add_constant(graph, "", constant);
+    const graph_value *value;
+    new_constant(graph, ARRAY_FLOAT, 0, 0, &value)->floats[0] = number;
+    return value;
 }
 
 /* ----------------------------------------------------------------------------------- reading -- */

@@ -79,6 +79,8 @@ void reader_close(reader *reader)
     evaluation_free(reader->open);
     evaluation_free(reader->masked);
     evaluation_free(reader->constants);
+    for (size_t i = 0; i < reader->n_kept; i++)
+        array_release(reader->kept[i]);
 }
 
 bool mismatch(reader *reader, value at, const char *expected)

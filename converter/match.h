@@ -19,6 +19,9 @@ typedef const graph_value *value;
 /* What callers feed a graph with. */
 typedef enum role { ROLE_IDS, ROLE_MASK, ROLE_TYPES, ROLE_POSITIONS, ROLE_COUNT } role;
 
+/* Arrays that are no values of the graph: one for each term of the embeddings. */
+#define READER_MAX_KEPT 8
+
 typedef struct reader {
     graph *graph;
     fault *fault;
@@ -29,6 +32,8 @@ typedef struct reader {
     evaluation *constants;
     evaluation *open;   /* every input hollow: what is not hollow depends on shapes alone */
     evaluation *masked; /* the same, but the mask is ones and types are zeros */
+    array *kept[READER_MAX_KEPT]; /* until the reader is closed */
+    size_t n_kept;
     /* The mismatch that got furthest towards the inputs. */
     value mismatch;
     const char *expected;

@@ -411,26 +411,20 @@ bool read_attention(reader *reader, value at, attention *attention)
 /* --------------------------------------------------------------------------- relative positions --
  */
 
-/* Entry (q, k) of the last two axes of [..., n, n], of the first of the others. */
-static double entry(array *array, int64_t n, int64_t head, int64_t q, int64_t k)
-{
-    fault ignored = {0};
-    int64_t at = (head * n + q) * n + k;
-    return array->type == ARRAY_FLOAT ? array_floats(array, &ignored)[at]
-                                      : (double)array_integers(array, &ignored)[at];
-}
-
 /* By distance what [..., n, n] says by position, if it depends on nothing else. `out`:
  * [2 n - 1], element n - 1 + q - k, or k - q if `is_flipped`. */
 static bool by_distance(array *array, int64_t n, int64_t head, bool is_flipped, float *out)
 {
+    fault ignored = {0};
     if (!array || array->is_hollow || array->rank < 2 || array->dims[array->rank - 1] != n ||
         array->dims[array->rank - 2] != n || array->count < (head + 1) * n * n)
         return false;
-    for (int64_t q = 0; q < n; q++) {
-        for (int64_t k = 0; k < n; k++) {
+    const float *floats = array_floats(array, &ignored);
+    const int64_t *integers = array_integers(array, &ignored);
+    for (int64_t q = 0, at = head * n * n; q < n; q++) {
+        for (int64_t k = 0; k < n; k++, at++) {
             int64_t place = n - 1 + (is_flipped ? k - q : q - k);
-            float number = (float)entry(array, n, head, q, k);
+            float number = floats ? floats[at] : (float)integers[at];
             if (q > 0 && k > 0 && out[place] != number)
                 return false;
             out[place] = number;

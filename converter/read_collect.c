@@ -9,7 +9,7 @@
 #include "graph_build.h"
 
 /* Distances that are stored where nothing else bounds the length of a sequence. */
-#define MAX_DISTANCES 2048
+#define MAX_DISTANCES 1024
 
 /* ------------------------------------------------------------------------------------ weights --
  */
@@ -148,12 +148,15 @@ static bool is_relative(const attention *attention)
 static bool read_tables(reader *reader, const encoder_match *encoder, int64_t n,
                         relative_tables *tables)
 {
-    evaluation *evaluation = reader_evaluation(reader, n, true);
+    /* What a layer alone needs is forgotten behind it: positions by positions are many. */
+    evaluation *common = reader_evaluation(reader, n, true);
     bool ok = true;
     for (uint32_t i = 0; ok && i < encoder->n_layers; i++) {
+        evaluation *evaluation = evaluation_from(common, encoder->layers[i].input);
         size_t bytes = (size_t)(2 * n - 1) * sizeof(float);
         const attention *attention = &encoder->layers[i].attention;
         ok = read_relative(reader, evaluation, attention, n, &tables[i]);
+        evaluation_free(evaluation);
         bool is_same = ok && tables[i].n_rows == tables[0].n_rows &&
                        (!tables[0].rows || memcmp(tables[i].rows, tables[0].rows, bytes) == 0) &&
                        (!tables[0].bias ||
@@ -162,7 +165,7 @@ static bool read_tables(reader *reader, const encoder_match *encoder, int64_t n,
             ok = mismatch(reader, attention->probabilities,
                           "the same relative positions in every layer");
     }
-    evaluation_free(evaluation);
+    evaluation_free(common);
     return ok;
 }
 

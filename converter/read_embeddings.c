@@ -108,7 +108,7 @@ typedef struct lookup {
 } lookup;
 
 /* Gather of rows of a table, or rows that depend on the length alone. */
-static bool match_lookup(const reader *reader, value at, lookup *lookup)
+static bool match_lookup(reader *reader, value at, lookup *lookup)
 {
     fault ignored = {0};
     if (graph_is(at, "Gather") && graph_operand(at, 0)->is_fixed &&
@@ -119,12 +119,14 @@ static bool match_lookup(const reader *reader, value at, lookup *lookup)
     }
     array *rows = evaluation_get(reader->open, at, &ignored);
     if (!rows || rows->is_hollow || rows->rank < 1 || rows->type != ARRAY_FLOAT ||
-        !array_floats(rows, &ignored))
+        !array_floats(rows, &ignored) || reader->n_kept == READER_MAX_KEPT)
         return false;
     int64_t width = rows->dims[rows->rank - 1];
     int64_t dims[] = {width ? rows->count / width : 0, width};
     lookup->table = array_reshaped(rows, 2, dims, &ignored);
     lookup->index = NULL;
+    if (lookup->table)
+        reader->kept[reader->n_kept++] = lookup->table;
     return lookup->table != NULL;
 }
 

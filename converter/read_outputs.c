@@ -116,7 +116,7 @@ static float pooled(bert_pooling pooling, int64_t n_attended, int64_t width, int
                                          : sum / (float)n_attended;
 }
 
-/* The square of the length of the pooling, or of `numbers`. */
+/* The Euclidean length of n numbers. */
 static float length_of(const float *numbers, int64_t n)
 {
     double sum = 0;
@@ -178,28 +178,22 @@ static bool read_pooling(const reader *reader, value hidden, value at, bert_pool
 /* Whether at = from, divided by its length or not, [batch, n]. */
 static bool read_normalise(const reader *reader, value from, value at, bool *normalize)
 {
-    array *answer = answer_to_noise(reader, from, at);
-    const array *shape = shape_of(reader, from);
+    array *noise = noise_like(reader, from),
+          *answer = respond(reader, from, array_share(noise), at);
     int64_t width = last_dim(reader, from);
-    bool ok = answer && answer->count == shape->count;
-    for (int way = 0; ok && way < 2; way++) {
-        bool same = true;
-        for (int64_t row = 0; same && row < shape->count / width; row++) {
-            float numbers[4096];
-            for (int64_t i = 0; i < width && i < 4096; i++)
-                numbers[i] = noise(row * width + i);
-            float length = way && width <= 4096 ? length_of(numbers, width) : 1;
-            for (int64_t i = 0; same && i < width; i++)
-                same = is_near(answer->floats[row * width + i], noise(row * width + i) / length);
+    bool found = false;
+    for (int way = 0; answer && answer->count == noise->count && !found && way < 2; way++) {
+        found = true;
+        for (int64_t i = 0; found && i < noise->count; i++) {
+            const float *row = noise->floats + i / width * width;
+            float length = way ? length_of(row, width) : 1;
+            found = is_near(answer->floats[i], noise->floats[i] / length);
         }
-        if (same) {
-            *normalize = way == 1;
-            array_release(answer);
-            return true;
-        }
+        *normalize = way == 1;
     }
+    array_release(noise);
     array_release(answer);
-    return false;
+    return found;
 }
 
 /* ------------------------------------------------------------------------------------- heads -- */
