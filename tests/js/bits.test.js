@@ -69,14 +69,27 @@ test('the bundled model', () => {
     assertSame(hashes(join(root, 'build/dist/models/sentiment-minilm-l6-q8.safetensors'), 30522, 200));
 });
 
+/** A model of tests/golden, converted. */
+function converted(name, dtype) {
+    const path = join(scratch, `${name}-${dtype}.safetensors`);
+    const converter = process.env.BERT_CONVERT ?? join(root, 'build/native/bert-convert');
+    assert.ok(existsSync(converter), 'make native');
+    const { status, stderr } = spawnSync(converter, [join(root, 'tests/golden', name), '-o', path, '--dtype', dtype], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    return path;
+}
+
+const NO_KERNELS = { base: [null], relaxed: [null] };
+
 for (const dtype of ['f32', 'f16', 'q8', 'q4']) {
     test(`${dtype}, of odd dimensions`, () => {
-        const path = join(scratch, `${dtype}.safetensors`);
-        const converter = process.env.BERT_CONVERT ?? join(root, 'build/native/bert-convert');
-        assert.ok(existsSync(converter), 'make native');
-        const { status, stderr } = spawnSync(converter, [join(root, 'tests/golden/bert-seqcls5-odd'), '-o', path, '--dtype', dtype], { encoding: 'utf8' });
-        assert.equal(status, 0, stderr);
-        const is_quantised = dtype.startsWith('q');
-        assertSame(hashes(path, 400, 64, is_quantised ? KERNELS : { base: [null], relaxed: [null] }));
+        assertSame(hashes(converted('bert-seqcls5-odd', dtype), 400, 64, dtype.startsWith('q') ? KERNELS : NO_KERNELS));
+    });
+}
+
+for (const name of ['albert-tokcls-groups2', 'deberta-v2-conv-seqcls', 'deberta-base', 'mpnet-base', 'roberta-mlm', 'bert-sentence-mean-norm']) {
+    test(`${name}, f32 and q8`, () => {
+        assertSame(hashes(converted(name, 'f32'), 300, 60, NO_KERNELS));
+        assertSame(hashes(converted(name, 'q8'), 300, 60));
     });
 }
