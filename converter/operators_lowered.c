@@ -2,10 +2,12 @@
  * operators_lowered.c - operators of the domain "bert": what lower.c makes of quantised and fused
  * ones where plain ones would be many, or would widen weights to eight bytes an element.
  *
- * Dequantize       x, scale, zero point      (x - zero point) scale; axis, block_size
- * Integers         x, zero point             x - zero point, as floats
- * UnpackNBits      B, scales, zero points    weights of MatMulNBits as [K, N]; K, N, bits,
- * block_size AttentionMask    mask, scores              what to add to the scores; filter
+ *     Dequantize     x, scale, zero point     (x - zero point) scale; axis, block_size
+ *     Integers       x, zero point            x - zero point, as floats
+ *     UnpackNBits    B, scales, zero points   weights of MatMulNBits; K, N, bits, block_size
+ *     AttentionMask  mask, scores             what is added to the scores; filter
+ *     MaskToFloat    mask                     what is added to the scores, of booleans
+ *     SwapLast       x                        its last two axes swapped
  */
 #include "operators_internal.h"
 
