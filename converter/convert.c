@@ -187,7 +187,10 @@ static bool prove(conversion *c, fault *fault)
     native native = {0};
     const char *worst = "";
     const char *calibrate_path = c->options->calibrate;
-    bool ok = native_pack(&native, &c->weights, PACK_F32, NULL, "the proof", fault);
+    bert_options options = c->proof.options;
+    if (calibrate_path)
+        options = (bert_options){0}; /* texts may be as long as the model takes */
+    bool ok = native_pack(&native, &c->weights, PACK_F32, &options, "the proof", fault);
     c->error = ok ? proof_error(&c->proof, &native, &c->weights, &worst, fault) : 0;
     ok = ok && c->error >= 0;
     if (ok && !(c->error <= PROOF_TOLERANCE))
@@ -205,9 +208,13 @@ static bool prove(conversion *c, fault *fault)
 static bool measure(conversion *c, fault *fault)
 {
     native native = {0};
-    bool ok = native_pack(&native, &c->weights, c->options->dtype, NULL, "the proof", fault);
+    bool ok =
+        native_pack(&native, &c->weights, c->options->dtype, &c->proof.options, "the proof", fault);
     c->error = ok ? proof_error(&c->proof, &native, &c->weights, NULL, fault) : 0;
     native_close(&native);
+    if (ok && c->error > 1e30)
+        ok = fault_set(fault, "stored as %s the model gives numbers that are not finite: use f32",
+                       pack_dtype_name(c->options->dtype));
     return ok && c->error >= 0;
 }
 

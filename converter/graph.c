@@ -366,7 +366,7 @@ static int decide(const graph *graph, const graph_value *condition, int64_t n)
  */
 static bool read_branch(graph *graph, onnx_model *model, const Onnx__NodeProto *proto, fault *fault)
 {
-    static const int64_t lengths[] = {7, 1, 2, 64, 513, 4096};
+    static const int64_t lengths[] = {7, 1, 2, 64, 513};
     const graph_value *condition = graph_find(graph, proto->input[0]);
     int decision = condition->is_fixed ? -1 : decide(graph, condition, lengths[0]);
     for (size_t i = 1; decision >= 0 && i < sizeof lengths / sizeof *lengths; i++)

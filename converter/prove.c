@@ -20,11 +20,10 @@ static uint32_t next_random(uint32_t *state)
     return *state >> 8;
 }
 
-static array *integers(const reader *reader, int64_t n_rows, int64_t width)
+static array *integers(int64_t n_rows, int64_t width)
 {
     fault ignored = {0};
     array *array = array_new(ARRAY_INTEGER, 2, (int64_t[]){n_rows, width}, &ignored);
-    (void)reader;
     if (!array)
         abort();
     return array;
@@ -32,8 +31,8 @@ static array *integers(const reader *reader, int64_t n_rows, int64_t width)
 
 /* Inputs of a graph: random ids, the second half of each row another type, and `lengths` tokens of
  * each row; the rest is padding. */
-static void fill_inputs(const reader *reader, const bert_config *config, const uint32_t *lengths,
-                        uint32_t seed, array *inputs[ROLE_COUNT])
+static void fill_inputs(const bert_config *config, const uint32_t *lengths, uint32_t seed,
+                        array *inputs[ROLE_COUNT])
 {
     int64_t width = inputs[ROLE_IDS]->dims[1];
     int64_t padding = config->first_position ? config->first_position - 1 : 0;
@@ -49,7 +48,6 @@ static void fill_inputs(const reader *reader, const bert_config *config, const u
         inputs[ROLE_POSITIONS]->integers[i] =
             column < n ? config->first_position + column : padding;
     }
-    (void)reader;
 }
 
 /* Outputs of the graph for these inputs. */
@@ -88,9 +86,9 @@ static bool add_case(proof *proof, reader *reader, const bert_weights *weights, 
     bool ok = mask && padded_alloc(&one->batch, n_rows, width, fault);
     proof->n_cases++;
     for (int i = 0; i < ROLE_COUNT; i++)
-        inputs[i] = integers(reader, n_rows, width);
+        inputs[i] = integers(n_rows, width);
     if (ok) {
-        fill_inputs(reader, &weights->config, lengths, 20240 + (uint32_t)proof->n_cases, inputs);
+        fill_inputs(&weights->config, lengths, 20240 + (uint32_t)proof->n_cases, inputs);
         for (size_t i = 0; i < (size_t)n_rows * width; i++) {
             one->batch.ids[i] = (uint32_t)inputs[ROLE_IDS]->integers[i];
             one->batch.types[i] =
@@ -108,13 +106,15 @@ static bool add_case(proof *proof, reader *reader, const bert_weights *weights, 
 
 bool proof_open(proof *proof, reader *reader, const bert_weights *weights, fault *fault)
 {
-    uint32_t most = native_most_tokens(&weights->config, NULL);
     uint32_t width = reader->is_static ? (uint32_t)reader->n_tokens : CASE_TOKENS;
+    uint32_t most =
+        native_most_tokens(&weights->config, &(bert_options){.max_sequence_tokens = width});
     bool has_mask = reader->inputs[ROLE_MASK] != NULL;
     uint32_t n_rows = (uint32_t)reader->n_batch;
     if (width > most)
         width = most;
-    *proof = (struct proof){0};
+    *proof = (struct proof){
+        .options = {.max_tokens = (n_rows + 1) * width, .max_sequence_tokens = most}};
     /* One whole sequence, then one beside a shorter one. */
     uint32_t *lengths = calloc(n_rows + 2, sizeof *lengths);
     bool ok = lengths != NULL;
@@ -185,31 +185,41 @@ static cJSON *number(double value)
     return cJSON_CreateRaw(text);
 }
 
+/* The first `count` numbers of an output. */
+static void add_samples(cJSON *outputs, const char *name, const double *expected, size_t count)
+{
+    size_t step = (count + N_SAMPLES - 1) / N_SAMPLES;
+    double largest = 0;
+    for (size_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs(expected[i]));
+    cJSON *entry = cJSON_AddObjectToObject(outputs, name), *samples = cJSON_CreateArray();
+    cJSON_AddNumberToObject(entry, "step", (double)step);
+    cJSON_AddItemToObject(entry, "largest", number(largest));
+    cJSON_AddItemToObject(entry, "samples", samples);
+    for (size_t at = 0; at < count; at += step)
+        cJSON_AddItemToArray(samples, number(expected[at]));
+}
+
 cJSON *proof_json(const proof *proof, const bert_weights *weights, double error)
 {
     cJSON *json = cJSON_CreateObject(), *cases = cJSON_CreateArray();
     cJSON_AddItemToObject(json, "error", number(error));
     cJSON_AddItemToObject(json, "cases", cases);
     for (int i = 0; i < proof->n_cases; i++) {
+        /* The first row, if it is whole: of a graph with a fixed batch there are others. */
         const padded *batch = &proof->cases[i].batch;
-        if (batch->n_rows != 1 || batch->n_tokens != batch->width)
-            continue; /* padding is no matter of the core's */
+        if (batch->lengths[0] != batch->width || i > 0)
+            continue;
         cJSON *one = cJSON_CreateObject(), *outputs = cJSON_CreateObject();
         cJSON_AddItemToArray(cases, one);
-        cJSON_AddItemToObject(one, "input_ids", numbers(batch->ids, batch->n_tokens));
-        cJSON_AddItemToObject(one, "token_type_ids", numbers(batch->types, batch->n_tokens));
+        cJSON_AddItemToObject(one, "input_ids", numbers(batch->ids, batch->width));
+        cJSON_AddItemToObject(one, "token_type_ids", numbers(batch->types, batch->width));
         cJSON_AddItemToObject(one, "outputs", outputs);
         for (size_t k = 0; k < weights->n_outputs; k++) {
             const output_name *name = &weights->outputs[k];
             padded_output output = {name->output, name->index, name->activation};
-            size_t count = padded_count(&weights->config, batch, &output);
-            size_t step = (count + N_SAMPLES - 1) / N_SAMPLES;
-            cJSON *entry = cJSON_AddObjectToObject(outputs, name->onnx);
-            cJSON *samples = cJSON_CreateArray();
-            cJSON_AddNumberToObject(entry, "step", (double)step);
-            cJSON_AddItemToObject(entry, "samples", samples);
-            for (size_t at = 0; at < count; at += step)
-                cJSON_AddItemToArray(samples, number(proof->cases[i].expected[k][at]));
+            size_t count = padded_count(&weights->config, batch, &output) / batch->n_rows;
+            add_samples(outputs, name->onnx, proof->cases[i].expected[k], count);
         }
     }
     return json;

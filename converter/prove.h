@@ -26,6 +26,7 @@ typedef struct proof_case {
 typedef struct proof {
     proof_case cases[PROVE_CASES];
     int n_cases;
+    bert_options options; /* of a session that can run them */
 } proof;
 
 /* Evaluates the graph. proof_close() in any case. */
@@ -38,7 +39,8 @@ double proof_error(const proof *proof, const native *native, const bert_weights 
                    const char **worst, fault *fault);
 
 /* Answers for a model file: {"error": E, "cases": [{"input_ids": [], "token_type_ids": [],
- * "outputs": {name: {"count": N, "samples": [numbers, evenly spaced]}}}]}. */
+ * "outputs": {name: {"step": K, "largest": M, "samples": [elements 0, K, 2 K, ...]}}}]}. The cases
+ * are whole sequences alone, without padding; M is the largest magnitude of all elements. */
 cJSON *proof_json(const proof *proof, const bert_weights *weights, double error);
 
 #endif

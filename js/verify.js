@@ -31,12 +31,12 @@ const ROUNDING = 2e-4;
  * @returns {Comparison}
  */
 export function compare(reference, results, name) {
-    const cases = reference.cases.map(({ outputs }, i) => Object.fromEntries(Object.entries(outputs).map(([output, { step, samples }]) => {
+    const cases = reference.cases.map(({ outputs }, i) => Object.fromEntries(Object.entries(outputs).map(([output, { step, largest, samples }]) => {
         const { data } = results[i][output];
         if (samples.length !== Math.ceil(data.length / step)) {
             throw new BertError('BAD_MODEL_FILE', `model '${name}': case ${i} of the reference has ${samples.length} samples of output '${output}', of ${data.length} numbers every ${step}th`);
         }
-        return [output, errorOf(data, step, samples)];
+        return [output, errorOf(data, step, samples) / Math.max(1, largest)];
     })));
     const error = Math.max(0, ...cases.flatMap((errors) => Object.values(errors)));
     return { ok: error <= FACTOR * reference.error + ROUNDING, error, expected_error: reference.error, cases };
@@ -48,12 +48,8 @@ export function compare(reference, results, name) {
  * @param {number[]} samples
  */
 function errorOf(data, step, samples) {
-    let largest = 1;
-    let error = 0;
-    samples.forEach((sample, k) => {
+    return Math.max(...samples.map((sample, k) => {
         const difference = Math.abs(data[k * step] - sample);
-        error = Math.max(error, Number.isNaN(difference) ? Infinity : difference);
-        largest = Math.max(largest, Math.abs(sample));
-    });
-    return error / largest;
+        return Number.isNaN(difference) ? Infinity : difference;
+    }));
 }

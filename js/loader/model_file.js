@@ -45,8 +45,8 @@ const DTYPE_BYTES = { F32: 4, F16: 2, I8: 1, U8: 1 };
  * @typedef {object} ReferenceCase
  * @property {number[]} input_ids
  * @property {number[]} [token_type_ids]
- * @property {Record<string, {step: number, samples: number[]}>} outputs  by ONNX name: every
- *   `step`-th number, from the first on
+ * @property {Record<string, {step: number, largest: number, samples: number[]}>} outputs  by ONNX
+ *   name: every `step`-th number, from the first on, and the largest magnitude of all
  */
 
 /**
@@ -274,8 +274,9 @@ function checkCase(one, config, label, what) {
     if (!isObject(outputs)) throw bad(label, `${what} has ${describe(outputs)} as outputs`);
     for (const [name, entry] of Object.entries(outputs)) {
         if (!Object.hasOwn(config.outputs, name)) throw bad(label, `${what} has an output '${name}', the model has not`);
-        const { step, samples } = entry ?? {};
+        const { step, largest, samples } = entry ?? {};
         if (!Number.isInteger(step) || step < 1) throw bad(label, `${what}, output '${name}': step is ${describe(step)}`);
+        if (!Number.isFinite(largest) || largest < 0) throw bad(label, `${what}, output '${name}': largest is ${describe(largest)}`);
         if (!Array.isArray(samples) || samples.length === 0 || !samples.every(Number.isFinite)) {
             throw bad(label, `${what}, output '${name}': samples are ${describe(samples)}, or not all numbers`);
         }

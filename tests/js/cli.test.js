@@ -124,7 +124,7 @@ test('verify: the bundled model agrees, as far as q8 does; a file without answer
     const [{ ok, error, expected_error, dtype, cases }] = lines(['verify']);
     assert.deepEqual([ok, dtype, cases.length], [true, 'q8', 1]);
     assert.ok(expected_error > 0 && error <= 1.5 * expected_error + 2e-4, `${error}, ${expected_error}`);
-    const wrong = modelBytes({ metadata: { reference: JSON.stringify({ error: 0, cases: [{ input_ids: [2], outputs: { logits: { step: 1, samples: [9, 9, 9] } } }] }) } });
+    const wrong = modelBytes({ metadata: { reference: JSON.stringify({ error: 0, cases: [{ input_ids: [2], outputs: { logits: { step: 1, largest: 1, samples: [9, 9, 9] } } }] }) } });
     const { status, stdout } = cli(['verify', '--model', file('wrong.safetensors', wrong)]);
     assert.deepEqual([status, JSON.parse(stdout).ok], [1, false]);
     refused(['verify', '--model', file('bare.safetensors', modelBytes())], 1, /'tiny' has no answers/);

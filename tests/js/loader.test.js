@@ -190,7 +190,7 @@ test('each rule of the config', async () => {
 });
 
 test('each rule of the reference', async () => {
-    const good_case = { input_ids: [1, 2], token_type_ids: [0, 1], outputs: { logits: { step: 1, samples: [1, 2, 3] } } };
+    const good_case = { input_ids: [1, 2], token_type_ids: [0, 1], outputs: { logits: { step: 1, largest: 1, samples: [1, 2, 3] } } };
     const file = (reference) => modelBytes({ metadata: { reference: JSON.stringify(reference) } });
     const one = (change) => file({ error: 0, cases: [{ ...good_case, ...change }] });
     assert.deepEqual((await loadBytes(one({}))).header.reference, { error: 0, cases: [good_case] });
@@ -205,10 +205,11 @@ test('each rule of the reference', async () => {
     await refused(one({ input_ids: [] }), /array of 0 as input_ids/);
     await refused(one({ token_type_ids: [0] }), /array of 1 as token_type_ids of 2 tokens/);
     await refused(one({ outputs: null }), /null as outputs/);
-    await refused(one({ outputs: { pooled: { step: 1, samples: [1] } } }), /has an output 'pooled', the model has not/);
-    await refused(one({ outputs: { logits: { step: 0, samples: [1] } } }), /output 'logits': step is number 0/);
-    await refused(one({ outputs: { logits: { step: 1, samples: [] } } }), /samples are array of 0/);
-    await refused(one({ outputs: { logits: { step: 1, samples: [null] } } }), /samples are array of 1, or not all numbers/);
+    await refused(one({ outputs: { pooled: { step: 1, largest: 1, samples: [1] } } }), /has an output 'pooled', the model has not/);
+    await refused(one({ outputs: { logits: { step: 0, largest: 1, samples: [1] } } }), /output 'logits': step is number 0/);
+    await refused(one({ outputs: { logits: { step: 1, samples: [1] } } }), /output 'logits': largest is undefined/);
+    await refused(one({ outputs: { logits: { step: 1, largest: 1, samples: [] } } }), /samples are array of 0/);
+    await refused(one({ outputs: { logits: { step: 1, largest: 1, samples: [null] } } }), /samples are array of 1, or not all numbers/);
 });
 
 test('a stream that breaks is reported as it broke, and is closed', async () => {

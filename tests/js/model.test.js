@@ -221,9 +221,9 @@ test('verify compares with the answers in the file, as far as their error allows
             other.dispose();
         }
     };
-    const whole = { logits: { step: 1, samples: first } }, sampled = { logits: { step: 2, samples: [second[0], second[2]] } };
+    const whole = { logits: { step: 1, largest: 1, samples: first } }, sampled = { logits: { step: 2, largest: 1, samples: [second[0], second[2]] } };
     assert.deepEqual(await verified([whole, sampled]), { ok: true, error: 0, expected_error: 0, cases: [{ logits: 0 }, { logits: 0 }], dtype: 'f32' });
-    const off = (by) => [whole, { logits: { step: 2, samples: [second[0], second[2] + by] } }];
+    const off = (by) => [whole, { logits: { step: 2, largest: 1, samples: [second[0], second[2] + by] } }];
     const largest = Math.max(1, ...first.map(Math.abs), ...second.map(Math.abs));
     assert.ok(largest < 5);
     assert.equal((await verified(off(1e-4))).ok, true);
@@ -233,8 +233,8 @@ test('verify compares with the answers in the file, as far as their error allows
     assert.ok(wrong.error > 0.1 / largest - 1e-6 && wrong.error < 0.1 + 1e-6, `${wrong.error}`);
     assert.equal((await verified(off(0.1), 0.1)).ok, true, 'what the dtype costs is no failure');
     const flipped = first.map((x, i) => (i === 1 ? -x : x));
-    assert.equal((await verified([{ logits: { step: 1, samples: flipped } }, sampled])).ok, false);
-    await assert.rejects(verified([{ logits: { step: 1, samples: first.slice(1) } }, sampled]), withCode('BAD_MODEL_FILE', /case 0 .* 2 samples of output 'logits'/));
+    assert.equal((await verified([{ logits: { step: 1, largest: 1, samples: flipped } }, sampled])).ok, false);
+    await assert.rejects(verified([{ logits: { step: 1, largest: 1, samples: first.slice(1) } }, sampled]), withCode('BAD_MODEL_FILE', /case 0 .* 2 samples of output 'logits'/));
     await assert.rejects(model.verify(), withCode('NO_REFERENCE', /'tiny'.*convert it again/));
     const empty = await loadModel(modelBytes({ metadata: { reference: '{"error":0,"cases":[]}' } }));
     await assert.rejects(empty.verify(), withCode('NO_REFERENCE'));
