@@ -117,15 +117,25 @@ static double quantisation_error(const cJSON *cases, const char *output)
 /* How much farther a model may be from a quantised graph than that is from its own weights. */
 #define QUANTISATION_FACTOR 1.5
 
-/* Prints a comparison; whether it is within the tolerance. */
-static bool report(const char *name, const char *output, const comparison *result, double tolerance,
-                   double quantisation)
+/* What all comparisons say together. */
+typedef struct summary {
+    bool all_ok;
+    double largest; /* error over the largest number of its output, at least 1 */
+    size_t n;
+} summary;
+
+/* Prints a comparison, and adds it to the summary. */
+static void report(const char *name, const char *output, const comparison *result, double tolerance,
+                   double quantisation, summary *summary)
 {
-    double most = fmax(tolerance * fmax(1, result->largest), QUANTISATION_FACTOR * quantisation);
-    bool ok = result->count > 0 && result->error <= most;
+    double scale = fmax(1, result->largest);
+    bool ok = result->count > 0 &&
+              result->error <= fmax(tolerance * scale, QUANTISATION_FACTOR * quantisation);
     printf("%-36s %-20s error %.3g of largest %.4g, %zu numbers%s\n", name, output, result->error,
            result->largest, result->count, ok ? "" : "   TOO LARGE");
-    return ok;
+    summary->all_ok = summary->all_ok && ok;
+    summary->largest = fmax(summary->largest, result->error / scale);
+    summary->n++;
 }
 
 /* Adds one expected tensor to the result. */
@@ -160,7 +170,7 @@ static bool find_output(const engine *engine, const char *name, padded_output *o
 }
 
 static bool verify_case(const engine *engine, const cJSON *json, const cJSON *cases,
-                        double tolerance, const char *path, bool *all_ok, fault *fault)
+                        double tolerance, const char *path, summary *summary, fault *fault)
 {
     padded batch = {0};
     bool ok = read_case(engine, json, path, &batch, fault);
@@ -181,8 +191,8 @@ static bool verify_case(const engine *engine, const cJSON *json, const cJSON *ca
                                path, case_name(json), tensor->string));
         free(got);
         if (ok)
-            *all_ok &= report(case_name(json), tensor->string, &result, tolerance,
-                              quantisation_error(cases, tensor->string));
+            report(case_name(json), tensor->string, &result, tolerance,
+                   quantisation_error(cases, tensor->string), summary);
     }
     padded_free(&batch);
     return ok;
@@ -191,7 +201,7 @@ static bool verify_case(const engine *engine, const cJSON *json, const cJSON *ca
 /* The layers of one output of the trace. */
 static bool verify_layers(const engine *engine, const padded *batch, bert_output output,
                           const cJSON *layers, uint32_t n_layers, const char *name,
-                          double tolerance, const char *path, bool *all_ok, fault *fault)
+                          double tolerance, const char *path, summary *summary, fault *fault)
 {
     comparison result = {0};
     float *got = padded_run(&engine->native, batch, output, path, fault);
@@ -208,13 +218,13 @@ static bool verify_layers(const engine *engine, const padded *batch, bert_output
     }
     free(got);
     if (ok)
-        *all_ok &= report(name, bert_output_name(output), &result, tolerance, 0);
+        report(name, bert_output_name(output), &result, tolerance, 0, summary);
     return ok;
 }
 
 /* The trace: every layer's hidden states and attention probabilities of one case. */
 static bool verify_trace(const engine *engine, const cJSON *trace, const cJSON *cases,
-                         double tolerance, const char *path, bool *all_ok, fault *fault)
+                         double tolerance, const char *path, summary *summary, fault *fault)
 {
     const cJSON *wanted = cJSON_GetObjectItemCaseSensitive(trace, "case"), *json = NULL, *item;
     cJSON_ArrayForEach(item, cases)
@@ -229,9 +239,9 @@ static bool verify_trace(const engine *engine, const cJSON *trace, const cJSON *
     bool ok = (json || fault_set(fault, "%s: the trace's case is the name of none", path)) &&
               read_case(engine, json, path, &batch, fault) &&
               verify_layers(engine, &batch, BERT_OUTPUT_HIDDEN_STATES, states, n_layers + 1,
-                            case_name(json), tolerance, path, all_ok, fault) &&
+                            case_name(json), tolerance, path, summary, fault) &&
               verify_layers(engine, &batch, BERT_OUTPUT_ATTENTIONS, maps, n_layers, case_name(json),
-                            tolerance, path, all_ok, fault);
+                            tolerance, path, summary, fault);
     padded_free(&batch);
     return ok;
 }
@@ -241,7 +251,8 @@ bool verify(const char *golden, const char *path, double tolerance, fault *fault
     file file;
     engine engine = {0};
     cJSON *json = NULL;
-    bool all_ok = true, ok = file_open(golden, &file, fault);
+    summary summary = {.all_ok = true};
+    bool ok = file_open(golden, &file, fault);
     if (ok)
         ok = (json = json_object(golden, file.data, file.n_bytes, fault)) != NULL;
     const cJSON *cases = cJSON_GetObjectItemCaseSensitive(json, "cases"), *one;
@@ -250,12 +261,15 @@ bool verify(const char *golden, const char *path, double tolerance, fault *fault
         ok = fault_set(fault, "%s: is no golden.json: it has no list of cases", golden);
     ok = ok && engine_open(&engine, path, MAX_CASE_TOKENS, fault);
     cJSON_ArrayForEach(one, cases) ok =
-        ok && verify_case(&engine, one, cases, tolerance, golden, &all_ok, fault);
+        ok && verify_case(&engine, one, cases, tolerance, golden, &summary, fault);
     if (trace)
-        ok = ok && verify_trace(&engine, trace, cases, tolerance, golden, &all_ok, fault);
+        ok = ok && verify_trace(&engine, trace, cases, tolerance, golden, &summary, fault);
     engine_close(&engine);
     cJSON_Delete(json);
     file_close(&file);
-    return ok && (all_ok ||
+    if (ok)
+        printf("largest error of %zu outputs: %.3g of the largest number\n", summary.n,
+               summary.largest);
+    return ok && (summary.all_ok ||
                   fault_set(fault, "%s: differs from %s by more than %g", path, golden, tolerance));
 }

@@ -134,8 +134,6 @@ def main():
                                   capture_output=True, text=True)
     print(verified.stdout, end="")
     print(verified.stderr, end="", file=sys.stderr)
-    errors = [float(line.split(" error ")[1].split()[0]) for line in verified.stdout.splitlines() if " error " in line]
-    print(f"largest error {max(errors, default=float('nan')):.3g} in {len(cases)} cases")
     return verified.returncode
 
 
