@@ -1,10 +1,20 @@
 /*
- * graph_build.h - making a graph, for graph.c and lower.c alone.
+ * graph_build.h - making a graph, for graph_read.c and lower.c alone.
  */
 #ifndef CONVERTER_GRAPH_BUILD_H
 #define CONVERTER_GRAPH_BUILD_H
 
 #include "graph.h"
+
+/* An empty graph with room for so many names. Aborts without memory. */
+graph *graph_new(const Onnx__GraphProto *proto, int64_t opset, size_t n_names);
+
+/* Gives a value a name; several may stand for one. False if the name is taken. */
+bool graph_bind(graph *graph, const char *name, const graph_value *value);
+
+/* An input of the graph, and a constant, whose array it takes; neither is bound to its name. */
+const graph_value *graph_input(graph *graph, const char *name);
+const graph_value *graph_constant(graph *graph, const char *name, array *constant);
 
 /* Memory that lives as long as the graph, zeros. Aborts if there is none: these are small. */
 void *graph_alloc(graph *graph, size_t count, size_t size);
