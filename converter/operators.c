@@ -21,7 +21,8 @@ static const operator_kind *find_in(const operator_kind *kinds, const char *name
 const operator_kind *operator_find(const char *domain, const char *name)
 {
     static const operator_kind *const standard[] = {operators_elementwise, operators_shape,
-                                                    operators_reduce, operators_product};
+                                                    operators_gather,      operators_fill,
+                                                    operators_reduce,      operators_product};
     if (strcmp(domain, "bert") == 0)
         return find_in(operators_lowered, name);
     if (*domain)
@@ -436,4 +437,33 @@ void operator_fill(void *to, const void *value, int64_t n, size_t size)
 {
     if (n > 0)
         copy_run(to, 1, value, 0, n, size);
+}
+
+void operator_copy_element(void *to, int64_t k, const void *from, int64_t i, size_t size)
+{
+    memcpy((char *)to + k * (int64_t)size, (const char *)from + i * (int64_t)size, size);
+}
+
+bool operator_copy_in(array *out, int64_t start, array *x, fault *fault)
+{
+    const void *elements = operator_elements(x, fault);
+    if (!elements)
+        return false;
+    int64_t to_strides[ARRAY_MAX_RANK], strides[ARRAY_MAX_RANK];
+    operator_contiguous(out->rank, out->dims, to_strides);
+    operator_contiguous(x->rank, x->dims, strides);
+    if (x->count > 0)
+        operator_copy((char *)operator_writable(out) + start * (int64_t)operator_size(x),
+                      to_strides, elements, strides, x->rank, x->dims, operator_size(x));
+    return true;
+}
+
+array *operator_make_copy(operation *operation, fault *fault)
+{
+    array *x = operation->inputs[0];
+    bool is_hollow = operator_any_hollow(operation);
+    array *out = operator_make(operation, 0, x->type, x->rank, x->dims, is_hollow, fault);
+    if (out && !is_hollow && !operator_copy_in(out, 0, x, fault))
+        return NULL;
+    return out;
 }

@@ -10,8 +10,8 @@
 #include "operators.h"
 
 /* Each ends with a row without a name. */
-extern const operator_kind operators_elementwise[], operators_shape[], operators_reduce[],
-    operators_product[], operators_lowered[];
+extern const operator_kind operators_elementwise[], operators_shape[], operators_gather[],
+    operators_fill[], operators_reduce[], operators_product[], operators_lowered[];
 
 /* Numbers of the file beyond this are refused, or cut where that changes nothing, before they are
  * calculated with: no product of two overflows. No dimension is larger. */
@@ -130,5 +130,14 @@ void operator_copy(void *to, const int64_t *to_strides, const void *from,
 
 /* Sets n elements to the one at `value`. */
 void operator_fill(void *to, const void *value, int64_t n, size_t size);
+
+/* Element i of `from`, of `size` bytes, to element k of `to`. */
+void operator_copy_element(void *to, int64_t k, const void *from, int64_t i, size_t size);
+
+/* Copies x into `out` from element `start` on; the dimensions are those of x. */
+bool operator_copy_in(array *out, int64_t start, array *x, fault *fault);
+
+/* The first output, which starts as the first input; hollow if an input is. */
+array *operator_make_copy(operation *operation, fault *fault);
 
 #endif

@@ -1077,7 +1077,8 @@ TEST(absurd_arrays_are_refused)
  */
 
 static const operator_kind *const tables[] = {
-    operators_elementwise, operators_shape, operators_reduce, operators_product, operators_lowered};
+    operators_elementwise, operators_shape,   operators_gather, operators_fill,
+    operators_reduce,      operators_product, operators_lowered};
 #define N_TABLES (sizeof tables / sizeof *tables)
 
 /* Numbers as they should be, as they might be by mistake, and as only malice has them. */
