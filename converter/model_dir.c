@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "json.h"
+#include "tokenizer_files.h"
 
 /* The file `name` in the ONNX file's folder, or in the one above if that folder is onnx/. */
 static bool find_beside(const model_dir *dir, const char *name, char path[4096])
@@ -78,6 +79,38 @@ static void set_name(model_dir *dir)
     }
 }
 
+/* The tokenizer of its original files, if there are any. */
+static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault *fault)
+{
+    static const char *const names[] = {"vocab.txt",    "vocab.json", "merges.txt",
+                                        "spiece.model", "spm.model",  "sentencepiece.bpe.model"};
+    char found[6][4096];
+    const char *paths[6];
+    for (int i = 0; i < 6; i++)
+        paths[i] = find_beside(dir, names[i], found[i]) ? found[i] : NULL;
+    tokenizer_hints hints = {dir->config, tokenizer_config};
+    dir->made = tokenizer_files_make(paths[0], paths[1], paths[2],
+                                     paths[3]   ? paths[3]
+                                     : paths[4] ? paths[4]
+                                                : paths[5],
+                                     &hints, fault);
+    if (!dir->made && fault->text[0])
+        return false;
+    if (dir->made)
+        dir->tokenizer = (file){(const uint8_t *)dir->made, strlen(dir->made)};
+    else
+        fault_warn("there is no tokenizer.json: the model will take token ids only");
+    return true;
+}
+
+static bool read_tokenizer(model_dir *dir, const char *path, fault *fault)
+{
+    cJSON *tokenizer;
+    bool ok = read_json(dir, "tokenizer.json", &tokenizer, fault);
+    cJSON_Delete(tokenizer);
+    return ok && file_open(path, &dir->tokenizer, fault);
+}
+
 bool model_dir_open(const char *path, model_dir *dir, fault *fault)
 {
     char tokenizer_path[4096];
@@ -92,23 +125,22 @@ bool model_dir_open(const char *path, model_dir *dir, fault *fault)
     const cJSON *length = cJSON_GetObjectItemCaseSensitive(tokenizer_config, "model_max_length");
     if (cJSON_IsNumber(length) && length->valuedouble >= 1)
         dir->max_length = floor(length->valuedouble);
-    cJSON_Delete(tokenizer_config);
     if (!dir->config)
         fault_warn("there is no config.json: labels and problem type are not known");
-    if (!find_beside(dir, "tokenizer.json", tokenizer_path)) {
-        fault_warn("there is no tokenizer.json: the model will take token ids only");
-        return true;
-    }
-    cJSON *tokenizer;
-    bool ok = read_json(dir, "tokenizer.json", &tokenizer, fault);
-    cJSON_Delete(tokenizer);
-    return ok && file_open(tokenizer_path, &dir->tokenizer, fault);
+    bool ok = find_beside(dir, "tokenizer.json", tokenizer_path)
+                  ? read_tokenizer(dir, tokenizer_path, fault)
+                  : make_tokenizer(dir, tokenizer_config, fault);
+    cJSON_Delete(tokenizer_config);
+    return ok;
 }
 
 void model_dir_close(model_dir *dir)
 {
     cJSON_Delete(dir->config);
-    file_close(&dir->tokenizer);
+    if (dir->made)
+        free(dir->made);
+    else
+        file_close(&dir->tokenizer);
     dir->config = NULL;
 }
 

@@ -14,6 +14,7 @@ typedef struct model_dir {
     char name[256];    /* of the folder */
     cJSON *config;     /* config.json, or NULL */
     file tokenizer;    /* tokenizer.json, byte for byte; empty if there is none */
+    char *made;        /* what `tokenizer` shows if it was made of other files; NULL: a file */
     double max_length; /* tokenizer_config.json's model_max_length; 0 if it says nothing */
 } model_dir;
 

@@ -1166,3 +1166,63 @@ test('usage errors end with 2 and leave nothing', () => {
     assert.equal(help.status, 0);
     assert.match(help.stdout, /bert-convert/);
 });
+
+/* ------------------------------------------------------------- tokenizers in their original files -- */
+
+/** A model folder with the files of a tokenizer, but its tokenizer.json. */
+function tokenizerFolder(from, model_type) {
+    const files = Object.fromEntries(readdirSync(from).filter((file) => file !== 'tokenizer.json' && file !== 'cases.jsonl')
+        .map((file) => [file, readFileSync(join(from, file))]));
+    return modelFolder('bert-seqcls', { 'config.json': { model_type }, ...files });
+}
+
+const FAMILIES = {
+    'bert-uncased': 'bert', 'bert-cased': 'bert', 'bert-chinese': 'bert', roberta: 'roberta', 'deberta-bpe': 'deberta',
+    albert: 'albert', 'xlmr-spm': 'xlm-roberta', 'deberta-v3-spm': 'deberta-v2',
+};
+for (const [name, model_type] of Object.entries(FAMILIES)) {
+    const place = [join(root, 'tests/golden/tokenizers', name), resolve(root, '../shared/fixtures/tokenizers', name)]
+        .find((path) => existsSync(path) && readdirSync(path).some((file) => /^vocab\.|\.model$/.test(file)));
+    const skip = place ? false : `SKIPPED: the original files of ${name} are only in ../shared/fixtures`;
+    test(`${name}: its original files give the tokenizer.json that was made of them`, { skip }, () => {
+        const { path, stderr } = convert(tokenizerFolder(place, model_type));
+        assert.doesNotMatch(stderr, /token ids only/);
+        const { tensors } = readModel(path);
+        const { added_tokens: added, ...made } = JSON.parse(tensors['tokenizer.json'].bytes.toString());
+        const { added_tokens: wanted_added, ...wanted } = JSON.parse(readFileSync(join(place, 'tokenizer.json'), 'utf8'));
+        assert.deepEqual(made, wanted);
+        // Some of the fixtures leave their special tokens out.
+        if (wanted_added.length) assert.deepEqual(added, wanted_added);
+        else assert.deepEqual(added.map(({ special }) => special), Array(5).fill(true));
+    });
+}
+
+test('original tokenizer files that are broken or of nobody are refused', () => {
+    const vocab = (text) => modelFolder('bert-seqcls', { 'vocab.txt': text });
+    refuse(vocab('[PAD]\n[UNK]\n[CLS]\na\n'), /vocab\.txt: has no '\[SEP\]'/);
+    refuse(vocab('[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\na\n'), /vocab\.txt: has 'a' twice/);
+    refuse(vocab(Buffer.from([0x61, 0x0a, 0xff, 0x0a])), /vocab\.txt: line 2 is no UTF-8 text/);
+    const bpe = (merges, json = { '<s>': 0, '</s>': 1, a: 2 }) => modelFolder('bert-seqcls', { 'vocab.json': json, 'merges.txt': merges });
+    refuse(bpe('#version: 0.2\na b c\n'), /merges\.txt: line 2 is no pair of pieces/);
+    refuse(bpe('', { a: 0 }), /vocab\.json: has no '<s>'/);
+    const spm = (bytes, config = { model_type: 'albert' }) => modelFolder('bert-seqcls', { 'config.json': config, 'spiece.model': bytes });
+    refuse(spm('x', { model_type: 'bert' }), /spiece\.model: config\.json's model_type .* do not say whose it is/);
+    refuse(spm(''), /spiece\.model: is no sentencepiece model/);
+    refuse(spm(Buffer.from([0x0a, 0x7f, 0x0a])), /spiece\.model: is no sentencepiece model, or is cut off/);
+    const piece = (text, score = [0x15, 0, 0, 0x80, 0xbf]) => Buffer.from([0x0a, text.length + 7, 0x0a, text.length, ...Buffer.from(text), ...score]);
+    refuse(spm(piece('a')), /spiece\.model: has no '\[CLS\]'/);
+    refuse(spm(piece('a', [0x15, 0, 0, 0xc0, 0x7f])), /spiece\.model: piece 0 .* its score no number/);
+});
+
+test('a sentencepiece model that is cut anywhere is refused or whole', () => {
+    const text = (number, value) => new Message().set(number, value);
+    const pieces = ['<pad>', '<unk>', '[CLS]', '[SEP]', '[MASK]', 'a'].map((name) => text(1, name).bytes());
+    const model = new Message().set(1, ...pieces).set(2, new Message().set(3, 1).set(40, 1).bytes()).set(3, text(2, 'charsmap').bytes()).bytes();
+    const whole = modelFolder('bert-seqcls', { 'config.json': { model_type: 'albert' }, 'spiece.model': model });
+    assert.match(readModel(convert(whole).path).tensors['tokenizer.json'].bytes.toString(), /"Unigram","unk_id":1/);
+    for (let n = 0; n < model.length; n++) {
+        const path = modelFolder('bert-seqcls', { 'config.json': { model_type: 'albert' }, 'spiece.model': model.subarray(0, n) });
+        const { status, stderr } = run(path, '-o', join(path, 'out'));
+        assert.ok(status === 0 || (status === 1 && /spiece\.model/.test(stderr)), `${n}: ${status} ${stderr}`);
+    }
+});
