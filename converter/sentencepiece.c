@@ -124,9 +124,9 @@ static bool add_piece(sentencepiece *model, span span, size_t *capacity)
 bool sentencepiece_read(const char *path, const file *file, sentencepiece *model, fault *fault)
 {
     /* ModelProto: pieces = 1, trainer_spec = 2, normalizer_spec = 3. */
-    span span = {file->data, file->data + file->n_bytes};
     size_t capacity = 0;
-    bool ok = true;
+    bool ok = file->n_bytes > 0;
+    span span = {file->data, ok ? file->data + file->n_bytes : file->data};
     *model = (sentencepiece){.model_type = 1};
     while (ok && span.at < span.end) {
         field field;
