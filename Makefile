@@ -185,13 +185,16 @@ families: build ## every family at its real size, from the exports in $FAMILIES
 bench-accuracy: setup build bench-packages ## size and accuracy of every dtype
 	@$(bench_node) bench/accuracy.js
 
+bench-tokenizers: setup build bench-packages ## tokenizers against the npm package and the native one ($PYTHON)
+	@$(bench_node) bench/tokenizers.js
+
 build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
 	@$(EMCC) $(emcflags) $(emcflags_relaxed) -sINITIAL_MEMORY=80MB -Icore \
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 
-.PHONY: bench-kernels bench-accuracy bench-packages families
+.PHONY: bench-kernels bench-accuracy bench-tokenizers bench-packages families
 bench-packages:
 	@if [ ! -e bench/node_modules/.package-lock.json ] || \
 			[ bench/package-lock.json -nt bench/node_modules/.package-lock.json ]; then \
