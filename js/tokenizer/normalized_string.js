@@ -84,10 +84,13 @@ export function unitsOf(text) {
  * @returns {string}
  */
 export function textOf(units, start, end) {
+    // A short one, as most are, without a call with many arguments.
+    if (end - start === 1) return String.fromCharCode(units[start]);
     let text = '';
     // In parts, for the engine's limit on the number of arguments.
     for (let i = start; i < end; i += 4096) {
-        text += String.fromCharCode(...units.subarray(i, Math.min(end, i + 4096)));
+        const part = units.subarray(i, Math.min(end, i + 4096));
+        text += String.fromCharCode.apply(null, /** @type {any} */ (part));
     }
     return text;
 }

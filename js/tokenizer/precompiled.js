@@ -47,7 +47,8 @@ export class Precompiled {
                 `and has ${bytes.length} in all`);
         }
         /** @private */
-        this.trie = Uint32Array.from({ length: size / 4 }, (_, i) => view.getUint32(4 + 4 * i, true));
+        this.trie = new Uint32Array(size / 4);
+        for (let i = 0; i < size / 4; i++) this.trie[i] = view.getUint32(4 + 4 * i, true);
         /** @private */
         this.strings = bytes.subarray(4 + size);
         try {
@@ -286,9 +287,13 @@ function encode(units, start, end, bytes) {
  * @returns {Uint8Array | null}
  */
 function decodeBase64(text) {
+    let binary = '';
     try {
-        return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+        binary = atob(text);
     } catch {
         return null;
     }
+    const bytes = new Uint8Array(binary.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+    return bytes;
 }

@@ -267,6 +267,7 @@ function makeVocabulary(where, list) {
  * @returns {number}  as the library reads it: see readScore in reader.js
  */
 function readAgain(score) {
+    if (score === 0) return score; // there are two of them
     const [digits, exponent = '0'] = String(score).split('e');
     const [whole, part = ''] = digits.split('.');
     const power = Number(exponent) - part.length;
