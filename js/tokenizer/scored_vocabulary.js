@@ -256,7 +256,9 @@ function makeVocabulary(where, list) {
     if (vocabulary !== null) return vocabulary;
     const seen = new Set();
     for (const name of names) {
-        if (name !== '' && seen.has(name)) throw badTokenizer(where, `the piece ${quote(name)} is there twice`);
+        if (name !== '' && seen.has(name)) {
+            throw badTokenizer(where, `the piece ${quote(name)} is there twice`);
+        }
         seen.add(name);
     }
     throw badTokenizer(where, `its ${size} pieces are more than there is room for`);
