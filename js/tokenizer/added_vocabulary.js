@@ -15,7 +15,7 @@ import { PieceTable } from './vocabulary.js';
 
 /** @import { NormalizedString } from './normalized_string.js' */
 /** @import { Normalizer } from './normalizers.js' */
-/** @import { Vocabulary } from './vocabulary.js' */
+/** @import { PieceList } from './vocabulary.js' */
 
 /**
  * @typedef {object} AddedToken
@@ -35,7 +35,7 @@ const MAX_CONTENT = 1024;
 export class AddedVocabulary {
     /**
      * @param {unknown[]} list  added_tokens of the file
-     * @param {Vocabulary} vocabulary  the model's
+     * @param {PieceList} vocabulary  the model's
      * @param {Normalizer | null} normalizer
      * @param {NormalizedString} scratch
      */

@@ -87,7 +87,7 @@ export class Tokenizer {
         /** @private */
         this.postProcessor = optional('post_processor', makePostProcessor);
         /** @private */
-        this.decoder = optional('decoder', makeDecoder);
+        this.decoder = optional('decoder', (config) => makeDecoder(config));
         /** @private */
         this.text = new NormalizedString();
         const added = file.get('added_tokens') === null ? [] : file.list('added_tokens');
@@ -153,7 +153,7 @@ export class Tokenizer {
             if (token === null || skip_special_tokens && this.added.isSpecial(token)) continue;
             tokens.push(token);
         }
-        return this.decoder === null ? tokens.join(' ') : this.decoder.decode(tokens);
+        return this.decoder === null ? tokens.join(' ') : this.decoder(tokens).join('');
     }
 
     /**

@@ -25,6 +25,9 @@ import { combiningClass, compose, decompose } from './unicode.js';
  * @property {number} count
  */
 
+/** Texts beyond this do not leave their memory behind. */
+const KEPT_CODE_POINTS = 1 << 18;
+
 /** Below this, no form changes anything: é decomposes, ª is compatible with a. */
 const FIRST_DECOMPOSED = 0xa0;
 /** Below this, NFC changes nothing: here begin the combining marks. */
@@ -42,6 +45,8 @@ export class NormalizationForm {
         this.unchanged = form === 'NFC' ? FIRST_COMPOSED : FIRST_DECOMPOSED;
         /** @private */
         this.decompositions = new CharMap((c) => decompose(c, decomposition));
+        /** @private */
+        this.marked = newMarked();
     }
 
     /**
@@ -55,6 +60,7 @@ export class NormalizationForm {
         const marked = this.decompose(units, length);
         if (this.composed) recompose(marked);
         text.transform(marked.codePoints, marked.changes, marked.count);
+        if (marked.codePoints.length > KEPT_CODE_POINTS) this.marked = newMarked();
     }
 
     /**
@@ -65,13 +71,8 @@ export class NormalizationForm {
      */
     decompose(units, length) {
         const map = this.decompositions;
-        /** @type {Marked} */
-        const marked = {
-            codePoints: new Int32Array(length + 32),
-            changes: new Int32Array(length + 32),
-            classes: new Uint8Array(length + 32),
-            count: 0,
-        };
+        const { marked } = this;
+        marked.count = 0;
         let run = 0; // where the marks that may have to be sorted begin
         for (let i = 0; i < length;) {
             if (marked.count + 32 > marked.codePoints.length) {
@@ -95,6 +96,18 @@ export class NormalizationForm {
         sortRun(marked, run, marked.count);
         return marked;
     }
+}
+
+/**
+ * @returns {Marked}
+ */
+function newMarked() {
+    return {
+        codePoints: new Int32Array(256),
+        changes: new Int32Array(256),
+        classes: new Uint8Array(256),
+        count: 0,
+    };
 }
 
 /**

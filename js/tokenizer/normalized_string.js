@@ -17,6 +17,7 @@ import { DELETED, SAME, UNMAPPED, pooledAt, pooledLength } from './char_map.js';
 import { whitespace } from './unicode.js';
 
 /** @import { CharMap } from './char_map.js' */
+/** @import { Pattern } from './replace_patterns.js' */
 
 /** Buffers beyond this are given back after the text that needed them. */
 const KEPT_UNITS = 1 << 20;
@@ -83,10 +84,13 @@ export function unitsOf(text) {
  * @returns {string}
  */
 export function textOf(units, start, end) {
+    // A short one, as most are, without a call with many arguments.
+    if (end - start === 1) return String.fromCharCode(units[start]);
     let text = '';
     // In parts, for the engine's limit on the number of arguments.
     for (let i = start; i < end; i += 4096) {
-        text += String.fromCharCode(...units.subarray(i, Math.min(end, i + 4096)));
+        const part = units.subarray(i, Math.min(end, i + 4096));
+        text += String.fromCharCode.apply(null, /** @type {any} */ (part));
     }
     return text;
 }
@@ -305,13 +309,13 @@ export class NormalizedString {
     }
 
     /**
-     * Puts one string for another. What is put comes from the last character of what was there.
-     * @param {Uint16Array} pattern  not empty
+     * Puts a string for each match. What is put comes from the last character of what was there.
+     * @param {Pattern} pattern
      * @param {Uint16Array} content
      */
     replace(pattern, content) {
         const { units, length } = this;
-        let match = indexOf(units, 0, length, pattern);
+        let match = pattern.find(units, 0, length);
         if (match < 0) return;
         const target = this.target(length);
         withStarts(target);
@@ -326,13 +330,52 @@ export class NormalizedString {
                 target.starts[o] = this.start(isTrailSurrogate(units[i]) ? i - 1 : i);
             }
             if (match < 0) break;
-            i = match + pattern.length;
+            i = pattern.end;
             const from = this.start(i - (isTrailSurrogate(units[i - 1]) ? 2 : 1));
             for (let k = 0; k < content.length; k++, o++) {
                 target.units[o] = content[k];
                 target.starts[o] = from;
             }
-            match = indexOf(units, i, length, pattern);
+            match = pattern.find(units, i, length);
+        }
+        this.commit(target, o, true);
+    }
+
+    /**
+     * Becomes a part of another text, with a string for each space, and before it if it does not
+     * begin with that anyway.
+     * @param {NormalizedString} text
+     * @param {number} start
+     * @param {number} end  more than start
+     * @param {Uint16Array} content
+     * @param {boolean} prefix  whether to put it before the text
+     */
+    copyWithSpace(text, start, end, content, prefix) {
+        const n = content.length;
+        const before = prefix && !startsWithSpace(text.units, start, end, content) ? n : 0;
+        this.source = text.source;
+        const target = this.target(n * (end - start) + before);
+        withStarts(target);
+        const { units, starts } = target;
+        const from = text.units;
+        for (let k = 0; k < before; k++) {
+            units[k] = content[k];
+            starts[k] = text.start(start);
+        }
+        let o = before;
+        for (let i = start; i < end; i++) {
+            const unit = from[i];
+            const at = text.starts !== null ? text.starts[i]
+                : i + text.shift - (isTrailSurrogate(unit) ? 1 : 0);
+            if (unit !== 0x20) {
+                units[o] = unit;
+                starts[o++] = at;
+                continue;
+            }
+            for (let k = 0; k < n; k++) {
+                units[o] = content[k];
+                starts[o++] = at;
+            }
         }
         this.commit(target, o, true);
     }
@@ -432,20 +475,15 @@ function grow(buffer, filled, room) {
 }
 
 /**
- * Knuth, Morris and Pratt would be linear for any pattern; those in tokenizers are a few
- * characters, so the plain search is linear in the text.
  * @param {Uint16Array} units
- * @param {number} from
- * @param {number} to
- * @param {Uint16Array} pattern
- * @returns {number}  where the pattern is, or -1
+ * @param {number} start
+ * @param {number} end
+ * @param {Uint16Array} content
+ * @returns {boolean}  whether they begin with a space or with what is put for one
  */
-function indexOf(units, from, to, pattern) {
-    const last = to - pattern.length;
-    for (let i = from; i <= last; i++) {
-        let k = 0;
-        while (k < pattern.length && units[i + k] === pattern[k]) k++;
-        if (k === pattern.length) return i;
-    }
-    return -1;
+function startsWithSpace(units, start, end, content) {
+    if (units[start] === 0x20) return true;
+    let k = 0;
+    while (k < content.length && start + k < end && units[start + k] === content[k]) k++;
+    return k === content.length;
 }

@@ -7,9 +7,11 @@
  */
 
 import { CharMap, compose } from './char_map.js';
-import { badTokenizer, make } from './file.js';
+import { make } from './file.js';
 import { NormalizationForm } from './normalization_forms.js';
 import { unitsOf } from './normalized_string.js';
+import { Precompiled } from './precompiled.js';
+import { readContent, readPattern } from './replace_patterns.js';
 import {
     chinese, combiningClass, decompose, isMark, lowerCase, nonspacing, other, whitespace,
 } from './unicode.js';
@@ -23,9 +25,6 @@ import {
  */
 
 /** @typedef {(codePoint: number) => string | null} CharacterMap */
-
-/** A pattern is searched for at each place, and its replacement put at each place. */
-const MAX_PATTERN = 256;
 
 /**
  * @param {number} c
@@ -70,6 +69,24 @@ function stripAccents(c) {
  */
 function dropNonspacing(c) {
     return nonspacing().has(c) ? '' : String.fromCodePoint(c);
+}
+
+/** What the normalizer Nmt removes, and what it takes for space. */
+const NMT_REMOVED = new Set([
+    1, 2, 3, 4, 5, 6, 7, 8, 0xb, ...Array.from({ length: 18 }, (_, k) => 0xe + k), 0x7f, 0x8f, 0x9f,
+]);
+const NMT_SPACE = new Set([
+    9, 0xa, 0xc, 0xd, 0x1680, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2028, 0x2029, 0x2581,
+    0xfeff, 0xfffd,
+]);
+
+/**
+ * @param {number} c
+ * @returns {string}
+ */
+function nmt(c) {
+    if (NMT_REMOVED.has(c)) return '';
+    return NMT_SPACE.has(c) ? ' ' : String.fromCodePoint(c);
 }
 
 /**
@@ -162,22 +179,10 @@ class Replace {
      * @param {Fields} fields
      */
     constructor(fields) {
-        const pattern = fields.object('pattern');
-        if (typeof pattern.Regex === 'string') {
-            throw badTokenizer(fields.where,
-                `the regular expression ${JSON.stringify(pattern.Regex)} is not supported`);
-        }
-        if (typeof pattern.String !== 'string') throw fields.wrong('pattern', 'a String or Regex');
-        const content = fields.string('content');
-        const longest = Math.max(pattern.String.length, content.length);
-        if (pattern.String === '' || longest > MAX_PATTERN) {
-            throw badTokenizer(fields.where,
-                `the pattern must be 1 to ${MAX_PATTERN} characters, the content no more`);
-        }
         /** @private */
-        this.pattern = unitsOf(pattern.String);
+        this.pattern = readPattern(fields);
         /** @private */
-        this.content = unitsOf(content);
+        this.content = unitsOf(readContent(fields));
     }
 
     /**
@@ -237,6 +242,8 @@ const NORMALIZERS = {
     NFD: () => new NormalizationForm('NFD'),
     NFKC: () => new NormalizationForm('NFKC'),
     NFKD: () => new NormalizationForm('NFKD'),
+    Nmt: () => new MapNormalizer(nmt),
+    Precompiled: (fields) => new Precompiled(fields),
     Prepend: (fields) => new Prepend(fields),
     Replace: (fields) => new Replace(fields),
     Sequence: (fields) => new Sequence(fields),

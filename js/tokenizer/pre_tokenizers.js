@@ -6,8 +6,9 @@
  */
 
 import { make } from './file.js';
+import { Metaspace } from './metaspace.js';
 import { codePointAt, isLeadSurrogate } from './normalized_string.js';
-import { numeric, punctuation, whitespace, word } from './unicode.js';
+import { numeric, punctuation, script, whitespace, word } from './unicode.js';
 
 /** @import { Fields } from './file.js' */
 /** @import { NormalizedString } from './normalized_string.js' */
@@ -186,6 +187,35 @@ class Whitespace {
 }
 
 /**
+ * Runs of one script. What goes with any script, as space, stays with what is before it, and is lost
+ * where there is nothing before it, as in the library.
+ * @implements {PreTokenizer}
+ */
+class UnicodeScripts {
+    /**
+     * @param {NormalizedString} text
+     * @param {number} start
+     * @param {number} end
+     * @param {Sink} sink
+     */
+    preTokenize(text, start, end, sink) {
+        let from = end;
+        let current = -1;
+        for (let i = start; i < end;) {
+            const codePoint = codePointAt(text.units, i);
+            const found = script(codePoint);
+            if (found >= 0 && found !== current) {
+                if (current >= 0) sink(text, from, i);
+                from = i;
+                current = found;
+            }
+            i += codePoint < 0x10000 ? 1 : 2;
+        }
+        if (current >= 0) sink(text, from, end);
+    }
+}
+
+/**
  * @implements {PreTokenizer}
  */
 class Sequence {
@@ -220,9 +250,11 @@ const PRE_TOKENIZERS = {
     BertPreTokenizer: () => new BertPreTokenizer(),
     Digits: (fields) => new SetSplit(numeric(),
         fields.boolean('individual_digits') ? 'Isolated' : 'Contiguous'),
+    Metaspace: (fields) => new Metaspace(fields),
     Punctuation: (fields) => new SetSplit(punctuation(),
         fields.oneOf('behavior', BEHAVIORS, 'Isolated')),
     Sequence: (fields) => new Sequence(fields),
+    UnicodeScripts: () => new UnicodeScripts(),
     Whitespace: () => new Whitespace(),
     WhitespaceSplit: () => new SetSplit(whitespace(), 'Removed'),
 };

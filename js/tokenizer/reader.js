@@ -18,8 +18,10 @@
  */
 
 import { Fields, duplicateKey, isWellFormed, readFile } from './file.js';
+import { ScoredVocabulary, wantsScores } from './scored_vocabulary.js';
 import { HASH_FACTOR, HASH_MASK, HASH_SEED, Vocabulary } from './vocabulary.js';
 
+/** @import { ScoredPieces } from './scored_vocabulary.js' */
 /** @import { Pieces } from './vocabulary.js' */
 
 const TAB = 0x09;
@@ -28,10 +30,14 @@ const RETURN = 0x0d;
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
+const MINUS = 0x2d;
+const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 const COLON = 0x3a;
+const OPEN_LIST = 0x5b;
 const BACKSLASH = 0x5c;
+const CLOSE_LIST = 0x5d;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
@@ -43,6 +49,15 @@ const MAX_BYTES = 1 << 26;
 
 /** What the shortest member of a vocabulary takes: `"":0` and a comma or bracket. */
 const SHORTEST_MEMBER = 5;
+
+/** The same of a list of pieces and scores: `["",0]`. */
+const SHORTEST_PAIR = 7;
+
+/** A score with more digits would have to be rounded twice. */
+const MAX_SCORE_DIGITS = 18;
+
+/** Powers of ten, as double precision has them. */
+const POWERS = Float64Array.from({ length: MAX_SCORE_DIGITS + 1 }, (_, k) => Number(`1e${k}`));
 
 /** The least code point of each length in UTF-8. */
 const LEAST = [0, 0, 0x80, 0x800, 0x10000];
@@ -75,14 +90,19 @@ function bytesOf(file) {
 function readDirectly(bytes) {
     if (bytes.length > MAX_BYTES) return null;
     const start = findVocabulary(bytes);
-    const found = start < 0 ? null : readPieces(bytes, start);
-    const vocabulary = found === null ? null : Vocabulary.fromPieces(found.pieces);
-    if (found === null || vocabulary === null) return null;
+    if (start < 0) return null;
+    const isList = bytes[start] === OPEN_LIST;
+    const found = isList ? readScoredPieces(bytes, start) : readPieces(bytes, start);
+    if (found === null) return null;
+    const { pieces } = found;
+    const vocabulary = 'scores' in pieces ? ScoredVocabulary.fromPieces(pieces)
+        : Vocabulary.fromPieces(pieces);
+    if (vocabulary === null) return null;
     try {
         const text = textWithout(bytes, start + 1, found.end - 1);
         const value = JSON.parse(text);
-        if (duplicateKey(text) !== null) return null;
-        // No key is there twice, so this is the object that was found.
+        if (duplicateKey(text) !== null || isList !== wantsScores(value.model)) return null;
+        // No key is there twice, so this is the object or list that was found.
         value.model.vocab = vocabulary;
         return new Fields(value, '');
     } catch {
@@ -106,8 +126,8 @@ function textWithout(bytes, start, end) {
 
 /**
  * @param {Uint8Array} bytes
- * @returns {number}  where the object is that is `vocab` of the object that is `model` of the file,
- *     or -1; it is for certain if the file, but for this object, turns out to be valid JSON
+ * @returns {number}  where the object or list is that is `vocab` of the object that is `model` of
+ *     the file, or -1; it is for certain if the file, but for this, turns out to be valid JSON
  */
 function findVocabulary(bytes) {
     const { length } = bytes;
@@ -120,9 +140,9 @@ function findVocabulary(bytes) {
             const end = endOfString(bytes, i + 1);
             if (end < 0) return -1;
             if (depth === 1 && isString(bytes, i + 1, end, 'model')) {
-                inModel = objectBehind(bytes, end + 1) >= 0;
+                inModel = bytes[valueBehind(bytes, end + 1)] === OPEN;
             } else if (depth === 2 && inModel && isString(bytes, i + 1, end, 'vocab')) {
-                return objectBehind(bytes, end + 1);
+                return valueBehind(bytes, end + 1);
             }
             i = end;
         } else if ((c | 0x20) === OPEN) { // [ or {
@@ -169,15 +189,15 @@ function isString(bytes, start, end, text) {
 /**
  * @param {Uint8Array} bytes
  * @param {number} from  after a key
- * @returns {number}  where its value begins if that is an object, or -1
+ * @returns {number}  where its value begins if that is an object or a list, or -1
  */
-function objectBehind(bytes, from) {
+function valueBehind(bytes, from) {
     let i = from;
     while (bytes[i] <= SPACE) i++;
     if (bytes[i] !== COLON) return -1;
     i++;
     while (bytes[i] <= SPACE) i++;
-    return bytes[i] === OPEN ? i : -1;
+    return bytes[i] === OPEN || bytes[i] === OPEN_LIST ? i : -1;
 }
 
 /**
@@ -233,10 +253,102 @@ function readPieces(bytes, start) {
 }
 
 /**
- * Puts a string behind the pieces, and its hash with theirs, but does not count it.
+ * The pieces and scores of a list, `["piece", -1.5]` each, as readPieces reads members.
+ * @param {Uint8Array} bytes
+ * @param {number} start  where the list begins
+ * @returns {{pieces: ScoredPieces, end: number} | null}  and where it ends; null if a score is
+ *     written with an exponent or with many digits, or it is not valid JSON
+ */
+function readScoredPieces(bytes, start) {
+    const room = bytes.length - start;
+    const maxPieces = Math.floor(room / SHORTEST_PAIR);
+    const pieces = {
+        pool: new Uint16Array(room),
+        ends: new Uint32Array(maxPieces),
+        scores: new Float64Array(maxPieces),
+        size: 0,
+        hashes: null,
+    };
+    let c = COMMA;
+    let i = start + 1;
+    while (c === COMMA) {
+        c = bytes[i];
+        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        if (c !== OPEN_LIST) {
+            if (c !== CLOSE_LIST || pieces.size > 0) return null;
+            return { pieces, end: i + 1 };
+        }
+        c = bytes[++i];
+        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        if (c !== QUOTE) return null;
+        i = readPiece(bytes, i + 1, pieces);
+        if (i < 0) return null;
+        c = bytes[i];
+        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        if (c !== COMMA) return null;
+        c = bytes[++i];
+        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        i = readScore(bytes, i, pieces);
+        if (i < 0) return null;
+        c = bytes[i];
+        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        if (c !== CLOSE_LIST) return null;
+        pieces.size++;
+        c = bytes[++i];
+        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        i++;
+    }
+    return c === CLOSE_LIST ? { pieces, end: i } : null;
+}
+
+/**
+ * Puts a number with the scores. Its digits become a whole number, that is rounded, and then divided
+ * by a power of ten and rounded again, which is how the library reads numbers: the last bit may
+ * decide between two ways to cut a word.
+ * @param {Uint8Array} bytes
+ * @param {number} from
+ * @param {ScoredPieces} pieces
+ * @returns {number}  behind the number, or -1
+ */
+function readScore(bytes, from, { scores, size }) {
+    let i = from;
+    const isNegative = bytes[i] === MINUS;
+    if (isNegative) i++;
+    const first = i;
+    let point = -1;
+    // Nine digits and nine more: both and their sum are exact before the one rounding.
+    let high = 0;
+    let low = 0;
+    let nLow = 0;
+    let n = 0;
+    for (;; i++) {
+        const c = bytes[i];
+        if (c >= ZERO && c <= NINE) {
+            if (n < 9) {
+                high = high * 10 + c - ZERO;
+            } else {
+                low = low * 10 + c - ZERO;
+                nLow++;
+            }
+            if (++n > MAX_SCORE_DIGITS) return -1;
+        } else if (c === POINT && point < 0 && n > 0) {
+            point = i;
+        } else {
+            break;
+        }
+    }
+    if (n === 0 || point === i - 1 || (bytes[i] | 0x20) === 0x65) return -1;
+    if (bytes[first] === ZERO && n > 1 && point !== first + 1) return -1;
+    const score = (high * POWERS[nLow] + low) / POWERS[point < 0 ? 0 : i - 1 - point];
+    scores[size] = isNegative ? -score : score;
+    return i;
+}
+
+/**
+ * Puts a string behind the pieces, and its hash with theirs if they have any, but does not count it.
  * @param {Uint8Array} bytes
  * @param {number} from  after the opening quote
- * @param {Pieces} pieces
+ * @param {Pick<Pieces, 'pool' | 'ends' | 'size'> & {hashes: Uint32Array | null}} pieces
  * @returns {number}  after the closing quote, or -1
  */
 function readPiece(bytes, from, { pool, ends, hashes, size }) {
@@ -264,7 +376,7 @@ function readPiece(bytes, from, { pool, ends, hashes, size }) {
         c = bytes[i];
     }
     ends[size] = end;
-    hashes[size] = hash;
+    if (hashes !== null) hashes[size] = hash;
     return i + 1;
 }
 

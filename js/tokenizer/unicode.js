@@ -12,7 +12,8 @@
  */
 
 import {
-    COMBINING_CLASSES, LOWER_CASE, NONSPACING, NUMERIC, OTHER, PUNCTUATION, SPACING, UNDECOMPOSED, WORD,
+    COMBINING_CLASSES, LOWER_CASE, NONSPACING, NUMERIC, OTHER, PUNCTUATION, SCRIPTS, SPACING,
+    UNDECOMPOSED, WORD,
 } from './unicode_tables.js';
 
 const BMP = 0x10000;
@@ -85,7 +86,7 @@ const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/
  * @param {number} width  numbers in a run
  * @returns {Uint32Array}  runs: first, last, and what else there is
  */
-function unpack(text, width) {
+export function unpack(text, width) {
     const numbers = [];
     let end = 0;
     for (let i = 0; i < text.length;) {
@@ -108,7 +109,7 @@ function unpack(text, width) {
  * @param {() => T} build
  * @returns {() => T}  builds it at the first call: a tokenizer pays for what it uses
  */
-function once(build) {
+export function once(build) {
     /** @type {T | undefined} */
     let built;
     return () => (built ??= build());
@@ -148,6 +149,18 @@ export function combiningClass(codePoint) {
     const runs = combiningRuns();
     const run = findRun(runs, 3, codePoint);
     return run >= 0 && codePoint <= runs[run + 1] ? runs[run + 2] : 0;
+}
+
+const scriptRuns = once(() => unpack(SCRIPTS, 3));
+
+/**
+ * @param {number} codePoint
+ * @returns {number}  its script, a number; -1 for what goes with any, as space
+ */
+export function script(codePoint) {
+    const runs = scriptRuns();
+    const run = findRun(runs, 3, codePoint);
+    return run >= 0 && codePoint <= runs[run + 1] ? runs[run + 2] : -1;
 }
 
 /**

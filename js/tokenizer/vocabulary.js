@@ -32,6 +32,11 @@ const MAX_GAPS = 1 << 16;
  */
 
 /**
+ * The pieces of a model, both ways.
+ * @typedef {Pick<Vocabulary, 'size' | 'id' | 'piece'>} PieceList
+ */
+
+/**
  * What pieces begin with that is not in the text, as `##`. It has been hashed, so that looking up
  * what follows is no more work than looking up a whole piece.
  */
@@ -394,6 +399,6 @@ function sameId(where, names, ids) {
  * @param {string} piece
  * @returns {string}  for a message
  */
-function quote(piece) {
+export function quote(piece) {
     return JSON.stringify(piece.slice(0, 80));
 }

@@ -5,25 +5,32 @@
  * SEED and TEXTS (for each family; 20,000) may be set.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { Tokenizer } from '../../js/tokenizer/index.js';
 import { PYTHON, askOracle, missingOracle, plain, wellFormed } from './tokenizer_compare.js';
 import {
-    randomFrom, randomText, randomTokenizer, randomTruncation,
+    randomClusters, randomFrom, randomText, randomTokenizer, randomTruncation, randomUnigramTokenizer,
 } from './tokenizer_texts.js';
 
 const seed = Number(process.env.SEED ?? 20260);
 const nTexts = Number(process.env.TEXTS ?? 20000);
 const missing = missingOracle();
 
-const golden = (name) =>
-    readFileSync(new URL(`../golden/tokenizers/${name}/tokenizer.json`, import.meta.url), 'utf8');
+/** The large ones are beside the repository. */
+const places = ['../golden', '../../../shared/fixtures'];
+
+/** @returns {string | null}  a tokenizer.json, null if it is not here */
+function golden(name) {
+    const files = places.map((place) => new URL(`${place}/tokenizers/${name}/tokenizer.json`, import.meta.url));
+    const file = files.find((each) => existsSync(each));
+    return file === undefined ? null : readFileSync(file, 'utf8');
+}
 
 /** A sixth of the texts with a pair, a sixth truncated, a twelfth without special tokens. */
 function randomJob(random, words) {
-    const text = randomText(random, words);
+    const text = random.chance(0.1) ? randomClusters(random) : randomText(random, words);
     const pair = random.chance(1 / 6) ? randomText(random, words) : null;
     const truncation = random.chance(1 / 6) ? randomTruncation(random) : null;
     return { text, pair, special: random.chance(11 / 12), truncation, decode: random.chance(0.2) };
@@ -103,10 +110,16 @@ function describe(file, job) {
     return `seed ${seed}\n${JSON.stringify(job)}\n${JSON.stringify({ ...rest, model: parameters })}`;
 }
 
-for (const name of ['bert-uncased', 'bert-cased', 'bert-chinese']) {
+const FAMILIES = ['bert-uncased', 'bert-cased', 'bert-chinese', 'albert', 'xlmr-spm', 'deberta-v3-spm', 'xlmr-real-cut'];
+for (const name of FAMILIES) {
     test(`${name}: ${nTexts} random texts`, async (t) => {
         const file = golden(name);
-        const words = Object.keys(JSON.parse(file).model.vocab);
+        if (file === null) {
+            t.skip(`NOT TESTED: ../shared/fixtures/tokenizers/${name} is not here`);
+            return;
+        }
+        const { vocab } = JSON.parse(file).model;
+        const words = Array.isArray(vocab) ? vocab.map(([piece]) => piece) : Object.keys(vocab);
         const random = randomFrom(seed);
         const jobs = Array.from({ length: nTexts }, () => randomJob(random, words));
         await compare(t, [{ file, jobs }]);
@@ -118,6 +131,15 @@ test(`random WordPiece tokenizers: ${nTexts} random texts`, async (t) => {
     const batches = Array.from({ length: Math.ceil(nTexts / 250) }, () => ({
         file: JSON.stringify(randomTokenizer(random)),
         jobs: Array.from({ length: 250 }, () => randomJob(random, ['word', 'Day', '<x>', 'words'])),
+    }));
+    await compare(t, batches);
+});
+
+test(`random Unigram tokenizers: ${nTexts} random texts`, async (t) => {
+    const random = randomFrom(seed + 2);
+    const batches = Array.from({ length: Math.ceil(nTexts / 100) }, () => ({
+        file: JSON.stringify(randomUnigramTokenizer(random)),
+        jobs: Array.from({ length: 100 }, () => randomJob(random, ['word', 'Day', '<mask>', 'words', 'aaaaaaa', 'xoxo'])),
     }));
     await compare(t, batches);
 });

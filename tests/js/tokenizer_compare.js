@@ -2,6 +2,7 @@
  * Encodings as plain values, places counted in code points as Hugging Face `tokenizers` counts
  * them, and that library itself, run by tokenizer_oracle.py.
  */
+import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +42,29 @@ export function plain(encoding, text, pair) {
         sequence,
         special: Array.from(encoding.special_tokens_mask),
     };
+}
+
+/** Only what the golden has: an overflowing part, for one, has no tokens there. */
+function agreeing(got, want) {
+    return Object.fromEntries(Object.keys(want).map((key) => [key, got[key]]));
+}
+
+/**
+ * @param {import('../../js/tokenizer/index.js').Tokenizer} tokenizer
+ * @param {object[]} cases  of a cases.jsonl
+ */
+export function checkGolden(tokenizer, cases) {
+    for (const { text, pair, special, truncation, overflow, sequence, ...want } of cases) {
+        const encoding = tokenizer.encode(text, { text_pair: pair, add_special_tokens: special, truncation });
+        const what = JSON.stringify({ text, pair, special, truncation });
+        const got = plain(encoding, text, pair);
+        assert.deepEqual(agreeing(got, want), want, what);
+        if (sequence) assert.deepEqual(got.sequence.map((s) => (s < 0 ? null : s)), sequence, what);
+        const parts = encoding.overflow.map((part) => plain(part, text, pair));
+        assert.equal(parts.length, overflow?.length ?? 0, `overflow of ${what}`);
+        overflow?.forEach(({ sequence: _, ...part }, i) =>
+            assert.deepEqual(agreeing(parts[i], part), part, `overflow ${i} of ${what}`));
+    }
 }
 
 /**

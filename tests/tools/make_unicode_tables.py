@@ -10,6 +10,7 @@ that the library does not agree with: every code point is put through the librar
 combining classes come from unicodedata2 (they never change once assigned), and only where the
 library is seen to reorder.
 """
+import struct
 import sys
 
 import tokenizers
@@ -124,6 +125,75 @@ for c in CODE_POINTS:
     here = chr(c).lower() if c != 0x3A3 else "\u03c3"
     assert c in known or lower[c] == here, hex(c)
 
+# Grapheme clusters show in what Precompiled does: a cluster of fewer than 6 bytes that begins with
+# a key of its table is replaced as a whole, marks and all.
+
+
+def precompiled(key):
+    """The normalizer that puts x for one character, and what it makes of a text."""
+    units, node = [0] * 256 * (len(key.encode()) + 2), 0
+    for k, byte in enumerate(key.encode()):
+        units[node] |= (node ^ 256 * (k + 1)) << 10
+        node = 256 * (k + 1) + byte
+        units[node] = byte
+    base = 256 * (len(key.encode()) + 1)
+    units[node] |= (node ^ base) << 10 | 1 << 8
+    units[base] = 1 << 31
+    trie = struct.pack(f"<{len(units)}I", *units)
+    return normalizers.Precompiled(struct.pack("<I", len(trie)) + trie + b"x\0").normalize_str
+
+
+def kept(key, before, after=""):
+    """Those that, after `before`, form a cluster with what follows them: its accent is kept."""
+    put = precompiled(key)
+    text = after + key + "\u0301"
+    return {c for c in CODE_POINTS if put(before + chr(c) + text).endswith("x\u0301")}
+
+
+put_a, put_mark = precompiled("a"), precompiled("\u0300")
+joins = {c for c in CODE_POINTS if put_a("a" + chr(c)) == "x"}
+prepends = kept("a", "")
+extends = joins & kept("\u00a9", "\u00a9", "\u200d")
+sets["GRAPHEME_EXTEND"] = ("Grapheme_Cluster_Break Extend", extends)
+sets["GRAPHEME_SPACING"] = ("Grapheme_Cluster_Break SpacingMark and ZWJ", joins - extends)
+sets["GRAPHEME_PREPEND"] = ("Grapheme_Cluster_Break Prepend", prepends)
+sets["GRAPHEME_CONTROL"] = ("Grapheme_Cluster_Break Control, CR and LF",
+                            {c for c in CODE_POINTS if c != 0x300 and not
+                             put_mark(chr(c) + "\u0300\u0301").endswith("x\u0301")})
+sets["PICTOGRAPHIC"] = ("Extended_Pictographic", kept("\u00a9", "", "\u200d") - prepends)
+sets["CONSONANT"] = ("Indic_Conjunct_Break Consonant", kept("\u0915", "", "\u094d") - prepends)
+sets["LINKER"] = ("Indic_Conjunct_Break Linker", kept("\u0915", "\u0916") - prepends)
+# What needs no table: all that extends, but not ZWNJ, may stand in a conjunct; and Hangul.
+conjoined = kept("\u0915", "\u0916\u094d") - prepends
+assert conjoined == extends - {0x200C} | {0x200D}
+leading = set(range(0x1100, 0x1160)) | set(range(0xA960, 0xA97D))
+assert kept("\u1100", "") - prepends == leading
+vowels = set(range(0x1160, 0x11A8)) | set(range(0xD7B0, 0xD7C7)) | {0x16D63} | \
+    set(range(0x16D67, 0x16D6B))
+assert kept("\u1161", "") - prepends == leading | vowels | set(range(0xAC00, 0xD7A4, 28))
+trailing = set(range(0x11A8, 0x1200)) | set(range(0xD7CB, 0xD7FC))
+assert kept("\u11a8", "") - prepends == vowels | trailing | set(range(0xAC00, 0xD7A4))
+
+# Scripts, as UnicodeScripts cuts at them; 0 is any.
+scripts = pre_tokenizers.UnicodeScripts()
+
+
+def one(text):
+    return len(scripts.pre_tokenize_str(text)) == 1
+
+
+script_runs, samples = [], []
+for c in CODE_POINTS:
+    if one("a" + chr(c) + "a") and one("\u0436" + chr(c) + "\u0436"):
+        continue  # any script, as space and what is not assigned
+    if script_runs and script_runs[-1][1] == c - 1 and one(chr(c - 1) + chr(c)):
+        script_runs[-1][1] = c
+        continue
+    known = [k for k, sample in enumerate(samples) if one(chr(sample) + chr(c))]
+    if not known:
+        samples.append(c)
+    script_runs.append([c, c, known[0] if known else len(samples) - 1])
+
 
 def literal(name, comment, text):
     lines = [text[i:i + 88] for i in range(0, len(text), 88)]
@@ -145,6 +215,8 @@ for name, (comment, values) in sets.items():
     out += literal(name, comment, packed(ranges(values)))
 out += literal("COMBINING_CLASSES", "canonical combining classes: gap, length - 1, class",
                packed(classes))
+out += literal("SCRIPTS", "scripts, numbered in the order they come: gap, length - 1, number",
+               packed(script_runs))
 rows = [f"    [0x{a:x}, 0x{b:x}, 0x{a + d:x}]," for a, b, d in changes]
 out += "\n/** Lower case that engines may not know yet: first, last, lower case of the first */\n"
 out += "export const LOWER_CASE = [\n" + "\n".join(rows) + "\n];\n"

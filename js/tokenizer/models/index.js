@@ -3,22 +3,25 @@
  */
 
 import { make } from '../file.js';
+import { isScored } from '../scored_vocabulary.js';
+import { Unigram } from './unigram.js';
 import { WordPiece } from './word_piece.js';
 
 /** @import { Fields } from '../file.js' */
 /** @import { NormalizedString } from '../normalized_string.js' */
 /** @import { TokenBuffer } from '../token_buffer.js' */
-/** @import { Vocabulary } from '../vocabulary.js' */
+/** @import { PieceList } from '../vocabulary.js' */
 
 /**
  * @typedef {object} Model
- * @property {Vocabulary} vocabulary
+ * @property {PieceList} vocabulary
  * @property {(text: NormalizedString, start: number, end: number, tokens: TokenBuffer) => void}
  *     tokenize  puts the tokens of a word where they belong
  */
 
 /** @type {Record<string, (fields: Fields) => Model>} */
 const MODELS = {
+    Unigram: (fields) => new Unigram(fields),
     WordPiece: (fields) => new WordPiece(fields),
 };
 
@@ -36,7 +39,7 @@ export function makeModel(config) {
  * @returns {Record<string, unknown>}
  */
 function withType(config) {
-    const isWordPiece = !Object.hasOwn(config, 'type') &&
-        Object.hasOwn(config, 'max_input_chars_per_word');
-    return isWordPiece ? { ...config, type: 'WordPiece' } : config;
+    if (Object.hasOwn(config, 'type')) return config;
+    if (Object.hasOwn(config, 'max_input_chars_per_word')) return { ...config, type: 'WordPiece' };
+    return isScored(config.vocab) ? { ...config, type: 'Unigram' } : config;
 }

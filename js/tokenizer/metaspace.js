@@ -1,0 +1,88 @@
+/**
+ * Metaspace, the space of sentencepiece: a character that can be seen, usually U+2581, stands for it
+ * and begins each word, so that a text can be put together again from its pieces.
+ */
+
+import { badTokenizer } from './file.js';
+import { NormalizedString, unitsOf } from './normalized_string.js';
+
+/** @import { Fields } from './file.js' */
+/** @import { Sink } from './pre_tokenizers.js' */
+
+/** Texts beyond this do not leave their memory behind. */
+const KEPT_UNITS = 1 << 20;
+
+/** Whether one is put before a text that does not begin with one: always, never, or only at 0. */
+const SCHEMES = /** @type {const} */ (['always', 'never', 'first']);
+
+/**
+ * @param {Fields} fields
+ */
+function readOptions(fields) {
+    const replacement = fields.string('replacement');
+    if ([...replacement].length !== 1) throw fields.wrong('replacement', 'one character');
+    let scheme = fields.oneOf('prepend_scheme', SCHEMES, 'always');
+    // Files of before 2023 have this instead.
+    const isOld = fields.get('add_prefix_space') !== null;
+    if (isOld && !fields.boolean('add_prefix_space')) {
+        if (fields.get('prepend_scheme') !== null && scheme !== 'never') {
+            throw badTokenizer(fields.where, 'add_prefix_space is false, but prepend_scheme is ' +
+                `'${scheme}'`);
+        }
+        scheme = 'never';
+    }
+    const split = fields.get('split') === null || fields.boolean('split');
+    return { replacement, scheme, split };
+}
+
+export class Metaspace {
+    /**
+     * @param {Fields} fields
+     */
+    constructor(fields) {
+        const { replacement, scheme, split } = readOptions(fields);
+        /** @private */
+        this.replacement = unitsOf(replacement);
+        /** @private */
+        this.scheme = scheme;
+        /** @private */
+        this.split = split;
+        /** @private */
+        this.word = new NormalizedString();
+    }
+
+    /**
+     * @param {NormalizedString} text
+     * @param {number} start
+     * @param {number} end
+     * @param {Sink} sink
+     */
+    preTokenize(text, start, end, sink) {
+        if (end === start) return;
+        const { word, scheme, replacement } = this;
+        const prefix = scheme === 'always' || scheme === 'first' && text.start(start) === 0;
+        word.copyWithSpace(text, start, end, replacement, prefix);
+        const { units, length } = word;
+        let from = 0;
+        if (this.split) {
+            const [first, second] = replacement;
+            for (let i = 1; i < length; i++) {
+                if (units[i] !== first || second !== undefined && units[i + 1] !== second) continue;
+                sink(word, from, i);
+                from = i;
+            }
+        }
+        sink(word, from, length);
+        if (length > KEPT_UNITS) word.release();
+    }
+}
+
+/**
+ * @param {Fields} fields
+ * @returns {(tokens: string[]) => string[]}
+ */
+export function metaspaceDecoder(fields) {
+    const { replacement, scheme } = readOptions(fields);
+    return (tokens) => tokens.map((token, i) =>
+        token.replaceAll(replacement, i === 0 && scheme !== 'never' ? '' : ' '));
+}
