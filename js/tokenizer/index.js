@@ -85,9 +85,9 @@ export class Tokenizer {
         /** @private */
         this.model = makeModel(file.object('model'));
         /** @private */
-        this.postProcessor = optional('post_processor', makePostProcessor);
+        this.postProcessor = optional('post_processor', (config) => makePostProcessor(config));
         /** @private */
-        this.decoder = optional('decoder', makeDecoder);
+        this.decoder = optional('decoder', (config) => makeDecoder(config));
         /** @private */
         this.text = new NormalizedString();
         const added = file.get('added_tokens') === null ? [] : file.list('added_tokens');
@@ -153,7 +153,7 @@ export class Tokenizer {
             if (token === null || skip_special_tokens && this.added.isSpecial(token)) continue;
             tokens.push(token);
         }
-        return this.decoder === null ? tokens.join(' ') : this.decoder.decode(tokens);
+        return this.decoder === null ? tokens.join(' ') : this.decoder(tokens).join('');
     }
 
     /**
@@ -202,8 +202,7 @@ export class Tokenizer {
                 now: countSpecial(pieces),
             });
         }
-        const { postProcessor, tokenText } = this;
-        return assemble({ pieces, postProcessor, tokenText }, sequences, windows);
+        return assemble({ pieces, tokenText: this.tokenText }, sequences, windows);
     }
 
     /**

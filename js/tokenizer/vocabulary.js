@@ -109,6 +109,11 @@ export class PieceTable {
         return this.enter(Uint32Array.of(hashOf(this.pool, start, end, HASH_SEED)));
     }
 
+    clear() {
+        this.slots.fill(0);
+        this.size = 0;
+    }
+
     /**
      * Makes the next pieces be found, whose places are known.
      * @private
@@ -394,6 +399,6 @@ function sameId(where, names, ids) {
  * @param {string} piece
  * @returns {string}  for a message
  */
-function quote(piece) {
+export function quote(piece) {
     return JSON.stringify(piece.slice(0, 80));
 }

@@ -3,6 +3,8 @@
  */
 
 import { make } from '../file.js';
+import { Bpe } from './bpe.js';
+import { WordLevel } from './word_level.js';
 import { WordPiece } from './word_piece.js';
 
 /** @import { Fields } from '../file.js' */
@@ -19,6 +21,8 @@ import { WordPiece } from './word_piece.js';
 
 /** @type {Record<string, (fields: Fields) => Model>} */
 const MODELS = {
+    BPE: (fields) => new Bpe(fields),
+    WordLevel: (fields) => new WordLevel(fields),
     WordPiece: (fields) => new WordPiece(fields),
 };
 
@@ -36,7 +40,8 @@ export function makeModel(config) {
  * @returns {Record<string, unknown>}
  */
 function withType(config) {
-    const isWordPiece = !Object.hasOwn(config, 'type') &&
-        Object.hasOwn(config, 'max_input_chars_per_word');
-    return isWordPiece ? { ...config, type: 'WordPiece' } : config;
+    if (Object.hasOwn(config, 'type')) return config;
+    if (Object.hasOwn(config, 'merges')) return { ...config, type: 'BPE' };
+    if (Object.hasOwn(config, 'max_input_chars_per_word')) return { ...config, type: 'WordPiece' };
+    return config;
 }
