@@ -2,6 +2,7 @@
  * The decoders of tokenizer.json, each under its name there: from tokens back to text.
  */
 
+import { decodeByteLevel } from './byte_level.js';
 import { make } from './file.js';
 import { metaspaceDecoder } from './metaspace.js';
 import { textOf, unitsOf } from './normalized_string.js';
@@ -129,6 +130,18 @@ function decodeBytes(bytes) {
 }
 
 /**
+ * What ends a word becomes the space behind it.
+ * @param {Fields} fields
+ * @returns {Decoder}
+ */
+function bpe(fields) {
+    const suffix = fields.string('suffix');
+    if (suffix === '') throw fields.wrong('suffix', 'at least one character');
+    return (tokens) => tokens.map((token, i) =>
+        token.replaceAll(suffix, i === tokens.length - 1 ? '' : ' '));
+}
+
+/**
  * @param {Fields} fields
  * @returns {Decoder}
  */
@@ -139,7 +152,9 @@ function sequence(fields) {
 
 /** @type {Record<string, (fields: Fields) => Decoder>} */
 const DECODERS = {
+    BPEDecoder: bpe,
     ByteFallback: () => byteFallback,
+    ByteLevel: () => decodeByteLevel,
     Fuse: () => (tokens) => [tokens.join('')],
     Metaspace: metaspaceDecoder,
     Replace: replace,

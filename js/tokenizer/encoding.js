@@ -7,7 +7,7 @@
  * wants.
  */
 
-/** @import { Piece, PostProcessor } from './post_processors.js' */
+/** @import { Piece } from './post_processors.js' */
 /** @import { Windows } from './truncation.js' */
 
 /**
@@ -23,7 +23,6 @@
  * How a tokenizer puts encodings together.
  * @typedef {object} Assembly
  * @property {Piece[]} pieces
- * @property {PostProcessor | null} postProcessor
  * @property {(id: number) => string} tokenText
  */
 
@@ -113,7 +112,7 @@ export class Encoding {
      * @param {SequenceTokens[]} sequences
      */
     fill(sequences) {
-        const { pieces, postProcessor } = this.assembly;
+        const { pieces } = this.assembly;
         let at = 0;
         for (let p = 0; p < pieces.length; p++) {
             const piece = pieces[p];
@@ -128,10 +127,9 @@ export class Encoding {
                 this.ids.set(ids.subarray(from, to), at);
                 this.offsets.set(offsets.subarray(2 * from, 2 * to), 2 * at);
                 if (piece.sequence !== 0) this.sequence.fill(piece.sequence, at, end);
-                if (postProcessor?.trimOffsets !== undefined) {
-                    const shift = from - at;
-                    postProcessor.trimOffsets(this.offsets, at, end, (i) =>
-                        this.textAt(piece.sequence, i + shift, i), text);
+                const shift = from - at;
+                for (const trim of piece.trims) {
+                    trim(this.offsets, at, end, (i) => this.textAt(piece.sequence, i + shift, i), text);
                 }
             }
             if (type_id !== 0) this.type_ids.fill(type_id, at, end);

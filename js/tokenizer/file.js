@@ -80,10 +80,12 @@ export class Fields {
 
     /**
      * @param {string} name
+     * @param {boolean} [missing]  what it is where the file has none
      * @returns {boolean}
      */
-    boolean(name) {
+    boolean(name, missing) {
         const value = this.get(name);
+        if (missing !== undefined && !Object.hasOwn(this.members, name)) return missing;
         if (typeof value !== 'boolean') throw this.wrong(name, 'true or false');
         return value;
     }

@@ -85,7 +85,7 @@ export class Tokenizer {
         /** @private */
         this.model = makeModel(file.object('model'));
         /** @private */
-        this.postProcessor = optional('post_processor', makePostProcessor);
+        this.postProcessor = optional('post_processor', (config) => makePostProcessor(config));
         /** @private */
         this.decoder = optional('decoder', (config) => makeDecoder(config));
         /** @private */
@@ -202,8 +202,7 @@ export class Tokenizer {
                 now: countSpecial(pieces),
             });
         }
-        const { postProcessor, tokenText } = this;
-        return assemble({ pieces, postProcessor, tokenText }, sequences, windows);
+        return assemble({ pieces, tokenText: this.tokenText }, sequences, windows);
     }
 
     /**

@@ -6,6 +6,7 @@
  * single map of its four steps, so that a text is gone through once.
  */
 
+import { byteLevel } from './byte_level.js';
 import { CharMap, compose } from './char_map.js';
 import { make } from './file.js';
 import { NormalizationForm } from './normalization_forms.js';
@@ -237,6 +238,7 @@ class Sequence {
 /** @type {Record<string, (fields: Fields) => Normalizer>} */
 const NORMALIZERS = {
     BertNormalizer: (fields) => new BertNormalizer(fields),
+    ByteLevel: () => new MapNormalizer(byteLevel),
     Lowercase: () => new MapNormalizer(lowerCase),
     NFC: () => new NormalizationForm('NFC'),
     NFD: () => new NormalizationForm('NFD'),

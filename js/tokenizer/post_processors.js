@@ -2,6 +2,9 @@
  * The post-processors of tokenizer.json, each under its name there. All come to the same: a row of
  * pieces, special tokens and sequences, with a type for each, one row for a text and one for a
  * pair. `Encoding` puts the tokens in it.
+ *
+ * As in the library a post-processor is given parts, a text or two, and gives back parts, which the
+ * next of a sequence takes; put together they are the row. Rows are made once, when the file is read.
  */
 
 import { Fields, badTokenizer, isInteger, make } from './file.js';
@@ -16,23 +19,28 @@ import { whitespace } from './unicode.js';
  * @property {number} type_id
  * @property {number} overflow_type_id  in overflowing windows: the library forgets the template's
  *     type of a sequence there and leaves 0 for the text, 1 for text_pair
+ * @property {Trim[]} trims  what is done to the places of a sequence's tokens
  */
 
 /**
+ * Takes space out of the places of a sequence's tokens.
+ * @typedef {(offsets: Uint32Array, start: number, end: number, tokenText: (i: number) => string,
+ *     text: string) => void} Trim
+ */
+
+/** @typedef {(parts: Piece[][], special: boolean) => Piece[][]} Process */
+
+/**
  * @typedef {object} PostProcessor
- * @property {(isPair: boolean, special: boolean) => Piece[]} pieces  with special tokens or without
- * @property {(offsets: Uint32Array, start: number, end: number, tokenText: (i: number) => string,
- *     text: string) => void} [trimOffsets]  takes space out of the places of a sequence's tokens
+ * @property {Piece[][]} rows  for a text without special tokens and with them, and for a pair
  */
 
 /**
  * @param {number} sequence
- * @param {number} type_id
- * @param {number} [overflow_type_id]
  * @returns {Piece}
  */
-function sequencePiece(sequence, type_id, overflow_type_id = sequence) {
-    return { ids: null, tokens: null, sequence, type_id, overflow_type_id };
+function sequencePiece(sequence) {
+    return { ids: null, tokens: null, sequence, type_id: sequence, overflow_type_id: sequence, trims: [] };
 }
 
 /**
@@ -42,11 +50,24 @@ function sequencePiece(sequence, type_id, overflow_type_id = sequence) {
  * @returns {Piece}
  */
 function specialPiece(ids, tokens, type_id) {
-    return { ids, tokens, sequence: -1, type_id, overflow_type_id: type_id };
+    return { ids, tokens, sequence: -1, type_id, overflow_type_id: type_id, trims: [] };
 }
 
-/** The pieces where there is no post-processor. */
-const PLAIN = { single: [sequencePiece(0, 0)], pair: [sequencePiece(0, 0), sequencePiece(1, 1)] };
+/**
+ * @param {Process} process
+ * @returns {PostProcessor}
+ */
+function makeRows(process) {
+    return {
+        rows: [0, 1, 2, 3].map((k) => {
+            const parts = [0, 1].slice(0, k < 2 ? 1 : 2).map((sequence) => [sequencePiece(sequence)]);
+            return process(parts, k % 2 === 1).flat();
+        }),
+    };
+}
+
+/** Where there is no post-processor. */
+const PLAIN = makeRows((parts) => parts);
 
 /**
  * @param {PostProcessor | null} postProcessor
@@ -55,38 +76,7 @@ const PLAIN = { single: [sequencePiece(0, 0)], pair: [sequencePiece(0, 0), seque
  * @returns {Piece[]}
  */
 export function piecesOf(postProcessor, isPair, special) {
-    if (postProcessor !== null) return postProcessor.pieces(isPair, special);
-    return isPair ? PLAIN.pair : PLAIN.single;
-}
-
-/**
- * Rows of pieces that are made once.
- */
-class Rows {
-    /**
-     * @param {Piece[]} single
-     * @param {Piece[]} pair
-     */
-    constructor(single, pair) {
-        /** @private */
-        this.single = single;
-        /** @private */
-        this.pair = pair;
-        /** @private */
-        this.plainSingle = single.filter(({ ids }) => ids === null);
-        /** @private */
-        this.plainPair = pair.filter(({ ids }) => ids === null);
-    }
-
-    /**
-     * @param {boolean} isPair
-     * @param {boolean} special
-     * @returns {Piece[]}
-     */
-    pieces(isPair, special) {
-        if (special) return isPair ? this.pair : this.single;
-        return isPair ? this.plainPair : this.plainSingle;
-    }
+    return (postProcessor ?? PLAIN).rows[(isPair ? 2 : 0) + (special ? 1 : 0)];
 }
 
 /**
@@ -107,13 +97,16 @@ function tokenAndId(fields, name, type_id) {
 /**
  * `[CLS] A [SEP]`, `[CLS] A [SEP] B [SEP]`; the second text and its [SEP] are of type 1.
  * @param {Fields} fields
- * @returns {PostProcessor}
+ * @returns {Process}
  */
 function bertProcessing(fields) {
     const cls = tokenAndId(fields, 'cls', 0);
     const sep = tokenAndId(fields, 'sep', 0);
-    const single = [cls, sequencePiece(0, 0), sep];
-    return new Rows(single, [...single, sequencePiece(1, 1), tokenAndId(fields, 'sep', 1)]);
+    const secondSep = tokenAndId(fields, 'sep', 1);
+    return (parts, special) => {
+        if (!special) return parts;
+        return parts.map((part, i) => (i === 0 ? [cls, ...part, sep] : [...part, secondSep]));
+    };
 }
 
 /** How byte-level tokenizers write a space. */
@@ -121,57 +114,59 @@ const BYTE_LEVEL_SPACE = 0x120;
 
 /**
  * `<s> A </s>`, `<s> A </s></s> B </s>`, all of type 0.
- * @implements {PostProcessor}
+ * @param {Fields} fields
+ * @returns {Process}
  */
-class RobertaProcessing extends Rows {
-    /**
-     * @param {Fields} fields
-     */
-    constructor(fields) {
-        const cls = tokenAndId(fields, 'cls', 0);
-        const sep = tokenAndId(fields, 'sep', 0);
-        const single = [cls, sequencePiece(0, 0, 0), sep];
-        super(single, [...single, sep, sequencePiece(1, 0, 0), sep]);
-        /** @private */
-        this.trim = fields.boolean('trim_offsets');
-        /** @private */
-        this.prefixSpace = fields.boolean('add_prefix_space');
-        /** @private */
-        this.bare = [sequencePiece(0, 0), sequencePiece(1, 0)];
-    }
+function robertaProcessing(fields) {
+    const cls = tokenAndId(fields, 'cls', 0);
+    const sep = tokenAndId(fields, 'sep', 0);
+    const trim = byteLevel(fields);
+    return (parts, special) => trim(parts, special).map((part, i) => {
+        if (!special) return part.map((piece) => ({ ...piece, type_id: 0 }));
+        const bare = part.map((piece) => ({ ...piece, type_id: 0, overflow_type_id: 0 }));
+        return [i === 0 ? cls : sep, ...bare, sep];
+    });
+}
 
-    /**
-     * @override
-     * @param {boolean} isPair
-     * @param {boolean} special
-     * @returns {Piece[]}
-     */
-    pieces(isPair, special) {
-        if (special) return super.pieces(isPair, special);
-        return isPair ? this.bare : this.bare.slice(0, 1);
-    }
+/**
+ * Takes the space that byte-level tokens begin and end with out of their places.
+ * @param {Fields} fields
+ * @returns {Process}
+ */
+function byteLevel(fields) {
+    const addSpace = fields.boolean('add_prefix_space');
+    if (!fields.boolean('trim_offsets')) return (parts) => parts;
+    return (parts) => parts.map((part) => part.map((piece, i) => {
+        if (piece.ids !== null) return piece;
+        /** @type {Trim} */
+        const trim = (offsets, start, end, tokenText, text) =>
+            trimOffsets(offsets, start, end, tokenText, text, addSpace ? (i === 0 ? start : -1) : null);
+        return { ...piece, trims: [...piece.trims, trim] };
+    }));
+}
 
-    /**
-     * @param {Uint32Array} offsets
-     * @param {number} start
-     * @param {number} end
-     * @param {(i: number) => string} tokenText
-     * @param {string} text
-     */
-    trimOffsets(offsets, start, end, tokenText, text) {
-        if (!this.trim) return;
-        for (let i = start; i < end; i++) {
-            const token = tokenText(i);
-            let leading = countSpaces(token, 0, 1);
-            const trailing = countSpaces(token, token.length - 1, -1);
-            const from = offsets[2 * i];
-            const to = offsets[2 * i + 1];
-            // The one space that was put before the text is no part of it.
-            if (this.prefixSpace && leading === 1 && (i === start || from === 0)) leading = 0;
-            const first = Math.min(forward(text, from, leading), to);
-            offsets[2 * i] = first;
-            offsets[2 * i + 1] = Math.max(backward(text, to, trailing), first);
-        }
+/**
+ * @param {Uint32Array} offsets
+ * @param {number} start
+ * @param {number} end
+ * @param {(i: number) => string} tokenText
+ * @param {string} text
+ * @param {number | null} first  the token before which a space may have been put, besides those at
+ *     0; null if none has
+ */
+function trimOffsets(offsets, start, end, tokenText, text, first) {
+    for (let i = start; i < end; i++) {
+        const token = tokenText(i);
+        let leading = countSpaces(token, 0, 1);
+        const trailing = countSpaces(token, token.length - 1, -1);
+        if (leading + trailing === 0) continue;
+        const from = offsets[2 * i];
+        const to = offsets[2 * i + 1];
+        // The one space that was put before the text is no part of it.
+        if (first !== null && leading === 1 && (i === first || from === 0)) leading = 0;
+        const begin = Math.min(forward(text, from, leading), to);
+        offsets[2 * i] = begin;
+        offsets[2 * i + 1] = Math.max(backward(text, to, trailing), begin);
     }
 }
 
@@ -220,7 +215,7 @@ function backward(text, at, n) {
 /**
  * Any row of special tokens and sequences.
  * @param {Fields} fields
- * @returns {PostProcessor}
+ * @returns {Process}
  */
 function templateProcessing(fields) {
     const tokens = new Fields(fields.object('special_tokens'), `${fields.where}: special_tokens`);
@@ -234,7 +229,26 @@ function templateProcessing(fields) {
             throw badTokenizer(fields.where, 'pair must use sequences A and B');
         }
     }
-    return new Rows(single, pair);
+    return (parts, special) => {
+        const template = [single, pair][parts.length - 1];
+        if (template === undefined) {
+            throw badTokenizer(fields.where, `is for one or two parts, not the ${parts.length} that ` +
+                'the post-processor before it leaves');
+        }
+        const used = special ? template : template.filter(({ ids }) => ids === null);
+        return used.map((piece) => (piece.ids !== null ? [piece] :
+            parts[piece.sequence].map((each) => ({ ...each, type_id: piece.type_id }))));
+    };
+}
+
+/**
+ * @param {Fields} fields
+ * @returns {Process}
+ */
+function sequence(fields) {
+    const all = fields.list('processors').map((config) =>
+        make(POST_PROCESSORS, 'post-processor', config, fields.depth + 1));
+    return (parts, special) => all.reduce((before, process) => process(before, special), parts);
 }
 
 /**
@@ -250,7 +264,7 @@ function readTemplate(fields, name, tokens) {
         if (piece.get('Sequence') !== null) {
             const of = new Fields(piece.get('Sequence'), where);
             const sequence = of.oneOf('id', ['A', 'B']) === 'A' ? 0 : 1;
-            return sequencePiece(sequence, of.integer('type_id'));
+            return { ...sequencePiece(sequence), type_id: of.integer('type_id') };
         }
         if (piece.get('SpecialToken') === null) {
             throw badTokenizer(where, 'must be a Sequence or a SpecialToken');
@@ -279,10 +293,12 @@ function readSpecialToken(tokens, name, type_id) {
     return specialPiece(ids, texts, type_id);
 }
 
-/** @type {Record<string, (fields: Fields) => PostProcessor>} */
+/** @type {Record<string, (fields: Fields) => Process>} */
 const POST_PROCESSORS = {
     BertProcessing: bertProcessing,
-    RobertaProcessing: (fields) => new RobertaProcessing(fields),
+    ByteLevel: byteLevel,
+    RobertaProcessing: robertaProcessing,
+    Sequence: sequence,
     TemplateProcessing: templateProcessing,
 };
 
@@ -291,5 +307,5 @@ const POST_PROCESSORS = {
  * @returns {PostProcessor}
  */
 export function makePostProcessor(config) {
-    return make(POST_PROCESSORS, 'post-processor', config, 0);
+    return makeRows(make(POST_PROCESSORS, 'post-processor', config, 0));
 }

@@ -5,14 +5,16 @@
  * that write a word anew (Metaspace, ByteLevel) hand on one of their own.
  */
 
+import { ByteLevel } from './byte_level.js';
 import { make } from './file.js';
 import { Metaspace } from './metaspace.js';
 import { codePointAt, isLeadSurrogate } from './normalized_string.js';
+import { eachOf, readMatch } from './patterns.js';
 import { numeric, punctuation, script, whitespace, word } from './unicode.js';
 
 /** @import { Fields } from './file.js' */
 /** @import { NormalizedString } from './normalized_string.js' */
-/** @import { CodePointSet } from './unicode.js' */
+/** @import { Match } from './patterns.js' */
 
 /** @typedef {(text: NormalizedString, start: number, end: number) => void} Sink */
 
@@ -38,37 +40,40 @@ const ASCII = 128;
 
 /**
  * @param {Behavior} behavior
- * @param {boolean} previous  whether the character before is a delimiter
+ * @param {boolean} previous  whether the part before is a delimiter
  * @param {boolean} found  whether this one is
  * @returns {boolean}  whether the text is cut between the two
  */
 function isCut(behavior, previous, found) {
     switch (behavior) {
-    case 'Isolated':
-        return previous || found;
     case 'MergedWithPrevious':
-        return previous;
+        return previous || !found;
+    case 'MergedWithNext':
+        return !previous || found;
     case 'Contiguous':
         return previous !== found;
     default:
-        return found;
+        return true;
     }
 }
 
 /**
- * Splits at each character of a set.
+ * Splits at what a pattern matches, or at what is between that.
  * @implements {PreTokenizer}
  */
-class SetSplit {
+class Split {
     /**
-     * @param {CodePointSet} delimiters
+     * @param {Match} match
      * @param {Behavior} behavior
+     * @param {boolean} [invert]
      */
-    constructor(delimiters, behavior) {
+    constructor(match, behavior, invert = false) {
         /** @private */
-        this.delimiters = delimiters;
+        this.match = match;
         /** @private */
         this.behavior = behavior;
+        /** @private */
+        this.invert = invert;
     }
 
     /**
@@ -78,21 +83,27 @@ class SetSplit {
      * @param {Sink} sink
      */
     preTokenize(text, start, end, sink) {
-        const { delimiters, behavior } = this;
+        const { match, behavior, invert } = this;
+        const { units } = text;
+        const isRemoved = behavior === 'Removed';
         let from = start; // where what has not been handed on begins
-        let previous = false; // whether the character before was a delimiter
-        for (let i = start; i < end;) {
-            const codePoint = codePointAt(text.units, i);
-            const next = codePoint < 0x10000 ? i + 1 : i + 2;
-            const found = delimiters.has(codePoint);
+        let previous = false; // whether the part before is a delimiter
+        for (let at = start; at < end;) {
+            // A part: a match, or all up to the next.
+            let to = match(units, at, end);
+            const found = to > at !== invert;
+            if (to === at) {
+                do to += isLeadSurrogate(units[to]) ? 2 : 1;
+                while (to < end && match(units, to, end) === to);
+            }
             if (isCut(behavior, previous, found)) {
-                if (i > from) sink(text, from, i);
-                from = behavior === 'Removed' ? next : i;
+                if (at > from && !(isRemoved && previous)) sink(text, from, at);
+                from = at;
             }
             previous = found;
-            i = next;
+            at = to;
         }
-        if (end > from) sink(text, from, end);
+        if (end > from && !(isRemoved && previous)) sink(text, from, end);
     }
 }
 
@@ -248,15 +259,18 @@ class Sequence {
 /** @type {Record<string, (fields: Fields) => PreTokenizer>} */
 const PRE_TOKENIZERS = {
     BertPreTokenizer: () => new BertPreTokenizer(),
-    Digits: (fields) => new SetSplit(numeric(),
+    ByteLevel: (fields) => new ByteLevel(fields),
+    Digits: (fields) => new Split(eachOf(numeric()),
         fields.boolean('individual_digits') ? 'Isolated' : 'Contiguous'),
     Metaspace: (fields) => new Metaspace(fields),
-    Punctuation: (fields) => new SetSplit(punctuation(),
+    Punctuation: (fields) => new Split(eachOf(punctuation()),
         fields.oneOf('behavior', BEHAVIORS, 'Isolated')),
     Sequence: (fields) => new Sequence(fields),
+    Split: (fields) => new Split(readMatch(fields), fields.oneOf('behavior', BEHAVIORS),
+        fields.boolean('invert')),
     UnicodeScripts: () => new UnicodeScripts(),
     Whitespace: () => new Whitespace(),
-    WhitespaceSplit: () => new SetSplit(whitespace(), 'Removed'),
+    WhitespaceSplit: () => new Split(eachOf(whitespace()), 'Removed'),
 };
 
 /**

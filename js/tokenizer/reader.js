@@ -18,6 +18,8 @@
  */
 
 import { Fields, duplicateKey, isWellFormed, readFile } from './file.js';
+import { Merges, VERSION } from './models/merges.js';
+import { textOf } from './normalized_string.js';
 import { ScoredVocabulary, wantsScores } from './scored_vocabulary.js';
 import { HASH_FACTOR, HASH_MASK, HASH_SEED, Vocabulary } from './vocabulary.js';
 
@@ -59,6 +61,10 @@ const MAX_SCORE_DIGITS = 18;
 /** Powers of ten, as double precision has them. */
 const POWERS = Float64Array.from({ length: MAX_SCORE_DIGITS + 1 }, (_, k) => Number(`1e${k}`));
 
+/** The same of the merges: `"a b"`; and the longest, in units. */
+const SHORTEST_MERGE = 6;
+const LONGEST_MERGE = 4096;
+
 /** The least code point of each length in UTF-8. */
 const LEAST = [0, 0, 0x80, 0x800, 0x10000];
 
@@ -98,12 +104,22 @@ function readDirectly(bytes) {
     const vocabulary = 'scores' in pieces ? ScoredVocabulary.fromPieces(pieces)
         : Vocabulary.fromPieces(pieces);
     if (vocabulary === null) return null;
+    const mergesStart = vocabulary instanceof Vocabulary ? findMerges(bytes, found.end) : -1;
+    const merges = vocabulary instanceof Vocabulary && mergesStart >= 0
+        ? readMerges(bytes, mergesStart, vocabulary) : null;
     try {
-        const text = textWithout(bytes, start + 1, found.end - 1);
+        const text = textWithout(bytes, [
+            [start + 1, found.end - 1], ...(merges === null ? [] : [[mergesStart + 1, merges.end - 1]]),
+        ]);
         const value = JSON.parse(text);
         if (duplicateKey(text) !== null || isList !== wantsScores(value.model)) return null;
         // No key is there twice, so this is the object or list that was found.
         value.model.vocab = vocabulary;
+        if (merges !== null) {
+            // With a prefix other pieces are merged.
+            if (value.model.continuing_subword_prefix) return null;
+            value.model.merges = merges.merges;
+        }
         return new Fields(value, '');
     } catch {
         return null;
@@ -112,16 +128,20 @@ function readDirectly(bytes) {
 
 /**
  * @param {Uint8Array} bytes
- * @param {number} start
- * @param {number} end
- * @returns {string}  the text without those between start and end
+ * @param {number[][]} gaps  start and end of each, rising
+ * @returns {string}  the text without those
  */
-function textWithout(bytes, start, end) {
-    const rest = new Uint8Array(start + bytes.length - end);
-    rest.set(bytes.subarray(0, start));
-    rest.set(bytes.subarray(end), start);
+function textWithout(bytes, gaps) {
+    const rest = new Uint8Array(bytes.length);
+    let done = 0;
+    let length = 0;
+    for (const [start, end] of [...gaps, [bytes.length, bytes.length]]) {
+        rest.set(bytes.subarray(done, start), length);
+        length += start - done;
+        done = end;
+    }
     // A byte order mark is no JSON; readFile knows where it is allowed.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(rest);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(rest.subarray(0, length));
 }
 
 /**
@@ -150,6 +170,34 @@ function findVocabulary(bytes) {
         } else if ((c | 0x20) === CLOSE) {
             depth--;
             if (depth < 2) inModel = false;
+        }
+    }
+    return -1;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} from  behind the vocabulary
+ * @returns {number}  where the list is that is `merges` of the same object, or -1; as certain as that
+ */
+function findMerges(bytes, from) {
+    const { length } = bytes;
+    let depth = 0;
+    for (let i = from; i < length && depth >= 0; i++) {
+        const c = bytes[i];
+        if (c < QUOTE) continue;
+        if (c === QUOTE) {
+            const end = endOfString(bytes, i + 1);
+            if (end < 0) return -1;
+            if (depth === 0 && isString(bytes, i + 1, end, 'merges')) {
+                const start = valueBehind(bytes, end + 1);
+                return bytes[start] === OPEN_LIST ? start : -1;
+            }
+            i = end;
+        } else if ((c | 0x20) === OPEN) {
+            depth++;
+        } else if ((c | 0x20) === CLOSE) {
+            depth--;
         }
     }
     return -1;
@@ -341,6 +389,100 @@ function readScore(bytes, from, { scores, size }) {
     if (bytes[first] === ZERO && n > 1 && point !== first + 1) return -1;
     const score = (high * POWERS[nLow] + low) / POWERS[point < 0 ? 0 : i - 1 - point];
     scores[size] = isNegative ? -score : score;
+    return i;
+}
+
+/**
+ * The merges of a list, `"a b"` or `["a", "b"]` each.
+ * @param {Uint8Array} bytes
+ * @param {number} start  where the list begins
+ * @param {Vocabulary} vocabulary
+ * @returns {{merges: Merges, end: number} | null}  and where it ends; null if a piece is not in the
+ *     vocabulary, or it is not valid JSON, or begins as old files do
+ */
+function readMerges(bytes, start, { table }) {
+    const room = Math.floor((bytes.length - start) / SHORTEST_MERGE);
+    const columns = [0, 1, 2].map(() => new Uint32Array(room));
+    const [left, right, merged] = columns;
+    // The two pieces of a merge, one behind the other.
+    const pool = new Uint16Array(LONGEST_MERGE);
+    const ends = new Uint32Array(2);
+    const pair = { pool, ends, ids: ends, hashes: new Uint32Array(2), size: 0 };
+    let rank = 0;
+    let c = COMMA;
+    let i = start + 1;
+    const isPair = bytes[skipSpace(bytes, i)] === OPEN_LIST;
+    while (c === COMMA) {
+        i = skipSpace(bytes, i);
+        if (rank === 0 && bytes[i] === CLOSE_LIST) {
+            c = CLOSE_LIST;
+            i++;
+            break;
+        }
+        if (isPair) {
+            if (bytes[i] !== OPEN_LIST) return null;
+            i = skipSpace(bytes, i + 1);
+        }
+        if (bytes[i] !== QUOTE) return null;
+        pair.size = 0;
+        i = readPiece(bytes, i + 1, pair);
+        if (i < 0) return null;
+        let split = ends[0];
+        let end = split;
+        if (isPair) {
+            i = skipSpace(bytes, i);
+            if (bytes[i] !== COMMA) return null;
+            i = skipSpace(bytes, i + 1);
+            if (bytes[i] !== QUOTE) return null;
+            pair.size = 1;
+            i = readPiece(bytes, i + 1, pair);
+            if (i < 0) return null;
+            end = ends[1];
+            i = skipSpace(bytes, i);
+            if (bytes[i++] !== CLOSE_LIST) return null;
+        } else {
+            split = pool.indexOf(SPACE);
+            if (split < 0 || split >= end) return null;
+            end--;
+            for (let k = split; k < end; k++) {
+                pool[k] = pool[k + 1];
+                if (pool[k] === SPACE) return null;
+            }
+        }
+        if (end >= LONGEST_MERGE || isVersion(pool)) return null;
+        const a = table.find(pool, 0, split);
+        const b = table.find(pool, split, end);
+        const ab = table.find(pool, 0, end);
+        if (a < 0 || b < 0 || ab < 0) return null;
+        left[rank] = table.ids[a];
+        right[rank] = table.ids[b];
+        merged[rank++] = table.ids[ab];
+        i = skipSpace(bytes, i);
+        c = bytes[i];
+        i++;
+    }
+    if (c !== CLOSE_LIST) return null;
+    const [a, b, ab] = columns.map((column) => column.slice(0, rank));
+    return { merges: new Merges(a, b, ab), end: i };
+}
+
+/**
+ * @param {Uint16Array} pool
+ * @returns {boolean}  whether this may be no merge, but what old files begin with
+ */
+function isVersion(pool) {
+    return pool[0] === VERSION.charCodeAt(0) && textOf(pool, 0, VERSION.length) === VERSION;
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} from
+ * @returns {number}  behind the space there
+ */
+function skipSpace(bytes, from) {
+    let i = from;
+    let c = bytes[i];
+    while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
     return i;
 }
 

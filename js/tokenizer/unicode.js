@@ -12,8 +12,8 @@
  */
 
 import {
-    COMBINING_CLASSES, LOWER_CASE, NONSPACING, NUMERIC, OTHER, PUNCTUATION, SCRIPTS, SPACING,
-    UNDECOMPOSED, WORD,
+    COMBINING_CLASSES, DECIMAL, LETTER, LOWER_CASE, NONSPACING, NUMBER_CHANGES, NUMERIC, OTHER,
+    PUNCTUATION, SCRIPTS, SIGN_CHANGES, SPACING, UNDECOMPOSED, WORD_CHANGES, WORD_REST,
 } from './unicode_tables.js';
 
 const BMP = 0x10000;
@@ -105,6 +105,18 @@ export function unpack(text, width) {
 }
 
 /**
+ * @param {Uint32Array} runs
+ * @param {Uint32Array} others
+ * @returns {Uint32Array}  of what is in one of the two
+ */
+function differing(runs, others) {
+    // Each edge changes whether it is; two at one place, nothing.
+    const edges = Uint32Array.from([...runs, ...others], (edge, i) => edge + i % 2).sort();
+    const kept = edges.filter((edge, i) => edge !== edges[i - 1] && edge !== edges[i + 1]);
+    return kept.map((edge, i) => edge - i % 2);
+}
+
+/**
  * @template T
  * @param {() => T} build
  * @returns {() => T}  builds it at the first call: a tokenizer pays for what it uses
@@ -127,7 +139,22 @@ const spacing = once(() => new CodePointSet(unpack(SPACING, 2)));
 /** Categories N. */
 export const numeric = once(() => new CodePointSet(unpack(NUMERIC, 2)));
 /** What \w matches. */
-export const word = once(() => new CodePointSet(unpack(WORD, 2)));
+export const word = once(() => new CodePointSet(wordRuns()));
+const wordRuns = once(() => differing(unpack(LETTER, 2), unpack(WORD_REST, 2)));
+
+/** Category L. This and what follows is so in regular expressions of the file, run by Oniguruma. */
+export const letter = once(() => new CodePointSet(unpack(LETTER, 2)));
+/** Categories N. */
+export const number = once(() =>
+    new CodePointSet(differing(unpack(NUMERIC, 2), unpack(NUMBER_CHANGES, 2))));
+/** What \d matches. */
+export const decimal = once(() => new CodePointSet(unpack(DECIMAL, 2)));
+/** Categories P. */
+export const sign = once(() =>
+    new CodePointSet(differing(unpack(PUNCTUATION, 2), unpack(SIGN_CHANGES, 2))));
+/** What \w matches. */
+export const wordSign = once(() =>
+    new CodePointSet(differing(wordRuns(), unpack(WORD_CHANGES, 2))));
 
 const undecomposed = once(() => new CodePointSet(unpack(UNDECOMPOSED, 2)));
 const combiningRuns = once(() => unpack(COMBINING_CLASSES, 3));

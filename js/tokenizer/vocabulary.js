@@ -114,6 +114,11 @@ export class PieceTable {
         return this.enter(Uint32Array.of(hashOf(this.pool, start, end, HASH_SEED)));
     }
 
+    clear() {
+        this.slots.fill(0);
+        this.size = 0;
+    }
+
     /**
      * Makes the next pieces be found, whose places are known.
      * @private

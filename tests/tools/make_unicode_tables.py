@@ -83,9 +83,27 @@ sets = {
                 [c for c in CODE_POINTS if accents[c] == "" and strip[c] != ""]),
     "NUMERIC": ("category N",
                 [c for c in CODE_POINTS if pieces(pre_tokenizers.Digits(), c) == 3]),
-    "WORD": ("\\w of a regular expression",
-             [c for c in CODE_POINTS if pieces(pre_tokenizers.Whitespace(), c) == 1]),
 }
+
+# Letters and so on of the expressions of a file, which Oniguruma runs; and where the sets above, of
+# other versions of Unicode, differ.
+
+
+def matching(expression):
+    split = pre_tokenizers.Split(tokenizers.Regex(expression), "isolated")
+    return {c for c in CODE_POINTS if len(split.pre_tokenize_str("\n" + chr(c) + "\n")) == 3}
+
+
+words = {c for c in CODE_POINTS if pieces(pre_tokenizers.Whitespace(), c) == 1}
+letters = matching(r"\p{L}")
+sets["LETTER"] = ("\\p{L} of a regular expression", letters)
+sets["WORD_REST"] = ("what \\w has besides, to the crate regex", words ^ letters)
+sets["WORD_CHANGES"] = ("what of \\w is otherwise to Oniguruma", words ^ matching(r"\w"))
+sets["DECIMAL"] = ("\\d of a regular expression", matching(r"\d"))
+sets["NUMBER_CHANGES"] = ("what of NUMERIC is otherwise in \\p{N}",
+                          set(sets["NUMERIC"][1]) ^ matching(r"\p{N}"))
+sets["SIGN_CHANGES"] = ("what of PUNCTUATION is otherwise in \\p{P}",
+                        set(sets["PUNCTUATION"][1]) ^ matching(r"\p{P}"))
 
 assert all(accents[c] == "" for c in CODE_POINTS if strip[c] == "")
 

@@ -4,7 +4,9 @@
 
 import { make } from '../file.js';
 import { isScored } from '../scored_vocabulary.js';
+import { Bpe } from './bpe.js';
 import { Unigram } from './unigram.js';
+import { WordLevel } from './word_level.js';
 import { WordPiece } from './word_piece.js';
 
 /** @import { Fields } from '../file.js' */
@@ -21,7 +23,9 @@ import { WordPiece } from './word_piece.js';
 
 /** @type {Record<string, (fields: Fields) => Model>} */
 const MODELS = {
+    BPE: (fields) => new Bpe(fields),
     Unigram: (fields) => new Unigram(fields),
+    WordLevel: (fields) => new WordLevel(fields),
     WordPiece: (fields) => new WordPiece(fields),
 };
 
@@ -40,6 +44,7 @@ export function makeModel(config) {
  */
 function withType(config) {
     if (Object.hasOwn(config, 'type')) return config;
+    if (Object.hasOwn(config, 'merges')) return { ...config, type: 'BPE' };
     if (Object.hasOwn(config, 'max_input_chars_per_word')) return { ...config, type: 'WordPiece' };
     return isScored(config.vocab) ? { ...config, type: 'Unigram' } : config;
 }

@@ -1,0 +1,542 @@
+/**
+ * Byte pair encoding (Sennrich et al. 2016, as in GPT-2 and RoBERTa): a word is cut into characters,
+ * and of the pairs of neighbours that may be merged the one of the lowest rank is, the first of
+ * equals, until none may.
+ *
+ * A short word looks at all its pairs for each merge, which is quickest for a few. A long one, and a
+ * word may be megabytes, keeps them in a heap: n log n. Words that come again, nearly all, are found
+ * in a cache, which is emptied when it is full; it is small enough that filling it again costs little.
+ */
+
+import { utf8 } from '../byte_level.js';
+import { badTokenizer } from '../file.js';
+import { codePointAt, isLeadSurrogate, unitsOf } from '../normalized_string.js';
+import { PieceTable, Vocabulary, quote } from '../vocabulary.js';
+import { Merges, NEVER } from './merges.js';
+
+/** @import { Fields } from '../file.js' */
+/** @import { NormalizedString } from '../normalized_string.js' */
+/** @import { TokenBuffer } from '../token_buffer.js' */
+
+/** Words of more symbols than this are merged with a heap. */
+const SHORT = 48;
+
+/** Words with more units than this are not kept in the cache. */
+const CACHED_LENGTH = 40;
+const CACHED_WORDS = 1 << 14;
+const CACHED_UNITS = 1 << 17;
+const CACHED_TOKENS = 1 << 16;
+
+/** Ids of the symbols of the first code points are kept in a table. */
+const FIRST_SYMBOLS = 0x200;
+
+/** Room for symbols beyond this is given back after the word that needed it. */
+const KEPT_SYMBOLS = 1 << 16;
+
+/** A place in the heap is rank * PLACES + position, exact in double precision. */
+const PLACES = 2 ** 28;
+
+/** Id of a symbol that has not been looked up. */
+const NOT_YET = -2;
+
+export class Bpe {
+    /**
+     * @param {Fields} fields
+     */
+    constructor(fields) {
+        /**
+         * @param {string} name
+         * @returns {string}
+         */
+        const optional = (name) => (fields.get(name) === null ? '' : fields.string(name));
+        /**
+         * @param {string} name
+         * @returns {boolean}
+         */
+        const flag = (name) => fields.get(name) !== null && fields.boolean(name);
+        const dropout = fields.get('dropout');
+        if (dropout !== null && dropout !== 0) {
+            throw badTokenizer(fields.where, 'dropout is not supported: it cuts words at random');
+        }
+        /** @private */
+        this.where = fields.where;
+        /** @readonly */
+        this.vocabulary = Vocabulary.of(fields.where, fields.object('vocab'));
+        /** @private */
+        this.prefix = unitsOf(optional('continuing_subword_prefix'));
+        /** @private */
+        this.suffix = unitsOf(optional('end_of_word_suffix'));
+        /** @private */
+        this.merges = Merges.of(fields.where, fields.get('merges'), this.vocabulary,
+            optional('continuing_subword_prefix'));
+        /** @private */
+        this.unknown = fields.get('unk_token') === null ? null : fields.string('unk_token');
+        /** @private */
+        this.unknownId = this.unknown === null ? -1 : this.vocabulary.id(this.unknown);
+        /** @private */
+        this.fuseUnknown = flag('fuse_unk');
+        /** @private */
+        this.ignoreMerges = flag('ignore_merges');
+        /**
+         * Ids of the pieces that stand for a byte, null if there are none.
+         * @private
+         */
+        this.byteIds = flag('byte_fallback') ? byteIds(this.vocabulary) : null;
+        if (this.byteIds !== null && this.prefix.length + this.suffix.length > 0) {
+            throw badTokenizer(fields.where, 'byte_fallback is not supported together with ' +
+                'continuing_subword_prefix or end_of_word_suffix');
+        }
+        /**
+         * Ids of the first symbols: first of a word and not the last, last and not the first, ...
+         * @private
+         */
+        this.symbolIds = [0, 1, 2, 3].map(() => new Int32Array(FIRST_SYMBOLS).fill(NOT_YET));
+        /** @private */
+        this.scratch = new Uint16Array(this.prefix.length + 2 + this.suffix.length);
+        /** @private */
+        this.cache = new Cache();
+        /**
+         * Of each symbol of the word at hand its id, and where it starts and ends, counted from the
+         * start of the word.
+         */
+        this.ids = new Int32Array(SHORT);
+        this.starts = new Int32Array(SHORT);
+        this.ends = new Int32Array(SHORT);
+        /**
+         * How many bytes the library counts for each; of a long word then where the one before is.
+         * @private
+         */
+        this.bytes = new Int32Array(SHORT);
+        /**
+         * The rank of each with the next; of a long word where the next is.
+         * @private
+         */
+        this.nexts = new Int32Array(SHORT);
+    }
+
+    /**
+     * @param {NormalizedString} text
+     * @param {number} start
+     * @param {number} end
+     * @param {TokenBuffer} tokens
+     */
+    tokenize(text, start, end, tokens) {
+        const { units } = text;
+        if (this.ignoreMerges) {
+            const { table } = this.vocabulary;
+            const entry = table.find(units, start, end);
+            if (entry >= 0) {
+                tokens.push(table.ids[entry], text.start(start), text.end(end));
+                return;
+            }
+        }
+        const { cache } = this;
+        const isCached = end - start <= CACHED_LENGTH;
+        let at = isCached ? cache.find(units, start, end) : -1;
+        if (at < 0) {
+            let count = this.symbols(units, start, end);
+            count = count <= SHORT ? this.mergeShort(count) : this.mergeLong(count);
+            if (isCached) at = cache.add(units, start, end, this, count);
+            if (at < 0) {
+                for (let k = 0; k < count; k++) {
+                    tokens.push(this.ids[k], text.start(start + this.starts[k]),
+                        text.end(start + this.ends[k]));
+                }
+                if (this.ids.length > KEPT_SYMBOLS) this.reserve(SHORT);
+                return;
+            }
+        }
+        const { results } = cache;
+        const last = at + 3 * results[at];
+        for (at++; at < last; at += 3) {
+            tokens.push(results[at], text.start(start + results[at + 1]),
+                text.end(start + results[at + 2]));
+        }
+    }
+
+    /**
+     * @private
+     * @param {number} room
+     */
+    reserve(room) {
+        this.ids = new Int32Array(room);
+        this.starts = new Int32Array(room);
+        this.ends = new Int32Array(room);
+        this.bytes = new Int32Array(room);
+        this.nexts = new Int32Array(room);
+    }
+
+    /**
+     * Cuts a word into symbols.
+     * @private
+     * @param {Uint16Array} units
+     * @param {number} start
+     * @param {number} end
+     * @returns {number}  how many
+     */
+    symbols(units, start, end) {
+        // Bytes may be more than units.
+        const room = (end - start) * (this.byteIds === null ? 1 : 3);
+        if (room > this.ids.length) this.reserve(room);
+        const { ids, starts, ends, bytes } = this;
+        const isBare = this.prefix.length + this.suffix.length === 0;
+        const first = this.symbolIds[0];
+        let count = 0;
+        // What is unknown is only put behind the next symbol that is not a byte.
+        let pending = -1;
+        let pendingEnd = 0;
+        let pendingBytes = 0;
+        let isShifted = false; // whether the library has lost count of the bytes
+        for (let i = start; i < end;) {
+            const unit = units[i];
+            const next = isLeadSurrogate(unit) ? i + 2 : i + 1;
+            let id = isBare && unit < FIRST_SYMBOLS ? first[unit] : NOT_YET;
+            if (id === NOT_YET) id = this.symbol(units, i, next, i === start, next === end);
+            const nBytes = unit < 0x80 ? 1 : unit < 0x800 ? 2 : next - i + 2;
+            if (id < 0 && this.byteIds !== null) {
+                const bytesOf = utf8(codePointAt(units, i));
+                if (bytesOf.every((byte) => this.hasByte(byte))) {
+                    isShifted ||= pending >= 0;
+                    for (const byte of bytesOf) {
+                        ids[count] = this.byteIds[byte];
+                        starts[count] = i - start;
+                        ends[count] = next - start;
+                        bytes[count++] = 1;
+                    }
+                    i = next;
+                    continue;
+                }
+            }
+            if (pending >= 0 && (id >= 0 || !this.fuseUnknown)) {
+                count = this.addUnknown(count, pending, pendingEnd, pendingBytes);
+                pending = -1;
+            }
+            if (id >= 0) {
+                ids[count] = id;
+                starts[count] = i - start;
+                ends[count] = next - start;
+                bytes[count++] = nBytes;
+            } else if (this.unknown === null) {
+                isShifted = true;
+            } else {
+                if (pending < 0) {
+                    pending = i - start;
+                    pendingBytes = 0;
+                }
+                pendingEnd = next - start;
+                pendingBytes += nBytes;
+            }
+            i = next;
+        }
+        if (pending >= 0) count = this.addUnknown(count, pending, pendingEnd, pendingBytes);
+        if (isShifted) this.shift(units, start, end, count);
+        return count;
+    }
+
+    /**
+     * @private
+     * @param {number} count
+     * @param {number} from
+     * @param {number} to
+     * @param {number} nBytes
+     * @returns {number}  count + 1
+     */
+    addUnknown(count, from, to, nBytes) {
+        if (this.unknownId < 0) {
+            throw badTokenizer(this.where, 'a character is not in the vocabulary, nor is unk_token ' +
+                quote(this.unknown ?? ''));
+        }
+        this.ids[count] = this.unknownId;
+        this.starts[count] = from;
+        this.ends[count] = to;
+        this.bytes[count] = nBytes;
+        return count + 1;
+    }
+
+    /**
+     * @private
+     * @param {number} byte
+     * @returns {boolean}
+     */
+    hasByte(byte) {
+        return this.byteIds !== null && this.byteIds[byte] >= 0;
+    }
+
+    /**
+     * @private
+     * @param {Uint16Array} units
+     * @param {number} from
+     * @param {number} to
+     * @param {boolean} isFirst  of its word
+     * @param {boolean} isLast
+     * @returns {number}  the id of the symbol, or -1
+     */
+    symbol(units, from, to, isFirst, isLast) {
+        const known = this.symbolIds[(isFirst ? 2 : 0) + (isLast ? 1 : 0)];
+        const unit = units[from];
+        if (unit < FIRST_SYMBOLS && known[unit] !== NOT_YET) return known[unit];
+        const { scratch, prefix, suffix } = this;
+        let n = 0;
+        if (!isFirst) for (let k = 0; k < prefix.length; k++) scratch[n++] = prefix[k];
+        for (let k = from; k < to; k++) scratch[n++] = units[k];
+        if (isLast) for (let k = 0; k < suffix.length; k++) scratch[n++] = suffix[k];
+        const { table } = this.vocabulary;
+        const entry = table.find(scratch, 0, n);
+        const id = entry < 0 ? -1 : table.ids[entry];
+        if (unit < FIRST_SYMBOLS) known[unit] = id;
+        return id;
+    }
+
+    /**
+     * Puts the symbols where the library thinks they are. It adds up bytes, so that behind a
+     * character that it left out, or put off, they are all before their place.
+     * @private
+     * @param {Uint16Array} units
+     * @param {number} start
+     * @param {number} end
+     * @param {number} count
+     */
+    shift(units, start, end, count) {
+        const places = new Int32Array(3 * (end - start));
+        let total = 0;
+        for (let i = start; i < end;) {
+            const unit = units[i];
+            const next = isLeadSurrogate(unit) ? i + 2 : i + 1;
+            const nBytes = unit < 0x80 ? 1 : unit < 0x800 ? 2 : next - i + 2;
+            for (let k = 0; k < nBytes; k++) places[total++] = i - start;
+            i = next;
+        }
+        let at = 0;
+        for (let k = 0; k < count; k++) {
+            this.starts[k] = places[at];
+            at += this.bytes[k];
+            const last = places[at - 1];
+            this.ends[k] = last + (isLeadSurrogate(units[start + last]) ? 2 : 1);
+        }
+    }
+
+    /**
+     * @private
+     * @param {number} count  of symbols
+     * @returns {number}  how many are left
+     */
+    mergeShort(count) {
+        const { ids, starts, ends, merges, nexts: ranks } = this;
+        let n = count;
+        for (let k = 0; k + 1 < n; k++) ranks[k] = merges.rank(ids[k], ids[k + 1]);
+        for (;;) {
+            let best = NEVER;
+            let at = -1;
+            for (let k = 0; k + 1 < n; k++) {
+                if (ranks[k] < best) {
+                    best = ranks[k];
+                    at = k;
+                }
+            }
+            if (at < 0) return n;
+            ids[at] = merges.merged[best];
+            ends[at] = ends[at + 1];
+            n--;
+            for (let k = at + 1; k < n; k++) {
+                ids[k] = ids[k + 1];
+                starts[k] = starts[k + 1];
+                ends[k] = ends[k + 1];
+                ranks[k] = ranks[k + 1];
+            }
+            if (at > 0) ranks[at - 1] = merges.rank(ids[at - 1], ids[at]);
+            if (at + 1 < n) ranks[at] = merges.rank(ids[at], ids[at + 1]);
+        }
+    }
+
+    /**
+     * The same with a heap of the pairs. A pair that is no more is left in it, and is known by its
+     * rank not being that of the pair that is there now.
+     * @private
+     * @param {number} count
+     * @returns {number}
+     */
+    mergeLong(count) {
+        const { ids, starts, ends, merges, nexts, bytes: previous } = this;
+        const heap = new Heap(count);
+        for (let k = 0; k < count; k++) {
+            previous[k] = k - 1;
+            nexts[k] = k + 1;
+            const rank = k + 1 < count ? merges.rank(ids[k], ids[k + 1]) : NEVER;
+            if (rank !== NEVER) heap.append(rank * PLACES + k);
+        }
+        heap.order();
+        while (heap.size > 0) {
+            const top = heap.pop();
+            const rank = Math.floor(top / PLACES);
+            const at = top - rank * PLACES;
+            const right = nexts[at];
+            if (ids[at] < 0 || right === count || merges.rank(ids[at], ids[right]) !== rank) continue;
+            ids[at] = merges.merged[rank];
+            ids[right] = -1;
+            ends[at] = ends[right];
+            const next = nexts[right];
+            nexts[at] = next;
+            if (next < count) {
+                previous[next] = at;
+                const behind = merges.rank(ids[at], ids[next]);
+                if (behind !== NEVER) heap.push(behind * PLACES + at);
+            }
+            const before = previous[at];
+            if (before >= 0) {
+                const ahead = merges.rank(ids[before], ids[at]);
+                if (ahead !== NEVER) heap.push(ahead * PLACES + before);
+            }
+        }
+        let n = 0;
+        for (let k = 0; k < count; k = nexts[k], n++) {
+            ids[n] = ids[k];
+            starts[n] = starts[k];
+            ends[n] = ends[k];
+        }
+        return n;
+    }
+}
+
+/**
+ * Numbers, the smallest first.
+ */
+class Heap {
+    /**
+     * @param {number} room
+     */
+    constructor(room) {
+        /** @private */
+        this.items = new Float64Array(room);
+        this.size = 0;
+    }
+
+    /**
+     * Leaves them out of order.
+     * @param {number} item
+     */
+    append(item) {
+        if (this.size === this.items.length) {
+            const items = new Float64Array(2 * this.size);
+            items.set(this.items);
+            this.items = items;
+        }
+        this.items[this.size++] = item;
+    }
+
+    order() {
+        for (let at = (this.size >> 1) - 1; at >= 0; at--) this.sink(at, this.items[at]);
+    }
+
+    /**
+     * @param {number} item
+     */
+    push(item) {
+        let at = this.size;
+        this.append(item);
+        const { items } = this;
+        while (at > 0) {
+            const parent = (at - 1) >> 1;
+            if (items[parent] <= item) break;
+            items[at] = items[parent];
+            at = parent;
+        }
+        items[at] = item;
+    }
+
+    /**
+     * @returns {number}
+     */
+    pop() {
+        const top = this.items[0];
+        this.size--;
+        if (this.size > 0) this.sink(0, this.items[this.size]);
+        return top;
+    }
+
+    /**
+     * @private
+     * @param {number} from
+     * @param {number} item
+     */
+    sink(from, item) {
+        const { items, size } = this;
+        let at = from;
+        for (;;) {
+            let child = 2 * at + 1;
+            if (child >= size) break;
+            if (child + 1 < size && items[child + 1] < items[child]) child++;
+            if (items[child] >= item) break;
+            items[at] = items[child];
+            at = child;
+        }
+        items[at] = item;
+    }
+}
+
+/**
+ * What became of words.
+ */
+class Cache {
+    constructor() {
+        /** @private */
+        this.table = new PieceTable(new Uint16Array(CACHED_UNITS), CACHED_WORDS);
+        /** For each word the number of its tokens, then id, start and end of each. */
+        this.results = new Int32Array(3 * CACHED_TOKENS);
+        /** @private */
+        this.nUnits = 0;
+        /** @private */
+        this.nResults = 0;
+    }
+
+    /**
+     * @param {Uint16Array} units
+     * @param {number} start
+     * @param {number} end
+     * @returns {number}  where in the results it is, or -1
+     */
+    find(units, start, end) {
+        const entry = this.table.find(units, start, end);
+        return entry < 0 ? -1 : this.table.ids[entry];
+    }
+
+    /**
+     * @param {Uint16Array} units
+     * @param {number} start
+     * @param {number} end
+     * @param {{ids: Int32Array, starts: Int32Array, ends: Int32Array}} symbols
+     * @param {number} count
+     * @returns {number}  where in the results it is
+     */
+    add(units, start, end, { ids, starts, ends }, count) {
+        const isFull = this.table.size === CACHED_WORDS ||
+            this.nUnits + end - start > CACHED_UNITS ||
+            this.nResults + 3 * count + 1 > this.results.length;
+        if (isFull) {
+            this.table.clear();
+            this.nUnits = 0;
+            this.nResults = 0;
+        }
+        const { table, results } = this;
+        const from = this.nUnits;
+        for (let i = start; i < end; i++) table.pool[this.nUnits++] = units[i];
+        const at = this.nResults;
+        table.add(from, this.nUnits, at);
+        results[this.nResults++] = count;
+        for (let k = 0; k < count; k++) {
+            results[this.nResults++] = ids[k];
+            results[this.nResults++] = starts[k];
+            results[this.nResults++] = ends[k];
+        }
+        return at;
+    }
+}
+
+/**
+ * @param {Vocabulary} vocabulary
+ * @returns {Int32Array | null}  ids of `<0x00>` to `<0xFF>`, -1 for what is missing; null if all is
+ */
+function byteIds(vocabulary) {
+    const ids = Int32Array.from({ length: 256 }, (_, byte) =>
+        vocabulary.id(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`));
+    return ids.some((id) => id >= 0) ? ids : null;
+}
