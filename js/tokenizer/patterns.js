@@ -232,6 +232,12 @@ function ranges(characters) {
     return () => new CodePointSet(unitsOf(characters));
 }
 
+/** \w, which without brackets has the superscripts and fractions of Latin-1 too. */
+const bareWord = () => ({
+    /** @type {(c: number) => boolean} */
+    has: (c) => wordSign().has(c) || c < 0x100 && number().has(c),
+});
+
 /** @type {Record<string, () => SetLike>} */
 const CLASSES = {
     ' ': ranges('  '),
@@ -245,8 +251,8 @@ const CLASSES = {
     '\\S': not(whitespace),
     '\\d': decimal,
     '\\D': not(decimal),
-    '\\w': wordSign,
-    '\\W': not(wordSign),
+    '\\w': bareWord,
+    '\\W': not(bareWord),
     '[^\\w\\s]': not(wordSign, whitespace),
     '[^\\s\\w]': not(wordSign, whitespace),
     '\\p{L}': letter,
@@ -268,8 +274,11 @@ const EXPRESSIONS = {
     [`'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|${SPACES}`]: GPT2,
     "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+": clip,
     '\\w+|[^\\w\\s]+': () => {
-        const match = [some(wordSign(), Infinity), some(CLASSES['[^\\w\\s]'](), Infinity)];
-        return (units, at, end) => Math.max(match[0](units, at, end), match[1](units, at, end));
+        const match = [some(bareWord(), Infinity), some(CLASSES['[^\\w\\s]'](), Infinity)];
+        return (units, at, end) => {
+            const to = match[0](units, at, end);
+            return to > at ? to : match[1](units, at, end);
+        };
     },
 };
 // GPT-4's, Llama 3's and Qwen's: the same but for how many numbers stay together.

@@ -152,7 +152,7 @@ export const decimal = once(() => new CodePointSet(unpack(DECIMAL, 2)));
 /** Categories P. */
 export const sign = once(() =>
     new CodePointSet(differing(unpack(PUNCTUATION, 2), unpack(SIGN_CHANGES, 2))));
-/** What \w matches. */
+/** What \w matches in brackets. */
 export const wordSign = once(() =>
     new CodePointSet(differing(wordRuns(), unpack(WORD_CHANGES, 2))));
 

@@ -87,7 +87,7 @@ export const WORD_REST =
 
 /** what of \w is otherwise to Oniguruma */
 export const WORD_CHANGES =
-    'yFBFACCt6HB';
+    'sgIB';
 
 /** \d of a regular expression */
 export const DECIMAL =
