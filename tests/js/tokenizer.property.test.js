@@ -5,11 +5,10 @@
  * SEED and TEXTS (for each family; 20,000) may be set.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { Tokenizer } from '../../js/tokenizer/index.js';
-import { PYTHON, askOracle, missingOracle, plain, wellFormed } from './tokenizer_compare.js';
+import { NO_FIXTURE, PYTHON, askOracle, fixture, missingOracle, plain, wellFormed } from './tokenizer_compare.js';
 import {
     randomFrom, randomText, randomTokenizer, randomTruncation,
 } from './tokenizer_texts.js';
@@ -17,13 +16,6 @@ import {
 const seed = Number(process.env.SEED ?? 20260);
 const nTexts = Number(process.env.TEXTS ?? 20000);
 const missing = missingOracle();
-
-/** Large vocabularies are not among the sources. */
-function golden(name) {
-    const places = [`../golden/tokenizers/${name}`, `../../../shared/fixtures/tokenizers/${name}`];
-    const found = places.map((place) => new URL(`${place}/tokenizer.json`, import.meta.url)).find((url) => existsSync(url));
-    return found === undefined ? null : readFileSync(found, 'utf8');
-}
 
 /** A sixth of the texts with a pair, a sixth truncated, a twelfth without special tokens. */
 function randomJob(random, words) {
@@ -115,9 +107,9 @@ function describe(file, job) {
 
 for (const name of ['bert-uncased', 'bert-cased', 'bert-chinese', 'deberta-bpe', 'roberta']) {
     test(`${name}: ${nTexts} random texts`, async (t) => {
-        const file = golden(name);
+        const file = fixture(name, 'tokenizer.json');
         if (file === null) {
-            t.skip(`NOT TESTED: ${name} is not there; it is in ../shared of a full checkout`);
+            t.skip(NO_FIXTURE);
             return;
         }
         const words = Object.keys(JSON.parse(file).model.vocab);
