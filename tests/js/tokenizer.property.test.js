@@ -63,10 +63,11 @@ async function compare(t, batches) {
     let nErrors = 0;
     try {
         for (const { file, jobs } of batches) {
-            const tokenizer = Tokenizer.fromJSON(file);
+            const tokenizer = read(file);
             const type = JSON.parse(file).post_processor?.type;
             for (const job of jobs) {
                 const { value: want } = await answers.next();
+                if (tokenizer === null) continue;
                 const got = answer(tokenizer, job);
                 n++;
                 if (job.pair !== null && type === undefined) forgetSequences(...overflowOf(got, want));
@@ -84,6 +85,16 @@ async function compare(t, batches) {
         await answers.return(undefined);
     }
     t.diagnostic(`${n} texts equal (${nErrors} refused by both), seed ${seed}, ${PYTHON}`);
+}
+
+/** null for what only ours refuses: a normalized added token that the normalizer leaves nothing of. */
+function read(file) {
+    try {
+        return Tokenizer.fromJSON(file);
+    } catch (error) {
+        assert.match(error.message, /nothing is left of/, error.stack);
+        return null;
+    }
 }
 
 /**
