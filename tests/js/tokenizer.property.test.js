@@ -63,11 +63,10 @@ async function compare(t, batches) {
     let nErrors = 0;
     try {
         for (const { file, jobs } of batches) {
-            const tokenizer = read(file);
+            const tokenizer = Tokenizer.fromJSON(file);
             const type = JSON.parse(file).post_processor?.type;
             for (const job of jobs) {
                 const { value: want } = await answers.next();
-                if (tokenizer === null) continue;
                 const got = answer(tokenizer, job);
                 n++;
                 if (job.pair !== null && type === undefined) forgetSequences(...overflowOf(got, want));
@@ -87,13 +86,14 @@ async function compare(t, batches) {
     t.diagnostic(`${n} texts equal (${nErrors} refused by both), seed ${seed}, ${PYTHON}`);
 }
 
-/** null for what only ours refuses: a normalized added token that the normalizer leaves nothing of. */
-function read(file) {
+/** Not if the normalizer leaves nothing of an added token, which ours refuses and the library hangs at. */
+function isSound({ file }) {
     try {
-        return Tokenizer.fromJSON(file);
+        Tokenizer.fromJSON(file);
+        return true;
     } catch (error) {
         assert.match(error.message, /nothing is left of/, error.stack);
-        return null;
+        return false;
     }
 }
 
@@ -141,6 +141,6 @@ for (const family of ['WordPiece', 'BPE', 'WordLevel']) {
             jobs: Array.from({ length: perFile }, () =>
                 randomJob(random, ['word', 'Day', '<x>', 'words', 'tattle', 'ratworld', "world's", 'Hello'])),
         }));
-        await compare(t, batches);
+        await compare(t, batches.filter(isSound));
     });
 }
