@@ -127,9 +127,9 @@ export class Encoding {
                 this.ids.set(ids.subarray(from, to), at);
                 this.offsets.set(offsets.subarray(2 * from, 2 * to), 2 * at);
                 if (piece.sequence !== 0) this.sequence.fill(piece.sequence, at, end);
-                const shift = from - at;
+                const { tokenText } = this.assembly;
                 for (const trim of piece.trims) {
-                    trim(this.offsets, at, end, (i) => this.textAt(piece.sequence, i + shift, i), text);
+                    trim(this, at, end, text, tokenText, this.surfaces[piece.sequence], at - from);
                 }
             }
             if (type_id !== 0) this.type_ids.fill(type_id, at, end);

@@ -23,9 +23,11 @@ import { whitespace } from './unicode.js';
  */
 
 /**
- * Takes space out of the places of a sequence's tokens.
- * @typedef {(offsets: Uint32Array, start: number, end: number, tokenText: (i: number) => string,
- *     text: string) => void} Trim
+ * Takes space out of the places of a sequence's tokens, from start to end. `tokenText` is by id;
+ * `surfaces`, as in TokenBuffer, are by token - shift.
+ * @typedef {(encoding: {ids: Uint32Array, offsets: Uint32Array}, start: number, end: number,
+ *     text: string, tokenText: (id: number) => string, surfaces: Map<number, string> | null,
+ *     shift: number) => void} Trim
  */
 
 /** @typedef {(parts: Piece[][], special: boolean) => Piece[][]} Process */
@@ -136,38 +138,53 @@ function robertaProcessing(fields) {
 function byteLevel(fields) {
     const addSpace = fields.boolean('add_prefix_space');
     if (!fields.boolean('trim_offsets')) return (parts) => parts;
-    return (parts) => parts.map((part) => part.map((piece, i) => {
+    /**
+     * By id how many characters of space a token begins and ends with: leading << 16 | trailing, + 1.
+     */
+    let spaces = new Uint32Array(1024);
+    /** @type {(id: number, tokenText: (id: number) => string) => number} */
+    const learn = (id, tokenText) => {
+        if (id >= spaces.length) {
+            const more = new Uint32Array(2 * id);
+            more.set(spaces);
+            spaces = more;
+        }
+        return (spaces[id] = spacesOf(tokenText(id)) + 1);
+    };
+    return (parts) => parts.map((part) => part.map((piece, k) => {
         if (piece.ids !== null) return piece;
         /** @type {Trim} */
-        const trim = (offsets, start, end, tokenText, text) =>
-            trimOffsets(offsets, start, end, tokenText, text, addSpace ? (i === 0 ? start : -1) : null);
+        const trim = ({ ids, offsets }, start, end, text, tokenText, surfaces, shift) => {
+            // The token before which a space may have been put, besides those at 0.
+            const first = k === 0 ? start : -1;
+            for (let i = start; i < end; i++) {
+                const surface = surfaces?.get(i - shift);
+                const id = ids[i];
+                const found = surface !== undefined ? spacesOf(surface)
+                    : ((id < spaces.length && spaces[id]) || learn(id, tokenText)) - 1;
+                if (found === 0) continue;
+                let leading = found >>> 16;
+                const from = offsets[2 * i];
+                const to = offsets[2 * i + 1];
+                // The one space that was put before the text is no part of it.
+                if (addSpace && leading === 1 && (i === first || from === 0)) leading = 0;
+                const begin = Math.min(forward(text, from, leading), to);
+                offsets[2 * i] = begin;
+                offsets[2 * i + 1] = Math.max(backward(text, to, found & 0xffff), begin);
+            }
+        };
         return { ...piece, trims: [...piece.trims, trim] };
     }));
 }
 
 /**
- * @param {Uint32Array} offsets
- * @param {number} start
- * @param {number} end
- * @param {(i: number) => string} tokenText
- * @param {string} text
- * @param {number | null} first  the token before which a space may have been put, besides those at
- *     0; null if none has
+ * @param {string} token
+ * @returns {number}  characters of space: leading << 16 | trailing
  */
-function trimOffsets(offsets, start, end, tokenText, text, first) {
-    for (let i = start; i < end; i++) {
-        const token = tokenText(i);
-        let leading = countSpaces(token, 0, 1);
-        const trailing = countSpaces(token, token.length - 1, -1);
-        if (leading + trailing === 0) continue;
-        const from = offsets[2 * i];
-        const to = offsets[2 * i + 1];
-        // The one space that was put before the text is no part of it.
-        if (first !== null && leading === 1 && (i === first || from === 0)) leading = 0;
-        const begin = Math.min(forward(text, from, leading), to);
-        offsets[2 * i] = begin;
-        offsets[2 * i + 1] = Math.max(backward(text, to, trailing), begin);
-    }
+function spacesOf(token) {
+    const most = 0xffff; // and no token has more
+    return Math.min(countSpaces(token, 0, 1), most) << 16 |
+        Math.min(countSpaces(token, token.length - 1, -1), most);
 }
 
 /**

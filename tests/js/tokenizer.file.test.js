@@ -8,6 +8,7 @@ import { test } from 'node:test';
 
 import { readFile } from '../../js/tokenizer/file.js';
 import { Tokenizer } from '../../js/tokenizer/index.js';
+import { Merges } from '../../js/tokenizer/models/merges.js';
 import { readTokenizer } from '../../js/tokenizer/reader.js';
 import { Vocabulary } from '../../js/tokenizer/vocabulary.js';
 import { randomFrom } from './tokenizer_texts.js';
@@ -46,7 +47,7 @@ function outcome(read) {
 const directly = (file) => outcome(() => Tokenizer.fromJSON(file));
 const plainly = (file) => outcome(() => new Tokenizer(readFile(file)));
 
-for (const name of ['bert-uncased', 'bert-cased', 'bert-chinese']) {
+for (const name of ['bert-uncased', 'bert-cased', 'bert-chinese', 'deberta-bpe']) {
     test(`${name} is read directly, as bytes and as text, and is the same`, () => {
         const bytes = golden(name);
         const text = bytes.toString();
@@ -253,4 +254,40 @@ test('reading a large vocabulary takes time in proportion to it', () => {
     time(short);
     const ratio = Math.min(time(long), time(long)) / Math.max(1, Math.min(time(short), time(short)));
     assert.ok(ratio < 60, `ten times the pieces take ${ratio.toFixed(0)} times as long`);
+});
+
+/** A small BPE around the text of its merges. */
+const bpeWith = (merges, more = '') => `{"version": "1.0", "added_tokens": [], "normalizer": null,
+    "pre_tokenizer": null, "decoder": null, "post_processor": null, "model": {"type": "BPE",
+    "vocab": {"a": 0, "b": 1, "ab": 2, "\\u00e9": 3, "ab\u00e9": 4, " ": 5, " a": 6, "\\"": 7, "a\\"": 8, "#": 9, "##b": 10, "bb": 11}${more}
+    ${merges === null ? '' : `, "merges": ${merges}`}}}`;
+const areDirect = (file) => readTokenizer(file).object('model').merges instanceof Merges;
+
+test('merges are read directly, however they are written, and are the same', () => {
+    const direct = [
+        '["a b", "ab \\u00e9", "a \\""]', '[["a","b"],["ab","\u00e9"]]', ' [ [ "a" , "b" ] , [" ", "a" ]\n] ', '[]', '[\n]',
+        '["a\\u0020b"]', '["b b", "a b", "b b"]',
+    ];
+    for (const merges of direct) {
+        for (const more of ['', ', "merges_of": ["a"], "x": {"merges": ["a c"]}, "y": ["merges", "]"]']) {
+            const file = bpeWith(merges, more);
+            assert.ok(areDirect(bytesOf(file)), file);
+            const got = directly(bytesOf(file));
+            assert.equal(got.code, undefined, got.message);
+            assert.deepEqual(got, plainly(file), file);
+        }
+    }
+    const other = [
+        '["#version: 0.2", "a b"]', '["a b", "a"]', '["a  b"]', '["a b", ["a", "b"]]', '[["a", "b"], "a b"]', '[["a", "b", "b"]]', '["a c"]',
+        '["b a"]', '[" a"]', '{}', '"a b"', '7', 'null', null, '["a b" "b b"]', '["a b",]', '["a b"', '[["a", "b"]', '[["a" "b"]]',
+        '["a b"]]', '["a b"], "merges": ["b b"]', `["${'a'.repeat(5000)} b"]`, '["a\nb"]', '["\\ud800 b"]',
+    ];
+    for (const merges of other) {
+        const file = bpeWith(merges);
+        assert.deepEqual(directly(bytesOf(file)), plainly(file), file);
+    }
+    assert.equal(directly(bpeWith('["#version: 0.2", "a b"]')).code, undefined);
+    const prefixed = bpeWith('["b ##b"]', ', "continuing_subword_prefix": "##"');
+    assert.deepEqual(directly(bytesOf(prefixed)), plainly(prefixed));
+    assert.equal(directly(bytesOf(prefixed)).code, undefined);
 });

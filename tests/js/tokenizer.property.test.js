@@ -5,28 +5,17 @@
  * SEED and TEXTS (for each family; 20,000) may be set.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { Tokenizer } from '../../js/tokenizer/index.js';
-import { PYTHON, askOracle, missingOracle, plain, wellFormed } from './tokenizer_compare.js';
-import {
-    randomClusters, randomFrom, randomText, randomTokenizer, randomTruncation, randomUnigramTokenizer,
-} from './tokenizer_texts.js';
+import { NO_FIXTURE, PYTHON, askOracle, fixture, missingOracle, plain, wellFormed } from './tokenizer_compare.js';
+import { randomTokenizer } from './random_tokenizers.js';
+import { randomUnigramTokenizer } from './random_unigram.js';
+import { randomClusters, randomFrom, randomText, randomTruncation } from './tokenizer_texts.js';
 
 const seed = Number(process.env.SEED ?? 20260);
 const nTexts = Number(process.env.TEXTS ?? 20000);
 const missing = missingOracle();
-
-/** The large ones are beside the repository. */
-const places = ['../golden', '../../../shared/fixtures'];
-
-/** @returns {string | null}  a tokenizer.json, null if it is not here */
-function golden(name) {
-    const files = places.map((place) => new URL(`${place}/tokenizers/${name}/tokenizer.json`, import.meta.url));
-    const file = files.find((each) => existsSync(each));
-    return file === undefined ? null : readFileSync(file, 'utf8');
-}
 
 /** A sixth of the texts with a pair, a sixth truncated, a twelfth without special tokens. */
 function randomJob(random, words) {
@@ -75,12 +64,13 @@ async function compare(t, batches) {
     try {
         for (const { file, jobs } of batches) {
             const tokenizer = Tokenizer.fromJSON(file);
-            const isPlain = JSON.parse(file).post_processor === null;
+            const type = JSON.parse(file).post_processor?.type;
             for (const job of jobs) {
                 const { value: want } = await answers.next();
                 const got = answer(tokenizer, job);
                 n++;
-                if (job.pair !== null && isPlain) forgetSequences(got, want);
+                if (job.pair !== null && type === undefined) forgetSequences(...overflowOf(got, want));
+                if (type === 'Sequence') forgetSequences(got, want, ...overflowOf(got, want));
                 // An added token of space right behind one that takes space along: it panics.
                 if (want.error === 'AddedVocabulary bad split') continue;
                 // Which texts cannot be truncated must agree, not the words for it.
@@ -96,26 +86,45 @@ async function compare(t, batches) {
     t.diagnostic(`${n} texts equal (${nErrors} refused by both), seed ${seed}, ${PYTHON}`);
 }
 
+/** Not if the normalizer leaves nothing of an added token, which ours refuses and the library hangs at. */
+function isSound({ file }) {
+    try {
+        Tokenizer.fromJSON(file);
+        return true;
+    } catch (error) {
+        assert.match(error.message, /nothing is left of/, error.stack);
+        return false;
+    }
+}
+
 /**
  * Without a post-processor the library loses, in overflowing windows of a pair, which token is of
- * which text; the types still say it. Ours does not.
+ * which text; the types still say it. In a sequence of post-processors ByteLevel counts what another
+ * added as texts. Ours does neither.
  */
 function forgetSequences(...results) {
-    for (const each of results.flatMap(({ overflow }) => overflow ?? [])) delete each.sequence;
+    for (const each of results) delete each.sequence;
+}
+
+function overflowOf(...results) {
+    return results.flatMap(({ overflow }) => overflow ?? []);
 }
 
 function describe(file, job) {
     const { model, ...rest } = JSON.parse(file);
-    const { vocab, ...parameters } = model;
+    const { vocab, merges, ...parameters } = model;
     return `seed ${seed}\n${JSON.stringify(job)}\n${JSON.stringify({ ...rest, model: parameters })}`;
 }
 
-const FAMILIES = ['bert-uncased', 'bert-cased', 'bert-chinese', 'albert', 'xlmr-spm', 'deberta-v3-spm', 'xlmr-real-cut'];
+const FAMILIES = [
+    'bert-uncased', 'bert-cased', 'bert-chinese', 'deberta-bpe', 'roberta',
+    'albert', 'xlmr-spm', 'deberta-v3-spm', 'xlmr-real-cut',
+];
 for (const name of FAMILIES) {
     test(`${name}: ${nTexts} random texts`, async (t) => {
-        const file = golden(name);
+        const file = fixture(name, 'tokenizer.json');
         if (file === null) {
-            t.skip(`NOT TESTED: ../shared/fixtures/tokenizers/${name} is not here`);
+            t.skip(NO_FIXTURE);
             return;
         }
         const { vocab } = JSON.parse(file).model;
@@ -126,14 +135,20 @@ for (const name of FAMILIES) {
     });
 }
 
-test(`random WordPiece tokenizers: ${nTexts} random texts`, async (t) => {
-    const random = randomFrom(seed + 1);
-    const batches = Array.from({ length: Math.ceil(nTexts / 250) }, () => ({
-        file: JSON.stringify(randomTokenizer(random)),
-        jobs: Array.from({ length: 250 }, () => randomJob(random, ['word', 'Day', '<x>', 'words'])),
-    }));
-    await compare(t, batches);
-});
+for (const family of ['WordPiece', 'BPE', 'WordLevel']) {
+    test(`random ${family} tokenizers: ${nTexts} random texts`, async (t) => {
+        const random = randomFrom(seed + 1);
+        const count = Math.ceil(nTexts / 250);
+        // BPE has the more to choose from.
+        const perFile = family === 'BPE' ? 50 : 250;
+        const batches = Array.from({ length: Math.ceil(count * 250 / perFile) }, () => ({
+            file: JSON.stringify(randomTokenizer(random, family)),
+            jobs: Array.from({ length: perFile }, () =>
+                randomJob(random, ['word', 'Day', '<x>', 'words', 'tattle', 'ratworld', "world's", 'Hello'])),
+        }));
+        await compare(t, batches.filter(isSound));
+    });
+}
 
 test(`random Unigram tokenizers: ${nTexts} random texts`, async (t) => {
     const random = randomFrom(seed + 2);

@@ -8,7 +8,8 @@ import { Tokenizer } from '../../js/tokenizer/index.js';
 import { readTokenizer } from '../../js/tokenizer/reader.js';
 import { ScoredVocabulary } from '../../js/tokenizer/scored_vocabulary.js';
 import { checkGolden } from './tokenizer_compare.js';
-import { charsmap, randomFrom } from './tokenizer_texts.js';
+import { charsmap } from './random_unigram.js';
+import { randomFrom } from './tokenizer_texts.js';
 
 const bytesOf = (text) => new TextEncoder().encode(text);
 

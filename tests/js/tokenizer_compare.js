@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -74,6 +75,21 @@ export function checkGolden(tokenizer, cases) {
 export function wellFormed(text) {
     return text.replaceAll(/\p{Surrogate}/gu, '\ufffd');
 }
+
+/**
+ * Small tokenizers are in tests/golden; the large are in ../shared, beside the sources, if at all.
+ * @param {string} name
+ * @param {string} file
+ * @returns {string | null}
+ */
+export function fixture(name, file) {
+    const places = ['../golden/tokenizers', '../../../shared/fixtures/tokenizers'];
+    const urls = places.map((place) => new URL(`${place}/${name}/${file}`, import.meta.url));
+    const found = urls.find((url) => existsSync(url));
+    return found === undefined ? null : readFileSync(found, 'utf8');
+}
+
+export const NO_FIXTURE = 'SKIPPED: ../shared/fixtures/tokenizers is not here';
 
 /** @returns {string | null}  why the library cannot be asked, or null */
 export function missingOracle() {
