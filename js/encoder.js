@@ -44,7 +44,11 @@ const MAX_TOKENS = 1024;
 const MAX_OUTPUT_BYTES = 64 << 20;
 
 /**
- * @typedef {string | {text: string, text_pair?: string}} TextInput
+ * @typedef {object} ForwardRequest
+ * @property {import('./sequences.js').Sequence[]} sequences
+ * @property {Record<string, import('./outputs.js').OutputRequest>} outputs  by the result's name
+ * @property {number} [batch_size]  sequences computed together; default as many as fit
+ * @property {number} [batch_tokens]  tokens computed together, 1 to 1024; default 1024. A longer sequence is alone
  */
 
 /**
@@ -156,53 +160,63 @@ export class Encoder {
     }
 
     /**
-     * @param {{inputs: TextInput[], options: import('./tokenizer/index.js').EncodeOptions}} request
+     * @param {{inputs: import('./texts.js').TextInput[], options: import('./tokenizer/index.js').EncodeOptions}} request
      * @returns {Encoded[]}
      */
     tokenize({ inputs, options }) {
-        return inputs.map((input, i) => toEncoded(this.#encodeText(input, options, i)));
+        this.needTokenizer();
+        return inputs.map((input, i) => {
+            try {
+                return toEncoded(this.encodeText(input, options));
+            } catch (error) {
+                if (!(error instanceof BertError)) throw error;
+                throw new BertError(error.code, `text ${i}: ${error.message}`, { cause: error });
+            }
+        });
     }
 
     /**
-     * Texts to outputs of the core; texts over max_length are cut and say so.
-     * @param {{inputs: TextInput[], outputs: string[]}} request
+     * @param {ForwardRequest} request
      * @param {() => Promise<void>} turn
      */
-    async run({ inputs, outputs }, turn) {
-        const truncation = { max_length: this.config.max_length };
-        const encodings = inputs.map((input, i) => this.#encodeText(input, { truncation }, i));
-        const sequences = encodings.map(({ ids, type_ids }) => ({ input_ids: ids, token_type_ids: type_ids }));
-        const requests = Object.fromEntries(outputs.map((output) => [output, { output }]));
-        const results = await this.forward({ sequences, outputs: requests }, turn);
-        return results.map((result, i) => ({ outputs: result, truncated: encodings[i].overflow.length > 0 }));
+    async forward(request, turn) {
+        return (await this.compute(request, turn)).outputs;
     }
 
     /**
-     * @param {object} request
-     * @param {import('./sequences.js').Sequence[]} request.sequences
-     * @param {Record<string, import('./outputs.js').OutputRequest>} request.outputs  by the result's name
-     * @param {number} [request.batch_size]  sequences computed together; default as many as fit
+     * The longest first, as many together as fit into a batch.
+     * @param {ForwardRequest} request
      * @param {() => Promise<void>} turn  awaited between batches: throws if the call was aborted
-     * @returns {Promise<Record<string, import('./sequences.js').Tensor>[]>}
+     * @param {(indices: number[]) => void} [ondone]  called with the sequences of each batch
+     * @returns {Promise<{outputs: Record<string, import('./sequences.js').Tensor>[], n_batches: number, batch_fill: number}>}
      */
-    async forward({ sequences, outputs, batch_size = Infinity }, turn) {
+    async compute({ sequences, outputs, batch_size = Infinity, batch_tokens = MAX_TOKENS }, turn, ondone) {
         const { config: { encoder }, sizes } = this;
         const model = { reads_first: readsFirst(encoder), padding_id: paddingId(encoder) };
         const prepared = sequences.map((sequence, i) => prepare(sequence, model, `sequence ${i}`));
         this.#checkLengths(prepared);
+        const order = [...prepared.keys()].sort((a, b) => prepared[b].ids.length - prepared[a].ids.length);
         const wanted = [...new Set(Object.values(outputs).map(({ output }) => output))];
+        const most_tokens = Math.min(batch_tokens, MAX_TOKENS);
         const limits = [
-            { most: MAX_TOKENS, of: (/** @type {number} */ n) => n },
+            { most: most_tokens, of: (/** @type {number} */ n) => n },
             { most: MAX_OUTPUT_BYTES, of: (/** @type {number} */ n) => outputBytes(sizes, wanted, n) },
         ];
-        const results = [];
-        for (const [begin, end] of cut(prepared, batch_size, limits)) {
+        /** @type {Record<string, import('./sequences.js').Tensor>[]} */
+        const results = new Array(sequences.length);
+        const batches = cut(order.map((i) => prepared[i]), batch_size, limits);
+        let n_tokens = 0;
+        for (const [begin, end] of batches) {
             await turn();
-            const batch = prepared.slice(begin, end);
-            results.push(...split(this.engine.encode(join(batch), wanted), batch, sizes, outputs));
+            const indices = order.slice(begin, end);
+            const batch = indices.map((i) => prepared[i]);
+            const parts = split(this.engine.encode(join(batch), wanted), batch, sizes, outputs);
+            parts.forEach((part, k) => { results[indices[k]] = part; });
+            n_tokens += batch.reduce((sum, { ids }) => sum + ids.length, 0);
+            ondone?.(indices);
         }
         if (this.calls_to_race && --this.calls_to_race === 0) this.#raceAgain();
-        return results;
+        return { outputs: results, n_batches: batches.length, batch_fill: batches.length && n_tokens / (batches.length * most_tokens) };
     }
 
     /**
@@ -236,21 +250,18 @@ export class Encoder {
     }
 
     /**
-     * @param {TextInput} input
+     * @param {import('./texts.js').TextInput} input
      * @param {import('./tokenizer/index.js').EncodeOptions} options
-     * @param {number} index
      */
-    #encodeText(input, options, index) {
-        if (!this.tokenizer) {
-            throw new BertError('NO_TOKENIZER', `model '${this.metadata.name}' was converted without tokenizer.json: convert it again with one beside the ONNX file`);
-        }
+    encodeText(input, options) {
         const { text, text_pair } = typeof input === 'string' ? { text: input, text_pair: undefined } : input ?? {};
-        try {
-            return this.tokenizer.encode(text, { ...options, text_pair });
-        } catch (error) {
-            if (!(error instanceof BertError)) throw error;
-            throw new BertError(error.code, `text ${index}: ${error.message}`, { cause: error });
-        }
+        return this.needTokenizer().encode(text, { ...options, text_pair });
+    }
+
+    /** @throws {BertError} NO_TOKENIZER */
+    needTokenizer() {
+        if (this.tokenizer) return this.tokenizer;
+        throw new BertError('NO_TOKENIZER', `model '${this.metadata.name}' was converted without tokenizer.json: convert it again with one beside the ONNX file`);
     }
 }
 

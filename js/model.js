@@ -2,17 +2,15 @@
  * A model as the caller's thread sees it: a handle on a worker of its own. Nothing is computed
  * here, so the caller never blocks.
  */
-import { resolveSource, startWorker } from '#platform';
+import { resolveSource } from '#platform';
 
+import { Connection } from './connection.js';
 import { BertError, describe, fromMessage } from './errors.js';
 import { openURL } from './loader/download.js';
-import { Feeder } from './loader/feed.js';
+import { Monitor } from './monitor.js';
 
 /** The model that is used when none is named: English sentiment. It comes with the package. */
 const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensors', import.meta.url);
-
-/** Milliseconds for the worker to say that it is there: its script is small. */
-const START_TIMEOUT = 30_000;
 
 /**
  * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} ModelSource
@@ -27,6 +25,9 @@ const START_TIMEOUT = 30_000;
  * @property {number} [threads]  most that will work, 1 to 64; default one a core, at most 4. A page
  *   needs to be cross-origin isolated for more than one
  * @property {string} [int8_kernel]  of the engine; default the winner of a short race
+ * @property {(call: import('./monitor.js').CallMetrics) => void} [onmetrics]  called after every call of a pipeline
+ * @property {boolean} [performance_marks]  whether every such call is a `performance.measure()` named
+ *   `bert-wasm MODEL`, for profilers; default false
  */
 
 /**
@@ -38,6 +39,12 @@ const START_TIMEOUT = 30_000;
  */
 
 /**
+ * @typedef {object} Progress  of a call with many texts
+ * @property {number} done  texts
+ * @property {number} total
+ */
+
+/**
  * Loads a converted model into a worker of its own.
  *
  * @param {ModelSource | null} [source]  default: the bundled sentiment model
@@ -45,7 +52,7 @@ const START_TIMEOUT = 30_000;
  * @returns {Promise<Model>}
  */
 export async function loadModel(source, options = {}) {
-    const { signal, onprogress, variant, threads, int8_kernel } = options;
+    const { signal, onprogress, variant, threads, int8_kernel, onmetrics, performance_marks } = options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError('BAD_OPTION', `variant is ${describe(variant)}, expected 'base' or 'relaxed'`);
     }
@@ -59,7 +66,7 @@ export async function loadModel(source, options = {}) {
         if (is_download) connection.feed(openURL(new URL(given), download.signal));
         await connection.ready(signal);
         const info = await connection.call('load', request, signal, onprogress);
-        return new Model(connection, info);
+        return new Model(connection, info, new Monitor(info.name, { onmetrics, performance_marks }));
     } catch (error) {
         download.abort(error);
         connection.end(new BertError('DISPOSED', 'loading failed'));
@@ -84,12 +91,17 @@ export class Model {
     /** @type {Connection} */
     #connection;
 
+    /** @type {Monitor} */
+    #monitor;
+
     /**
      * @param {Connection} connection
      * @param {import('./encoder.js').ModelInfo} info
+     * @param {Monitor} monitor
      */
-    constructor(connection, info) {
+    constructor(connection, info, monitor) {
         this.#connection = connection;
+        this.#monitor = monitor;
         /**
          * What the model is made for.
          * @readonly
@@ -108,7 +120,7 @@ export class Model {
     }
 
     /**
-     * @param {import('./encoder.js').TextInput[]} inputs
+     * @param {import('./texts.js').TextInput[]} inputs
      * @param {import('./tokenizer/index.js').EncodeOptions} [options]
      * @returns {Promise<import('./encoder.js').Encoded[]>}
      */
@@ -142,14 +154,30 @@ export class Model {
     }
 
     /**
-     * Texts to outputs of the core, for pipelines.
-     * @param {import('./encoder.js').TextInput[]} inputs
-     * @param {string[]} outputs
-     * @param {{signal?: AbortSignal}} [options]
-     * @returns {Promise<{outputs: Record<string, import('./sequences.js').Tensor>, truncated: boolean}[]>}
+     * Texts to outputs of the core, for pipelines. What is wrong with a text alone stands in its
+     * place; anything else rejects the call.
+     * @param {import('./texts.js').TextsRequest} request
+     * @param {{signal?: AbortSignal, onprogress?: (progress: Progress) => void}} [options]
+     * @returns {Promise<(import('./texts.js').TextResult | BertError)[]>}
      */
-    run(inputs, outputs, { signal } = {}) {
-        return this.#connection.call('run', { inputs, outputs }, signal);
+    async run(request, { signal, onprogress } = {}) {
+        const end = this.#monitor.begin(request.inputs.length);
+        try {
+            const { result: { results, metrics }, queue_ms } = await this.#connection.timedCall('run', request, signal, onprogress);
+            end({ ...metrics, queue_ms });
+            return results.map((/** @type {any} */ each) => (each.error ? fromMessage(each.error) : each));
+        } catch (error) {
+            end(error);
+            throw error;
+        }
+    }
+
+    /**
+     * What pipelines have done with this model: counters, and how long calls took.
+     * @returns {import('./monitor.js').Metrics}
+     */
+    metrics() {
+        return this.#monitor.snapshot();
     }
 
     /** Ends the worker and gives its memory back. Calls that are still running are rejected. */
@@ -170,117 +198,4 @@ export class Model {
 function toList(values) {
     if (!Array.isArray(values)) throw new BertError('BAD_INPUT', `expected an array, got ${describe(values)}`);
     return values;
-}
-
-/**
- * Requests to a worker and their answers. Ends once: by end(), or when the worker dies.
- */
-class Connection {
-    constructor() {
-        this.worker = startWorker();
-        /** @type {Map<number, {resolve: (value: any) => void, reject: (reason: unknown) => void, onprogress?: (progress: any) => void}>} */
-        this.pending = new Map();
-        this.nextId = 1;
-        this.feeder = new Feeder((message, transfer) => this.ended || this.worker.post({ feed: message }, transfer));
-        /** @type {Error | undefined} */
-        this.ended = undefined;
-        this.worker.onMessage((message) => this.#receive(message));
-        this.worker.onError((error) =>
-            this.end(new BertError('ENGINE_FAILED', `the worker failed: ${error.message}`, { cause: error })));
-    }
-
-    /**
-     * The worker's first message, or an error: never silence.
-     * @param {AbortSignal} [signal]
-     */
-    async ready(signal) {
-        const timer = setTimeout(
-            () => this.end(new BertError('ENGINE_FAILED', `the worker did not answer in ${START_TIMEOUT / 1000} s`)),
-            START_TIMEOUT,
-        );
-        try {
-            await this.#wait(0, signal);
-        } finally {
-            clearTimeout(timer);
-        }
-    }
-
-    /**
-     * @param {string} method
-     * @param {unknown} request
-     * @param {AbortSignal} [signal]
-     * @param {(progress: any) => void} [onprogress]
-     * @returns {Promise<any>}
-     */
-    async call(method, request, signal, onprogress) {
-        if (this.ended) throw this.ended;
-        signal?.throwIfAborted();
-        const id = this.nextId++;
-        const answer = this.#wait(id, signal, onprogress);
-        try {
-            this.worker.post({ id, method, request });
-        } catch (error) {
-            const cause = /** @type {Error} */ (error);
-            this.#settle(id, (call) => call.reject(new BertError('BAD_INPUT', `the input cannot be sent to the worker: ${cause.message}`, { cause })));
-        }
-        return answer;
-    }
-
-    /**
-     * Sends a download to the worker, which may not be ready yet: messages wait for it.
-     * @param {Promise<import('./loader/download.js').Source>} opening
-     */
-    feed(opening) {
-        this.feeder.send(opening);
-    }
-
-    /** @param {Error} reason  of every call from now on */
-    end(reason) {
-        if (this.ended) return;
-        this.ended = reason;
-        this.worker.terminate();
-        for (const id of [...this.pending.keys()]) this.#settle(id, (call) => call.reject(reason));
-    }
-
-    /**
-     * @param {number} id
-     * @param {AbortSignal} [signal]
-     * @param {(progress: any) => void} [onprogress]
-     * @returns {Promise<any>}
-     */
-    #wait(id, signal, onprogress) {
-        const promise = new Promise((resolve, reject) => {
-            this.pending.set(id, { resolve, reject, onprogress });
-        });
-        this.worker.keepAlive(true);
-        if (!signal) return promise;
-        const abort = () => {
-            if (!this.pending.has(id)) return;
-            this.worker.post({ abort: id });
-            this.#settle(id, (call) => call.reject(signal.reason));
-        };
-        signal.addEventListener('abort', abort, { once: true });
-        return promise.finally(() => signal.removeEventListener('abort', abort));
-    }
-
-    /**
-     * @param {number} id
-     * @param {(call: {resolve: (value: any) => void, reject: (reason: unknown) => void}) => void} how
-     */
-    #settle(id, how) {
-        const call = this.pending.get(id);
-        if (!call) return; // aborted meanwhile
-        this.pending.delete(id);
-        if (this.pending.size === 0) this.worker.keepAlive(false);
-        how(call);
-    }
-
-    /** @param {any} message */
-    #receive(message) {
-        if (message.ready) this.#settle(0, (call) => call.resolve(undefined));
-        else if (message.recycled) this.feeder.recycled(message.recycled);
-        else if (message.progress) this.pending.get(message.id)?.onprogress?.(message.progress);
-        else if (message.error) this.#settle(message.id, (call) => call.reject(fromMessage(message.error)));
-        else this.#settle(message.id, (call) => call.resolve(message.result));
-    }
 }

@@ -10,6 +10,8 @@
  * @property {string} output  its name
  * @property {number} [index]  a column of its rows; of hidden_states and attentions a layer
  * @property {'softmax' | 'sigmoid'} [activation]  applied to its rows, before a column is taken
+ * @property {'mean' | 'cls' | 'last_token'} [pooling]  of outputs with a row for each token: one row, their
+ *   mean, the first, or the last
  *
  * @typedef {object} Sizes
  * @property {number} n_layers  that are run
@@ -131,4 +133,20 @@ export function activate(data, n_columns, activation) {
         for (const x of row) sum += Math.exp(x - largest);
         row.forEach((x, i) => { row[i] = Math.exp(x - largest) / sum; });
     }
+}
+
+/**
+ * One row of many.
+ * @param {import('./sequences.js').Tensor} tensor  [n_rows, n_columns]
+ * @param {NonNullable<OutputRequest['pooling']>} pooling
+ * @returns {import('./sequences.js').Tensor}
+ */
+export function pool({ dims: [n_rows, n_columns], data }, pooling) {
+    if (pooling === 'cls') return { dims: [n_columns], data: data.slice(0, n_columns) };
+    if (pooling === 'last_token') return { dims: [n_columns], data: data.slice((n_rows - 1) * n_columns) };
+    const sums = new Float64Array(n_columns);
+    for (let row = 0, at = 0; row < n_rows; row++) {
+        for (let column = 0; column < n_columns; column++) sums[column] += data[at++];
+    }
+    return { dims: [n_columns], data: Float32Array.from(sums, (sum) => sum / n_rows) };
 }

@@ -8,7 +8,7 @@
  * is computed, attended to by nobody, and its row is left out of the results.
  */
 import { BertError, describe } from './errors.js';
-import { OF_TOKENS, activate } from './outputs.js';
+import { OF_TOKENS, activate, pool } from './outputs.js';
 
 /**
  * @typedef {ArrayLike<number> | ArrayLike<bigint>} Integers
@@ -196,7 +196,7 @@ export function split(outputs, sequences, sizes, requests) {
  * @param {import('./outputs.js').Sizes} sizes
  * @returns {Tensor}
  */
-function take(data, { output, index, activation }, place, { n_layers, n_heads, columns }) {
+function take(data, { output, index, activation, pooling }, place, { n_layers, n_heads, columns }) {
     const { s, n, skip, token, n_tokens } = place;
     const width = columns[output];
     const rows = (/** @type {number} */ first, /** @type {number} */ n_rows) => data.subarray(first * width, (first + n_rows) * width);
@@ -211,6 +211,7 @@ function take(data, { output, index, activation }, place, { n_layers, n_heads, c
         const { dims, data: view } = OF_TOKENS.includes(output) ? layer(0) : { dims: [width], data: rows(s, 1) };
         tensor = { dims, data: view.slice() };
     }
+    if (pooling) tensor = pool(tensor, pooling);
     if (activation) activate(tensor.data, tensor.dims[tensor.dims.length - 1], activation);
     return index === undefined || output === 'attentions' || output === 'hidden_states' ? tensor : column(tensor, index);
 }

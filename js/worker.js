@@ -2,9 +2,9 @@
  * The worker: takes requests one after the other, answers each with a result or an error. A failed
  * request changes nothing for the next.
  *
- * In:   {id, method, request} or {abort: id}, {feed: a part of the model's file}, or {serve: a
- *       thread}: this worker then helps another
- * Out:  {ready: true} once, {id, result}, {id, error}, {id, progress: {loaded, total}}, {recycled: a
+ * In:   {id, method, request, wants_progress} or {abort: id}, {feed: a part of the model's file}, or
+ *       {serve: a thread}: this worker then helps another
+ * Out:  {ready: true} once, {id, result, queue_ms}, {id, error, queue_ms}, {id, progress}, {recycled: a
  *       chunk of the file}
  */
 import { parentPort } from '#platform';
@@ -14,6 +14,7 @@ import { serve } from './engine.js';
 import { toMessage } from './errors.js';
 import { Feed } from './loader/feed.js';
 import { openSource } from './loader/source.js';
+import { runTexts } from './texts.js';
 
 /** Bytes from which on a result's memory is handed over; less is sooner copied. */
 const TRANSFER_BYTES = 1 << 16;
@@ -32,14 +33,18 @@ function nextTurn() {
 
 /**
  * What of a result need not be copied.
- * @param {unknown} result
+ * @param {unknown} value
+ * @param {ArrayBuffer[]} [found]
  * @returns {ArrayBuffer[]}
  */
-function transferOf(result) {
-    if (!Array.isArray(result)) return [];
-    return result.flatMap((one) => Object.values(one))
-        .map((tensor) => tensor?.data?.buffer)
-        .filter((buffer) => buffer instanceof ArrayBuffer && buffer.byteLength >= TRANSFER_BYTES);
+function transferOf(value, found = []) {
+    if (ArrayBuffer.isView(value)) {
+        const { buffer } = value;
+        if (buffer instanceof ArrayBuffer && buffer.byteLength >= TRANSFER_BYTES) found.push(buffer);
+    } else if (typeof value === 'object' && value !== null) {
+        for (const part of Object.values(value)) transferOf(part, found);
+    }
+    return found;
 }
 
 async function main() {
@@ -52,25 +57,25 @@ async function main() {
     const feed = new Feed((chunk) => port.post({ recycled: chunk }, [chunk.buffer]));
 
     /**
-     * @param {{id: number, method: string, request: any}} message
+     * @param {{id: number, method: string, request: any, wants_progress: boolean}} message
      * @param {AbortSignal} signal
      */
-    async function handle({ id, method, request }, signal) {
+    async function handle({ id, method, request, wants_progress }, signal) {
         signal.throwIfAborted();
+        const onprogress = (/** @type {object} */ progress) => { if (wants_progress) port.post({ id, progress }); };
         const turn = async () => {
             await nextTurn();
             signal.throwIfAborted();
         };
         if (method === 'load') {
-            const onprogress = (/** @type {number} */ loaded, /** @type {number} */ total) => port.post({ id, progress: { loaded, total } });
             const opening = request.source === undefined ? feed.open() : openSource(request.source, signal);
-            encoder = await Encoder.load(opening, request, onprogress);
+            encoder = await Encoder.load(opening, request, (loaded, total) => onprogress({ loaded, total }));
             return encoder.info();
         }
         if (!encoder) throw new Error('no model is loaded');
         if (method === 'info') return encoder.settledInfo();
         if (method === 'tokenize') return encoder.tokenize(request);
-        if (method === 'run') return encoder.run(request, turn);
+        if (method === 'run') return runTexts(encoder, request, turn, onprogress);
         if (method === 'forward') return encoder.forward(request, turn);
         if (method === 'verify') return encoder.verify(turn);
         throw new Error(`no method ${method}`);
@@ -92,10 +97,15 @@ async function main() {
         const { id } = message;
         const controller = new AbortController();
         running.set(id, controller);
+        const received = performance.now();
+        let queue_ms = 0;
         last = last
-            .then(() => handle(message, controller.signal))
-            .then((result) => port.post({ id, result }, transferOf(result)))
-            .catch((error) => port.post({ id, error: toMessage(error) }))
+            .then(() => {
+                queue_ms = performance.now() - received;
+                return handle(message, controller.signal);
+            })
+            .then((result) => port.post({ id, result, queue_ms }, transferOf(result)))
+            .catch((error) => port.post({ id, error: toMessage(error), queue_ms }))
             .finally(() => running.delete(id));
     });
     port.post({ ready: true });

@@ -1,126 +1,132 @@
 /**
- * text-classification (also called sentiment-analysis): the labels of a text with their scores.
+ * text-classification (also called sentiment-analysis): the labels of a text, or of a pair of texts,
+ * with their scores.
  */
-import { BertError, describe } from '../errors.js';
+import { BertError } from '../errors.js';
+import { answer, readText } from './call.js';
+import { requireHead } from './head.js';
+import { CALL_OPTIONS, OVERFLOW_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
+import { sigmoid, softmax, topIndices, weightedMean } from './scores.js';
 
 /**
  * @typedef {object} Classification
  * @property {string} label
  * @property {number} score  probability; the raw value for regression
- * @property {boolean} [truncated]  true where the text was longer than the model reads
+ * @property {true} [truncated]  where the text was longer than the model reads
  */
 
 /**
- * @typedef {object} TextClassificationOptions
+ * @typedef {object} OwnOptions
  * @property {number | null} [top_k]  labels to return, best first; null: all. Default 1
- * @property {AbortSignal} [signal]
- */
-
-/** @typedef {import('../encoder.js').TextInput} TextInput */
-
-/**
- * @typedef {object} TextClassification
+ * @property {'sigmoid' | 'softmax' | 'none' | null} [function_to_apply]  to the logits; default (null) by the model:
+ *   none for regression, sigmoid for one label or many that do not exclude each other, softmax else
  *
- * For one text, its `top_k` labels; for an array, one label a text, or with `top_k` other than 1 an
- * array of labels a text.
+ * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} TextClassificationOptions
+ *   Of a text that is read in windows the scores are the windows' mean, weighted by their tokens
  */
 
-/**
- * @param {import('../model.js').Model} model
- */
+/** @typedef {import('../texts.js').TextInput} TextInput */
+
+const TASK = 'text-classification';
+
+/** @type {Required<OwnOptions>} */
+const OPTIONS = { top_k: 1, function_to_apply: null };
+const RULES = { top_k: orNull(wholeNumber(1)), function_to_apply: orNull(oneOf('sigmoid', 'softmax', 'none')) };
+
+/** @param {import('../model.js').Model} model */
 export function textClassification(model) {
-    const { labels, problem_type, encoder } = model.config;
-    if (!encoder.n_labels) {
-        throw new BertError('WRONG_TASK', `text-classification needs a model with a sequence classification head; '${model.name}' has no classifier`);
-    }
-    const scores = scoring(problem_type, labels.length);
+    requireHead(model, TASK, 'classifier');
+    const { labels } = model.config;
 
     /**
      * @overload
-     * @param {TextInput} texts
+     * @param {TextInput} texts  a text, or {text, text_pair}
      * @param {TextClassificationOptions} [options]
-     * @returns {Promise<Classification[]>}
+     * @returns {Promise<Classification[]>}  its `top_k` labels
      */
     /**
      * @overload
      * @param {TextInput[]} texts
      * @param {TextClassificationOptions & {top_k?: 1}} [options]
-     * @returns {Promise<Classification[]>}
+     * @returns {Promise<Classification[]>}  the label of each text
      */
     /**
      * @overload
      * @param {TextInput[]} texts
      * @param {TextClassificationOptions} options
-     * @returns {Promise<Classification[][]>}
+     * @returns {Promise<Classification[][]>}  the labels of each text
      */
     /**
-     * @param {TextInput | TextInput[]} texts
-     * @param {TextClassificationOptions} [options]
-     * @returns {Promise<Classification[] | Classification[][]>}
+     * @overload
+     * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts  read as results are taken
+     * @param {TextClassificationOptions & {top_k?: 1}} [options]
+     * @returns {AsyncGenerator<Classification, void, undefined>}
      */
-    async function classify(texts, { top_k = 1, signal } = {}) {
-        if (top_k !== null && !(Number.isInteger(top_k) && top_k >= 1)) {
-            throw new BertError('BAD_OPTION', `top_k is ${describe(top_k)}, expected a whole number >= 1 or null`);
-        }
-        const inputs = Array.isArray(texts) ? texts : [texts];
-        inputs.forEach(checkText);
-        const results = await model.run(inputs, ['logits'], { signal });
-        const ranked = results.map(({ outputs, truncated }) =>
-            rank(scores(outputs.logits.data), labels, top_k ?? labels.length, truncated));
-        if (!Array.isArray(texts)) return ranked[0];
-        return top_k === 1 ? ranked.flat() : ranked;
+    /**
+     * @overload
+     * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts
+     * @param {TextClassificationOptions} options
+     * @returns {AsyncGenerator<Classification[], void, undefined>}
+     */
+    /**
+     * @param {any} texts
+     * @param {TextClassificationOptions} [options]
+     * @returns {any}
+     */
+    function classify(texts, options = {}) {
+        return answer(texts, (isOne) => {
+            const { top_k, function_to_apply, signal, onprogress, errors, ...request } =
+                readOptions(TASK, options, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
+            const scores = scoring(model.config, function_to_apply);
+            const n_best = Math.min(top_k ?? labels.length, labels.length);
+            return {
+                errors,
+                read: readText,
+                async run(inputs) {
+                    const results = await model.run({ inputs, outputs: { logits: { output: 'logits' } }, ...request }, { signal, onprogress });
+                    return results.map((result) => {
+                        if (result instanceof BertError) return result;
+                        const ranked = rank(mergeScores(result, scores), labels, n_best, result.truncated);
+                        return isOne || top_k !== 1 ? ranked : ranked[0];
+                    });
+                },
+            };
+        });
     }
     return classify;
 }
 
 /**
- * @param {unknown} input
- * @param {number} index
- */
-function checkText(input, index) {
-    const { text, text_pair } = typeof input === 'object' && input !== null
-        ? /** @type {{text?: unknown, text_pair?: unknown}} */ (input)
-        : { text: input, text_pair: undefined };
-    if (typeof text !== 'string') {
-        throw new BertError('BAD_INPUT', `text ${index} is ${describe(input)}, expected a string or {text, text_pair}`);
-    }
-    if (text_pair !== undefined && text_pair !== null && typeof text_pair !== 'string') {
-        throw new BertError('BAD_INPUT', `text_pair of text ${index} is ${describe(text_pair)}, expected a string`);
-    }
-}
-
-/**
  * As the Hugging Face pipeline decides it.
- * @param {string | null} problem_type
- * @param {number} n_labels
- * @returns {(logits: Float32Array) => number[]}
+ * @param {import('../loader/model_file.js').ModelConfig} config
+ * @param {OwnOptions['function_to_apply']} wanted
+ * @returns {(logits: Float32Array) => ArrayLike<number>}
  */
-function scoring(problem_type, n_labels) {
-    if (problem_type === 'regression') return (logits) => [...logits];
-    if (problem_type === 'multi_label_classification' || n_labels === 1) {
-        return (logits) => Array.from(logits, (x) => 1 / (1 + Math.exp(-x)));
+function scoring({ problem_type, labels }, wanted) {
+    const isSigmoid = problem_type === 'multi_label_classification' || labels.length === 1;
+    switch (wanted ?? (problem_type === 'regression' ? 'none' : isSigmoid ? 'sigmoid' : 'softmax')) {
+    case 'none': return (logits) => logits;
+    case 'sigmoid': return (logits) => Array.from(logits, sigmoid);
+    default: return softmax;
     }
-    return softmax;
-}
-
-/** @param {Float32Array} logits */
-function softmax(logits) {
-    const largest = Math.max(...logits);
-    const powers = Array.from(logits, (x) => Math.exp(x - largest));
-    const sum = powers.reduce((a, b) => a + b, 0);
-    return powers.map((power) => power / sum);
 }
 
 /**
- * @param {number[]} scores
+ * @param {import('../texts.js').TextResult} result  with logits
+ * @param {(logits: Float32Array) => ArrayLike<number>} scores
+ */
+export function mergeScores({ windows }, scores) {
+    const rows = windows.map(({ outputs }) => scores(outputs.logits.data));
+    return rows.length === 1 ? rows[0] : weightedMean(rows, windows.map(({ n_tokens }) => n_tokens));
+}
+
+/**
+ * @param {ArrayLike<number>} scores
  * @param {string[]} labels
- * @param {number} top_k
+ * @param {number} n_best
  * @param {boolean} truncated
  * @returns {Classification[]}
  */
-function rank(scores, labels, top_k, truncated) {
-    return scores
-        .map((score, i) => ({ label: labels[i], score, ...(truncated ? { truncated } : {}) }))
-        .sort((a, b) => b.score - a.score)
-        .slice(0, top_k);
+function rank(scores, labels, n_best, truncated) {
+    return topIndices(scores, n_best).map((i) => ({ label: labels[i], score: scores[i], ...(truncated ? { truncated } : {}) }));
 }

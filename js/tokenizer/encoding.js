@@ -37,7 +37,7 @@ export class Encoding {
      * @param {Assembly} assembly
      * @param {SequenceTokens[]} sequences  read now, but for their surfaces
      * @param {Parts} parts
-     * @param {() => Encoding[]} makeOverflow
+     * @param {(() => Encoding[]) | null} makeOverflow  null: all of the text is in this one
      */
     constructor(assembly, sequences, parts, makeOverflow) {
         const { pieces } = assembly;
@@ -68,6 +68,8 @@ export class Encoding {
         this.madeTokens = null;
         /** @private @type {Encoding[] | null} */
         this.madeOverflow = null;
+        /** Whether something did not fit: see `overflow`. */
+        this.truncated = makeOverflow !== null;
         this.fill(sequences);
     }
 
@@ -104,7 +106,7 @@ export class Encoding {
      * @returns {Encoding[]}
      */
     get overflow() {
-        return (this.madeOverflow ??= this.makeOverflow());
+        return (this.madeOverflow ??= this.makeOverflow?.() ?? []);
     }
 
     /**
@@ -166,13 +168,13 @@ function partLength({ ids }, { from, to }) {
  */
 export function assemble(assembly, sequences, windows) {
     const { pieces } = assembly;
-    /** @type {() => Encoding[]} */
-    let makeOverflow = () => [];
+    /** @type {(() => Encoding[]) | null} */
+    let makeOverflow = null;
     if (windows.some((each) => each.length > 1)) {
         const kept = sequences.map((each) =>
             ({ ...each, ids: each.ids.slice(), offsets: each.offsets.slice() }));
         makeOverflow = () => overflowChoices(pieces, windows).map((choice) =>
-            new Encoding(assembly, kept, partsOf(pieces, windows, choice), () => []));
+            new Encoding(assembly, kept, partsOf(pieces, windows, choice), null));
     }
     const first = partsOf(pieces, windows, pieces.map(() => 0));
     return new Encoding(assembly, sequences, first, makeOverflow);

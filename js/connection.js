@@ -1,0 +1,132 @@
+/** The way to a worker and back: requests, their answers, their aborts. */
+import { startWorker } from '#platform';
+
+import { BertError, fromMessage } from './errors.js';
+import { Feeder } from './loader/feed.js';
+
+/** Milliseconds for the worker to say that it is there: its script is small. */
+const START_TIMEOUT = 30_000;
+
+/**
+ * Requests to a worker and their answers. Ends once: by end(), or when the worker dies.
+ */
+export class Connection {
+    constructor() {
+        this.worker = startWorker();
+        /** @type {Map<number, {resolve: (value: any) => void, reject: (reason: unknown) => void, onprogress?: (progress: any) => void}>} */
+        this.pending = new Map();
+        this.nextId = 1;
+        this.feeder = new Feeder((message, transfer) => this.ended || this.worker.post({ feed: message }, transfer));
+        /** @type {Error | undefined} */
+        this.ended = undefined;
+        this.worker.onMessage((message) => this.#receive(message));
+        this.worker.onError((error) =>
+            this.end(new BertError('ENGINE_FAILED', `the worker failed: ${error.message}`, { cause: error })));
+    }
+
+    /**
+     * The worker's first message, or an error: never silence.
+     * @param {AbortSignal} [signal]
+     */
+    async ready(signal) {
+        const timer = setTimeout(
+            () => this.end(new BertError('ENGINE_FAILED', `the worker did not answer in ${START_TIMEOUT / 1000} s`)),
+            START_TIMEOUT,
+        );
+        try {
+            await this.#wait(0, signal);
+        } finally {
+            clearTimeout(timer);
+        }
+    }
+
+    /**
+     * @param {string} method
+     * @param {unknown} request
+     * @param {AbortSignal} [signal]
+     * @param {(progress: any) => void} [onprogress]
+     * @returns {Promise<any>}
+     */
+    async call(method, request, signal, onprogress) {
+        return (await this.timedCall(method, request, signal, onprogress)).result;
+    }
+
+    /**
+     * @param {string} method
+     * @param {unknown} request
+     * @param {AbortSignal} [signal]
+     * @param {(progress: any) => void} [onprogress]
+     * @returns {Promise<{result: any, queue_ms: number}>}  and how long it waited for calls before it
+     */
+    async timedCall(method, request, signal, onprogress) {
+        if (this.ended) throw this.ended;
+        signal?.throwIfAborted();
+        const id = this.nextId++;
+        const answer = this.#wait(id, signal, onprogress);
+        try {
+            this.worker.post({ id, method, request, wants_progress: onprogress !== undefined });
+        } catch (error) {
+            const cause = /** @type {Error} */ (error);
+            this.#settle(id, (call) => call.reject(new BertError('BAD_INPUT', `the input cannot be sent to the worker: ${cause.message}`, { cause })));
+        }
+        return answer;
+    }
+
+    /**
+     * Sends a download to the worker, which may not be ready yet: messages wait for it.
+     * @param {Promise<import('./loader/download.js').Source>} opening
+     */
+    feed(opening) {
+        this.feeder.send(opening);
+    }
+
+    /** @param {Error} reason  of every call from now on */
+    end(reason) {
+        if (this.ended) return;
+        this.ended = reason;
+        this.worker.terminate();
+        for (const id of [...this.pending.keys()]) this.#settle(id, (call) => call.reject(reason));
+    }
+
+    /**
+     * @param {number} id
+     * @param {AbortSignal} [signal]
+     * @param {(progress: any) => void} [onprogress]
+     * @returns {Promise<any>}
+     */
+    #wait(id, signal, onprogress) {
+        const promise = new Promise((resolve, reject) => {
+            this.pending.set(id, { resolve, reject, onprogress });
+        });
+        this.worker.keepAlive(true);
+        if (!signal) return promise;
+        const abort = () => {
+            if (!this.pending.has(id)) return;
+            this.worker.post({ abort: id });
+            this.#settle(id, (call) => call.reject(signal.reason));
+        };
+        signal.addEventListener('abort', abort, { once: true });
+        return promise.finally(() => signal.removeEventListener('abort', abort));
+    }
+
+    /**
+     * @param {number} id
+     * @param {(call: {resolve: (value: any) => void, reject: (reason: unknown) => void}) => void} how
+     */
+    #settle(id, how) {
+        const call = this.pending.get(id);
+        if (!call) return; // aborted meanwhile
+        this.pending.delete(id);
+        if (this.pending.size === 0) this.worker.keepAlive(false);
+        how(call);
+    }
+
+    /** @param {any} message */
+    #receive(message) {
+        if (message.ready) this.#settle(0, (call) => call.resolve(undefined));
+        else if (message.recycled) this.feeder.recycled(message.recycled);
+        else if (message.progress) this.pending.get(message.id)?.onprogress?.(message.progress);
+        else if (message.error) this.#settle(message.id, (call) => call.reject(fromMessage(message.error)));
+        else this.#settle(message.id, (call) => call.resolve({ result: message.result, queue_ms: message.queue_ms }));
+    }
+}

@@ -1,0 +1,188 @@
+/**
+ * What a task's function does with what it is given: one input, an array of them, or an iterable
+ * that is read as fast as results are taken.
+ */
+import { BertError, describe } from '../errors.js';
+
+/**
+ * @template In, Out
+ * @typedef {object} Work
+ * @property {(input: unknown, where: string) => In} read  checks an input; `where` is for messages
+ * @property {(inputs: In[]) => Promise<(Out | BertError)[]>} run  in the order of the inputs
+ * @property {'throw' | 'return'} errors
+ */
+
+/** Inputs of a stream that are computed together: enough for full batches. */
+const MOST_INPUTS = 256;
+const MOST_CHARACTERS = 1 << 15;
+
+/** Of these groups so many are under way, so that one is computed while another is on its way. */
+const GROUPS = 2;
+
+/**
+ * @template In, Out
+ * @param {unknown} given
+ * @param {(isOne: boolean) => Work<In, Out>} prepare  reads the options: what it throws rejects the call
+ * @returns {Promise<Out | Out[]> | AsyncGenerator<Out, void, undefined>}
+ */
+export function answer(given, prepare) {
+    return isStream(given) ? stream(given, prepare) : answerNow(given, prepare);
+}
+
+/**
+ * @template In, Out
+ * @param {unknown} given
+ * @param {(isOne: boolean) => Work<In, Out>} prepare
+ * @returns {Promise<Out | Out[]>}
+ */
+async function answerNow(given, prepare) {
+    const isMany = Array.isArray(given);
+    const work = prepare(!isMany);
+    const results = await settle(isMany ? given : [given], 0, work);
+    const failed = results.find((result) => result instanceof BertError);
+    if (failed && (!isMany || work.errors === 'throw')) throw failed;
+    return /** @type {Out | Out[]} */ (isMany ? results : results[0]);
+}
+
+/**
+ * @param {unknown} given
+ * @returns {given is Iterable<unknown> | AsyncIterable<unknown>}
+ */
+function isStream(given) {
+    return typeof given === 'object' && given !== null && !Array.isArray(given) && (Symbol.asyncIterator in given || Symbol.iterator in given);
+}
+
+/**
+ * @template In, Out
+ * @param {unknown[]} given
+ * @param {number} first  index of the first
+ * @param {Work<In, Out>} work
+ * @returns {Promise<(Out | BertError)[]>}
+ */
+async function settle(given, first, { read, run }) {
+    /** @type {(Out | BertError)[]} */
+    const results = new Array(given.length);
+    /** @type {In[]} */
+    const inputs = [];
+    /** @type {number[]} */
+    const places = [];
+    for (const [i, each] of given.entries()) {
+        try {
+            inputs.push(read(each, `text ${first + i}`));
+            places.push(i);
+        } catch (error) {
+            if (!(error instanceof BertError)) throw error;
+            results[i] = error;
+        }
+    }
+    if (inputs.length === 0) return results;
+    for (const [k, result] of (await run(inputs)).entries()) {
+        results[places[k]] = result instanceof BertError ? located(result, `text ${first + places[k]}`) : result;
+    }
+    return results;
+}
+
+/**
+ * @param {BertError} error
+ * @param {string} where
+ */
+function located(error, where) {
+    return new BertError(error.code, `${where}: ${error.message}`, { cause: error });
+}
+
+/**
+ * Results in order, as they are taken: no more than GROUPS groups of inputs are read ahead. A group
+ * is computed when it is full, or when nothing else is under way and no input is there yet.
+ * @template In, Out
+ * @param {Iterable<unknown> | AsyncIterable<unknown>} given
+ * @param {(isOne: boolean) => Work<In, Out>} prepare
+ * @returns {AsyncGenerator<Out, void, undefined>}
+ */
+async function* stream(given, prepare) {
+    const work = prepare(false);
+    const { errors } = work;
+    const iterator = Symbol.asyncIterator in given ? given[Symbol.asyncIterator]() : given[Symbol.iterator]();
+    /** @type {Promise<(Out | BertError)[]>[]} */
+    const groups = [];
+    /** @type {unknown[]} */
+    let group = [];
+    let n_read = 0, n_characters = 0, isDone = false;
+    /** @type {Promise<IteratorResult<unknown>> | null} */
+    let next = null;
+    const start = () => {
+        const results = settle(group, n_read - group.length, work);
+        results.catch(() => {}); // it is awaited later
+        groups.push(results);
+        group = [];
+        n_characters = 0;
+    };
+    try {
+        while (!isDone || groups.length > 0) {
+            while (!isDone && groups.length < GROUPS) {
+                next ??= Promise.resolve(iterator.next());
+                // What is under way is waited for as well as the next input.
+                const others = groups.length > 0 ? [groups[0].then(() => null, () => null)] : group.length > 0 ? [nextTask()] : [];
+                const step = await Promise.race([next, ...others]);
+                if (step === null) break;
+                next = null;
+                if (step.done) {
+                    isDone = true;
+                } else {
+                    group.push(step.value);
+                    n_read++;
+                    n_characters += lengthOf(step.value);
+                }
+                if (group.length > 0 && (isDone || group.length >= MOST_INPUTS || n_characters >= MOST_CHARACTERS)) start();
+            }
+            if (groups.length === 0) {
+                if (group.length > 0) start();
+                else if (isDone) return;
+                else continue;
+            }
+            for (const result of await /** @type {Promise<(Out | BertError)[]>} */ (groups.shift())) {
+                if (result instanceof BertError && errors === 'throw') throw result;
+                yield /** @type {Out} */ (result);
+            }
+        }
+    } finally {
+        if (!isDone) await iterator.return?.();
+    }
+}
+
+/** Resolves to null once what is ready now has had its turn. */
+function nextTask() {
+    return new Promise((resolve) => {
+        setTimeout(() => resolve(null));
+    });
+}
+
+/**
+ * Characters of an input.
+ * @param {unknown} input
+ * @returns {number}
+ */
+function lengthOf(input) {
+    if (typeof input === 'string') return input.length;
+    if (typeof input !== 'object' || input === null) return 0;
+    return Object.values(input).reduce((sum, value) => sum + lengthOf(value), 0);
+}
+
+/**
+ * A text or a pair of texts.
+ * @param {unknown} input
+ * @param {string} where
+ * @returns {{text: string, text_pair?: string}}
+ */
+export function readText(input, where) {
+    const { text, text_pair } = typeof input === 'object' && input !== null
+        ? /** @type {{text?: unknown, text_pair?: unknown}} */ (input)
+        : { text: input, text_pair: undefined };
+    if (typeof text !== 'string') {
+        throw new BertError('BAD_INPUT', `${where} is ${describe(input)}, expected a string or {text, text_pair}`);
+    }
+    if (text_pair === undefined || text_pair === null) return { text };
+    if (typeof text_pair !== 'string') {
+        throw new BertError('BAD_INPUT', `text_pair of ${where} is ${describe(text_pair)}, expected a string`);
+    }
+    return { text, text_pair };
+}

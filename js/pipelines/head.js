@@ -1,0 +1,46 @@
+/** Which tasks a model's head does. */
+import { BertError } from '../errors.js';
+
+/**
+ * @typedef {'classifier' | 'token classifier' | 'span' | 'language model' | 'none'} Head
+ */
+
+/** How each is called in a message. @type {Record<Head, string>} */
+const NAMES = {
+    classifier: 'a sequence classifier',
+    'token classifier': 'a token classifier',
+    span: 'a span head (start and end of an answer)',
+    'language model': 'a language model head',
+    none: 'no head',
+};
+
+/**
+ * The heads that a model has; a pretraining model has two.
+ * @param {import('../loader/model_file.js').ModelConfig} config
+ * @returns {Head[]}
+ */
+export function headsOf({ outputs }) {
+    const requests = Object.values(outputs);
+    const has = (/** @type {string} */ output) => requests.some((request) => request.output === output);
+    // Start and end of an answer are two columns of one matrix, given as two outputs.
+    const isSpan = [0, 1].every((column) => requests.some(({ output, index }) => output === 'token_logits' && index === column));
+    /** @type {Head[]} */
+    const heads = [];
+    if (has('logits')) heads.push('classifier');
+    if (has('token_logits')) heads.push(isSpan ? 'span' : 'token classifier');
+    if (has('lm_logits')) heads.push('language model');
+    return heads;
+}
+
+/**
+ * @param {import('../model.js').Model} model
+ * @param {string} task
+ * @param {Head} head
+ * @throws {BertError} WRONG_TASK  naming both the task and what the model has
+ */
+export function requireHead({ name, config }, task, head) {
+    const heads = headsOf(config);
+    if (heads.includes(head)) return;
+    const found = heads.length ? heads.map((each) => NAMES[each]).join(' and ') : NAMES.none;
+    throw new BertError('WRONG_TASK', `${task} needs a model with ${NAMES[head]}; '${name}' has ${found}`);
+}

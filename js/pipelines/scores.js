@@ -1,0 +1,52 @@
+/** Scores from logits. */
+
+/**
+ * @param {ArrayLike<number>} logits
+ * @returns {number[]}
+ */
+export function softmax(logits) {
+    let largest = -Infinity, sum = 0;
+    for (let i = 0; i < logits.length; i++) largest = Math.max(largest, logits[i]);
+    const powers = Array.from(logits, (x) => Math.exp(x - largest));
+    for (const power of powers) sum += power;
+    return powers.map((power) => power / sum);
+}
+
+/** @param {number} x */
+export function sigmoid(x) {
+    return 1 / (1 + Math.exp(-x));
+}
+
+/**
+ * Indices of the k largest, the largest first; of equals the first one first. Takes n + k log k
+ * comparisons where the values come in random order.
+ * @param {ArrayLike<number>} values
+ * @param {number} k
+ * @returns {number[]}
+ */
+export function topIndices(values, k) {
+    /** @type {number[]} */
+    const top = [];
+    if (k < 1) return top;
+    for (let i = 0; i < values.length; i++) {
+        if (top.length === k && !(values[i] > values[top[k - 1]])) continue;
+        let at = top.length < k ? top.length : k - 1;
+        while (at > 0 && values[i] > values[top[at - 1]]) {
+            top[at] = top[at - 1];
+            at--;
+        }
+        top[at] = i;
+    }
+    return top;
+}
+
+/**
+ * The mean of rows, weighted.
+ * @param {ArrayLike<number>[]} rows  of equal length
+ * @param {number[]} weights
+ * @returns {number[]}
+ */
+export function weightedMean(rows, weights) {
+    const total = weights.reduce((a, b) => a + b, 0);
+    return Array.from(rows[0], (_, column) => rows.reduce((sum, row, i) => sum + row[column] * weights[i], 0) / total);
+}

@@ -1,0 +1,178 @@
+/**
+ * Texts through a model, in the worker: each is tokenized and cut into windows that the model can
+ * read, all windows are computed together, and each text gets its own back. What is wrong with one
+ * text is that text's answer, and changes nothing for the others.
+ */
+import { BertError, toMessage } from './errors.js';
+
+/**
+ * @typedef {string | {text: string, text_pair?: string | null}} TextInput
+ *
+ * @typedef {'truncate' | 'error' | 'window'} Overflow  what becomes of a text that is longer than
+ *   the model reads: it is cut, it is an error, or it is read in several windows
+ *
+ * @typedef {object} TextsRequest
+ * @property {TextInput[]} inputs
+ * @property {Record<string, import('./outputs.js').OutputRequest>} outputs  by the result's name
+ * @property {Overflow} [overflow]  default 'truncate'
+ * @property {number} [max_length]  tokens of a window, special ones included; default the model's
+ * @property {number} [stride]  tokens that neighbouring windows share; default 0
+ * @property {import('./tokenizer/truncation.js').TruncationStrategy} [strategy]  which text of a pair is cut
+ * @property {boolean} [tokens]  also what each window was made of
+ * @property {number} [lm_token]  lm_logits are wanted for tokens of this id alone
+ * @property {number} [batch_tokens]  see Encoder.forward()
+ *
+ * @typedef {object} WindowTokens
+ * @property {Uint32Array} ids
+ * @property {string[]} tokens
+ * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own text
+ * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
+ *
+ * @typedef {object} TextWindow
+ * @property {Record<string, import('./sequences.js').Tensor>} outputs
+ * @property {number} n_tokens
+ * @property {WindowTokens} [tokens]
+ *
+ * @typedef {object} TextResult
+ * @property {TextWindow[]} windows  one, but for overflow: 'window'
+ * @property {boolean} truncated  whether there is more text than is in the windows
+ *
+ * @typedef {object} TextsMetrics
+ * @property {number} n_texts
+ * @property {number} n_windows
+ * @property {number} n_tokens  special ones included
+ * @property {number} n_batches
+ * @property {number} batch_fill  tokens computed together, of what a batch may have; 0 to 1
+ * @property {number} tokenize_ms
+ * @property {number} encode_ms
+ */
+
+/** Texts that are tokenized between two looks for an abort. */
+const TEXTS_A_TURN = 64;
+
+/**
+ * @param {import('./encoder.js').Encoder} encoder
+ * @param {TextsRequest} request
+ * @param {() => Promise<void>} turn  throws if the call was aborted
+ * @param {(progress: {done: number, total: number}) => void} onprogress  in texts
+ * @returns {Promise<{results: (TextResult | {error: ReturnType<typeof toMessage>})[], metrics: TextsMetrics}>}
+ */
+export async function runTexts(encoder, request, turn, onprogress) {
+    const { inputs, outputs, batch_tokens } = request;
+    encoder.needTokenizer();
+    const started = performance.now();
+    /** @type {import('./tokenizer/encoding.js').Encoding[]} */
+    const windows = [];
+    /** Of each window the text. @type {number[]} */
+    const text_of = [];
+    /** @type {(TextResult | {error: ReturnType<typeof toMessage>})[]} */
+    const results = [];
+    for (const [i, input] of inputs.entries()) {
+        if (i % TEXTS_A_TURN === TEXTS_A_TURN - 1) await turn();
+        try {
+            const cut = cutText(encoder, input, request);
+            for (const window of cut.windows) {
+                windows.push(window);
+                text_of.push(i);
+            }
+            results.push({ windows: [], truncated: cut.truncated });
+        } catch (error) {
+            if (!(error instanceof BertError)) throw error;
+            results.push({ error: toMessage(error) });
+        }
+    }
+    const tokenized = performance.now();
+
+    // Tokenizers of models without token types may have them all the same.
+    const types = Number(encoder.config.encoder.n_token_types) > 1;
+    const sequences = windows.map((window) => toSequence(window, types, request.lm_token));
+    const left = results.map(() => 0);
+    for (const i of text_of) left[i]++;
+    let done = left.filter((n) => n === 0).length;
+    const ondone = (/** @type {number[]} */ computed) => {
+        for (const window of computed) if (--left[text_of[window]] === 0) done++;
+        onprogress({ done, total: inputs.length });
+    };
+    const { outputs: computed, n_batches, batch_fill } = await encoder.compute({ sequences, outputs, batch_tokens }, turn, ondone);
+    for (const [w, window] of windows.entries()) {
+        const result = /** @type {TextResult} */ (results[text_of[w]]);
+        result.windows.push({
+            outputs: computed[w],
+            n_tokens: window.length,
+            ...(request.tokens ? { tokens: tokensOf(window) } : {}),
+        });
+    }
+    return {
+        results,
+        metrics: {
+            n_texts: inputs.length,
+            n_windows: windows.length,
+            n_tokens: windows.reduce((sum, { length }) => sum + length, 0),
+            n_batches,
+            batch_fill,
+            tokenize_ms: tokenized - started,
+            encode_ms: performance.now() - tokenized,
+        },
+    };
+}
+
+/**
+ * @param {import('./encoder.js').Encoder} encoder
+ * @param {TextInput} input
+ * @param {TextsRequest} request
+ */
+function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0, strategy }) {
+    const limit = encoder.config.max_length;
+    const length = Math.min(max_length ?? limit, limit);
+    const windowed = overflow === 'window';
+    const encoding = encoder.encodeText(input, {
+        truncation: { max_length: length, stride: windowed ? stride : 0, strategy: strategy ?? strategyFor(input, windowed) },
+    });
+    if (overflow === 'window') return { windows: [encoding, ...encoding.overflow], truncated: false };
+    const { truncated } = encoding;
+    if (truncated && overflow === 'error') {
+        throw new BertError('SEQUENCE_TOO_LONG', `it is longer than the ${length} tokens that are read at once: ` +
+            "shorten it, or ask for overflow: 'window' or 'truncate'");
+    }
+    return { windows: [encoding], truncated };
+}
+
+/**
+ * In windows the longer text of a pair is cut alone: windows of both, each with each, would be far
+ * too many.
+ * @param {TextInput} input
+ * @param {boolean} windowed
+ */
+function strategyFor(input, windowed) {
+    const { text, text_pair } = typeof input === 'string' ? { text: input, text_pair: null } : input;
+    if (!windowed || typeof text_pair !== 'string') return 'longest_first';
+    return text.length >= text_pair.length ? 'only_first' : 'only_second';
+}
+
+/**
+ * @param {import('./tokenizer/encoding.js').Encoding} window
+ * @returns {WindowTokens}
+ */
+function tokensOf({ ids, tokens, offsets, sequence }) {
+    return { ids, tokens, offsets, sequence };
+}
+
+/**
+ * @param {import('./tokenizer/encoding.js').Encoding} encoding
+ * @param {boolean} types
+ * @param {number} [lm_token]
+ * @returns {import('./sequences.js').Sequence}
+ */
+function toSequence({ ids, type_ids }, types, lm_token) {
+    const sequence = { input_ids: ids, ...(types ? { token_type_ids: type_ids } : {}) };
+    return lm_token === undefined ? sequence : { ...sequence, lm_rows: placesOf(ids, lm_token) };
+}
+
+/**
+ * @param {Uint32Array} ids
+ * @param {number} id
+ * @returns {number[]}
+ */
+export function placesOf(ids, id) {
+    return [...ids.keys()].filter((i) => ids[i] === id);
+}
