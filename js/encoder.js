@@ -37,7 +37,7 @@ import { version } from '../package.json';
  */
 const RACE_AGAIN_AFTER = 2;
 
-/** Tokens of a batch: enough for full speed, few enough that a call can be aborted soon. */
+/** Tokens of a batch: enough for full speed, few enough that a layer ends soon. */
 const MAX_TOKENS = 1024;
 
 /** Bytes of a batch's outputs, beyond one sequence's: words' logits of 1024 tokens may be 1 GB. */
@@ -182,7 +182,8 @@ export class Encoder {
      * @param {import('./sequences.js').Sequence[]} request.sequences
      * @param {Record<string, import('./outputs.js').OutputRequest>} request.outputs  by the result's name
      * @param {number} [request.batch_size]  sequences computed together; default as many as fit
-     * @param {() => Promise<void>} turn  awaited between batches: throws if the call was aborted
+     * @param {() => Promise<void>} turn  awaited between batches, and between their layers where these
+     *   take long: throws if the call was aborted
      * @returns {Promise<Record<string, import('./sequences.js').Tensor>[]>}
      */
     async forward({ sequences, outputs, batch_size = Infinity }, turn) {
@@ -192,14 +193,14 @@ export class Encoder {
         this.#checkLengths(prepared);
         const wanted = [...new Set(Object.values(outputs).map(({ output }) => output))];
         const limits = [
-            { most: MAX_TOKENS, of: (/** @type {number} */ n) => n },
-            { most: MAX_OUTPUT_BYTES, of: (/** @type {number} */ n) => outputBytes(sizes, wanted, n) },
+            { most: MAX_TOKENS, of: (/** @type {import('./sequences.js').PreparedSequence} */ { ids }) => ids.length },
+            { most: MAX_OUTPUT_BYTES, of: (/** @type {import('./sequences.js').PreparedSequence} */ { ids, lm_rows }) => outputBytes(sizes, wanted, ids.length, lm_rows?.length) },
         ];
         const results = [];
         for (const [begin, end] of cut(prepared, batch_size, limits)) {
             await turn();
             const batch = prepared.slice(begin, end);
-            results.push(...split(this.engine.encode(join(batch), wanted), batch, sizes, outputs));
+            results.push(...split(await this.engine.encode(join(batch), wanted, turn), batch, sizes, outputs));
         }
         if (this.calls_to_race && --this.calls_to_race === 0) this.#raceAgain();
         return results;
