@@ -46,6 +46,18 @@ static bert_status check_sequence(const bert_config *config, const bert_batch *b
                : BERT_OK;
 }
 
+/* Ascending, so that there are no more of them than tokens. */
+static bert_status check_lm_tokens(const bert_batch *batch, uint32_t n_tokens, bert_error *error)
+{
+    for (uint32_t i = 0; batch->lm_tokens && i < batch->n_lm_tokens; i++) {
+        uint32_t token = batch->lm_tokens[i], least = i ? batch->lm_tokens[i - 1] + 1 : 0;
+        if (token >= n_tokens || token < least)
+            return error_set(error, BERT_BAD_POSITION, "lm_tokens", token,
+                             token < n_tokens ? least : n_tokens);
+    }
+    return BERT_OK;
+}
+
 bert_status batch_check(const bert_session *session, const bert_batch *batch, uint32_t *n_tokens,
                         bert_error *error)
 {
@@ -67,7 +79,12 @@ bert_status batch_check(const bert_session *session, const bert_batch *batch, ui
             return status;
     }
     *n_tokens = (uint32_t)total;
-    return BERT_OK;
+    return check_lm_tokens(batch, *n_tokens, error);
+}
+
+uint64_t batch_lm_tokens(const bert_batch *batch, uint64_t n_tokens)
+{
+    return batch->lm_tokens ? batch->n_lm_tokens : n_tokens;
 }
 
 uint64_t batch_attentions(const bert_config *config, const bert_batch *batch)
@@ -115,8 +132,10 @@ bert_status bert_output_count(const bert_model *model, bert_output output, const
     switch (output) {
     case BERT_OUTPUT_LAST_HIDDEN_STATE:
     case BERT_OUTPUT_TOKEN_LOGITS:
-    case BERT_OUTPUT_LM_LOGITS:
         n = tokens * n_columns;
+        break;
+    case BERT_OUTPUT_LM_LOGITS:
+        n = batch_lm_tokens(batch, tokens) * n_columns;
         break;
     case BERT_OUTPUT_POOLER_OUTPUT:
     case BERT_OUTPUT_LOGITS:

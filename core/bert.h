@@ -23,6 +23,9 @@
  *     if (bert_encode(session, &batch, &outputs, &error) != BERT_OK)
  *         fprintf(stderr, "%s: %s\n", bert_status_text(error.status), error.subject);
  *
+ * bert_encode_begin() and bert_encode_step() are the same in steps, between which the caller may
+ * do something else, or stop.
+ *
  * Memory. A model keeps pointers into the tensors' data; neither is copied or changed, and both
  * must outlive it. A session has everything that encoding needs in its one block; encoding
  * allocates nothing. There is nothing to close: the memory is the caller's, and is free again when
@@ -85,7 +88,7 @@ extern "C" {
     X(EMPTY_SEQUENCE, "a sequence has no tokens to attend to")                                     \
     X(BAD_TOKEN_ID, "a token id is not in the vocabulary")                                         \
     X(BAD_TOKEN_TYPE, "a token type is not one of the model's")                                    \
-    X(BAD_POSITION, "a position is beyond what the model knows, or out of order")                  \
+    X(BAD_POSITION, "a position is beyond what there is, or out of order")                         \
     X(NO_SUCH_OUTPUT, "the model does not have this output")                                       \
     X(BAD_OPTION, "an option of the session has a value that cannot be")
 
@@ -404,8 +407,8 @@ void bert_session_stop(bert_session *session);
 /* Threads that the session would run on now, the caller's included. */
 uint32_t bert_session_threads(const bert_session *session);
 
-/* The kernel from now on, instead of options.int8_kernel. No bert_encode() may be running.
- * BAD_OPTION if this build does not have it. */
+/* The kernel from now on, instead of options.int8_kernel. No batch may be on its way. BAD_OPTION if
+ * this build does not have it. */
 bert_status bert_session_use_kernel(bert_session *session, bert_int8_kernel kernel,
                                     bert_error *error);
 
@@ -420,17 +423,20 @@ typedef struct bert_batch {
                                   * is left out is as good as unattended */
     const uint8_t *attended;     /* [T], or NULL: all 1; a token with 0 is computed but no token
                                   * attends to it; a sequence has at least one token with 1 */
+    uint32_t n_lm_tokens;
+    const uint32_t *lm_tokens; /* [n_lm_tokens], ascending: the tokens, 0 .. T - 1, that LM_LOGITS
+                                * are computed for, which may be none; or NULL: all */
 } bert_batch;
 
 /* X(NAME, text name, shape), T tokens and S sequences in the batch:
  * ATTENTIONS holds for each layer, for each sequence of n tokens, [n_heads, n, n] probabilities.
  * HIDDEN_STATES holds the embeddings' output, then every layer's. */
 #define BERT_OUTPUTS(X)                                                                            \
-    X(LAST_HIDDEN_STATE, "last_hidden_state")   /* [T, H] */                                       \
-    X(POOLER_OUTPUT, "pooler_output")           /* [S, H] */                                       \
-    X(LOGITS, "logits")                         /* [S, n_labels] */                                \
-    X(TOKEN_LOGITS, "token_logits")             /* [T, n_token_labels] */                          \
-    X(LM_LOGITS, "lm_logits")                   /* [T, vocab_size] */                              \
+    X(LAST_HIDDEN_STATE, "last_hidden_state") /* [T, H] */                                         \
+    X(POOLER_OUTPUT, "pooler_output")         /* [S, H] */                                         \
+    X(LOGITS, "logits")                       /* [S, n_labels] */                                  \
+    X(TOKEN_LOGITS, "token_logits")           /* [T, n_token_labels] */                            \
+    X(LM_LOGITS, "lm_logits") /* [T, or n_lm_tokens if there are lm_tokens, vocab_size] */         \
     X(SENTENCE_EMBEDDING, "sentence_embedding") /* [S, embedding_dim, or H if that is 0] */        \
     X(HIDDEN_STATES, "hidden_states")           /* [n_layers + 1, T, H] */                         \
     X(ATTENTIONS, "attentions")                 /* [n_layers, sum over sequences n_heads n n] */
@@ -450,7 +456,8 @@ typedef struct bert_outputs {
     float *data[BERT_OUTPUT_COUNT];
 } bert_outputs;
 
-/* Floats that `output` has for `batch` (only its lengths are read). NO_SUCH_OUTPUT if the model
+/* Floats that `output` has for `batch` (of which lengths and n_lm_tokens are read, and whether
+ * there are lm_tokens). NO_SUCH_OUTPUT if the model
  * does not have it. */
 bert_status bert_output_count(const bert_model *model, bert_output output, const bert_batch *batch,
                               size_t *count, bert_error *error);
@@ -459,6 +466,23 @@ bert_status bert_output_count(const bert_model *model, bert_output output, const
  * is written. */
 bert_status bert_encode(bert_session *session, const bert_batch *batch, const bert_outputs *outputs,
                         bert_error *error);
+
+/*
+ * The same in steps: a layer each, then one for the heads. begin() checks everything, a step takes
+ * up to `n_steps` of them and returns how many are left; the outputs are whole when none is. Many
+ * small rounds cost threads a meeting each; the bits are the same.
+ *
+ *     bert_encode_begin(session, &batch, &outputs, &error);
+ *     while (bert_encode_step(session, 1) > 0 && !wants_to_stop)
+ *         ;
+ *
+ * What the batch and the outputs point to must stay until the last step; they themselves are
+ * copied. Whoever stops earlier owes nothing: the next begin() starts anew, and what the outputs
+ * have by then is undefined. A begin() that fails leaves nothing to step.
+ */
+bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
+                              const bert_outputs *outputs, bert_error *error);
+uint32_t bert_encode_step(bert_session *session, uint32_t n_steps);
 
 /* -------------------------------------------------------------------------------- observing -- */
 

@@ -241,13 +241,6 @@ static void record(const share *share, float *output)
 
 /* -------------------------------------------------------------------------------- encoding -- */
 
-typedef struct task {
-    bert_session *session;
-    const bert_batch *batch;
-    const bert_outputs *outputs;
-    uint32_t n_tokens;
-} task;
-
 /* The weights of layer `index` of those that are run; NULL after the last. */
 static const layer *layer_at(const bert_model *model, uint32_t index)
 {
@@ -255,44 +248,80 @@ static const layer *layer_at(const bert_model *model, uint32_t index)
                                           : NULL;
 }
 
-static void encode(void *argument, uint32_t thread, uint32_t n_threads)
+/* Layer `index` from the hidden states before it; with the first of them, the embeddings. */
+static void run_layer(const share *share, const bert_outputs *outputs, uint32_t index)
 {
-    const task *task = argument;
-    const bert_model *model = task->session->model;
+    const bert_model *model = share->session->model;
     const bert_config *config = &model->config;
-    share share = share_of(task->session, task->batch, task->n_tokens, thread, n_threads);
-    float *hidden_states = task->outputs->data[BERT_OUTPUT_HIDDEN_STATES];
-    float *probabilities = task->outputs->data[BERT_OUTPUT_ATTENTIONS];
-    embed(&share, layer_at(model, 0));
-    record(&share, hidden_states);
-    for (uint32_t l = 0; l < config->n_layers; l++) {
-        const layer *layer = layer_at(model, l), *next = layer_at(model, l + 1);
-        int is_convolved = l == 0 && config->conv_size;
-        self_attention(&share, layer, probabilities);
-        feed_forward(&share, layer, is_convolved ? NULL : next);
-        if (is_convolved)
-            convolve(&share, next);
-        if (hidden_states)
-            hidden_states += (size_t)task->n_tokens * config->hidden_size;
-        record(&share, hidden_states);
-        if (probabilities)
-            probabilities += batch_attentions(config, task->batch);
+    const layer *layer = layer_at(model, index), *next = layer_at(model, index + 1);
+    int is_convolved = index == 0 && config->conv_size;
+    float *hidden_states = outputs->data[BERT_OUTPUT_HIDDEN_STATES];
+    float *probabilities = outputs->data[BERT_OUTPUT_ATTENTIONS];
+    if (hidden_states)
+        hidden_states += (index + (size_t)1) * share->n_tokens * config->hidden_size;
+    if (probabilities)
+        probabilities += index * batch_attentions(config, share->batch);
+    self_attention(share, layer, probabilities);
+    feed_forward(share, layer, is_convolved ? NULL : next);
+    if (is_convolved)
+        convolve(share, next);
+    record(share, hidden_states);
+}
+
+/* One thread's share of the steps of a round. */
+static void run_steps(void *argument, uint32_t thread, uint32_t n_threads)
+{
+    bert_session *session = argument;
+    const encoding *encoding = &session->encoding;
+    const bert_outputs *outputs = &encoding->outputs;
+    share share = share_of(session, &encoding->batch, encoding->n_tokens, thread, n_threads);
+    for (uint32_t step = encoding->next; step < encoding->end; step++) {
+        if (step == 0) {
+            embed(&share, layer_at(session->model, 0));
+            record(&share, outputs->data[BERT_OUTPUT_HIDDEN_STATES]);
+        }
+        if (step + 1 < encoding->n_steps) {
+            run_layer(&share, outputs, step);
+        } else {
+            record(&share, outputs->data[BERT_OUTPUT_LAST_HIDDEN_STATE]);
+            token_head_run(&share, outputs);
+        }
     }
-    record(&share, task->outputs->data[BERT_OUTPUT_LAST_HIDDEN_STATE]);
-    token_head_run(&share, task->outputs);
+}
+
+bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
+                              const bert_outputs *outputs, bert_error *error)
+{
+    session->encoding = (encoding){.batch = *batch, .outputs = *outputs};
+    bert_status status = batch_check(session, batch, &session->encoding.n_tokens, error);
+    if (status == BERT_OK)
+        status = batch_check_outputs(session->model, batch, outputs, error);
+    if (status != BERT_OK)
+        return status;
+    session->encoding.n_steps = session->model->config.n_layers + 1;
+    pool_begin(&session->pool);
+    return BERT_OK;
+}
+
+uint32_t bert_encode_step(bert_session *session, uint32_t n_steps)
+{
+    encoding *encoding = &session->encoding;
+    uint32_t left = encoding->n_steps - encoding->next;
+    if (left == 0)
+        return 0;
+    encoding->end = encoding->next + (n_steps < left ? n_steps : left);
+    pool_run(&session->pool, run_steps, session);
+    encoding->next = encoding->end;
+    if (encoding->next == encoding->n_steps)
+        head_run(session, &encoding->batch, &encoding->outputs);
+    return encoding->n_steps - encoding->next;
 }
 
 bert_status bert_encode(bert_session *session, const bert_batch *batch, const bert_outputs *outputs,
                         bert_error *error)
 {
-    task task = {.session = session, .batch = batch, .outputs = outputs};
-    bert_status status = batch_check(session, batch, &task.n_tokens, error);
+    bert_status status = bert_encode_begin(session, batch, outputs, error);
     if (status == BERT_OK)
-        status = batch_check_outputs(session->model, batch, outputs, error);
-    if (status != BERT_OK)
-        return status;
-    pool_begin(&session->pool);
-    pool_run(&session->pool, encode, &task);
-    head_run(session, batch, outputs);
-    return BERT_OK;
+        bert_encode_step(session, UINT32_MAX);
+    return status;
 }

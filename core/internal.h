@@ -114,6 +114,15 @@ typedef struct workspace {
     float *key_terms;        /* [n, W] */
 } workspace;
 
+/* The batch that is on its way; all zeros: none. */
+typedef struct encoding {
+    bert_batch batch;
+    bert_outputs outputs;
+    uint32_t n_tokens;
+    uint32_t next, n_steps; /* the step that is next, of as many: a layer each, then the heads */
+    uint32_t end;           /* of the steps of this round */
+} encoding;
+
 struct bert_session {
     const bert_model *model;
     uint32_t max_tokens, max_sequence_tokens;
@@ -128,6 +137,7 @@ struct bert_session {
     workspace *workspaces;   /* [n_threads] */
     bert_observer *observer; /* NULL: nobody looks */
     void *observer_argument;
+    encoding encoding;
     pool pool;
 };
 
@@ -265,6 +275,9 @@ bert_status batch_check(const bert_session *session, const bert_batch *batch, ui
 /* Whether the model has every output that is wanted. */
 bert_status batch_check_outputs(const bert_model *model, const bert_batch *batch,
                                 const bert_outputs *outputs, bert_error *error);
+
+/* Tokens that words are predicted for. */
+uint64_t batch_lm_tokens(const bert_batch *batch, uint64_t n_tokens);
 
 /* Attention probabilities of one layer. */
 uint64_t batch_attentions(const bert_config *config, const bert_batch *batch);

@@ -46,7 +46,7 @@ void conv_keep(const share *share);
 void conv_add(const share *share);
 
 /* Head outputs of the tokens from the last hidden states in session->hidden; overwrites
- * session->query and session->embeddings. */
+ * session->query, session->key and session->embeddings. */
 void token_head_run(const share *share, const bert_outputs *outputs);
 
 #endif

@@ -6,6 +6,8 @@
  * embedding itself (Press & Wolf 2016, "Using the Output Embedding", section 3), a table of rows,
  * which become panels a few at a time on their way.
  */
+#include <string.h>
+
 #include "share.h"
 
 /* y = activation(hidden W + b) for this thread's share; y: [T, n_out]. */
@@ -52,9 +54,26 @@ static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows
     }
 }
 
+/* The share of a head that stands on some tokens alone: their hidden states become rows of
+ * session->key, which nobody needs any more. */
+static share gather(const share *share, const uint32_t *tokens, uint32_t n)
+{
+    const bert_session *session = share->session;
+    size_t hidden = session->model->config.hidden_size;
+    struct share gathered =
+        share_of(share->session, share->batch, n, share->thread, share->n_threads);
+    rows own = share_own(&gathered, gathered.rows);
+    share_meet(share); /* what one thread gathers another has computed */
+    for (uint32_t row = own.first; row < own.end; row++)
+        memcpy(session->key + row * hidden, session->hidden + tokens[row] * hidden,
+               hidden * sizeof(float));
+    share_settle(&gathered);
+    return gathered;
+}
+
 /* lm_logits = decoder(norm(activation(transform(hidden)))): Devlin et al. 2018, BERT, section 3.1.
- */
-static void predict_words(const share *share, float *logits)
+ * hidden: a row for each of the share's tokens. */
+static void predict_words(const share *share, const float *hidden, float *logits)
 {
     const bert_session *session = share->session;
     const bert_model *model = session->model;
@@ -62,7 +81,7 @@ static void predict_words(const share *share, float *logits)
     rows own = share_own(share, share->rows);
     float *x = session->embeddings, *scratch = session->workspaces[share->thread].panel;
     size_t n_columns = config->embedding_size;
-    from_hidden(share, session->hidden, &model->lm_transform, config->lm_activation, x);
+    from_hidden(share, hidden, &model->lm_transform, config->lm_activation, x);
     ops_layer_norm(x + own.first * n_columns, rows_count(own), config->embedding_size,
                    &model->lm_norm, config->layer_norm_eps);
     share_meet(share);
@@ -76,8 +95,17 @@ static void predict_words(const share *share, float *logits)
 
 void token_head_run(const share *share, const bert_outputs *outputs)
 {
+    const bert_session *session = share->session;
+    const bert_batch *batch = share->batch;
+    float *lm_logits = outputs->data[BERT_OUTPUT_LM_LOGITS];
     if (outputs->data[BERT_OUTPUT_TOKEN_LOGITS])
         classify_tokens(share, outputs->data[BERT_OUTPUT_TOKEN_LOGITS]);
-    if (outputs->data[BERT_OUTPUT_LM_LOGITS])
-        predict_words(share, outputs->data[BERT_OUTPUT_LM_LOGITS]);
+    if (!lm_logits || batch_lm_tokens(batch, share->n_tokens) == 0)
+        return;
+    if (batch->lm_tokens) {
+        struct share gathered = gather(share, batch->lm_tokens, batch->n_lm_tokens);
+        predict_words(&gathered, session->key, lm_logits);
+    } else {
+        predict_words(share, session->hidden, lm_logits);
+    }
 }

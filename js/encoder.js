@@ -37,7 +37,7 @@ import { version } from '../package.json';
  */
 const RACE_AGAIN_AFTER = 2;
 
-/** Tokens of a batch: enough for full speed, few enough that a call can be aborted soon. */
+/** Tokens of a batch: enough for full speed, few enough that a layer ends soon. */
 const MAX_TOKENS = 1024;
 
 /** Bytes of a batch's outputs, beyond one sequence's: words' logits of 1024 tokens may be 1 GB. */
@@ -186,7 +186,8 @@ export class Encoder {
     /**
      * The longest first, as many together as fit into a batch.
      * @param {ForwardRequest} request
-     * @param {() => Promise<void>} turn  awaited between batches: throws if the call was aborted
+     * @param {() => Promise<void>} turn  awaited between batches, and between their layers where these
+     *   take long: throws if the call was aborted
      * @param {(indices: number[]) => void} [ondone]  called with the sequences of each batch
      * @returns {Promise<{outputs: Record<string, import('./sequences.js').Tensor>[], n_batches: number, batch_fill: number}>}
      */
@@ -199,8 +200,8 @@ export class Encoder {
         const wanted = [...new Set(Object.values(outputs).map(({ output }) => output))];
         const most_tokens = Math.min(batch_tokens, MAX_TOKENS);
         const limits = [
-            { most: most_tokens, of: (/** @type {number} */ n) => n },
-            { most: MAX_OUTPUT_BYTES, of: (/** @type {number} */ n) => outputBytes(sizes, wanted, n) },
+            { most: most_tokens, of: (/** @type {import('./sequences.js').PreparedSequence} */ { ids }) => ids.length },
+            { most: MAX_OUTPUT_BYTES, of: (/** @type {import('./sequences.js').PreparedSequence} */ { ids, lm_rows }) => outputBytes(sizes, wanted, ids.length, lm_rows?.length) },
         ];
         /** @type {Record<string, import('./sequences.js').Tensor>[]} */
         const results = new Array(sequences.length);
@@ -210,7 +211,7 @@ export class Encoder {
             await turn();
             const indices = order.slice(begin, end);
             const batch = indices.map((i) => prepared[i]);
-            const parts = split(this.engine.encode(join(batch), wanted), batch, sizes, outputs);
+            const parts = split(await this.engine.encode(join(batch), wanted, turn), batch, sizes, outputs);
             parts.forEach((part, k) => { results[indices[k]] = part; });
             n_tokens += batch.reduce((sum, { ids }) => sum + ids.length, 0);
             ondone?.(indices);

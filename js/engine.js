@@ -26,6 +26,12 @@ const STACK_BYTES = 65536;
 /** Room for inputs, names and the usual outputs of one call beyond the largest hidden states. */
 const SCRATCH_BYTES = 1 << 20;
 
+/**
+ * Products of weights and activations of a thread after which encode() may be interrupted: 10 to 40
+ * milliseconds, a turn of the event loop being some tens of microseconds.
+ */
+const TURN_PRODUCTS = 1e9;
+
 /** Shared memory that is not sized for it may grow by so much for large outputs. */
 const GROWTH_BYTES = 1 << 28;
 
@@ -36,6 +42,7 @@ const GROWTH_BYTES = 1 << 28;
  * @property {Uint32Array} token_types
  * @property {Uint32Array} positions
  * @property {Uint8Array} attended
+ * @property {Uint32Array} [lm_tokens]  those that lm_logits are wanted for; default all
  */
 
 /**
@@ -98,6 +105,8 @@ export class Engine {
         this.top = this.wasm.engine_heap() >>> 0;
         /** @private @type {EngineOptions & {max_sequence_tokens: number}} */
         this.options = { max_tokens: 0, max_sequence_tokens: 0, threads: 1 };
+        /** Products of one token in one layer. @private */
+        this.products = 0;
         /** @private */
         this.dtypes = this.#names(this.wasm.engine_dtype_name);
         /** @private */
@@ -123,6 +132,8 @@ export class Engine {
         // The core knows the limit of a model that has one.
         const max_sequence_tokens = Number.isFinite(limitOf(config.encoder)) ? 0 : mostTokens(config);
         this.options = { max_tokens, max_sequence_tokens, threads };
+        const [hidden, intermediate] = [Number(config.encoder.hidden_size), Number(config.encoder.intermediate_size)];
+        this.products = 4 * hidden ** 2 + 2 * hidden * intermediate;
         wasm.engine_options(max_tokens, max_sequence_tokens, threads, 0);
     }
 
@@ -240,12 +251,14 @@ export class Engine {
     }
 
     /**
+     * One batch at a time: the next call waits for this one's end.
      * @param {RaggedBatch} batch
      * @param {string[]} wanted  names of outputs
-     * @returns {Record<string, Float32Array>}  each output of the whole batch, as bert.h shapes it,
-     *   where it lies: valid until the next call
+     * @param {() => Promise<void>} turn  awaited between layers where these take long; what it throws ends the call
+     * @returns {Promise<Record<string, Float32Array>>}  each output of the whole batch, as bert.h shapes
+     *   it, where it lies: valid until the next call
      */
-    encode(batch, wanted) {
+    async encode(batch, wanted, turn) {
         const { wasm } = this;
         const scratch = this.top;
         try {
@@ -255,17 +268,21 @@ export class Engine {
             const token_types = this.#writeArray(batch.token_types);
             const positions = this.#writeArray(batch.positions);
             const attended = this.#writeArray(batch.attended);
+            const n_lm_tokens = batch.lm_tokens?.length ?? 0;
+            const lm_tokens = batch.lm_tokens ? this.#writeArray(batch.lm_tokens) : 0;
             const addresses = new Uint32Array(this.outputs.length);
             /** @type {Record<string, number>} */
             const counts = {};
             for (const name of wanted) {
                 const index = this.outputs.indexOf(name);
-                const count = wasm.engine_output_count(index >>> 0, n_sequences, lengths);
+                const count = wasm.engine_output_count(index >>> 0, n_sequences, lengths, n_lm_tokens, lm_tokens);
                 if (count < 0) throw this.#error();
                 counts[name] = count;
                 addresses[index] = this.reserve(count * 4);
             }
-            this.#check(wasm.engine_encode(n_sequences, lengths, ids, token_types, positions, attended, this.#writeArray(addresses)));
+            this.#check(wasm.engine_encode_begin(n_sequences, lengths, ids, token_types, positions, attended, n_lm_tokens, lm_tokens, this.#writeArray(addresses)));
+            const n_layers = Math.max(1, Math.floor(TURN_PRODUCTS * this.threads / this.products / Math.max(1, batch.ids.length)));
+            while (wasm.engine_encode_step(n_layers) > 0) await turn();
             return Object.fromEntries(wanted.map((name) =>
                 [name, new Float32Array(this.memory.buffer, addresses[this.outputs.indexOf(name)], counts[name])]));
         } finally {

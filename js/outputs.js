@@ -108,12 +108,17 @@ export function paddingId({ first_position }) {
  * @param {Sizes} sizes
  * @param {string[]} outputs
  * @param {number} n
+ * @param {number} [n_lm_rows]  tokens that lm_logits are wanted for
  */
-export function outputBytes({ n_layers, n_heads, columns }, outputs, n) {
+export function outputBytes({ n_layers, n_heads, columns }, outputs, n, n_lm_rows = n) {
+    const rowsOf = (/** @type {string} */ output) => {
+        if (output === 'hidden_states') return (n_layers + 1) * n;
+        if (output === 'lm_logits') return n_lm_rows;
+        return OF_TOKENS.includes(output) ? n : 1;
+    };
     const floats = outputs.map((output) => {
         if (output === 'attentions') return n_layers * n_heads * n * n;
-        const n_rows = output === 'hidden_states' ? (n_layers + 1) * n : OF_TOKENS.includes(output) ? n : 1;
-        return n_rows * (columns[output] ?? 0);
+        return rowsOf(output) * (columns[output] ?? 0);
     });
     return 4 * floats.reduce((sum, count) => sum + count, 0);
 }

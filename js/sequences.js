@@ -19,6 +19,8 @@ import { OF_TOKENS, activate, pool } from './outputs.js';
  * @property {Integers} input_ids
  * @property {Integers} [attention_mask]  0 or 1 a token; default all 1
  * @property {Integers} [token_type_ids]  default all 0
+ * @property {Integers} [lm_rows]  the tokens, as indices into input_ids in ascending order, that
+ *   lm_logits are wanted for; default all whose mask is 1
  */
 
 /**
@@ -27,6 +29,7 @@ import { OF_TOKENS, activate, pool } from './outputs.js';
  * @property {Uint32Array} token_types
  * @property {Uint32Array} positions
  * @property {Uint8Array} attended
+ * @property {Uint32Array} [lm_rows]  indices of these tokens
  */
 
 /**
@@ -67,7 +70,23 @@ export function prepare(sequence, { reads_first, padding_id }, where) {
         token_types: kept.map((i) => types[i]),
         positions: Uint32Array.from(positions),
         attended: Uint8Array.from(kept, (i) => mask[i]),
+        ...(sequence.lm_rows ? { lm_rows: toRows(sequence.lm_rows, mask, kept, where) } : {}),
     };
+}
+
+/**
+ * @param {Integers} given
+ * @param {Uint32Array} mask
+ * @param {Uint32Array} kept  the tokens that are computed
+ * @param {string} where
+ */
+function toRows(given, mask, kept, where) {
+    const rows = toIntegers(given, 'lm_rows', where);
+    rows.forEach((token, i) => {
+        if (mask[token] !== 1) throw new BertError('BAD_INPUT', `${where}: lm_rows[${i}] is ${token}, which is no token whose mask is 1`);
+        if (i > 0 && token <= rows[i - 1]) throw new BertError('BAD_INPUT', `${where}: lm_rows[${i}] is ${token} after ${rows[i - 1]}, expected ascending indices`);
+    });
+    return rows.map((token) => kept.indexOf(token));
 }
 
 /**
@@ -111,7 +130,7 @@ function optional(values, name, where, length, fill) {
  * is larger alone is alone.
  * @param {PreparedSequence[]} sequences
  * @param {number} max_sequences
- * @param {{most: number, of: (n_tokens: number) => number}[]} limits  of a sum over the sequences
+ * @param {{most: number, of: (sequence: PreparedSequence) => number}[]} limits  of a sum over the sequences
  * @returns {[number, number][]}
  */
 export function cut(sequences, max_sequences, limits) {
@@ -119,8 +138,8 @@ export function cut(sequences, max_sequences, limits) {
     const batches = [];
     let begin = 0;
     let sums = limits.map(() => 0);
-    sequences.forEach(({ ids }, i) => {
-        const own = limits.map(({ of }) => of(ids.length));
+    sequences.forEach((sequence, i) => {
+        const own = limits.map(({ of }) => of(sequence));
         if (i > begin && (i - begin >= max_sequences || limits.some(({ most }, k) => sums[k] + own[k] > most))) {
             batches.push([begin, i]);
             begin = i;
@@ -153,7 +172,17 @@ export function join(sequences) {
         batch.attended.set(attended, at);
         at += ids.length;
     }
-    return batch;
+    return sequences.some(({ lm_rows }) => lm_rows) ? { ...batch, lm_tokens: lmTokens(sequences) } : batch;
+}
+
+/** @param {PreparedSequence[]} sequences  at least one of which has lm_rows */
+function lmTokens(sequences) {
+    let first = 0;
+    return Uint32Array.from(sequences.flatMap(({ ids, lm_rows }) => {
+        const tokens = Array.from(lm_rows ?? ids.keys(), (row) => first + row);
+        first += ids.length;
+        return tokens;
+    }));
 }
 
 /**
@@ -167,13 +196,18 @@ export function join(sequences) {
 export function split(outputs, sequences, sizes, requests) {
     const n_tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
     const n_squares = sequences.reduce((sum, { ids }) => sum + ids.length ** 2, 0);
-    const place = { s: 0, n: 0, skip: 0, token: 0, square: 0, n_tokens, n_squares };
-    return sequences.map(({ ids, attended }, s) => {
-        Object.assign(place, { s, n: ids.length, skip: attended[0] ? 0 : 1 });
+    const place = { s: 0, n: 0, skip: 0, token: 0, square: 0, lm_row: 0, n_lm_rows: 0, n_tokens, n_squares };
+    return sequences.map(({ ids, attended, lm_rows }, s) => {
+        const skip = attended[0] ? 0 : 1;
+        // Where all rows were asked for, the one that is skipped is among them.
+        const lm_skip = lm_rows ? 0 : skip, n_lm_rows = (lm_rows?.length ?? ids.length) - lm_skip;
+        place.lm_row += lm_skip;
+        Object.assign(place, { s, n: ids.length, skip, n_lm_rows });
         const result = Object.fromEntries(Object.entries(requests).map(([name, request]) =>
             [name, take(outputs[request.output], request, place, sizes)]));
         place.token += ids.length;
         place.square += ids.length ** 2;
+        place.lm_row += n_lm_rows;
         return result;
     });
 }
@@ -185,6 +219,8 @@ export function split(outputs, sequences, sizes, requests) {
  * @property {number} skip  1: the first of them is in no result
  * @property {number} token  tokens before it
  * @property {number} square  the same, of each sequence squared
+ * @property {number} lm_row  rows of lm_logits before its own
+ * @property {number} n_lm_rows
  * @property {number} n_tokens  of the batch
  * @property {number} n_squares  likewise
  */
@@ -197,7 +233,7 @@ export function split(outputs, sequences, sizes, requests) {
  * @returns {Tensor}
  */
 function take(data, { output, index, activation, pooling }, place, { n_layers, n_heads, columns }) {
-    const { s, n, skip, token, n_tokens } = place;
+    const { s, n, skip, token, lm_row, n_lm_rows, n_tokens } = place;
     const width = columns[output];
     const rows = (/** @type {number} */ first, /** @type {number} */ n_rows) => data.subarray(first * width, (first + n_rows) * width);
     const layer = (/** @type {number} */ l) => ({ dims: [n - skip, width], data: rows(l * n_tokens + token + skip, n - skip) });
@@ -207,6 +243,8 @@ function take(data, { output, index, activation, pooling }, place, { n_layers, n
         tensor = stack(n_layers, index, (l) => maps(data, l, n_heads, place));
     } else if (output === 'hidden_states') {
         tensor = stack(n_layers + 1, index, layer);
+    } else if (output === 'lm_logits') {
+        tensor = { dims: [n_lm_rows, width], data: rows(lm_row, n_lm_rows).slice() };
     } else {
         const { dims, data: view } = OF_TOKENS.includes(output) ? layer(0) : { dims: [width], data: rows(s, 1) };
         tensor = { dims, data: view.slice() };

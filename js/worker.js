@@ -15,21 +15,10 @@ import { toMessage } from './errors.js';
 import { Feed } from './loader/feed.js';
 import { openSource } from './loader/source.js';
 import { runTexts } from './texts.js';
+import { nextTurn } from './turn.js';
 
 /** Bytes from which on a result's memory is handed over; less is sooner copied. */
 const TRANSFER_BYTES = 1 << 16;
-
-/** Lets messages in: an abort that was posted is seen after this. */
-function nextTurn() {
-    return new Promise((resolve) => {
-        const { port1, port2 } = new MessageChannel();
-        port1.onmessage = () => {
-            port1.close();
-            resolve(undefined);
-        };
-        port2.postMessage(null);
-    });
-}
 
 /**
  * What of a result need not be copied.
@@ -64,7 +53,7 @@ async function main() {
         signal.throwIfAborted();
         const onprogress = (/** @type {object} */ progress) => { if (wants_progress) port.post({ id, progress }); };
         const turn = async () => {
-            await nextTurn();
+            await nextTurn(); // an abort that was posted has come after it
             signal.throwIfAborted();
         };
         if (method === 'load') {

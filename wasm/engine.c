@@ -181,10 +181,15 @@ void EXPORT(engine_serve)(void)
     bert_session_serve(session);
 }
 
-/* Floats of an output for sequences of these lengths, or -1 after a failure. */
-double EXPORT(engine_output_count)(uint32_t output, uint32_t n_sequences, const uint32_t *lengths)
+/* Floats of an output for sequences of these lengths, or -1 after a failure. `lm_tokens`: 0, or
+ * any other address if there are some. */
+double EXPORT(engine_output_count)(uint32_t output, uint32_t n_sequences, const uint32_t *lengths,
+                                   uint32_t n_lm_tokens, const uint32_t *lm_tokens)
 {
-    bert_batch batch = {.n_sequences = n_sequences, .lengths = lengths};
+    bert_batch batch = {.n_sequences = n_sequences,
+                        .lengths = lengths,
+                        .n_lm_tokens = n_lm_tokens,
+                        .lm_tokens = lm_tokens};
     size_t count = 0;
     bert_status status = bert_output_count(model, (bert_output)output, &batch, &count, &error);
     return status == BERT_OK ? (double)count : -1;
@@ -192,16 +197,25 @@ double EXPORT(engine_output_count)(uint32_t output, uint32_t n_sequences, const 
 
 /* Addresses may be 0 where bert.h allows NULL; `outputs` is an address of BERT_OUTPUT_COUNT ones.
  */
-bert_status EXPORT(engine_encode)(uint32_t n_sequences, const uint32_t *lengths,
-                                  const uint32_t *ids, const uint32_t *token_types,
-                                  const uint32_t *positions, const uint8_t *attended,
-                                  const bert_outputs *outputs)
+bert_status EXPORT(engine_encode_begin)(uint32_t n_sequences, const uint32_t *lengths,
+                                        const uint32_t *ids, const uint32_t *token_types,
+                                        const uint32_t *positions, const uint8_t *attended,
+                                        uint32_t n_lm_tokens, const uint32_t *lm_tokens,
+                                        const bert_outputs *outputs)
 {
     bert_batch batch = {.n_sequences = n_sequences,
                         .lengths = lengths,
                         .ids = ids,
                         .token_types = token_types,
                         .positions = positions,
-                        .attended = attended};
-    return bert_encode(session, &batch, outputs, &error);
+                        .attended = attended,
+                        .n_lm_tokens = n_lm_tokens,
+                        .lm_tokens = lm_tokens};
+    return bert_encode_begin(session, &batch, outputs, &error);
+}
+
+/* Steps that are left after these: layers, and the heads. */
+uint32_t EXPORT(engine_encode_step)(uint32_t n_steps)
+{
+    return bert_encode_step(session, n_steps);
 }

@@ -50,7 +50,9 @@ static bert_batch batch_of(const tokens *tokens, uint32_t first_sequence, uint32
                         tokens->ids + first,
                         tokens->types + first,
                         tokens->positions + first,
-                        tokens->attended + first};
+                        tokens->attended + first,
+                        0,
+                        NULL};
 }
 
 /* Every output that the model has, each in memory of exactly its size. */
@@ -208,7 +210,7 @@ TEST(null_means_the_default)
     uint32_t n = 6, ids[] = {3, 1, 4, 1, 5, 9}, types[6] = {0}, positions[] = {0, 1, 2, 3, 4, 5};
     uint8_t attended[] = {1, 1, 1, 1, 1, 1};
     float given[3], defaults[3];
-    bert_batch batch = {1, &n, ids, types, positions, attended};
+    bert_batch batch = {1, &n, ids, types, positions, attended, 0, NULL};
     bert_outputs outputs = {.data = {[BERT_OUTPUT_LOGITS] = given}};
     bert_encode(session, &batch, &outputs, NULL);
     batch = (bert_batch){.n_sequences = 1, .lengths = &n, .ids = ids};
@@ -378,6 +380,86 @@ TEST(another_kernel_changes_no_bit)
           "no such kernel: %d, %s", error.status, error.subject);
 }
 
+/* The outputs of one thread in one go against those of another way; `want` and `got` are all there
+ * are. */
+static void check_same(const char *name, const bert_model *model, const bert_batch *batch,
+                       const bert_outputs *got, const bert_outputs *want)
+{
+    for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
+        size_t count = 0;
+        if (!want->data[i])
+            continue;
+        bert_output_count(model, (bert_output)i, batch, &count, NULL);
+        CHECK(memcmp(got->data[i], want->data[i], count * sizeof(float)) == 0,
+              "%s: %s has other bits", name, bert_output_name((bert_output)i));
+    }
+}
+
+/* A batch in steps of `n_steps`, left after each number of them, then another, then the whole. */
+static void check_steps(const char *name, const bert_config *config, bert_dtype dtype)
+{
+    bert_model *model = tiny_open(tiny_make(config, dtype, 97));
+    tokens tokens = random_tokens(config, 98), others = random_tokens(config, 99);
+    bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES), other = batch_of(&others, 1, 3);
+    bert_outputs want = all_outputs(model, &batch), other_want = all_outputs(model, &other);
+    bert_encode(tiny_session(model, NULL), &batch, &want, NULL);
+    bert_encode(tiny_session(model, NULL), &other, &other_want, NULL);
+    for (uint32_t n_threads = 1; n_threads <= 3; n_threads++) {
+        pthread_t threads[2];
+        bert_session *session = tiny_session(model, &(bert_options){.n_threads = n_threads});
+        for (uint32_t i = 0; i + 1 < n_threads; i++)
+            pthread_create(&threads[i], NULL, serve, session);
+        while (bert_session_threads(session) < n_threads)
+            sched_yield();
+        for (uint32_t stop = 0; stop <= config->n_layers + 1; stop++) {
+            bert_outputs got = all_outputs(model, &batch), left = all_outputs(model, &batch);
+            bert_outputs other_got = all_outputs(model, &other);
+            CHECK(bert_encode_begin(session, &batch, &left, NULL) == BERT_OK, "%s fails", name);
+            for (uint32_t k = 1; k <= stop; k++)
+                CHECK(bert_encode_step(session, 1) == config->n_layers + 1 - k,
+                      "%s: another number of steps is left after %u", name, k);
+            bert_encode(session, &other, &other_got, NULL);
+            check_same(name, model, &other, &other_got, &other_want);
+            bert_batch copy = batch; /* begin() keeps none of the caller's structures */
+            bert_outputs copies = got;
+            bert_encode_begin(session, &copy, &copies, NULL);
+            memset(&copy, 0, sizeof copy);
+            memset(&copies, 0, sizeof copies);
+            while (bert_encode_step(session, 1 + stop) > 0)
+                ;
+            check_same(name, model, &batch, &got, &want);
+            CHECK(bert_encode_step(session, 1) == 0, "%s: steps after the last", name);
+        }
+        bert_session_stop(session);
+        for (uint32_t i = 0; i + 1 < n_threads; i++)
+            pthread_join(threads[i], NULL);
+    }
+    guarded_free_all();
+}
+
+TEST(steps_give_the_same_bits_and_may_be_left)
+{
+    bert_config config = tiny_config();
+    for (int dtype = 0; dtype < 3; dtype++)
+        check_steps("plain", &config, (bert_dtype)dtype);
+    config.n_layers = 0;
+    check_steps("no layers", &config, BERT_DTYPE_F32);
+}
+
+TEST(nothing_to_step_after_a_refusal)
+{
+    bert_config config = tiny_config();
+    bert_session *session = tiny_session(tiny_open(tiny_make(&config, BERT_DTYPE_F32, 97)), NULL);
+    uint32_t n = 2, ids[] = {1, 2};
+    bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids};
+    CHECK(bert_encode_step(session, 1) == 0, "a step of nothing");
+    bert_encode_begin(session, &batch, &(bert_outputs){{0}}, NULL);
+    ids[1] = config.vocab_size;
+    CHECK(bert_encode_begin(session, &batch, &(bert_outputs){{0}}, NULL) == BERT_BAD_TOKEN_ID,
+          "a bad id is taken");
+    CHECK(bert_encode_step(session, 1) == 0, "a step after a refusal");
+}
+
 TEST(options_are_checked)
 {
     bert_config config = tiny_config();
@@ -541,7 +623,7 @@ static void check_long(const char *name, bert_config config, int in_order, uint3
             positions[i] = in_order ? i + i / 10 : i * 57 % n;
             attended[i] = random_u32(&seed) % 3 != 0;
         }
-        bert_batch batch = {1, &n, ids, types, positions, attended};
+        bert_batch batch = {1, &n, ids, types, positions, attended, 0, NULL};
         bert_outputs outputs = all_outputs(model, &batch);
         CHECK(bert_encode(session, &batch, &outputs, &error) == BERT_OK, "%s: %s (%s)", name,
               bert_status_text(error.status), error.subject);
@@ -582,7 +664,7 @@ TEST(null_means_the_default_in_families)
         uint32_t n = 6, ids[] = {3, 1, 4, 1, 5, 9}, types[6] = {0};
         uint32_t positions[] = {0, 1, 2, 3, 4, 5};
         uint8_t attended[] = {1, 1, 1, 1, 1, 1};
-        bert_batch full = {1, &n, ids, types, positions, attended};
+        bert_batch full = {1, &n, ids, types, positions, attended, 0, NULL};
         bert_batch bare = {.n_sequences = 1, .lengths = &n, .ids = ids};
         bert_outputs given = all_outputs(model, &full), defaults = all_outputs(model, &bare);
         bert_encode(session, &full, &given, NULL);
@@ -649,6 +731,67 @@ TEST(tokens_left_out_are_tokens_not_attended_to)
             guarded_free_all();
         }
     }
+}
+
+/* Words' logits of some tokens are those that all have, and nothing else is other. */
+static void check_lm_tokens(const struct family *family, bert_dtype dtype, uint32_t n_threads)
+{
+    static const uint32_t choices[][12] = {
+        {0}, {N_TOKENS - 1}, {5}, {1, 4, 6}, {0, 1, 2, 3, 4, 5, 21, 25, N_TOKENS - 1}};
+    static const uint32_t counts[] = {1, 1, 1, 3, 9};
+    bert_config config = family->config();
+    bert_model *model = tiny_open(tiny_make(&config, dtype, 160));
+    bert_session *session = tiny_session(model, &(bert_options){.n_threads = n_threads});
+    tokens tokens = random_tokens(&config, 161);
+    bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
+    bert_outputs want = all_outputs(model, &batch);
+    uint32_t every[N_TOKENS], size = config.vocab_size;
+    pthread_t threads[2];
+    bert_encode(tiny_session(model, NULL), &batch, &want, NULL);
+    for (uint32_t i = 0; i < N_TOKENS; i++)
+        every[i] = i;
+    for (uint32_t i = 0; i + 1 < n_threads; i++)
+        pthread_create(&threads[i], NULL, serve, session);
+    while (bert_session_threads(session) < n_threads)
+        sched_yield();
+    for (uint32_t k = 0; k < 7; k++) {
+        bert_batch some = batch;
+        size_t count = 0;
+        some.lm_tokens = k < 5 ? choices[k] : every;
+        some.n_lm_tokens = k < 5 ? counts[k] : k == 5 ? N_TOKENS : 0;
+        bert_outputs got = all_outputs(model, &some);
+        CHECK(bert_encode(session, &some, &got, NULL) == BERT_OK, "%s fails", family->name);
+        bert_output_count(model, BERT_OUTPUT_LM_LOGITS, &some, &count, NULL);
+        CHECK(count == (size_t)some.n_lm_tokens * size, "%zu numbers", count);
+        for (uint32_t i = 0; i < some.n_lm_tokens; i++)
+            CHECK(memcmp(got.data[BERT_OUTPUT_LM_LOGITS] + (size_t)i * size,
+                         want.data[BERT_OUTPUT_LM_LOGITS] + (size_t)some.lm_tokens[i] * size,
+                         size * sizeof(float)) == 0,
+                  "%s, dtype %d, %u threads: words of token %u have other bits", family->name,
+                  dtype, n_threads, some.lm_tokens[i]);
+        bert_outputs others = want;
+        others.data[BERT_OUTPUT_LM_LOGITS] = NULL;
+        check_same(family->name, model, &some, &got, &others);
+    }
+    bert_session_stop(session);
+    for (uint32_t i = 0; i + 1 < n_threads; i++)
+        pthread_join(threads[i], NULL);
+    guarded_free_all();
+}
+
+TEST(words_of_some_tokens)
+{
+    uint32_t n_families = 0;
+    FOR_EACH_FAMILY(family)
+    {
+        if (family->config().lm_activation == BERT_ACTIVATION_NONE)
+            continue;
+        n_families++;
+        for (int dtype = 0; dtype < 3; dtype++)
+            for (uint32_t n_threads = 1; n_threads <= 3; n_threads++)
+                check_lm_tokens(family, (bert_dtype)dtype, n_threads);
+    }
+    CHECK(n_families >= 5, "%u families predict words", n_families);
 }
 
 static void note_layer(void *argument, uint32_t layer, bert_site site, const float *inputs,

@@ -463,7 +463,7 @@ TEST(bad_batches_are_refused_and_leave_the_session_usable)
     float logits[6], first[6];
     bert_error error = {0};
     memset(attended, 1, sizeof attended);
-    bert_batch batch = {2, lengths, ids, types, positions, attended};
+    bert_batch batch = {2, lengths, ids, types, positions, attended, 0, NULL};
     bert_outputs outputs = {.data = {[BERT_OUTPUT_LOGITS] = logits}};
     CHECK(bert_encode(session, &batch, &outputs, &error) == BERT_OK, "a good batch fails");
     memcpy(first, logits, sizeof first);
@@ -484,6 +484,17 @@ TEST(bad_batches_are_refused_and_leave_the_session_usable)
     REFUSED(lengths[0] = 10; lengths[1] = 3, lengths[0] = 3;
             lengths[1] = 2, BERT_BATCH_TOO_LARGE, "lengths");
     REFUSED(lengths[0] = 0xffffffff, lengths[0] = 3, BERT_SEQUENCE_TOO_LONG, "lengths");
+    uint32_t lm_tokens[] = {1, 3, 4};
+    batch.lm_tokens = lm_tokens;
+    batch.n_lm_tokens = 3;
+    REFUSED(lm_tokens[2] = 5, lm_tokens[2] = 4, BERT_BAD_POSITION, "lm_tokens");
+    CHECK(error.value == 5 && error.limit == 5, "value %lld, limit %lld", (long long)error.value,
+          (long long)error.limit);
+    REFUSED(lm_tokens[1] = 1, lm_tokens[1] = 3, BERT_BAD_POSITION, "lm_tokens");
+    REFUSED(lm_tokens[0] = 4, lm_tokens[0] = 1, BERT_BAD_POSITION, "lm_tokens");
+    REFUSED(lm_tokens[0] = UINT32_MAX, lm_tokens[0] = 1, BERT_BAD_POSITION, "lm_tokens");
+    batch.n_lm_tokens = 0;
+    batch.lm_tokens = NULL;
 #undef REFUSED
 
     memset(logits, 0, sizeof logits);

@@ -127,6 +127,39 @@ for (const name of names) {
     });
 }
 
+/** Exports that predict words: tied and untied decoders, of several families. */
+for (const name of names.filter((one) => /-mlm$|-pretraining$/.test(one))) {
+    test(`${name}: words of some tokens alone are the words of those tokens, to the bit`, async () => {
+        for (const dtype of ['f32', 'q8']) {
+            for (const threads of [1, 2]) {
+                const model = await loadModel(converted(name, dtype), { threads });
+                const [word] = Object.entries(model.config.outputs).find(([, { output }]) => output === 'lm_logits');
+                const lengths = [5, 1, 40, 3, 24], { vocab_size } = model.config.encoder;
+                const rows = [[0, 2, 4], [0], [], undefined, [1, 2, 3, 5, 7, 11, 13, 17, 19, 23]];
+                const all = lengths.map((n, s) => ({
+                    input_ids: Array.from({ length: n }, (_, i) => (s * 977 + i * 7919 + 5) % 200 + 2),
+                    attention_mask: Array.from({ length: n }, (_, i) => (s === 4 && i === 4 ? 0 : 1)), // left out
+                }));
+                const some = all.map((sequence, s) => (rows[s] ? { ...sequence, lm_rows: rows[s] } : sequence));
+                const want = await model.forward(all);
+                for (const batch_size of [undefined, 1, 2]) {
+                    const got = await model.forward(some, { batch_size });
+                    got.forEach((outputs, s) => {
+                        const { dims, data } = want[s][word];
+                        // The token that is left out has no row.
+                        const wanted = rows[s]?.map((row) => row - (s === 4 && row > 4 ? 1 : 0)) ?? [...Array(dims[0]).keys()];
+                        assert.deepEqual(outputs[word].dims, [wanted.length, vocab_size]);
+                        wanted.forEach((row, i) => assert.deepEqual(
+                            outputs[word].data.subarray(i * vocab_size, (i + 1) * vocab_size), data.subarray(row * vocab_size, (row + 1) * vocab_size)));
+                        for (const other of Object.keys(outputs).filter((output) => output !== word)) assert.deepEqual(outputs[other], want[s][other]);
+                    });
+                }
+                model.dispose();
+            }
+        }
+    });
+}
+
 test('hidden states and attentions of every model, and those that were traced', async (t) => {
     let n_traced = 0;
     for (const name of names) {

@@ -130,6 +130,37 @@ test('abort rejects at once, with the signal\'s reason, and later calls work', a
     await assert.rejects(loadModel(bytes, { signal: AbortSignal.abort() }), { name: 'AbortError' });
 });
 
+for (const threads of [1, 2]) {
+    test(`a batch that runs on ${threads} threads ends within a layer or two, and the next is right`, async () => {
+        const n_layers = 24;
+        // One layer's weights for all: a small file for a lot of work.
+        const encoder = { ...CONFIG.encoder, hidden_size: 384, embedding_size: 384, intermediate_size: 1536, n_heads: 12, n_positions: 512 };
+        const list = tensors({ ...CONFIG, encoder: { ...encoder, n_layers: 1 } });
+        const config = { ...CONFIG, max_length: 512, encoder: { ...encoder, n_layers, n_layer_groups: 1, layers_per_group: 1 } };
+        const large = await loadModel(modelBytes({ config, list, chunk_bytes: 1 << 20 }), { threads });
+        const batch = [512, 512].map((n) => ({ input_ids: Array.from({ length: n }, (_, i) => i % 40) }));
+        const short = [{ input_ids: [2, 6, 8, 3] }];
+        const [expected] = await large.forward(short);
+        const started = performance.now();
+        const results = await large.forward(batch);
+        const whole = performance.now() - started;
+        const controller = new AbortController();
+        const reason = new Error('enough');
+        const call = assert.rejects(large.forward(batch, { signal: controller.signal }), (error) => error === reason);
+        const next = large.forward(short);
+        await new Promise((resolve) => { setTimeout(resolve, whole / 8); }); // until its layers are running
+        const aborted = performance.now();
+        controller.abort(reason);
+        await call;
+        assert.ok(performance.now() - aborted < whole / n_layers, 'the call itself ends at once');
+        assert.deepEqual(await next, [expected]);
+        const waited = performance.now() - aborted;
+        assert.ok(waited < whole / 4, `the next call waited for ${waited.toFixed()} of ${whole.toFixed()} ms`);
+        assert.deepEqual(await large.forward(batch), results);
+        large.dispose();
+    });
+}
+
 test('dispose rejects what runs and what comes, twice is once', async () => {
     const other = await loadModel(bytes);
     const running = other.forward(Array.from({ length: 5000 }, () => ({ input_ids: Array(12).fill(1) })));
@@ -300,7 +331,7 @@ test('scores by problem type', async () => {
 
 test('a model without tokenizer or head is refused for the task, naming both', async () => {
     const bare = { ...CONFIG, labels: [], outputs: {}, encoder: { ...CONFIG.encoder, n_labels: 0 } };
-    await assert.rejects(pipeline('text-classification', modelBytes({ config: bare })), withCode('WRONG_TASK', /'tiny' has no classifier/));
+    await assert.rejects(pipeline('text-classification', modelBytes({ config: bare })), withCode('WRONG_TASK', /'tiny' has no head/));
     await assert.rejects(pipeline('translation', bytes), withCode('BAD_OPTION', /text-classification/));
     const classify = await pipeline('sentiment-analysis', modelBytes({ tokenizer: null }));
     await assert.rejects(classify('a'), withCode('NO_TOKENIZER', /tokenizer\.json/));

@@ -95,9 +95,10 @@ export function tensors(config = CONFIG) {
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 /**
- * A whole file. `change` may spoil the header object before it is written.
+ * A whole file. `change` may spoil the header object before it is written. Of many chunks, even where it
+ * is small.
  */
-export function modelBytes({ config = CONFIG, tokenizer = TOKENIZER, list = tensors(config), metadata = {}, change = () => {} } = {}) {
+export function modelBytes({ config = CONFIG, tokenizer = TOKENIZER, list = tensors(config), metadata = {}, change = () => {}, chunk_bytes = 1024 } = {}) {
     const parts = [];
     const header = {};
     let end = 0;
@@ -117,7 +118,6 @@ export function modelBytes({ config = CONFIG, tokenizer = TOKENIZER, list = tens
         put(name, dtype, shape, bytes);
     }
     const data = Buffer.concat(parts);
-    const chunk_bytes = 1024; // many chunks even in a small file
     const hashes = [];
     for (let start = 0; start < data.length; start += chunk_bytes) hashes.push(sha256(data.subarray(start, start + chunk_bytes)));
     const whole = {

@@ -54,14 +54,32 @@ test('bad sequences say what and where', () => {
     refused({ input_ids: [1, 2], attention_mask: [0, 0] }, 'EMPTY_SEQUENCE', /no token/);
 });
 
+test('rows of words: indices of the caller become those of what is computed', () => {
+    const rowsOf = (sequence, model = BARE) => prepare(sequence, model, 's').lm_rows;
+    assert.equal(rowsOf({ input_ids: [5, 6] }), undefined);
+    assert.deepEqual(rowsOf({ input_ids: [5, 6, 7], lm_rows: [] }), Uint32Array.of());
+    assert.deepEqual(rowsOf({ input_ids: [5, 6, 7], lm_rows: [0, 2n] }), Uint32Array.of(0, 2));
+    assert.deepEqual(rowsOf({ input_ids: [0, 6, 7, 0, 8], attention_mask: [0, 1, 1, 0, 1], lm_rows: [2, 4] }), Uint32Array.of(1, 2));
+    assert.deepEqual(rowsOf({ input_ids: [0, 6, 7], attention_mask: [0, 1, 1], lm_rows: [2] }, POOLED), Uint32Array.of(2), 'its first token is computed');
+    const refused = (lm_rows, message, model = BARE) => assert.throws(() =>
+        prepare({ input_ids: [0, 6, 7], attention_mask: [0, 1, 1], lm_rows }, model, 'sequence 3'), { code: 'BAD_INPUT', message });
+    refused([3], /^sequence 3: lm_rows\[0\] is 3/);
+    refused([0], /lm_rows\[0\] is 0/);
+    refused([0], /lm_rows\[0\] is 0/, POOLED);
+    refused([2, 1], /lm_rows\[1\] is 1 after 2/);
+    refused([1, 1], /lm_rows\[1\] is 1 after 1/);
+    refused([-1], /lm_rows\[0\] is number -1/);
+    refused(2, /lm_rows is number 2/);
+});
+
 const sequenceOf = (n) => prepare({ input_ids: Array(n).fill(1) }, BARE, 's');
 
 test('batches hold at most so many tokens, sequences and bytes, in order', () => {
     const sequences = [4, 4, 4, 9, 1, 1].map(sequenceOf);
-    const tokens = (most) => ({ most, of: (n) => n });
+    const tokens = (most) => ({ most, of: ({ ids }) => ids.length });
     assert.deepEqual(cut(sequences, 100, [tokens(8)]), [[0, 2], [2, 3], [3, 4], [4, 6]]);
     assert.deepEqual(cut(sequences, 4, [tokens(100)]), [[0, 4], [4, 6]]);
-    assert.deepEqual(cut(sequences, 100, [tokens(100), { most: 33, of: (n) => n * n }]), [[0, 2], [2, 3], [3, 4], [4, 6]]);
+    assert.deepEqual(cut(sequences, 100, [tokens(100), { most: 33, of: ({ ids }) => ids.length ** 2 }]), [[0, 2], [2, 3], [3, 4], [4, 6]]);
     assert.deepEqual(cut([], 8, [tokens(8)]), []);
 });
 
@@ -75,6 +93,8 @@ test('sizes follow from the config', () => {
     });
     assert.equal(sizesOf({ hidden_size: 2, pooling: 'cls', pooler_activation: 'none' }).columns.sentence_embedding, 2);
     assert.equal(outputBytes(SIZES, ['lm_logits', 'logits', 'hidden_states', 'attentions'], 10), 4 * (30 + 1 + 40 + 100));
+    assert.equal(outputBytes(SIZES, ['lm_logits', 'last_hidden_state'], 10, 2), 4 * (6 + 20));
+    assert.equal(outputBytes(SIZES, ['lm_logits'], 10, 0), 0);
 });
 
 test('what is joined is split again', () => {
@@ -101,6 +121,26 @@ test('what is joined is split again', () => {
     assert.deepEqual(b.sentence_embedding, { dims: [4], data: [5, 6, 7, 8] });
     assert.deepEqual(a.attentions.dims, [1, 1, 2, 2]);
     assert.deepEqual(b.attentions, { dims: [1, 1, 1, 1], data: [1] });
+});
+
+test('rows of words are joined and split again, beside sequences that want all', () => {
+    const given = [
+        { input_ids: [1, 2, 3], lm_rows: [0, 2] }, { input_ids: [4, 5], attention_mask: [0, 1] },
+        { input_ids: [6], lm_rows: [] }, { input_ids: [7, 8, 9], attention_mask: [0, 1, 1], lm_rows: [2] },
+    ];
+    const sequences = given.map((sequence) => prepare(sequence, POOLED, 's'));
+    const { lm_tokens } = join(sequences);
+    assert.deepEqual(lm_tokens, Uint32Array.of(0, 2, 3, 4, 8));
+    assert.equal(join([sequences[1]]).lm_tokens, undefined);
+    const outputs = { lm_logits: Float32Array.from([...lm_tokens].flatMap((token) => [token, 10 + token, 20 + token])) };
+    const rows = split(outputs, sequences, SIZES, { lm_logits: { output: 'lm_logits' }, chance: { output: 'lm_logits', index: 1 } });
+    assert.deepEqual(rows.map(({ lm_logits }) => lm_logits), [
+        { dims: [2, 3], data: Float32Array.of(0, 10, 20, 2, 12, 22) },
+        { dims: [1, 3], data: Float32Array.of(4, 14, 24) },
+        { dims: [0, 3], data: Float32Array.of() },
+        { dims: [1, 3], data: Float32Array.of(8, 18, 28) },
+    ]);
+    assert.deepEqual(rows.map(({ chance }) => [...chance.data]), [[10, 12], [14], [], [18]]);
 });
 
 test('parts of outputs: columns, layers, activations', () => {

@@ -1,0 +1,32 @@
+/**
+ * Turns of the event loop: what was posted before one has come after it. They cost a few
+ * microseconds, after a long computation some tens.
+ */
+
+/** @type {(() => void)[]} */
+const waiting = [];
+
+/** @type {MessageChannel | undefined} */
+let channel;
+
+function open() {
+    const opened = new MessageChannel();
+    opened.port1.onmessage = () => waiting.shift()?.();
+    return opened;
+}
+
+/**
+ * In browsers a message: timers are slowed down. In Node an immediate: there a port takes messages that
+ * it sends to itself a thousand at a time, without looking elsewhere.
+ * @returns {Promise<void>}
+ */
+export function nextTurn() {
+    return new Promise((resolve) => {
+        if (typeof setImmediate === 'function') {
+            setImmediate(resolve);
+            return;
+        }
+        waiting.push(resolve);
+        (channel ??= open()).port2.postMessage(null);
+    });
+}
