@@ -50,7 +50,7 @@ test('NUL is left out of WordPiece, and an endless word is unknown', () => {
 });
 
 /** BPE as it is defined: the first of the pairs of the lowest rank, until none may be merged. */
-function merged(symbols, merges) {
+function merged(symbols, merges, prefix) {
     const ranks = new Map(merges.map((pair, rank) => [pair.join(' '), rank]));
     const word = [...symbols];
     for (;;) {
@@ -58,30 +58,33 @@ function merged(symbols, merges) {
         const best = Math.min(...found);
         if (best === Infinity) return word;
         const at = found.indexOf(best);
-        word.splice(at, 2, word[at] + word[at + 1]);
+        word.splice(at, 2, word[at] + word[at + 1].slice(prefix.length));
     }
 }
 
 test('BPE of words of any length is what its definition says', () => {
     const random = randomFrom(20263);
-    for (let round = 0; round < 60; round++) {
-        const characters = ['[UNK]', ...'abcdeé中'];
-        const pieces = new Set(characters);
+    for (let round = 0; round < 100; round++) {
+        const [prefix, suffix] = random.pick([['', ''], ['', ''], ['##', ''], ['', '</w>'], ['##', '</w>']]);
+        const symbolOf = (c, isFirst, isLast) => `${isFirst ? '' : prefix}${c}${isLast ? suffix : ''}`;
+        const characters = [...'abcdeé中'];
+        const pieces = new Set(['[UNK]', ...[true, false].flatMap((isFirst) => [true, false].flatMap((isLast) => characters.map((c) => symbolOf(c, isFirst, isLast))))]);
         const merges = [];
         for (let n = random.pick([0, 4, 15, 60]); n > 0; n--) {
-            const pair = [random.pick([...pieces]), random.pick([...pieces])];
-            if (pair.join('').length > 14 || merges.some((other) => other.join(' ') === pair.join(' '))) continue;
+            const pair = [random.chance(0.2) ? '[UNK]' : random.pick([...pieces]), random.pick([...pieces].filter((piece) => piece.startsWith(prefix)))];
+            const piece = pair[0] + pair[1].slice(prefix.length);
+            if (piece.length > 14 || merges.some((other) => other.join(' ') === pair.join(' '))) continue;
             merges.push(pair);
-            pieces.add(pair.join(''));
+            pieces.add(piece);
         }
         const vocab = Object.fromEntries([...pieces].map((piece, id) => [piece, id]));
         const tokenizer = Tokenizer.fromJSON(JSON.stringify({ version: '1.0', added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null,
-            model: { type: 'BPE', unk_token: '[UNK]', fuse_unk: false, vocab, merges } }));
-        for (let n = 0; n < 40; n++) {
-            const isKnown = random.chance(0.7);
-            const word = Array.from({ length: 1 + random.below(random.pick([10, 60, 300])) }, () => random.pick(isKnown ? characters.slice(1) : [...'abc', '?', '\ud83d\ude00', '中']));
-            const want = merged(word.map((c) => (pieces.has(c) ? c : '[UNK]')), merges);
-            assert.deepEqual(tokenizer.encode(word.join('')).tokens, want, JSON.stringify({ word: word.join(''), merges }));
+            model: { type: 'BPE', unk_token: '[UNK]', fuse_unk: false, continuing_subword_prefix: prefix, end_of_word_suffix: suffix, vocab, merges } }));
+        for (let n = 0; n < 30; n++) {
+            const from = random.chance(0.7) ? characters : [...'abc', '?', '\ud83d\ude00', '中'];
+            const word = Array.from({ length: 1 + random.below(random.pick([10, 60, 300])) }, () => random.pick(from));
+            const symbols = word.map((c, i) => (characters.includes(c) ? symbolOf(c, i === 0, i === word.length - 1) : '[UNK]'));
+            assert.deepEqual(tokenizer.encode(word.join('')).tokens, merged(symbols, merges, prefix), JSON.stringify({ word: word.join(''), merges }));
         }
     }
 });
