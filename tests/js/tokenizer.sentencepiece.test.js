@@ -1,6 +1,8 @@
 /** The sentencepiece family: golden cases, what is refused, reading of scored pieces. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { readFile } from '../../js/tokenizer/file.js';
@@ -8,7 +10,8 @@ import { Tokenizer } from '../../js/tokenizer/index.js';
 import { readTokenizer } from '../../js/tokenizer/reader.js';
 import { ScoredVocabulary } from '../../js/tokenizer/scored_vocabulary.js';
 import { checkGolden } from './tokenizer_compare.js';
-import { charsmap } from './random_unigram.js';
+import { charsmap, largeUnigram } from './random_unigram.js';
+import { measure } from './tokenizer_measure.js';
 import { randomFrom } from './tokenizer_texts.js';
 
 const bytesOf = (text) => new TextEncoder().encode(text);
@@ -176,4 +179,16 @@ test('a table of Precompiled that is no such table is refused', () => {
         const tokenizer = Tokenizer.fromJSON(precompiled(changed(4 + 4 * random.below(good.readUInt32LE(0) / 4), random.below(2 ** 32))));
         tokenizer.encode('axé \u0301x中😀');
     }
+});
+
+test('as many pieces as XLM-R has are read soon, and take little memory', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-unigram-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'tokenizer.json');
+    writeFileSync(file, largeUnigram(randomFrom(1), 250002));
+    const { first, median, kept, pieces } = measure(new URL('../../js/tokenizer/index.js', import.meta.url).href, 'load', file);
+    t.diagnostic(`${pieces} pieces: ${first.toFixed(0)} ms, then ${median.toFixed(0)} ms, ${kept.toFixed(1)} MB`);
+    assert.equal(pieces, 250002);
+    assert.ok(median < 1500, `${median.toFixed(0)} ms`);
+    assert.ok(kept < 50, `${kept.toFixed(1)} MB`);
 });
