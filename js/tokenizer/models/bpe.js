@@ -13,6 +13,7 @@ import { utf8 } from '../byte_level.js';
 import { badTokenizer } from '../file.js';
 import { codePointAt, isLeadSurrogate, unitsOf } from '../normalized_string.js';
 import { Vocabulary, quote } from '../vocabulary.js';
+import { byteIds } from './byte_pieces.js';
 import { Heap } from './heap.js';
 import { Merges, NEVER } from './merges.js';
 import { Seams } from './seams.js';
@@ -433,14 +434,4 @@ export class Bpe {
         }
         return n;
     }
-}
-
-/**
- * @param {Vocabulary} vocabulary
- * @returns {Int32Array | null}  ids of `<0x00>` to `<0xFF>`, -1 for what is missing; null if all is
- */
-function byteIds(vocabulary) {
-    const ids = Int32Array.from({ length: 256 }, (_, byte) =>
-        vocabulary.id(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`));
-    return ids.some((id) => id >= 0) ? ids : null;
 }
