@@ -1,7 +1,8 @@
 /**
  * Tokenizers side by side: this library's, @huggingface/tokenizers (npm) and native `tokenizers`
  * (Python, one thread), on 4 MB of English and 1 MB of Chinese and Japanese in documents of some two
- * thousand characters; rounds interleaved, medians of ratios. And how long each takes to load.
+ * thousand characters; rounds interleaved, medians of ratios. And how long each takes to load and what it
+ * keeps in memory, in a process of its own, with one of random pieces that is as large as XLM-R's.
  *
  *     make bench-tokenizers            PYTHON=python, with tokenizers==0.23.*, for the native one
  */
@@ -14,6 +15,9 @@ import { createInterface } from 'node:readline';
 
 import { Tokenizer as Peer } from '@huggingface/tokenizers';
 
+import { largeUnigram } from '../tests/js/random_unigram.js';
+import { measure } from '../tests/js/tokenizer_measure.js';
+import { randomFrom } from '../tests/js/tokenizer_texts.js';
 import { median } from './statistics.js';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -22,7 +26,10 @@ const PYTHON = process.env.PYTHON ?? 'python3';
 const ROUNDS = 5;
 const DOCUMENT_CHARACTERS = 2000;
 
-const { Tokenizer } = await import(join(ROOT, process.env.DIST ?? 'build/dist', 'tokenizer.js'));
+const MODULE = join(ROOT, process.env.DIST ?? 'build/dist', 'tokenizer.js');
+const XLMR_PIECES = 250002;
+
+const { Tokenizer } = await import(MODULE);
 
 /** Documents of about DOCUMENT_CHARACTERS of these sentences, over and over in another order, `bytes` in all.
  * @param {string[]} sentences
@@ -78,9 +85,10 @@ function time(work) {
 const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-tokenizers-'));
 console.log('| tokenizer | text | MB/s | @huggingface/tokenizers | native | load, ms: ours / npm / native |');
 console.log('| --- | --- | --- | --- | --- | --- |');
-for (const name of readdirSync(join(SHARED, 'fixtures/tokenizers')).sort()) {
-    const path = join(SHARED, 'fixtures/tokenizers', name, 'tokenizer.json');
-    if (!existsSync(path)) continue;
+/** Names, and where their files are. @type {[string, string][]} */
+const fixtures = readdirSync(join(SHARED, 'fixtures/tokenizers')).sort()
+    .map((name) => /** @type {[string, string]} */ ([name, join(SHARED, 'fixtures/tokenizers', name, 'tokenizer.json')])).filter(([, path]) => existsSync(path));
+for (const [name, path] of fixtures) {
     const bytes = readFileSync(path), config = JSON.parse(readFileSync(path.replace('.json', '_config.json'), 'utf8'));
     /** @type {any} */
     let ours, peer;
@@ -106,5 +114,14 @@ for (const name of readdirSync(join(SHARED, 'fixtures/tokenizers')).sort()) {
         const loads = [ours_load, peer_load, native?.load ?? NaN].map((seconds) => (seconds * 1e3).toFixed(0)).join(' / ');
         console.log(`| ${name} | ${language} | ${median(rates).toFixed(1)} | ${median(to_peer).toFixed(1)}x | ${native ? `${median(to_native).toFixed(2)}x` : 'not installed'} | ${loads} |`);
     }
+}
+
+console.log('\n| tokenizer | pieces | file | load, ms: first / median of 5 | kept in memory |');
+console.log('| --- | --- | --- | --- | --- |');
+const large = join(folder, 'large.json');
+writeFileSync(large, largeUnigram(randomFrom(1), XLMR_PIECES));
+for (const [name, path] of [...fixtures, ['Unigram, random pieces', large]]) {
+    const { first, median: usual, kept, pieces, bytes } = measure(MODULE, 'load', path);
+    console.log(`| ${name} | ${pieces.toLocaleString('en')} | ${(bytes / 1e6).toFixed(1)} MB | ${first.toFixed(0)} / ${usual.toFixed(0)} | ${kept.toFixed(1)} MB |`);
 }
 rmSync(folder, { recursive: true });

@@ -97,8 +97,9 @@ class Word extends NormalizedString {
         let most = 3 * (to - from) + 1;
         if (most > KEPT_UNITS) most = countBytes(text.units, from, to) + 1;
         if (most > this.room.length) {
-            this.room = new Uint16Array(2 * most);
-            this.places = new Uint32Array(2 * most);
+            const room = most > KEPT_UNITS ? most : 2 * most;
+            this.room = new Uint16Array(room);
+            this.places = new Uint32Array(room);
         }
         const { units } = text;
         const { room } = this;

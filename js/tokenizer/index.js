@@ -104,9 +104,12 @@ export class Tokenizer {
     }
 
     /**
-     * @param {string} text
+     * The tokens of a text or a pair, with ids for the model and their places in the text.
+     * @param {string} text  of any length, empty too; half a surrogate pair counts as U+FFFD
      * @param {EncodeOptions} [options]
-     * @returns {Encoding}
+     * @returns {Encoding}  of its own: the next call does not change it
+     * @throws {BertError} BAD_INPUT if a text is no string, has what the vocabulary cannot say, or
+     *     cannot be truncated as it should; BAD_OPTION
      */
     encode(text, options = {}) {
         const { text_pair, add_special_tokens, truncation } = readEncodeOptions(options);
@@ -114,10 +117,12 @@ export class Tokenizer {
     }
 
     /**
+     * The same for many, one after another and without padding.
      * @param {readonly (string | readonly [text: string, text_pair: string])[]} texts  texts, or
      *     pairs of them
      * @param {Omit<EncodeOptions, 'text_pair'>} [options]
-     * @returns {Encoding[]}
+     * @returns {Encoding[]}  one for each
+     * @throws {BertError} as encode, saying which text it is
      */
     encodeBatch(texts, options = {}) {
         if (!Array.isArray(texts)) {
@@ -139,9 +144,11 @@ export class Tokenizer {
     }
 
     /**
-     * @param {Iterable<number>} ids
+     * Text again, as near as the file's decoder comes to it.
+     * @param {Iterable<number>} ids  those that there are not are left out
      * @param {DecodeOptions} [options]
      * @returns {string}
+     * @throws {BertError} BAD_INPUT if one is no integer
      */
     decode(ids, options = {}) {
         const { skip_special_tokens } = readOptions('decode', options, { skip_special_tokens: true });
@@ -157,8 +164,9 @@ export class Tokenizer {
     }
 
     /**
-     * @param {string} token
-     * @returns {number | null}  its id
+     * @param {string} token  as in the vocabulary: `##ing`, `Ġthe`, `▁the`, `[MASK]`
+     * @returns {number | null}  its id, null if there is none
+     * @throws {BertError} BAD_INPUT if it is no string
      */
     tokenToId(token) {
         if (typeof token !== 'string') {
@@ -171,7 +179,8 @@ export class Tokenizer {
 
     /**
      * @param {number} id
-     * @returns {string | null}  its token; of a normalized added token, what it is found as
+     * @returns {string | null}  its token, null if there is none; of a normalized added token what it
+     *     is found as
      */
     idToToken(id) {
         return this.added.token(id)?.found ?? this.model.vocabulary.piece(id);

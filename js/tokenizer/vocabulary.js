@@ -318,9 +318,17 @@ export class Vocabulary {
      */
     piece(id) {
         const { pool, starts, ends, ids } = this.table;
-        const entry = this.entries === null ? id : this.entries[id];
+        const entry = this.entry(id);
         if (entry === undefined || ids[entry] !== id) return null;
         return textOf(pool, starts[entry], ends[entry]);
+    }
+
+    /**
+     * @param {number} id  of a piece
+     * @returns {number}  the entry of the table
+     */
+    entry(id) {
+        return this.entries === null ? id : this.entries[id];
     }
 }
 

@@ -177,3 +177,32 @@ export function randomUnigramTokenizer(random) {
         },
     };
 }
+
+/** Letters of the scripts that the pieces of a multilingual vocabulary are of, as many as it has of them. */
+const SCRIPTS = [[0x61, 26, 12], [0x430, 32, 4], [0x5d0, 27, 1], [0x627, 36, 3], [0x905, 53, 2], [0xe01, 46, 1], [0x4e00, 8000, 2], [0xac00, 3000, 2], [0x3041, 83, 1]];
+
+/**
+ * A tokenizer.json of the size of XLM-R's: pieces of random letters, half of which begin like another.
+ * @param {number} count  of pieces
+ * @returns {string}
+ */
+export function largeUnigram(random, count) {
+    const weighted = SCRIPTS.flatMap((script) => Array(script[2]).fill(script));
+    const pieces = new Set(['<s>', '<pad>', '</s>', '<unk>', '▁']);
+    const made = ['▁'];
+    while (pieces.size < count) {
+        const [first, letters] = random.pick(weighted);
+        let piece = random.chance(0.5) ? random.pick(made) : random.pick(['▁', '']);
+        if (piece.length > 14) continue;
+        for (let n = 1 + random.below(letters > 1000 ? 2 : 4); n > 0; n--) piece += String.fromCharCode(first + random.below(letters));
+        pieces.add(piece);
+        made.push(piece);
+    }
+    const metaspace = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true };
+    return JSON.stringify({
+        version: '1.0', truncation: null, padding: null, added_tokens: [],
+        normalizer: { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' },
+        pre_tokenizer: metaspace, post_processor: null, decoder: metaspace,
+        model: { type: 'Unigram', unk_id: 3, vocab: Array.from(pieces, (piece, i) => [piece, i < 4 ? 0 : -(3 + 12 * i / count)]) },
+    });
+}

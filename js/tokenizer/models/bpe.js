@@ -4,15 +4,20 @@
  * equals, until none may.
  *
  * A short word looks at all its pairs for each merge, which is quickest for a few. A long one, and a
- * word may be megabytes, keeps them in a heap: n log n. Words that come again, nearly all, are found
- * in a cache, which is emptied when it is full; it is small enough that filling it again costs little.
+ * word may be megabytes, is cut where no piece lies across (seams.js), as between most of the bytes of
+ * Chinese, and what is still long then keeps its pairs in a heap: n log n. Words that come again, nearly
+ * all, are found in a cache.
  */
 
 import { utf8 } from '../byte_level.js';
 import { badTokenizer } from '../file.js';
 import { codePointAt, isLeadSurrogate, unitsOf } from '../normalized_string.js';
-import { PieceTable, Vocabulary, quote } from '../vocabulary.js';
+import { Vocabulary, quote } from '../vocabulary.js';
+import { byteIds } from './byte_pieces.js';
+import { Heap } from './heap.js';
 import { Merges, NEVER } from './merges.js';
+import { Seams } from './seams.js';
+import { WordCache } from './word_cache.js';
 
 /** @import { Fields } from '../file.js' */
 /** @import { NormalizedString } from '../normalized_string.js' */
@@ -21,11 +26,8 @@ import { Merges, NEVER } from './merges.js';
 /** Words of more symbols than this are merged with a heap. */
 const SHORT = 48;
 
-/** Words with more units than this are not kept in the cache. */
+/** Words with more units than this are cut, and not kept in the cache. */
 const CACHED_LENGTH = 40;
-const CACHED_WORDS = 1 << 14;
-const CACHED_UNITS = 1 << 17;
-const CACHED_TOKENS = 1 << 16;
 
 /** Ids of the symbols of the first code points are kept in a table. */
 const FIRST_SYMBOLS = 0x200;
@@ -93,8 +95,21 @@ export class Bpe {
         this.symbolIds = [0, 1, 2, 3].map(() => new Int32Array(FIRST_SYMBOLS).fill(NOT_YET));
         /** @private */
         this.scratch = new Uint16Array(this.prefix.length + 2 + this.suffix.length);
+        /**
+         * Whether symbols are what is written in the word.
+         * @private
+         */
+        this.isBare = this.prefix.length + this.suffix.length === 0;
+        /**
+         * Made for the first long word.
+         * @private
+         * @type {Seams | null}
+         */
+        this.seams = null;
         /** @private */
-        this.cache = new Cache();
+        this.cache = new WordCache();
+        /** @private */
+        this.heap = new Heap();
         /**
          * Of each symbol of the word at hand its id, and where it starts and ends, counted from the
          * start of the word.
@@ -130,6 +145,28 @@ export class Bpe {
                 return;
             }
         }
+        if (end - start <= CACHED_LENGTH || !this.isBare) {
+            this.tokenizePart(text, start, end, tokens);
+            return;
+        }
+        this.seams ??= new Seams(this.vocabulary, this.merges);
+        for (let from = start; from < end;) {
+            const to = this.seams.next(units, from, end);
+            this.tokenizePart(text, from, to, tokens);
+            from = to;
+        }
+    }
+
+    /**
+     * A word, or what there is of it between two seams.
+     * @private
+     * @param {NormalizedString} text
+     * @param {number} start
+     * @param {number} end
+     * @param {TokenBuffer} tokens
+     */
+    tokenizePart(text, start, end, tokens) {
+        const { units } = text;
         const { cache } = this;
         const isCached = end - start <= CACHED_LENGTH;
         let at = isCached ? cache.find(units, start, end) : -1;
@@ -142,7 +179,10 @@ export class Bpe {
                     tokens.push(this.ids[k], text.start(start + this.starts[k]),
                         text.end(start + this.ends[k]));
                 }
-                if (this.ids.length > KEPT_SYMBOLS) this.reserve(SHORT);
+                if (this.ids.length > KEPT_SYMBOLS) {
+                    this.reserve(SHORT);
+                    this.heap = new Heap();
+                }
                 return;
             }
         }
@@ -178,8 +218,7 @@ export class Bpe {
         // Bytes may be more than units.
         const room = (end - start) * (this.byteIds === null ? 1 : 3);
         if (room > this.ids.length) this.reserve(room);
-        const { ids, starts, ends, bytes } = this;
-        const isBare = this.prefix.length + this.suffix.length === 0;
+        const { ids, starts, ends, bytes, isBare } = this;
         const first = this.symbolIds[0];
         let count = 0;
         // What is unknown is only put behind the next symbol that is not a byte.
@@ -356,8 +395,8 @@ export class Bpe {
      * @returns {number}
      */
     mergeLong(count) {
-        const { ids, starts, ends, merges, nexts, bytes: previous } = this;
-        const heap = new Heap(count);
+        const { ids, starts, ends, merges, nexts, bytes: previous, heap } = this;
+        heap.reserve(count);
         for (let k = 0; k < count; k++) {
             previous[k] = k - 1;
             nexts[k] = k + 1;
@@ -395,148 +434,4 @@ export class Bpe {
         }
         return n;
     }
-}
-
-/**
- * Numbers, the smallest first.
- */
-class Heap {
-    /**
-     * @param {number} room
-     */
-    constructor(room) {
-        /** @private */
-        this.items = new Float64Array(room);
-        this.size = 0;
-    }
-
-    /**
-     * Leaves them out of order.
-     * @param {number} item
-     */
-    append(item) {
-        if (this.size === this.items.length) {
-            const items = new Float64Array(2 * this.size);
-            items.set(this.items);
-            this.items = items;
-        }
-        this.items[this.size++] = item;
-    }
-
-    order() {
-        for (let at = (this.size >> 1) - 1; at >= 0; at--) this.sink(at, this.items[at]);
-    }
-
-    /**
-     * @param {number} item
-     */
-    push(item) {
-        let at = this.size;
-        this.append(item);
-        const { items } = this;
-        while (at > 0) {
-            const parent = (at - 1) >> 1;
-            if (items[parent] <= item) break;
-            items[at] = items[parent];
-            at = parent;
-        }
-        items[at] = item;
-    }
-
-    /**
-     * @returns {number}
-     */
-    pop() {
-        const top = this.items[0];
-        this.size--;
-        if (this.size > 0) this.sink(0, this.items[this.size]);
-        return top;
-    }
-
-    /**
-     * @private
-     * @param {number} from
-     * @param {number} item
-     */
-    sink(from, item) {
-        const { items, size } = this;
-        let at = from;
-        for (;;) {
-            let child = 2 * at + 1;
-            if (child >= size) break;
-            if (child + 1 < size && items[child + 1] < items[child]) child++;
-            if (items[child] >= item) break;
-            items[at] = items[child];
-            at = child;
-        }
-        items[at] = item;
-    }
-}
-
-/**
- * What became of words.
- */
-class Cache {
-    constructor() {
-        /** @private */
-        this.table = new PieceTable(new Uint16Array(CACHED_UNITS), CACHED_WORDS);
-        /** For each word the number of its tokens, then id, start and end of each. */
-        this.results = new Int32Array(3 * CACHED_TOKENS);
-        /** @private */
-        this.nUnits = 0;
-        /** @private */
-        this.nResults = 0;
-    }
-
-    /**
-     * @param {Uint16Array} units
-     * @param {number} start
-     * @param {number} end
-     * @returns {number}  where in the results it is, or -1
-     */
-    find(units, start, end) {
-        const entry = this.table.find(units, start, end);
-        return entry < 0 ? -1 : this.table.ids[entry];
-    }
-
-    /**
-     * @param {Uint16Array} units
-     * @param {number} start
-     * @param {number} end
-     * @param {{ids: Int32Array, starts: Int32Array, ends: Int32Array}} symbols
-     * @param {number} count
-     * @returns {number}  where in the results it is
-     */
-    add(units, start, end, { ids, starts, ends }, count) {
-        const isFull = this.table.size === CACHED_WORDS ||
-            this.nUnits + end - start > CACHED_UNITS ||
-            this.nResults + 3 * count + 1 > this.results.length;
-        if (isFull) {
-            this.table.clear();
-            this.nUnits = 0;
-            this.nResults = 0;
-        }
-        const { table, results } = this;
-        const from = this.nUnits;
-        for (let i = start; i < end; i++) table.pool[this.nUnits++] = units[i];
-        const at = this.nResults;
-        table.add(from, this.nUnits, at);
-        results[this.nResults++] = count;
-        for (let k = 0; k < count; k++) {
-            results[this.nResults++] = ids[k];
-            results[this.nResults++] = starts[k];
-            results[this.nResults++] = ends[k];
-        }
-        return at;
-    }
-}
-
-/**
- * @param {Vocabulary} vocabulary
- * @returns {Int32Array | null}  ids of `<0x00>` to `<0xFF>`, -1 for what is missing; null if all is
- */
-function byteIds(vocabulary) {
-    const ids = Int32Array.from({ length: 256 }, (_, byte) =>
-        vocabulary.id(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`));
-    return ids.some((id) => id >= 0) ? ids : null;
 }

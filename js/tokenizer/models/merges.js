@@ -22,9 +22,11 @@ export class Merges {
      * @param {Uint32Array} merged
      */
     constructor(left, right, merged) {
-        /** @private */
+        /** How many there are. */
+        this.size = left.length;
+        /** @readonly */
         this.left = left;
-        /** @private */
+        /** @readonly */
         this.right = right;
         /** @readonly */
         this.merged = merged;

@@ -15,6 +15,7 @@ import { BertError } from '../../errors.js';
 import { badTokenizer } from '../file.js';
 import { codePointAt, isLeadSurrogate } from '../normalized_string.js';
 import { ScoredVocabulary } from '../scored_vocabulary.js';
+import { byteIds } from './byte_pieces.js';
 
 /** @import { Fields } from '../file.js' */
 /** @import { NormalizedString } from '../normalized_string.js' */
@@ -65,7 +66,7 @@ export class Unigram {
         this.unknownScore = least - UNKNOWN_PENALTY;
         /** @private */
         this.byteIds = fields.get('byte_fallback') !== null && fields.boolean('byte_fallback')
-            ? Int32Array.from({ length: 256 }, (_, byte) => this.vocabulary.id(bytePiece(byte))) : null;
+            ? byteIds(this.vocabulary) : null;
         /** @private */
         this.paths = new Paths(256);
     }
@@ -183,14 +184,6 @@ export class Unigram {
         tokens.push(this.unknownId, start, end);
         tokens.setSurface(content);
     }
-}
-
-/**
- * @param {number} byte
- * @returns {string}
- */
-function bytePiece(byte) {
-    return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
 }
 
 /**
