@@ -106,7 +106,12 @@ emcflags_relaxed := -mrelaxed-simd
 emcflags_threads := -matomics -mbulk-memory -sIMPORTED_MEMORY -Wl,--shared-memory
 engines := $(patsubst %,build/dist/engine-%.wasm,base relaxed base-threads relaxed-threads)
 
-wasm: $(engines) ## build the WebAssembly engines
+wasm: $(engines) build/dist/search.wasm ## build the WebAssembly modules
+
+build/dist/search.wasm: wasm/search.c core/search.c core/search.h core/simd.h Makefile
+	@mkdir -p $(@D)
+	@$(EMCC) $(emcflags) -o $@ wasm/search.c core/search.c
+	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
 build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) package.json Makefile
 	@mkdir -p $(@D)
@@ -185,6 +190,9 @@ families: build ## every family at its real size, from the exports in $FAMILIES
 bench-accuracy: setup build bench-packages ## size and accuracy of every dtype
 	@$(bench_node) bench/accuracy.js
 
+bench-search: build ## semantic search over 1,000,000 embeddings of each type
+	@node bench/search.js
+
 bench-tokenizers: setup build bench-packages ## tokenizers against the npm package and the native one ($PYTHON)
 	@$(bench_node) bench/tokenizers.js
 
@@ -194,7 +202,7 @@ build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makef
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 
-.PHONY: bench-kernels bench-accuracy bench-tokenizers bench-packages families
+.PHONY: bench-kernels bench-search bench-accuracy bench-tokenizers bench-packages families
 bench-packages:
 	@if [ ! -e bench/node_modules/.package-lock.json ] || \
 			[ bench/package-lock.json -nt bench/node_modules/.package-lock.json ]; then \

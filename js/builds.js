@@ -3,8 +3,8 @@
  */
 import { n_cores } from '#platform';
 
+import { compileFrom } from './compile.js';
 import { BertError, describe } from './errors.js';
-import { openSource } from './loader/source.js';
 
 /** Threads that are taken where none are asked for: more pay for large batches alone. */
 const DEFAULT_THREADS = 4;
@@ -96,12 +96,5 @@ export async function compile(variant, threaded) {
         'base-threads': new URL('./engine-base-threads.wasm', import.meta.url),
         'relaxed-threads': new URL('./engine-relaxed-threads.wasm', import.meta.url),
     };
-    const source = await openSource(urls[threaded ? /** @type {const} */ (`${variant}-threads`) : variant].href);
-    const parts = [];
-    for await (const chunk of source.chunks) parts.push(chunk.slice());
-    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
-    if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0x61 || bytes[2] !== 0x73 || bytes[3] !== 0x6d) {
-        throw new BertError('ENGINE_FAILED', `${source.label} is no WebAssembly module: is it served from where the package's files are?`);
-    }
-    return WebAssembly.compile(bytes);
+    return compileFrom(urls[threaded ? /** @type {const} */ (`${variant}-threads`) : variant]);
 }

@@ -9,3 +9,4 @@
 export { BertError } from './errors.js';
 export { loadModel, Model } from './model.js';
 export { pipeline } from './pipelines/index.js';
+export { semanticSearch, similarity } from './search.js';

@@ -145,6 +145,20 @@ test('the model loads, and what is typed gets its label and scores', TIMEOUT, as
     await announced.waitFor({ state: 'attached' });
 });
 
+test('a page searches embeddings under its content security policy', TIMEOUT, async (t) => {
+    const { page } = await open(t);
+    await page.goto(server.url);
+    await answer(page);
+    const found = await page.evaluate(async () => {
+        const url = new URL('bert-wasm/index.js', document.baseURI).href;
+        const { semanticSearch, similarity } = await import(url);
+        const data = Float32Array.of(1, 0, 0, 1, 3, 4);
+        const query = { dims: [2], data: Float32Array.of(0, 1) };
+        return [await semanticSearch(query, { dims: [3, 2], data }, { top_k: 2 }), [...(await similarity(query, { dims: [3, 2], data }, { score: 'dot' })).data]];
+    });
+    assert.deepEqual(found, [[{ corpus_id: 1, score: 1 }, { corpus_id: 2, score: 0.8 }], [0, 1, 4]]);
+});
+
 test('empty text gets no verdict', TIMEOUT, async (t) => {
     const { page } = await open(t);
     await page.goto(server.url);

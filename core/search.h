@@ -1,0 +1,32 @@
+/*
+ * search.h - how alike embeddings are: the one loop of a search for the nearest ones. It knows
+ * nothing of models; wasm/search.c is a module of it alone.
+ */
+#ifndef BERT_SEARCH_H
+#define BERT_SEARCH_H
+
+#include <stdint.h>
+
+/* What embeddings are made of. */
+typedef enum search_type {
+    SEARCH_F32,
+    SEARCH_I8,  /* int8_t; products and their sums are exact */
+    SEARCH_BITS /* 8 dimensions a byte, each of which is 1 or, where the bit is 0, -1 */
+} search_type;
+
+/* Most dimensions, of bits a multiple of 8: sums of products of integers fit 32 bits. */
+#define SEARCH_MAX_DIMS 65536
+
+/*
+ * The sum of products of each query and each row, [n_queries, n_rows], or with `is_cosine` that
+ * over the lengths of both: of a row of zeros 0, of a row and itself 1. Queries [n_queries, n_dims]
+ * and rows [n_rows, n_dims] lie without gaps anywhere.
+ *
+ * The same bits for a query and a row, whatever others there are. `squares` is scratch,
+ * [n_queries + n_rows].
+ */
+void search_scores(search_type type, int is_cosine, const void *queries, uint32_t n_queries,
+                   const void *rows, uint32_t n_rows, uint32_t n_dims, double *scores,
+                   double *squares);
+
+#endif
