@@ -171,7 +171,9 @@ export class Encoder {
     async run({ inputs, outputs }, turn) {
         const truncation = { max_length: this.config.max_length };
         const encodings = inputs.map((input, i) => this.#encodeText(input, { truncation }, i));
-        const sequences = encodings.map(({ ids, type_ids }) => ({ input_ids: ids, token_type_ids: type_ids }));
+        // tokenizers number the texts of a pair also for models that do not tell them apart
+        const has_types = Number(this.config.encoder.n_token_types) > 1;
+        const sequences = encodings.map(({ ids, type_ids }) => ({ input_ids: ids, ...(has_types ? { token_type_ids: type_ids } : {}) }));
         const requests = Object.fromEntries(outputs.map((output) => [output, { output }]));
         const results = await this.forward({ sequences, outputs: requests }, turn);
         return results.map((result, i) => ({ outputs: result, truncated: encodings[i].overflow.length > 0 }));
