@@ -11,11 +11,11 @@ a question-answering pipeline (5 has none).
 Models for token-classification and question-answering are trained for some steps on synthetic
 sentences, so that entities of several tokens and answers of several words occur; the others have
 wide random weights, so that answers differ by text. A case whose answer would be another one if
-the logits were 1e-5 off (a near tie) is left out, and said so.
+the logits were 1e-5 off (a near tie) is left out, and said so. A tokenizer that is in its folder
+already is kept, since training gives another each time; all the rest comes out the same again.
 """
 import argparse
 import contextlib
-import copy
 import glob
 import json
 import os
@@ -59,8 +59,8 @@ Where does she live? Who works for Siemens? What is the name of the capital?
 This example is about sports. This text is about politics. It is entailment, neutral, contradiction.
 """.strip().split("\n")
 
-PEOPLE = """Anna|Maria Schmidt|Jörg Müller|John Smith|Angela Merkel|Wolfgang Amadeus Mozart|José García|
-Peter|Li Ming|Ada Lovelace|O'Brien|Jean-Luc Picard|Sofia Kowalski|Barack Obama|Zoë Kravitz""".replace("\n", "").split("|")
+PEOPLE = """Anna|Maria Schmidt|Jörg Müller|John Smith|Angela Merkel|Wolfgang Amadeus Mozart|José García|Peter|
+Li Ming|Ada Lovelace|O'Brien|Jean-Luc Picard|Sofia Kowalski|Barack Obama|Zoë Kravitz""".replace("\n", "").split("|")
 PLACES = """Paris|Berlin|New York|München|São Paulo|Zürich|London|Los Angeles|Tokyo|東京|北京|
 Rio de Janeiro|Düsseldorf|Frankfurt am Main|Springfield|Málaga""".replace("\n", "").split("|")
 COMPANIES = """Siemens|Hugging Face|Google|Deutsche Bank|Acme Corp.|BMW|United Nations|Müller & Söhne|
@@ -581,7 +581,8 @@ def encode(subject, *texts, **options):
 
 def tensor(array):
     array = np.asarray(array)
-    return {"type": "float32", "dims": list(array.shape), "data": [float(f"{x:.7g}") for x in array.flatten()]}
+    data = [float(f"{x:.7g}") for x in array.flatten()]
+    return {"type": "float32", "dims": list(array.shape), "data": data}
 
 
 def feature_extraction(subject):
@@ -773,21 +774,12 @@ def save(folder, name, subject):
         groups = []
         for group, content in subject.groups.items():
             lines = ",\n".join(json.dumps(c, ensure_ascii=False) for c in content["calls"])
-            groups.append('%s: {"task": "%s", "calls": [\n%s\n]}' % (json.dumps(group), content["task"], lines))
+            groups.append('%s: {"task": "%s", "calls": [\n%s\n]}' % (
+                json.dumps(group), content["task"], lines))
         file.write(",\n".join(groups) + "\n}}\n")
 
 
-def make(name, folder, lines):
-    task, style, length, settings = SPECS[name]
-    torch.manual_seed(0)
-    tokenizer = tokenizer_for(style, lines, length)
-    trained = task in ("token-classification", "question-answering")
-    model = model_for(style, HEADS[task], tokenizer, length, 0.1 if trained else WIDE, **settings)
-    loss = None
-    if task == "token-classification":
-        loss = train_tagger(model, tokenizer, 220)
-    if task == "question-answering":
-        loss = train_reader(model, tokenizer, 400)
+def save_tokenizer(tokenizer, folder):
     with tempfile.TemporaryDirectory() as files:
         tokenizer.save_pretrained(files)
         for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
@@ -795,9 +787,22 @@ def make(name, folder, lines):
     compact = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     (folder / "tokenizer.json").write_text(
         json.dumps(compact, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
-    model.config.save_pretrained(folder)
-    # what callers have is what was saved
+
+
+def make(name, folder, lines):
+    task, style, length, settings = SPECS[name]
+    torch.manual_seed(0)
+    if not (folder / "tokenizer.json").exists():
+        save_tokenizer(tokenizer_for(style, lines, length), folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    trained = task in ("token-classification", "question-answering")
+    model = model_for(style, HEADS[task], tokenizer, length, 0.1 if trained else WIDE, **settings)
+    loss = None
+    if task == "token-classification":
+        loss = train_tagger(model, tokenizer, 220)
+    if task == "question-answering":
+        loss = train_reader(model, tokenizer, 400)
+    model.config.save_pretrained(folder)
     subject = Subject(task, model, tokenizer)
     cases(subject, length)
     with torch.no_grad():
@@ -827,8 +832,7 @@ def main():
     for name in SPECS:
         if chosen.only in name:
             folder = chosen.out / name
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             make(name, folder, lines)
 
 
