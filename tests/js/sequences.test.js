@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { accuracy, confusion, macroF1 } from '../../js/metrics.js';
 import { activate, outputBytes, sizesOf } from '../../js/outputs.js';
 import { cut, join, prepare, split } from '../../js/sequences.js';
 
@@ -195,12 +194,4 @@ test('the row of an unattended first token is left out', () => {
     const inner = [0.4, 0.6, 0.5, 0.5];
     assert.deepEqual(result.attentions, { dims: [1, 2, 2, 2], data: Float32Array.from([...inner, ...inner]) });
     assert.deepEqual(result.maps, { dims: [2, 2, 2], data: Float32Array.from([...inner, ...inner]) });
-});
-
-test('metrics are those of scikit-learn', () => {
-    // accuracy_score and f1_score(average='macro') of [0,0,1,1,1,2], [0,1,1,1,0,0]
-    const matrix = confusion([0, 0, 1, 1, 1, 2], [0, 1, 1, 1, 0, 0], 3);
-    assert.deepEqual(matrix, [[1, 1, 0], [1, 2, 0], [1, 0, 0]]);
-    assert.equal(accuracy(matrix), 0.5);
-    assert.ok(Math.abs(macroF1(matrix) - 0.35555555555555557) < 1e-15);
 });

@@ -1,0 +1,64 @@
+/** Metrics of classification, from a confusion matrix: rows are the true classes, columns the predicted. */
+import { scoresOf, summary } from './counts.js';
+
+/**
+ * @param {number[]} expected  class indices
+ * @param {number[]} predicted
+ * @param {number} n_classes
+ * @returns {number[][]}
+ */
+export function confusion(expected, predicted, n_classes) {
+    const matrix = Array.from({ length: n_classes }, () => new Array(n_classes).fill(0));
+    expected.forEach((truth, i) => matrix[truth][predicted[i]]++);
+    return matrix;
+}
+
+/** @param {number[][]} matrix */
+export function accuracy(matrix) {
+    return sum(matrix.map((row, i) => row[i])) / sum(matrix.flat());
+}
+
+/**
+ * Precision, recall and F1 of every class, and their averages. Where nothing was predicted or nothing
+ * is true the score is 0, as in scikit-learn.
+ * @param {number[][]} matrix
+ * @returns {{classes: import('./counts.js').Scores[], micro: import('./counts.js').Scores, macro: import('./counts.js').Scores, weighted: import('./counts.js').Scores}}
+ *   classes in the matrix's order
+ */
+export function classScores(matrix) {
+    const counts = matrix.map((row, i) => ({
+        correct: row[i],
+        predicted: sum(matrix.map((other) => other[i])),
+        expected: sum(row),
+    }));
+    return { classes: counts.map(scoresOf), ...summary(counts) };
+}
+
+/**
+ * The mean of the classes' F1. A class that neither occurs nor is predicted counts 0, as in
+ * scikit-learn.
+ * @param {number[][]} matrix
+ */
+export function macroF1(matrix) {
+    return classScores(matrix).macro.f1;
+}
+
+/**
+ * Matthews correlation coefficient, of any number of classes: 1 all right, 0 no better than chance; 0
+ * also where only one class occurs or is predicted.
+ * @param {number[][]} matrix
+ */
+export function matthews(matrix) {
+    const n = sum(matrix.flat());
+    const correct = sum(matrix.map((row, i) => row[i]));
+    const expected = matrix.map(sum);
+    const predicted = matrix.map((_, i) => sum(matrix.map((row) => row[i])));
+    const dot = (/** @type {number[]} */ a, /** @type {number[]} */ b) => sum(a.map((x, i) => x * b[i]));
+    const spread = (n * n - dot(expected, expected)) * (n * n - dot(predicted, predicted));
+    return spread === 0 ? 0 : (n * correct - dot(expected, predicted)) / Math.sqrt(spread);
+}
+
+/** @param {number[]} numbers */
+function sum(numbers) {
+    return numbers.reduce((a, b) => a + b, 0);
+}
