@@ -54,16 +54,18 @@ static int spin_while(_Atomic uint32_t *number, uint32_t value)
 
 #ifdef __wasm__
 
-/* V8 11 (Node 20) has been seen to wake nobody: sleepers look up by themselves now and then. */
-#define NAP_NANOSECONDS 5000000
+/* V8 11 (Node 20) wakes nobody now and then, mostly who has just fallen asleep: sleepers look up by
+ * themselves, soon at first, so that what is lost is no more than what they have waited. */
+#define LEAST_NAP 100000 /* nanoseconds */
+#define MOST_NAP 5000000
 
 static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
 {
     if (!spin_while(number, value))
         return;
     atomic_fetch_add(&pool->n_asleep, 1);
-    while (atomic_load(number) == value)
-        __builtin_wasm_memory_atomic_wait32((int *)number, (int)value, NAP_NANOSECONDS);
+    for (int64_t nap = LEAST_NAP; atomic_load(number) == value; nap += nap < MOST_NAP ? nap : 0)
+        __builtin_wasm_memory_atomic_wait32((int *)number, (int)value, nap);
     atomic_fetch_sub(&pool->n_asleep, 1);
 }
 

@@ -43,7 +43,7 @@ import { nextTurn } from './turn.js';
 const SLICE = 10;
 
 /** Bytes of rows, and of queries, in the module's memory, but for one that is larger. */
-const ROWS_BYTES = 1 << 17;
+const ROWS_BYTES = 1 << 16;
 const QUERIES_BYTES = 1 << 16;
 
 /** Scores there, and rows: bits have many to a kB. */
