@@ -40,6 +40,9 @@ const RACE_AGAIN_AFTER = 2;
 /** Tokens of a batch: enough for full speed, few enough that a layer ends soon. */
 const MAX_TOKENS = 1024;
 
+/** What families call it. */
+const MASK_TOKENS = ['[MASK]', '<mask>'];
+
 /** Bytes of a batch's outputs, beyond one sequence's: words' logits of 1024 tokens may be 1 GB. */
 const MAX_OUTPUT_BYTES = 64 << 20;
 
@@ -69,6 +72,7 @@ const MAX_OUTPUT_BYTES = 64 << 20;
  * @property {string} dtype
  * @property {import('./loader/model_file.js').ModelConfig} config
  * @property {boolean} tokenizer
+ * @property {{token: string, id: number} | null} mask  the token for fill-mask, if there is one
  * @property {boolean} verified  every chunk's SHA-256 was checked
  * @property {number} memory_bytes  of the engine
  */
@@ -152,6 +156,7 @@ export class Encoder {
             version, name, revision, source_sha256, dtype,
             config: this.config,
             tokenizer: this.tokenizer !== null,
+            mask: this.mask,
             verified: this.verified,
             ...this.choice,
             threads: this.engine.threads,
@@ -173,6 +178,36 @@ export class Encoder {
                 throw new BertError(error.code, `text ${i}: ${error.message}`, { cause: error });
             }
         });
+    }
+
+    /**
+     * @param {{lists: {ids: number[], skip_special_tokens: boolean}[]}} request
+     * @returns {string[]}
+     */
+    decode({ lists }) {
+        const tokenizer = this.needTokenizer();
+        return lists.map(({ ids, skip_special_tokens }) => tokenizer.decode(ids, { skip_special_tokens }));
+    }
+
+    /**
+     * @param {{tokens: string[]}} request
+     * @returns {(number | null)[]}
+     */
+    tokenIds({ tokens }) {
+        const tokenizer = this.needTokenizer();
+        return tokens.map((token) => tokenizer.tokenToId(token));
+    }
+
+    /**
+     * The token that stands for one to be guessed.
+     * @returns {{token: string, id: number} | null}
+     */
+    get mask() {
+        for (const token of MASK_TOKENS) {
+            const id = this.tokenizer?.tokenToId(token) ?? null;
+            if (id !== null) return { token, id };
+        }
+        return null;
     }
 
     /**

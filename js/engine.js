@@ -8,8 +8,12 @@
  * Addresses go up to 4 GiB: what the module returns as one is a signed number until >>> 0.
  */
 import { BertError } from './errors.js';
+import { isDotSound } from './sound_dot.js';
 import { limitOf, mostTokens, outputBytes, sizesOf } from './outputs.js';
 import { version as VERSION } from '../package.json';
+
+/** The 8-bit kernel of four products at once. */
+const DOT_I32 = 'relaxed-dot-i32';
 
 const ALIGNMENT = 64;
 const PAGE = 65536;
@@ -111,8 +115,9 @@ export class Engine {
         this.dtypes = this.#names(this.wasm.engine_dtype_name);
         /** @private */
         this.outputs = this.#names(this.wasm.engine_output_name);
-        /** Names of the 8-bit kernels that this build has. */
-        this.kernels = this.#names(this.wasm.engine_kernel_name).filter((_, i) => i > 0 && this.wasm.engine_kernel_exists(i));
+        /** Names of the 8-bit kernels that this build has, and this JavaScript engine runs right. */
+        this.kernels = this.#names(this.wasm.engine_kernel_name).filter((name, i) =>
+            i > 0 && this.wasm.engine_kernel_exists(i) && (name !== DOT_I32 || isDotSound()));
     }
 
     /**

@@ -109,6 +109,11 @@ export class Model {
         this.config = info.config;
         /** @readonly */
         this.name = info.name;
+        /**
+         * The mask token of its tokenizer, if that has one.
+         * @readonly
+         */
+        this.mask = info.mask;
     }
 
     /**
@@ -126,6 +131,24 @@ export class Model {
      */
     tokenize(inputs, options = {}) {
         return this.#connection.call('tokenize', { inputs: toList(inputs), options });
+    }
+
+    /**
+     * Texts of token ids.
+     * @param {{ids: number[], skip_special_tokens: boolean}[]} lists
+     * @param {{signal?: AbortSignal}} [options]
+     * @returns {Promise<string[]>}
+     */
+    decode(lists, { signal } = {}) {
+        return this.#connection.call('decode', { lists: toList(lists) }, signal);
+    }
+
+    /**
+     * @param {string[]} tokens
+     * @returns {Promise<(number | null)[]>}  their ids, null for what is no token
+     */
+    tokenIds(tokens) {
+        return this.#connection.call('token_ids', { tokens: toList(tokens) });
     }
 
     /**

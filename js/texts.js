@@ -4,6 +4,7 @@
  * text is that text's answer, and changes nothing for the others.
  */
 import { BertError, toMessage } from './errors.js';
+import { placesOf } from './places.js';
 
 /**
  * @typedef {string | {text: string, text_pair?: string | null}} TextInput
@@ -166,13 +167,4 @@ function tokensOf({ ids, tokens, offsets, sequence }) {
 function toSequence({ ids, type_ids }, types, lm_token) {
     const sequence = { input_ids: ids, ...(types ? { token_type_ids: type_ids } : {}) };
     return lm_token === undefined ? sequence : { ...sequence, lm_rows: placesOf(ids, lm_token) };
-}
-
-/**
- * @param {Uint32Array} ids
- * @param {number} id
- * @returns {number[]}
- */
-export function placesOf(ids, id) {
-    return [...ids.keys()].filter((i) => ids[i] === id);
 }

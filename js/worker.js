@@ -64,6 +64,8 @@ async function main() {
         if (!encoder) throw new Error('no model is loaded');
         if (method === 'info') return encoder.settledInfo();
         if (method === 'tokenize') return encoder.tokenize(request);
+        if (method === 'decode') return encoder.decode(request);
+        if (method === 'token_ids') return encoder.tokenIds(request);
         if (method === 'run') return runTexts(encoder, request, turn, onprogress);
         if (method === 'forward') return encoder.forward(request, turn);
         if (method === 'verify') return encoder.verify(turn);

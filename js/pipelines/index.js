@@ -1,45 +1,112 @@
 /** pipeline(): a task, a model for it, and a function that does it. */
 import { BertError, describe } from '../errors.js';
-import { loadModel } from '../model.js';
+import { Model, loadModel } from '../model.js';
+import { featureExtraction } from './feature_extraction.js';
+import { fillMask } from './fill_mask.js';
+import { nextSentencePrediction } from './next_sentence_prediction.js';
 import { textClassification } from './text_classification.js';
+import { textRanking } from './text_ranking.js';
+import { zeroShotClassification } from './zero_shot_classification.js';
 
 /**
  * @typedef {object} PipelineExtras
- * @property {string} task
+ * @property {string} task  without aliases
  * @property {import('../model.js').Model} model
  * @property {() => void} dispose  ends the model's worker and gives its memory back
  */
 
 const TASKS = {
     'text-classification': textClassification,
-    'sentiment-analysis': textClassification,
+    'feature-extraction': featureExtraction,
+    'fill-mask': fillMask,
+    'zero-shot-classification': zeroShotClassification,
+    'text-ranking': textRanking,
+    'next-sentence-prediction': nextSentencePrediction,
 };
 
-/** @typedef {keyof typeof TASKS} Task */
+/** Other names. @type {Record<string, keyof typeof TASKS>} */
+const ALIASES = {
+    'sentiment-analysis': 'text-classification',
+    embeddings: 'feature-extraction',
+};
 
-/** @typedef {ReturnType<typeof textClassification> & PipelineExtras & AsyncDisposable} TextClassificationPipeline */
+/** @typedef {PipelineExtras & AsyncDisposable} Extras */
+/** @typedef {ReturnType<typeof textClassification> & Extras} TextClassificationPipeline */
+/** @typedef {ReturnType<typeof featureExtraction> & Extras} FeatureExtractionPipeline */
+/** @typedef {ReturnType<typeof fillMask> & Extras} FillMaskPipeline */
+/** @typedef {ReturnType<typeof zeroShotClassification> & Extras} ZeroShotClassificationPipeline */
+/** @typedef {ReturnType<typeof textRanking> & Extras} TextRankingPipeline */
+/** @typedef {ReturnType<typeof nextSentencePrediction> & Extras} NextSentencePredictionPipeline */
+
+/** @typedef {import('../model.js').ModelSource | import('../model.js').Model | null} PipelineModel  a URL, path or bytes;
+ *   or a model that is loaded already, which may do several tasks */
+/** @typedef {import('../model.js').LoadOptions} LoadOptions */
 
 /**
+ * @overload
  * @param {'text-classification' | 'sentiment-analysis'} task
- * @param {import('../model.js').ModelSource | null} [model]  default: the bundled English sentiment model
- * @param {import('../model.js').LoadOptions} [options]
+ * @param {PipelineModel} [model]  default: the bundled English sentiment model
+ * @param {LoadOptions} [options]
  * @returns {Promise<TextClassificationPipeline>}
  */
+/**
+ * @overload
+ * @param {'feature-extraction' | 'embeddings'} task
+ * @param {PipelineModel} model
+ * @param {LoadOptions} [options]
+ * @returns {Promise<FeatureExtractionPipeline>}
+ */
+/**
+ * @overload
+ * @param {'fill-mask'} task
+ * @param {PipelineModel} model
+ * @param {LoadOptions} [options]
+ * @returns {Promise<FillMaskPipeline>}
+ */
+/**
+ * @overload
+ * @param {'zero-shot-classification'} task
+ * @param {PipelineModel} model
+ * @param {LoadOptions} [options]
+ * @returns {Promise<ZeroShotClassificationPipeline>}
+ */
+/**
+ * @overload
+ * @param {'text-ranking'} task
+ * @param {PipelineModel} model
+ * @param {LoadOptions} [options]
+ * @returns {Promise<TextRankingPipeline>}
+ */
+/**
+ * @overload
+ * @param {'next-sentence-prediction'} task
+ * @param {PipelineModel} model
+ * @param {LoadOptions} [options]
+ * @returns {Promise<NextSentencePredictionPipeline>}
+ */
+/**
+ * @param {string} task
+ * @param {PipelineModel} [model]
+ * @param {LoadOptions} [options]
+ * @returns {Promise<any>}
+ */
 export async function pipeline(task, model, options) {
-    if (!Object.hasOwn(TASKS, task)) {
-        throw new BertError('BAD_OPTION', `there is no task ${describe(task)}; there are ${Object.keys(TASKS).join(', ')}`);
+    const name = Object.hasOwn(ALIASES, task) ? ALIASES[task] : task;
+    if (!Object.hasOwn(TASKS, name)) {
+        throw new BertError('BAD_OPTION', `there is no task ${describe(task)}; there are ${[...Object.keys(TASKS), ...Object.keys(ALIASES)].join(', ')}`);
     }
-    const loaded = await loadModel(model, options);
+    const isLoaded = model instanceof Model;
+    const loaded = isLoaded ? model : await loadModel(model, options);
     try {
         const dispose = () => loaded.dispose();
-        return Object.assign(TASKS[task](loaded), {
-            task,
+        return Object.assign(TASKS[/** @type {keyof typeof TASKS} */ (name)](loaded), {
+            task: name,
             model: loaded,
             dispose,
             [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]: async () => dispose(),
         });
     } catch (error) {
-        loaded.dispose();
+        if (!isLoaded) loaded.dispose();
         throw error;
     }
 }

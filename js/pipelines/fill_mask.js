@@ -1,0 +1,146 @@
+/** fill-mask: what may stand in the place of a mask token. */
+import { BertError, describe } from '../errors.js';
+import { placesOf } from '../places.js';
+import { answer, readText } from './call.js';
+import { requireHead } from './head.js';
+import { CALL_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
+import { softmax, topIndices } from './scores.js';
+
+/**
+ * @typedef {object} MaskFilling
+ * @property {number} score  probability
+ * @property {number} token  its id
+ * @property {string} token_str
+ * @property {string} sequence  the text with it; where there are several masks with the others and special tokens
+ * @property {true} [truncated]  where the text was longer than the model reads
+ */
+
+/**
+ * @typedef {object} OwnOptions
+ * @property {number} [top_k]  fillings of a mask, best first; default 5
+ * @property {string[] | string | null} [targets]  the only ones to choose from; of one that is no token of the model its
+ *   first token. Default (null) all
+ * @property {'truncate' | 'error'} [overflow]  of texts longer than the model reads; default 'truncate'
+ *
+ * @typedef {OwnOptions & import('./options.js').CallOptions} FillMaskOptions
+ */
+
+const TASK = 'fill-mask';
+
+/** @type {Required<OwnOptions>} */
+const OPTIONS = { top_k: 5, targets: null, overflow: 'truncate' };
+
+/** @type {Record<string, import('./options.js').Rule>} */
+const RULES = {
+    top_k: wholeNumber(1),
+    overflow: oneOf('truncate', 'error'),
+    targets: orNull((value) => (typeof value === 'string' || (Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string'))
+        ? null : 'a string or strings')),
+};
+
+/** @param {import('../model.js').Model} model */
+export function fillMask(model) {
+    requireHead(model, TASK, 'language model');
+    const mask = maskOf(model);
+
+    /**
+     * @overload
+     * @param {string} texts  with a mask token
+     * @param {FillMaskOptions} [options]
+     * @returns {Promise<MaskFilling[]>}  with several masks an array of them: MaskFilling[][]
+     */
+    /**
+     * @overload
+     * @param {string[]} texts
+     * @param {FillMaskOptions} [options]
+     * @returns {Promise<MaskFilling[][]>}
+     */
+    /**
+     * @overload
+     * @param {Iterable<string> | AsyncIterable<string>} texts  read as results are taken
+     * @param {FillMaskOptions} [options]
+     * @returns {AsyncGenerator<MaskFilling[], void, undefined>}
+     */
+    /**
+     * @param {any} texts
+     * @param {FillMaskOptions} [options]
+     * @returns {any}
+     */
+    function fill(texts, options = {}) {
+        return answer(texts, () => {
+            const { top_k, targets, signal, onprogress, errors, ...request } =
+                readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
+            return {
+                errors,
+                read: readText,
+                async run(inputs) {
+                    const chosen = targets === null ? null : await targetIds([targets].flat());
+                    const results = await model.run(
+                        { inputs, outputs: { words: { output: 'lm_logits' } }, lm_token: mask.id, tokens: true, ...request }, { signal, onprogress });
+                    /** @type {number[][]} */
+                    const lists = [];
+                    const fillings = results.map((result) => (result instanceof BertError ? result : fillMasks(result, chosen, top_k, lists)));
+                    const texts_of = await model.decode(lists.map((ids) => ({ ids, skip_special_tokens: false })), { signal });
+                    // Of a text with one mask what was added is left out, as in Python.
+                    const bare = await model.decode(lists.map((ids) => ({ ids, skip_special_tokens: true })), { signal });
+                    return fillings.map((filling) => (filling instanceof BertError ? filling : filling(texts_of, bare)));
+                },
+            };
+        });
+    }
+
+    /**
+     * @param {string[]} targets
+     * @returns {Promise<number[]>}  without those that are there already
+     */
+    async function targetIds(targets) {
+        const encoded = await model.tokenize(targets, { add_special_tokens: false });
+        const known = await model.tokenIds(targets);
+        const ids = targets.map((target, i) => {
+            const id = known[i] ?? encoded[i].ids[0];
+            if (id === undefined) throw new BertError('BAD_OPTION', `the target ${describe(target)} has no tokens`);
+            return id;
+        });
+        return [...new Set(ids)];
+    }
+
+    /**
+     * Adds to `lists` ids to be decoded: of each filling its token's, and its text's.
+     * @param {import('../texts.js').TextResult} result
+     * @param {number[] | null} targets
+     * @param {number} top_k
+     * @param {number[][]} lists
+     * @returns {BertError | ((texts: string[], bare: string[]) => any)}  what makes the result of what was decoded
+     */
+    function fillMasks({ windows: [{ outputs: { words }, tokens }], truncated }, targets, top_k, lists) {
+        const ids = Array.from(/** @type {import('../texts.js').WindowTokens} */ (tokens).ids);
+        const places = placesOf(ids, mask.id);
+        if (places.length === 0) {
+            return new BertError('BAD_INPUT', `there is no ${mask.token} in it${truncated ? ', in what the model reads of it' : ''}`);
+        }
+        const isOnly = places.length === 1;
+        const width = words.dims[1];
+        const masks = places.map((place, m) => {
+            const all = softmax(words.data.subarray(m * width, (m + 1) * width));
+            const scores = targets === null ? all : targets.map((id) => all[id]);
+            return topIndices(scores, Math.min(top_k, scores.length)).map((i) => {
+                const token = targets === null ? i : targets[i];
+                const at = lists.push([token], ids.with(place, token)) - 2;
+                return { score: scores[i], token, at };
+            });
+        });
+        return (texts, bare) => {
+            const filled = masks.map((fillings) => fillings.map(({ score, token, at }) => ({
+                score, token, token_str: texts[at], sequence: (isOnly ? bare : texts)[at + 1], ...(truncated ? { truncated } : {}),
+            })));
+            return isOnly ? filled[0] : filled;
+        };
+    }
+    return fill;
+}
+
+/** @param {import('../model.js').Model} model */
+function maskOf({ name, mask }) {
+    if (mask) return mask;
+    throw new BertError('WRONG_TASK', `${TASK} needs a tokenizer with a mask token, [MASK] or <mask>; '${name}' has none`);
+}

@@ -1,0 +1,83 @@
+/**
+ * next-sentence-prediction: whether one text follows another (Devlin et al. 2018, BERT, section 3.1).
+ */
+import { BertError, describe } from '../errors.js';
+import { answer, readText } from './call.js';
+import { requireHead } from './head.js';
+import { CALL_OPTIONS, OVERFLOW_OPTIONS, readOptions } from './options.js';
+import { softmax } from './scores.js';
+import { mergeScores } from './text_classification.js';
+
+/**
+ * @typedef {object} NextSentence
+ * @property {boolean} is_next  whether the score is over a half
+ * @property {number} score  probability that text_pair follows text
+ * @property {true} [truncated]  where both were longer than the model reads
+ */
+
+/** @typedef {{text: string, text_pair: string}} TextPair */
+
+/** @typedef {import('./options.js').CallOptions & import('./options.js').OverflowOptions} NextSentenceOptions */
+
+const TASK = 'next-sentence-prediction';
+
+/** @param {import('../model.js').Model} model */
+export function nextSentencePrediction(model) {
+    requireHead(model, TASK, 'classifier');
+    const { n_labels } = model.config.encoder;
+    if (n_labels !== 2) {
+        throw new BertError('WRONG_TASK', `${TASK} needs a classifier of two labels (it follows, it does not); '${model.name}' has ${n_labels}`);
+    }
+
+    /**
+     * @overload
+     * @param {TextPair} pairs
+     * @param {NextSentenceOptions} [options]
+     * @returns {Promise<NextSentence>}
+     */
+    /**
+     * @overload
+     * @param {TextPair[]} pairs
+     * @param {NextSentenceOptions} [options]
+     * @returns {Promise<NextSentence[]>}
+     */
+    /**
+     * @overload
+     * @param {Iterable<TextPair> | AsyncIterable<TextPair>} pairs  read as results are taken
+     * @param {NextSentenceOptions} [options]
+     * @returns {AsyncGenerator<NextSentence, void, undefined>}
+     */
+    /**
+     * @param {any} pairs
+     * @param {NextSentenceOptions} [options]
+     * @returns {any}
+     */
+    function predict(pairs, options = {}) {
+        return answer(pairs, () => {
+            const { signal, onprogress, errors, ...request } = readOptions(TASK, options, { ...OVERFLOW_OPTIONS, ...CALL_OPTIONS });
+            return {
+                errors,
+                read: readPair,
+                async run(inputs) {
+                    const results = await model.run({ inputs, outputs: { logits: { output: 'logits' } }, ...request }, { signal, onprogress });
+                    return results.map((result) => {
+                        if (result instanceof BertError) return result;
+                        const score = mergeScores(result, softmax)[0];
+                        return { is_next: score > 0.5, score, .../** @type {{truncated?: true}} */ (result.truncated ? { truncated: true } : {}) };
+                    });
+                },
+            };
+        });
+    }
+    return predict;
+}
+
+/**
+ * @param {unknown} input
+ * @param {string} where
+ */
+function readPair(input, where) {
+    const { text, text_pair } = readText(input, where);
+    if (text_pair === undefined) throw new BertError('BAD_INPUT', `${where} is ${describe(input)}, expected {text, text_pair}`);
+    return { text, text_pair };
+}

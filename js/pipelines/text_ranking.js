@@ -1,0 +1,120 @@
+/** text-ranking: documents by how well they answer a query, by a cross-encoder that reads both together. */
+import { BertError, describe } from '../errors.js';
+import { answer } from './call.js';
+import { requireHead } from './head.js';
+import { CALL_OPTIONS, OVERFLOW_OPTIONS, isFlag, oneOf, orNull, readOptions, wholeNumber } from './options.js';
+import { sigmoid, topIndices } from './scores.js';
+import { mergeScores } from './text_classification.js';
+
+/**
+ * @typedef {object} RankedDocument
+ * @property {number} corpus_id  index of the document
+ * @property {number} score
+ * @property {string} [text]  with `return_documents`
+ * @property {true} [truncated]  where query and document were longer than the model reads
+ */
+
+/**
+ * @typedef {object} OwnOptions
+ * @property {number | null} [top_k]  documents to return, best first; default (null) all
+ * @property {boolean} [return_documents]  whether their texts are returned; default false
+ * @property {'sigmoid' | 'none'} [function_to_apply]  to the model's number; default sigmoid
+ *
+ * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} TextRankingOptions
+ */
+
+/** @typedef {{query: string, documents: string[]}} RankingInput */
+
+const TASK = 'text-ranking';
+
+/** @type {Required<OwnOptions>} */
+const OPTIONS = { top_k: null, return_documents: false, function_to_apply: 'sigmoid' };
+const RULES = { top_k: orNull(wholeNumber(1)), return_documents: isFlag, function_to_apply: oneOf('sigmoid', 'none') };
+
+/** @param {import('../model.js').Model} model */
+export function textRanking(model) {
+    requireHead(model, TASK, 'classifier');
+    const { n_labels } = model.config.encoder;
+    if (n_labels !== 1) {
+        throw new BertError('WRONG_TASK', `${TASK} needs a cross-encoder, whose classifier has one label; '${model.name}' has ${n_labels}`);
+    }
+
+    /**
+     * @overload
+     * @param {string} query
+     * @param {string[]} documents
+     * @param {TextRankingOptions} [options]
+     * @returns {Promise<RankedDocument[]>}
+     */
+    /**
+     * @overload
+     * @param {RankingInput} input
+     * @param {TextRankingOptions} [options]
+     * @returns {Promise<RankedDocument[]>}
+     */
+    /**
+     * @overload
+     * @param {RankingInput[]} inputs
+     * @param {TextRankingOptions} [options]
+     * @returns {Promise<RankedDocument[][]>}
+     */
+    /**
+     * @overload
+     * @param {Iterable<RankingInput> | AsyncIterable<RankingInput>} inputs  read as results are taken
+     * @param {TextRankingOptions} [options]
+     * @returns {AsyncGenerator<RankedDocument[], void, undefined>}
+     */
+    /**
+     * @param {any} query
+     * @param {any} [documents]
+     * @param {any} [options]
+     * @returns {any}
+     */
+    function rank(query, documents, options) {
+        const isSplit = typeof query === 'string';
+        return answer(isSplit ? { query, documents } : query, () => {
+            const { top_k, return_documents, function_to_apply, signal, onprogress, errors, ...request } =
+                readOptions(TASK, (isSplit ? options : documents) ?? {}, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
+            const scoreOf = (/** @type {number} */ logit) => (function_to_apply === 'none' ? logit : sigmoid(logit));
+            return {
+                errors,
+                read: readRanking,
+                async run(inputs) {
+                    const pairs = inputs.flatMap((input) => input.documents.map((text_pair) => ({ text: input.query.trim(), text_pair: text_pair.trim() })));
+                    const results = await model.run({ inputs: pairs, outputs: { logits: { output: 'logits' } }, ...request }, { signal, onprogress });
+                    let first = 0;
+                    return inputs.map((input) => {
+                        const own = results.slice(first, first += input.documents.length);
+                        const failed = own.find((result) => result instanceof BertError);
+                        if (failed) return /** @type {BertError} */ (failed);
+                        const read = /** @type {import('../texts.js').TextResult[]} */ (own);
+                        const scores = read.map((result) => scoreOf(mergeScores(result, (logits) => logits)[0]));
+                        return topIndices(scores, Math.min(top_k ?? Infinity, scores.length)).map((i) => ({
+                            corpus_id: i,
+                            score: scores[i],
+                            ...(return_documents ? { text: input.documents[i] } : {}),
+                            .../** @type {{truncated?: true}} */ (read[i].truncated ? { truncated: true } : {}),
+                        }));
+                    });
+                },
+            };
+        });
+    }
+    return rank;
+}
+
+/**
+ * @param {any} input
+ * @param {string} where
+ * @returns {RankingInput}
+ */
+function readRanking(input, where) {
+    const { query, documents } = input ?? {};
+    if (typeof query !== 'string') {
+        throw new BertError('BAD_INPUT', `${where}: query is ${describe(query)}, expected a string`);
+    }
+    if (!Array.isArray(documents) || documents.some((document) => typeof document !== 'string')) {
+        throw new BertError('BAD_INPUT', `${where}: documents are ${describe(documents)}, expected an array of strings`);
+    }
+    return { query, documents };
+}

@@ -1,0 +1,38 @@
+/** What pipelines give where numbers have dimensions. */
+
+/**
+ * @template {Float32Array | Int8Array | Uint8Array} [Data=Float32Array]
+ */
+export class Tensor {
+    /**
+     * @param {Data} data  row-major
+     * @param {number[]} dims
+     */
+    constructor(data, dims) {
+        this.data = data;
+        this.dims = dims;
+        /** @type {'float32' | 'int8' | 'uint8'} */
+        this.type = data instanceof Float32Array ? 'float32' : data instanceof Int8Array ? 'int8' : 'uint8';
+    }
+
+    /**
+     * Nested arrays, as many deep as there are dimensions.
+     * @returns {any}
+     */
+    tolist() {
+        return nest(this.data, this.dims);
+    }
+}
+
+/**
+ * @param {Float32Array | Int8Array | Uint8Array} data
+ * @param {number[]} dims
+ * @returns {any}
+ */
+export function nest(data, dims) {
+    if (dims.length === 0) return data[0];
+    const [n, ...inner] = dims;
+    if (inner.length === 0) return Array.from(data);
+    const size = inner.reduce((product, each) => product * each, 1);
+    return Array.from({ length: n }, (_, i) => nest(data.subarray(i * size, (i + 1) * size), inner));
+}
