@@ -9,7 +9,7 @@ import { MODEL_OPTIONS, UsageError, loadOptions, parse, snakeCase, valuesOf } fr
 import { print } from './print.js';
 import { splitLines, toRecords } from './records.js';
 import { answers } from './stream.js';
-import { TASKS, checkFields, toOutput } from './tasks.js';
+import { TASKS, checkFields, sizeOf, toOutput } from './tasks.js';
 
 /** @typedef {import('node:http').IncomingMessage} Request */
 /** @typedef {import('node:http').ServerResponse} Response */
@@ -230,6 +230,7 @@ class Service {
         const { fields, answer } = TASKS[name];
         const batches = answers(pieces, {
             check: (value) => checkFields(fields, value),
+            size: (value) => sizeOf(fields, value),
             answer: (values) => answer(pipe, values, { ...options, signal }),
         });
         for await (const batch of batches) {
@@ -369,6 +370,7 @@ async function* once(records) {
  * @param {AbortSignal} signal
  */
 function drained(response, signal) {
+    signal.throwIfAborted();
     return new Promise((resolve, reject) => {
         const abort = () => reject(signal.reason);
         signal.addEventListener('abort', abort, { once: true });

@@ -33,25 +33,27 @@ const FATAL = new Set(['BAD_OPTION', 'DISPOSED', 'ENGINE_FAILED', 'NO_SUCH_OUTPU
  * @param {object} how
  * @param {(value: Record<string, any>) => void} how.check  throws a BertError for a record that cannot be used
  * @param {(values: Record<string, any>[]) => Promise<Record<string, any>[]>} how.answer
+ * @param {(value: Record<string, any>) => number} how.size  characters of a record that are encoded
  * @param {number} [how.batch_tokens]
  * @returns {AsyncGenerator<Answer[], void>}
  */
-export function answers(pieces, { check, answer, batch_tokens = BATCH_TOKENS }) {
-    return inOrder(batches(pieces, batch_tokens * CALL_BATCHES), (records) => answerBatch(records, check, answer), CALLS);
+export function answers(pieces, { check, answer, size, batch_tokens = BATCH_TOKENS }) {
+    return inOrder(batches(pieces, size, batch_tokens * CALL_BATCHES), (records) => answerBatch(records, check, answer), CALLS);
 }
 
 /**
  * Cuts the pieces that came; waits for no more to fill a batch.
  * @param {AsyncIterable<InputRecord[]>} pieces
+ * @param {(value: Record<string, any>) => number} size
  * @param {number} max_tokens  about
  */
-async function* batches(pieces, max_tokens) {
+async function* batches(pieces, size, max_tokens) {
     for await (const records of pieces) {
         /** @type {InputRecord[]} */
         let batch = [];
         let n_tokens = 0;
         for (const record of records) {
-            const n = 3 + Math.ceil(record.bytes / TOKEN_CHARACTERS);
+            const n = 3 + Math.ceil(size(record.value) / TOKEN_CHARACTERS);
             if (batch.length && n_tokens + n > max_tokens) {
                 yield batch;
                 batch = [];

@@ -7,7 +7,7 @@ import { printLines } from './print.js';
 import { Progress } from './progress.js';
 import { FORMATS, formatOf, readLines, toRecords } from './records.js';
 import { answers } from './stream.js';
-import { TASKS, checkFields, toOutput } from './tasks.js';
+import { TASKS, checkFields, sizeOf, toOutput } from './tasks.js';
 
 /** @typedef {import('./records.js').InputRecord} InputRecord */
 
@@ -50,6 +50,7 @@ export function taskCommand(name) {
         const meter = new Meter(pipe.model);
         await printAnswers(answers(pieces, {
             check: (value) => checkFields(fields, value),
+            size: (value) => sizeOf(fields, value),
             answer: (records) => answer(pipe, records, given),
             batch_tokens: values.batch_tokens,
         }), { fields, values, name, meter });

@@ -200,6 +200,19 @@ export function checkFields(fields, value) {
 }
 
 /**
+ * Characters of a record that are encoded.
+ * @param {Record<string, any>} fields
+ * @param {Record<string, any>} value
+ */
+export function sizeOf(fields, value) {
+    const length = (/** @type {unknown} */ one) => (typeof one === 'string' ? one.length : 0);
+    return Object.keys(fields).reduce((sum, key) => {
+        const given = value[key];
+        return sum + (Array.isArray(given) ? given.reduce((n, one) => n + length(one), 0) : length(given));
+    }, 0);
+}
+
+/**
  * What is printed for a record.
  * @param {TaskCommand['fields']} fields  that are not carried through
  * @param {import('./stream.js').Answer} answer

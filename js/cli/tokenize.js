@@ -8,7 +8,7 @@ import { Meter } from './meter.js';
 import { MODEL_OPTIONS, UsageError, loadOptions, parse } from './options.js';
 import { answers } from './stream.js';
 import { INPUT_OPTIONS, STREAM_OPTIONS, inputs, printAnswers } from './task_command.js';
-import { checkFields } from './tasks.js';
+import { checkFields, sizeOf } from './tasks.js';
 
 /** @typedef {import('../encoder.js').Encoded} Encoded */
 
@@ -45,6 +45,7 @@ async function run(args) {
     const pieces = inputs(positionals, values, (text) => ({ text }));
     await printAnswers(answers(pieces, {
         check: (value) => checkFields(FIELDS, value),
+        size: (value) => sizeOf(FIELDS, value),
         answer: async (records) => {
             const encoded = await tokenize(records);
             for (const { ids } of encoded) meter.tokens += ids.length;
