@@ -13,9 +13,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 
 
-def classify(frames, engine, model, text):
-    """mapInPandas: one engine for all frames of a partition."""
-    import pandas as pd
+def classify(batches, engine, model, text):
+    """mapInArrow: one engine for all batches of a partition. Columns pass through as they are."""
+    import pyarrow as pa
 
     from engine import answer
 
@@ -25,16 +25,18 @@ def classify(frames, engine, model, text):
     # A core of the executor runs one task: so the engine has one thread.
     command = [*shlex.split(engine), "classify", "--model", path, "--threads", "1", "--input", "-", "--format", "jsonl", "--skip-errors"]
 
-    def to_record(frame):
-        return ({"text": value if isinstance(value, str) else None} for value in frame[text])
+    def to_records(batch):
+        return ({"text": value} for value in batch.column(text).to_pylist())
 
-    for frame, results in answer(frames, command, to_record):
+    for batch, results in answer(batches, command, to_records):
         columns = {
-            "label": [result.get("label") for result in results],
-            "score": [result.get("score") for result in results],
-            "error": [result["error"]["message"] if "error" in result else None for result in results],
+            "label": pa.array([result.get("label") for result in results], pa.string()),
+            "score": pa.array([result.get("score") for result in results], pa.float64()),
+            "error": pa.array([result["error"]["message"] if "error" in result else None for result in results], pa.string()),
         }
-        yield frame.assign(**{name: pd.Series(values, index=frame.index, dtype=object) for name, values in columns.items()})
+        for name, values in columns.items():
+            batch = batch.append_column(name, values)
+        yield batch
 
 
 def main():
@@ -57,7 +59,7 @@ def main():
         rows = rows.repartition(args.partitions)
     schema = StructType([*rows.schema.fields, StructField("label", StringType()), StructField("score", DoubleType()), StructField("error", StringType())])
     engine, model, text = args.engine, args.model, args.text
-    labelled = rows.mapInPandas(lambda frames: classify(frames, engine, model, text), schema)
+    labelled = rows.mapInArrow(lambda batches: classify(batches, engine, model, text), schema)
     if args.output.endswith(".parquet"):
         labelled.write.mode("overwrite").parquet(args.output)
     else:

@@ -2,7 +2,7 @@
 
 The process lives as long as a partition. One thread writes, the caller's reads, so neither the pipe to
 the process nor the one from it can fill up while somebody waits for the other. Between the two there are
-never more than a few frames: memory stays flat however large the partition is.
+never more than a few batches: memory stays flat however large the partition is.
 """
 
 import json
@@ -11,8 +11,8 @@ import subprocess
 import tempfile
 import threading
 
-# Frames that are written and not yet answered.
-FRAMES_UNDER_WAY = 2
+# Batches that are written and not yet answered.
+BATCHES_UNDER_WAY = 2
 
 # Of the process's standard error, for a message.
 STDERR_BYTES = 4000
@@ -24,25 +24,26 @@ class EngineError(RuntimeError):
     """The process ended early or did not keep the contract. Spark runs the task again."""
 
 
-def answer(frames, command, to_record):
-    """Yields (frame, results) for each pandas frame: a dict for each row, in the order of the rows.
+def answer(batches, command, to_records):
+    """Yields (batch, results) for each batch: a dict for each row, in the order of the rows.
 
-    `command` is a list of arguments; `to_record(frame)` gives a dict for each row, which gets an "id" of
-    its own: what comes back under another id, or not at all, is an EngineError.
+    `command` is a list of arguments; `to_records(batch)` gives a dict for each row, which gets an "id" of
+    its own: what comes back under another id, or not at all, is an EngineError. A batch is what has a
+    len(): Arrow record batches, pandas frames.
     """
     with tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
-        written = queue.Queue(FRAMES_UNDER_WAY)
+        written = queue.Queue(BATCHES_UNDER_WAY)
         stopped = threading.Event()
-        writer = threading.Thread(target=_write, args=(process.stdin, frames, to_record, written, stopped), daemon=True)
+        writer = threading.Thread(target=_write, args=(process.stdin, batches, to_records, written, stopped), daemon=True)
         writer.start()
         try:
             n = 0
-            while (frame := written.get()) is not END:
-                if isinstance(frame, BaseException):
-                    raise frame
+            while (batch := written.get()) is not END:
+                if isinstance(batch, BaseException):
+                    raise batch
                 results = []
-                for _ in range(len(frame)):
+                for _ in range(len(batch)):
                     line = process.stdout.readline()
                     if not line.endswith(b"\n"):
                         raise EngineError(f"the engine ended early, {_how(process, stderr)}")
@@ -51,7 +52,7 @@ def answer(frames, command, to_record):
                         raise EngineError(f"the engine answered another record than {n}: {line[:200]!r}")
                     results.append(result)
                     n += 1
-                yield frame, results
+                yield batch, results
             if process.wait() != 0:
                 raise EngineError(f"the engine failed, {_how(process, stderr)}")
         finally:
@@ -61,14 +62,14 @@ def answer(frames, command, to_record):
             process.stdout.close()
 
 
-def _write(stdin, frames, to_record, written, stopped):
-    """A frame is announced before it is written: its first answers come while the rest is on its way."""
+def _write(stdin, batches, to_records, written, stopped):
+    """A batch is announced before it is written: its first answers come while the rest is on its way."""
     n = 0
     last = END
     try:
-        for frame in frames:
-            _put(written, frame, stopped)
-            for record in to_record(frame):
+        for batch in batches:
+            _put(written, batch, stopped)
+            for record in to_records(batch):
                 stdin.write(json.dumps({**record, "id": n}).encode() + b"\n")
                 n += 1
             stdin.flush()
@@ -76,7 +77,7 @@ def _write(stdin, frames, to_record, written, stopped):
                 return
     except BrokenPipeError:
         pass  # the process is gone: the reader sees the end of its output, and says so
-    except BaseException as error:  # what the frames come from failed
+    except BaseException as error:  # what the batches come from failed
         last = error
     finally:
         try:

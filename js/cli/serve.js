@@ -9,7 +9,7 @@ import { MODEL_OPTIONS, UsageError, loadOptions, parse, snakeCase, valuesOf } fr
 import { print } from './print.js';
 import { splitLines, toRecords } from './records.js';
 import { answers } from './stream.js';
-import { TASKS, checkFields, sizeOf, toOutput } from './tasks.js';
+import { PIPELINE_OPTIONS, TASKS, checkFields, sizeOf, toOutput } from './tasks.js';
 
 /** @typedef {import('node:http').IncomingMessage} Request */
 /** @typedef {import('node:http').ServerResponse} Response */
@@ -205,7 +205,7 @@ class Service {
      */
     #options({ name }, request) {
         const { options, own = {} } = TASKS[name];
-        const known = Object.fromEntries(Object.entries({ ...options, ...own }).map(([key, option]) => [snakeCase(key), option]));
+        const known = Object.fromEntries(Object.entries({ ...options, ...own, ...PIPELINE_OPTIONS }).map(([key, option]) => [snakeCase(key), option]));
         const given = Object.fromEntries(new URL(request.url ?? '/', 'http://host').searchParams);
         for (const [key, text] of Object.entries(given)) {
             if (!Object.hasOwn(known, key)) {

@@ -7,7 +7,7 @@ import { printLines } from './print.js';
 import { Progress } from './progress.js';
 import { FORMATS, formatOf, readLines, toRecords } from './records.js';
 import { answers } from './stream.js';
-import { TASKS, checkFields, sizeOf, toOutput } from './tasks.js';
+import { PIPELINE_OPTIONS, TASKS, checkFields, sizeOf, toOutput } from './tasks.js';
 
 /** @typedef {import('./records.js').InputRecord} InputRecord */
 
@@ -22,12 +22,6 @@ export const STREAM_OPTIONS = {
     'skip-errors': { type: 'boolean', help: 'for a line that cannot be answered print {"error": {"code", "message"}} and go on' },
     echo: { type: 'boolean', help: 'print the input with each result; without it, its other keys alone (id, ...)' },
     stats: { type: 'boolean', help: 'at the end, texts, tokens, seconds and texts/s on standard error, even where that is no terminal' },
-};
-
-/** @type {import('./options.js').Options} Of every task's pipeline. */
-const PIPELINE_OPTIONS = {
-    'batch-tokens': { kind: 'whole', value: 'N', help: 'computed together, about; default 1024' },
-    overflow: { kind: ['truncate', 'error', 'window'], value: 'O', help: 'what happens to texts that are too long: truncate (default), error or window' },
 };
 
 /**

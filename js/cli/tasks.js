@@ -22,6 +22,12 @@ import { BertError, describe } from '../errors.js';
  * @property {(pipe: any, values: Record<string, any>[], options: Record<string, any>) => Promise<Record<string, any>[]>} answer
  */
 
+/** @type {import('./options.js').Options} Of every task's pipeline. */
+export const PIPELINE_OPTIONS = {
+    'batch-tokens': { kind: 'whole', value: 'N', help: 'computed together, about; default 1024' },
+    overflow: { kind: ['truncate', 'error', 'window'], value: 'O', help: 'what happens to texts that are too long: truncate (default), error or window' },
+};
+
 const TEXT = /** @type {const} */ ({ text: 'text', text_pair: 'text?' });
 const asText = (/** @type {string} */ text) => ({ text });
 
