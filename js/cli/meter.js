@@ -2,21 +2,16 @@
 export class Meter {
     /** @param {import('../model.js').Model} [model]  whose tokens are counted */
     constructor(model) {
+        this.model = model;
         this.texts = 0;
         this.errors = 0;
-        this.tokens = 0;
+        /** Counted by who has no model. */
+        this.other_tokens = 0;
         this.start = performance.now();
-        if (model) this.#count(model);
     }
 
-    /** @param {import('../model.js').Model} model */
-    #count(model) {
-        const run = model.run.bind(model);
-        model.run = async (...args) => {
-            const results = await run(...args);
-            for (const { n_tokens } of results) this.tokens += n_tokens;
-            return results;
-        };
+    get tokens() {
+        return this.other_tokens + (this.model?.metrics().tokens ?? 0);
     }
 
     get seconds() {

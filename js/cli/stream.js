@@ -29,10 +29,15 @@ const FATAL = new Set(['BAD_OPTION', 'DISPOSED', 'ENGINE_FAILED', 'NO_SUCH_OUTPU
  */
 
 /**
+ * A result for each record; what is wrong with one alone stands in its place, or fails them all.
+ * @typedef {(values: Record<string, any>[]) => Promise<(Record<string, any> | BertError)[]>} Answerer
+ */
+
+/**
  * @param {AsyncIterable<InputRecord[]>} pieces
  * @param {object} how
  * @param {(value: Record<string, any>) => void} how.check  throws a BertError for a record that cannot be used
- * @param {(values: Record<string, any>[]) => Promise<Record<string, any>[]>} how.answer
+ * @param {Answerer} how.answer
  * @param {(value: Record<string, any>) => number} how.size  characters of a record that are encoded
  * @param {number} [how.batch_tokens]
  * @returns {AsyncGenerator<Answer[], void>}
@@ -69,7 +74,7 @@ async function* batches(pieces, size, max_tokens) {
 /**
  * @param {InputRecord[]} records
  * @param {(value: Record<string, any>) => void} check
- * @param {(values: Record<string, any>[]) => Promise<Record<string, any>[]>} answer
+ * @param {Answerer} answer
  * @returns {Promise<Answer[]>}
  */
 async function answerBatch(records, check, answer) {
@@ -91,13 +96,16 @@ async function answerBatch(records, check, answer) {
 /**
  * Where a batch fails, its halves are tried: the others get their answers, the one to blame its error.
  * @param {Answer[]} questions  filled in
- * @param {(values: Record<string, any>[]) => Promise<Record<string, any>[]>} answer
+ * @param {Answerer} answer
  */
 async function answerEach(questions, answer) {
     if (questions.length === 0) return;
     try {
         const results = await answer(questions.map(({ record }) => record.value));
-        results.forEach((result, i) => { questions[i].result = result; });
+        results.forEach((result, i) => {
+            if (result instanceof BertError) questions[i].error = blame(questions[i].record, result);
+            else questions[i].result = result;
+        });
     } catch (error) {
         if (!(error instanceof BertError) || FATAL.has(error.code)) throw error;
         if (questions.length === 1) {
@@ -116,7 +124,7 @@ async function answerEach(questions, answer) {
  */
 function blame({ where }, error) {
     if (!(error instanceof BertError)) throw error;
-    return new BertError(error.code, `${where}: ${error.message.replace(/^(text|sequence) 0(: | )/, (_, name, rest) => (rest === ' ' ? `${name} ` : ''))}`, { cause: error });
+    return new BertError(error.code, `${where}: ${error.message.replace(/^(text|sequence) \d+: /, '')}`, { cause: error });
 }
 
 const END = Symbol('end');

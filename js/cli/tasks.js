@@ -19,13 +19,18 @@ import { BertError, describe } from '../errors.js';
  * @property {string} example
  * @property {import('./records.js').FromText} fromText  a plain line as a record
  * @property {(args: string[]) => Record<string, any>[]} [fromArguments]  default: each as a line
- * @property {(pipe: any, values: Record<string, any>[], options: Record<string, any>) => Promise<Record<string, any>[]>} answer
+ * @property {(pipe: any, values: Record<string, any>[], options: Record<string, any>) => ReturnType<import('./stream.js').Answerer>} answer
  */
 
 /** @type {import('./options.js').Options} Of every task's pipeline. */
 export const PIPELINE_OPTIONS = {
-    'batch-tokens': { kind: 'whole', value: 'N', help: 'computed together, about; default 1024' },
-    overflow: { kind: ['truncate', 'error', 'window'], value: 'O', help: 'what happens to texts that are too long: truncate (default), error or window' },
+    'batch-tokens': { kind: 'whole', value: 'N', help: 'most tokens computed together, 1 to 1024; default 1024' },
+};
+
+/** @type {import('./options.js').Options} Of those that take texts of any length. */
+const OVERFLOW = {
+    overflow: { kind: ['truncate', 'error', 'window'], value: 'O', help: 'of texts that are too long: truncate (default), error, or window: they are read in windows' },
+    stride: { kind: 'whole', value: 'N', help: 'tokens that neighbouring windows share; default 0' },
 };
 
 const TEXT = /** @type {const} */ ({ text: 'text', text_pair: 'text?' });
@@ -43,12 +48,15 @@ export const TASKS = {
         task: 'text-classification',
         summary: 'The label of each text, or with --top-k its best labels.',
         fields: TEXT,
-        options: { 'top-k': { kind: 'whole_or_all', value: 'N', help: 'labels of each text, best first, or all; default 1' } },
+        options: {
+            'top-k': { kind: 'whole_or_all', value: 'N', help: 'labels of each text, best first, or all; default 1' },
+            'function-to-apply': { kind: ['sigmoid', 'softmax', 'none'], value: 'F', help: 'to the logits: sigmoid, softmax or none; default by the model' },
+            ...OVERFLOW,
+        },
         example: "bert-wasm classify 'What a wonderful film.'",
         fromText: asText,
         async answer(pipe, values, { top_k = 1, ...options }) {
-            const results = await pipe(values.map(textOf), { ...options, top_k });
-            return top_k === 1 ? results : results.map((/** @type {any} */ labels) => ({ labels }));
+            return each(pipe(values.map(textOf), { ...options, top_k, errors: 'return' }), (result) => (top_k === 1 ? result : { labels: result }));
         },
     },
     ner: {
@@ -58,11 +66,12 @@ export const TASKS = {
         options: {
             'aggregation-strategy': { kind: ['none', 'simple', 'first', 'average', 'max'], value: 'S', help: 'how tokens become entities: none, simple, first, average or max' },
             'ignore-labels': { kind: 'list', value: 'A,B', help: 'labels that are not printed; default O' },
+            ...OVERFLOW,
         },
         example: "bert-wasm ner --model ner.safetensors --aggregation-strategy simple 'My name is Sarah and I live in London.'",
         fromText: asText,
-        answer: async (pipe, values, options) =>
-            (await pipe(values.map(textOf), options)).map((/** @type {any} */ entities) => ({ entities })),
+        answer: (pipe, values, options) =>
+            each(pipe(values.map(textOf), { ...options, errors: 'return' }), (entities) => ({ entities })),
     },
     answer: {
         task: 'question-answering',
@@ -90,8 +99,8 @@ export const TASKS = {
         options: TOP_K,
         example: "bert-wasm fill --model mlm.safetensors 'Paris is the [MASK] of France.'",
         fromText: asText,
-        answer: async (pipe, values, options) =>
-            (await pipe(values.map(textOf), options)).map((/** @type {any} */ predictions) => ({ predictions })),
+        answer: (pipe, values, options) =>
+            each(pipe(values.map(textOf), { ...options, errors: 'return' }), (predictions) => ({ predictions })),
     },
     embed: {
         task: 'feature-extraction',
@@ -100,6 +109,7 @@ export const TASKS = {
         options: {
             pooling: { kind: ['none', 'mean', 'cls', 'last_token'], value: 'P', help: 'none, mean, cls or last_token' },
             normalize: { type: 'boolean', help: 'to length 1' },
+            ...OVERFLOW,
         },
         example: "bert-wasm embed --model minilm.safetensors --pooling mean --normalize 'A man is eating.'",
         fromText: asText,
@@ -167,6 +177,15 @@ export const TASKS = {
         },
     },
 };
+
+/**
+ * @param {Promise<any[]>} results  of a pipeline, with errors in their places
+ * @param {(result: any) => Record<string, any>} toResult
+ * @returns {ReturnType<import('./stream.js').Answerer>}
+ */
+async function each(results, toResult) {
+    return (await results).map((result) => (result instanceof BertError ? result : toResult(result)));
+}
 
 /**
  * Of each text its part of what feature-extraction gives: one tensor for all, or one each.

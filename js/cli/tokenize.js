@@ -48,7 +48,7 @@ async function run(args) {
         size: (value) => sizeOf(FIELDS, value),
         answer: async (records) => {
             const encoded = await tokenize(records);
-            for (const { ids } of encoded) meter.tokens += ids.length;
+            for (const { ids } of encoded) meter.other_tokens += ids.length;
             return encoded.map(toLine);
         },
     }), { fields: Object.fromEntries([...Object.keys(FIELDS), ...OPTIONS].map((key) => [key, true])), values, name: 'tokenize', meter });

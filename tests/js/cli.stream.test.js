@@ -47,7 +47,7 @@ test('arguments, text, JSONL and TSV: the same answers in the order of the input
     assert.deepEqual(printed([...classify, '--input', '-'], { input: text.replaceAll('\n', '\r\n') }), want);
     const lines = texts.map((line, i) => `${JSON.stringify({ text: line, id: i, of: { text: ['x'] } })}\n`).join('');
     const numbered = want.map(({ label, score }, i) => ({ id: i, of: { text: ['x'] }, label, score }));
-    for (const batch of ['1', '64', '100000']) {
+    for (const batch of ['1', '64', '1024']) {
         assert.deepEqual(printed([...classify, '--input', file('texts.jsonl', lines), '--batch-tokens', batch]), numbered);
     }
     assert.deepEqual(printed([...classify, '--input', join(folder, 'texts.jsonl'), '--echo']),
@@ -101,8 +101,23 @@ test('what no line is to blame for ends it, --skip-errors or not', () => {
     const config = ['--model', file('headless.safetensors', modelBytes({ tokenizer: null }))];
     refused(['classify', ...config, '--skip-errors', 'good', 'bad'], 1, /without tokenizer\.json/);
     refused([...classify, '--skip-errors', '--top-k', '0', 'good'], 2, /--top-k is '0', expected a whole number >= 1 or all/);
+    refused([...classify, '--batch-tokens', '5000', 'good'], 1, /batch_tokens is number 5000/);
     refused([...classify, '--format', 'csv', '--input', 'x'], 2, /--format is 'csv', expected text, jsonl, tsv/);
     refused([...classify], 2, /there is no TEXT and no --input/);
+});
+
+test('--overflow: long texts are cut, refused in their place, or read in windows', () => {
+    const long = 'good bad film . the a '.repeat(5).trim();
+    const input = [long, 'good', long].map((text, id) => `${JSON.stringify({ id, text })}\n`).join('');
+    const args = [...classify, '--input', '-', '--format', 'jsonl'];
+    const cut = printed(args, { input });
+    assert.deepEqual(cut.map(({ truncated }) => truncated), [true, undefined, true]);
+    const whole = printed([...args, '--overflow', 'window', '--stride', '2'], { input });
+    assert.ok(whole[0].truncated === undefined && whole[0].score !== cut[0].score);
+    refused([...args, '--overflow', 'error'], 1, /-:1: /, { input });
+    const [first, good, last] = printed([...args, '--overflow', 'error', '--skip-errors'], { input });
+    assert.deepEqual([first.error.code, good.label, last.id, last.error.code], ['SEQUENCE_TOO_LONG', cut[1].label, 2, 'SEQUENCE_TOO_LONG']);
+    assert.match(last.error.message, /^-:3: (?!text)/);
 });
 
 test('lines of any chunking; one that is too long is an error, not memory', async () => {

@@ -38,7 +38,7 @@ async function outputs(name, result, values, options = {}) {
 test('classify: texts and pairs in one call, labels where there are more than one', async () => {
     const values = [{ id: 1, text: 'a' }, { text: 'b', text_pair: 'c' }];
     const one = await outputs('classify', (texts) => texts.map(() => ({ label: 'L', score: 1 })), values);
-    assert.deepEqual(one.calls, [[['a', { text: 'b', text_pair: 'c' }], { top_k: 1 }]]);
+    assert.deepEqual(one.calls, [[['a', { text: 'b', text_pair: 'c' }], { top_k: 1, errors: 'return' }]]);
     assert.deepEqual(one.lines, [{ id: 1, label: 'L', score: 1 }, { label: 'L', score: 1 }]);
     const two = await outputs('classify', (texts) => texts.map(() => [{ label: 'L', score: 1 }, { label: 'M', score: 0 }]), values, { top_k: null });
     assert.equal(two.calls[0][1].top_k, null);
@@ -50,7 +50,7 @@ test('ner and fill: what was found, under its name', async () => {
     assert.deepEqual((await outputs('ner', found, [{ id: 1, text: 'a' }, { text: 'b' }])).lines,
         [{ id: 1, entities: [{ word: 'a', start: 0 }] }, { entities: [{ word: 'b', start: 0 }] }]);
     const { calls, lines } = await outputs('fill', found, [{ text: 'a' }], { top_k: 3 });
-    assert.deepEqual(calls, [[['a'], { top_k: 3 }]]);
+    assert.deepEqual(calls, [[['a'], { top_k: 3, errors: 'return' }]]);
     assert.deepEqual(lines, [{ predictions: [{ word: 'a', start: 0 }] }]);
 });
 
@@ -131,6 +131,20 @@ test('a batch that fails: only the records to blame have errors', async () => {
     assert.ok(calls < 37, `${calls} calls`);
     const ended = answers(pieces(), { ...how, answer: async () => { throw new BertError('ENGINE_FAILED', 'gone'); } });
     await assert.rejects(ended.next(), { code: 'ENGINE_FAILED' });
+});
+
+test('an error in the place of a result is of its record alone', async () => {
+    const wrong = new BertError('SEQUENCE_TOO_LONG', 'text 1: it is longer than the model allows');
+    for (const name of ['classify', 'ner', 'fill']) {
+        const results = await TASKS[name].answer(async (texts) => texts.map((_, i) => (i === 1 ? wrong : [])), [{ text: 'a' }, { text: 'b' }], {});
+        assert.equal(results[1], wrong, name);
+    }
+    const records = ['a', 'b', 'c'].map((text, i) => ({ value: { text }, where: `f:${i + 1}`, bytes: 1 }));
+    let calls = 0;
+    const answer = async (values) => values.map((value, i) => (calls++, i === 1 ? wrong : value));
+    const { value: batch } = await answers((async function* () { yield records; })(), { check: () => {}, size: () => 1, answer }).next();
+    assert.deepEqual(batch.map(({ error }) => error?.message), [undefined, 'f:2: it is longer than the model allows', undefined]);
+    assert.equal(calls, 3, 'nothing is computed again');
 });
 
 test('in order, never more than n under way or waiting; failures in their turn', async () => {
