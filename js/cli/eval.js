@@ -2,17 +2,26 @@
 import { BertError } from '../errors.js';
 import { accuracy, confusion, macroF1 } from '../metrics.js';
 import { pipeline } from '../pipelines/index.js';
-import { MODEL_OPTIONS, lines, parse, print } from './options.js';
+import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
+import { print } from './print.js';
+import { lines } from './records.js';
 
-export const usage = 'eval --model M --input FILE.tsv   (header: sentence<TAB>label; labels are names or class indices)';
+/** @type {import('./options.js').Command} */
+export const command = {
+    usage: '--input FILE.tsv [OPTION ...]',
+    summary: 'How often a classifier is right on labelled sentences.',
+    options: { input: { short: 'i', value: 'FILE', help: 'header: sentence<TAB>label; labels are names or class indices' }, ...MODEL_OPTIONS },
+    example: 'bert-wasm eval --input reviews.tsv',
+    run,
+};
 
 /** @param {string[]} args */
-export async function run(args) {
-    const { values } = parse(args, { ...MODEL_OPTIONS, input: { type: 'string' } }, { required: ['input'] });
+async function run(args) {
+    const { values } = parse(args, command.options, { required: ['input'] });
     const rows = [];
     for await (const row of readTable(values.input)) rows.push(row);
     if (rows.length === 0) throw new BertError('BAD_INPUT', `${values.input}: there are no rows after the header`);
-    const classify = await pipeline('text-classification', values.model, { variant: values.variant });
+    const classify = await pipeline('text-classification', values.model, loadOptions(values));
     const { labels } = classify.model.config;
     const expected = rows.map(({ label, where }) => classIndex(label, labels, where));
 

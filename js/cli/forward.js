@@ -1,22 +1,31 @@
 /** `bert-wasm forward`: every raw output of each sequence of token ids. */
 import { BertError } from '../errors.js';
 import { loadModel } from '../model.js';
-import { MODEL_OPTIONS, batches, jsonLines, parse, print, wholeNumber } from './options.js';
+import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
+import { print } from './print.js';
+import { jsonLines } from './records.js';
 
-export const usage = 'forward --model M --input FILE.jsonl [--batch N] [--hidden-states] [--attentions]';
+/** @type {import('./options.js').Command} */
+export const command = {
+    usage: '--model M --input FILE.jsonl [OPTION ...]',
+    summary: 'Every raw output of each sequence of token ids.',
+    options: {
+        input: { short: 'i', value: 'FILE', help: 'JSONL: "input_ids", "attention_mask"?, "token_type_ids"?; - for standard input' },
+        batch: { kind: 'whole', value: 'N', help: 'sequences that are computed together; default 32' },
+        'hidden-states': { type: 'boolean', help: "also the embeddings' output and every layer's" },
+        attentions: { type: 'boolean', help: "also every head's probabilities" },
+        ...MODEL_OPTIONS,
+    },
+    example: 'bert-wasm forward --model my.safetensors --input ids.jsonl --attentions',
+    run,
+};
 
 /** @param {string[]} args */
-export async function run(args) {
-    const { values } = parse(args, {
-        ...MODEL_OPTIONS,
-        input: { type: 'string' },
-        batch: { type: 'string' },
-        'hidden-states': { type: 'boolean' },
-        attentions: { type: 'boolean' },
-    }, { required: ['model', 'input'] });
-    const batch_size = wholeNumber(values.batch, 'batch', 32);
-    const model = await loadModel(values.model, { variant: values.variant });
-    const options = { hidden_states: values['hidden-states'], attentions: values.attentions, batch_size };
+async function run(args) {
+    const { values } = parse(args, command.options, { required: ['model', 'input'] });
+    const { batch: batch_size = 32, hidden_states, attentions } = values;
+    const model = await loadModel(values.model, loadOptions(values));
+    const options = { hidden_states, attentions, batch_size };
     for await (const batch of batches(jsonLines(values.input), batch_size)) {
         const results = await forward(model, batch, options);
         for (const result of results) {
@@ -27,23 +36,52 @@ export async function run(args) {
 }
 
 /**
+ * Arrays of up to `size` items.
+ * @template T
+ * @param {AsyncIterable<T>} items
+ * @param {number} size
+ * @returns {AsyncIterable<T[]>}
+ */
+async function* batches(items, size) {
+    /** @type {T[]} */
+    let batch = [];
+    for await (const item of items) {
+        batch.push(item);
+        if (batch.length === size) {
+            yield batch;
+            batch = [];
+        }
+    }
+    if (batch.length) yield batch;
+}
+
+/**
  * A batch; where it fails, the line that is to blame is found and named.
  * @param {import('../model.js').Model} model
- * @param {{value: any, where: string}[]} batch
+ * @param {import('./records.js').InputRecord[]} batch
  * @param {import('../model.js').ForwardOptions} options
  */
 async function forward(model, batch, options) {
     try {
-        return await model.forward(batch.map(({ value }) => value), options);
+        return await model.forward(sequencesOf(batch), options);
     } catch (error) {
         if (!(error instanceof BertError)) throw error;
         for (const { value, where } of batch) {
-            await model.forward([value], options).catch(({ code, message }) => {
+            await model.forward(sequencesOf([{ value }]), options).catch(({ code, message }) => {
                 throw new BertError(code, `${where}: ${message.replace(/^sequence 0: /, '')}`);
             });
         }
         throw error;
     }
+}
+
+/**
+ * The model checks them.
+ * @param {{value: any}[]} records
+ * @returns {import('../sequences.js').Sequence[]}
+ */
+function sequencesOf(records) {
+    return records.map(({ value }) => value);
 }
 
 /**

@@ -1,13 +1,21 @@
 /** `bert-wasm info`: what a model is and how it runs here. */
 import { loadModel } from '../model.js';
-import { MODEL_OPTIONS, parse, print } from './options.js';
+import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
+import { print } from './print.js';
 
-export const usage = 'info [--model M]';
+/** @type {import('./options.js').Command} */
+export const command = {
+    usage: '[OPTION ...]',
+    summary: 'What a model is and how it runs here.',
+    options: MODEL_OPTIONS,
+    example: 'bert-wasm info --model my.safetensors',
+    run,
+};
 
 /** @param {string[]} args */
-export async function run(args) {
+async function run(args) {
     const { values } = parse(args, MODEL_OPTIONS);
-    const model = await loadModel(values.model, { variant: values.variant });
+    const model = await loadModel(values.model, loadOptions(values));
     await print(await model.info());
     model.dispose();
 }

@@ -1,119 +1,135 @@
-/** Command-line options and input lines, as every subcommand reads them. */
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
+/** Options of the command line: a table a command, from which they are parsed and explained. */
 import { parseArgs } from 'node:util';
-
-import { BertError } from '../errors.js';
 
 /** The command line is wrong: exit code 2. */
 export class UsageError extends Error {}
 
 /**
- * @typedef {import('node:util').ParseArgsConfig['options']} OptionsConfig
+ * @typedef {object} Option
+ * @property {'boolean'} [type]  default: a string follows
+ * @property {string} [short]  letter
+ * @property {'whole' | 'whole_or_all' | 'number' | 'list' | string[]} [kind]  what the string stands for; default itself.
+ *   `whole`: a number >= 1, `list`: parts between commas, an array: one of these
+ * @property {boolean} [multiple]  may be given more than once: an array
+ * @property {string} [value]  for the help: what follows
+ * @property {string} help
+ */
+
+/** @typedef {Record<string, Option>} Options  by name, in kebab-case */
+
+/**
+ * @typedef {object} Command
+ * @property {string} usage  what follows the command's name
+ * @property {string} summary
+ * @property {Options} options
+ * @property {string} example
+ * @property {string} [notes]  more for its --help
+ * @property {(args: string[]) => Promise<void>} run
  */
 
 /**
  * @param {string[]} args
- * @param {NonNullable<OptionsConfig>} options
+ * @param {Options} options
  * @param {{positionals?: boolean, required?: string[]}} [rules]
+ * @returns {{values: Record<string, any>, positionals: string[]}}  values by name in snake_case
  */
 export function parse(args, options, { positionals = false, required = [] } = {}) {
+    /** @type {NonNullable<import('node:util').ParseArgsConfig['options']>} */
+    const config = {};
+    for (const [name, { type = 'string', short, multiple = false }] of Object.entries(options)) {
+        config[name] = { type, multiple, ...(short ? { short } : {}) };
+    }
     let parsed;
     try {
-        parsed = parseArgs({ args, options, allowPositionals: positionals });
+        parsed = parseArgs({ args, options: config, allowPositionals: positionals });
     } catch (error) {
         throw new UsageError(/** @type {Error} */ (error).message);
     }
-    const values = /** @type {Record<string, any>} */ (parsed.values);
+    const given = /** @type {Record<string, any>} */ (parsed.values);
     for (const name of required) {
-        if (values[name] === undefined) throw new UsageError(`--${name} is missing`);
+        if (given[name] === undefined) throw new UsageError(`--${name} is missing`);
     }
-    return { values, positionals: parsed.positionals };
+    return { values: valuesOf(given, options, (name) => `--${name}`), positionals: parsed.positionals };
 }
 
-/** Options that name a model and the engine's build. */
-export const MODEL_OPTIONS = /** @type {const} */ ({
-    model: { type: 'string', short: 'm' },
-    variant: { type: 'string' },
-});
+/**
+ * @param {Record<string, any>} given  by name
+ * @param {Options} options
+ * @param {(name: string) => string} called  the option, for messages
+ * @returns {Record<string, any>}  by name in snake_case, those that were given
+ */
+export function valuesOf(given, options, called) {
+    return Object.fromEntries(Object.entries(given)
+        .filter(([, text]) => text !== undefined)
+        .map(([name, text]) => [snakeCase(name), typeof text === 'string' ? convert(text, options[name].kind, called(name)) : text]));
+}
+
+/** @param {string} name */
+export function snakeCase(name) {
+    return name.replaceAll('-', '_');
+}
 
 /**
- * @param {string | undefined} text
+ * @param {string} text
+ * @param {Option['kind']} kind
+ * @param {string} called
+ */
+function convert(text, kind, called) {
+    if (Array.isArray(kind)) {
+        if (!kind.includes(text)) throw new UsageError(`${called} is '${text}', expected ${kind.join(', ')}`);
+        return text;
+    }
+    if (kind === 'list') return text.split(',').map((part) => part.trim()).filter(Boolean);
+    if (kind === 'whole_or_all' && text === 'all') return null;
+    if (kind === 'whole' || kind === 'whole_or_all') {
+        const value = Number(text);
+        if (text.trim() === '' || !Number.isInteger(value) || value < 1) {
+            throw new UsageError(`${called} is '${text}', expected a whole number >= 1${kind === 'whole' ? '' : ' or all'}`);
+        }
+        return value;
+    }
+    if (kind === 'number') {
+        const value = Number(text);
+        if (text.trim() === '' || !Number.isFinite(value) || value < 0) throw new UsageError(`${called} is '${text}', expected a number >= 0`);
+        return value;
+    }
+    return text;
+}
+
+/** @type {Options} Which model, and how it runs. */
+export const MODEL_OPTIONS = {
+    model: { short: 'm', value: 'M', help: 'file or URL of a converted model; default: the bundled English sentiment model' },
+    threads: { kind: 'whole', value: 'N', help: 'at most; default one a core, at most 4' },
+    variant: { value: 'V', help: "the engine's build: base or relaxed; default the fastest that runs here" },
+};
+
+/**
+ * What loadModel() needs of a command's options.
+ * @param {Record<string, any>} values
+ * @returns {import('../model.js').LoadOptions}
+ */
+export function loadOptions({ threads, variant }) {
+    return { threads, variant };
+}
+
+/**
  * @param {string} name
- * @param {number} fallback
+ * @param {Command} command
  */
-export function wholeNumber(text, name, fallback) {
-    if (text === undefined) return fallback;
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < 1) throw new UsageError(`--${name} is '${text}', expected a whole number >= 1`);
-    return value;
-}
+export function help(name, { usage, summary, options, example, notes }) {
+    /** @type {Options} */
+    const all = { ...options, help: { type: 'boolean', short: 'h', help: 'print this' } };
+    const rows = Object.entries(all)
+        .map(([option, { short, value, type, help: text }]) =>
+            [`${short ? `-${short}, ` : ''}--${option}${type === 'boolean' ? '' : ` ${value ?? 'TEXT'}`}`, text]);
+    const width = Math.max(...rows.map(([left]) => left.length));
+    return `usage: bert-wasm ${name} ${usage}
 
-/**
- * The lines of a file, or of standard input for `-`, without their ends.
- * @param {string} file
- * @returns {AsyncIterable<string>}
- */
-export async function* lines(file) {
-    const input = file === '-' ? process.stdin : createReadStream(file);
-    try {
-        for await (const line of createInterface({ input, crlfDelay: Infinity })) yield line;
-    } catch (error) {
-        const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
-        throw new BertError('FETCH_FAILED', `${file}: cannot be read (${code ?? message})`, { cause: error });
-    }
-}
+${summary}
 
-/**
- * The objects of a JSONL file, with where each stands. Empty lines are passed over.
- * @param {string} file
- * @returns {AsyncIterable<{value: Record<string, any>, where: string}>}
- */
-export async function* jsonLines(file) {
-    let n = 0;
-    for await (const line of lines(file)) {
-        n++;
-        if (line.trim() === '') continue;
-        const where = `${file}:${n}`;
-        let value;
-        try {
-            value = JSON.parse(line);
-        } catch (error) {
-            throw new BertError('BAD_INPUT', `${where}: no JSON: ${/** @type {Error} */ (error).message}`);
-        }
-        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-            throw new BertError('BAD_INPUT', `${where}: expected a JSON object`);
-        }
-        yield { value, where };
-    }
-}
-
-/**
- * Arrays of up to `size` items.
- * @template T
- * @param {AsyncIterable<T>} items
- * @param {number} size
- * @returns {AsyncIterable<T[]>}
- */
-export async function* batches(items, size) {
-    /** @type {T[]} */
-    let batch = [];
-    for await (const item of items) {
-        batch.push(item);
-        if (batch.length === size) {
-            yield batch;
-            batch = [];
-        }
-    }
-    if (batch.length) yield batch;
-}
-
-/**
- * One JSON object a line on standard output, waiting where the reader is slow.
- * @param {unknown} value
- */
-export async function print(value) {
-    if (!process.stdout.write(`${JSON.stringify(value)}\n`)) {
-        await new Promise((resolve) => process.stdout.once('drain', resolve));
-    }
+${rows.map(([left, text]) => `  ${left.padEnd(width)}  ${text}`).join('\n')}
+${notes ? `\n${notes}\n` : ''}
+example:
+  ${example}
+`;
 }

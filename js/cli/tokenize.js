@@ -4,45 +4,77 @@ import { readFile } from 'node:fs/promises';
 import { BertError } from '../errors.js';
 import { loadModel } from '../model.js';
 import { Tokenizer } from '../tokenizer/index.js';
-import { MODEL_OPTIONS, UsageError, jsonLines, parse, print } from './options.js';
-
-export const usage = 'tokenize (--model M | --tokenizer tokenizer.json) --input FILE.jsonl';
+import { Meter } from './meter.js';
+import { MODEL_OPTIONS, UsageError, loadOptions, parse } from './options.js';
+import { answers } from './stream.js';
+import { INPUT_OPTIONS, STREAM_OPTIONS, inputs, printAnswers } from './task_command.js';
+import { checkFields, sizeOf } from './tasks.js';
 
 /** @typedef {import('../encoder.js').Encoded} Encoded */
 
+/** Of a record, as the tokenizer's options are called. */
+const OPTIONS = ['add_special_tokens', 'truncation'];
+
+/** Of a record; the others are carried through. */
+const FIELDS = /** @type {const} */ ({ text: 'text', text_pair: 'text?' });
+
+/** @type {import('./options.js').Command} */
+export const command = {
+    usage: '(--model M | --tokenizer tokenizer.json) (--input FILE | TEXT ...) [OPTION ...]',
+    summary: 'The ids, tokens and offsets of each text.',
+    options: {
+        tokenizer: { value: 'FILE', help: "tokenizer.json, instead of a model's" },
+        ...INPUT_OPTIONS, ...STREAM_OPTIONS, ...MODEL_OPTIONS,
+    },
+    example: 'bert-wasm tokenize --tokenizer tokenizer.json --input texts.jsonl',
+    notes: `Records of JSONL: "text", "text_pair"?, ${OPTIONS.map((name) => `"${name}"?`).join(', ')}. Offsets are UTF-16 indices.`,
+    run,
+};
+
 /** @param {string[]} args */
-export async function run(args) {
-    const { values } = parse(args, {
-        ...MODEL_OPTIONS,
-        tokenizer: { type: 'string' },
-        input: { type: 'string' },
-    }, { required: ['input'] });
+async function run(args) {
+    const { values, positionals } = parse(args, command.options, { positionals: true });
+    if (values.input === undefined && positionals.length === 0) throw new UsageError('there is no TEXT and no --input');
     if ((values.model === undefined) === (values.tokenizer === undefined)) {
         throw new UsageError('exactly one of --model and --tokenizer is needed');
     }
     const { tokenize, dispose } = values.tokenizer === undefined
-        ? await fromModel(values.model, values.variant)
+        ? await fromModel(values.model, values)
         : await fromFile(values.tokenizer);
-    for await (const { value, where } of jsonLines(values.input)) {
-        try {
-            await print(toLine(await tokenize(value)));
-        } catch (error) {
-            if (!(error instanceof BertError)) throw error;
-            throw new BertError(error.code, `${where}: ${error.message}`, { cause: error });
-        }
-    }
+    const meter = new Meter();
+    const pieces = inputs(positionals, values, (text) => ({ text }));
+    await printAnswers(answers(pieces, {
+        check: (value) => checkFields(FIELDS, value),
+        size: (value) => sizeOf(FIELDS, value),
+        answer: async (records) => {
+            const encoded = await tokenize(records);
+            for (const { ids } of encoded) meter.other_tokens += ids.length;
+            return encoded.map(toLine);
+        },
+    }), { fields: Object.fromEntries([...Object.keys(FIELDS), ...OPTIONS].map((key) => [key, true])), values, name: 'tokenize', meter });
     dispose();
 }
 
 /**
- * @param {string} source
- * @param {any} variant
+ * @param {Record<string, any>} record
+ * @returns {import('../tokenizer/index.js').EncodeOptions}
  */
-async function fromModel(source, variant) {
-    const model = await loadModel(source, { variant });
+function optionsOf(record) {
+    return Object.fromEntries(OPTIONS.filter((name) => record[name] !== undefined).map((name) => [name, record[name]]));
+}
+
+/**
+ * @param {string} source
+ * @param {Record<string, any>} values
+ */
+async function fromModel(source, values) {
+    const model = await loadModel(source, loadOptions(values));
     return {
-        tokenize: async (/** @type {any} */ { text, text_pair, ...options }) =>
-            (await model.tokenize([{ text, text_pair: text_pair ?? undefined }], options))[0],
+        tokenize: async (/** @type {Record<string, any>[]} */ records) => {
+            const encoded = records.map((record) =>
+                model.tokenize([{ text: record.text, text_pair: record.text_pair ?? undefined }], optionsOf(record)));
+            return (await Promise.all(encoded)).flat();
+        },
         dispose: () => model.dispose(),
     };
 }
@@ -54,15 +86,15 @@ async function fromFile(path) {
     });
     const tokenizer = Tokenizer.fromJSON(bytes);
     return {
-        tokenize: async (/** @type {any} */ { text, text_pair, ...options }) =>
-            tokenizer.encode(text, { ...options, text_pair: text_pair ?? undefined }),
+        tokenize: async (/** @type {Record<string, any>[]} */ records) => records.map((record) =>
+            tokenizer.encode(record.text, { ...optionsOf(record), text_pair: record.text_pair ?? undefined })),
         dispose: () => {},
     };
 }
 
 /**
  * @param {Pick<Encoded, 'ids' | 'type_ids' | 'tokens' | 'offsets' | 'overflow'>} encoded
- * @returns {object}
+ * @returns {Record<string, any>}
  */
 function toLine({ ids, type_ids, tokens, offsets, overflow }) {
     const pairs = Array.from({ length: ids.length }, (_, i) => [offsets[2 * i], offsets[2 * i + 1]]);

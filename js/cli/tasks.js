@@ -1,0 +1,251 @@
+/**
+ * The tasks of the command line and of `serve`: what a record must have, how records become calls
+ * of a pipeline, and how its results become objects to print.
+ */
+import { BertError, describe } from '../errors.js';
+
+/**
+ * @typedef {'text' | 'text?' | 'texts' | 'labels?'} FieldKind  `labels?`: an array, or text with commas
+ */
+
+/**
+ * @typedef {object} TaskCommand
+ * @property {string} task  of pipeline()
+ * @property {string} summary
+ * @property {Record<string, FieldKind>} fields  that it reads of a record; others are carried through
+ * @property {import('./options.js').Options} options  that go to the pipeline
+ * @property {import('./options.js').Options} [own]  what records may lack
+ * @property {string} [argument]  for the help: what a positional argument is
+ * @property {string} example
+ * @property {import('./records.js').FromText} fromText  a plain line as a record
+ * @property {(args: string[]) => Record<string, any>[]} [fromArguments]  default: each as a line
+ * @property {(pipe: any, values: Record<string, any>[], options: Record<string, any>) => ReturnType<import('./stream.js').Answerer>} answer
+ */
+
+/** @type {import('./options.js').Options} Of every task's pipeline. */
+export const PIPELINE_OPTIONS = {
+    'batch-tokens': { kind: 'whole', value: 'N', help: 'most tokens computed together, 1 to 1024; default 1024' },
+};
+
+/** @type {import('./options.js').Options} Of those that take texts of any length. */
+const OVERFLOW = {
+    overflow: { kind: ['truncate', 'error', 'window'], value: 'O', help: 'of texts that are too long: truncate (default), error, or window: they are read in windows' },
+    stride: { kind: 'whole', value: 'N', help: 'tokens that neighbouring windows share; default 0' },
+};
+
+const TEXT = /** @type {const} */ ({ text: 'text', text_pair: 'text?' });
+const asText = (/** @type {string} */ text) => ({ text });
+
+/** @type {import('./options.js').Options} */
+const TOP_K = { 'top-k': { kind: 'whole', value: 'N', help: 'results of each, best first' } };
+
+/** What texts of a record a pipeline takes. */
+const textOf = (/** @type {any} */ { text, text_pair }) => (text_pair == null ? text : { text, text_pair });
+
+/** @type {Record<string, TaskCommand>} */
+export const TASKS = {
+    classify: {
+        task: 'text-classification',
+        summary: 'The label of each text, or with --top-k its best labels.',
+        fields: TEXT,
+        options: {
+            'top-k': { kind: 'whole_or_all', value: 'N', help: 'labels of each text, best first, or all; default 1' },
+            'function-to-apply': { kind: ['sigmoid', 'softmax', 'none'], value: 'F', help: 'to the logits: sigmoid, softmax or none; default by the model' },
+            ...OVERFLOW,
+        },
+        example: "bert-wasm classify 'What a wonderful film.'",
+        fromText: asText,
+        async answer(pipe, values, { top_k = 1, ...options }) {
+            return each(pipe(values.map(textOf), { ...options, top_k, errors: 'return' }), (result) => (top_k === 1 ? result : { labels: result }));
+        },
+    },
+    ner: {
+        task: 'token-classification',
+        summary: 'The entities of each text: names, places, and what else the model was trained to find.',
+        fields: { text: 'text' },
+        options: {
+            'aggregation-strategy': { kind: ['none', 'simple', 'first', 'average', 'max'], value: 'S', help: 'how tokens become entities: none, simple, first, average or max' },
+            'ignore-labels': { kind: 'list', value: 'A,B', help: 'labels that are not printed; default O' },
+            ...OVERFLOW,
+        },
+        example: "bert-wasm ner --model ner.safetensors --aggregation-strategy simple 'My name is Sarah and I live in London.'",
+        fromText: asText,
+        answer: (pipe, values, options) =>
+            each(pipe(values.map(textOf), { ...options, errors: 'return' }), (entities) => ({ entities })),
+    },
+    answer: {
+        task: 'question-answering',
+        summary: 'The answer to each question, as a part of its context.',
+        fields: { question: 'text', context: 'text?' },
+        options: {
+            ...TOP_K,
+            'doc-stride': { kind: 'whole', value: 'N', help: 'tokens that the windows of a long context share' },
+            'max-answer-len': { kind: 'whole', value: 'N', help: 'tokens of an answer; default 15' },
+        },
+        own: { context: { value: 'TEXT', help: 'of records that have none' } },
+        argument: 'QUESTION',
+        example: "bert-wasm answer --model qa.safetensors --context 'Paris is the capital of France.' 'What is the capital of France?'",
+        fromText: (question) => ({ question }),
+        answer: (pipe, values, { context: common, ...options }) => Promise.all(values.map(async ({ question, context }) => {
+            if ((context ?? common) === undefined) throw new BertError('BAD_INPUT', 'there is no context');
+            const result = await pipe(question, context ?? common, options);
+            return Array.isArray(result) && (options.top_k ?? 1) !== 1 ? { answers: result } : [result].flat()[0];
+        })),
+    },
+    fill: {
+        task: 'fill-mask',
+        summary: 'What may stand in the place of each mask ([MASK] or <mask>, as the model calls it).',
+        fields: { text: 'text' },
+        options: TOP_K,
+        example: "bert-wasm fill --model mlm.safetensors 'Paris is the [MASK] of France.'",
+        fromText: asText,
+        answer: (pipe, values, options) =>
+            each(pipe(values.map(textOf), { ...options, errors: 'return' }), (predictions) => ({ predictions })),
+    },
+    embed: {
+        task: 'feature-extraction',
+        summary: 'The embedding of each text, or with --pooling none of each token.',
+        fields: TEXT,
+        options: {
+            pooling: { kind: ['none', 'mean', 'cls', 'last_token'], value: 'P', help: 'none, mean, cls or last_token' },
+            normalize: { type: 'boolean', help: 'to length 1' },
+            ...OVERFLOW,
+        },
+        example: "bert-wasm embed --model minilm.safetensors --pooling mean --normalize 'A man is eating.'",
+        fromText: asText,
+        answer: async (pipe, values, options) =>
+            (await rows(pipe, values.map(textOf), options)).map((embedding) => ({ embedding })),
+    },
+    rank: {
+        task: 'text-ranking',
+        summary: 'The documents of each query, best first.',
+        fields: { query: 'text', documents: 'texts' },
+        options: TOP_K,
+        argument: 'QUERY DOCUMENT',
+        example: "bert-wasm rank --model reranker.safetensors 'How many people live in Berlin?' 'Berlin has 3.7 million inhabitants.' 'Berlin is green.'",
+        fromText() {
+            throw new BertError('BAD_OPTION', 'lines of text are no queries with documents: give JSONL, {"query", "documents"}');
+        },
+        fromArguments: ([query, ...documents]) => [{ query, documents }],
+        answer: (pipe, values, options) => Promise.all(values.map(async ({ query, documents }) =>
+            ({ ranking: documents.length ? await pipe(query, documents, options) : [] }))),
+    },
+    'zero-shot': {
+        task: 'zero-shot-classification',
+        summary: 'The scores of labels that are given with the texts.',
+        fields: { text: 'text', candidate_labels: 'labels?' },
+        options: {
+            'hypothesis-template': { value: 'TEXT', help: "sentence of a label, {} in its place; default 'This example is {}.'" },
+            'multi-label': { type: 'boolean', help: 'each label for itself: more than one may be right' },
+        },
+        own: { 'candidate-labels': { kind: 'list', value: 'A,B', help: 'of records that have none' } },
+        example: "bert-wasm zero-shot --model nli.safetensors --candidate-labels sports,politics 'The match was lost in the last minute.'",
+        fromText: asText,
+        async answer(pipe, values, { candidate_labels, ...options }) {
+            /** @type {Map<string, {labels: string[], at: number[]}>} */
+            const groups = new Map(); // texts of the same labels go together
+            values.forEach(({ candidate_labels: own }, i) => {
+                const labels = typeof own === 'string' ? own.split(',').map((label) => label.trim()).filter(Boolean) : own ?? candidate_labels;
+                if (!labels?.length) throw new BertError('BAD_INPUT', 'there are no candidate_labels');
+                const key = JSON.stringify(labels);
+                if (!groups.has(key)) groups.set(key, { labels, at: [] });
+                groups.get(key)?.at.push(i);
+            });
+            /** @type {Record<string, any>[]} */
+            const answers = new Array(values.length);
+            await Promise.all([...groups.values()].map(async ({ labels, at }) => {
+                const results = await pipe(at.map((i) => values[i].text), labels, options);
+                results.forEach((/** @type {any} */ { sequence, ...result }, /** @type {number} */ k) => { answers[at[k]] = result; });
+            }));
+            return answers;
+        },
+    },
+    similarity: {
+        task: 'feature-extraction',
+        summary: 'How near two texts are in meaning: the cosine of their embeddings.',
+        fields: { text: 'text', text_pair: 'text' },
+        options: { pooling: { kind: ['mean', 'cls', 'last_token'], value: 'P', help: 'mean (default), cls or last_token' } },
+        argument: 'TEXT TEXT',
+        example: "bert-wasm similarity --model minilm.safetensors 'A man is eating.' 'Someone has a meal.'",
+        fromText() {
+            throw new BertError('BAD_OPTION', 'a line of text is no pair: give JSONL, {"text", "text_pair"}, or TSV');
+        },
+        fromArguments: ([text, text_pair]) => [{ text, text_pair }],
+        async answer(pipe, values, { pooling = 'mean', ...options }) {
+            const embeddings = await rows(pipe, values.flatMap(({ text, text_pair }) => [text, text_pair]), { ...options, pooling, normalize: true });
+            return values.map((_, i) => ({ score: dot(embeddings[2 * i], embeddings[2 * i + 1]) }));
+        },
+    },
+};
+
+/**
+ * @param {Promise<any[]>} results  of a pipeline, with errors in their places
+ * @param {(result: any) => Record<string, any>} toResult
+ * @returns {ReturnType<import('./stream.js').Answerer>}
+ */
+async function each(results, toResult) {
+    return (await results).map((result) => (result instanceof BertError ? result : toResult(result)));
+}
+
+/**
+ * Of each text its part of what feature-extraction gives: one tensor for all, or one each.
+ * @param {any} pipe
+ * @param {unknown[]} texts
+ * @param {Record<string, any>} options
+ * @returns {Promise<any[]>}
+ */
+async function rows(pipe, texts, options) {
+    const result = await pipe(texts, options);
+    return Array.isArray(result) ? result.map((tensor) => (Array.isArray(tensor) ? tensor : tensor.tolist())) : result.tolist();
+}
+
+/**
+ * @param {number[]} a
+ * @param {number[]} b
+ */
+function dot(a, b) {
+    return a.reduce((sum, x, i) => sum + x * b[i], 0);
+}
+
+/**
+ * @param {Record<string, FieldKind>} fields
+ * @param {Record<string, any>} value  throws a BertError if it cannot be used
+ */
+export function checkFields(fields, value) {
+    for (const [name, kind] of Object.entries(fields)) {
+        const given = Object.hasOwn(value, name) ? value[name] : undefined;
+        if (kind.endsWith('?') && given == null) continue;
+        if (kind.startsWith('text') && kind !== 'texts' && typeof given === 'string') continue;
+        const is_list = Array.isArray(given) && given.every((one) => typeof one === 'string');
+        if (kind === 'texts' && is_list) continue;
+        if (kind === 'labels?' && (is_list || typeof given === 'string')) continue;
+        const expected = kind.startsWith('text') && kind !== 'texts' ? 'a string' : 'an array of strings';
+        throw new BertError('BAD_INPUT', `${name} is ${describe(given)}, expected ${expected}`);
+    }
+}
+
+/**
+ * Characters of a record that are encoded.
+ * @param {Record<string, any>} fields
+ * @param {Record<string, any>} value
+ */
+export function sizeOf(fields, value) {
+    const length = (/** @type {unknown} */ one) => (typeof one === 'string' ? one.length : 0);
+    return Object.keys(fields).reduce((sum, key) => {
+        const given = value[key];
+        return sum + (Array.isArray(given) ? given.reduce((n, one) => n + length(one), 0) : length(given));
+    }, 0);
+}
+
+/**
+ * What is printed for a record.
+ * @param {TaskCommand['fields']} fields  that are not carried through
+ * @param {import('./stream.js').Answer} answer
+ * @param {boolean} echo  the input too
+ * @returns {Record<string, any>}
+ */
+export function toOutput(fields, { record: { value, plain }, result, error }, echo) {
+    const carried = echo || plain ? value : Object.fromEntries(Object.entries(value).filter(([key]) => !Object.hasOwn(fields, key)));
+    if (error) return { ...carried, error: { code: error.code, message: error.message } };
+    return { ...carried, ...result };
+}
