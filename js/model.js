@@ -10,7 +10,7 @@ import { openURL } from './loader/download.js';
 import { Monitor } from './monitor.js';
 
 /** The model that is used when none is named: English sentiment. It comes with the package. */
-const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensors', import.meta.url);
+export const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensors', import.meta.url);
 
 /**
  * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} ModelSource

@@ -17,7 +17,8 @@ import { nextTurn } from './turn.js';
  * - Int8Array     n * d integers: products are exact
  * - Uint8Array    d bits each, 8 a byte, n * d / 8 bytes; bits stand for 1 and -1
  *
- * d counts dimensions, of bits too: 384 bits are dims [n, 384] and 48 bytes a row.
+ * d counts dimensions; of bits their bytes may be counted instead, as feature-extraction does: 384 bits are
+ * dims [n, 384] or [n, 48], and 48 bytes a row.
  *
  * @typedef {object} Embeddings
  * @property {readonly number[]} dims
@@ -135,8 +136,9 @@ function toRows(embeddings, what) {
     }
     const type = TYPES.findIndex(({ of }) => data instanceof of);
     if (type < 0) throw refuse(`have data of ${describe(data)}, expected a Float32Array, an Int8Array or a Uint8Array of bits`);
-    const d = dims[dims.length - 1], n = dims.length === 1 ? 1 : dims[0];
     const { bits, name } = TYPES[type];
+    const n = dims.length === 1 ? 1 : dims[0], width = dims[dims.length - 1];
+    const d = bits === 1 && data.length === n * width ? 8 * width : width;
     if (n > 0 && (d < 1 || d > MOST_DIMS)) throw refuse(`have ${d} dimensions, expected 1 to ${MOST_DIMS}`);
     if (bits === 1 && d % 8) throw refuse(`have ${d} dimensions in a Uint8Array, which has 8 in each byte`);
     const row_bytes = d * bits / 8, n_values = n * row_bytes / data.BYTES_PER_ELEMENT;

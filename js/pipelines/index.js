@@ -1,9 +1,10 @@
 /** pipeline(): a task, a model for it, and a function that does it. */
 import { BertError, describe } from '../errors.js';
-import { Model, loadModel } from '../model.js';
+import { DEFAULT_MODEL, Model, loadModel } from '../model.js';
 import { featureExtraction } from './feature_extraction.js';
 import { fillMask } from './fill_mask.js';
 import { nextSentencePrediction } from './next_sentence_prediction.js';
+import { reportStatuses } from './progress.js';
 import { textClassification } from './text_classification.js';
 import { textRanking } from './text_ranking.js';
 import { zeroShotClassification } from './zero_shot_classification.js';
@@ -40,7 +41,10 @@ const ALIASES = {
 
 /** @typedef {import('../model.js').ModelSource | import('../model.js').Model | null} PipelineModel  a URL, path or bytes;
  *   or a model that is loaded already, which may do several tasks */
-/** @typedef {import('../model.js').LoadOptions} LoadOptions */
+/**
+ * @typedef {import('../model.js').LoadOptions & {progress_callback?: (status: import('./progress.js').LoadStatus) => void}} LoadOptions
+ *   progress_callback: transformers.js's
+ */
 
 /**
  * @overload
@@ -90,13 +94,15 @@ const ALIASES = {
  * @param {LoadOptions} [options]
  * @returns {Promise<any>}
  */
-export async function pipeline(task, model, options) {
+export async function pipeline(task, model, { progress_callback, ...options } = {}) {
     const name = Object.hasOwn(ALIASES, task) ? ALIASES[task] : task;
     if (!Object.hasOwn(TASKS, name)) {
         throw new BertError('BAD_OPTION', `there is no task ${describe(task)}; there are ${[...Object.keys(TASKS), ...Object.keys(ALIASES)].join(', ')}`);
     }
     const isLoaded = model instanceof Model;
-    const loaded = isLoaded ? model : await loadModel(model, options);
+    const statuses = progress_callback && !isLoaded ? reportStatuses(model ?? DEFAULT_MODEL, name, progress_callback, options.onprogress) : null;
+    const loaded = isLoaded ? model : await loadModel(model, { ...options, ...(statuses && { onprogress: statuses.onprogress }) });
+    statuses?.done();
     try {
         const dispose = () => loaded.dispose();
         return Object.assign(TASKS[/** @type {keyof typeof TASKS} */ (name)](loaded), {

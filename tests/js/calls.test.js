@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { BertError, loadModel, pipeline } from '../../build/dist/index.node.js';
+import { BertError, loadModel, pipeline, semanticSearch } from '../../build/dist/index.node.js';
 import { Histogram } from '../../js/monitor.js';
 import { randomFrom } from './tokenizer_texts.js';
 import { converted } from './converted.js';
@@ -155,6 +155,8 @@ test('embeddings: dimensions, int8 and bits', async () => {
     const ubinary = await embed(texts, { pooling: 'mean', precision: 'ubinary' });
     assert.deepEqual([ubinary.type, ubinary.dims], ['uint8', [2, width / 8]]);
     full.data.forEach((x, i) => assert.equal((ubinary.data[i >> 3] >> (7 - (i & 7))) & 1, x > 0 ? 1 : 0));
+    const [[best]] = await semanticSearch(ubinary, ubinary, { top_k: 1 });
+    assert.deepEqual(best, { corpus_id: 0, score: 1 });
     const binary = await embed(texts, { pooling: 'mean', quantize: true });
     assert.deepEqual([binary.type, Array.from(binary.data)], ['int8', Array.from(ubinary.data, (byte) => byte - 128)]);
     await assert.rejects(embed('a', { dimensions: width + 1 }), withCode('BAD_OPTION', /dimensions/));
@@ -271,6 +273,18 @@ test('percentiles of the histogram are right within 5 %', () => {
         assert.ok(Math.abs(histogram.percentile(share) / want - 1) < 0.05, `${share}: ${histogram.percentile(share)}, not ${want}`);
     }
     assert.deepEqual(new Histogram().summary(), { count: 0, sum: 0, max: 0, p50: 0, p90: 0, p99: 0 });
+});
+
+test('progress of loading as transformers.js reports it', async () => {
+    const seen = [], loaded = [];
+    const path = converted('pipelines/text-classification-bert');
+    const pipe = await pipeline('text-classification', path, { progress_callback: (each) => seen.push(each), onprogress: (each) => loaded.push(each) });
+    pipe.dispose();
+    assert.deepEqual([...new Set(seen.map(({ status }) => status))], ['initiate', 'download', 'progress', 'done', 'ready']);
+    assert.ok(seen.every(({ name, file }) => name === path && file === path));
+    const { total, progress } = seen.findLast(({ status }) => status === 'progress');
+    assert.deepEqual([progress, loaded.at(-1).loaded], [100, total]);
+    assert.equal(seen.at(-1).task, 'text-classification');
 });
 
 test('several tasks of one model; loaded once, it is not disposed for a task that it does not do', async () => {
