@@ -31,9 +31,12 @@ export class Metrics {
         };
     }
 
-    /** @param {{name: string, meter: import('./meter.js').Meter}[]} endpoints */
-    text(endpoints) {
-        const perTask = (/** @type {'texts' | 'errors' | 'tokens'} */ key) =>
+    /**
+     * @param {{name: string, meter: import('./meter.js').Meter}[]} endpoints
+     * @param {number} n_tokens
+     */
+    text(endpoints, n_tokens) {
+        const perTask = (/** @type {'texts' | 'errors'} */ key) =>
             endpoints.map(({ name, meter }) => `{task="${name}"} ${meter[key]}`);
         return [
             metric('bert_requests_total', 'counter', 'Requests by path and status.', [...this.requests].map(([labels, n]) => `{${labels}} ${n}`)),
@@ -44,7 +47,7 @@ export class Metrics {
             ]),
             metric('bert_texts_total', 'counter', 'Records that were answered, those with errors too.', perTask('texts')),
             metric('bert_text_errors_total', 'counter', 'Records that could not be answered.', perTask('errors')),
-            metric('bert_tokens_total', 'counter', 'Tokens that went through the encoder.', perTask('tokens')),
+            metric('bert_tokens_total', 'counter', 'Tokens that went through the encoder.', [` ${n_tokens}`]),
             metric('process_resident_memory_bytes', 'gauge', 'Memory of the process.', [` ${process.memoryUsage.rss()}`]),
         ].join('');
     }

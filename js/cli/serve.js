@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 
 import { BertError } from '../errors.js';
+import { loadModel } from '../model.js';
 import { pipeline } from '../pipelines/index.js';
 import { Meter } from './meter.js';
 import { Metrics } from './metrics.js';
@@ -65,14 +66,13 @@ async function run(args) {
     }
     /** @type {Map<string, Endpoint>} */
     const endpoints = new Map();
+    const loaded = await loadModel(model, loadOptions(values));
     for (const name of new Set(/** @type {string[]} */ (names))) {
-        const pipe = await pipeline(/** @type {any} */ (TASKS[name].task), model, loadOptions(values));
-        endpoints.set(name, { name, pipe, meter: new Meter(pipe.model) });
+        endpoints.set(name, { name, pipe: await pipeline(/** @type {any} */ (TASKS[name].task), loaded), meter: new Meter() });
     }
-    const service = new Service(endpoints, max_bytes);
+    const service = new Service(loaded, endpoints, max_bytes);
     const url = await service.listen(port, host);
-    await print({ url, tasks: [...endpoints.keys()] });
-    await new Promise((resolve) => {
+    const closed = new Promise((resolve) => {
         for (const signal of ['SIGTERM', 'SIGINT']) {
             process.on(signal, () => {
                 if (service.closing) process.exit(1);
@@ -80,7 +80,9 @@ async function run(args) {
             });
         }
     });
-    for (const { pipe } of endpoints.values()) pipe.dispose();
+    await print({ url, tasks: [...endpoints.keys()] });
+    await closed;
+    loaded.dispose();
 }
 
 /** @param {string} [text] */
@@ -99,10 +101,12 @@ function portOf(text = '8080') {
 
 class Service {
     /**
+     * @param {import('../model.js').Model} model  of all endpoints
      * @param {Map<string, Endpoint>} endpoints
      * @param {number} max_bytes
      */
-    constructor(endpoints, max_bytes) {
+    constructor(model, endpoints, max_bytes) {
+        this.model = model;
         this.endpoints = endpoints;
         this.max_bytes = max_bytes;
         this.closing = false;
@@ -182,20 +186,14 @@ class Service {
         if (!methods.includes(request.method ?? '')) {
             throw new HTTPError(405, 'METHOD_NOT_ALLOWED', `${path} takes ${methods.join(' and ')}`, { Allow: methods.join(', ') });
         }
-        if (route === 'info') return this.#send(response, 200, 'application/json', await this.#info());
-        if (route === 'metrics') return this.#send(response, 200, 'text/plain; version=0.0.4', this.metrics.text([...this.endpoints.values()]));
+        if (route === 'info') return this.#send(response, 200, 'application/json', JSON.stringify({ tasks: [...this.endpoints.keys()], ...await this.model.info() }));
+        if (route === 'metrics') return this.#send(response, 200, 'text/plain; version=0.0.4', this.metrics.text([...this.endpoints.values()], this.model.metrics().tokens));
         const options = this.#options(route, request);
         const type = (request.headers['content-type'] ?? '').split(';')[0].trim().toLowerCase();
         if (type === 'application/json') return this.#answerJSON(route, options, request, response, signal);
         if (JSONL_TYPES.includes(type)) return this.#answerLines(route, options, request, response, signal);
         // Also what keeps pages of other sites out: a form cannot send these types.
         throw new HTTPError(415, 'UNSUPPORTED_MEDIA_TYPE', `Content-Type is '${type}', expected application/json or application/x-ndjson`);
-    }
-
-    /** @returns {Promise<string>} */
-    async #info() {
-        const entries = [...this.endpoints.values()].map(async ({ name, pipe }) => [name, await pipe.model.info()]);
-        return JSON.stringify({ tasks: Object.fromEntries(await Promise.all(entries)) });
     }
 
     /**

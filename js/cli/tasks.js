@@ -96,7 +96,11 @@ export const TASKS = {
         task: 'fill-mask',
         summary: 'What may stand in the place of each mask ([MASK] or <mask>, as the model calls it).',
         fields: { text: 'text' },
-        options: TOP_K,
+        options: {
+            'top-k': { kind: 'whole', value: 'N', help: 'fillings of a mask, best first; default 5' },
+            targets: { kind: 'list', value: 'A,B', help: 'the only ones to choose from' },
+            overflow: { kind: ['truncate', 'error'], value: 'O', help: 'of texts that are too long: truncate (default) or error' },
+        },
         example: "bert-wasm fill --model mlm.safetensors 'Paris is the [MASK] of France.'",
         fromText: asText,
         answer: (pipe, values, options) =>
@@ -107,28 +111,39 @@ export const TASKS = {
         summary: 'The embedding of each text, or with --pooling none of each token.',
         fields: TEXT,
         options: {
-            pooling: { kind: ['none', 'mean', 'cls', 'last_token'], value: 'P', help: 'none, mean, cls or last_token' },
+            pooling: { kind: ['none', 'mean', 'cls', 'last_token'], value: 'P', help: 'none, mean, cls or last_token; default that of the model, or none' },
             normalize: { type: 'boolean', help: 'to length 1' },
+            dimensions: { kind: 'whole', value: 'N', help: 'that are kept, the first ones; default all' },
+            precision: { kind: ['float32', 'int8', 'binary', 'ubinary'], value: 'P', help: 'of the numbers: float32 (default), int8, binary or ubinary' },
             ...OVERFLOW,
         },
         example: "bert-wasm embed --model minilm.safetensors --pooling mean --normalize 'A man is eating.'",
         fromText: asText,
-        answer: async (pipe, values, options) =>
-            (await rows(pipe, values.map(textOf), options)).map((embedding) => ({ embedding })),
+        answer: (pipe, values, options) =>
+            each(pipe(values.map(textOf), { ...options, errors: 'return' }), (features) => ({
+                embedding: features.tolist()[0],
+                ...(features.scales ? { [features.dims.length === 2 ? 'scale' : 'scales']: features.dims.length === 2 ? features.scales[0] : [...features.scales] } : {}),
+                ...(features.truncated[0] ? { truncated: true } : {}),
+            })),
     },
     rank: {
         task: 'text-ranking',
         summary: 'The documents of each query, best first.',
         fields: { query: 'text', documents: 'texts' },
-        options: TOP_K,
+        options: {
+            'top-k': { kind: 'whole_or_all', value: 'N', help: 'documents of each query, best first; default all' },
+            'return-documents': { type: 'boolean', help: 'their texts too' },
+            'function-to-apply': { kind: ['sigmoid', 'none'], value: 'F', help: "to the model's number: sigmoid (default) or none" },
+            ...OVERFLOW,
+        },
         argument: 'QUERY DOCUMENT',
         example: "bert-wasm rank --model reranker.safetensors 'How many people live in Berlin?' 'Berlin has 3.7 million inhabitants.' 'Berlin is green.'",
         fromText() {
             throw new BertError('BAD_OPTION', 'lines of text are no queries with documents: give JSONL, {"query", "documents"}');
         },
         fromArguments: ([query, ...documents]) => [{ query, documents }],
-        answer: (pipe, values, options) => Promise.all(values.map(async ({ query, documents }) =>
-            ({ ranking: documents.length ? await pipe(query, documents, options) : [] }))),
+        answer: (pipe, values, options) =>
+            each(pipe(values.map(({ query, documents }) => ({ query, documents })), { ...options, errors: 'return' }), (ranking) => ({ ranking })),
     },
     'zero-shot': {
         task: 'zero-shot-classification',
@@ -137,6 +152,7 @@ export const TASKS = {
         options: {
             'hypothesis-template': { value: 'TEXT', help: "sentence of a label, {} in its place; default 'This example is {}.'" },
             'multi-label': { type: 'boolean', help: 'each label for itself: more than one may be right' },
+            ...OVERFLOW,
         },
         own: { 'candidate-labels': { kind: 'list', value: 'A,B', help: 'of records that have none' } },
         example: "bert-wasm zero-shot --model nli.safetensors --candidate-labels sports,politics 'The match was lost in the last minute.'",
@@ -151,11 +167,11 @@ export const TASKS = {
                 if (!groups.has(key)) groups.set(key, { labels, at: [] });
                 groups.get(key)?.at.push(i);
             });
-            /** @type {Record<string, any>[]} */
+            /** @type {(Record<string, any> | BertError)[]} */
             const answers = new Array(values.length);
             await Promise.all([...groups.values()].map(async ({ labels, at }) => {
-                const results = await pipe(at.map((i) => values[i].text), labels, options);
-                results.forEach((/** @type {any} */ { sequence, ...result }, /** @type {number} */ k) => { answers[at[k]] = result; });
+                const results = pipe(at.map((i) => values[i].text), labels, { ...options, errors: 'return' });
+                (await each(results, ({ sequence, ...result }) => result)).forEach((result, k) => { answers[at[k]] = result; });
             }));
             return answers;
         },
@@ -164,16 +180,22 @@ export const TASKS = {
         task: 'feature-extraction',
         summary: 'How near two texts are in meaning: the cosine of their embeddings.',
         fields: { text: 'text', text_pair: 'text' },
-        options: { pooling: { kind: ['mean', 'cls', 'last_token'], value: 'P', help: 'mean (default), cls or last_token' } },
+        options: { pooling: { kind: ['mean', 'cls', 'last_token'], value: 'P', help: 'mean, cls or last_token; default that of the model' } },
         argument: 'TEXT TEXT',
         example: "bert-wasm similarity --model minilm.safetensors 'A man is eating.' 'Someone has a meal.'",
         fromText() {
             throw new BertError('BAD_OPTION', 'a line of text is no pair: give JSONL, {"text", "text_pair"}, or TSV');
         },
         fromArguments: ([text, text_pair]) => [{ text, text_pair }],
-        async answer(pipe, values, { pooling = 'mean', ...options }) {
-            const embeddings = await rows(pipe, values.flatMap(({ text, text_pair }) => [text, text_pair]), { ...options, pooling, normalize: true });
-            return values.map((_, i) => ({ score: dot(embeddings[2 * i], embeddings[2 * i + 1]) }));
+        async answer(pipe, values, options) {
+            const features = await pipe(values.flatMap(({ text, text_pair }) => [text, text_pair]), { ...options, normalize: true, errors: 'return' });
+            return values.map((_, i) => {
+                const pair = features.slice(2 * i, 2 * i + 2);
+                const wrong = pair.find((/** @type {any} */ one) => one instanceof BertError);
+                if (wrong) return wrong;
+                if (pair[0].dims.length !== 2) throw new BertError('BAD_OPTION', 'the model has no pooling of its own: --pooling mean, cls or last_token is needed');
+                return { score: dot(pair[0].data, pair[1].data), ...(pair.some((/** @type {any} */ { truncated }) => truncated[0]) ? { truncated: true } : {}) };
+            });
         },
     },
 };
@@ -188,20 +210,8 @@ async function each(results, toResult) {
 }
 
 /**
- * Of each text its part of what feature-extraction gives: one tensor for all, or one each.
- * @param {any} pipe
- * @param {unknown[]} texts
- * @param {Record<string, any>} options
- * @returns {Promise<any[]>}
- */
-async function rows(pipe, texts, options) {
-    const result = await pipe(texts, options);
-    return Array.isArray(result) ? result.map((tensor) => (Array.isArray(tensor) ? tensor : tensor.tolist())) : result.tolist();
-}
-
-/**
- * @param {number[]} a
- * @param {number[]} b
+ * @param {Float32Array} a
+ * @param {Float32Array} b
  */
 function dot(a, b) {
     return a.reduce((sum, x, i) => sum + x * b[i], 0);

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { TASKS, checkFields, sizeOf, toOutput } from '../../js/cli/tasks.js';
 import { answers, inOrder } from '../../js/cli/stream.js';
 import { BertError } from '../../js/errors.js';
+import { Tensor } from '../../js/tensor.js';
 
 /** Calls of a pipeline that gives `result(...)`. */
 function recorder(result) {
@@ -19,13 +20,8 @@ function recorder(result) {
     return { pipe, calls };
 }
 
-/** A tensor as pipelines give it. */
-function tensor(dims, data) {
-    const nest = ([n, ...inner], values) => (inner.length
-        ? Array.from({ length: n }, (_, i) => nest(inner, values.slice(i * values.length / n, (i + 1) * values.length / n)))
-        : [...values]);
-    return { type: 'float32', dims, data: Float32Array.from(data), tolist: () => nest(dims, data) };
-}
+/** What feature-extraction gives for a text. */
+const features = (dims, data, more = {}) => Object.assign(new Tensor(Float32Array.from(data), dims), { truncated: [false], ...more });
 
 async function outputs(name, result, values, options = {}) {
     const { pipe, calls } = recorder(result);
@@ -66,22 +62,28 @@ test('answer: the context of the record or the common one', async () => {
     await assert.rejects(outputs('answer', reply, values), { code: 'BAD_INPUT', message: 'there is no context' });
 });
 
-test('embed and similarity: one tensor for all texts, or one each', async () => {
+test('embed and similarity: vectors, or why there is none', async () => {
     const values = [{ id: 1, text: 'a' }, { text: 'b' }];
-    const together = await outputs('embed', () => tensor([2, 3], [1, 2, 3, 4, 5, 6]), values, { pooling: 'mean' });
-    assert.deepEqual(together.calls, [[['a', 'b'], { pooling: 'mean' }]]);
-    assert.deepEqual(together.lines, [{ id: 1, embedding: [1, 2, 3] }, { embedding: [4, 5, 6] }]);
-    const each = await outputs('embed', (texts) => texts.map((_, i) => tensor([1 + i, 2], Array(2 + 2 * i).fill(i))), values);
+    const pooled = await outputs('embed', () => [features([1, 3], [1, 2, 3]), features([1, 3], [4, 5, 6], { truncated: [true], scales: Float32Array.of(0.5) })], values, { pooling: 'mean' });
+    assert.deepEqual(pooled.calls, [[['a', 'b'], { pooling: 'mean', errors: 'return' }]]);
+    assert.deepEqual(pooled.lines, [{ id: 1, embedding: [1, 2, 3] }, { embedding: [4, 5, 6], scale: 0.5, truncated: true }]);
+    const each = await outputs('embed', (texts) => texts.map((_, i) => features([1, 1 + i, 2], Array(2 + 2 * i).fill(i))), values);
     assert.deepEqual(each.lines[1], { embedding: [[1, 1], [1, 1]] });
-    const near = await outputs('similarity', () => tensor([4, 2], [1, 0, 1, 0, 1, 0, 0.6, 0.8]), [{ text: 'a', text_pair: 'b' }, { id: 2, text: 'c', text_pair: 'd' }]);
-    assert.deepEqual(near.calls, [[['a', 'b', 'c', 'd'], { pooling: 'mean', normalize: true }]]);
-    assert.deepEqual(near.lines, [{ score: 1 }, { id: 2, score: 0.6 }]);
+
+    const pairs = [{ text: 'a', text_pair: 'b' }, { id: 2, text: 'c', text_pair: 'd' }];
+    const vectors = [[1, 0], [1, 0], [1, 0], [0.5, 0.75]].map((data) => features([1, 2], data));
+    const near = await outputs('similarity', () => vectors, pairs);
+    assert.deepEqual(near.calls, [[['a', 'b', 'c', 'd'], { normalize: true, errors: 'return' }]]);
+    assert.deepEqual(near.lines, [{ score: 1 }, { id: 2, score: 0.5 }]);
+    const wrong = new BertError('SEQUENCE_TOO_LONG', 'text 2');
+    assert.equal((await TASKS.similarity.answer(async () => vectors.with(2, wrong), pairs, {}))[1], wrong);
+    await assert.rejects(outputs('similarity', () => vectors.map(() => features([1, 1, 2], [1, 0])), pairs), { code: 'BAD_OPTION', message: /--pooling/ });
 });
 
-test('rank: a query and its documents in a call', async () => {
-    const order = (query, documents) => documents.map((_, i) => ({ corpus_id: documents.length - 1 - i, score: 1 }));
+test('rank: all queries in a call', async () => {
+    const order = (inputs) => inputs.map(({ documents }) => documents.map((_, i) => ({ corpus_id: documents.length - 1 - i, score: 1 })));
     const { calls, lines } = await outputs('rank', order, [{ id: 1, query: 'q', documents: ['a', 'b'] }, { query: 'r', documents: [] }], { top_k: 5 });
-    assert.deepEqual(calls, [['q', ['a', 'b'], { top_k: 5 }]]);
+    assert.deepEqual(calls, [[[{ query: 'q', documents: ['a', 'b'] }, { query: 'r', documents: [] }], { top_k: 5, errors: 'return' }]]);
     assert.deepEqual(lines, [{ id: 1, ranking: [{ corpus_id: 1, score: 1 }, { corpus_id: 0, score: 1 }] }, { ranking: [] }]);
     assert.deepEqual(TASKS.rank.fromArguments(['q', 'a', 'b']), [{ query: 'q', documents: ['a', 'b'] }]);
     assert.throws(() => TASKS.rank.fromText('line'), { code: 'BAD_OPTION' });
@@ -91,7 +93,7 @@ test('zero-shot: texts of the same labels go together, in their places', async (
     const values = [{ text: 'a' }, { text: 'b', candidate_labels: ['x', 'y'] }, { id: 3, text: 'c', candidate_labels: 'u, v' }, { text: 'd' }];
     const reply = (texts, labels) => texts.map((text) => ({ sequence: text, labels, scores: labels.map(() => text) }));
     const { calls, lines } = await outputs('zero-shot', reply, values, { candidate_labels: ['u', 'v'], multi_label: true });
-    assert.deepEqual(calls, [[['a', 'c', 'd'], ['u', 'v'], { multi_label: true }], [['b'], ['x', 'y'], { multi_label: true }]]);
+    assert.deepEqual(calls, [[['a', 'c', 'd'], ['u', 'v'], { multi_label: true, errors: 'return' }], [['b'], ['x', 'y'], { multi_label: true, errors: 'return' }]]);
     assert.deepEqual(lines.map(({ scores }) => scores[0]), ['a', 'b', 'c', 'd']);
     assert.deepEqual(lines[2], { id: 3, labels: ['u', 'v'], scores: ['c', 'c'] });
     await assert.rejects(outputs('zero-shot', reply, values), { code: 'BAD_INPUT' });
