@@ -75,6 +75,14 @@ const MAX_OUTPUT_BYTES = 64 << 20;
 
 /** @typedef {ModelMetadata & BuildChoice} ModelInfo */
 
+/**
+ * @typedef {object} TokenizerTraits  what pipelines need to know of a tokenizer
+ * @property {number | null} unknown_id
+ * @property {string} continuing_prefix  what marks a token that continues a word, `##`; empty: nothing does
+ */
+
+/** @typedef {(string | string[])[]} TokenList  tokens; those that are put together first are a list */
+
 export class Encoder {
     /**
      * @param {Promise<import('./loader/download.js').Source>} opening  of the model's file
@@ -173,6 +181,21 @@ export class Encoder {
                 throw new BertError(error.code, `text ${i}: ${error.message}`, { cause: error });
             }
         });
+    }
+
+    /** @returns {TokenizerTraits | null}  null: there is no tokenizer */
+    traits() {
+        const { tokenizer } = this;
+        return tokenizer && { unknown_id: tokenizer.unknownId, continuing_prefix: tokenizer.continuingPrefix };
+    }
+
+    /**
+     * @param {TokenList[]} lists
+     * @returns {string[]}  the text of each
+     */
+    joinTokens(lists) {
+        const tokenizer = this.needTokenizer();
+        return lists.map((list) => tokenizer.joinTokens(list.map((each) => (typeof each === 'string' ? each : tokenizer.joinTokens(each)))));
     }
 
     /**

@@ -96,7 +96,7 @@ export class Model {
 
     /**
      * @param {Connection} connection
-     * @param {import('./encoder.js').ModelInfo} info
+     * @param {import('./encoder.js').ModelInfo & {tokenizer_traits: import('./encoder.js').TokenizerTraits | null}} info
      * @param {Monitor} monitor
      */
     constructor(connection, info, monitor) {
@@ -109,6 +109,11 @@ export class Model {
         this.config = info.config;
         /** @readonly */
         this.name = info.name;
+        /**
+         * For pipelines; null: it was converted without a tokenizer.
+         * @readonly
+         */
+        this.tokenizer_traits = info.tokenizer_traits;
     }
 
     /**
@@ -126,6 +131,16 @@ export class Model {
      */
     tokenize(inputs, options = {}) {
         return this.#connection.call('tokenize', { inputs: toList(inputs), options });
+    }
+
+    /**
+     * The texts of lists of tokens, as the tokenizer's decoder puts them together; for pipelines.
+     * @param {import('./encoder.js').TokenList[]} lists
+     * @param {AbortSignal} [signal]
+     * @returns {Promise<string[]>}
+     */
+    joinTokens(lists, signal) {
+        return this.#connection.call('joinTokens', lists, signal);
     }
 
     /**

@@ -1,7 +1,9 @@
 /** pipeline(): a task, a model for it, and a function that does it. */
 import { BertError, describe } from '../errors.js';
 import { loadModel } from '../model.js';
+import { questionAnswering } from './question_answering.js';
 import { textClassification } from './text_classification.js';
+import { tokenClassification } from './token_classification.js';
 
 /**
  * @typedef {object} PipelineExtras
@@ -13,17 +15,45 @@ import { textClassification } from './text_classification.js';
 const TASKS = {
     'text-classification': textClassification,
     'sentiment-analysis': textClassification,
+    'token-classification': tokenClassification,
+    ner: tokenClassification,
+    'question-answering': questionAnswering,
 };
 
 /** @typedef {keyof typeof TASKS} Task */
 
-/** @typedef {ReturnType<typeof textClassification> & PipelineExtras & AsyncDisposable} TextClassificationPipeline */
+/**
+ * @typedef {ReturnType<typeof textClassification> & PipelineExtras & AsyncDisposable} TextClassificationPipeline
+ * @typedef {ReturnType<typeof tokenClassification> & PipelineExtras & AsyncDisposable} TokenClassificationPipeline
+ * @typedef {ReturnType<typeof questionAnswering> & PipelineExtras & AsyncDisposable} QuestionAnsweringPipeline
+ */
 
 /**
+ * @overload
  * @param {'text-classification' | 'sentiment-analysis'} task
  * @param {import('../model.js').ModelSource | null} [model]  default: the bundled English sentiment model
  * @param {import('../model.js').LoadOptions} [options]
  * @returns {Promise<TextClassificationPipeline>}
+ */
+/**
+ * @overload
+ * @param {'token-classification' | 'ner'} task
+ * @param {import('../model.js').ModelSource} model
+ * @param {import('../model.js').LoadOptions} [options]
+ * @returns {Promise<TokenClassificationPipeline>}
+ */
+/**
+ * @overload
+ * @param {'question-answering'} task
+ * @param {import('../model.js').ModelSource} model
+ * @param {import('../model.js').LoadOptions} [options]
+ * @returns {Promise<QuestionAnsweringPipeline>}
+ */
+/**
+ * @param {Task} task
+ * @param {import('../model.js').ModelSource | null} [model]
+ * @param {import('../model.js').LoadOptions} [options]
+ * @returns {Promise<any>}
  */
 export async function pipeline(task, model, options) {
     if (!Object.hasOwn(TASKS, task)) {
