@@ -219,8 +219,8 @@ async function cutTexts(texts, max_length, model) {
  * @param {{max_length: number, stride: number}} request
  */
 function explain(error, { max_length, stride }) {
-    if (error.code !== 'BAD_OPTION') return error;
-    return new BertError('BAD_OPTION', `a window of max_seq_len ${max_length} tokens has no room for the question and more than the ` +
+    if (!error.message.includes('truncation.')) return error;
+    return new BertError(error.code, `a window of max_seq_len ${max_length} tokens has no room for the question and more than the ` +
         `doc_stride of ${stride} tokens of the context: shorten the question (max_question_len), lower doc_stride or raise max_seq_len`, { cause: error });
 }
 
@@ -244,7 +244,7 @@ function answersOf({ windows }, context, { top_k, max_answer_len, handle_impossi
         no_answer = Math.min(no_answer, Math.fround(starts[0] * ends[0]));
         starts[0] = ends[0] = 0;
         for (const { score, item: [first, last] } of topSpans(starts, ends, n_spans, max_answer_len)) {
-            const [start, end] = placeOf(tokens, first, last, align_to_words);
+            const [start, end] = placeOf(tokens, first, last, align_to_words).map((at) => Math.min(at, context.length));
             const text = context.slice(start, end);
             const same = found.get(text.toLowerCase());
             if (same) same.score += score;
@@ -310,10 +310,11 @@ function topSpans(starts, ends, n_spans, max_length) {
  * @returns {[start: number, end: number]}  UTF-16 indices
  */
 function placeOf({ offsets, words, sequence }, first, last, align_to_words) {
-    const isSameWord = (/** @type {number} */ a, /** @type {number} */ b) => sequence[a] === 1 && sequence[b] === 1 && words[a] === words[b];
     if (align_to_words) {
-        while (isSameWord(first, first - 1)) first--;
-        while (isSameWord(last, last + 1)) last++;
+        // As in transformers, a token of the question (a [CLS] in its text) stands for that word of the context.
+        const isOf = (/** @type {number} */ token) => (/** @type {number} */ word, /** @type {number} */ i) => sequence[i] === 1 && word === words[token];
+        const begin = words.findIndex(isOf(first)), end = words.findLastIndex(isOf(last));
+        if (begin >= 0 && end >= 0) [first, last] = [begin, end];
     }
     return [offsets[2 * first], offsets[2 * last + 1]];
 }
