@@ -72,12 +72,20 @@ const MAX_OUTPUT_BYTES = 64 << 20;
  * @property {string} dtype
  * @property {import('./loader/model_file.js').ModelConfig} config
  * @property {boolean} tokenizer
- * @property {{token: string, id: number} | null} mask  the token for fill-mask, if there is one
  * @property {boolean} verified  every chunk's SHA-256 was checked
  * @property {number} memory_bytes  of the engine
  */
 
 /** @typedef {ModelMetadata & BuildChoice} ModelInfo */
+
+/**
+ * @typedef {object} TokenizerTraits  what pipelines need to know of a tokenizer
+ * @property {number | null} unknown_id
+ * @property {{token: string, id: number} | null} mask  the token that stands for one to be guessed
+ * @property {string} continuing_prefix  what marks a token that continues a word, `##`; empty: nothing does
+ */
+
+/** @typedef {(string | string[])[]} TokenList  tokens; those that are put together first are a list */
 
 export class Encoder {
     /**
@@ -156,7 +164,6 @@ export class Encoder {
             version, name, revision, source_sha256, dtype,
             config: this.config,
             tokenizer: this.tokenizer !== null,
-            mask: this.mask,
             verified: this.verified,
             ...this.choice,
             threads: this.engine.threads,
@@ -180,6 +187,21 @@ export class Encoder {
         });
     }
 
+    /** @returns {TokenizerTraits | null}  null: there is no tokenizer */
+    traits() {
+        const { tokenizer } = this;
+        return tokenizer && { unknown_id: tokenizer.unknownId, continuing_prefix: tokenizer.continuingPrefix, mask: maskOf(tokenizer) };
+    }
+
+    /**
+     * @param {TokenList[]} lists
+     * @returns {string[]}  the text of each
+     */
+    joinTokens(lists) {
+        const tokenizer = this.needTokenizer();
+        return lists.map((list) => tokenizer.joinTokens(list.map((each) => (typeof each === 'string' ? each : tokenizer.joinTokens(each)))));
+    }
+
     /**
      * @param {{lists: {ids: number[], skip_special_tokens: boolean}[]}} request
      * @returns {string[]}
@@ -196,18 +218,6 @@ export class Encoder {
     tokenIds({ tokens }) {
         const tokenizer = this.needTokenizer();
         return tokens.map((token) => tokenizer.tokenToId(token));
-    }
-
-    /**
-     * The token that stands for one to be guessed.
-     * @returns {{token: string, id: number} | null}
-     */
-    get mask() {
-        for (const token of MASK_TOKENS) {
-            const id = this.tokenizer?.tokenToId(token) ?? null;
-            if (id !== null) return { token, id };
-        }
-        return null;
     }
 
     /**
@@ -307,6 +317,18 @@ export class Encoder {
  */
 function toEncoded({ ids, type_ids, tokens, offsets, overflow }) {
     return { ids, type_ids, tokens, offsets, ...(overflow.length ? { overflow: overflow.map(toEncoded) } : {}) };
+}
+
+/**
+ * @param {Tokenizer} tokenizer
+ * @returns {TokenizerTraits['mask']}
+ */
+function maskOf(tokenizer) {
+    for (const token of MASK_TOKENS) {
+        const id = tokenizer.tokenToId(token);
+        if (id !== null) return { token, id };
+    }
+    return null;
 }
 
 /**

@@ -96,7 +96,7 @@ export class Model {
 
     /**
      * @param {Connection} connection
-     * @param {import('./encoder.js').ModelInfo} info
+     * @param {import('./encoder.js').ModelInfo & {tokenizer_traits: import('./encoder.js').TokenizerTraits | null}} info
      * @param {Monitor} monitor
      */
     constructor(connection, info, monitor) {
@@ -110,10 +110,10 @@ export class Model {
         /** @readonly */
         this.name = info.name;
         /**
-         * The mask token of its tokenizer, if that has one.
+         * For pipelines; null: it was converted without a tokenizer.
          * @readonly
          */
-        this.mask = info.mask;
+        this.tokenizer_traits = info.tokenizer_traits;
     }
 
     /**
@@ -149,6 +149,16 @@ export class Model {
      */
     tokenIds(tokens) {
         return this.#connection.call('token_ids', { tokens: toList(tokens) });
+    }
+
+    /**
+     * The texts of lists of tokens, as the tokenizer's decoder puts them together; for pipelines.
+     * @param {import('./encoder.js').TokenList[]} lists
+     * @param {AbortSignal} [signal]
+     * @returns {Promise<string[]>}
+     */
+    joinTokens(lists, signal) {
+        return this.#connection.call('joinTokens', lists, signal);
     }
 
     /**

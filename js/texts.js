@@ -25,9 +25,10 @@ import { placesOf } from './places.js';
  *
  * @typedef {object} WindowTokens
  * @property {Uint32Array} ids
- * @property {string[]} tokens
+ * @property {string[]} tokens  as they are in the vocabulary
  * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own text
  * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
+ * @property {Int32Array} words  which word of its text each is of; -1: a special token
  *
  * @typedef {object} TextWindow
  * @property {Record<string, import('./sequences.js').Tensor>} outputs
@@ -100,7 +101,7 @@ export async function runTexts(encoder, request, turn, onprogress) {
         result.windows.push({
             outputs: computed[w],
             n_tokens: window.length,
-            ...(request.tokens ? { tokens: tokensOf(window) } : {}),
+            ...(request.tokens ? { tokens: tokensOf(window, encoder.needTokenizer()) } : {}),
         });
     }
     return {
@@ -152,10 +153,11 @@ function strategyFor(input, windowed) {
 
 /**
  * @param {import('./tokenizer/encoding.js').Encoding} window
+ * @param {import('./tokenizer/index.js').Tokenizer} tokenizer
  * @returns {WindowTokens}
  */
-function tokensOf({ ids, tokens, offsets, sequence }) {
-    return { ids, tokens, offsets, sequence };
+function tokensOf({ ids, offsets, sequence, words }, tokenizer) {
+    return { ids, tokens: Array.from(ids, (id) => tokenizer.idToToken(id) ?? ''), offsets, sequence, words };
 }
 
 /**

@@ -59,13 +59,14 @@ async function main() {
         if (method === 'load') {
             const opening = request.source === undefined ? feed.open() : openSource(request.source, signal);
             encoder = await Encoder.load(opening, request, (loaded, total) => onprogress({ loaded, total }));
-            return encoder.info();
+            return { ...encoder.info(), tokenizer_traits: encoder.traits() };
         }
         if (!encoder) throw new Error('no model is loaded');
         if (method === 'info') return encoder.settledInfo();
         if (method === 'tokenize') return encoder.tokenize(request);
         if (method === 'decode') return encoder.decode(request);
         if (method === 'token_ids') return encoder.tokenIds(request);
+        if (method === 'joinTokens') return encoder.joinTokens(request);
         if (method === 'run') return runTexts(encoder, request, turn, onprogress);
         if (method === 'forward') return encoder.forward(request, turn);
         if (method === 'verify') return encoder.verify(turn);

@@ -168,6 +168,16 @@ function lengthOf(input) {
 }
 
 /**
+ * @param {unknown} input
+ * @param {string} where
+ * @returns {string}
+ */
+export function readString(input, where) {
+    if (typeof input === 'string') return input;
+    throw new BertError('BAD_INPUT', `${where} is ${describe(input)}, expected a string`);
+}
+
+/**
  * A text or a pair of texts.
  * @param {unknown} input
  * @param {string} where

@@ -140,7 +140,7 @@ export function fillMask(model) {
 }
 
 /** @param {import('../model.js').Model} model */
-function maskOf({ name, mask }) {
-    if (mask) return mask;
+function maskOf({ name, tokenizer_traits }) {
+    if (tokenizer_traits?.mask) return tokenizer_traits.mask;
     throw new BertError('WRONG_TASK', `${TASK} needs a tokenizer with a mask token, [MASK] or <mask>; '${name}' has none`);
 }

@@ -5,8 +5,10 @@ import { featureExtraction } from './feature_extraction.js';
 import { fillMask } from './fill_mask.js';
 import { nextSentencePrediction } from './next_sentence_prediction.js';
 import { reportStatuses } from './progress.js';
+import { questionAnswering } from './question_answering.js';
 import { textClassification } from './text_classification.js';
 import { textRanking } from './text_ranking.js';
+import { tokenClassification } from './token_classification.js';
 import { zeroShotClassification } from './zero_shot_classification.js';
 
 /**
@@ -18,6 +20,8 @@ import { zeroShotClassification } from './zero_shot_classification.js';
 
 const TASKS = {
     'text-classification': textClassification,
+    'token-classification': tokenClassification,
+    'question-answering': questionAnswering,
     'feature-extraction': featureExtraction,
     'fill-mask': fillMask,
     'zero-shot-classification': zeroShotClassification,
@@ -28,11 +32,14 @@ const TASKS = {
 /** Other names. @type {Record<string, keyof typeof TASKS>} */
 const ALIASES = {
     'sentiment-analysis': 'text-classification',
+    ner: 'token-classification',
     embeddings: 'feature-extraction',
 };
 
 /** @typedef {PipelineExtras & AsyncDisposable} Extras */
 /** @typedef {ReturnType<typeof textClassification> & Extras} TextClassificationPipeline */
+/** @typedef {ReturnType<typeof tokenClassification> & Extras} TokenClassificationPipeline */
+/** @typedef {ReturnType<typeof questionAnswering> & Extras} QuestionAnsweringPipeline */
 /** @typedef {ReturnType<typeof featureExtraction> & Extras} FeatureExtractionPipeline */
 /** @typedef {ReturnType<typeof fillMask> & Extras} FillMaskPipeline */
 /** @typedef {ReturnType<typeof zeroShotClassification> & Extras} ZeroShotClassificationPipeline */
@@ -52,6 +59,20 @@ const ALIASES = {
  * @param {PipelineModel} [model]  default: the bundled English sentiment model
  * @param {LoadOptions} [options]
  * @returns {Promise<TextClassificationPipeline>}
+ */
+/**
+ * @overload
+ * @param {'token-classification' | 'ner'} task
+ * @param {PipelineModel} model
+ * @param {LoadOptions} [options]
+ * @returns {Promise<TokenClassificationPipeline>}
+ */
+/**
+ * @overload
+ * @param {'question-answering'} task
+ * @param {PipelineModel} model
+ * @param {LoadOptions} [options]
+ * @returns {Promise<QuestionAnsweringPipeline>}
  */
 /**
  * @overload

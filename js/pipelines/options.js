@@ -35,6 +35,13 @@ export const oneOf = (...values) => (value) => (values.includes(value) ? null : 
 export const isFlag = oneOf(true, false);
 
 /**
+ * @param {string} type
+ * @returns {Rule}
+ */
+export const isListOf = (type) => (value) => (
+    Array.isArray(value) && value.every((each) => typeof each === type) ? null : `an array of ${type}s`);
+
+/**
  * @param {number} least
  * @param {number} [most]
  * @returns {Rule}

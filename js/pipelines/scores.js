@@ -18,6 +18,39 @@ export function sigmoid(x) {
 }
 
 /**
+ * The k of the largest scores, the largest first; of equals the first one first.
+ * @template T
+ */
+export class TopList {
+    /** @param {number} k */
+    constructor(k) {
+        this.k = k;
+        /** @type {{score: number, item: T}[]} */
+        this.entries = [];
+    }
+
+    /**
+     * Whether add() would keep it.
+     * @param {number} score
+     */
+    takes(score) {
+        const { entries, k } = this;
+        return entries.length < k || score > entries[k - 1].score;
+    }
+
+    /**
+     * @param {number} score  that it takes
+     * @param {T} item
+     */
+    add(score, item) {
+        const { entries, k } = this;
+        let at = Math.min(entries.length, k - 1);
+        for (; at > 0 && score > entries[at - 1].score; at--) entries[at] = entries[at - 1];
+        entries[at] = { score, item };
+    }
+}
+
+/**
  * Indices of the k largest, the largest first; of equals the first one first. Takes n + k log k
  * comparisons where the values come in random order.
  * @param {ArrayLike<number>} values

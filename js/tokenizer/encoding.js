@@ -15,6 +15,7 @@
  * @typedef {object} SequenceTokens
  * @property {Uint32Array} ids
  * @property {Uint32Array} offsets
+ * @property {Int32Array} words
  * @property {Map<number, string> | null} surfaces  as in TokenBuffer
  * @property {string} text
  */
@@ -54,6 +55,8 @@ export class Encoding {
         this.offsets = new Uint32Array(2 * length);
         /** For each token 0 if it is of the text, 1 if of text_pair, -1 if it has been added. */
         this.sequence = new Int8Array(length);
+        /** For each token the number of its word in its text, as the pre-tokenizer cuts words; -1 if it has been added. */
+        this.words = new Int32Array(length);
         /** 1 for tokens that have been added, 0 for those of the text. */
         this.special_tokens_mask = new Uint8Array(length);
         /** @private */
@@ -123,10 +126,12 @@ export class Encoding {
             if (piece.ids !== null) {
                 this.ids.set(piece.ids, at);
                 this.sequence.fill(-1, at, end);
+                this.words.fill(-1, at, end);
                 this.special_tokens_mask.fill(1, at, end);
             } else {
-                const { ids, offsets, text } = sequences[piece.sequence];
+                const { ids, offsets, words, text } = sequences[piece.sequence];
                 this.ids.set(ids.subarray(from, to), at);
+                this.words.set(words.subarray(from, to), at);
                 this.offsets.set(offsets.subarray(2 * from, 2 * to), 2 * at);
                 if (piece.sequence !== 0) this.sequence.fill(piece.sequence, at, end);
                 const { tokenText } = this.assembly;
@@ -172,7 +177,7 @@ export function assemble(assembly, sequences, windows) {
     let makeOverflow = null;
     if (windows.some((each) => each.length > 1)) {
         const kept = sequences.map((each) =>
-            ({ ...each, ids: each.ids.slice(), offsets: each.offsets.slice() }));
+            ({ ...each, ids: each.ids.slice(), offsets: each.offsets.slice(), words: each.words.slice() }));
         makeOverflow = () => overflowChoices(pieces, windows).map((choice) =>
             new Encoding(assembly, kept, partsOf(pieces, windows, choice), null));
     }

@@ -160,7 +160,31 @@ export class Tokenizer {
             if (token === null || skip_special_tokens && this.added.isSpecial(token)) continue;
             tokens.push(token);
         }
+        return this.joinTokens(tokens);
+    }
+
+    /**
+     * Text of tokens, as the file's decoder puts them together. It need not know them.
+     * @param {string[]} tokens
+     * @returns {string}
+     */
+    joinTokens(tokens) {
         return this.decoder === null ? tokens.join(' ') : this.decoder(tokens).join('');
+    }
+
+    /**
+     * The id of what the vocabulary does not know, null if there is none. Byte-level models do not need
+     * one, yet theirs has one by name.
+     * @returns {number | null}
+     */
+    get unknownId() {
+        const { unknownId } = this.model;
+        return unknownId >= 0 ? unknownId : this.tokenToId('<unk>') ?? this.tokenToId('[UNK]');
+    }
+
+    /** What marks a token that continues a word, `##`; empty: nothing does. */
+    get continuingPrefix() {
+        return this.model.continuingPrefix ?? '';
     }
 
     /**
@@ -241,6 +265,7 @@ export class Tokenizer {
             onText(0, length);
         } else {
             given.split(source, length, onText, (token, start, end, bare) => {
+                tokens.nextWord();
                 tokens.push(token.id, start, end);
                 if (!bare) tokens.setSurface(textOf(source, start, end));
             });
@@ -252,6 +277,7 @@ export class Tokenizer {
         return {
             ids: tokens.ids.subarray(0, tokens.length),
             offsets: tokens.offsets.subarray(0, 2 * tokens.length),
+            words: tokens.words.subarray(0, tokens.length),
             surfaces: tokens.surfaces,
             text,
         };
@@ -270,7 +296,10 @@ export class Tokenizer {
         text.reset(source, start, end);
         normalizer?.normalize(text);
         /** @type {(word: NormalizedString, from: number, to: number) => void} */
-        const onWord = (word, from, to) => model.tokenize(word, from, to, tokens);
+        const onWord = (word, from, to) => {
+            tokens.nextWord();
+            model.tokenize(word, from, to, tokens);
+        };
         /** @type {(from: number, to: number) => void} */
         const onText = (from, to) => {
             if (preTokenizer !== null) preTokenizer.preTokenize(text, from, to, onWord);
@@ -282,6 +311,7 @@ export class Tokenizer {
             return;
         }
         normalized.split(text.units, text.length, onText, (token, from, to, bare) => {
+            tokens.nextWord();
             tokens.push(token.id, text.start(from), text.end(to));
             if (!bare || token.found !== this.tokenText(token.id)) {
                 tokens.setSurface(text.slice(from, to));

@@ -11,6 +11,9 @@ export class TokenBuffer {
         this.ids = new Uint32Array(256);
         /** Start and end of each token, UTF-16 indices into the text. */
         this.offsets = new Uint32Array(512);
+        /** Of each token the word. */
+        this.words = new Int32Array(256);
+        this.word = -1;
         this.length = 0;
         /**
          * By token, the text of those whose text is not that of their id: added tokens, which take
@@ -23,7 +26,13 @@ export class TokenBuffer {
     clear() {
         if (this.ids.length > KEPT_TOKENS && this.length < this.ids.length >> 2) this.resize(256);
         this.length = 0;
+        this.word = -1;
         this.surfaces = null;
+    }
+
+    /** The tokens that come are of the next word. */
+    nextWord() {
+        this.word++;
     }
 
     /**
@@ -37,6 +46,7 @@ export class TokenBuffer {
         this.ids[at] = id;
         this.offsets[2 * at] = start;
         this.offsets[2 * at + 1] = end;
+        this.words[at] = this.word;
     }
 
     /**
@@ -53,10 +63,12 @@ export class TokenBuffer {
      * @param {number} size
      */
     resize(size) {
-        const { ids, offsets } = this;
+        const { ids, offsets, words } = this;
         this.ids = new Uint32Array(size);
         this.offsets = new Uint32Array(2 * size);
+        this.words = new Int32Array(size);
         this.ids.set(ids.subarray(0, size));
         this.offsets.set(offsets.subarray(0, 2 * size));
+        this.words.set(words.subarray(0, size));
     }
 }

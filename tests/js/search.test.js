@@ -189,7 +189,7 @@ test('bad input says what is wrong with which', async () => {
         [{ dims: [1.5, 8], data: new Float32Array(12) }, /dims \[1.5,8\]/], [{ dims: [-1, 8], data: new Float32Array(8) }, /dims \[-1,8\]/],
         [{ dims: [2, 8], data: [1, 2] }, /data of array of 2/], [{ dims: [2, 8], data: new Float64Array(16) }, /data of Float64Array/],
         [{ dims: [2, 8], data: new Float32Array(15) }, /dims \[2,8\] have a Float32Array of 15, expected 16/],
-        [{ dims: [2, 8], data: new Uint8Array(16) }, /have a Uint8Array of 16, expected 2/],
+        [{ dims: [2, 8], data: new Uint8Array(15) }, /have a Uint8Array of 15, expected 2/],
         [{ dims: [2, 12], data: new Uint8Array(3) }, /12 dimensions in a Uint8Array/],
         [{ dims: [2, 0], data: new Float32Array(0) }, /0 dimensions/],
         [{ dims: [1, 65537], data: new Float32Array(65537) }, /65537 dimensions, expected 1 to 65536/],

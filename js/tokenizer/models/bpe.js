@@ -64,16 +64,18 @@ export class Bpe {
         this.where = fields.where;
         /** @readonly */
         this.vocabulary = Vocabulary.of(fields.where, fields.object('vocab'));
+        /** @readonly */
+        this.continuingPrefix = optional('continuing_subword_prefix');
         /** @private */
-        this.prefix = unitsOf(optional('continuing_subword_prefix'));
+        this.prefix = unitsOf(this.continuingPrefix);
         /** @private */
         this.suffix = unitsOf(optional('end_of_word_suffix'));
         /** @private */
         this.merges = Merges.of(fields.where, fields.get('merges'), this.vocabulary,
-            optional('continuing_subword_prefix'));
+            this.continuingPrefix);
         /** @private */
         this.unknown = fields.get('unk_token') === null ? null : fields.string('unk_token');
-        /** @private */
+        /** @readonly */
         this.unknownId = this.unknown === null ? -1 : this.vocabulary.id(this.unknown);
         /** @private */
         this.fuseUnknown = flag('fuse_unk');

@@ -54,7 +54,7 @@ export class Unigram {
         const { size, scores } = this.vocabulary;
         /**
          * -1 for none: then what is unknown is an error.
-         * @private
+         * @readonly
          */
         this.unknownId = fields.get('unk_id') === null ? -1 : fields.integer('unk_id');
         if (this.unknownId >= size) {

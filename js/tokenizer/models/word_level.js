@@ -18,7 +18,7 @@ export class WordLevel {
         this.vocabulary = Vocabulary.of(fields.where, fields.object('vocab'));
         /** @private */
         this.unknown = fields.string('unk_token');
-        /** @private */
+        /** @readonly */
         this.unknownId = this.vocabulary.id(this.unknown);
         /** @private */
         this.where = fields.where;

@@ -28,7 +28,7 @@ export class WordPiece {
         /** @readonly */
         this.vocabulary = Vocabulary.of(fields.where, fields.object('vocab'));
         const unknown = fields.string('unk_token');
-        /** @private */
+        /** @readonly */
         this.unknownId = this.vocabulary.id(unknown);
         if (this.unknownId < 0) {
             throw badTokenizer(fields.where,
@@ -36,8 +36,10 @@ export class WordPiece {
         }
         /** @private */
         this.maxCharacters = fields.integer('max_input_chars_per_word');
+        /** @readonly */
+        this.continuingPrefix = fields.string('continuing_subword_prefix');
         /** @private */
-        this.continuing = new Prefix(fields.string('continuing_subword_prefix'));
+        this.continuing = new Prefix(this.continuingPrefix);
     }
 
     /**
