@@ -211,6 +211,9 @@ bench-accuracy: setup build bench-packages ## size and accuracy of every dtype
 bench-search: build ## semantic search over 1,000,000 embeddings of each type
 	@node bench/search.js
 
+bench-lines: setup build bench-packages ## a long file through the command line, next to transformers.js
+	@$(bench_node) bench/lines.js
+
 bench-tokenizers: setup build bench-packages ## tokenizers against the npm package and the native one ($PYTHON)
 	@$(bench_node) bench/tokenizers.js
 
@@ -220,7 +223,7 @@ build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makef
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 
-.PHONY: bench-kernels bench-search bench-accuracy bench-tokenizers bench-packages families
+.PHONY: bench-kernels bench-search bench-accuracy bench-tokenizers bench-lines bench-packages families
 bench-packages:
 	@if [ ! -e bench/node_modules/.package-lock.json ] || \
 			[ bench/package-lock.json -nt bench/node_modules/.package-lock.json ]; then \
