@@ -6,6 +6,7 @@ import { resolveSource } from '#platform';
 
 import { Connection } from './connection.js';
 import { BertError, describe, fromMessage } from './errors.js';
+import { toSequences } from './inputs.js';
 import { openURL } from './loader/download.js';
 import { Monitor } from './monitor.js';
 
@@ -37,6 +38,8 @@ export const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensor
  * @property {number} [batch_size]  sequences computed together; default as many as fit
  * @property {AbortSignal} [signal]
  */
+
+/** @typedef {Record<string, import('./sequences.js').Tensor>} Outputs  by name */
 
 /**
  * @typedef {object} Progress  of a call with many texts
@@ -164,15 +167,30 @@ export class Model {
     /**
      * Every output under its ONNX name, for each sequence alone: no batch dimension, no rows for
      * tokens whose mask is 0. What `hidden_states` and `attentions` ask for has those names.
-     * @param {import('./sequences.js').Sequence[]} sequences
+     * @overload
+     * @param {import('./sequences.js').Sequence} input
      * @param {ForwardOptions} [options]
-     * @returns {Promise<Record<string, import('./sequences.js').Tensor>[]>}
+     * @returns {Promise<Outputs>}
      */
-    async forward(sequences, { hidden_states, attentions, batch_size, signal } = {}) {
+    /**
+     * @overload
+     * @param {import('./sequences.js').Sequence[] | import('./inputs.js').Batch} input  sequences of any lengths, or a
+     *   batch with a row for each
+     * @param {ForwardOptions} [options]
+     * @returns {Promise<Outputs[]>}
+     */
+    /**
+     * @param {any} input
+     * @param {ForwardOptions} [options]
+     * @returns {Promise<any>}
+     */
+    async forward(input, { hidden_states, attentions, batch_size, signal } = {}) {
+        const { sequences, isOne } = toSequences(input);
         const outputs = { ...this.config.outputs };
         if (hidden_states) outputs.hidden_states = { output: 'hidden_states' };
         if (attentions) outputs.attentions = { output: 'attentions' };
-        return this.#connection.call('forward', { sequences: toList(sequences), outputs, batch_size }, signal);
+        const results = await this.#connection.call('forward', { sequences, outputs, batch_size }, signal);
+        return isOne ? results[0] : results;
     }
 
     /**

@@ -88,6 +88,22 @@ test('padding changes nothing', async () => {
     assert.deepEqual(padded, expected);
 });
 
+test('forward takes a sequence, several, or a batch with rows, padded or not', async () => {
+    const rows = [[2, 6, 8, 3], [2, 9, 3]];
+    const want = await model.forward(rows.map((input_ids) => ({ input_ids })));
+    assert.deepEqual(await model.forward({ input_ids: rows[0] }), want[0]);
+    assert.deepEqual(await model.forward({ input_ids: rows }), want);
+    const padded = { input_ids: [rows[0], [...rows[1], 0]], attention_mask: [[1, 1, 1, 1], [1, 1, 1, 0]] };
+    assert.deepEqual(await model.forward(padded), want);
+    const tensor = (values) => ({ dims: [2, 4], data: BigInt64Array.from(values.flat(), BigInt) });
+    assert.deepEqual(await model.forward({ input_ids: tensor(padded.input_ids), attention_mask: tensor(padded.attention_mask) }), want);
+    await assert.rejects(model.forward({ input_ids: rows, attention_mask: [[1]] }), withCode('BAD_INPUT', /attention_mask has 1 rows, input_ids 2/));
+    await assert.rejects(model.forward({ input_ids: { dims: [3, 4], data: [1] } }), withCode('BAD_INPUT', /dims \[3,4\] and 1 values/));
+    await assert.rejects(model.forward({ input_ids: rows, attention_mask: 1 }), withCode('BAD_INPUT', /attention_mask is number 1/));
+    await assert.rejects(model.forward(7), withCode('BAD_INPUT', /number 7/));
+    await assert.rejects(model.forward({}), withCode('BAD_INPUT', /input_ids/));
+});
+
 test('bad input is refused by name and the model stays usable', async () => {
     const [expected] = await model.forward([{ input_ids: [2, 3] }]);
     const refused = (sequence, code, message) => assert.rejects(model.forward([{ input_ids: [2] }, sequence]), withCode(code, message));
@@ -96,7 +112,7 @@ test('bad input is refused by name and the model stays usable', async () => {
     await refused({ input_ids: Array(13).fill(2) }, 'SEQUENCE_TOO_LONG', /13, limit 12/);
     await refused({ input_ids: [2.5] }, 'BAD_INPUT', /sequence 1: input_ids\[0\] is number 2.5/);
     await refused({ input_ids: [() => 0] }, 'BAD_INPUT', /cannot be sent/);
-    await assert.rejects(model.forward('abc'), withCode('BAD_INPUT', /expected an array/));
+    await assert.rejects(model.forward('abc'), withCode('BAD_INPUT', /an array of such, got string "abc"/));
     await assert.rejects(model.tokenize([42]), withCode('BAD_INPUT', /text 0/));
     assert.deepEqual(await model.forward([{ input_ids: [2, 3] }]), [expected]);
 });
