@@ -36,9 +36,6 @@ const OVERFLOW = {
 const TEXT = /** @type {const} */ ({ text: 'text', text_pair: 'text?' });
 const asText = (/** @type {string} */ text) => ({ text });
 
-/** @type {import('./options.js').Options} */
-const TOP_K = { 'top-k': { kind: 'whole', value: 'N', help: 'results of each, best first' } };
-
 /** What texts of a record a pipeline takes. */
 const textOf = (/** @type {any} */ { text, text_pair }) => (text_pair == null ? text : { text, text_pair });
 
@@ -78,19 +75,20 @@ export const TASKS = {
         summary: 'The answer to each question, as a part of its context.',
         fields: { question: 'text', context: 'text?' },
         options: {
-            ...TOP_K,
+            'top-k': { kind: 'whole', value: 'N', help: 'answers of each question, best first; default 1' },
             'doc-stride': { kind: 'whole', value: 'N', help: 'tokens that the windows of a long context share' },
             'max-answer-len': { kind: 'whole', value: 'N', help: 'tokens of an answer; default 15' },
+            'max-seq-len': { kind: 'whole', value: 'N', help: 'tokens of a window' },
+            'max-question-len': { kind: 'whole', value: 'N', help: 'tokens of a question' },
+            'handle-impossible-answer': { type: 'boolean', help: 'that there is none may be the answer' },
         },
         own: { context: { value: 'TEXT', help: 'of records that have none' } },
         argument: 'QUESTION',
         example: "bert-wasm answer --model qa.safetensors --context 'Paris is the capital of France.' 'What is the capital of France?'",
         fromText: (question) => ({ question }),
-        answer: (pipe, values, { context: common, ...options }) => Promise.all(values.map(async ({ question, context }) => {
-            if ((context ?? common) === undefined) throw new BertError('BAD_INPUT', 'there is no context');
-            const result = await pipe(question, context ?? common, options);
-            return Array.isArray(result) && (options.top_k ?? 1) !== 1 ? { answers: result } : [result].flat()[0];
-        })),
+        answer: (pipe, values, { context: common, ...options }) =>
+            each(pipe(values.map(({ question, context }) => ({ question, context: context ?? common })), { ...options, errors: 'return' }),
+                (result) => (Array.isArray(result) ? { answers: result } : result)),
     },
     fill: {
         task: 'fill-mask',
