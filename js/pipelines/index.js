@@ -1,3 +1,5 @@
+// Without it AsyncDisposable is nothing to a program that has no such lib, and its pipelines are any.
+/// <reference lib="esnext.disposable" preserve="true" />
 /** pipeline(): a task, a model for it, and a function that does it. */
 import { BertError, describe } from '../errors.js';
 import { DEFAULT_MODEL, Model, loadModel } from '../model.js';

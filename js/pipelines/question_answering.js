@@ -153,7 +153,9 @@ export function questionAnswering(model) {
         const isOptions = typeof second === 'object' && second !== null && !Array.isArray(second);
         const [context, options] = isOptions ? [undefined, second] : [second, third];
         const contexts = Array.isArray(questions) && Array.isArray(context) ? context : null;
-        const given = contexts ? questions.map((/** @type {unknown} */ question, /** @type {number} */ i) => ({ question, context: contexts[i] })) : questions;
+        const given = contexts
+            ? questions.map((/** @type {unknown} */ question, /** @type {number} */ i) => ({ question, context: contexts[i] }))
+            : questions;
         return answer(given, () => {
             if (contexts && contexts.length !== questions.length) {
                 throw new BertError('BAD_INPUT', `there are ${questions.length} questions, but ${contexts.length} contexts`);
@@ -175,7 +177,7 @@ export function questionAnswering(model) {
                     const results = await model.run({ inputs, ...request }, { signal, onprogress });
                     return results.map((result, i) => {
                         if (result instanceof BertError) return explain(result, request);
-                        const answers = answersOf(result, asked[i].context, read_options);
+                        const answers = answersOf(result, { question: cut[i], context: asked[i].context }, read_options);
                         return top_k === 1 ? answers[0] ?? { answer: '', score: 0, start: 0, end: 0 } : answers;
                     });
                 },
@@ -227,11 +229,11 @@ function explain(error, { max_length, stride }) {
 /**
  * As the pipeline of transformers finds them.
  * @param {import('../texts.js').TextResult} result
- * @param {string} context
+ * @param {Question} asked
  * @param {Required<OwnOptions>} options
  * @returns {Answer[]}
  */
-function answersOf({ windows }, context, { top_k, max_answer_len, handle_impossible_answer, align_to_words }) {
+function answersOf({ windows }, asked, { top_k, max_answer_len, handle_impossible_answer, align_to_words }) {
     // Several spans may be of the same words.
     const n_spans = align_to_words ? 2 * top_k + 10 : top_k;
     /** Answers by their text, in whatever case. @type {Map<string, Answer>} */
@@ -243,9 +245,9 @@ function answersOf({ windows }, context, { top_k, max_answer_len, handle_impossi
         const starts = probabilities(outputs.start.data, isCandidate), ends = probabilities(outputs.end.data, isCandidate);
         no_answer = Math.min(no_answer, Math.fround(starts[0] * ends[0]));
         starts[0] = ends[0] = 0;
-        for (const { score, item: [first, last] } of topSpans(starts, ends, n_spans, max_answer_len)) {
-            const [start, end] = placeOf(tokens, first, last, align_to_words).map((at) => Math.min(at, context.length));
-            const text = context.slice(start, end);
+        for (const { score, item: span } of topSpans(starts, ends, n_spans, max_answer_len)) {
+            const [start, end] = placeOf(tokens, span, asked, align_to_words);
+            const text = asked.context.slice(start, end);
             const same = found.get(text.toLowerCase());
             if (same) same.score += score;
             else found.set(text.toLowerCase(), { answer: text, score, start, end });
@@ -303,18 +305,24 @@ function topSpans(starts, ends, n_spans, max_length) {
 }
 
 /**
+ * Where a span is in the context. A token of the question can be in one, if its text has a [CLS]: then, as in
+ * transformers, the word or character of its number counts.
  * @param {import('../texts.js').WindowTokens} tokens
- * @param {number} first  token of the span
- * @param {number} last
+ * @param {[first: number, last: number]} span
+ * @param {Question} asked
  * @param {boolean} align_to_words
  * @returns {[start: number, end: number]}  UTF-16 indices
  */
-function placeOf({ offsets, words, sequence }, first, last, align_to_words) {
+function placeOf({ offsets, words, sequence }, [first, last], { question, context }, align_to_words) {
     if (align_to_words) {
-        // As in transformers, a token of the question (a [CLS] in its text) stands for that word of the context.
-        const isOf = (/** @type {number} */ token) => (/** @type {number} */ word, /** @type {number} */ i) => sequence[i] === 1 && word === words[token];
+        const isOf = (/** @type {number} */ token) =>
+            (/** @type {number} */ word, /** @type {number} */ i) => sequence[i] === 1 && word === words[token];
         const begin = words.findIndex(isOf(first)), end = words.findLastIndex(isOf(last));
         if (begin >= 0 && end >= 0) [first, last] = [begin, end];
     }
-    return [offsets[2 * first], offsets[2 * last + 1]];
+    const inContext = (/** @type {number} */ token, /** @type {number} */ place) => {
+        if (sequence[token] !== 0) return place;
+        return [...context].slice(0, [...question.slice(0, place)].length).join('').length;
+    };
+    return [inContext(first, offsets[2 * first]), inContext(last, offsets[2 * last + 1])];
 }

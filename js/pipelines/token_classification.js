@@ -149,7 +149,9 @@ export function tokenClassification(model) {
                         .map(({ scores, index, word, start, end }) => ({ ...best(scores, labels), index, word, start, end }))
                         .filter(({ entity }) => isKept(entity));
                 }
-                const groups = tokens.flatMap((each) => group(label(each, strategy, labels)).filter(({ entity_group }) => isKept(entity_group)));
+                const groups = tokens
+                    .flatMap((each) => group(label(each, strategy, labels)))
+                    .filter(({ entity_group }) => isKept(entity_group));
                 return windows.length > 1 ? withoutOverlaps(groups, text) : groups;
             };
 
@@ -250,7 +252,9 @@ function best(scores, labels) {
  * @returns {Labelled[]}
  */
 function label(tokens, strategy, labels) {
-    if (strategy === 'simple') return tokens.map(({ scores, word, start, end }) => ({ ...best(scores, labels), word, start, end }));
+    if (strategy === 'simple') {
+        return tokens.map(({ scores, word, start, end }) => ({ ...best(scores, labels), word, start, end }));
+    }
     /** @type {Token[][]} */
     const words = [];
     for (const token of tokens) {

@@ -33,13 +33,44 @@ tokenizer.model;
 export { ids, offsets, sequence, tokens, more, many, text, id, token };
 `;
 
-test('the types of the tokenizer hold what it has, and no more', (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-types-'));
-    t.after(() => rmSync(folder, { recursive: true }));
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(ROOT, join(folder, 'node_modules/bert-wasm'));
-    writeFileSync(join(folder, 'program.mts'), PROGRAM);
-    const options = ['--strict', '--skipLibCheck', 'false', '--noEmit', '--target', 'es2022', '--lib', 'es2023,dom', '--module', 'nodenext', '--types', ''];
-    const { status, stdout } = spawnSync(join(ROOT, 'node_modules/.bin/tsc'), [...options, 'program.mts'], { cwd: folder, encoding: 'utf8' });
-    assert.equal(status, 0, stdout);
-});
+const PIPELINES = `
+import { pipeline } from 'bert-wasm';
+const recognise = await pipeline('ner', 'ner.safetensors');
+const tokens: { entity: string, index: number, truncated?: true }[] = await recognise('a', { stride: 8 });
+const cut: true | undefined = (await recognise('a')).truncated;
+const groups: { entity_group: string, word: string, start: number, end: number }[] = await recognise('a', { aggregation_strategy: 'max' });
+const many: { entity_group: string }[][] = await recognise(['a'], { aggregation_strategy: 'simple', ignore_labels: [] });
+for await (const [{ entity, score }] of recognise(new Set(['a']))) entity.length + score;
+const ask = await pipeline('question-answering', new URL('https://example.org/qa.safetensors'), { threads: 1 });
+const one: { answer: string, score: number, start: number, end: number } = await ask('q', 'c', { align_to_words: false });
+const same: string = (await ask({ question: 'q', context: 'c' })).answer;
+const ranked: { answer: string }[] = await ask('q', 'c', { top_k: 2 });
+const each: { answer: string }[] = await ask(['q'], 'c');
+const all: { answer: string }[][] = await ask([{ question: 'q', context: 'c' }], { top_k: 3 });
+for await (const { answer } of ask(new Set([{ question: 'q', context: 'c' }]))) answer.length;
+// @ts-expect-error
+recognise('a', { aggregation_strategy: 'least' });
+// @ts-expect-error
+(await recognise('a', { aggregation_strategy: 'max' }))[0].entity;
+// @ts-expect-error
+ask('q');
+// @ts-expect-error
+(await ask('q', 'c')).length;
+// @ts-expect-error
+pipeline('token-classify', 'ner.safetensors');
+ask.dispose();
+export { tokens, cut, groups, many, one, same, ranked, each, all };
+`;
+
+for (const [what, program, skipLibCheck] of [['the tokenizer', PROGRAM, 'false'], ['pipelines', PIPELINES, 'true']]) {
+    test(`the types of ${what} hold what there is, and no more`, (t) => {
+        const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-types-'));
+        t.after(() => rmSync(folder, { recursive: true }));
+        mkdirSync(join(folder, 'node_modules'));
+        symlinkSync(ROOT, join(folder, 'node_modules/bert-wasm'));
+        writeFileSync(join(folder, 'program.mts'), program);
+        const options = ['--strict', '--skipLibCheck', skipLibCheck, '--noEmit', '--target', 'es2022', '--lib', 'es2023,dom', '--module', 'nodenext', '--types', ''];
+        const { status, stdout } = spawnSync(join(ROOT, 'node_modules/.bin/tsc'), [...options, 'program.mts'], { cwd: folder, encoding: 'utf8' });
+        assert.equal(status, 0, stdout);
+    });
+}
