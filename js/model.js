@@ -32,6 +32,8 @@ const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensors', imp
 
 /**
  * @typedef {object} ForwardOptions
+ * @property {Record<string, import('./outputs.js').OutputRequest>} [outputs]  by the result's name; default the
+ *   ONNX model's
  * @property {boolean} [hidden_states]  also the embeddings' output and every layer's
  * @property {boolean} [attentions]  also every head's probabilities
  * @property {number} [batch_size]  sequences computed together; default as many as fit
@@ -135,8 +137,8 @@ export class Model {
      * @param {ForwardOptions} [options]
      * @returns {Promise<Record<string, import('./sequences.js').Tensor>[]>}
      */
-    async forward(sequences, { hidden_states, attentions, batch_size, signal } = {}) {
-        const outputs = { ...this.config.outputs };
+    async forward(sequences, { outputs: wanted, hidden_states, attentions, batch_size, signal } = {}) {
+        const outputs = { ...(wanted ?? this.config.outputs) };
         if (hidden_states) outputs.hidden_states = { output: 'hidden_states' };
         if (attentions) outputs.attentions = { output: 'attentions' };
         return this.#connection.call('forward', { sequences: toList(sequences), outputs, batch_size }, signal);

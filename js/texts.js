@@ -24,6 +24,7 @@ import { BertError, toMessage } from './errors.js';
  *
  * @typedef {object} WindowTokens
  * @property {Uint32Array} ids
+ * @property {Uint32Array} type_ids
  * @property {string[]} tokens
  * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own text
  * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
@@ -153,8 +154,8 @@ function strategyFor(input, windowed) {
  * @param {import('./tokenizer/encoding.js').Encoding} window
  * @returns {WindowTokens}
  */
-function tokensOf({ ids, tokens, offsets, sequence }) {
-    return { ids, tokens, offsets, sequence };
+function tokensOf({ ids, type_ids, tokens, offsets, sequence }) {
+    return { ids, type_ids, tokens, offsets, sequence };
 }
 
 /**

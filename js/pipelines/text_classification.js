@@ -6,7 +6,7 @@ import { BertError } from '../errors.js';
 import { answer, readText } from './call.js';
 import { requireHead } from './head.js';
 import { CALL_OPTIONS, OVERFLOW_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
-import { sigmoid, softmax, topIndices, weightedMean } from './scores.js';
+import { scoring, topIndices, weightedMean } from './scores.js';
 
 /**
  * @typedef {object} Classification
@@ -94,21 +94,6 @@ export function textClassification(model) {
         });
     }
     return classify;
-}
-
-/**
- * As the Hugging Face pipeline decides it.
- * @param {import('../loader/model_file.js').ModelConfig} config
- * @param {OwnOptions['function_to_apply']} wanted
- * @returns {(logits: Float32Array) => ArrayLike<number>}
- */
-function scoring({ problem_type, labels }, wanted) {
-    const isSigmoid = problem_type === 'multi_label_classification' || labels.length === 1;
-    switch (wanted ?? (problem_type === 'regression' ? 'none' : isSigmoid ? 'sigmoid' : 'softmax')) {
-    case 'none': return (logits) => logits;
-    case 'sigmoid': return (logits) => Array.from(logits, sigmoid);
-    default: return softmax;
-    }
 }
 
 /**
