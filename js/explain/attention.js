@@ -77,7 +77,7 @@ export async function attentionRollout(model, text, options = {}) {
     const of = modelOf(model, 'attentionRollout');
     const { head_fusion, discard_ratio, signal } = readOptions(
         'attentionRollout', options, { head_fusion: 'mean', discard_ratio: 0, signal: undefined },
-        { head_fusion: oneOf(...Object.keys(FUSIONS)), discard_ratio: (ratio) => (ratio >= 0 && ratio < 1 ? null : 'a number from 0, below 1') },
+        { head_fusion: oneOf(...Object.keys(FUSIONS)), discard_ratio: (ratio) => (typeof ratio === 'number' && ratio >= 0 && ratio < 1 ? null : 'a number from 0, below 1') },
     );
     const requests = Array.from({ length: sizesOf(of).n_layers }, (_, index) => ({ output: 'attentions', index }));
     const { read, outputs, cut } = await runText(of, text, requests, signal);
@@ -85,16 +85,16 @@ export async function attentionRollout(model, text, options = {}) {
     /** @type {Float64Array | undefined} */
     let flow;
     for (const heads of outputs) {
-        const map = step(discard(fuse(heads.data, n, FUSIONS[head_fusion]), discard_ratio), n);
+        const map = step(discard(fuse(heads.data, n, head_fusion), discard_ratio), n);
         flow = flow ? await product(map, flow, n, signal) : map;
     }
     const data = Float32Array.from(flow ?? []);
     return { tokens: toTokens(read), scores: data.slice(0, n), matrix: { dims: [n, n], data }, ...cut };
 }
 
-/** @type {Record<string, (fused: number, next: number, n_heads: number) => number>} */
+/** Of two heads; of a mean the sum is divided afterwards. @type {Record<string, (a: number, b: number) => number>} */
 const FUSIONS = {
-    mean: (fused, next, n_heads) => fused + next / n_heads,
+    mean: (a, b) => a + b,
     max: Math.max,
     min: Math.min,
 };
@@ -102,17 +102,13 @@ const FUSIONS = {
 /**
  * @param {Float32Array} heads  [n_heads, n, n]
  * @param {number} n
- * @param {(fused: number, next: number, n_heads: number) => number} fusion
+ * @param {string} head_fusion
  */
-function fuse(heads, n, fusion) {
-    const size = n * n, n_heads = heads.length / size;
-    const fused = new Float64Array(size);
-    for (let i = 0; i < size; i++) {
-        let value = fusion === FUSIONS.mean ? heads[i] / n_heads : heads[i];
-        for (let at = i + size; at < heads.length; at += size) value = fusion(value, heads[at], n_heads);
-        fused[i] = value;
-    }
-    return fused;
+function fuse(heads, n, head_fusion) {
+    const size = n * n, n_added = head_fusion === 'mean' ? heads.length / size : 1;
+    const fused = Float64Array.from(heads.subarray(0, size));
+    for (let at = size; at < heads.length; at++) fused[at % size] = FUSIONS[head_fusion](fused[at % size], heads[at]);
+    return fused.map((value) => value / n_added);
 }
 
 /**
