@@ -101,7 +101,7 @@ function hide(ids, places, replacement) {
  */
 
 /**
- * Tokens that begin in the same word are one.
+ * Tokens that begin in the same word are one; those of space alone are none.
  * @param {Part[]} parts
  * @param {string[]} texts
  * @returns {Part[]}
@@ -116,7 +116,10 @@ function toWords(parts, texts) {
     let last_segment;
     for (const part of parts) {
         const text = texts[part.sequence];
-        const { start, end } = trimmed(text, part);
+        const own = text.slice(part.start, part.end);
+        if (own.trim() === '') continue;
+        // Some tokenizers count the space before a word to it.
+        const start = part.end - own.trimStart().length, end = part.start + own.trimEnd().length;
         const last = words.at(-1);
         const segment = segments[part.sequence].containing(start);
         if (last && last.sequence === part.sequence && segment?.index === last_segment?.index) {
@@ -129,14 +132,4 @@ function toWords(parts, texts) {
         last_segment = segment;
     }
     return words;
-}
-
-/**
- * Without the space that some tokenizers count to the word after it.
- * @param {string} text
- * @param {{start: number, end: number}} part
- */
-function trimmed(text, { start, end }) {
-    const own = text.slice(start, end);
-    return own.trim() === '' ? { start, end } : { start: end - own.trimStart().length, end: start + own.trimEnd().length };
 }

@@ -181,6 +181,7 @@ for (const [name, model] of Object.entries({ sentiment: sentiment.model, roberta
         const { tokens: words, label } = await attribute(model, input, { unit: 'word' });
         for (const { token, start, end, sequence } of words) assert.equal(token, textOf(input, sequence).slice(start, end));
         const texts = words.map(({ token }) => token);
+        assert.ok(texts.every((word) => word !== '' && word.trim() === word), `${texts}`);
         for (const word of ['Unbelievably', 'charming', '👩‍🚀', '🎬', 'we', 'don’t', 'see', 'Köln', '-', 'Deutz', 'film', '.']) assert.ok(texts.includes(word), `${word}: ${texts}`);
         assert.equal(words.filter(({ sequence }) => sequence === 1).map(({ token }) => token).join(''), '我喜欢film.');
 
