@@ -14,7 +14,7 @@ import { minify } from 'terser';
 const out = process.argv[2];
 
 /** What a page loads: terser makes it a few per cent smaller than esbuild does. */
-const IN_PAGES = { index: 'js/index.js', worker: 'js/worker.js', tokenizer: 'js/tokenizer/index.js', metrics: 'js/metrics/index.js' };
+const IN_PAGES = { index: 'js/index.js', worker: 'js/worker.js', tokenizer: 'js/tokenizer/index.js', metrics: 'js/metrics/index.js', explain: 'js/explain/index.js' };
 const common = { bundle: true, format: 'esm', target: 'es2022', minify: true, legalComments: 'none', logLevel: 'warning' };
 const node = { ...common, platform: 'node', target: 'node20.19', minify: false };
 
@@ -42,7 +42,7 @@ for (const name of readdirSync(`${out}/types`, { recursive: true, encoding: 'utf
 }
 
 const size = (/** @type {string} */ file) => gzipSync(readFileSync(`${out}/${file}`), { level: 9 }).length;
-console.log(`${out}: index.js ${size('index.js')} bytes gzipped, worker.js ${size('worker.js')}, tokenizer.js alone ${size('tokenizer.js')}, metrics.js alone ${size('metrics.js')}`);
+console.log(`${out}: index.js ${size('index.js')} bytes gzipped, worker.js ${size('worker.js')}, tokenizer.js alone ${size('tokenizer.js')}, metrics.js alone ${size('metrics.js')}, explain.js alone ${size('explain.js')}`);
 
 /**
  * What the licences of bundled packages ask for: their text goes where the code goes.

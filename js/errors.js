@@ -18,6 +18,14 @@
  */
 export class BertError extends Error {
     /**
+     * Each of the package's bundles has this class; an error of one is a BertError to all.
+     * @param {unknown} value
+     */
+    static [Symbol.hasInstance](value) {
+        return value instanceof Error && value.name === 'BertError';
+    }
+
+    /**
      * @param {string} code
      * @param {string} message  what was wrong, where, and what to do
      * @param {{cause?: unknown}} [options]

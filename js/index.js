@@ -8,5 +8,6 @@
  */
 export { BertError } from './errors.js';
 export { loadModel, Model } from './model.js';
+export { ensemble } from './pipelines/ensemble.js';
 export { pipeline } from './pipelines/index.js';
 export { semanticSearch, similarity } from './search.js';

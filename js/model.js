@@ -33,6 +33,8 @@ export const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensor
 
 /**
  * @typedef {object} ForwardOptions
+ * @property {Record<string, import('./outputs.js').OutputRequest>} [outputs]  by the result's name; default the
+ *   ONNX model's
  * @property {boolean} [hidden_states]  also the embeddings' output and every layer's
  * @property {boolean} [attentions]  also every head's probabilities
  * @property {number} [batch_size]  sequences computed together; default as many as fit
@@ -184,9 +186,9 @@ export class Model {
      * @param {ForwardOptions} [options]
      * @returns {Promise<any>}
      */
-    async forward(input, { hidden_states, attentions, batch_size, signal } = {}) {
+    async forward(input, { outputs: wanted, hidden_states, attentions, batch_size, signal } = {}) {
         const { sequences, isOne } = toSequences(input);
-        const outputs = { ...this.config.outputs };
+        const outputs = { ...(wanted ?? this.config.outputs) };
         if (hidden_states) outputs.hidden_states = { output: 'hidden_states' };
         if (attentions) outputs.attentions = { output: 'attentions' };
         const results = await this.#connection.call('forward', { sequences, outputs, batch_size }, signal);

@@ -9,6 +9,7 @@
  * @typedef {object} OutputRequest  an output of the core, or a part of it
  * @property {string} output  its name
  * @property {number} [index]  a column of its rows; of hidden_states and attentions a layer
+ * @property {number} [head]  of attentions
  * @property {'softmax' | 'sigmoid'} [activation]  applied to its rows, before a column is taken
  * @property {'mean' | 'cls' | 'last_token'} [pooling]  of outputs with a row for each token: one row, their
  *   mean, the first, or the last

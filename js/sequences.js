@@ -232,7 +232,7 @@ export function split(outputs, sequences, sizes, requests) {
  * @param {import('./outputs.js').Sizes} sizes
  * @returns {Tensor}
  */
-function take(data, { output, index, activation, pooling }, place, { n_layers, n_heads, columns }) {
+function take(data, { output, index, head, activation, pooling }, place, { n_layers, n_heads, columns }) {
     const { s, n, skip, token, lm_row, n_lm_rows, n_tokens } = place;
     const width = columns[output];
     const rows = (/** @type {number} */ first, /** @type {number} */ n_rows) => data.subarray(first * width, (first + n_rows) * width);
@@ -240,7 +240,7 @@ function take(data, { output, index, activation, pooling }, place, { n_layers, n
     /** @type {Tensor} */
     let tensor;
     if (output === 'attentions') {
-        tensor = stack(n_layers, index, (l) => maps(data, l, n_heads, place));
+        tensor = stack(n_layers, index, (l) => maps(data, l, n_heads, head, place));
     } else if (output === 'hidden_states') {
         tensor = stack(n_layers + 1, index, layer);
     } else if (output === 'lm_logits') {
@@ -259,22 +259,25 @@ function take(data, { output, index, activation, pooling }, place, { n_layers, n
  * @param {Float32Array} data
  * @param {number} layer
  * @param {number} n_heads
+ * @param {number | undefined} head  of which alone
  * @param {Place} place
  * @returns {Tensor}
  */
-function maps(data, layer, n_heads, { n, skip, square, n_squares }) {
-    const start = (layer * n_squares + square) * n_heads;
+function maps(data, layer, n_heads, head, { n, skip, square, n_squares }) {
+    const n_maps = head === undefined ? n_heads : 1;
+    const start = (layer * n_squares + square) * n_heads + (head ?? 0) * n * n;
     const kept = n - skip;
-    const view = data.subarray(start, start + n_heads * n * n);
-    if (!skip) return { dims: [n_heads, n, n], data: view };
-    const out = new Float32Array(n_heads * kept * kept);
+    const view = data.subarray(start, start + n_maps * n * n);
+    const dims = head === undefined ? [n_heads, kept, kept] : [kept, kept];
+    if (!skip) return { dims, data: view };
+    const out = new Float32Array(n_maps * kept * kept);
     let at = 0;
-    for (let row = 0; row < n_heads * n; row++) {
+    for (let row = 0; row < n_maps * n; row++) {
         if (row % n === 0) continue;
         out.set(view.subarray(row * n + 1, (row + 1) * n), at);
         at += kept;
     }
-    return { dims: [n_heads, kept, kept], data: out };
+    return { dims, data: out };
 }
 
 /**

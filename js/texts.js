@@ -25,6 +25,7 @@ import { placesOf } from './places.js';
  *
  * @typedef {object} WindowTokens
  * @property {Uint32Array} ids
+ * @property {Uint32Array} type_ids
  * @property {string[]} tokens  as they are in the vocabulary
  * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own text
  * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
@@ -156,8 +157,8 @@ function strategyFor(input, windowed) {
  * @param {import('./tokenizer/index.js').Tokenizer} tokenizer
  * @returns {WindowTokens}
  */
-function tokensOf({ ids, offsets, sequence, words }, tokenizer) {
-    return { ids, tokens: Array.from(ids, (id) => tokenizer.idToToken(id) ?? ''), offsets, sequence, words };
+function tokensOf({ ids, type_ids, offsets, sequence, words }, tokenizer) {
+    return { ids, type_ids, tokens: Array.from(ids, (id) => tokenizer.idToToken(id) ?? ''), offsets, sequence, words };
 }
 
 /**

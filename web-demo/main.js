@@ -15,6 +15,19 @@ const STALE = 400;
 /** Milliseconds that an answer must stand before it is announced. */
 const ANNOUNCE_AFTER = 1200;
 
+/**
+ * Milliseconds that an answer must stand before its words are weighed: that is as much work as reading
+ * the text once for each of them.
+ */
+const WEIGH_AFTER = 300;
+
+/** Characters of a text whose words are weighed unasked, and by the button. */
+const MOST_UNASKED = 200;
+const MOST_ASKED = 600;
+
+/** Where no word moves the answer by as much, none has a colour: 0 to 1. */
+const LEAST_WEIGHT = 0.02;
+
 /** Milliseconds to wait for the service worker: it can save the model only if it comes first. */
 const SERVICE_WORKER_PATIENCE = 3000;
 
@@ -50,9 +63,11 @@ const element = (id) => /** @type {T} */ (document.getElementById(id));
 const textArea = element('text');
 const stage = element('stage');
 const result = element('result');
+const words = element('words');
 
 const ONE_DIGIT = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 const percent = new Intl.NumberFormat('en-GB', { style: 'percent', ...ONE_DIGIT });
+const points = new Intl.NumberFormat('en-GB', ONE_DIGIT);
 const megabytes = new Intl.NumberFormat('en-GB', ONE_DIGIT);
 
 /** @param {number} n_bytes */
@@ -63,13 +78,16 @@ const inMegabytes = (n_bytes) => megabytes.format(n_bytes / 1e6);
 /** @type {Classify | null} null until the model is loaded */
 let classify = null;
 
+/** @type {typeof import('../js/explain/index.js').attribute} */
+let attribute;
+
 /** What is being read; aborted when the text changes. */
 let reading = new AbortController();
 
 /** @typedef {ReturnType<typeof setTimeout> | undefined} Timer */
 
-/** @type {{debounce: Timer, stale: Timer, announce: Timer}} */
-const timers = { debounce: undefined, stale: undefined, announce: undefined };
+/** @type {{debounce: Timer, stale: Timer, announce: Timer, weigh: Timer}} */
+const timers = { debounce: undefined, stale: undefined, announce: undefined, weigh: undefined };
 
 /** The package itself failed: a module that failed once may stay so until the page is reloaded. */
 let packageFailed = false;
@@ -84,7 +102,9 @@ async function start() {
     try {
         await serviceWorkerReady();
         packageFailed = true;
-        const { pipeline } = await import('./bert-wasm/index.js');
+        const [{ pipeline }, explain] =
+            await Promise.all([import('./bert-wasm/index.js'), import('./bert-wasm/explain.js')]);
+        attribute = explain.attribute;
         packageFailed = false;
         const loaded = await pipeline('sentiment-analysis', undefined, {
             onprogress: showProgress,
@@ -143,10 +163,13 @@ function textChanged(delay) {
     reading.abort();
     clearTimeout(timers.debounce);
     clearTimeout(timers.announce);
+    clearTimeout(timers.weigh);
     announce('');
+    if (words.dataset.state === 'weighed') words.dataset.state = 'stale';
     if (!classify) return;
     if (textArea.value.trim() === '') {
         showNothing('Nothing to read yet.');
+        words.hidden = true;
         return;
     }
     if (result.dataset.state === 'answered') {
@@ -168,9 +191,36 @@ async function read() {
         const begin = performance.now();
         const scores = await model(text, { top_k: null, signal });
         const milliseconds = performance.now() - begin;
-        if (!signal.aborted) showAnswer(scores, milliseconds, model.model.config.max_length);
+        if (signal.aborted) return;
+        showAnswer(scores, milliseconds, model.model.config.max_length);
+        offerWords(text);
     } catch (error) {
         if (!signal.aborted) showFailure('The text could not be read', error);
+    }
+}
+
+/** Weighs the words of a short text once typing rests, those of a longer one when asked. @param {string} text */
+function offerWords(text) {
+    if (text.length <= MOST_UNASKED) {
+        timers.weigh = setTimeout(weighWords, WEIGH_AFTER);
+        return;
+    }
+    const isLong = text.length > MOST_ASKED;
+    showWords(isLong ? 'long' : 'offered', isLong
+        ? `Texts of up to ${MOST_ASKED} characters can be shown word by word.`
+        : 'Longer texts take a moment, so they wait for you.');
+}
+
+async function weighWords() {
+    const text = textArea.value;
+    const { signal } = reading;
+    const model = classify;
+    if (!model) return;
+    try {
+        const attributions = await attribute(model, text, { unit: 'word', signal });
+        if (!signal.aborted) showWeights(text, attributions);
+    } catch (error) {
+        if (!signal.aborted) showWords('failed', `The words could not be weighed: ${/** @type {Error} */ (error).message}`);
     }
 }
 
@@ -225,6 +275,52 @@ function showScore(label, score) {
     element(`percent-${name}`).textContent = text;
 }
 
+/**
+ * @param {'offered' | 'long' | 'weighing' | 'weighed' | 'failed'} state
+ * @param {string} remark
+ */
+function showWords(state, remark) {
+    words.hidden = false;
+    words.dataset.state = state;
+    element('words-remark').textContent = remark;
+}
+
+/**
+ * The text with its words marked by what they pull towards, and a table of the same.
+ * @param {string} text
+ * @param {import('../js/explain/attribution.js').Attributions} attributions
+ */
+function showWeights(text, { label, tokens }) {
+    const largest = Math.max(0, ...tokens.map(({ score }) => Math.abs(score)));
+    const isEven = largest < LEAST_WEIGHT;
+    /** @type {(string | HTMLElement)[]} */
+    const parts = [];
+    /** @type {HTMLTableRowElement[]} */
+    const rows = [];
+    let at = 0;
+    for (const { token, start, end, score } of tokens) {
+        const towards = (score > 0) === (label === 'POSITIVE') ? 'positive' : 'negative';
+        const strength = isEven ? 0 : Math.round(3 * Math.abs(score) / largest);
+        const weight = points.format(100 * Math.abs(score));
+        const isNone = weight === points.format(0);
+        parts.push(text.slice(at, start));
+        at = end;
+        const word = document.createElement(strength ? 'mark' : 'span');
+        word.textContent = token;
+        word.title = isNone ? `${token}: no pull` : `${token}: ${weight} points towards ${towards}`;
+        Object.assign(word.dataset, { towards, strength });
+        parts.push(word);
+        const row = document.createElement('tr');
+        for (const cell of [token, isNone ? '–' : towards, weight]) row.insertCell().textContent = cell;
+        rows.push(row);
+    }
+    element('words-text').replaceChildren(...parts, text.slice(at));
+    element('words-table').replaceChildren(...rows);
+    showWords('weighed', isEven
+        ? 'No word decides alone: whichever is hidden from the model, its answer stays the same.'
+        : 'How far the answer moves when a word is hidden from the model.');
+}
+
 /** @param {string} words  for screen readers */
 function announce(words) {
     element('announcement').textContent = words;
@@ -244,6 +340,7 @@ function showFailure(title, error) {
         code === 'FETCH_FAILED' && !navigator.onLine ? OFFLINE_ADVICE
         : ADVICE[code] ?? OTHER_ADVICE;
     element('failure-detail').textContent = message;
+    words.hidden = true;
     stage.dataset.state = 'failed';
 }
 
@@ -282,6 +379,11 @@ element('examples').addEventListener('click', (event) => {
     textArea.value = button.textContent ?? '';
     showNothing();
     textChanged(0);
+});
+
+element('weigh').addEventListener('click', () => {
+    showWords('weighing', 'Weighing …');
+    weighWords();
 });
 
 element('retry').addEventListener('click', () => {

@@ -16,6 +16,7 @@ const FILES = [
     'main.js',
     'favicon.svg',
     'bert-wasm/index.js',
+    'bert-wasm/explain.js',
     'bert-wasm/worker.js',
     'bert-wasm/engine-base.wasm',
     'bert-wasm/engine-relaxed.wasm',

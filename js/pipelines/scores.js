@@ -51,6 +51,21 @@ export class TopList {
 }
 
 /**
+ * As the Hugging Face pipeline decides it.
+ * @param {import('../loader/model_file.js').ModelConfig} config
+ * @param {'sigmoid' | 'softmax' | 'none' | null} wanted  null: by the model
+ * @returns {(logits: Float32Array) => ArrayLike<number>}
+ */
+export function scoring({ problem_type, labels }, wanted) {
+    const isSigmoid = problem_type === 'multi_label_classification' || labels.length === 1;
+    switch (wanted ?? (problem_type === 'regression' ? 'none' : isSigmoid ? 'sigmoid' : 'softmax')) {
+    case 'none': return (logits) => logits;
+    case 'sigmoid': return (logits) => Array.from(logits, sigmoid);
+    default: return softmax;
+    }
+}
+
+/**
  * Indices of the k largest, the largest first; of equals the first one first. Takes n + k log k
  * comparisons where the values come in random order.
  * @param {ArrayLike<number>} values

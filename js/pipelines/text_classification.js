@@ -6,7 +6,7 @@ import { BertError } from '../errors.js';
 import { answer, readText } from './call.js';
 import { requireHead } from './head.js';
 import { CALL_OPTIONS, OVERFLOW_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
-import { sigmoid, softmax, topIndices, weightedMean } from './scores.js';
+import { scoring, topIndices, weightedMean } from './scores.js';
 
 /**
  * @typedef {object} Classification
@@ -33,11 +33,44 @@ const TASK = 'text-classification';
 const OPTIONS = { top_k: 1, function_to_apply: null };
 const RULES = { top_k: orNull(wholeNumber(1)), function_to_apply: orNull(oneOf('sigmoid', 'softmax', 'none')) };
 
+/**
+ * @typedef {object} Scored
+ * @property {ArrayLike<number>} scores  of the labels
+ * @property {boolean} truncated
+ */
+
+/**
+ * Scores of texts: what is wrong with one alone stands in its place.
+ * @callback ScoreTexts
+ * @param {{text: string, text_pair?: string}[]} inputs
+ * @param {Omit<TextClassificationOptions, 'top_k' | 'errors'>} options
+ * @returns {Promise<(Scored | BertError)[]>}
+ */
+
 /** @param {import('../model.js').Model} model */
 export function textClassification(model) {
-    requireHead(model, TASK, 'classifier');
-    const { labels } = model.config;
+    return classification(model.config.labels, scorer(model));
+}
 
+/**
+ * @param {import('../model.js').Model} model
+ * @returns {ScoreTexts}
+ */
+export function scorer(model) {
+    requireHead(model, TASK, 'classifier');
+    return async (inputs, { function_to_apply = null, signal, onprogress, ...request }) => {
+        const scores = scoring(model.config, function_to_apply);
+        const results = await model.run({ inputs, outputs: { logits: { output: 'logits' } }, ...request }, { signal, onprogress });
+        return results.map((result) => (result instanceof BertError ? result : { scores: mergeScores(result, scores), truncated: result.truncated }));
+    };
+}
+
+/**
+ * The function of the task, by whatever scores texts.
+ * @param {string[]} labels
+ * @param {ScoreTexts} scoreTexts
+ */
+export function classification(labels, scoreTexts) {
     /**
      * @overload
      * @param {TextInput} texts  a text, or {text, text_pair}
@@ -75,18 +108,16 @@ export function textClassification(model) {
      */
     function classify(texts, options = {}) {
         return answer(texts, (isOne) => {
-            const { top_k, function_to_apply, signal, onprogress, errors, ...request } =
+            const { top_k, errors, ...request } =
                 readOptions(TASK, options, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
-            const scores = scoring(model.config, function_to_apply);
             const n_best = Math.min(top_k ?? labels.length, labels.length);
             return {
                 errors,
                 read: readText,
                 async run(inputs) {
-                    const results = await model.run({ inputs, outputs: { logits: { output: 'logits' } }, ...request }, { signal, onprogress });
-                    return results.map((result) => {
+                    return (await scoreTexts(inputs, request)).map((result) => {
                         if (result instanceof BertError) return result;
-                        const ranked = rank(mergeScores(result, scores), labels, n_best, result.truncated);
+                        const ranked = rank(result, labels, n_best);
                         return isOne || top_k !== 1 ? ranked : ranked[0];
                     });
                 },
@@ -94,21 +125,6 @@ export function textClassification(model) {
         });
     }
     return classify;
-}
-
-/**
- * As the Hugging Face pipeline decides it.
- * @param {import('../loader/model_file.js').ModelConfig} config
- * @param {OwnOptions['function_to_apply']} wanted
- * @returns {(logits: Float32Array) => ArrayLike<number>}
- */
-function scoring({ problem_type, labels }, wanted) {
-    const isSigmoid = problem_type === 'multi_label_classification' || labels.length === 1;
-    switch (wanted ?? (problem_type === 'regression' ? 'none' : isSigmoid ? 'sigmoid' : 'softmax')) {
-    case 'none': return (logits) => logits;
-    case 'sigmoid': return (logits) => Array.from(logits, sigmoid);
-    default: return softmax;
-    }
 }
 
 /**
@@ -121,12 +137,11 @@ export function mergeScores({ windows }, scores) {
 }
 
 /**
- * @param {ArrayLike<number>} scores
+ * @param {Scored} scored
  * @param {string[]} labels
  * @param {number} n_best
- * @param {boolean} truncated
  * @returns {Classification[]}
  */
-function rank(scores, labels, n_best, truncated) {
+function rank({ scores, truncated }, labels, n_best) {
     return topIndices(scores, n_best).map((i) => ({ label: labels[i], score: scores[i], ...(truncated ? { truncated } : {}) }));
 }

@@ -206,8 +206,9 @@ test('an answer is never that of another text', TIMEOUT, async (t) => {
 test('examples work from the keyboard', TIMEOUT, async (t) => {
     const { page } = await open(t);
     await page.goto(server.url);
-    await answer(page);
+    await weighed(page, await page.locator('#text').inputValue());
     await page.locator('#text').focus();
+    await page.keyboard.press('Tab'); // the words' numbers
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     assert.equal((await answer(page)).label, 'Negative');
@@ -299,12 +300,109 @@ test('the result keeps its height whatever is typed', TIMEOUT, async (t) => {
     assert.equal(await page.evaluate(() => Reflect.get(globalThis, 'heights').size), 1);
 });
 
+/** Until the words of this text are weighed. @param {Page} page @param {string} text */
+async function weighed(page, text) {
+    await page.waitForFunction((wanted) =>
+        document.querySelector('#words[data-state="weighed"] #words-text')?.textContent === wanted, text);
+}
+
+test('every word of a short text is weighed: in colour, by a line, and in numbers', TIMEOUT, async (t) => {
+    const { page } = await open(t);
+    await page.goto(server.url);
+    const sample = await page.locator('#text').inputValue();
+    await weighed(page, sample);
+
+    const text = 'What a wonderful  film 👩‍🚀';
+    await page.fill('#text', text);
+    await weighed(page, text);
+    const strongest = page.locator('#words-text mark[data-strength="3"]');
+    assert.deepEqual(await strongest.allInnerTexts(), ['wonderful']);
+    assert.equal(await strongest.getAttribute('data-towards'), 'positive');
+    assert.match(await strongest.getAttribute('title') ?? '', /^wonderful: \d+\.\d points towards positive$/);
+    await page.locator('summary').focus();
+    await page.keyboard.press('Enter');
+    const row = page.getByRole('row', { name: 'wonderful' });
+    assert.match(await row.innerText(), /^wonderful\s+positive\s+\d+\.\d$/);
+    assert.equal(await page.getByRole('row').count(), 1 + 5);
+
+    await page.fill('#text', BAD);
+    await weighed(page, BAD);
+    await page.fill('#text', ' ');
+    await page.locator('#words').waitFor({ state: 'hidden' });
+});
+
+test('where no word decides, none is coloured', TIMEOUT, async (t) => {
+    const { page } = await open(t);
+    await page.goto(server.url);
+    const text = "Don't watch this awful rubbish.";
+    await page.fill('#text', text);
+    await weighed(page, text);
+    assert.match(await page.locator('#words-remark').innerText(), /No word decides alone/);
+    assert.equal(await page.locator('#words-text mark').count(), 0);
+});
+
+test('the words of a longer text are weighed when asked, those of a long one never', TIMEOUT, async (t) => {
+    const { page } = await open(t);
+    await page.goto(server.url);
+    await answer(page);
+    const longer = `${GOOD} ${BAD} `.repeat(3);
+    await page.fill('#text', longer);
+    await page.waitForSelector('#words[data-state="offered"]');
+    assert.ok(!await page.locator('#words-text').isVisible());
+    await page.getByRole('button', { name: 'Weigh every word' }).press('Enter');
+    await weighed(page, longer);
+    await page.fill('#text', longer.repeat(3));
+    await page.waitForSelector('#words[data-state="long"]');
+    assert.ok(!await page.getByRole('button', { name: 'Weigh every word' }).isVisible());
+    await page.fill('#text', GOOD);
+    await weighed(page, GOOD);
+});
+
+for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    test(`weighed words can be read, ${colorScheme}`, TIMEOUT, async (t) => {
+        const { page } = await open(t, { colorScheme });
+        await page.goto(server.url);
+        await weighed(page, await page.locator('#text').inputValue());
+        const found = await page.evaluate(() => ['positive', 'negative'].flatMap((towards) => ['1', '2', '3'].map((strength) => {
+            const mark = document.createElement('mark');
+            Object.assign(mark.dataset, { towards, strength });
+            document.querySelector('#words-text')?.append(mark);
+            const { color, backgroundColor, borderBottomColor, borderBottomStyle } = getComputedStyle(mark);
+            const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+            if (!canvas) throw new Error('no canvas');
+            /** @param {string[]} layers  the lowest first */
+            const luminance = (...layers) => {
+                for (const layer of layers) {
+                    canvas.fillStyle = layer;
+                    canvas.fillRect(0, 0, 1, 1);
+                }
+                const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((x) => x / 255).map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            };
+            const contrast = (/** @type {number} */ a, /** @type {number} */ b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+            const paper = getComputedStyle(document.body).backgroundColor;
+            return {
+                isTinted: luminance(paper, backgroundColor) !== luminance(paper),
+                borderBottomStyle,
+                text: contrast(luminance(color), luminance(paper, backgroundColor)),
+                line: contrast(luminance(borderBottomColor), luminance(paper)),
+            };
+        })));
+        for (const [i, { isTinted, borderBottomStyle, text, line }] of found.entries()) {
+            assert.ok(isTinted);
+            assert.equal(borderBottomStyle, i < 3 ? 'solid' : 'dashed');
+            assert.ok(text >= 4.5, `text ${text}`);
+            assert.ok(line >= 3, `line ${line}`);
+        }
+    });
+}
+
 for (const width of [360, 1280]) {
     for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
         test(`fits ${width} px, ${colorScheme}`, TIMEOUT, async (t) => {
             const { page } = await open(t, { viewport: { width, height: 800 }, colorScheme });
             await page.goto(server.url);
-            await answer(page);
+            await weighed(page, await page.locator('#text').inputValue());
             const { scrollWidth, paper } = await page.evaluate(() => ({
                 scrollWidth: document.documentElement.scrollWidth,
                 paper: getComputedStyle(document.body).backgroundColor,

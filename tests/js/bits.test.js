@@ -4,15 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { converted } from './converted.js';
+
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const scratch = mkdtempSync(join(tmpdir(), 'bert-wasm-bits-'));
-after(() => rmSync(scratch, { recursive: true }));
 
 /** Node 20 has relaxed SIMD behind a flag, which is for a whole process. */
 const FLAGS = Number(process.versions.node.split('.')[0]) < 22 ? ['--experimental-wasm-relaxed-simd'] : [];
@@ -70,16 +68,6 @@ function assertSame(answers) {
 test('the bundled model', () => {
     assertSame(hashes(join(root, 'build/dist/models/sentiment-minilm-l6-q8.safetensors'), 30522, 200));
 });
-
-/** A model of tests/golden, converted. */
-function converted(name, dtype) {
-    const path = join(scratch, `${name}-${dtype}.safetensors`);
-    const converter = process.env.BERT_CONVERT ?? join(root, 'build/native/bert-convert');
-    assert.ok(existsSync(converter), 'make native');
-    const { status, stderr } = spawnSync(converter, [join(root, 'tests/golden', name), '-o', path, '--dtype', dtype], { encoding: 'utf8' });
-    assert.equal(status, 0, stderr);
-    return path;
-}
 
 const NO_KERNELS = { base: [null], relaxed: [null] };
 

@@ -1,0 +1,60 @@
+/** What every explanation has: a model, a text, and the text's tokens. */
+import { BertError, describe } from '../errors.js';
+import { readText } from '../pipelines/call.js';
+
+/**
+ * @typedef {import('../model.js').Model} Model
+ * @typedef {import('../texts.js').TextInput} TextInput
+ * @typedef {Model | {model: Model}} ModelOrPipe  a pipeline has its model as `model`
+ *
+ * @typedef {object} Token
+ * @property {string} token
+ * @property {number} start  UTF-16 index into the token's own text; 0 of special tokens
+ * @property {number} end
+ * @property {number} sequence  0: of text, 1: of text_pair, -1: a special token
+ * @property {boolean} special  whether it was added: [CLS], [SEP] and the like
+ */
+
+/**
+ * @param {unknown} given
+ * @param {string} task
+ * @returns {Model}
+ */
+export function modelOf(given, task) {
+    const model = /** @type {any} */ (given)?.model ?? given;
+    if (typeof model?.run !== 'function') {
+        throw new BertError('BAD_INPUT', `${task} explains a model or a pipeline, got ${describe(given)}`);
+    }
+    return model;
+}
+
+/**
+ * Outputs of one text, which is cut where it is longer than the model reads.
+ * @param {Model} model
+ * @param {unknown} input
+ * @param {import('../outputs.js').OutputRequest[]} requests
+ * @param {AbortSignal} [signal]
+ */
+export async function runText(model, input, requests, signal) {
+    const inputs = [readText(input, 'the text')];
+    const outputs = Object.fromEntries(requests.entries());
+    const [result] = await model.run({ inputs, outputs, tokens: true }, { signal });
+    if (result instanceof BertError) throw result;
+    const { windows: [window], truncated } = result;
+    const read = /** @type {import('../texts.js').WindowTokens} */ (window.tokens);
+    return { input: inputs[0], read, outputs: requests.map((_, i) => window.outputs[i]), cut: truncated ? { truncated } : {} };
+}
+
+/**
+ * @param {import('../texts.js').WindowTokens} read
+ * @returns {Token[]}
+ */
+export function toTokens({ tokens, offsets, sequence }) {
+    return tokens.map((token, i) => ({
+        token,
+        start: offsets[2 * i],
+        end: offsets[2 * i + 1],
+        sequence: sequence[i],
+        special: sequence[i] < 0,
+    }));
+}
