@@ -85,6 +85,7 @@ export async function attentionRollout(model, text, options = {}) {
     /** @type {Float64Array | undefined} */
     let flow;
     for (const heads of outputs) {
+        await nextTurn();
         const map = step(discard(fuse(heads.data, n, head_fusion), discard_ratio), n);
         flow = flow ? await product(map, flow, n, signal) : map;
     }
@@ -107,7 +108,10 @@ const FUSIONS = {
 function fuse(heads, n, head_fusion) {
     const size = n * n, n_added = head_fusion === 'mean' ? heads.length / size : 1;
     const fused = Float64Array.from(heads.subarray(0, size));
-    for (let at = size; at < heads.length; at++) fused[at % size] = FUSIONS[head_fusion](fused[at % size], heads[at]);
+    const fusion = FUSIONS[head_fusion];
+    for (let first = size; first < heads.length; first += size) {
+        for (let i = 0; i < size; i++) fused[i] = fusion(fused[i], heads[first + i]);
+    }
     return fused.map((value) => value / n_added);
 }
 
@@ -132,7 +136,7 @@ function step(map, n) {
         map[row * (n + 1)] += 1; // the half of both is in the sum as well
         const weights = map.subarray(row * n, (row + 1) * n);
         const sum = weights.reduce((a, b) => a + b, 0);
-        weights.forEach((weight, i) => { weights[i] = weight / sum; });
+        for (let i = 0; i < n; i++) weights[i] /= sum;
     }
     return map;
 }
