@@ -62,11 +62,11 @@ export async function measureAccuracy({ dist, converter }) {
         execFileSync(converter, [MODEL, '-o', file, '--dtype', dtype, ...extra], { stdio: ['ignore', 'ignore', 'inherit'] });
         const classify = await pipeline('text-classification', file);
         if (!existsSync(calibration)) {
-            const encoded = await classify.model.tokenize(readRows(CALIBRATION).slice(0, N_CALIBRATION).map(([text]) => text));
+            const encoded = await classify.model.tokenizer.encodeBatch(readRows(CALIBRATION).slice(0, N_CALIBRATION).map(([text]) => text));
             writeFileSync(calibration, encoded.map((/** @type {{ids: Uint32Array}} */ { ids }) => `${JSON.stringify({ ids: [...ids] })}\n`).join(''));
         }
         const results = await classify(texts);
-        const encoded = await classify.model.tokenize(texts.slice(0, N_EMBEDDINGS));
+        const encoded = await classify.model.tokenizer.encodeBatch(texts.slice(0, N_EMBEDDINGS));
         const outputs = await classify.model.forward(
             encoded.map((/** @type {{ids: Uint32Array}} */ { ids }) => ({ input_ids: ids })), { hidden_states: true });
         classify.dispose();

@@ -345,7 +345,7 @@ try {
 async function tokenize(texts) {
     const { loadModel } = await import(pathToFileURL(join(dist, 'index.node.js')).href);
     const model = await loadModel(minilm.converted.q8);
-    const encoded = await model.tokenize(texts);
+    const encoded = await model.tokenizer.encodeBatch(texts);
     model.dispose();
     return encoded.map((/** @type {{ids: Uint32Array}} */ { ids }) => [...ids]);
 }

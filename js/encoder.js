@@ -40,9 +40,6 @@ const RACE_AGAIN_AFTER = 2;
 /** Tokens of a batch: enough for full speed, few enough that a layer ends soon. */
 const MAX_TOKENS = 1024;
 
-/** What families call it. */
-const MASK_TOKENS = ['[MASK]', '<mask>'];
-
 /** Bytes of a batch's outputs, beyond one sequence's: words' logits of 1024 tokens may be 1 GB. */
 const MAX_OUTPUT_BYTES = 64 << 20;
 
@@ -52,15 +49,6 @@ const MAX_OUTPUT_BYTES = 64 << 20;
  * @property {Record<string, import('./outputs.js').OutputRequest>} outputs  by the result's name
  * @property {number} [batch_size]  sequences computed together; default as many as fit
  * @property {number} [batch_tokens]  tokens computed together, 1 to 1024; default 1024. A longer sequence is alone
- */
-
-/**
- * @typedef {object} Encoded  one text's tokens, as plain arrays that can be posted
- * @property {Uint32Array} ids
- * @property {Uint32Array} type_ids
- * @property {string[]} tokens
- * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own text
- * @property {Encoded[]} [overflow]
  */
 
 /**
@@ -77,15 +65,6 @@ const MAX_OUTPUT_BYTES = 64 << 20;
  */
 
 /** @typedef {ModelMetadata & BuildChoice} ModelInfo */
-
-/**
- * @typedef {object} TokenizerTraits  what pipelines need to know of a tokenizer
- * @property {number | null} unknown_id
- * @property {{token: string, id: number} | null} mask  the token that stands for one to be guessed
- * @property {string} continuing_prefix  what marks a token that continues a word, `##`; empty: nothing does
- */
-
-/** @typedef {(string | string[])[]} TokenList  tokens; those that are put together first are a list */
 
 export class Encoder {
     /**
@@ -172,55 +151,6 @@ export class Encoder {
     }
 
     /**
-     * @param {{inputs: import('./texts.js').TextInput[], options: import('./tokenizer/index.js').EncodeOptions}} request
-     * @returns {Encoded[]}
-     */
-    tokenize({ inputs, options }) {
-        this.needTokenizer();
-        return inputs.map((input, i) => {
-            try {
-                return toEncoded(this.encodeText(input, options));
-            } catch (error) {
-                if (!(error instanceof BertError)) throw error;
-                throw new BertError(error.code, `text ${i}: ${error.message}`, { cause: error });
-            }
-        });
-    }
-
-    /** @returns {TokenizerTraits | null}  null: there is no tokenizer */
-    traits() {
-        const { tokenizer } = this;
-        return tokenizer && { unknown_id: tokenizer.unknownId, continuing_prefix: tokenizer.continuingPrefix, mask: maskOf(tokenizer) };
-    }
-
-    /**
-     * @param {TokenList[]} lists
-     * @returns {string[]}  the text of each
-     */
-    joinTokens(lists) {
-        const tokenizer = this.needTokenizer();
-        return lists.map((list) => tokenizer.joinTokens(list.map((each) => (typeof each === 'string' ? each : tokenizer.joinTokens(each)))));
-    }
-
-    /**
-     * @param {{lists: {ids: number[], skip_special_tokens: boolean}[]}} request
-     * @returns {string[]}
-     */
-    decode({ lists }) {
-        const tokenizer = this.needTokenizer();
-        return lists.map(({ ids, skip_special_tokens }) => tokenizer.decode(ids, { skip_special_tokens }));
-    }
-
-    /**
-     * @param {{tokens: string[]}} request
-     * @returns {(number | null)[]}
-     */
-    tokenIds({ tokens }) {
-        const tokenizer = this.needTokenizer();
-        return tokens.map((token) => tokenizer.tokenToId(token));
-    }
-
-    /**
      * @param {ForwardRequest} request
      * @param {() => Promise<void>} turn
      */
@@ -295,40 +225,11 @@ export class Encoder {
         this.choice = { ...this.choice, kernel, kernel_gops };
     }
 
-    /**
-     * @param {import('./texts.js').TextInput} input
-     * @param {import('./tokenizer/index.js').EncodeOptions} options
-     */
-    encodeText(input, options) {
-        const { text, text_pair } = typeof input === 'string' ? { text: input, text_pair: undefined } : input ?? {};
-        return this.needTokenizer().encode(text, { ...options, text_pair });
-    }
-
     /** @throws {BertError} NO_TOKENIZER */
     needTokenizer() {
         if (this.tokenizer) return this.tokenizer;
         throw new BertError('NO_TOKENIZER', `model '${this.metadata.name}' was converted without tokenizer.json: convert it again with one beside the ONNX file`);
     }
-}
-
-/**
- * @param {import('./tokenizer/encoding.js').Encoding} encoding
- * @returns {Encoded}
- */
-function toEncoded({ ids, type_ids, tokens, offsets, overflow }) {
-    return { ids, type_ids, tokens, offsets, ...(overflow.length ? { overflow: overflow.map(toEncoded) } : {}) };
-}
-
-/**
- * @param {Tokenizer} tokenizer
- * @returns {TokenizerTraits['mask']}
- */
-function maskOf(tokenizer) {
-    for (const token of MASK_TOKENS) {
-        const id = tokenizer.tokenToId(token);
-        if (id !== null) return { token, id };
-    }
-    return null;
 }
 
 /**

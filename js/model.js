@@ -8,6 +8,7 @@ import { Connection } from './connection.js';
 import { BertError, describe, fromMessage } from './errors.js';
 import { toSequences } from './inputs.js';
 import { openURL } from './loader/download.js';
+import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 
 /** The model that is used when none is named: English sentiment. It comes with the package. */
@@ -99,9 +100,12 @@ export class Model {
     /** @type {Monitor} */
     #monitor;
 
+    /** @type {ModelTokenizer | null} */
+    #tokenizer;
+
     /**
      * @param {Connection} connection
-     * @param {import('./encoder.js').ModelInfo & {tokenizer_traits: import('./encoder.js').TokenizerTraits | null}} info
+     * @param {import('./encoder.js').ModelInfo & {tokenizer_traits: import('./tokenizer_calls.js').TokenizerTraits | null}} info
      * @param {Monitor} monitor
      */
     constructor(connection, info, monitor) {
@@ -114,11 +118,7 @@ export class Model {
         this.config = info.config;
         /** @readonly */
         this.name = info.name;
-        /**
-         * For pipelines; null: it was converted without a tokenizer.
-         * @readonly
-         */
-        this.tokenizer_traits = info.tokenizer_traits;
+        this.#tokenizer = info.tokenizer_traits && new ModelTokenizer((method, request, signal) => connection.call(method, request, signal), info.tokenizer_traits);
     }
 
     /**
@@ -130,40 +130,12 @@ export class Model {
     }
 
     /**
-     * @param {import('./texts.js').TextInput[]} inputs
-     * @param {import('./tokenizer/index.js').EncodeOptions} [options]
-     * @returns {Promise<import('./encoder.js').Encoded[]>}
+     * The model's tokenizer, in its worker.
+     * @throws {BertError} NO_TOKENIZER if it was converted without one; info() says so, too
      */
-    tokenize(inputs, options = {}) {
-        return this.#connection.call('tokenize', { inputs: toList(inputs), options });
-    }
-
-    /**
-     * Texts of token ids.
-     * @param {{ids: number[], skip_special_tokens: boolean}[]} lists
-     * @param {{signal?: AbortSignal}} [options]
-     * @returns {Promise<string[]>}
-     */
-    decode(lists, { signal } = {}) {
-        return this.#connection.call('decode', { lists: toList(lists) }, signal);
-    }
-
-    /**
-     * @param {string[]} tokens
-     * @returns {Promise<(number | null)[]>}  their ids, null for what is no token
-     */
-    tokenIds(tokens) {
-        return this.#connection.call('token_ids', { tokens: toList(tokens) });
-    }
-
-    /**
-     * The texts of lists of tokens, as the tokenizer's decoder puts them together; for pipelines.
-     * @param {import('./encoder.js').TokenList[]} lists
-     * @param {AbortSignal} [signal]
-     * @returns {Promise<string[]>}
-     */
-    joinTokens(lists, signal) {
-        return this.#connection.call('joinTokens', lists, signal);
+    get tokenizer() {
+        if (this.#tokenizer) return this.#tokenizer;
+        throw new BertError('NO_TOKENIZER', `model '${this.name}' was converted without tokenizer.json: convert it again with one beside the ONNX file`);
     }
 
     /**
@@ -241,14 +213,4 @@ export class Model {
     async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
         this.dispose();
     }
-}
-
-/**
- * @template T
- * @param {T[]} values
- * @returns {T[]}
- */
-function toList(values) {
-    if (!Array.isArray(values)) throw new BertError('BAD_INPUT', `expected an array, got ${describe(values)}`);
-    return values;
 }

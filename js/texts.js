@@ -5,6 +5,7 @@
  */
 import { BertError, toMessage } from './errors.js';
 import { placesOf } from './places.js';
+import { encodeText } from './tokenizer_calls.js';
 
 /**
  * @typedef {string | {text: string, text_pair?: string | null}} TextInput
@@ -128,7 +129,7 @@ function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0
     const limit = encoder.config.max_length;
     const length = Math.min(max_length ?? limit, limit);
     const windowed = overflow === 'window';
-    const encoding = encoder.encodeText(input, {
+    const encoding = encodeText(encoder.needTokenizer(), input, {
         truncation: { max_length: length, stride: windowed ? stride : 0, strategy: strategy ?? strategyFor(input, windowed) },
     });
     if (overflow === 'window') return { windows: [encoding, ...encoding.overflow], truncated: false };

@@ -15,6 +15,7 @@ import { toMessage } from './errors.js';
 import { Feed } from './loader/feed.js';
 import { openSource } from './loader/source.js';
 import { runTexts } from './texts.js';
+import { TOKENIZER_CALLS, traitsOf } from './tokenizer_calls.js';
 import { nextTurn } from './turn.js';
 
 /** Bytes from which on a result's memory is handed over; less is sooner copied. */
@@ -59,14 +60,11 @@ async function main() {
         if (method === 'load') {
             const opening = request.source === undefined ? feed.open() : openSource(request.source, signal);
             encoder = await Encoder.load(opening, request, (loaded, total) => onprogress({ loaded, total }));
-            return { ...encoder.info(), tokenizer_traits: encoder.traits() };
+            return { ...encoder.info(), tokenizer_traits: encoder.tokenizer && traitsOf(encoder.tokenizer) };
         }
         if (!encoder) throw new Error('no model is loaded');
         if (method === 'info') return encoder.settledInfo();
-        if (method === 'tokenize') return encoder.tokenize(request);
-        if (method === 'decode') return encoder.decode(request);
-        if (method === 'token_ids') return encoder.tokenIds(request);
-        if (method === 'joinTokens') return encoder.joinTokens(request);
+        if (Object.hasOwn(TOKENIZER_CALLS, method)) return TOKENIZER_CALLS[method](encoder.needTokenizer(), request);
         if (method === 'run') return runTexts(encoder, request, turn, onprogress);
         if (method === 'forward') return encoder.forward(request, turn);
         if (method === 'verify') return encoder.verify(turn);

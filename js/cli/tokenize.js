@@ -10,7 +10,7 @@ import { answers } from './stream.js';
 import { INPUT_OPTIONS, STREAM_OPTIONS, inputs, printAnswers } from './task_command.js';
 import { checkFields, sizeOf } from './tasks.js';
 
-/** @typedef {import('../encoder.js').Encoded} Encoded */
+/** @typedef {import('../tokenizer_calls.js').Encoded} Encoded */
 
 /** Of a record, as the tokenizer's options are called. */
 const OPTIONS = ['add_special_tokens', 'truncation'];
@@ -72,8 +72,8 @@ async function fromModel(source, values) {
     return {
         tokenize: async (/** @type {Record<string, any>[]} */ records) => {
             const encoded = records.map((record) =>
-                model.tokenize([{ text: record.text, text_pair: record.text_pair ?? undefined }], optionsOf(record)));
-            return (await Promise.all(encoded)).flat();
+                model.tokenizer.encode(record.text, { ...optionsOf(record), text_pair: record.text_pair ?? undefined }));
+            return Promise.all(encoded);
         },
         dispose: () => model.dispose(),
     };

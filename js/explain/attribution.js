@@ -71,12 +71,9 @@ export async function attribute(model, text, options = {}) {
  * @returns {Promise<{token: string, id: number} | undefined>}
  */
 async function replacementOf(model) {
-    const encoded = await model.tokenize(REPLACEMENTS, { add_special_tokens: false });
-    const found = encoded.flatMap(({ ids, tokens }, i) => {
-        const at = tokens.indexOf(REPLACEMENTS[i]);
-        return at < 0 ? [] : [{ token: tokens[at], id: ids[at] }];
-    });
-    return found[0];
+    const ids = await model.tokenizer.tokensToIds(REPLACEMENTS);
+    const found = ids.findIndex((id) => id !== null);
+    return found < 0 ? undefined : { token: REPLACEMENTS[found], id: Number(ids[found]) };
 }
 
 /**

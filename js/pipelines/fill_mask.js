@@ -80,9 +80,9 @@ export function fillMask(model) {
                     /** @type {number[][]} */
                     const lists = [];
                     const fillings = results.map((result) => (result instanceof BertError ? result : fillMasks(result, chosen, top_k, lists)));
-                    const texts_of = await model.decode(lists.map((ids) => ({ ids, skip_special_tokens: false })), { signal });
+                    const texts_of = await model.tokenizer.decodeBatch(lists, { skip_special_tokens: false });
                     // Of a text with one mask what was added is left out, as in Python.
-                    const bare = await model.decode(lists.map((ids) => ({ ids, skip_special_tokens: true })), { signal });
+                    const bare = await model.tokenizer.decodeBatch(lists);
                     return fillings.map((filling) => (filling instanceof BertError ? filling : filling(texts_of, bare)));
                 },
             };
@@ -94,8 +94,8 @@ export function fillMask(model) {
      * @returns {Promise<number[]>}  without those that are there already
      */
     async function targetIds(targets) {
-        const encoded = await model.tokenize(targets, { add_special_tokens: false });
-        const known = await model.tokenIds(targets);
+        const encoded = await model.tokenizer.encodeBatch(targets, { add_special_tokens: false });
+        const known = await model.tokenizer.tokensToIds(targets);
         const ids = targets.map((target, i) => {
             const id = known[i] ?? encoded[i].ids[0];
             if (id === undefined) throw new BertError('BAD_OPTION', `the target ${describe(target)} has no tokens`);
@@ -140,7 +140,7 @@ export function fillMask(model) {
 }
 
 /** @param {import('../model.js').Model} model */
-function maskOf({ name, tokenizer_traits }) {
-    if (tokenizer_traits?.mask) return tokenizer_traits.mask;
+function maskOf({ name, tokenizer: { traits: { mask } } }) {
+    if (mask) return mask;
     throw new BertError('WRONG_TASK', `${TASK} needs a tokenizer with a mask token, [MASK] or <mask>; '${name}' has none`);
 }

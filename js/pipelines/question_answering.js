@@ -211,7 +211,7 @@ function readQuestion(input, where, context) {
  * @param {import('../model.js').Model} model
  */
 async function cutTexts(texts, max_length, model) {
-    const encodings = await model.tokenize(texts, { add_special_tokens: false, truncation: { max_length } });
+    const encodings = await model.tokenizer.encodeBatch(texts, { add_special_tokens: false, truncation: { max_length } });
     return encodings.map(({ offsets, overflow }, i) => (overflow ? texts[i].slice(0, offsets[offsets.length - 1]) : texts[i]));
 }
 

@@ -78,7 +78,7 @@ const RULES = {
  * @property {number} start
  * @property {number} end
  *
- * @typedef {Omit<EntityGroup, 'word'> & {word: import('../encoder.js').TokenList}} Group
+ * @typedef {Omit<EntityGroup, 'word'> & {word: import('../tokenizer_calls.js').TokenList}} Group
  */
 
 /** @param {import('../model.js').Model} model */
@@ -180,9 +180,9 @@ export function tokenClassification(model) {
  * @param {import('../model.js').Model} model
  * @returns {Token[]}
  */
-function tokensOf({ outputs: { scores: { dims: [, n_labels], data } }, tokens: made }, text, { tokenizer_traits }) {
+function tokensOf({ outputs: { scores: { dims: [, n_labels], data } }, tokens: made }, text, model) {
     const { ids, tokens, offsets, sequence } = /** @type {import('../texts.js').WindowTokens} */ (made);
-    const { unknown_id, continuing_prefix } = /** @type {import('../encoder.js').TokenizerTraits} */ (tokenizer_traits);
+    const { unknown_id, continuing_prefix } = model.tokenizer.traits;
     /** @type {Token[]} */
     const found = [];
     sequence.forEach((of, index) => {
@@ -345,7 +345,7 @@ function withoutOverlaps(groups, text) {
 async function writeWords(found, model, signal) {
     const groups = found.flatMap((each) => (each instanceof BertError ? [] : each));
     if (groups.length === 0) return;
-    const words = await model.joinTokens(groups.map(({ word }) => word), signal);
+    const words = await model.tokenizer.joinTokens(groups.map(({ word }) => word), signal);
     groups.forEach((each, i) => Object.assign(each, { word: words[i] }));
 }
 

@@ -97,7 +97,7 @@ test('a text of 50,000 tokens in windows: the mean of the windows, in the memory
     assert.ok(n_tokens > 50_000 && n_windows > 100, `${n_tokens} tokens in ${n_windows} windows`);
 
     const truncation = { max_length: 512, stride: 50 };
-    const [encoded] = await read.model.tokenize([text], { truncation });
+    const [encoded] = await read.model.tokenizer.encodeBatch([text], { truncation });
     const windows = [encoded, ...encoded.overflow];
     assert.equal(windows.length, n_windows);
     const outputs = await read.model.forward(windows.map(({ ids }) => ({ input_ids: ids })));
@@ -118,7 +118,7 @@ test('embeddings of windows are their mean, weighted by tokens; without pooling 
     const { max_length } = embed.model.config;
     const text = sentence(3 * max_length);
     const whole = await embed(text, { pooling: 'mean', overflow: 'window', stride: 3 });
-    const [encoded] = await embed.model.tokenize([text], { truncation: { max_length, stride: 3 } });
+    const [encoded] = await embed.model.tokenizer.encodeBatch([text], { truncation: { max_length, stride: 3 } });
     const windows = [encoded, ...encoded.overflow].map(({ ids }) => ids);
     const outputs = await embed.model.forward(windows.map((ids) => ({ input_ids: ids })));
     const n_tokens = windows.reduce((sum, ids) => sum + ids.length, 0);

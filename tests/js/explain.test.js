@@ -20,7 +20,7 @@ after(() => [sentiment, roberta, multi_label, regression, tiny].forEach((each) =
 
 /** A text or pair as forward() takes it. */
 async function sequenceOf(model, input) {
-    const [{ ids, type_ids }] = await model.tokenize([input]);
+    const [{ ids, type_ids }] = await model.tokenizer.encodeBatch([input]);
     return { input_ids: ids, ...(model.config.encoder.n_token_types > 1 ? { token_type_ids: type_ids } : {}) };
 }
 
@@ -135,7 +135,7 @@ for (const [name, [model, scoresOf, mask]] of Object.entries(CASES)) {
         test(`${name}: attribution of ${JSON.stringify(input)}, against one call for each token`, async () => {
             const sequence = await sequenceOf(model, input);
             const score = async (input_ids, label) => scoresOf((await model.forward([{ ...sequence, input_ids }]))[0].logits.data)[model.config.labels.indexOf(label)];
-            const [{ ids: [mask_id] }] = await model.tokenize([mask], { add_special_tokens: false });
+            const [{ ids: [mask_id] }] = await model.tokenizer.encodeBatch([mask], { add_special_tokens: false });
             const { tokens: all } = await attentionMaps(model, input, { layer: 0, head: 0 });
             for (const label of [undefined, ...model.config.labels]) {
                 const found = await attribute(model, input, { label });
@@ -189,7 +189,7 @@ for (const [name, model] of Object.entries({ sentiment: sentiment.model, roberta
         assert.ok(tokens.length > words.length);
         const word = words[0];
         const sequence = await sequenceOf(model, input);
-        const [{ ids: [mask] }] = await model.tokenize([model === roberta ? '<mask>' : '[MASK]'], { add_special_tokens: false });
+        const [{ ids: [mask] }] = await model.tokenizer.encodeBatch([model === roberta ? '<mask>' : '[MASK]'], { add_special_tokens: false });
         const n = tokens.findIndex(({ start }) => start >= word.end);
         assert.ok(n > 1, 'a word of several tokens');
         const input_ids = sequence.input_ids.slice().fill(mask, 1, 1 + n);
@@ -206,7 +206,7 @@ for (const wanted of ['[UNK]', null]) {
         const text = 'a good film';
         const scores = async (sequence, label) => softmax((await model.forward([sequence]))[0].logits.data)[CONFIG.labels.indexOf(label)];
         try {
-            const [{ ids }] = await model.tokenize([text]);
+            const [{ ids }] = await model.tokenizer.encodeBatch([text]);
             const { label, score, tokens, replacement } = await attribute(model, text);
             assert.equal(replacement, wanted);
             const without = wanted ? { input_ids: [ids[0], ids[1], 1, ids[3], ids[4]] } : { input_ids: ids, attention_mask: [1, 1, 0, 1, 1] };

@@ -8,7 +8,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { BertError, loadModel, pipeline } from '../../build/dist/index.node.js';
-import { CONFIG, modelBytes, tensors } from './model_bytes.js';
+import { Tokenizer } from '../../build/dist/tokenizer.js';
+import { CONFIG, TOKENIZER, modelBytes, tensors } from './model_bytes.js';
 
 const bytes = modelBytes();
 const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-'));
@@ -88,6 +89,29 @@ test('padding changes nothing', async () => {
     assert.deepEqual(padded, expected);
 });
 
+test('the tokenizer of a model answers as Tokenizer does', async () => {
+    const { tokenizer } = model;
+    const own = Tokenizer.fromJSON(TOKENIZER);
+    const plain = ({ ids, type_ids, tokens, offsets, sequence }) => ({ ids, type_ids, tokens, offsets, sequence });
+    assert.deepEqual(plain(await tokenizer.encode('a b', { text_pair: 'b' })), plain(own.encode('a b', { text_pair: 'b' })));
+    const options = { truncation: { max_length: 3 } };
+    const [first, second] = await tokenizer.encodeBatch(['a b a b', { text: 'a', text_pair: null }], options);
+    assert.deepEqual(plain(first), plain(own.encode('a b a b', options)));
+    assert.deepEqual(first.overflow.map(plain), own.encode('a b a b', options).overflow.map(plain));
+    assert.deepEqual(plain(second), plain(own.encode('a', options)));
+    const { ids } = own.encode('a b');
+    assert.equal(await tokenizer.decode(ids), own.decode(ids));
+    assert.equal(await tokenizer.decode(ids, { skip_special_tokens: false }), own.decode(ids, { skip_special_tokens: false }));
+    assert.equal(await tokenizer.tokenToId('a'), own.tokenToId('a'));
+    assert.equal(await tokenizer.tokenToId('no such token'), null);
+    assert.equal(await tokenizer.idToToken(ids[1]), own.idToToken(ids[1]));
+    assert.equal(await tokenizer.idToToken(1e6), null);
+    await assert.rejects(tokenizer.encode('a', { padding: true }), withCode('BAD_OPTION', /padding/));
+    const bare = await loadModel(modelBytes({ tokenizer: null }));
+    assert.throws(() => bare.tokenizer, withCode('NO_TOKENIZER', /tokenizer\.json/));
+    bare.dispose();
+});
+
 test('forward takes a sequence, several, or a batch with rows, padded or not', async () => {
     const rows = [[2, 6, 8, 3], [2, 9, 3]];
     const want = await model.forward(rows.map((input_ids) => ({ input_ids })));
@@ -113,7 +137,7 @@ test('bad input is refused by name and the model stays usable', async () => {
     await refused({ input_ids: [2.5] }, 'BAD_INPUT', /sequence 1: input_ids\[0\] is number 2.5/);
     await refused({ input_ids: [() => 0] }, 'BAD_INPUT', /cannot be sent/);
     await assert.rejects(model.forward('abc'), withCode('BAD_INPUT', /an array of such, got string "abc"/));
-    await assert.rejects(model.tokenize([42]), withCode('BAD_INPUT', /text 0/));
+    await assert.rejects(model.tokenizer.encodeBatch(['a', 42]), withCode('BAD_INPUT', /text 1: text must be a string, not number 42/));
     assert.deepEqual(await model.forward([{ input_ids: [2, 3] }]), [expected]);
 });
 

@@ -76,8 +76,8 @@ test('token-classification: tokens of a long text come once, each from the windo
     const { model } = recognise;
     const { labels, max_length } = model.config;
     for (const stride of [0, 7, 20, 45]) {
-        const [whole] = await model.tokenize([LONG]);
-        const [encoded] = await model.tokenize([LONG], { truncation: { max_length, stride } });
+        const [whole] = await model.tokenizer.encodeBatch([LONG]);
+        const [encoded] = await model.tokenizer.encodeBatch([LONG], { truncation: { max_length, stride } });
         const windows = [encoded, ...encoded.overflow];
         const outputs = await model.forward(windows.map(({ ids }) => ({ input_ids: [...ids] })));
         const n = max_length - 2, step = n - stride;
@@ -150,9 +150,9 @@ test('question-answering: every way to ask gives the same', async (t) => {
 
 test('question-answering: the best spans of all there are', async (t) => {
     const ask = await using(t, 'question-answering', 'question-answering-roberta');
-    const [encoded] = await ask.model.tokenize([{ text: QUESTIONS[0], text_pair: CONTEXT }]);
+    const [encoded] = await ask.model.tokenizer.encodeBatch([{ text: QUESTIONS[0], text_pair: CONTEXT }]);
     const [logits] = await ask.model.forward([{ input_ids: [...encoded.ids] }]);
-    const [context] = await ask.model.tokenize([CONTEXT], { add_special_tokens: false });
+    const [context] = await ask.model.tokenizer.encodeBatch([CONTEXT], { add_special_tokens: false });
     const first = encoded.ids.length - 1 - context.ids.length;
     const tokens = [0, ...context.ids.keys()].map((i, k) => (k === 0 ? 0 : first + i));
     const chances = ['start_logits', 'end_logits'].map((name) => {
@@ -207,7 +207,7 @@ test('question-answering: a question that leaves no room can be cut', async (t) 
     const question = 'Where does Anna live ' + 'and love '.repeat(80);
     await assert.rejects(ask(question, CONTEXT), withCode('BAD_INPUT', /no room .*max_question_len/));
     const cut = await ask(question, CONTEXT, { max_question_len: 4 });
-    const [{ offsets, overflow }] = await ask.model.tokenize([question], { add_special_tokens: false, truncation: { max_length: 4 } });
+    const [{ offsets, overflow }] = await ask.model.tokenizer.encodeBatch([question], { add_special_tokens: false, truncation: { max_length: 4 } });
     assert.ok(overflow.length > 10);
     assert.deepEqual(cut, await ask(question.slice(0, offsets[7]), CONTEXT));
     assert.deepEqual(await ask(QUESTIONS[0], CONTEXT, { max_question_len: 64 }), await ask(QUESTIONS[0], CONTEXT));
