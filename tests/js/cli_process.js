@@ -25,8 +25,8 @@ export function printed(args, options) {
     return objects(stdout);
 }
 
-export function start(args) {
-    return spawn(process.execPath, [at('build/dist/cli.js'), ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+export function start(args, env = {}) {
+    return spawn(process.execPath, [at('build/dist/cli.js'), ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
 }
 
 /** Lines of a stream, one after the other. */
