@@ -11,3 +11,27 @@ export { loadModel, Model } from './model.js';
 export { ensemble } from './pipelines/ensemble.js';
 export { pipeline } from './pipelines/index.js';
 export { semanticSearch, similarity } from './search.js';
+
+// Types that programs name.
+/** @typedef {import('./model.js').LoadOptions} LoadOptions */
+/** @typedef {import('./model.js').ModelSource} ModelSource */
+/** @typedef {import('./encoder.js').ModelInfo} ModelInfo */
+/** @typedef {import('./monitor.js').CallMetrics} CallMetrics */
+/** @typedef {import('./monitor.js').Metrics} Metrics */
+/** @typedef {import('./search.js').Embeddings} Embeddings */
+/** @typedef {import('./search.js').SearchResult} SearchResult */
+/** @typedef {import('./pipelines/index.js').TextClassificationPipeline} TextClassificationPipeline */
+/** @typedef {import('./pipelines/index.js').FeatureExtractionPipeline} FeatureExtractionPipeline */
+/** @typedef {import('./pipelines/index.js').FillMaskPipeline} FillMaskPipeline */
+/** @typedef {import('./pipelines/index.js').ZeroShotClassificationPipeline} ZeroShotClassificationPipeline */
+/** @typedef {import('./pipelines/index.js').TextRankingPipeline} TextRankingPipeline */
+/** @typedef {import('./pipelines/index.js').NextSentencePredictionPipeline} NextSentencePredictionPipeline */
+/** @typedef {import('./pipelines/text_classification.js').Classification} Classification */
+/**
+ * @template {import('./pipelines/feature_extraction.js').Precision} [P='float32']
+ * @typedef {import('./pipelines/feature_extraction.js').Features<P>} Features
+ */
+/** @typedef {import('./pipelines/fill_mask.js').MaskFilling} MaskFilling */
+/** @typedef {import('./pipelines/zero_shot_classification.js').ZeroShotClassification} ZeroShotClassification */
+/** @typedef {import('./pipelines/text_ranking.js').RankedDocument} RankedDocument */
+/** @typedef {import('./pipelines/next_sentence_prediction.js').NextSentence} NextSentence */

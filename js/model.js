@@ -4,6 +4,7 @@
  */
 import { resolveSource } from '#platform';
 
+import { asyncDispose } from './async_dispose.js';
 import { Connection } from './connection.js';
 import { BertError, describe, fromMessage } from './errors.js';
 import { toSequences } from './inputs.js';
@@ -100,6 +101,7 @@ export class Model {
     #monitor;
 
     /**
+     * @internal
      * @param {Connection} connection
      * @param {import('./encoder.js').ModelInfo & {tokenizer_traits: import('./encoder.js').TokenizerTraits | null}} info
      * @param {Monitor} monitor
@@ -238,7 +240,8 @@ export class Model {
         this.#connection.end(new BertError('DISPOSED', `model '${this.name}' was disposed`));
     }
 
-    async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
+    /** So that `await using` disposes of it. */
+    async [asyncDispose]() {
         this.dispose();
     }
 }

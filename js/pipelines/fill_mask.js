@@ -52,14 +52,26 @@ export function fillMask(model) {
     /**
      * @overload
      * @param {string[]} texts
-     * @param {FillMaskOptions} [options]
+     * @param {FillMaskOptions & {errors?: 'throw'}} [options]
      * @returns {Promise<MaskFilling[][]>}
      */
     /**
      * @overload
+     * @param {string[]} texts
+     * @param {FillMaskOptions} options
+     * @returns {Promise<(MaskFilling[] | BertError)[]>}  an error in the place of what could not be computed
+     */
+    /**
+     * @overload
      * @param {Iterable<string> | AsyncIterable<string>} texts  read as results are taken
-     * @param {FillMaskOptions} [options]
+     * @param {FillMaskOptions & {errors?: 'throw'}} [options]
      * @returns {AsyncGenerator<MaskFilling[], void, undefined>}
+     */
+    /**
+     * @overload
+     * @param {Iterable<string> | AsyncIterable<string>} texts
+     * @param {FillMaskOptions} options
+     * @returns {AsyncGenerator<MaskFilling[] | BertError, void, undefined>}  an error in the place of what could not be computed
      */
     /**
      * @param {any} texts

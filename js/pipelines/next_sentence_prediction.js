@@ -38,14 +38,26 @@ export function nextSentencePrediction(model) {
     /**
      * @overload
      * @param {TextPair[]} pairs
-     * @param {NextSentenceOptions} [options]
+     * @param {NextSentenceOptions & {errors?: 'throw'}} [options]
      * @returns {Promise<NextSentence[]>}
      */
     /**
      * @overload
+     * @param {TextPair[]} pairs
+     * @param {NextSentenceOptions} options
+     * @returns {Promise<(NextSentence | BertError)[]>}  an error in the place of what could not be computed
+     */
+    /**
+     * @overload
      * @param {Iterable<TextPair> | AsyncIterable<TextPair>} pairs  read as results are taken
-     * @param {NextSentenceOptions} [options]
+     * @param {NextSentenceOptions & {errors?: 'throw'}} [options]
      * @returns {AsyncGenerator<NextSentence, void, undefined>}
+     */
+    /**
+     * @overload
+     * @param {Iterable<TextPair> | AsyncIterable<TextPair>} pairs
+     * @param {NextSentenceOptions} options
+     * @returns {AsyncGenerator<NextSentence | BertError, void, undefined>}  an error in the place of what could not be computed
      */
     /**
      * @param {any} pairs

@@ -80,26 +80,50 @@ export function classification(labels, scoreTexts) {
     /**
      * @overload
      * @param {TextInput[]} texts
-     * @param {TextClassificationOptions & {top_k?: 1}} [options]
+     * @param {TextClassificationOptions & {top_k?: 1, errors?: 'throw'}} [options]
      * @returns {Promise<Classification[]>}  the label of each text
      */
     /**
      * @overload
      * @param {TextInput[]} texts
-     * @param {TextClassificationOptions} options
+     * @param {TextClassificationOptions & {errors?: 'throw'}} options
      * @returns {Promise<Classification[][]>}  the labels of each text
      */
     /**
      * @overload
+     * @param {TextInput[]} texts
+     * @param {TextClassificationOptions & {top_k?: 1}} options
+     * @returns {Promise<(Classification | BertError)[]>}  an error in the place of what could not be computed
+     */
+    /**
+     * @overload
+     * @param {TextInput[]} texts
+     * @param {TextClassificationOptions} options
+     * @returns {Promise<(Classification[] | BertError)[]>}
+     */
+    /**
+     * @overload
      * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts  read as results are taken
-     * @param {TextClassificationOptions & {top_k?: 1}} [options]
+     * @param {TextClassificationOptions & {top_k?: 1, errors?: 'throw'}} [options]
      * @returns {AsyncGenerator<Classification, void, undefined>}
      */
     /**
      * @overload
      * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts
-     * @param {TextClassificationOptions} options
+     * @param {TextClassificationOptions & {errors?: 'throw'}} options
      * @returns {AsyncGenerator<Classification[], void, undefined>}
+     */
+    /**
+     * @overload
+     * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts
+     * @param {TextClassificationOptions & {top_k?: 1}} options
+     * @returns {AsyncGenerator<Classification | BertError, void, undefined>}  an error in the place of what could not be computed
+     */
+    /**
+     * @overload
+     * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts
+     * @param {TextClassificationOptions} options
+     * @returns {AsyncGenerator<Classification[] | BertError, void, undefined>}
      */
     /**
      * @param {any} texts

@@ -55,14 +55,26 @@ export function textRanking(model) {
     /**
      * @overload
      * @param {RankingInput[]} inputs
-     * @param {TextRankingOptions} [options]
+     * @param {TextRankingOptions & {errors?: 'throw'}} [options]
      * @returns {Promise<RankedDocument[][]>}
      */
     /**
      * @overload
+     * @param {RankingInput[]} inputs
+     * @param {TextRankingOptions} options
+     * @returns {Promise<(RankedDocument[] | BertError)[]>}  an error in the place of what could not be computed
+     */
+    /**
+     * @overload
      * @param {Iterable<RankingInput> | AsyncIterable<RankingInput>} inputs  read as results are taken
-     * @param {TextRankingOptions} [options]
+     * @param {TextRankingOptions & {errors?: 'throw'}} [options]
      * @returns {AsyncGenerator<RankedDocument[], void, undefined>}
+     */
+    /**
+     * @overload
+     * @param {Iterable<RankingInput> | AsyncIterable<RankingInput>} inputs
+     * @param {TextRankingOptions} options
+     * @returns {AsyncGenerator<RankedDocument[] | BertError, void, undefined>}  an error in the place of what could not be computed
      */
     /**
      * @param {any} query

@@ -51,15 +51,29 @@ export function zeroShotClassification(model) {
      * @overload
      * @param {string[]} texts
      * @param {string | string[]} labels
-     * @param {ZeroShotOptions} [options]
+     * @param {ZeroShotOptions & {errors?: 'throw'}} [options]
      * @returns {Promise<ZeroShotClassification[]>}
+     */
+    /**
+     * @overload
+     * @param {string[]} texts
+     * @param {string | string[]} labels
+     * @param {ZeroShotOptions} options
+     * @returns {Promise<(ZeroShotClassification | BertError)[]>}  an error in the place of what could not be computed
      */
     /**
      * @overload
      * @param {Iterable<string> | AsyncIterable<string>} texts  read as results are taken
      * @param {string | string[]} labels
-     * @param {ZeroShotOptions} [options]
+     * @param {ZeroShotOptions & {errors?: 'throw'}} [options]
      * @returns {AsyncGenerator<ZeroShotClassification, void, undefined>}
+     */
+    /**
+     * @overload
+     * @param {Iterable<string> | AsyncIterable<string>} texts
+     * @param {string | string[]} labels
+     * @param {ZeroShotOptions} options
+     * @returns {AsyncGenerator<ZeroShotClassification | BertError, void, undefined>}  an error in the place of what could not be computed
      */
     /**
      * @param {any} texts
