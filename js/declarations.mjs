@@ -36,9 +36,9 @@ function tidy(text, source, name) {
     const documented = withOverloads(withTypeComments(text, source), source, name)
         // Of members that are @private the compiler leaves neither the type nor `private`, which a strict reader refuses.
         .replace(/(@private(?:(?!\*\/)[^])*\*\/\s+)(\w+;)/g, '$1private $2')
-        .replace(new RegExp(String.raw`${COMMENT}\s+constructor\([^;]*\);`, 'g'), (found) => (found.includes('@internal') ? 'private constructor();' : found))
+        .replace(new RegExp(String.raw`${COMMENT}\s+constructor\((?:(?!\);)[^])*\);`, 'g'), (found) => (found.includes('@internal') ? 'private constructor();' : found))
         .replace(new RegExp(String.raw`(${COMMENT}\s+)(\w+: )`, 'g'), (found, comment, key) => (comment.includes('@readonly') ? `${comment}readonly ${key}` : found));
-    const used = documented.replace(/^import \{ ([^}]*) \} from .*;\n/gm, (line, names) =>
+    const used = documented.replace(/^import (?:type )?\{ ([^}]*) \} from .*;\n/gm, (line, names) =>
         (names.split(', ').some((/** @type {string} */ each) => documented.split(new RegExp(String.raw`\b${each}\b(?!\.js)`)).length > 2) ? line : ''));
     return /\bAsyncDisposable\b|\basyncDispose\b/.test(used) ? `/// <reference lib="esnext.disposable" />\n${used}` : used;
 }
@@ -74,18 +74,19 @@ function withTypeComments(text, source) {
  */
 function withOverloads(text, source, name) {
     let changed = text;
-    const functions = source.matchAll(new RegExp(String.raw`((?:${COMMENT}\s+)+)(export )?(?:async )?function (\w+)\(`, 'g'));
-    for (const [, comments, is_exported, named] of functions) {
+    const functions = source.matchAll(new RegExp(String.raw`((?:${COMMENT}\s+)+)(export )?(?:async )?(function )?(\w+)\(`, 'g'));
+    for (const [, comments, is_exported, is_function, named] of functions) {
         const overloads = [...comments.matchAll(new RegExp(COMMENT, 'g'))].map(([comment]) => linesOf(comment)).filter((lines) => lines.includes('@overload'));
         if (overloads.length === 0) continue;
-        // Of a function that another one returns there are signatures alone.
-        const signature = is_exported ? new RegExp(String.raw`^()export declare function ${named}\(`, 'gm') : /^( {4})(?:<.*>)?\((?=\w+\??: )/gm;
+        // Of a function that others return there are signatures alone, for each of them.
+        const head = is_exported ? `()export declare function ${named}` : `( {4})${is_function ? '' : named}`;
+        const signature = new RegExp(String.raw`^${head}(?:<.*>)?\((?=\w+\??: )`, 'gm');
         let n = 0;
         changed = changed.replace(signature, (found, indent) => {
-            const lines = (overloads[n++] ?? []).map(withoutType).filter((line) => line !== '' && !/^@(overload|template)\b/.test(line));
+            const lines = overloads[n++ % overloads.length].map(withoutType).filter((line) => line !== '' && !/^@(overload|template)\b/.test(line));
             return commentOf(lines.join('\n'), indent) + found;
         });
-        if (n !== overloads.length) throw new Error(`${name}: ${named}() has ${overloads.length} overloads, ${n} are declared`);
+        if (n === 0 || n % overloads.length !== 0) throw new Error(`${name}: ${named}() has ${overloads.length} overloads, ${n} are declared`);
     }
     return changed;
 }

@@ -13,7 +13,7 @@ export { pipeline } from './pipelines/index.js';
 export { semanticSearch, similarity } from './search.js';
 
 // Types that programs name.
-/** @typedef {import('./model.js').LoadOptions} LoadOptions */
+/** @typedef {import('./pipelines/index.js').LoadOptions} LoadOptions */
 /** @typedef {import('./model.js').ModelSource} ModelSource */
 /** @typedef {import('./encoder.js').ModelInfo} ModelInfo */
 /** @typedef {import('./monitor.js').CallMetrics} CallMetrics */
@@ -21,12 +21,17 @@ export { semanticSearch, similarity } from './search.js';
 /** @typedef {import('./search.js').Embeddings} Embeddings */
 /** @typedef {import('./search.js').SearchResult} SearchResult */
 /** @typedef {import('./pipelines/index.js').TextClassificationPipeline} TextClassificationPipeline */
+/** @typedef {import('./pipelines/index.js').TokenClassificationPipeline} TokenClassificationPipeline */
+/** @typedef {import('./pipelines/index.js').QuestionAnsweringPipeline} QuestionAnsweringPipeline */
 /** @typedef {import('./pipelines/index.js').FeatureExtractionPipeline} FeatureExtractionPipeline */
 /** @typedef {import('./pipelines/index.js').FillMaskPipeline} FillMaskPipeline */
 /** @typedef {import('./pipelines/index.js').ZeroShotClassificationPipeline} ZeroShotClassificationPipeline */
 /** @typedef {import('./pipelines/index.js').TextRankingPipeline} TextRankingPipeline */
 /** @typedef {import('./pipelines/index.js').NextSentencePredictionPipeline} NextSentencePredictionPipeline */
 /** @typedef {import('./pipelines/text_classification.js').Classification} Classification */
+/** @typedef {import('./pipelines/token_classification.js').TokenEntity} TokenEntity */
+/** @typedef {import('./pipelines/token_classification.js').EntityGroup} EntityGroup */
+/** @typedef {import('./pipelines/question_answering.js').Answer} Answer */
 /**
  * @template {import('./pipelines/feature_extraction.js').Precision} [P='float32']
  * @typedef {import('./pipelines/feature_extraction.js').Features<P>} Features

@@ -43,6 +43,8 @@ import { weightedMean } from './scores.js';
 
 /** @typedef {import('../texts.js').TextInput} TextInput */
 
+/** @import { Errors, Settled } from './options.js' */
+
 const TASK = 'feature-extraction';
 
 /** @type {Required<OwnOptions>} */
@@ -83,37 +85,32 @@ export function featureExtraction(model) {
     /**
      * @overload
      * @param {TextInput[]} texts
-     * @param {PreciseOptions<P> & {pooling: 'none', errors?: 'throw'}} options
-     * @returns {Promise<Features<P>[]>}  of each text its own
+     * @param {PreciseOptions<P> & {pooling: 'none', errors?: E}} options
+     * @returns {Promise<Settled<Features<P>, E>[]>}  of each text its own
      * @template {Precision} [P='float32']
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P> & {errors?: 'throw'}} [options]
-     * @returns {Promise<Features<P>>}  a row a text; without pooling an array of each text's
+     * @returns {Promise<Features<P>>}  a row a text; where the model does not pool an array of each text's own
      * @template {Precision} [P='float32']
      */
     /**
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P>} options
-     * @returns {Promise<(Features<P> | BertError)[]>}  an error in the place of what could not be computed
+     * @returns {Promise<(Features<P> | BertError)[]>}  of each text its own, or what was wrong with it
      * @template {Precision} [P='float32']
      */
     /**
      * @overload
      * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts  read as results are taken
-     * @param {PreciseOptions<P> & {errors?: 'throw'}} [options]
-     * @returns {AsyncGenerator<Features<P>, void, undefined>}
+     * @param {PreciseOptions<P> & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<Features<P>, E>, void, undefined>}
      * @template {Precision} [P='float32']
-     */
-    /**
-     * @overload
-     * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts
-     * @param {PreciseOptions<P>} options
-     * @returns {AsyncGenerator<Features<P> | BertError, void, undefined>}  an error in the place of what could not be computed
-     * @template {Precision} [P='float32']
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} texts

@@ -25,6 +25,8 @@ import { softmax, topIndices } from './scores.js';
  * @typedef {OwnOptions & import('./options.js').CallOptions} FillMaskOptions
  */
 
+/** @import { Errors, Settled } from './options.js' */
+
 const TASK = 'fill-mask';
 
 /** @type {Required<OwnOptions>} */
@@ -52,26 +54,16 @@ export function fillMask(model) {
     /**
      * @overload
      * @param {string[]} texts
-     * @param {FillMaskOptions & {errors?: 'throw'}} [options]
-     * @returns {Promise<MaskFilling[][]>}
-     */
-    /**
-     * @overload
-     * @param {string[]} texts
-     * @param {FillMaskOptions} options
-     * @returns {Promise<(MaskFilling[] | BertError)[]>}  an error in the place of what could not be computed
+     * @param {FillMaskOptions & {errors?: E}} [options]
+     * @returns {Promise<Settled<MaskFilling[], E>[]>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<string> | AsyncIterable<string>} texts  read as results are taken
-     * @param {FillMaskOptions & {errors?: 'throw'}} [options]
-     * @returns {AsyncGenerator<MaskFilling[], void, undefined>}
-     */
-    /**
-     * @overload
-     * @param {Iterable<string> | AsyncIterable<string>} texts
-     * @param {FillMaskOptions} options
-     * @returns {AsyncGenerator<MaskFilling[] | BertError, void, undefined>}  an error in the place of what could not be computed
+     * @param {FillMaskOptions & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<MaskFilling[], E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} texts

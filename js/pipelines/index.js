@@ -1,5 +1,3 @@
-// Without it AsyncDisposable is nothing to a program that has no such lib, and its pipelines are any.
-/// <reference lib="esnext.disposable" preserve="true" />
 /** pipeline(): a task, a model for it, and a function that does it. */
 import { asyncDispose } from '../async_dispose.js';
 import { BertError, describe } from '../errors.js';

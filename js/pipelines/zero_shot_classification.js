@@ -26,6 +26,8 @@ import { mergeScores } from './text_classification.js';
  * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} ZeroShotOptions
  */
 
+/** @import { Errors, Settled } from './options.js' */
+
 const TASK = 'zero-shot-classification';
 
 /** @type {Required<OwnOptions>} */
@@ -51,29 +53,17 @@ export function zeroShotClassification(model) {
      * @overload
      * @param {string[]} texts
      * @param {string | string[]} labels
-     * @param {ZeroShotOptions & {errors?: 'throw'}} [options]
-     * @returns {Promise<ZeroShotClassification[]>}
-     */
-    /**
-     * @overload
-     * @param {string[]} texts
-     * @param {string | string[]} labels
-     * @param {ZeroShotOptions} options
-     * @returns {Promise<(ZeroShotClassification | BertError)[]>}  an error in the place of what could not be computed
+     * @param {ZeroShotOptions & {errors?: E}} [options]
+     * @returns {Promise<Settled<ZeroShotClassification, E>[]>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<string> | AsyncIterable<string>} texts  read as results are taken
      * @param {string | string[]} labels
-     * @param {ZeroShotOptions & {errors?: 'throw'}} [options]
-     * @returns {AsyncGenerator<ZeroShotClassification, void, undefined>}
-     */
-    /**
-     * @overload
-     * @param {Iterable<string> | AsyncIterable<string>} texts
-     * @param {string | string[]} labels
-     * @param {ZeroShotOptions} options
-     * @returns {AsyncGenerator<ZeroShotClassification | BertError, void, undefined>}  an error in the place of what could not be computed
+     * @param {ZeroShotOptions & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<ZeroShotClassification, E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} texts
