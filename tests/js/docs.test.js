@@ -11,11 +11,13 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { pipeline } from '../../build/dist/index.node.js';
+import { CASES, sourceOf } from '../moving/cases.js';
 import { converted, scratch } from './converted.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -50,11 +52,16 @@ const NOT_RUN = [
 
 /** @typedef {{where: string, code: string, kind: string}} Block */
 
+/** @returns {string[]} */
+function docFiles() {
+    const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
+    return ['README.md', ...pages.sort().map((name) => join('docs', name))];
+}
+
 /** @returns {{blocks: Block[], commands: {where: string, line: string}[]}} */
 function readDocs() {
-    const files = ['README.md', ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md')).sort().map((name) => join('docs', name))];
     const blocks = [], commands = [];
-    for (const file of files) {
+    for (const file of docFiles()) {
         const text = readFileSync(join(ROOT, file), 'utf8');
         const lineOf = (at) => text.slice(0, at).split('\n').length;
         for (const { 1: kind, 2: code, index } of text.matchAll(/^```(js.*)\n([^]*?)^```$/gm)) blocks.push({ where: `${file}:${lineOf(index)}`, kind, code });
@@ -115,7 +122,7 @@ function valueOf(comment) {
         }
         return null;
     }
-    return /^(?:[A-Z_]{2,}\b|'[^']*'|-?\d[\d.]*\b(?:\.\.\.)?|true\b|false\b|null\b)(?::? [^,]+)?/.exec(comment)?.[0] ?? null;
+    return /^(?:[A-Z_]{2,}\b(?::? [^,]+)?|'[^']*'|-?\d[\d.]*\b(?:\.\.\.)?|true\b|false\b|null\b)/.exec(comment)?.[0] ?? null;
 }
 
 /** Without spaces and quotes, which console.log() sets as there is room. */
@@ -123,7 +130,11 @@ const bare = (text) => text.replace(/[\s'"]/g, '');
 
 /** @param {string} value */
 function patternOf(value) {
-    return new RegExp(bare(value).replace(/[[\]{}()*+?^$|\\]/g, '\\$&').replace(/(\d)\.\.\./g, '$1@').replaceAll('...', '.*?').replace(/\.(?!\*)/g, '\\.').replaceAll('@', '\\d*?'), 's');
+    const pieces = bare(value).split(/(\.\.\.)/).map((piece, i, all) => {
+        if (piece !== '...') return piece.replace(/[.[\]{}()*+?^$|\\]/g, '\\$&');
+        return /\d$/.test(all[i - 1]) ? '\\d*?' : '.*?';
+    });
+    return new RegExp(pieces.join(''), 's');
 }
 
 const { blocks, commands } = readDocs();
@@ -148,6 +159,18 @@ function makeModels(text) {
     }
     return names.size > 0;
 }
+
+test('links lead somewhere', () => {
+    for (const file of docFiles()) {
+        for (const [, target, anchor] of readFileSync(join(ROOT, file), 'utf8').matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
+            const to = target === '' ? file : join(dirname(file), target);
+            assert.ok(existsSync(join(ROOT, to)), `${file}: ${target}`);
+            if (!anchor) continue;
+            const anchors = [...readFileSync(join(ROOT, to), 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, title]) => title.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-'));
+            assert.ok(anchors.includes(anchor), `${file}: ${target}#${anchor}`);
+        }
+    }
+});
 
 test('there are examples', () => {
     assert.ok(blocks.length >= 10, `${blocks.length}`);
@@ -178,6 +201,16 @@ for (const { where, code, kind } of blocks) {
         }
     });
 }
+
+test('the table for users of transformers.js shows the calls of tests/moving/cases.js, which run', async () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    assert.ok(CASES.length >= 7);
+    for (const each of CASES) {
+        assert.ok(readme.includes(`\`${sourceOf(each)}\``), sourceOf(each));
+        const result = await each.code(pipeline, converted(`pipelines/${each.model}`));
+        assert.equal(typeof result, 'object', each.task);
+    }
+});
 
 for (const { where, line } of commands) {
     test(`${where}: ${line}`, async (t) => {
