@@ -5,11 +5,13 @@
  *     node js/build.mjs build/dist
  */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, chmodSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
 import { minify } from 'terser';
+
+import { tidyDeclarations } from './declarations.mjs';
 
 const out = process.argv[2];
 
@@ -34,12 +36,10 @@ for (const name of Object.keys(IN_PAGES)) {
     writeFileSync(file, code);
 }
 chmodSync(`${out}/cli.js`, 0o755);
+rmSync(`${out}/types`, { recursive: true, force: true }); // what earlier builds left
 execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.json', '--emitDeclarationOnly', '--declaration', '--noEmit', 'false', '--outDir', `${out}/types`], { stdio: 'inherit' });
-// Of members that are @private the compiler leaves neither the type nor `private`, which a strict reader refuses.
-for (const name of readdirSync(`${out}/types`, { recursive: true, encoding: 'utf8' }).filter((each) => each.endsWith('.d.ts'))) {
-    const file = `${out}/types/${name}`;
-    writeFileSync(file, readFileSync(file, 'utf8').replace(/(@private(?:(?!\*\/)[^])*\*\/\s+)(\w+;)/g, '$1private $2'));
-}
+const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+tidyDeclarations(`${out}/types`, Object.values(exports).flatMap(({ types }) => types?.match(/js\/.*$/) ?? []));
 
 const size = (/** @type {string} */ file) => gzipSync(readFileSync(`${out}/${file}`), { level: 9 }).length;
 console.log(`${out}: index.js ${size('index.js')} bytes gzipped, worker.js ${size('worker.js')}, tokenizer.js alone ${size('tokenizer.js')}, metrics.js alone ${size('metrics.js')}, explain.js alone ${size('explain.js')}`);

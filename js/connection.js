@@ -12,6 +12,7 @@ const START_TIMEOUT = 30_000;
  */
 export class Connection {
     constructor() {
+        /** @type {import('./platform/browser.js').WorkerHandle} */
         this.worker = startWorker();
         /** @type {Map<number, {resolve: (value: any) => void, reject: (reason: unknown) => void, onprogress?: (progress: any) => void}>} */
         this.pending = new Map();

@@ -4,6 +4,7 @@
  */
 import { resolveSource } from '#platform';
 
+import { asyncDispose } from './async_dispose.js';
 import { Connection } from './connection.js';
 import { BertError, describe, fromMessage } from './errors.js';
 import { toSequences } from './inputs.js';
@@ -104,6 +105,7 @@ export class Model {
     #tokenizer;
 
     /**
+     * @internal
      * @param {Connection} connection
      * @param {import('./encoder.js').ModelInfo & {tokenizer_traits: import('./tokenizer_calls.js').TokenizerTraits | null}} info
      * @param {Monitor} monitor
@@ -210,7 +212,8 @@ export class Model {
         this.#connection.end(new BertError('DISPOSED', `model '${this.name}' was disposed`));
     }
 
-    async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]() {
+    /** So that `await using` disposes of it. */
+    async [asyncDispose]() {
         this.dispose();
     }
 }

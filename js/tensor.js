@@ -1,5 +1,7 @@
 /** What pipelines give where numbers have dimensions. */
 
+/** @typedef {(number | NestedNumbers)[]} NestedNumbers */
+
 /**
  * @template {Float32Array | Int8Array | Uint8Array} [Data=Float32Array]
  */
@@ -17,7 +19,7 @@ export class Tensor {
 
     /**
      * Nested arrays, as many deep as there are dimensions.
-     * @returns {any}
+     * @returns {NestedNumbers}
      */
     tolist() {
         return nest(this.data, this.dims);

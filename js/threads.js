@@ -29,6 +29,7 @@ export function startThreads(n) {
 export class HelpingThreads {
     /** @param {import('./platform/browser.js').WorkerHandle[]} workers */
     constructor(workers) {
+        /** @type {import('./platform/browser.js').WorkerHandle[]} */
         this.workers = workers;
         /** @private */
         this.settled = Promise.all(workers.map((worker) => new Promise((resolve) => {

@@ -1,4 +1,5 @@
 /** ensemble(): several classifiers that answer as one, by the mean of their scores. */
+import { asyncDispose } from '../async_dispose.js';
 import { BertError, describe } from '../errors.js';
 import { weightedMean } from './scores.js';
 import { classification, scorer } from './text_classification.js';
@@ -52,7 +53,7 @@ export function ensemble(members, { weights } = {}) {
         info: () => Promise.all(models.map((model) => model.info())),
         /** Ends all members' workers. */
         dispose,
-        [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]: async () => dispose(),
+        [asyncDispose]: async () => dispose(),
     });
 }
 

@@ -15,9 +15,10 @@ import { weightedMean } from './scores.js';
  * @property {boolean} [normalize]  whether vectors have length 1; default false
  * @property {number | null} [dimensions]  that are kept, the first ones (Kusupati et al. 2022, Matryoshka
  *   Representation Learning), before vectors are normalized; default (null) all
- * @property {'float32' | 'int8' | 'binary' | 'ubinary'} [precision]  of the numbers. int8: -127 to 127, each
+ * @property {Precision} [precision]  of the numbers. int8: -127 to 127, each
  *   row times its own `scale`; binary: one bit a dimension, 1 where it is positive, the first dimension the
- *   highest bit, in bytes less 128; ubinary: the same in bytes as they are, which semanticSearch() takes
+ *   highest bit, in bytes less 128; ubinary: the same in bytes as they are, which semanticSearch() takes with
+ *   `dims` that count bits: `{ dims: [n, 8 * n_bytes], data }`
  * @property {boolean} [quantize]  transformers.js's: true makes `precision` 'binary' where that is not given
  *
  * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} FeatureExtractionOptions
@@ -25,12 +26,24 @@ import { weightedMean } from './scores.js';
  */
 
 /**
- * @typedef {Tensor<any> & {truncated: boolean[], scales?: Float32Array}} Features
- *   dims are [n_texts, n_dimensions], or [1, n_tokens, n_dimensions] without pooling; `truncated` says of
- *   each text whether it was longer than the model reads; `scales` are those of int8 rows
+ * @typedef {'float32' | 'int8' | 'binary' | 'ubinary'} Precision
+ */
+
+/**
+ * @template {Precision} P
+ * @typedef {FeatureExtractionOptions & ({precision?: P, quantize?: false} | {precision: P, quantize: true})} PreciseOptions
+ */
+
+/**
+ * dims are [n_texts, n_dimensions], or [1, n_tokens, n_dimensions] without pooling; `truncated` says of
+ * each text whether it was longer than the model reads; `scales` are those of int8 rows
+ * @template {Precision} [P='float32']
+ * @typedef {Tensor<P extends 'float32' ? Float32Array : P extends 'ubinary' ? Uint8Array : Int8Array> & {truncated: boolean[], scales?: Float32Array}} Features
  */
 
 /** @typedef {import('../texts.js').TextInput} TextInput */
+
+/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'feature-extraction';
 
@@ -64,27 +77,40 @@ export function featureExtraction(model) {
 
     /**
      * @overload
-     * @param {TextInput} texts
-     * @param {FeatureExtractionOptions} [options]
-     * @returns {Promise<Features>}
+     * @param {TextInput} texts  a text, or {text, text_pair}
+     * @param {PreciseOptions<P>} [options]
+     * @returns {Promise<Features<P>>}
+     * @template {Precision} [P='float32']
      */
     /**
      * @overload
      * @param {TextInput[]} texts
-     * @param {FeatureExtractionOptions & {pooling: 'none'}} options
-     * @returns {Promise<Features[]>}  of each text its own
+     * @param {PreciseOptions<P> & {pooling: 'none', errors?: E}} options
+     * @returns {Promise<Settled<Features<P>, E>[]>}  of each text its own
+     * @template {Precision} [P='float32']
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {TextInput[]} texts
-     * @param {FeatureExtractionOptions} [options]
-     * @returns {Promise<Features>}  a row a text; without pooling, or with `errors: 'return'`, an array of each text's
+     * @param {PreciseOptions<P> & {errors?: 'throw'}} [options]
+     * @returns {Promise<Features<P>>}  a row a text; where the model does not pool an array of each text's own
+     * @template {Precision} [P='float32']
+     */
+    /**
+     * @overload
+     * @param {TextInput[]} texts
+     * @param {PreciseOptions<P>} options
+     * @returns {Promise<(Features<P> | BertError)[]>}  of each text its own, or what was wrong with it
+     * @template {Precision} [P='float32']
      */
     /**
      * @overload
      * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts  read as results are taken
-     * @param {FeatureExtractionOptions} [options]
-     * @returns {AsyncGenerator<Features, void, undefined>}
+     * @param {PreciseOptions<P> & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<Features<P>, E>, void, undefined>}
+     * @template {Precision} [P='float32']
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} texts
@@ -116,7 +142,7 @@ export function featureExtraction(model) {
  * @param {import('../texts.js').TextResult} result
  * @param {OwnOptions['pooling']} pooling
  * @param {{normalize: boolean, dimensions: number | null, precision: OwnOptions['precision']}} shape
- * @returns {Features}
+ * @returns {Features<any>}
  */
 function toFeatures({ windows, truncated }, pooling, { normalize, dimensions, precision }) {
     const parts = windows.map(({ outputs }) => outputs.vectors);
@@ -177,7 +203,7 @@ function quantized(data, dims, precision) {
 
 /**
  * @param {Features[]} rows  of dims [1, width]
- * @returns {Features}
+ * @returns {Features<any>}
  */
 function stack(rows) {
     const width = rows[0].dims[1];

@@ -25,6 +25,8 @@ import { softmax, topIndices } from './scores.js';
  * @typedef {OwnOptions & import('./options.js').CallOptions} FillMaskOptions
  */
 
+/** @import { Errors, Settled } from './options.js' */
+
 const TASK = 'fill-mask';
 
 /** @type {Required<OwnOptions>} */
@@ -52,14 +54,16 @@ export function fillMask(model) {
     /**
      * @overload
      * @param {string[]} texts
-     * @param {FillMaskOptions} [options]
-     * @returns {Promise<MaskFilling[][]>}
+     * @param {FillMaskOptions & {errors?: E}} [options]
+     * @returns {Promise<Settled<MaskFilling[], E>[]>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<string> | AsyncIterable<string>} texts  read as results are taken
-     * @param {FillMaskOptions} [options]
-     * @returns {AsyncGenerator<MaskFilling[], void, undefined>}
+     * @param {FillMaskOptions & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<MaskFilling[], E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} texts

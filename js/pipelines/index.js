@@ -1,6 +1,5 @@
-// Without it AsyncDisposable is nothing to a program that has no such lib, and its pipelines are any.
-/// <reference lib="esnext.disposable" preserve="true" />
 /** pipeline(): a task, a model for it, and a function that does it. */
+import { asyncDispose } from '../async_dispose.js';
 import { BertError, describe } from '../errors.js';
 import { DEFAULT_MODEL, Model, loadModel } from '../model.js';
 import { featureExtraction } from './feature_extraction.js';
@@ -132,7 +131,7 @@ export async function pipeline(task, model, { progress_callback, ...options } = 
             task: name,
             model: loaded,
             dispose,
-            [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]: async () => dispose(),
+            [asyncDispose]: async () => dispose(),
         });
     } catch (error) {
         if (!isLoaded) loaded.dispose();

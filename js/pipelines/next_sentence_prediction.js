@@ -19,6 +19,8 @@ import { mergeScores } from './text_classification.js';
 
 /** @typedef {import('./options.js').CallOptions & import('./options.js').OverflowOptions} NextSentenceOptions */
 
+/** @import { Errors, Settled } from './options.js' */
+
 const TASK = 'next-sentence-prediction';
 
 /** @param {import('../model.js').Model} model */
@@ -38,14 +40,16 @@ export function nextSentencePrediction(model) {
     /**
      * @overload
      * @param {TextPair[]} pairs
-     * @param {NextSentenceOptions} [options]
-     * @returns {Promise<NextSentence[]>}
+     * @param {NextSentenceOptions & {errors?: E}} [options]
+     * @returns {Promise<Settled<NextSentence, E>[]>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<TextPair> | AsyncIterable<TextPair>} pairs  read as results are taken
-     * @param {NextSentenceOptions} [options]
-     * @returns {AsyncGenerator<NextSentence, void, undefined>}
+     * @param {NextSentenceOptions & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<NextSentence, E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} pairs

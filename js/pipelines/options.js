@@ -15,6 +15,15 @@ import { BertError, describe } from '../errors.js';
  * @property {number} [stride]  tokens that neighbouring windows share; default 0
  */
 
+/** @typedef {'throw' | 'return'} Errors */
+
+/**
+ * With `errors: 'return'` what is wrong with an input stands in the place of its result.
+ * @template T
+ * @template {Errors} E
+ * @typedef {E extends 'throw' ? T : T | BertError} Settled
+ */
+
 /** @type {Required<Pick<CallOptions, 'errors'>> & {signal: undefined, onprogress: undefined, batch_tokens: undefined}} */
 export const CALL_OPTIONS = { signal: undefined, onprogress: undefined, batch_tokens: undefined, errors: 'throw' };
 

@@ -37,6 +37,8 @@ import { TopList } from './scores.js';
  * @typedef {QuestionAnsweringOptions & {top_k?: 1}} OneAnswerOptions
  */
 
+/** @import { Errors, Settled } from './options.js' */
+
 const TASK = 'question-answering';
 
 /** @type {Required<OwnOptions>} */
@@ -83,15 +85,17 @@ export function questionAnswering(model) {
      * @overload
      * @param {string[]} questions
      * @param {string | string[]} context  of all, or of each
-     * @param {OneAnswerOptions} [options]
-     * @returns {Promise<Answer[]>}  the answer of each
+     * @param {OneAnswerOptions & {errors?: E}} [options]
+     * @returns {Promise<Settled<Answer, E>[]>}  the answer of each
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {string[]} questions
      * @param {string | string[]} context
-     * @param {QuestionAnsweringOptions} options
-     * @returns {Promise<Answer[][]>}
+     * @param {QuestionAnsweringOptions & {errors?: E}} options
+     * @returns {Promise<Settled<Answer[], E>[]>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
@@ -108,40 +112,46 @@ export function questionAnswering(model) {
     /**
      * @overload
      * @param {Question[]} questions
-     * @param {OneAnswerOptions} [options]
-     * @returns {Promise<Answer[]>}
+     * @param {OneAnswerOptions & {errors?: E}} [options]
+     * @returns {Promise<Settled<Answer, E>[]>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Question[]} questions
-     * @param {QuestionAnsweringOptions} options
-     * @returns {Promise<Answer[][]>}
+     * @param {QuestionAnsweringOptions & {errors?: E}} options
+     * @returns {Promise<Settled<Answer[], E>[]>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<string> | AsyncIterable<string>} questions  read as answers are taken
      * @param {string} context
-     * @param {OneAnswerOptions} [options]
-     * @returns {AsyncGenerator<Answer, void, undefined>}
+     * @param {OneAnswerOptions & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<Answer, E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<string> | AsyncIterable<string>} questions
      * @param {string} context
-     * @param {QuestionAnsweringOptions} options
-     * @returns {AsyncGenerator<Answer[], void, undefined>}
+     * @param {QuestionAnsweringOptions & {errors?: E}} options
+     * @returns {AsyncGenerator<Settled<Answer[], E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<Question> | AsyncIterable<Question>} questions  read as answers are taken
-     * @param {OneAnswerOptions} [options]
-     * @returns {AsyncGenerator<Answer, void, undefined>}
+     * @param {OneAnswerOptions & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<Answer, E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<Question> | AsyncIterable<Question>} questions
-     * @param {QuestionAnsweringOptions} options
-     * @returns {AsyncGenerator<Answer[], void, undefined>}
+     * @param {QuestionAnsweringOptions & {errors?: E}} options
+     * @returns {AsyncGenerator<Settled<Answer[], E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} questions

@@ -27,6 +27,8 @@ import { scoring, topIndices, weightedMean } from './scores.js';
 
 /** @typedef {import('../texts.js').TextInput} TextInput */
 
+/** @import { Errors, Settled } from './options.js' */
+
 const TASK = 'text-classification';
 
 /** @type {Required<OwnOptions>} */
@@ -80,26 +82,30 @@ export function classification(labels, scoreTexts) {
     /**
      * @overload
      * @param {TextInput[]} texts
-     * @param {TextClassificationOptions & {top_k?: 1}} [options]
-     * @returns {Promise<Classification[]>}  the label of each text
+     * @param {TextClassificationOptions & {top_k?: 1, errors?: E}} [options]
+     * @returns {Promise<Settled<Classification, E>[]>}  the label of each text
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {TextInput[]} texts
-     * @param {TextClassificationOptions} options
-     * @returns {Promise<Classification[][]>}  the labels of each text
+     * @param {TextClassificationOptions & {errors?: E}} options
+     * @returns {Promise<Settled<Classification[], E>[]>}  the labels of each text
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts  read as results are taken
-     * @param {TextClassificationOptions & {top_k?: 1}} [options]
-     * @returns {AsyncGenerator<Classification, void, undefined>}
+     * @param {TextClassificationOptions & {top_k?: 1, errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<Classification, E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<TextInput> | AsyncIterable<TextInput>} texts
-     * @param {TextClassificationOptions} options
-     * @returns {AsyncGenerator<Classification[], void, undefined>}
+     * @param {TextClassificationOptions & {errors?: E}} options
+     * @returns {AsyncGenerator<Settled<Classification[], E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} texts

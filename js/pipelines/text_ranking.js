@@ -25,6 +25,8 @@ import { mergeScores } from './text_classification.js';
 
 /** @typedef {{query: string, documents: string[]}} RankingInput */
 
+/** @import { Errors, Settled } from './options.js' */
+
 const TASK = 'text-ranking';
 
 /** @type {Required<OwnOptions>} */
@@ -55,14 +57,16 @@ export function textRanking(model) {
     /**
      * @overload
      * @param {RankingInput[]} inputs
-     * @param {TextRankingOptions} [options]
-     * @returns {Promise<RankedDocument[][]>}
+     * @param {TextRankingOptions & {errors?: E}} [options]
+     * @returns {Promise<Settled<RankedDocument[], E>[]>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<RankingInput> | AsyncIterable<RankingInput>} inputs  read as results are taken
-     * @param {TextRankingOptions} [options]
-     * @returns {AsyncGenerator<RankedDocument[], void, undefined>}
+     * @param {TextRankingOptions & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<RankedDocument[], E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} query

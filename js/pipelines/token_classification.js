@@ -51,6 +51,8 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
  * @typedef {TokenClassificationOptions & {aggregation_strategy: Grouping}} GroupedOptions
  */
 
+/** @import { Errors, Settled } from './options.js' */
+
 const TASK = 'token-classification';
 
 /** @type {Required<OwnOptions>} */
@@ -102,26 +104,30 @@ export function tokenClassification(model) {
     /**
      * @overload
      * @param {string[]} texts
-     * @param {UngroupedOptions} [options]
-     * @returns {Promise<Entities<TokenEntity>[]>}  of each text
+     * @param {UngroupedOptions & {errors?: E}} [options]
+     * @returns {Promise<Settled<Entities<TokenEntity>, E>[]>}  of each text
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {string[]} texts
-     * @param {GroupedOptions} options
-     * @returns {Promise<Entities<EntityGroup>[]>}
+     * @param {GroupedOptions & {errors?: E}} options
+     * @returns {Promise<Settled<Entities<EntityGroup>, E>[]>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<string> | AsyncIterable<string>} texts  read as results are taken
-     * @param {UngroupedOptions} [options]
-     * @returns {AsyncGenerator<Entities<TokenEntity>, void, undefined>}
+     * @param {UngroupedOptions & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<Entities<TokenEntity>, E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<string> | AsyncIterable<string>} texts
-     * @param {GroupedOptions} options
-     * @returns {AsyncGenerator<Entities<EntityGroup>, void, undefined>}
+     * @param {GroupedOptions & {errors?: E}} options
+     * @returns {AsyncGenerator<Settled<Entities<EntityGroup>, E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} texts

@@ -26,6 +26,8 @@ import { mergeScores } from './text_classification.js';
  * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} ZeroShotOptions
  */
 
+/** @import { Errors, Settled } from './options.js' */
+
 const TASK = 'zero-shot-classification';
 
 /** @type {Required<OwnOptions>} */
@@ -51,15 +53,17 @@ export function zeroShotClassification(model) {
      * @overload
      * @param {string[]} texts
      * @param {string | string[]} labels
-     * @param {ZeroShotOptions} [options]
-     * @returns {Promise<ZeroShotClassification[]>}
+     * @param {ZeroShotOptions & {errors?: E}} [options]
+     * @returns {Promise<Settled<ZeroShotClassification, E>[]>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @overload
      * @param {Iterable<string> | AsyncIterable<string>} texts  read as results are taken
      * @param {string | string[]} labels
-     * @param {ZeroShotOptions} [options]
-     * @returns {AsyncGenerator<ZeroShotClassification, void, undefined>}
+     * @param {ZeroShotOptions & {errors?: E}} [options]
+     * @returns {AsyncGenerator<Settled<ZeroShotClassification, E>, void, undefined>}
+     * @template {Errors} [E='throw']
      */
     /**
      * @param {any} texts
