@@ -32,7 +32,7 @@ const CALLS = [
     {
         task: 'token-classification',
         model: 'token-classification-bert',
-        call: (pipe) => pipe('Sarah lives in London.', { aggregation_strategy: 'simple' }),
+        call: (pipe) => pipe('Anna Schmidt works for Google in New York.', { aggregation_strategy: 'simple' }),
     },
     {
         task: 'question-answering',
