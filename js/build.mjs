@@ -16,7 +16,7 @@ import { tidyDeclarations } from './declarations.mjs';
 const out = process.argv[2];
 
 /** What a page loads: terser makes it a few per cent smaller than esbuild does. */
-const IN_PAGES = { index: 'js/index.js', worker: 'js/worker.js', tokenizer: 'js/tokenizer/index.js', metrics: 'js/metrics/index.js', explain: 'js/explain/index.js' };
+const IN_PAGES = { index: 'js/index.js', worker: 'js/worker/worker.js', tokenizer: 'js/tokenizer/index.js', metrics: 'js/metrics/index.js', explain: 'js/explain/index.js' };
 const common = { bundle: true, format: 'esm', target: 'es2022', minify: true, legalComments: 'none', logLevel: 'warning' };
 const node = { ...common, platform: 'node', target: 'node20.19', minify: false };
 
@@ -25,7 +25,7 @@ const require_banner = "import { createRequire } from 'node:module';\nconst requ
 
 const [, , cli] = await Promise.all([
     build({ ...common, platform: 'browser', entryPoints: IN_PAGES, outdir: out }),
-    build({ ...node, entryPoints: { 'index.node': 'js/index.js', 'worker.node': 'js/worker.js' }, outdir: out }),
+    build({ ...node, entryPoints: { 'index.node': 'js/index.js', 'worker.node': 'js/worker/worker.js' }, outdir: out }),
     build({ ...node, entryPoints: ['js/cli.js'], outdir: out, banner: { js: require_banner }, metafile: true }),
 ]);
 appendLicences(`${out}/cli.js`, Object.keys(cli.metafile.inputs));

@@ -7,17 +7,17 @@
  *     classify.dispose();
  */
 export { BertError } from './errors.js';
-export { loadModel, Model } from './model.js';
+export { loadModel, Model } from './model/model.js';
 export { ensemble } from './pipelines/ensemble.js';
 export { pipeline } from './pipelines/index.js';
 export { semanticSearch, similarity } from './search.js';
 
 // Types that programs name.
 /** @typedef {import('./pipelines/index.js').LoadOptions} LoadOptions */
-/** @typedef {import('./model.js').ModelSource} ModelSource */
-/** @typedef {import('./encoder.js').ModelInfo} ModelInfo */
-/** @typedef {import('./monitor.js').CallMetrics} CallMetrics */
-/** @typedef {import('./monitor.js').Metrics} Metrics */
+/** @typedef {import('./model/model.js').ModelSource} ModelSource */
+/** @typedef {import('./worker/encoder.js').ModelInfo} ModelInfo */
+/** @typedef {import('./model/monitor.js').CallMetrics} CallMetrics */
+/** @typedef {import('./model/monitor.js').Metrics} Metrics */
 /** @typedef {import('./search.js').Embeddings} Embeddings */
 /** @typedef {import('./search.js').SearchResult} SearchResult */
 /** @typedef {import('./pipelines/index.js').TextClassificationPipeline} TextClassificationPipeline */

@@ -1,7 +1,7 @@
 /** `bert-wasm bench`: how fast a model runs here. */
 import { availableParallelism } from 'node:os';
 
-import { loadModel } from '../model.js';
+import { loadModel } from '../model/model.js';
 import { MODEL_OPTIONS, parse } from './options.js';
 import { print } from './print.js';
 

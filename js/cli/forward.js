@@ -1,6 +1,6 @@
 /** `bert-wasm forward`: every raw output of each sequence of token ids. */
 import { BertError } from '../errors.js';
-import { loadModel } from '../model.js';
+import { loadModel } from '../model/model.js';
 import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
 import { print } from './print.js';
 import { jsonLines } from './records.js';
@@ -57,9 +57,9 @@ async function* batches(items, size) {
 
 /**
  * A batch; where it fails, the line that is to blame is found and named.
- * @param {import('../model.js').Model} model
+ * @param {import('../model/model.js').Model} model
  * @param {import('./records.js').InputRecord[]} batch
- * @param {import('../model.js').ForwardOptions} options
+ * @param {import('../model/model.js').ForwardOptions} options
  */
 async function forward(model, batch, options) {
     try {
@@ -78,7 +78,7 @@ async function forward(model, batch, options) {
 /**
  * The model checks them.
  * @param {{value: any}[]} records
- * @returns {import('../sequences.js').Sequence[]}
+ * @returns {import('../worker/sequences.js').Sequence[]}
  */
 function sequencesOf(records) {
     return records.map(({ value }) => value);
@@ -86,7 +86,7 @@ function sequencesOf(records) {
 
 /**
  * Nested arrays by `dims`.
- * @param {import('../sequences.js').Tensor} tensor
+ * @param {import('../worker/sequences.js').Tensor} tensor
  * @returns {any}
  */
 function nest({ dims, data }) {

@@ -1,5 +1,5 @@
 /** `bert-wasm info`: what a model is and how it runs here. */
-import { loadModel } from '../model.js';
+import { loadModel } from '../model/model.js';
 import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
 import { print } from './print.js';
 

@@ -1,6 +1,6 @@
 /** What went through a model: texts, tokens and time. */
 export class Meter {
-    /** @param {import('../model.js').Model} [model]  whose tokens are counted */
+    /** @param {import('../model/model.js').Model} [model]  whose tokens are counted */
     constructor(model) {
         this.model = model;
         this.texts = 0;

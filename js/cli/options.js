@@ -106,7 +106,7 @@ export const MODEL_OPTIONS = {
 /**
  * What loadModel() needs of a command's options.
  * @param {Record<string, any>} values
- * @returns {import('../model.js').LoadOptions}
+ * @returns {import('../model/model.js').LoadOptions}
  */
 export function loadOptions({ threads, variant }) {
     return { threads, variant };

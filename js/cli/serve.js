@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 
 import { BertError } from '../errors.js';
-import { loadModel } from '../model.js';
+import { loadModel } from '../model/model.js';
 import { pipeline } from '../pipelines/index.js';
 import { Meter } from './meter.js';
 import { Metrics } from './metrics.js';
@@ -101,7 +101,7 @@ function portOf(text = '8080') {
 
 class Service {
     /**
-     * @param {import('../model.js').Model} model  of all endpoints
+     * @param {import('../model/model.js').Model} model  of all endpoints
      * @param {Map<string, Endpoint>} endpoints
      * @param {number} max_bytes
      */

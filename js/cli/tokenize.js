@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 
 import { BertError } from '../errors.js';
-import { loadModel } from '../model.js';
+import { loadModel } from '../model/model.js';
 import { Tokenizer } from '../tokenizer/index.js';
 import { Meter } from './meter.js';
 import { MODEL_OPTIONS, UsageError, loadOptions, parse } from './options.js';
@@ -10,7 +10,7 @@ import { answers } from './stream.js';
 import { INPUT_OPTIONS, STREAM_OPTIONS, inputs, printAnswers } from './task_command.js';
 import { checkFields, sizeOf } from './tasks.js';
 
-/** @typedef {import('../tokenizer_calls.js').Encoded} Encoded */
+/** @typedef {import('../worker/tokenizer_calls.js').Encoded} Encoded */
 
 /** Of a record, as the tokenizer's options are called. */
 const OPTIONS = ['add_special_tokens', 'truncation'];

@@ -1,5 +1,5 @@
 /** `bert-wasm verify`: whether a model gives here what the original one does. Exit code 1 if not. */
-import { loadModel } from '../model.js';
+import { loadModel } from '../model/model.js';
 import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
 import { print } from './print.js';
 

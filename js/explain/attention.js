@@ -12,7 +12,7 @@ import { modelOf, runText, toTokens } from './tokens.js';
  *
  * @typedef {object} AttentionMaps
  * @property {import('./tokens.js').Token[]} tokens  of the maps' rows and columns
- * @property {import('../sequences.js').Tensor} maps  [layers, heads, n, n], in the order asked for: in row i what
+ * @property {import('../worker/sequences.js').Tensor} maps  [layers, heads, n, n], in the order asked for: in row i what
  *   token i takes from each token; rows sum to 1
  * @property {true} [truncated]  where the text was longer than the model reads
  *
@@ -25,7 +25,7 @@ import { modelOf, runText, toTokens } from './tokens.js';
  * @typedef {object} Rollout
  * @property {import('./tokens.js').Token[]} tokens
  * @property {Float32Array} scores  the first row: how much of each token is in the first one ([CLS])
- * @property {import('../sequences.js').Tensor} matrix  [n, n]: in row i what of each token is in the last
+ * @property {import('../worker/sequences.js').Tensor} matrix  [n, n]: in row i what of each token is in the last
  *   layer's token i; rows sum to 1
  * @property {true} [truncated]  where the text was longer than the model reads
  */
@@ -166,7 +166,7 @@ async function product(a, b, n, signal) {
     return c;
 }
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 function sizesOf({ config: { encoder } }) {
     return { n_layers: Number(encoder.n_layers), n_heads: Number(encoder.n_heads) };
 }

@@ -67,7 +67,7 @@ export async function attribute(model, text, options = {}) {
 }
 
 /**
- * @param {import('../model.js').Model} model
+ * @param {import('../model/model.js').Model} model
  * @returns {Promise<{token: string, id: number} | undefined>}
  */
 async function replacementOf(model) {
@@ -80,7 +80,7 @@ async function replacementOf(model) {
  * @param {Uint32Array} ids
  * @param {number[]} places
  * @param {number} [replacement]
- * @returns {import('../sequences.js').Sequence}
+ * @returns {import('../worker/sequences.js').Sequence}
  */
 function hide(ids, places, replacement) {
     if (replacement !== undefined) {

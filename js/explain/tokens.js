@@ -3,8 +3,8 @@ import { BertError, describe } from '../errors.js';
 import { readText } from '../pipelines/call.js';
 
 /**
- * @typedef {import('../model.js').Model} Model
- * @typedef {import('../texts.js').TextInput} TextInput
+ * @typedef {import('../model/model.js').Model} Model
+ * @typedef {import('../worker/texts.js').TextInput} TextInput
  * @typedef {Model | {model: Model}} ModelOrPipe  a pipeline has its model as `model`
  *
  * @typedef {object} Token
@@ -41,12 +41,12 @@ export async function runText(model, input, requests, signal) {
     const [result] = await model.run({ inputs, outputs, tokens: true }, { signal });
     if (result instanceof BertError) throw result;
     const { windows: [window], truncated } = result;
-    const read = /** @type {import('../texts.js').WindowTokens} */ (window.tokens);
+    const read = /** @type {import('../worker/texts.js').WindowTokens} */ (window.tokens);
     return { input: inputs[0], read, outputs: requests.map((_, i) => window.outputs[i]), cut: truncated ? { truncated } : {} };
 }
 
 /**
- * @param {import('../texts.js').WindowTokens} read
+ * @param {import('../worker/texts.js').WindowTokens} read
  * @returns {Token[]}
  */
 export function toTokens({ tokens, offsets, sequence }) {

@@ -4,7 +4,7 @@ import { BertError, describe } from '../errors.js';
 import { weightedMean } from './scores.js';
 import { classification, scorer } from './text_classification.js';
 
-/** @typedef {import('../model.js').Model} Model */
+/** @typedef {import('../model/model.js').Model} Model */
 
 /**
  * A text-classification function that gives the weighted mean of its members' scores. Members are computed
@@ -110,7 +110,7 @@ function named(error, i, { name }) {
 /**
  * Of several callers one progress: that of the slowest.
  * @param {number} n
- * @param {((progress: import('../model.js').Progress) => void) | undefined} onprogress
+ * @param {((progress: import('../model/model.js').Progress) => void) | undefined} onprogress
  * @returns {(i: number) => typeof onprogress}
  */
 function joined(n, onprogress) {

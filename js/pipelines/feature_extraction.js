@@ -41,7 +41,7 @@ import { weightedMean } from './scores.js';
  * @typedef {Tensor<P extends 'float32' ? Float32Array : P extends 'ubinary' ? Uint8Array : Int8Array> & {truncated: boolean[], scales?: Float32Array}} Features
  */
 
-/** @typedef {import('../texts.js').TextInput} TextInput */
+/** @typedef {import('../worker/texts.js').TextInput} TextInput */
 
 /** @import { Errors, Settled } from './options.js' */
 
@@ -57,7 +57,7 @@ const RULES = {
     quantize: isFlag,
 };
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 export function featureExtraction(model) {
     const isSentenceModel = Object.values(model.config.outputs).some(({ output }) => output === 'sentence_embedding');
 
@@ -139,7 +139,7 @@ export function featureExtraction(model) {
 }
 
 /**
- * @param {import('../texts.js').TextResult} result
+ * @param {import('../worker/texts.js').TextResult} result
  * @param {OwnOptions['pooling']} pooling
  * @param {{normalize: boolean, dimensions: number | null, precision: OwnOptions['precision']}} shape
  * @returns {Features<any>}

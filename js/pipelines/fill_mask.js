@@ -40,7 +40,7 @@ const RULES = {
         ? null : 'a string or strings')),
 };
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 export function fillMask(model) {
     requireHead(model, TASK, 'language model');
     const mask = maskOf(model);
@@ -110,14 +110,14 @@ export function fillMask(model) {
 
     /**
      * Adds to `lists` ids to be decoded: of each filling its token's, and its text's.
-     * @param {import('../texts.js').TextResult} result
+     * @param {import('../worker/texts.js').TextResult} result
      * @param {number[] | null} targets
      * @param {number} top_k
      * @param {number[][]} lists
      * @returns {BertError | ((texts: string[], bare: string[]) => any)}  what makes the result of what was decoded
      */
     function fillMasks({ windows: [{ outputs: { words }, tokens }], truncated }, targets, top_k, lists) {
-        const ids = Array.from(/** @type {import('../texts.js').WindowTokens} */ (tokens).ids);
+        const ids = Array.from(/** @type {import('../worker/texts.js').WindowTokens} */ (tokens).ids);
         const places = placesOf(ids, mask.id);
         if (places.length === 0) {
             return new BertError('BAD_INPUT', `there is no ${mask.token} in it${truncated ? ', in what the model reads of it' : ''}`);
@@ -143,7 +143,7 @@ export function fillMask(model) {
     return fill;
 }
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 function maskOf({ name, tokenizer: { traits: { mask } } }) {
     if (mask) return mask;
     throw new BertError('WRONG_TASK', `${TASK} needs a tokenizer with a mask token, [MASK] or <mask>; '${name}' has none`);

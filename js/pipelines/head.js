@@ -33,7 +33,7 @@ export function headsOf({ outputs }) {
 }
 
 /**
- * @param {import('../model.js').Model} model
+ * @param {import('../model/model.js').Model} model
  * @param {string} task
  * @param {Head} head
  * @throws {BertError} WRONG_TASK  naming both the task and what the model has

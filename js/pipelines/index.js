@@ -1,7 +1,7 @@
 /** pipeline(): a task, a model for it, and a function that does it. */
 import { asyncDispose } from '../async_dispose.js';
 import { BertError, describe } from '../errors.js';
-import { DEFAULT_MODEL, Model, loadModel } from '../model.js';
+import { DEFAULT_MODEL, Model, loadModel } from '../model/model.js';
 import { featureExtraction } from './feature_extraction.js';
 import { fillMask } from './fill_mask.js';
 import { nextSentencePrediction } from './next_sentence_prediction.js';
@@ -15,7 +15,7 @@ import { zeroShotClassification } from './zero_shot_classification.js';
 /**
  * @typedef {object} PipelineExtras
  * @property {string} task  without aliases
- * @property {import('../model.js').Model} model
+ * @property {import('../model/model.js').Model} model
  * @property {() => void} dispose  ends the model's worker and gives its memory back
  */
 
@@ -47,10 +47,10 @@ const ALIASES = {
 /** @typedef {ReturnType<typeof textRanking> & Extras} TextRankingPipeline */
 /** @typedef {ReturnType<typeof nextSentencePrediction> & Extras} NextSentencePredictionPipeline */
 
-/** @typedef {import('../model.js').ModelSource | import('../model.js').Model | null} PipelineModel  a URL, path or bytes;
+/** @typedef {import('../model/model.js').ModelSource | import('../model/model.js').Model | null} PipelineModel  a URL, path or bytes;
  *   or a model that is loaded already, which may do several tasks */
 /**
- * @typedef {import('../model.js').LoadOptions & {progress_callback?: (status: import('./progress.js').LoadStatus) => void}} LoadOptions
+ * @typedef {import('../model/model.js').LoadOptions & {progress_callback?: (status: import('./progress.js').LoadStatus) => void}} LoadOptions
  *   progress_callback: transformers.js's
  */
 

@@ -23,7 +23,7 @@ import { mergeScores } from './text_classification.js';
 
 const TASK = 'next-sentence-prediction';
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 export function nextSentencePrediction(model) {
     requireHead(model, TASK, 'classifier');
     const { n_labels } = model.config.encoder;

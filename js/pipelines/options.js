@@ -4,13 +4,13 @@ import { BertError, describe } from '../errors.js';
 /**
  * @typedef {object} CallOptions  that every task has
  * @property {AbortSignal} [signal]  ends the call, in the midst of a batch too
- * @property {(progress: import('../model.js').Progress) => void} [onprogress]  of an array, after every batch
+ * @property {(progress: import('../model/model.js').Progress) => void} [onprogress]  of an array, after every batch
  * @property {number} [batch_tokens]  most tokens computed together, 1 to 1024; default 1024
  * @property {'throw' | 'return'} [errors]  of one input of many: whether it rejects the call (default), or
  *   stands, a BertError, in the place of its result
  *
  * @typedef {object} OverflowOptions  of tasks that take texts of any length
- * @property {import('../texts.js').Overflow} [overflow]  of texts longer than the model reads: 'truncate' cuts
+ * @property {import('../worker/texts.js').Overflow} [overflow]  of texts longer than the model reads: 'truncate' cuts
  *   them and says `truncated: true` (default), 'error' refuses them, 'window' reads them in windows
  * @property {number} [stride]  tokens that neighbouring windows share; default 0
  */

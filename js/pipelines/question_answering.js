@@ -62,7 +62,7 @@ const DEFAULT_STRIDE = 128;
 /** Logit of what cannot be in an answer: its probability is 0. */
 const MASKED = -10000;
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 export function questionAnswering(model) {
     requireHead(model, TASK, 'span');
     const outputs = { start: { output: 'token_logits', index: 0 }, end: { output: 'token_logits', index: 1 } };
@@ -218,7 +218,7 @@ function readQuestion(input, where, context) {
 /**
  * @param {string[]} texts
  * @param {number} max_length  tokens
- * @param {import('../model.js').Model} model
+ * @param {import('../model/model.js').Model} model
  */
 async function cutTexts(texts, max_length, model) {
     const encodings = await model.tokenizer.encodeBatch(texts, { add_special_tokens: false, truncation: { max_length } });
@@ -238,7 +238,7 @@ function explain(error, { max_length, stride }) {
 
 /**
  * As the pipeline of transformers finds them.
- * @param {import('../texts.js').TextResult} result
+ * @param {import('../worker/texts.js').TextResult} result
  * @param {Question} asked
  * @param {Required<OwnOptions>} options
  * @returns {Answer[]}
@@ -250,7 +250,7 @@ function answersOf({ windows }, asked, { top_k, max_answer_len, handle_impossibl
     const found = new Map();
     let no_answer = Infinity;
     for (const { outputs, tokens: made } of windows) {
-        const tokens = /** @type {import('../texts.js').WindowTokens} */ (made);
+        const tokens = /** @type {import('../worker/texts.js').WindowTokens} */ (made);
         const isCandidate = candidatesOf(tokens);
         const starts = probabilities(outputs.start.data, isCandidate), ends = probabilities(outputs.end.data, isCandidate);
         no_answer = Math.min(no_answer, Math.fround(starts[0] * ends[0]));
@@ -270,7 +270,7 @@ function answersOf({ windows }, asked, { top_k, max_answer_len, handle_impossibl
 
 /**
  * Tokens of the context, and the first one, [CLS], which stands for no answer.
- * @param {import('../texts.js').WindowTokens} tokens
+ * @param {import('../worker/texts.js').WindowTokens} tokens
  * @returns {(token: number) => boolean}
  */
 function candidatesOf({ ids, sequence }) {
@@ -317,7 +317,7 @@ function topSpans(starts, ends, n_spans, max_length) {
 /**
  * Where a span is in the context. A token of the question can be in one, if its text has a [CLS]: then, as in
  * transformers, the word or character of its number counts.
- * @param {import('../texts.js').WindowTokens} tokens
+ * @param {import('../worker/texts.js').WindowTokens} tokens
  * @param {[first: number, last: number]} span
  * @param {Question} asked
  * @param {boolean} align_to_words

@@ -25,7 +25,7 @@ import { scoring, topIndices, weightedMean } from './scores.js';
  *   Of a text that is read in windows the scores are the windows' mean, weighted by their tokens
  */
 
-/** @typedef {import('../texts.js').TextInput} TextInput */
+/** @typedef {import('../worker/texts.js').TextInput} TextInput */
 
 /** @import { Errors, Settled } from './options.js' */
 
@@ -49,13 +49,13 @@ const RULES = { top_k: orNull(wholeNumber(1)), function_to_apply: orNull(oneOf('
  * @returns {Promise<(Scored | BertError)[]>}
  */
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 export function textClassification(model) {
     return classification(model.config.labels, scorer(model));
 }
 
 /**
- * @param {import('../model.js').Model} model
+ * @param {import('../model/model.js').Model} model
  * @returns {ScoreTexts}
  */
 export function scorer(model) {
@@ -134,7 +134,7 @@ export function classification(labels, scoreTexts) {
 }
 
 /**
- * @param {import('../texts.js').TextResult} result  with logits
+ * @param {import('../worker/texts.js').TextResult} result  with logits
  * @param {(logits: Float32Array) => ArrayLike<number>} scores
  */
 export function mergeScores({ windows }, scores) {

@@ -33,7 +33,7 @@ const TASK = 'text-ranking';
 const OPTIONS = { top_k: null, return_documents: false, function_to_apply: 'sigmoid' };
 const RULES = { top_k: orNull(wholeNumber(1)), return_documents: isFlag, function_to_apply: oneOf('sigmoid', 'none') };
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 export function textRanking(model) {
     requireHead(model, TASK, 'classifier');
     const { n_labels } = model.config.encoder;
@@ -91,7 +91,7 @@ export function textRanking(model) {
                         const own = results.slice(first, first += input.documents.length);
                         const failed = own.find((result) => result instanceof BertError);
                         if (failed) return /** @type {BertError} */ (failed);
-                        const read = /** @type {import('../texts.js').TextResult[]} */ (own);
+                        const read = /** @type {import('../worker/texts.js').TextResult[]} */ (own);
                         const scores = read.map((result) => scoreOf(mergeScores(result, (logits) => logits)[0]));
                         return topIndices(scores, Math.min(top_k ?? Infinity, scores.length)).map((i) => ({
                             corpus_id: i,

@@ -40,7 +40,7 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
  * @property {'none' | Grouping} [aggregation_strategy]  what becomes of tokens: 'none' (default) leaves them alone,
  *   'simple' groups neighbours of the same label. The others do so too, but give a word of several tokens one label:
  *   that of its 'first' token, that of its best ('max'), or the best of their 'average'
- * @property {import('../texts.js').Overflow | null} [overflow]  of texts longer than the model reads: 'truncate' cuts them and
+ * @property {import('../worker/texts.js').Overflow | null} [overflow]  of texts longer than the model reads: 'truncate' cuts them and
  *   says `truncated: true`, 'error' refuses them, 'window' reads them in windows. Default (null): 'window' if `stride`
  *   is given, else 'truncate'
  * @property {number | null} [stride]  tokens that neighbouring windows share. Of entities that begin inside another the
@@ -80,10 +80,10 @@ const RULES = {
  * @property {number} start
  * @property {number} end
  *
- * @typedef {Omit<EntityGroup, 'word'> & {word: import('../tokenizer_calls.js').TokenList}} Group
+ * @typedef {Omit<EntityGroup, 'word'> & {word: import('../worker/tokenizer_calls.js').TokenList}} Group
  */
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 export function tokenClassification(model) {
     requireHead(model, TASK, 'token classifier');
     const outputs = /** @type {const} */ ({ scores: { output: 'token_logits', activation: 'softmax' } });
@@ -145,7 +145,7 @@ export function tokenClassification(model) {
             const isKept = (/** @type {string} */ label) => !ignore_labels.includes(label);
 
             /**
-             * @param {import('../texts.js').TextResult} result
+             * @param {import('../worker/texts.js').TextResult} result
              * @param {string} text
              */
             const entitiesOf = ({ windows }, text) => {
@@ -181,13 +181,13 @@ export function tokenClassification(model) {
 
 /**
  * The tokens of a window that are of the text.
- * @param {import('../texts.js').TextWindow} window
+ * @param {import('../worker/texts.js').TextWindow} window
  * @param {string} text
- * @param {import('../model.js').Model} model
+ * @param {import('../model/model.js').Model} model
  * @returns {Token[]}
  */
 function tokensOf({ outputs: { scores: { dims: [, n_labels], data } }, tokens: made }, text, model) {
-    const { ids, tokens, offsets, sequence } = /** @type {import('../texts.js').WindowTokens} */ (made);
+    const { ids, tokens, offsets, sequence } = /** @type {import('../worker/texts.js').WindowTokens} */ (made);
     const { unknown_id, continuing_prefix } = model.tokenizer.traits;
     /** @type {Token[]} */
     const found = [];
@@ -345,7 +345,7 @@ function withoutOverlaps(groups, text) {
 /**
  * Decodes the words of all entities in one go; they stay where they are.
  * @param {(Group[] | BertError)[]} found
- * @param {import('../model.js').Model} model
+ * @param {import('../model/model.js').Model} model
  * @param {AbortSignal} [signal]
  */
 async function writeWords(found, model, signal) {

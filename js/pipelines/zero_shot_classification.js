@@ -37,7 +37,7 @@ const RULES = {
     multi_label: isFlag,
 };
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 export function zeroShotClassification(model) {
     requireHead(model, TASK, 'classifier');
     const [entailment, contradiction] = inferenceLabels(model);
@@ -114,7 +114,7 @@ export function zeroShotClassification(model) {
 /**
  * Indices of entailment and contradiction, as Python's pipeline finds them. A model of other things
  * is refused.
- * @param {import('../model.js').Model} model
+ * @param {import('../model/model.js').Model} model
  * @returns {[number, number]}
  */
 function inferenceLabels({ name, config: { labels } }) {
@@ -141,9 +141,9 @@ function readLabels(labels) {
 
 /**
  * Progress in texts, of each of which there are some pairs.
- * @param {(progress: import('../model.js').Progress) => void} onprogress
+ * @param {(progress: import('../model/model.js').Progress) => void} onprogress
  * @param {number} n_pairs
- * @returns {(progress: import('../model.js').Progress) => void}
+ * @returns {(progress: import('../model/model.js').Progress) => void}
  */
 function countTexts(onprogress, n_pairs) {
     return ({ done, total }) => onprogress({ done: Math.floor(done / n_pairs), total: total / n_pairs });

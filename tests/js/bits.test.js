@@ -32,7 +32,7 @@ const SCRIPT = `
     for (const [variant, kernels] of Object.entries(variants)) {
         for (const int8_kernel of kernels) {
             for (const threads of [1, 2]) {
-                // The baseline compiler of V8 11 (Node 20) gets one instruction wrong: js/sound_dot.js.
+                // The baseline compiler of V8 11 (Node 20) gets one instruction wrong: js/worker/sound_dot.js.
                 if (int8_kernel === 'relaxed-dot-i32' && process.versions.v8.startsWith('11.')) continue;
                 const model = await loadModel(path, { variant, threads, int8_kernel: int8_kernel ?? undefined });
                 const info = await model.info();

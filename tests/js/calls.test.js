@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { BertError, loadModel, pipeline, semanticSearch } from '../../build/dist/index.node.js';
-import { Histogram } from '../../js/monitor.js';
+import { Histogram } from '../../js/model/monitor.js';
 import { randomFrom } from './tokenizer_texts.js';
 import { converted } from './converted.js';
 

@@ -56,7 +56,7 @@ function converted(name, dtype = 'f32') {
     return path;
 }
 
-/** @param {(model: import('../../js/model.js').Model) => Promise<void>} use */
+/** @param {(model: import('../../js/model/model.js').Model) => Promise<void>} use */
 async function withModel(source, use) {
     const model = await loadModel(source);
     try {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { race } from '../../js/race.js';
+import { race } from '../../js/worker/race.js';
 
 const kernels = ['simd128', 'relaxed-dot-i16', 'relaxed-dot-i32'];
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { activate, outputBytes, sizesOf } from '../../js/outputs.js';
-import { cut, join, prepare, split } from '../../js/sequences.js';
+import { cut, join, prepare, split } from '../../js/worker/sequences.js';
 
 /** Models whose first token is read, or not; PADDED does not count padding, which is token 1. */
 const POOLED = { reads_first: true, padding_id: -1 };

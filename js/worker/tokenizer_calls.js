@@ -1,8 +1,8 @@
 /** What the caller's thread asks of a model's tokenizer (ModelTokenizer), in the worker: always many at once. */
-import { BertError } from './errors.js';
+import { BertError } from '../errors.js';
 
 /**
- * @typedef {import('./tokenizer/index.js').Tokenizer} Tokenizer
+ * @typedef {import('../tokenizer/index.js').Tokenizer} Tokenizer
  * @typedef {import('./texts.js').TextInput} TextInput
  *
  * @typedef {object} Encoded  a text's tokens, as plain arrays that can be posted
@@ -27,7 +27,7 @@ const MASK_TOKENS = ['[MASK]', '<mask>'];
 /**
  * @param {Tokenizer} tokenizer
  * @param {TextInput} input
- * @param {import('./tokenizer/index.js').EncodeOptions} options
+ * @param {import('../tokenizer/index.js').EncodeOptions} options
  */
 export function encodeText(tokenizer, input, options) {
     const { text, text_pair } = typeof input === 'object' && input !== null ? input : { text: input, text_pair: undefined };
@@ -49,7 +49,7 @@ export function traitsOf(tokenizer) {
 
 /** By name, as messages have it. @type {Record<string, (tokenizer: Tokenizer, request: any) => any>} */
 export const TOKENIZER_CALLS = {
-    /** @param {Tokenizer} tokenizer @param {{inputs: TextInput[], options: import('./tokenizer/index.js').EncodeOptions}} request */
+    /** @param {Tokenizer} tokenizer @param {{inputs: TextInput[], options: import('../tokenizer/index.js').EncodeOptions}} request */
     encode: (tokenizer, { inputs, options }) => inputs.map((input, i) => {
         try {
             return toEncoded(encodeText(tokenizer, input, options));
@@ -58,7 +58,7 @@ export const TOKENIZER_CALLS = {
             throw new BertError(error.code, `text ${i}: ${error.message}`, { cause: error });
         }
     }),
-    /** @param {Tokenizer} tokenizer @param {{lists: number[][], options: import('./tokenizer/index.js').DecodeOptions}} request */
+    /** @param {Tokenizer} tokenizer @param {{lists: number[][], options: import('../tokenizer/index.js').DecodeOptions}} request */
     decode: (tokenizer, { lists, options }) => lists.map((ids) => tokenizer.decode(ids, options)),
     /** @param {Tokenizer} tokenizer @param {{lists: TokenList[]}} request */
     joinTokens: (tokenizer, { lists }) => lists.map((list) =>
@@ -70,7 +70,7 @@ export const TOKENIZER_CALLS = {
 };
 
 /**
- * @param {import('./tokenizer/encoding.js').Encoding} encoding
+ * @param {import('../tokenizer/encoding.js').Encoding} encoding
  * @returns {Encoded}
  */
 function toEncoded({ ids, type_ids, tokens, offsets, sequence, overflow }) {

@@ -7,10 +7,10 @@
  *
  * Addresses go up to 4 GiB: what the module returns as one is a signed number until >>> 0.
  */
-import { BertError } from './errors.js';
+import { BertError } from '../errors.js';
 import { isDotSound } from './sound_dot.js';
-import { limitOf, mostTokens, outputBytes, sizesOf } from './outputs.js';
-import { version as VERSION } from '../package.json';
+import { limitOf, mostTokens, outputBytes, sizesOf } from '../outputs.js';
+import { version as VERSION } from '../../package.json';
 
 /** The 8-bit kernel of four products at once. */
 const DOT_I32 = 'relaxed-dot-i32';
@@ -61,7 +61,7 @@ export class Engine {
      * and has its final size from the start: growing shared memory crashes some browsers.
      *
      * @param {WebAssembly.Module} module  a build with threads if and only if there are several
-     * @param {import('./loader/model_file.js').ModelHeader} header
+     * @param {import('../loader/model_file.js').ModelHeader} header
      * @param {EngineOptions} options
      */
     static async create(module, header, options) {
@@ -80,7 +80,7 @@ export class Engine {
     /**
      * @param {WebAssembly.Module} module
      * @param {WebAssembly.Memory | undefined} memory
-     * @param {import('./loader/model_file.js').ModelHeader} header
+     * @param {import('../loader/model_file.js').ModelHeader} header
      * @param {EngineOptions} options
      */
     static async #instantiate(module, memory, header, options) {
@@ -121,7 +121,7 @@ export class Engine {
     }
 
     /**
-     * @param {import('./loader/model_file.js').ModelConfig} config
+     * @param {import('../loader/model_file.js').ModelConfig} config
      * @param {EngineOptions} options
      */
     #configure(config, { max_tokens, threads }) {
@@ -144,7 +144,7 @@ export class Engine {
 
     /**
      * Everything up to the first call's end, if it asks for no more than the last hidden states.
-     * @param {import('./loader/model_file.js').ModelHeader} header
+     * @param {import('../loader/model_file.js').ModelHeader} header
      * @param {EngineOptions} options
      */
     #neededBytes({ weights, weights_bytes, chunk_bytes, config }, { max_tokens, threads }) {
@@ -201,7 +201,7 @@ export class Engine {
     }
 
     /**
-     * @param {import('./loader/load.js').LoadedModel} model
+     * @param {import('../loader/load.js').LoadedModel} model
      */
     openModel({ header, address }) {
         const { wasm } = this;

@@ -2,7 +2,7 @@
  * What a model is doing: metrics of each call, counters, and a histogram of how long calls take.
  * Its memory does not grow with the number of calls.
  */
-import { BertError } from './errors.js';
+import { BertError } from '../errors.js';
 
 /**
  * @typedef {object} CallMetrics  of a call of a pipeline

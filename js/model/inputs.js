@@ -1,8 +1,8 @@
 /** What forward() takes: one sequence, several, or a batch as other libraries have it, padded or not. */
-import { BertError, describe } from './errors.js';
+import { BertError, describe } from '../errors.js';
 
 /**
- * @typedef {import('./sequences.js').Integers} Integers
+ * @typedef {import('../worker/sequences.js').Integers} Integers
  *
  * @typedef {{dims: readonly number[], data: Integers}} IntegerTensor  [n_sequences, n_tokens], row-major
  *
@@ -16,7 +16,7 @@ const FIELDS = /** @type {const} */ (['input_ids', 'attention_mask', 'token_type
 
 /**
  * @param {unknown} input
- * @returns {{sequences: import('./sequences.js').Sequence[], isOne: boolean}}
+ * @returns {{sequences: import('../worker/sequences.js').Sequence[], isOne: boolean}}
  */
 export function toSequences(input) {
     if (Array.isArray(input)) return { sequences: input, isOne: false };

@@ -4,15 +4,15 @@
  */
 import { chooseThreads, chooseVariant, compile } from './builds.js';
 import { Engine } from './engine.js';
-import { BertError, describe } from './errors.js';
-import { mostTokens, outputBytes, paddingId, readsFirst, sizesOf } from './outputs.js';
-import { load } from './loader/load.js';
+import { BertError, describe } from '../errors.js';
+import { mostTokens, outputBytes, paddingId, readsFirst, sizesOf } from '../outputs.js';
+import { load } from '../loader/load.js';
 import { race, warmUp } from './race.js';
 import { cut, join, prepare, split } from './sequences.js';
 import { startThreads } from './threads.js';
-import { Tokenizer } from './tokenizer/index.js';
+import { Tokenizer } from '../tokenizer/index.js';
 import { compare } from './verify.js';
-import { version } from '../package.json';
+import { version } from '../../package.json';
 
 /**
  * @typedef {object} LoadRequest
@@ -46,7 +46,7 @@ const MAX_OUTPUT_BYTES = 64 << 20;
 /**
  * @typedef {object} ForwardRequest
  * @property {import('./sequences.js').Sequence[]} sequences
- * @property {Record<string, import('./outputs.js').OutputRequest>} outputs  by the result's name
+ * @property {Record<string, import('../outputs.js').OutputRequest>} outputs  by the result's name
  * @property {number} [batch_size]  sequences computed together; default as many as fit
  * @property {number} [batch_tokens]  tokens computed together, 1 to 1024; default 1024. A longer sequence is alone
  */
@@ -58,7 +58,7 @@ const MAX_OUTPUT_BYTES = 64 << 20;
  * @property {string} revision
  * @property {string} source_sha256  of the ONNX file that was converted
  * @property {string} dtype
- * @property {import('./loader/model_file.js').ModelConfig} config
+ * @property {import('../loader/model_file.js').ModelConfig} config
  * @property {boolean} tokenizer
  * @property {boolean} verified  every chunk's SHA-256 was checked
  * @property {number} memory_bytes  of the engine
@@ -68,7 +68,7 @@ const MAX_OUTPUT_BYTES = 64 << 20;
 
 export class Encoder {
     /**
-     * @param {Promise<import('./loader/download.js').Source>} opening  of the model's file
+     * @param {Promise<import('../loader/download.js').Source>} opening  of the model's file
      * @param {LoadRequest} request
      * @param {(loaded: number, total: number) => void} onprogress
      */
@@ -111,7 +111,7 @@ export class Encoder {
 
     /**
      * @param {Engine} engine
-     * @param {import('./loader/load.js').LoadedModel} model
+     * @param {import('../loader/load.js').LoadedModel} model
      * @param {Tokenizer | null} tokenizer
      * @param {BuildChoice} choice
      * @param {ReturnType<typeof startThreads>} helpers

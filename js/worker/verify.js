@@ -5,7 +5,7 @@
  * the file as it is stored: what its dtype costs. On another machine additions are rounded in another
  * order, so the error found here is a little different; a wrong kernel or broken weights are far off.
  */
-import { BertError } from './errors.js';
+import { BertError } from '../errors.js';
 
 /** The error may be so many times the converter's ... */
 const FACTOR = 1.5;
@@ -25,7 +25,7 @@ const ROUNDING = 2e-4;
  */
 
 /**
- * @param {import('./loader/model_file.js').Reference} reference
+ * @param {import('../loader/model_file.js').Reference} reference
  * @param {Record<string, import('./sequences.js').Tensor>[]} results  of its cases
  * @param {string} name  of the model, for messages
  * @returns {Comparison}

@@ -1,11 +1,11 @@
 /** The tokenizer of a loaded model, which is in its worker: the methods of Tokenizer, as promises. */
-import { BertError, describe } from './errors.js';
+import { BertError, describe } from '../errors.js';
 
 /**
- * @typedef {import('./tokenizer_calls.js').Encoded} Encoded
- * @typedef {import('./tokenizer/index.js').EncodeOptions} EncodeOptions
- * @typedef {import('./tokenizer/index.js').DecodeOptions} DecodeOptions
- * @typedef {import('./texts.js').TextInput} TextInput
+ * @typedef {import('../worker/tokenizer_calls.js').Encoded} Encoded
+ * @typedef {import('../tokenizer/index.js').EncodeOptions} EncodeOptions
+ * @typedef {import('../tokenizer/index.js').DecodeOptions} DecodeOptions
+ * @typedef {import('../worker/texts.js').TextInput} TextInput
  */
 
 export class ModelTokenizer {
@@ -14,7 +14,7 @@ export class ModelTokenizer {
 
     /**
      * @param {(method: string, request: object, signal?: AbortSignal) => Promise<any>} call  of the worker
-     * @param {import('./tokenizer_calls.js').TokenizerTraits} traits
+     * @param {import('../worker/tokenizer_calls.js').TokenizerTraits} traits
      */
     constructor(call, traits) {
         this.#call = call;
@@ -91,7 +91,7 @@ export class ModelTokenizer {
 
     /**
      * The texts of lists of tokens, as the tokenizer's decoder puts them together; for pipelines.
-     * @param {import('./tokenizer_calls.js').TokenList[]} lists
+     * @param {import('../worker/tokenizer_calls.js').TokenList[]} lists
      * @param {AbortSignal} [signal]
      * @returns {Promise<string[]>}
      */

@@ -4,11 +4,11 @@
  */
 import { resolveSource } from '#platform';
 
-import { asyncDispose } from './async_dispose.js';
+import { asyncDispose } from '../async_dispose.js';
 import { Connection } from './connection.js';
-import { BertError, describe, fromMessage } from './errors.js';
+import { BertError, describe, fromMessage } from '../errors.js';
 import { toSequences } from './inputs.js';
-import { openURL } from './loader/download.js';
+import { openURL } from '../loader/download.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 
@@ -35,7 +35,7 @@ export const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensor
 
 /**
  * @typedef {object} ForwardOptions
- * @property {Record<string, import('./outputs.js').OutputRequest>} [outputs]  by the result's name; default the
+ * @property {Record<string, import('../outputs.js').OutputRequest>} [outputs]  by the result's name; default the
  *   ONNX model's
  * @property {boolean} [hidden_states]  also the embeddings' output and every layer's
  * @property {boolean} [attentions]  also every head's probabilities
@@ -43,7 +43,7 @@ export const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensor
  * @property {AbortSignal} [signal]
  */
 
-/** @typedef {Record<string, import('./sequences.js').Tensor>} Outputs  by name */
+/** @typedef {Record<string, import('../worker/sequences.js').Tensor>} Outputs  by name */
 
 /**
  * @typedef {object} Progress  of a call with many texts
@@ -107,7 +107,7 @@ export class Model {
     /**
      * @internal
      * @param {Connection} connection
-     * @param {import('./encoder.js').ModelInfo & {tokenizer_traits: import('./tokenizer_calls.js').TokenizerTraits | null}} info
+     * @param {import('../worker/encoder.js').ModelInfo & {tokenizer_traits: import('../worker/tokenizer_calls.js').TokenizerTraits | null}} info
      * @param {Monitor} monitor
      */
     constructor(connection, info, monitor) {
@@ -125,7 +125,7 @@ export class Model {
 
     /**
      * Metadata, the engine's build and why, threads and memory.
-     * @returns {Promise<import('./encoder.js').ModelInfo>}
+     * @returns {Promise<import('../worker/encoder.js').ModelInfo>}
      */
     info() {
         return this.#connection.call('info', {});
@@ -144,13 +144,13 @@ export class Model {
      * Every output under its ONNX name, for each sequence alone: no batch dimension, no rows for
      * tokens whose mask is 0. What `hidden_states` and `attentions` ask for has those names.
      * @overload
-     * @param {import('./sequences.js').Sequence} input
+     * @param {import('../worker/sequences.js').Sequence} input
      * @param {ForwardOptions} [options]
      * @returns {Promise<Outputs>}
      */
     /**
      * @overload
-     * @param {import('./sequences.js').Sequence[] | import('./inputs.js').Batch} input  sequences of any lengths, or a
+     * @param {import('../worker/sequences.js').Sequence[] | import('./inputs.js').Batch} input  sequences of any lengths, or a
      *   batch with a row for each
      * @param {ForwardOptions} [options]
      * @returns {Promise<Outputs[]>}
@@ -174,7 +174,7 @@ export class Model {
      * as its dtype allows: `ok` if `error` is at most 1.5 times what the converter measured
      * (`expected_error`, the cost of the dtype) and 0.0002 (rounding of another machine).
      * @param {{signal?: AbortSignal}} [options]
-     * @returns {Promise<import('./verify.js').Verification>}
+     * @returns {Promise<import('../worker/verify.js').Verification>}
      */
     verify({ signal } = {}) {
         return this.#connection.call('verify', {}, signal);
@@ -183,9 +183,9 @@ export class Model {
     /**
      * Texts to outputs of the core, for pipelines. What is wrong with a text alone stands in its
      * place; anything else rejects the call.
-     * @param {import('./texts.js').TextsRequest} request
+     * @param {import('../worker/texts.js').TextsRequest} request
      * @param {{signal?: AbortSignal, onprogress?: (progress: Progress) => void}} [options]
-     * @returns {Promise<(import('./texts.js').TextResult | BertError)[]>}
+     * @returns {Promise<(import('../worker/texts.js').TextResult | BertError)[]>}
      */
     async run(request, { signal, onprogress } = {}) {
         const end = this.#monitor.begin(request.inputs.length);

@@ -3,8 +3,8 @@
  */
 import { n_cores } from '#platform';
 
-import { compileFrom } from './compile.js';
-import { BertError, describe } from './errors.js';
+import { compileFrom } from '../compile.js';
+import { BertError, describe } from '../errors.js';
 
 /** Threads that are taken where none are asked for: more pay for large batches alone. */
 const DEFAULT_THREADS = 4;

@@ -1,8 +1,8 @@
 /** The way to a worker and back: requests, their answers, their aborts. */
 import { startWorker } from '#platform';
 
-import { BertError, fromMessage } from './errors.js';
-import { Feeder } from './loader/feed.js';
+import { BertError, fromMessage } from '../errors.js';
+import { Feeder } from '../loader/feed.js';
 
 /** Milliseconds for the worker to say that it is there: its script is small. */
 const START_TIMEOUT = 30_000;
@@ -12,7 +12,7 @@ const START_TIMEOUT = 30_000;
  */
 export class Connection {
     constructor() {
-        /** @type {import('./platform/browser.js').WorkerHandle} */
+        /** @type {import('../platform/browser.js').WorkerHandle} */
         this.worker = startWorker();
         /** @type {Map<number, {resolve: (value: any) => void, reject: (reason: unknown) => void, onprogress?: (progress: any) => void}>} */
         this.pending = new Map();
@@ -75,7 +75,7 @@ export class Connection {
 
     /**
      * Sends a download to the worker, which may not be ready yet: messages wait for it.
-     * @param {Promise<import('./loader/download.js').Source>} opening
+     * @param {Promise<import('../loader/download.js').Source>} opening
      */
     feed(opening) {
         this.feeder.send(opening);

@@ -3,8 +3,8 @@
  * read, all windows are computed together, and each text gets its own back. What is wrong with one
  * text is that text's answer, and changes nothing for the others.
  */
-import { BertError, toMessage } from './errors.js';
-import { placesOf } from './places.js';
+import { BertError, toMessage } from '../errors.js';
+import { placesOf } from '../places.js';
 import { encodeText } from './tokenizer_calls.js';
 
 /**
@@ -15,11 +15,11 @@ import { encodeText } from './tokenizer_calls.js';
  *
  * @typedef {object} TextsRequest
  * @property {TextInput[]} inputs
- * @property {Record<string, import('./outputs.js').OutputRequest>} outputs  by the result's name
+ * @property {Record<string, import('../outputs.js').OutputRequest>} outputs  by the result's name
  * @property {Overflow} [overflow]  default 'truncate'
  * @property {number} [max_length]  tokens of a window, special ones included; default the model's
  * @property {number} [stride]  tokens that neighbouring windows share; default 0
- * @property {import('./tokenizer/truncation.js').TruncationStrategy} [strategy]  which text of a pair is cut
+ * @property {import('../tokenizer/truncation.js').TruncationStrategy} [strategy]  which text of a pair is cut
  * @property {boolean} [tokens]  also what each window was made of
  * @property {number} [lm_token]  lm_logits are wanted for tokens of this id alone
  * @property {number} [batch_tokens]  see Encoder.forward()
@@ -65,7 +65,7 @@ export async function runTexts(encoder, request, turn, onprogress) {
     const { inputs, outputs, batch_tokens } = request;
     encoder.needTokenizer();
     const started = performance.now();
-    /** @type {import('./tokenizer/encoding.js').Encoding[]} */
+    /** @type {import('../tokenizer/encoding.js').Encoding[]} */
     const windows = [];
     /** Of each window the text. @type {number[]} */
     const text_of = [];
@@ -154,8 +154,8 @@ function strategyFor(input, windowed) {
 }
 
 /**
- * @param {import('./tokenizer/encoding.js').Encoding} window
- * @param {import('./tokenizer/index.js').Tokenizer} tokenizer
+ * @param {import('../tokenizer/encoding.js').Encoding} window
+ * @param {import('../tokenizer/index.js').Tokenizer} tokenizer
  * @returns {WindowTokens}
  */
 function tokensOf({ ids, type_ids, offsets, sequence, words }, tokenizer) {
@@ -163,7 +163,7 @@ function tokensOf({ ids, type_ids, offsets, sequence, words }, tokenizer) {
 }
 
 /**
- * @param {import('./tokenizer/encoding.js').Encoding} encoding
+ * @param {import('../tokenizer/encoding.js').Encoding} encoding
  * @param {boolean} types
  * @param {number} [lm_token]
  * @returns {import('./sequences.js').Sequence}

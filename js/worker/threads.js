@@ -27,9 +27,9 @@ export function startThreads(n) {
 }
 
 export class HelpingThreads {
-    /** @param {import('./platform/browser.js').WorkerHandle[]} workers */
+    /** @param {import('../platform/browser.js').WorkerHandle[]} workers */
     constructor(workers) {
-        /** @type {import('./platform/browser.js').WorkerHandle[]} */
+        /** @type {import('../platform/browser.js').WorkerHandle[]} */
         this.workers = workers;
         /** @private */
         this.settled = Promise.all(workers.map((worker) => new Promise((resolve) => {
