@@ -13,6 +13,7 @@ export class ModelTokenizer {
     #call;
 
     /**
+     * @internal
      * @param {(method: string, request: object, signal?: AbortSignal) => Promise<any>} call  of the worker
      * @param {import('../worker/tokenizer_calls.js').TokenizerTraits} traits
      */

@@ -17,8 +17,7 @@ import { weightedMean } from './scores.js';
  *   Representation Learning), before vectors are normalized; default (null) all
  * @property {Precision} [precision]  of the numbers. int8: -127 to 127, each
  *   row times its own `scale`; binary: one bit a dimension, 1 where it is positive, the first dimension the
- *   highest bit, in bytes less 128; ubinary: the same in bytes as they are, which semanticSearch() takes with
- *   `dims` that count bits: `{ dims: [n, 8 * n_bytes], data }`
+ *   highest bit, in bytes less 128; ubinary: the same in bytes as they are, which semanticSearch() takes
  * @property {boolean} [quantize]  transformers.js's: true makes `precision` 'binary' where that is not given
  *
  * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} FeatureExtractionOptions

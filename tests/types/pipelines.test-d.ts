@@ -36,6 +36,8 @@ hasNoAny(await model.forward({ input_ids: new Int32Array(2) }));
 hasNoAny((await model.forward({ input_ids: [[101, 102]], attention_mask: [[1, 1]] }))[0]);
 is<Float32Array>()((await model.forward({ input_ids: [101, 102] })).logits.data);
 hasNoAny(await model.tokenizer.encodeBatch(['a', { text: 'a', text_pair: 'b' }]));
+is<string>()(await model.tokenizer.decode([101, 102], { skip_special_tokens: true }));
+is<number | null>()(await model.tokenizer.tokenToId('[MASK]'));
 is<string[]>()(model.config.labels);
 await loadModel();
 await loadModel(null, { signal });
