@@ -235,7 +235,23 @@ export class Tokenizer {
                 now: countSpecial(pieces),
             });
         }
-        return assemble({ pieces, tokenText: this.tokenText }, sequences, windows);
+        /** @type {Int32Array[]} */
+        const words = [];
+        const wordsOf = (/** @type {number} */ sequence) => (words[sequence] ??= this.wordsOf(sequence === 0 ? text : pair));
+        return assemble({ pieces, tokenText: this.tokenText, wordsOf }, sequences, windows);
+    }
+
+    /**
+     * The word of each token of a text. It is gone through once more: to remember words of every text
+     * would make all slower, and hardly any are asked for.
+     * @private
+     * @param {unknown} text  that has been tokenized
+     * @returns {Int32Array}
+     */
+    wordsOf(text) {
+        const [tokens] = this.buffers;
+        this.tokenize(text, 'text', tokens, true);
+        return tokens.words();
     }
 
     /**
@@ -244,13 +260,14 @@ export class Tokenizer {
      * @param {unknown} text
      * @param {string} where  what to call it
      * @param {TokenBuffer} tokens
+     * @param {boolean} [with_words]
      * @returns {SequenceTokens}
      */
-    tokenize(text, where, tokens) {
+    tokenize(text, where, tokens, with_words = false) {
         if (typeof text !== 'string') {
             throw new BertError('BAD_INPUT', `${where} must be a string, not ${describe(text)}`);
         }
-        tokens.clear();
+        tokens.clear(with_words);
         const { length } = text;
         const isLarge = length > KEPT_UNITS;
         if (isLarge || length > this.source.length) {
@@ -277,7 +294,6 @@ export class Tokenizer {
         return {
             ids: tokens.ids.subarray(0, tokens.length),
             offsets: tokens.offsets.subarray(0, 2 * tokens.length),
-            words: tokens.words.subarray(0, tokens.length),
             surfaces: tokens.surfaces,
             text,
         };
