@@ -70,7 +70,7 @@ const TASKS = {
             examples.forEach((example, i) => {
                 const wrong = known && labelsOf(example).find((label) => labelIndex(label, known) < 0);
                 if (wrong !== undefined) {
-                    throw badExample(i, `has the label ${describe(wrong)}, which is none of ${known.join(', ')} nor their index`);
+                    throw badExample(i, `has the label ${JSON.stringify(wrong)}, which is none of ${known.join(', ')} nor their index`);
                 }
             });
         },
@@ -146,6 +146,7 @@ const TASKS = {
         async answer(pipe, batch, options) {
             const texts = [...batch.map(({ text }) => text), ...batch.map(({ text_pair }) => text_pair)];
             const { dims, data } = await pipe(texts, { pooling: 'mean', normalize: true, ...options });
+            if (dims?.length !== 2) throw new BertError('BAD_OPTION', 'each text needs one vector: pooling must be mean, cls or last_token');
             const row = (/** @type {number} */ i) => data.slice(i * dims[1], (i + 1) * dims[1]);
             return batch.map((_, i) => cosine(row(i), row(i + batch.length)));
         },

@@ -11,7 +11,8 @@ import { PIPELINE_OPTIONS, TASKS } from './tasks.js';
 
 /** Commands of tasks, by task. @type {Record<string, import('./tasks.js').TaskCommand>} */
 const ROWS = {
-    ...Object.fromEntries(Object.values(TASKS).reverse().map((row) => [row.task, row])), // embed before similarity
+    ...Object.fromEntries(Object.values(TASKS).map((row) => [row.task, row])),
+    'feature-extraction': TASKS.similarity, // it is the cosine that is judged
     similarity: TASKS.similarity,
 };
 
@@ -20,9 +21,9 @@ const TASK_OF_HEAD = {
     classifier: 'text-classification', 'token classifier': 'token-classification', span: 'question-answering', 'language model': 'fill-mask',
 };
 
-/** How many answers are asked for is what a metric needs, but for ranking. */
+/** How many answers are asked for is what a metric needs, but for ranking; documents are never looked at. */
 const optionsOf = (/** @type {string} */ task) => {
-    const { 'top-k': top_k, ...options } = ROWS[task].options;
+    const { 'top-k': top_k, 'return-documents': _, ...options } = ROWS[task].options;
     return { ...options, ...(task === 'text-ranking' ? { 'top-k': top_k } : {}), ...PIPELINE_OPTIONS };
 };
 
@@ -53,7 +54,7 @@ export const command = {
   zero-shot-classification  {"text", "labels": [...], "answer"}
   next-sentence-prediction  {"text", "text_pair", "is_next"}
 TSV has these keys in its header, or sentence<TAB>label; labels are names or indices. CoNLL: a token and its tag a line.
-Options of the pipeline are those of the task's command.`,
+Options of the pipeline are those of the task's command, but for --top-k, which only ranking has here.`,
     run,
 };
 
