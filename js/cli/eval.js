@@ -16,6 +16,9 @@ const ROWS = {
     similarity: TASKS.similarity,
 };
 
+/** Examples that the pipeline gets at once: enough to put texts of a length together. */
+const BATCH_SIZE = 512;
+
 /** What a model is for, where its head says so. */
 const TASK_OF_HEAD = {
     classifier: 'text-classification', 'token classifier': 'token-classification', span: 'question-answering', 'language model': 'fill-mask',
@@ -69,7 +72,7 @@ async function run(args) {
     const pipe = await pipeline(/** @type {any} */ (ROWS[task].task), model);
 
     const start = performance.now();
-    const { n, task: _, ...metrics } = await evaluate(pipe, examples.map(({ example }) => example), options)
+    const { n, task: _, ...metrics } = await evaluate(pipe, examples.map(({ example }) => example), { batch_size: BATCH_SIZE, ...options })
         .catch((error) => { throw located(error, examples); });
     const seconds = (performance.now() - start) / 1000;
     await print({ model: model.name, task, rows: n, ...metrics, texts_per_second: n / seconds });
