@@ -24,7 +24,10 @@
  * @typedef {object} Assembly
  * @property {Piece[]} pieces
  * @property {(id: number) => string} tokenText
- * @property {(sequence: number) => Int32Array} wordsOf  the word of each token of a sequence
+ * @property {(text: unknown) => Int32Array} wordsOf  the word of each token of a text
+ * @property {unknown} text
+ * @property {unknown} text_pair
+ * @property {Int32Array[] | null} words  of the sequences, once they have been asked for; of all windows
  */
 
 /**
@@ -111,13 +114,18 @@ export class Encoding {
      */
     get words() {
         if (this.madeWords === null) {
-            const { pieces, wordsOf } = this.assembly;
+            const { assembly } = this;
+            const { pieces, text, text_pair } = assembly;
+            const words = (assembly.words ??= []);
             this.madeWords = new Int32Array(this.length).fill(-1);
             let at = 0;
             for (let p = 0; p < pieces.length; p++) {
                 const { ids, sequence } = pieces[p];
                 const { from, to } = this.parts[p];
-                if (ids === null) this.madeWords.set(wordsOf(sequence).subarray(from, to), at);
+                if (ids === null) {
+                    words[sequence] ??= assembly.wordsOf(sequence === 0 ? text : text_pair);
+                    this.madeWords.set(words[sequence].subarray(from, to), at);
+                }
                 at += partLength(pieces[p], this.parts[p]);
             }
         }

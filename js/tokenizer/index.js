@@ -99,6 +99,16 @@ export class Tokenizer {
         this.buffers = [new TokenBuffer(), new TokenBuffer()];
         /** @private @type {(id: number) => string} */
         this.tokenText = (id) => this.model.vocabulary.piece(id) ?? this.added.token(id)?.content ?? '';
+        /**
+         * The word of each token of a text. It is gone through once more: to remember words of every text
+         * would make all slower, and hardly any are asked for.
+         * @private @type {(text: unknown) => Int32Array}
+         */
+        this.wordsOf = (text) => {
+            const [tokens] = this.buffers;
+            this.tokenize(text, 'text', tokens, true);
+            return tokens.words();
+        };
         /** How many tokens there are, added ones included. */
         this.vocabSize = this.model.vocabulary.size + this.added.nNew;
     }
@@ -235,23 +245,8 @@ export class Tokenizer {
                 now: countSpecial(pieces),
             });
         }
-        /** @type {Int32Array[]} */
-        const words = [];
-        const wordsOf = (/** @type {number} */ sequence) => (words[sequence] ??= this.wordsOf(sequence === 0 ? text : pair));
-        return assemble({ pieces, tokenText: this.tokenText, wordsOf }, sequences, windows);
-    }
-
-    /**
-     * The word of each token of a text. It is gone through once more: to remember words of every text
-     * would make all slower, and hardly any are asked for.
-     * @private
-     * @param {unknown} text  that has been tokenized
-     * @returns {Int32Array}
-     */
-    wordsOf(text) {
-        const [tokens] = this.buffers;
-        this.tokenize(text, 'text', tokens, true);
-        return tokens.words();
+        const { tokenText, wordsOf } = this;
+        return assemble({ pieces, tokenText, wordsOf, text, text_pair: pair, words: null }, sequences, windows);
     }
 
     /**
