@@ -4,6 +4,7 @@ import { answerScores } from './metrics/answers.js';
 import { accuracy, confusion, macroF1 } from './metrics/classification.js';
 import { pearson, spearman } from './metrics/correlation.js';
 import { entityScores, spanScores } from './metrics/entities.js';
+import { scoresOf, summary } from './metrics/counts.js';
 import { hitRate, ndcg, reciprocalRank } from './metrics/ranking.js';
 
 /**
@@ -22,10 +23,13 @@ import { hitRate, ndcg, reciprocalRank } from './metrics/ranking.js';
  * @typedef {object} Evaluation
  * @property {string} task
  * @property {number} n  examples
- * @property {number} [accuracy]  text-classification, zero-shot-classification
+ * @property {number} [accuracy]  text-classification, zero-shot-classification, next-sentence-prediction; of
+ *   several labels a text: of texts with all their labels and no other
  * @property {number} [macro_f1]  text-classification
+ * @property {number} [micro_f1]  text-classification with several labels a text
+ * @property {import('./metrics/counts.js').Scores[]} [classes]  the same, in the order of `labels`
  * @property {number[][]} [confusion]  text-classification: rows are the true labels, columns the predicted
- * @property {string[]} [labels]  of the confusion's rows
+ * @property {string[]} [labels]  text-classification: of the confusion's rows, or of the classes
  * @property {number} [pearson]  regression, similarity
  * @property {number} [spearman]  regression, similarity
  * @property {import('./metrics/entities.js').EntityScores} [entities]  token-classification
@@ -51,26 +55,35 @@ import { hitRate, ndcg, reciprocalRank } from './metrics/ranking.js';
 
 const isText = (/** @type {unknown} */ value) => typeof value === 'string';
 const isList = (/** @type {unknown} */ value) => Array.isArray(value);
+const isLabel = (/** @type {unknown} */ value) => isText(value) || Number.isInteger(value);
 const isTexts = (/** @type {unknown} */ value) => Array.isArray(value) && value.every(isText);
 
 /** @type {Record<string, Task>} */
 const TASKS = {
     'text-classification': {
-        fields: '{text, text_pair?, label} with the name or index of a label, or {text, text_pair?, score} for regression',
-        accepts: ({ text, label, score }) => isText(text) && (isText(label) || Number.isInteger(label) || Number.isFinite(score)),
+        fields: '{text, text_pair?, label} with the name or index of a label, {text, text_pair?, labels} with any number of them, '
+            + 'or {text, text_pair?, score} for regression',
+        accepts: ({ text, label, labels, score }) =>
+            isText(text) && (isLabel(label) || (isList(labels) && labels.every(isLabel)) || Number.isFinite(score)),
         prepare(examples, pipe) {
-            const labels = pipe.model?.config?.labels;
-            examples.forEach(({ label }, i) => {
-                if (labels && label !== undefined && labelIndex(label, labels) < 0) {
-                    throw badExample(i, `has the label ${describe(label)}, which is none of ${labels.join(', ')} nor their index`);
+            const known = pipe.model?.config?.labels;
+            examples.forEach((example, i) => {
+                const wrong = known && labelsOf(example).find((label) => labelIndex(label, known) < 0);
+                if (wrong !== undefined) {
+                    throw badExample(i, `has the label ${JSON.stringify(wrong)}, which is none of ${known.join(', ')} nor their index`);
                 }
             });
         },
         async answer(pipe, batch, options) {
-            const results = await pipe(batch.map(({ text, text_pair }) => (text_pair === undefined ? text : { text, text_pair })), options);
+            const texts = batch.map(({ text, text_pair }) => (text_pair === undefined ? text : { text, text_pair }));
+            if ('labels' in batch[0]) return pipe(texts, { function_to_apply: 'sigmoid', ...options, top_k: null });
+            const results = await pipe(texts, { ...options, top_k: 1 });
             return results.flat();
         },
-        score: (examples, answers, pipe) => ('score' in examples[0] ? scoreRegression : scoreLabels)(examples, answers, pipe),
+        score(examples, answers, pipe) {
+            if ('score' in examples[0]) return scoreRegression(examples, answers);
+            return ('labels' in examples[0] ? scoreLabelSets : scoreLabels)(examples, answers, pipe);
+        },
     },
     'token-classification': {
         fields: '{tokens, tags} with a tag a word, or {text, entities: [{start, end, label}]}',
@@ -101,11 +114,8 @@ const TASKS = {
             isText(question) && isText(context) && isList(answers) && answers.every((/** @type {any} */ one) => isText(one?.text)),
         async answer(pipe, batch, options, examples) {
             const handle_impossible_answer = examples.some(({ answers }) => answers.length === 0);
-            const results = [];
-            for (const { question, context } of batch) {
-                results.push(await pipe(question, context, { handle_impossible_answer, ...options, top_k: 1 }));
-            }
-            return results.flat();
+            const questions = batch.map(({ question, context }) => ({ question, context }));
+            return pipe(questions, { handle_impossible_answer, ...options, top_k: 1 });
         },
         score(examples, answers) {
             const golds = examples.map((one) => one.answers.map((/** @type {{text: string}} */ { text }) => text));
@@ -136,6 +146,7 @@ const TASKS = {
         async answer(pipe, batch, options) {
             const texts = [...batch.map(({ text }) => text), ...batch.map(({ text_pair }) => text_pair)];
             const { dims, data } = await pipe(texts, { pooling: 'mean', normalize: true, ...options });
+            if (dims?.length !== 2) throw new BertError('BAD_OPTION', 'each text needs one vector: pooling must be mean, cls or last_token');
             const row = (/** @type {number} */ i) => data.slice(i * dims[1], (i + 1) * dims[1]);
             return batch.map((_, i) => cosine(row(i), row(i + batch.length)));
         },
@@ -145,11 +156,7 @@ const TASKS = {
         fields: '{query, documents, relevant} with the indices of the documents that are',
         accepts: ({ query, documents, relevant }) => isText(query) && isTexts(documents) && isList(relevant)
             && relevant.every((/** @type {any} */ one) => Number.isInteger(one) && one >= 0 && one < documents.length),
-        async answer(pipe, batch, options) {
-            const results = [];
-            for (const { query, documents } of batch) results.push(await pipe(query, documents, options));
-            return results;
-        },
+        answer: (pipe, batch, options) => pipe(batch.map(({ query, documents }) => ({ query, documents })), options),
         score(examples, answers) {
             const mean = (/** @type {(ranked: number[], gains: number[], k: number) => number} */ metric) =>
                 answers.reduce((sum, answer, i) => {
@@ -165,11 +172,21 @@ const TASKS = {
         accepts: ({ text, labels, answer }) => isText(text) && isTexts(labels) && labels.includes(answer),
         async answer(pipe, batch, options) {
             const results = [];
-            for (const { text, labels } of batch) results.push(await pipe(text, labels, options));
+            for (const [i, { text, labels }] of batch.entries()) {
+                results.push(...await pipe([text], labels, options).catch((/** @type {unknown} */ error) => { throw inExample(error, i, 1, 'text'); }));
+            }
             return results;
         },
         score: (examples, answers) => ({
             accuracy: hitRate(examples.map(({ answer }) => answer), answers.map(({ labels }) => labels), 1),
+        }),
+    },
+    'next-sentence-prediction': {
+        fields: '{text, text_pair, is_next} with whether text_pair follows text',
+        accepts: ({ text, text_pair, is_next }) => isText(text) && isText(text_pair) && typeof is_next === 'boolean',
+        answer: (pipe, batch, options) => pipe(batch.map(({ text, text_pair }) => ({ text, text_pair })), options),
+        score: (examples, answers) => ({
+            accuracy: hitRate(examples.map(({ is_next }) => is_next), answers.map(({ is_next }) => [is_next]), 1),
         }),
     },
 };
@@ -179,30 +196,35 @@ const ALIASES = {
     'sentiment-analysis': 'text-classification',
     ner: 'token-classification',
     embeddings: 'feature-extraction',
+    similarity: 'feature-extraction',
 };
 
 /**
  * How good a pipeline is on labelled examples. Its task says what an example has and what is counted:
  *
  * - text-classification: `{text, text_pair?, label}`, the label's name or index -> accuracy, macro_f1,
- *   confusion; `{text, text_pair?, score}` -> pearson, spearman
+ *   confusion; `{text, text_pair?, labels}`, any number of them -> micro_f1, macro_f1, accuracy (of all labels at
+ *   once), classes: a label is predicted where its probability (sigmoid) is over a half;
+ *   `{text, text_pair?, score}` -> pearson, spearman
  * - token-classification: `{tokens, tags}`, words and their IOB2 tags -> entities as seqeval counts them (the
  *   words joined by spaces are the text; a word has the tag of its first token), or
  *   `{text, entities: [{start, end, label}]}`, UTF-16 indices -> entities with the same start, end and label
  * - question-answering: `{question, context, answers: [{text}]}` -> exact, f1 as SQuAD counts them; without
  *   answers the right one is '', and handle_impossible_answer is set if there are such
  * - fill-mask: `{text, answer}` -> accuracy_at_1, accuracy_at_5; compared without surrounding space
- * - feature-extraction: `{text, text_pair, score}` -> pearson, spearman of the cosine of both (pooling
+ * - feature-extraction (also called similarity): `{text, text_pair, score}` -> pearson, spearman of the cosine of both (pooling
  *   `mean`, unless options say otherwise)
  * - text-ranking: `{query, documents, relevant}`, indices -> mrr_at_10, ndcg_at_10
  * - zero-shot-classification: `{text, labels, answer}` -> accuracy
+ * - next-sentence-prediction: `{text, text_pair, is_next}` -> accuracy
  *
  * @param {Pipe} pipe  what pipeline() gives, or a function with a `task` that answers like one
  * @param {any[]} examples  all of the same kind
  * @param {EvaluateOptions & Record<string, any>} [options]  others than these go to the pipeline
  * @returns {Promise<Evaluation>}
  * @throws {BertError} BAD_OPTION: the task cannot be evaluated; BAD_INPUT: no examples, or one that lacks
- *   something or has an unknown label (found before the pipeline runs), or not an answer a mask
+ *   something or has an unknown label (found before the pipeline runs), or not an answer a mask; what the
+ *   pipeline throws. What is wrong with one example says which: `example 3 ...`
  */
 export async function evaluate(pipe, examples, { signal, onprogress, batch_size = 32, ...options } = {}) {
     const name = ALIASES[pipe.task] ?? pipe.task;
@@ -220,7 +242,8 @@ export async function evaluate(pipe, examples, { signal, onprogress, batch_size 
     for (let begin = 0; begin < examples.length; begin += batch_size) {
         signal?.throwIfAborted();
         const batch = examples.slice(begin, begin + batch_size);
-        answers.push(...await task.answer(pipe, batch, { ...options, ...(signal ? { signal } : {}) }, examples));
+        const answered = task.answer(pipe, batch, { ...options, ...(signal ? { signal } : {}) }, examples);
+        answers.push(...await answered.catch((error) => { throw inExample(error, begin, batch.length); }));
         onprogress?.({ done: answers.length, total: examples.length });
     }
     return { task: name, n: examples.length, ...task.score(examples, answers, pipe) };
@@ -234,7 +257,7 @@ function check(examples, task) {
     if (!Array.isArray(examples) || examples.length === 0) {
         throw new BertError('BAD_INPUT', `examples is ${describe(examples)}, expected an array of ${task.fields}`);
     }
-    const kind = (/** @type {object} */ example) => ['tokens', 'score'].map((field) => field in example).join();
+    const kind = (/** @type {object} */ example) => ['tokens', 'labels', 'score'].map((field) => field in example).join();
     examples.forEach((example, i) => {
         if (typeof example !== 'object' || example === null || !task.accepts(example)) {
             throw badExample(i, `is not ${task.fields}`);
@@ -249,6 +272,51 @@ function check(examples, task) {
  */
 function badExample(i, what) {
     return new BertError('BAD_INPUT', `example ${i} ${what}`);
+}
+
+/**
+ * What a pipeline throws says which text of a call it is about.
+ * @param {unknown} error
+ * @param {number} begin  example of the first text
+ * @param {number} n  examples of the call; of pairs there are as many second texts behind them
+ * @param {string} [what]  there to say: an example, or a text of a call again
+ */
+function inExample(error, begin, n, what = 'example') {
+    const [, i, message] = (error instanceof BertError && /^text (\d+): (.*)$/s.exec(error.message)) || [];
+    if (message === undefined) return error;
+    return new BertError(/** @type {BertError} */ (error).code, `${what} ${begin + Number(i) % n}: ${message}`, { cause: error });
+}
+
+/**
+ * @param {{label?: string | number, labels?: (string | number)[]}} example
+ * @returns {(string | number)[]}
+ */
+function labelsOf({ label, labels = [] }) {
+    return label === undefined ? labels : [label];
+}
+
+/**
+ * Where a text has any number of labels.
+ * @param {any[]} examples
+ * @param {any[]} answers
+ * @param {Pipe} pipe
+ */
+function scoreLabelSets(examples, answers, pipe) {
+    const found = answers.map((answer) => new Set(answer.filter((/** @type {{score: number}} */ { score }) => score > 0.5)
+        .map((/** @type {{label: string}} */ { label }) => label)));
+    /** @type {string[]} */
+    const labels = pipe.model?.config?.labels
+        ?? [...new Set([...examples.flatMap((one) => one.labels.map(String)), ...found.flatMap((one) => [...one])])].sort();
+    const wanted = examples.map((one) => new Set(labelsOf(one).map((label) => labels[labelIndex(label, labels)])));
+    const n_of = (/** @type {(i: number) => boolean} */ holds) => examples.filter((_, i) => holds(i)).length;
+    const counts = labels.map((label) => ({
+        correct: n_of((i) => wanted[i].has(label) && found[i].has(label)),
+        predicted: n_of((i) => found[i].has(label)),
+        expected: n_of((i) => wanted[i].has(label)),
+    }));
+    const { micro, macro } = summary(counts);
+    const n_right = n_of((i) => labels.every((label) => wanted[i].has(label) === found[i].has(label)));
+    return { accuracy: n_right / examples.length, micro_f1: micro.f1, macro_f1: macro.f1, classes: counts.map(scoresOf), labels };
 }
 
 /**

@@ -8,8 +8,8 @@ export class UsageError extends Error {}
  * @typedef {object} Option
  * @property {'boolean'} [type]  default: a string follows
  * @property {string} [short]  letter
- * @property {'whole' | 'whole_or_all' | 'number' | 'list' | string[]} [kind]  what the string stands for; default itself.
- *   `whole`: a number >= 1, `list`: parts between commas, an array: one of these
+ * @property {'whole' | 'whole_or_all' | 'number' | 'flag' | 'list' | string[]} [kind]  what the string stands for; default itself.
+ *   `whole`: a number >= 1, `flag`: true or false, where false is not the default, `list`: parts between commas, an array: one of these
  * @property {boolean} [multiple]  may be given more than once: an array
  * @property {string} [value]  for the help: what follows
  * @property {string} help
@@ -78,6 +78,10 @@ function convert(text, kind, called) {
     if (Array.isArray(kind)) {
         if (!kind.includes(text)) throw new UsageError(`${called} is '${text}', expected ${kind.join(', ')}`);
         return text;
+    }
+    if (kind === 'flag') {
+        if (text !== 'true' && text !== 'false') throw new UsageError(`${called} is '${text}', expected true or false`);
+        return text === 'true';
     }
     if (kind === 'list') return text.split(',').map((part) => part.trim()).filter(Boolean);
     if (kind === 'whole_or_all' && text === 'all') return null;

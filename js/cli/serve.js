@@ -66,11 +66,12 @@ async function run(args) {
     }
     /** @type {Map<string, Endpoint>} */
     const endpoints = new Map();
-    const loaded = await loadModel(model, loadOptions(values));
+    const metrics = new Metrics();
+    const loaded = await loadModel(model, { ...loadOptions(values), onmetrics: (call) => metrics.onCall(call) });
     for (const name of new Set(/** @type {string[]} */ (names))) {
         endpoints.set(name, { name, pipe: await pipeline(/** @type {any} */ (TASKS[name].task), loaded), meter: new Meter() });
     }
-    const service = new Service(loaded, endpoints, max_bytes);
+    const service = new Service(loaded, endpoints, metrics, max_bytes);
     const url = await service.listen(port, host);
     const closed = new Promise((resolve) => {
         for (const signal of ['SIGTERM', 'SIGINT']) {
@@ -103,14 +104,15 @@ class Service {
     /**
      * @param {import('../model/model.js').Model} model  of all endpoints
      * @param {Map<string, Endpoint>} endpoints
+     * @param {Metrics} metrics
      * @param {number} max_bytes
      */
-    constructor(model, endpoints, max_bytes) {
+    constructor(model, endpoints, metrics, max_bytes) {
         this.model = model;
         this.endpoints = endpoints;
         this.max_bytes = max_bytes;
         this.closing = false;
-        this.metrics = new Metrics();
+        this.metrics = metrics;
         this.server = createServer((request, response) => this.#serve(request, response));
         this.server.requestTimeout = 0; // a body may be streamed for hours
     }
@@ -187,7 +189,7 @@ class Service {
             throw new HTTPError(405, 'METHOD_NOT_ALLOWED', `${path} takes ${methods.join(' and ')}`, { Allow: methods.join(', ') });
         }
         if (route === 'info') return this.#send(response, 200, 'application/json', JSON.stringify({ tasks: [...this.endpoints.keys()], ...await this.model.info() }));
-        if (route === 'metrics') return this.#send(response, 200, 'text/plain; version=0.0.4', this.metrics.text([...this.endpoints.values()], this.model.metrics().tokens));
+        if (route === 'metrics') return this.#send(response, 200, 'text/plain; version=0.0.4', this.metrics.text([...this.endpoints.values()], this.model.metrics()));
         const options = this.#options(route, request);
         const type = (request.headers['content-type'] ?? '').split(';')[0].trim().toLowerCase();
         if (type === 'application/json') return this.#answerJSON(route, options, request, response, signal);

@@ -34,6 +34,14 @@ const OVERFLOW = {
 };
 
 const TEXT = /** @type {const} */ ({ text: 'text', text_pair: 'text?' });
+const PAIR = /** @type {const} */ ({ text: 'text', text_pair: 'text' });
+const asPair = (/** @type {string[]} */ [text, text_pair]) => [{ text, text_pair }];
+
+/** @returns {never} */
+function noPair() {
+    throw new BertError('BAD_OPTION', 'a line of text is no pair: give JSONL, {"text", "text_pair"}, or TSV');
+}
+
 const asText = (/** @type {string} */ text) => ({ text });
 
 /** What texts of a record a pipeline takes. */
@@ -81,6 +89,7 @@ export const TASKS = {
             'max-seq-len': { kind: 'whole', value: 'N', help: 'tokens of a window' },
             'max-question-len': { kind: 'whole', value: 'N', help: 'tokens of a question' },
             'handle-impossible-answer': { type: 'boolean', help: 'that there is none may be the answer' },
+            'align-to-words': { kind: 'flag', value: 'B', help: 'whether answers begin and end with words: true (default) or false' },
         },
         own: { context: { value: 'TEXT', help: 'of records that have none' } },
         argument: 'QUESTION',
@@ -177,14 +186,16 @@ export const TASKS = {
     similarity: {
         task: 'feature-extraction',
         summary: 'How near two texts are in meaning: the cosine of their embeddings.',
-        fields: { text: 'text', text_pair: 'text' },
-        options: { pooling: { kind: ['mean', 'cls', 'last_token'], value: 'P', help: 'mean, cls or last_token; default that of the model' } },
+        fields: PAIR,
+        options: {
+            pooling: { kind: ['mean', 'cls', 'last_token'], value: 'P', help: 'mean, cls or last_token; default that of the model' },
+            dimensions: { kind: 'whole', value: 'N', help: 'of the embeddings that count, the first ones; default all' },
+            ...OVERFLOW,
+        },
         argument: 'TEXT TEXT',
         example: "bert-wasm similarity --model minilm.safetensors 'A man is eating.' 'Someone has a meal.'",
-        fromText() {
-            throw new BertError('BAD_OPTION', 'a line of text is no pair: give JSONL, {"text", "text_pair"}, or TSV');
-        },
-        fromArguments: ([text, text_pair]) => [{ text, text_pair }],
+        fromText: noPair,
+        fromArguments: asPair,
         async answer(pipe, values, options) {
             const features = await pipe(values.flatMap(({ text, text_pair }) => [text, text_pair]), { ...options, normalize: true, errors: 'return' });
             return values.map((_, i) => {
@@ -195,6 +206,18 @@ export const TASKS = {
                 return { score: dot(pair[0].data, pair[1].data), ...(pair.some((/** @type {any} */ { truncated }) => truncated[0]) ? { truncated: true } : {}) };
             });
         },
+    },
+    next: {
+        task: 'next-sentence-prediction',
+        summary: 'Whether the second text of each pair follows the first.',
+        fields: PAIR,
+        options: OVERFLOW,
+        argument: 'TEXT TEXT',
+        example: "bert-wasm next --model bert.safetensors 'He went to the shop.' 'It was closed.'",
+        fromText: noPair,
+        fromArguments: asPair,
+        answer: (pipe, values, options) =>
+            each(pipe(values.map(textOf), { ...options, errors: 'return' }), (result) => result),
     },
 };
 

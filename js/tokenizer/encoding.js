@@ -15,7 +15,6 @@
  * @typedef {object} SequenceTokens
  * @property {Uint32Array} ids
  * @property {Uint32Array} offsets
- * @property {Int32Array} words
  * @property {Map<number, string> | null} surfaces  as in TokenBuffer
  * @property {string} text
  */
@@ -25,6 +24,10 @@
  * @typedef {object} Assembly
  * @property {Piece[]} pieces
  * @property {(id: number) => string} tokenText
+ * @property {(text: unknown) => Int32Array} wordsOf  the word of each token of a text
+ * @property {unknown} text
+ * @property {unknown} text_pair
+ * @property {Int32Array[] | null} words  of the sequences, once they have been asked for; of all windows
  */
 
 /**
@@ -55,8 +58,6 @@ export class Encoding {
         this.offsets = new Uint32Array(2 * length);
         /** For each token 0 if it is of the text, 1 if of text_pair, -1 if it has been added. */
         this.sequence = new Int8Array(length);
-        /** For each token the number of its word in its text, as the pre-tokenizer cuts words; -1 if it has been added. */
-        this.words = new Int32Array(length);
         /** 1 for tokens that have been added, 0 for those of the text. */
         this.special_tokens_mask = new Uint8Array(length);
         /** @private */
@@ -69,6 +70,8 @@ export class Encoding {
         this.makeOverflow = makeOverflow;
         /** @private @type {string[] | null} */
         this.madeTokens = null;
+        /** @private @type {Int32Array | null} */
+        this.madeWords = null;
         /** @private @type {Encoding[] | null} */
         this.madeOverflow = null;
         /** Whether something did not fit: see `overflow`. */
@@ -105,6 +108,31 @@ export class Encoding {
     }
 
     /**
+     * For each token the number of its word in its text, as the pre-tokenizer cuts words; -1 if it has
+     * been added.
+     * @returns {Int32Array}
+     */
+    get words() {
+        if (this.madeWords === null) {
+            const { assembly } = this;
+            const { pieces, text, text_pair } = assembly;
+            const words = (assembly.words ??= []);
+            this.madeWords = new Int32Array(this.length).fill(-1);
+            let at = 0;
+            for (let p = 0; p < pieces.length; p++) {
+                const { ids, sequence } = pieces[p];
+                const { from, to } = this.parts[p];
+                if (ids === null) {
+                    words[sequence] ??= assembly.wordsOf(sequence === 0 ? text : text_pair);
+                    this.madeWords.set(words[sequence].subarray(from, to), at);
+                }
+                at += partLength(pieces[p], this.parts[p]);
+            }
+        }
+        return this.madeWords;
+    }
+
+    /**
      * What did not fit, in further windows with the same special tokens.
      * @returns {Encoding[]}
      */
@@ -126,12 +154,10 @@ export class Encoding {
             if (piece.ids !== null) {
                 this.ids.set(piece.ids, at);
                 this.sequence.fill(-1, at, end);
-                this.words.fill(-1, at, end);
                 this.special_tokens_mask.fill(1, at, end);
             } else {
-                const { ids, offsets, words, text } = sequences[piece.sequence];
+                const { ids, offsets, text } = sequences[piece.sequence];
                 this.ids.set(ids.subarray(from, to), at);
-                this.words.set(words.subarray(from, to), at);
                 this.offsets.set(offsets.subarray(2 * from, 2 * to), 2 * at);
                 if (piece.sequence !== 0) this.sequence.fill(piece.sequence, at, end);
                 const { tokenText } = this.assembly;
@@ -177,7 +203,7 @@ export function assemble(assembly, sequences, windows) {
     let makeOverflow = null;
     if (windows.some((each) => each.length > 1)) {
         const kept = sequences.map((each) =>
-            ({ ...each, ids: each.ids.slice(), offsets: each.offsets.slice(), words: each.words.slice() }));
+            ({ ...each, ids: each.ids.slice(), offsets: each.offsets.slice() }));
         makeOverflow = () => overflowChoices(pieces, windows).map((choice) =>
             new Encoding(assembly, kept, partsOf(pieces, windows, choice), null));
     }

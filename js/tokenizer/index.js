@@ -99,6 +99,16 @@ export class Tokenizer {
         this.buffers = [new TokenBuffer(), new TokenBuffer()];
         /** @private @type {(id: number) => string} */
         this.tokenText = (id) => this.model.vocabulary.piece(id) ?? this.added.token(id)?.content ?? '';
+        /**
+         * The word of each token of a text. It is gone through once more: to remember words of every text
+         * would make all slower, and hardly any are asked for.
+         * @private @type {(text: unknown) => Int32Array}
+         */
+        this.wordsOf = (text) => {
+            const [tokens] = this.buffers;
+            this.tokenize(text, 'text', tokens, true);
+            return tokens.words();
+        };
         /** How many tokens there are, added ones included. */
         this.vocabSize = this.model.vocabulary.size + this.added.nNew;
     }
@@ -235,7 +245,8 @@ export class Tokenizer {
                 now: countSpecial(pieces),
             });
         }
-        return assemble({ pieces, tokenText: this.tokenText }, sequences, windows);
+        const { tokenText, wordsOf } = this;
+        return assemble({ pieces, tokenText, wordsOf, text, text_pair: pair, words: null }, sequences, windows);
     }
 
     /**
@@ -244,13 +255,14 @@ export class Tokenizer {
      * @param {unknown} text
      * @param {string} where  what to call it
      * @param {TokenBuffer} tokens
+     * @param {boolean} [with_words]
      * @returns {SequenceTokens}
      */
-    tokenize(text, where, tokens) {
+    tokenize(text, where, tokens, with_words = false) {
         if (typeof text !== 'string') {
             throw new BertError('BAD_INPUT', `${where} must be a string, not ${describe(text)}`);
         }
-        tokens.clear();
+        tokens.clear(with_words);
         const { length } = text;
         const isLarge = length > KEPT_UNITS;
         if (isLarge || length > this.source.length) {
@@ -277,7 +289,6 @@ export class Tokenizer {
         return {
             ids: tokens.ids.subarray(0, tokens.length),
             offsets: tokens.offsets.subarray(0, 2 * tokens.length),
-            words: tokens.words.subarray(0, tokens.length),
             surfaces: tokens.surfaces,
             text,
         };

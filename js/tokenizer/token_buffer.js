@@ -11,10 +11,13 @@ export class TokenBuffer {
         this.ids = new Uint32Array(256);
         /** Start and end of each token, UTF-16 indices into the text. */
         this.offsets = new Uint32Array(512);
-        /** Of each token the word. */
-        this.words = new Int32Array(256);
-        this.word = -1;
         this.length = 0;
+        /**
+         * Of each word the token that it begins with, or would: some words have none. Null where nobody
+         * asks, which is nearly always: it takes time.
+         * @type {number[] | null}
+         */
+        this.word_starts = null;
         /**
          * By token, the text of those whose text is not that of their id: added tokens, which take
          * space with them or are found in normalised text.
@@ -23,16 +26,17 @@ export class TokenBuffer {
         this.surfaces = null;
     }
 
-    clear() {
+    /** @param {boolean} with_words  whether words are wanted of the next text */
+    clear(with_words) {
         if (this.ids.length > KEPT_TOKENS && this.length < this.ids.length >> 2) this.resize(256);
         this.length = 0;
-        this.word = -1;
+        this.word_starts = with_words ? [] : null;
         this.surfaces = null;
     }
 
     /** The tokens that come are of the next word. */
     nextWord() {
-        this.word++;
+        if (this.word_starts !== null) this.word_starts.push(this.length);
     }
 
     /**
@@ -46,7 +50,13 @@ export class TokenBuffer {
         this.ids[at] = id;
         this.offsets[2 * at] = start;
         this.offsets[2 * at + 1] = end;
-        this.words[at] = this.word;
+    }
+
+    /** Of each token the number of its word, where these were wanted. */
+    words() {
+        const words = new Int32Array(this.length);
+        this.word_starts?.forEach((start, word, starts) => words.fill(word, start, starts[word + 1]));
+        return words;
     }
 
     /**
@@ -63,12 +73,10 @@ export class TokenBuffer {
      * @param {number} size
      */
     resize(size) {
-        const { ids, offsets, words } = this;
+        const { ids, offsets } = this;
         this.ids = new Uint32Array(size);
         this.offsets = new Uint32Array(2 * size);
-        this.words = new Int32Array(size);
         this.ids.set(ids.subarray(0, size));
         this.offsets.set(offsets.subarray(0, 2 * size));
-        this.words.set(words.subarray(0, size));
     }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { pipeline } from '../../build/dist/index.node.js';
-import { TASKS } from '../../js/cli/tasks.js';
+import { PIPELINE_OPTIONS, TASKS } from '../../js/cli/tasks.js';
 import { cli, objects, printed } from './cli_process.js';
 import { converted } from './converted.js';
 
@@ -27,8 +27,8 @@ const CASES = {
     answer: {
         model: 'question-answering-bert',
         records: [{ question: 'Who lives in London?', context: 'Sarah lives in London.' }],
-        args: ['--max-answer-len', '3'],
-        want: async (pipe, [{ question, context }]) => [await pipe(question, context, { max_answer_len: 3 })],
+        args: ['--max-answer-len', '3', '--align-to-words', 'false'],
+        want: async (pipe, [{ question, context }]) => [await pipe(question, context, { max_answer_len: 3, align_to_words: false })],
     },
     fill: {
         model: 'fill-mask-bert',
@@ -66,9 +66,35 @@ const CASES = {
             return records.map((_, i) => ({ score: vectors[2 * i].reduce((sum, x, k) => sum + x * vectors[2 * i + 1][k], 0) }));
         },
     },
+    next: {
+        model: 'next-sentence-bert',
+        records: [{ text: 'a good film', text_pair: 'it was long' }, { text: 'nothing', text_pair: 'a good film' }],
+        args: ['--overflow', 'error'],
+        want: (pipe, records) => pipe(records),
+    },
 };
 
 assert.deepEqual(Object.keys(CASES), Object.keys(TASKS));
+
+/** Of pipelines, but not of commands: what only programs need, and another name of --precision binary. */
+const OTHERS = ['signal', 'onprogress', 'errors', 'quantize'];
+/** Of similarity, which is a number of its own. */
+const NOT_OF = { similarity: ['normalize', 'precision'] };
+
+for (const [name, { model }] of Object.entries(CASES)) {
+    test(`${name}: every option of its pipeline is one of the command`, async () => {
+        const pipe = await pipeline(TASKS[name].task, converted(`pipelines/${model}`));
+        try {
+            const inputs = { answer: ['a', 'b'], 'zero-shot': ['a', ['b']], rank: ['a', ['b']], next: [{ text: 'a', text_pair: 'b' }] }[name] ?? ['a'];
+            const { message } = await pipe(...inputs, { there_is_none: 1 }).then(() => assert.fail('it was taken'), (error) => error);
+            const options = /it has (.*)$/.exec(message)[1].split(', ').filter((option) => ![...OTHERS, ...(NOT_OF[name] ?? [])].includes(option));
+            const known = Object.keys({ ...TASKS[name].options, ...PIPELINE_OPTIONS }).map((option) => option.replaceAll('-', '_'));
+            assert.deepEqual(known.sort(), options.sort());
+        } finally {
+            pipe.dispose();
+        }
+    });
+}
 
 for (const [name, { model, records, args, want }] of Object.entries(CASES)) {
     test(name, async (t) => {

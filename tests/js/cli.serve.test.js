@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { Metrics } from '../../js/cli/metrics.js';
 import { cli, lineReader, objects, printed, standsStill, start } from './cli_process.js';
 import { modelBytes } from './model_bytes.js';
 
@@ -167,7 +168,24 @@ test('GET /info and /metrics', async () => {
     assert.equal(grown('bert_request_seconds_count'), 3, 'and the first look at the metrics');
     assert.equal(now['bert_request_seconds_bucket{le="+Inf"}'], now.bert_request_seconds_count);
     assert.ok(now['bert_request_seconds_bucket{le="0.005"}'] <= now['bert_request_seconds_bucket{le="10"}']);
+    // Of the model: a call for the two records; the third was refused before it.
+    assert.equal(grown('bert_model_texts_total'), 2);
+    assert.equal(grown('bert_model_call_seconds_count'), 1);
+    assert.equal(now.bert_model_calls_running, 0);
+    for (const part of ['queue', 'tokenize', 'encode']) assert.ok(grown(`bert_model_${part}_seconds_total`) >= 0, part);
+    assert.ok(grown('bert_model_encode_seconds_total') > 0);
+    assert.ok(grown('bert_model_encode_seconds_total') <= grown('bert_model_call_seconds_sum'));
     assert.ok(now.process_resident_memory_bytes > 1e7);
+});
+
+test('metrics of calls that failed, by code; their time is not counted', () => {
+    const counted = new Metrics();
+    for (const call of [{ error: 'OUT_OF_MEMORY', total_ms: 1 }, { error: 'AbortError', total_ms: 1 }, { error: 'AbortError', total_ms: 1 }, { total_ms: 20 }]) counted.onCall(call);
+    const text = counted.text([], { texts: 1, tokens: 2, pending: 3, queue_ms: 4, tokenize_ms: 5, encode_ms: 6000 });
+    for (const line of ['bert_model_call_errors_total{code="OUT_OF_MEMORY"} 1', 'bert_model_call_errors_total{code="AbortError"} 2', 'bert_model_call_seconds_count 1',
+        'bert_model_call_seconds_bucket{le="0.01"} 0', 'bert_model_call_seconds_bucket{le="0.025"} 1', 'bert_model_encode_seconds_total 6', 'bert_model_calls_running 3']) {
+        assert.ok(text.split('\n').includes(line), `${line}:\n${text}`);
+    }
 });
 
 test('SIGTERM: what runs is finished, nothing new is taken', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { pipeline } from '../../build/dist/index.node.js';
+import { BertError } from '../../js/errors.js';
 import { evaluate } from '../../js/evaluate.js';
 
 /** A pipeline that answers by a function, one text after the other, and keeps what it was asked. */
@@ -110,7 +111,7 @@ test('token-classification by characters: start, end and label, without the spac
 
 test('question-answering: exact match and F1; no answers', async () => {
     const answers = { who: { answer: 'the Cat!' }, what: { answer: 'a big hat' }, why: { answer: '' } };
-    const pipe = fake('question-answering', (question) => answers[question]);
+    const pipe = fake('question-answering', (questions) => questions.map(({ question }) => answers[question]));
     const examples = [
         { question: 'who', context: 'c', answers: [{ text: 'dog' }, { text: 'cat' }] },
         { question: 'what', context: 'c', answers: [{ text: 'hat' }] },
@@ -118,11 +119,12 @@ test('question-answering: exact match and F1; no answers', async () => {
     assert.deepEqual(await evaluate(pipe, examples, { max_answer_len: 7 }), {
         task: 'question-answering', n: 2, exact: 1 / 2, f1: (1 + 2 / 3) / 2, has_answer: { exact: 1 / 2, f1: (1 + 2 / 3) / 2, n: 2 },
     });
-    assert.deepEqual(pipe.calls[0], ['who', 'c', { handle_impossible_answer: false, max_answer_len: 7, top_k: 1 }]);
+    const questions = examples.map(({ question, context }) => ({ question, context }));
+    assert.deepEqual(pipe.calls, [[questions, { handle_impossible_answer: false, max_answer_len: 7, top_k: 1 }]]);
     const { exact, no_answer } = await evaluate(pipe, [...examples, { question: 'why', context: 'c', answers: [] }]);
     assert.equal(exact, 2 / 3);
     assert.deepEqual(no_answer, { exact: 1, f1: 1, n: 1 });
-    assert.equal(pipe.calls.at(-1)[2].handle_impossible_answer, true);
+    assert.equal(pipe.calls.at(-1)[1].handle_impossible_answer, true);
 });
 
 test('fill-mask: accuracy at 1 and 5, of every mask', async () => {
@@ -152,7 +154,7 @@ test('feature-extraction: correlations of the cosine', async () => {
 });
 
 test('text-ranking: MRR and NDCG at 10', async () => {
-    const pipe = fake('text-ranking', (query, documents) => documents.map((_, i) => ({ corpus_id: documents.length - 1 - i, score: -i })));
+    const pipe = fake('text-ranking', (inputs) => inputs.map(({ documents }) => documents.map((_, i) => ({ corpus_id: documents.length - 1 - i, score: -i }))));
     const documents = ['a', 'b', 'c'];
     const { mrr_at_10, ndcg_at_10 } = await evaluate(pipe, [{ query: 'q', documents, relevant: [2] }, { query: 'r', documents, relevant: [0, 1] }]);
     near(mrr_at_10, (1 + 1 / 2) / 2);
@@ -161,10 +163,47 @@ test('text-ranking: MRR and NDCG at 10', async () => {
 });
 
 test('zero-shot-classification: accuracy', async () => {
-    const pipe = fake('zero-shot-classification', (text, labels) => ({ sequence: text, labels: [...labels].reverse(), scores: labels.map(() => 0.5) }));
+    const pipe = fake('zero-shot-classification', (texts, labels) => texts.map((text) => ({ sequence: text, labels: [...labels].reverse(), scores: labels.map(() => 0.5) })));
     const labels = ['x', 'y'];
     const { accuracy } = await evaluate(pipe, [{ text: 'a', labels, answer: 'y' }, { text: 'b', labels, answer: 'x' }, { text: 'c', labels, answer: 'y' }]);
     assert.equal(accuracy, 2 / 3);
+});
+
+test('next-sentence-prediction: accuracy', async () => {
+    const pipe = fake('next-sentence-prediction', (pairs) => pairs.map(({ text, text_pair }) => ({ is_next: text < text_pair, score: 0.5 })));
+    const pairs = [['a', 'b', true], ['b', 'a', true], ['b', 'a', false]].map(([text, text_pair, is_next]) => ({ text, text_pair, is_next }));
+    assert.deepEqual(await evaluate(pipe, pairs), { task: 'next-sentence-prediction', n: 3, accuracy: 2 / 3 });
+});
+
+test('text-classification with several labels a text: F1 of all and of each', async () => {
+    const scores = { a: [0.9, 0.6, 0.1], b: [0.2, 0.7, 0.5] };
+    const labels = ['x', 'y', 'z'];
+    const pipe = fake('text-classification', (texts) => texts.map((text) => scores[text].map((score, i) => ({ label: labels[i], score }))), { model: { config: { labels } } });
+    const result = await evaluate(pipe, [{ text: 'a', labels: ['x', 'z'] }, { text: 'b', labels: [1] }, { text: 'b', labels: [] }]);
+    // Of x 1 of 1 found and right; of y 3 found, 1 right; of z none found, 1 there.
+    assert.deepEqual([result.micro_f1, result.macro_f1, result.accuracy], [(2 * 2) / (4 + 3), (1 + 2 / 4 + 0) / 3, 1 / 3]);
+    assert.deepEqual(result.classes.map(({ support, recall }) => [support, recall]), [[1, 1], [1, 1], [1, 0]]);
+    assert.deepEqual(pipe.calls[0][1], { function_to_apply: 'sigmoid', top_k: null });
+    await refused(evaluate(pipe, [{ text: 'a', labels: ['x'] }, { text: 'a', labels: ['x', 'w'] }]), 'BAD_INPUT', /example 1 .*"w".*x, y, z/);
+    await refused(evaluate(pipe, [{ text: 'a', labels: ['x'] }, { text: 'a', label: 'x' }]), 'BAD_INPUT', /example 1 .*another kind/);
+});
+
+test('what is wrong with one text says which example it is', async () => {
+    const fails = (task, at) => fake(task, (texts) => {
+        if (texts.length > at) throw new BertError('SEQUENCE_TOO_LONG', `text ${at}: is too long`);
+        return texts.map(() => ({ label: 'a', labels: ['a'] }));
+    });
+    const examples = Array.from({ length: 5 }, () => ({ text: '', label: 'a' }));
+    await refused(evaluate(fails('text-classification', 2), examples, { batch_size: 3 }), 'SEQUENCE_TOO_LONG', /^example 2: is too long/);
+    const pairs = Array.from({ length: 5 }, () => ({ text: '', text_pair: '', score: 1 }));
+    const pipe = fake('feature-extraction', (texts) => {
+        if (texts.length < 6) throw new BertError('BAD_INPUT', 'text 3: what?'); // the second text of the second pair
+        return { dims: [6, 1], data: Float32Array.of(1, 2, 3, 4, 5, 6) };
+    });
+    await refused(evaluate(pipe, pairs, { batch_size: 3 }), 'BAD_INPUT', /^example 4: what/);
+    let n = 0;
+    const asks = fake('zero-shot-classification', () => { if (n++ === 4) throw new BertError('BAD_INPUT', 'text 0: what?'); return [{ labels: ['a'] }]; });
+    await refused(evaluate(asks, examples.map(({ text }) => ({ text, labels: ['a'], answer: 'a' })), { batch_size: 3 }), 'BAD_INPUT', /^example 4: what/);
 });
 
 test('progress by batches, and an end when asked', async () => {
@@ -196,6 +235,7 @@ test('what cannot be evaluated is refused before the pipeline runs', async () =>
         'feature-extraction': { text: 'a', text_pair: 'b', score: 1 },
         'text-ranking': { query: 'a', documents: ['b'], relevant: [0] },
         'zero-shot-classification': { text: 'a', labels: ['b'], answer: 'b' },
+        'next-sentence-prediction': { text: 'a', text_pair: 'b', is_next: true },
     };
     for (const [task, example] of Object.entries(good)) {
         const { [Object.keys(example).at(-1)]: _, ...rest } = example;

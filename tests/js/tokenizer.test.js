@@ -90,3 +90,40 @@ test('BPE of words of any length is what its definition says', () => {
         }
     }
 });
+
+/** Words as the pre-tokenizers of the goldens cut plain English. */
+const WORDS = {
+    'bert-uncased': /[A-Za-z0-9]+|[^\sA-Za-z0-9]/g,
+    'deberta-bpe': / ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+/g,
+};
+for (const [name, pattern] of Object.entries(WORDS)) {
+    test(`${name}: tokens know their words, in pairs and windows, whatever has been encoded since`, () => {
+        const tokenizer = Tokenizer.fromJSON(read(name, 'tokenizer.json'));
+        const text = 'Unbelievable: 12345 tattletales, antidisestablishmentarianism & more! [MASK] Quietly.';
+        const text_pair = 'Is it? Yes (really), unquestionably 7 times.';
+        const without = text.replace('[MASK]', '      '); // which is a word of its own
+        const places = (one) => [...one.matchAll(pattern)].map(({ index }) => index);
+        const starts = [[...places(without), text.indexOf('[MASK]')].sort((a, b) => a - b), places(text_pair)];
+        /** By where the token is, not by how the tokenizer counted. */
+        const want = ({ offsets, sequence, ids }) => Array.from(ids, (_, i) => {
+            if (sequence[i] < 0) return -1;
+            const end = offsets[2 * i + 1];
+            return starts[sequence[i]].findLastIndex((start) => start < end);
+        });
+        const full = tokenizer.encode(text, { text_pair });
+        const max_length = full.length - full.sequence.filter((one) => one === 0).length + 12; // of the text
+        const kept = tokenizer.encode(text, { text_pair, truncation: { max_length, stride: 3, strategy: 'only_first' } });
+        const [first, ...others] = [kept, ...kept.overflow];
+        assert.ok(others.length >= 2, `${others.length} windows`);
+        tokenizer.encode('something else, with more words than before. '.repeat(30));
+        assert.ok(full.length > starts.flat().length + 6, 'words of several tokens');
+        for (const each of [full, first, ...others]) {
+            assert.ok(each.words instanceof Int32Array);
+            assert.deepEqual([...each.words], want(each));
+        }
+        const { words } = tokenizer.encode('a', { add_special_tokens: false });
+        assert.deepEqual([...words], [0]);
+        assert.deepEqual([...tokenizer.encode('', { add_special_tokens: false }).words], []);
+        assert.deepEqual([...full.words], want(full), 'the same again');
+    });
+}

@@ -1,2 +1,0 @@
-/** Where the command line finds the metrics. */
-export * from './metrics/index.js';
