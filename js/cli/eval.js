@@ -1,7 +1,7 @@
 /** `bert-wasm eval`: how good a model is on labelled examples, for every task by its usual metrics. */
 import { BertError } from '../errors.js';
 import { evaluate } from '../evaluate.js';
-import { loadModel } from '../model.js';
+import { loadModel } from '../model/model.js';
 import { headsOf } from '../pipelines/head.js';
 import { pipeline } from '../pipelines/index.js';
 import { EXAMPLE_FORMATS, readExamples } from './examples.js';
@@ -79,7 +79,7 @@ async function run(args) {
     model.dispose();
 }
 
-/** @param {import('../model.js').Model} model */
+/** @param {import('../model/model.js').Model} model */
 function taskOf({ name, config }) {
     const heads = headsOf(config);
     if (heads.length > 1) throw new UsageError(`'${name}' has a ${heads.join(' and a ')}: --task must say which is meant`);

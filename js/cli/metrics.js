@@ -14,7 +14,7 @@ export class Metrics {
         this.errors = new Map();
     }
 
-    /** A call of the model has ended: its `onmetrics`. @param {import('../monitor.js').CallMetrics} call */
+    /** A call of the model has ended: its `onmetrics`. @param {import('../model/monitor.js').CallMetrics} call */
     onCall({ error, total_ms }) {
         if (error === undefined) this.calls.add(total_ms / 1000);
         else this.errors.set(error, (this.errors.get(error) ?? 0) + 1);
@@ -38,7 +38,7 @@ export class Metrics {
 
     /**
      * @param {{name: string, meter: import('./meter.js').Meter}[]} endpoints
-     * @param {import('../monitor.js').Metrics} model
+     * @param {import('../model/monitor.js').Metrics} model
      */
     text(endpoints, model) {
         const perTask = (/** @type {'texts' | 'errors'} */ key) =>

@@ -175,7 +175,7 @@ export function questionAnswering(model) {
             const max_length = Math.min(read_options.max_seq_len ?? DEFAULT_SEQ_LEN, model.config.max_length);
             const stride = read_options.doc_stride ?? Math.min(max_length >> 1, DEFAULT_STRIDE);
             const request = /** @type {const} */ ({
-                outputs, batch_tokens, max_length, stride, tokens: true, overflow: 'window', strategy: 'only_second',
+                outputs, batch_tokens, max_length, stride, tokens: true, words: read_options.align_to_words, overflow: 'window', strategy: 'only_second',
             });
             return {
                 errors,
@@ -323,7 +323,7 @@ function topSpans(starts, ends, n_spans, max_length) {
  * @param {boolean} align_to_words
  * @returns {[start: number, end: number]}  UTF-16 indices
  */
-function placeOf({ offsets, words, sequence }, [first, last], { question, context }, align_to_words) {
+function placeOf({ offsets, words = new Int32Array(), sequence }, [first, last], { question, context }, align_to_words) {
     if (align_to_words) {
         const isOf = (/** @type {number} */ token) =>
             (/** @type {number} */ word, /** @type {number} */ i) => sequence[i] === 1 && word === words[token];

@@ -21,6 +21,7 @@ import { encodeText } from './tokenizer_calls.js';
  * @property {number} [stride]  tokens that neighbouring windows share; default 0
  * @property {import('../tokenizer/truncation.js').TruncationStrategy} [strategy]  which text of a pair is cut
  * @property {boolean} [tokens]  also what each window was made of
+ * @property {boolean} [words]  and the words of these tokens, for which the text is gone through once more
  * @property {number} [lm_token]  lm_logits are wanted for tokens of this id alone
  * @property {number} [batch_tokens]  see Encoder.forward()
  *
@@ -30,7 +31,7 @@ import { encodeText } from './tokenizer_calls.js';
  * @property {string[]} tokens  as they are in the vocabulary
  * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own text
  * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
- * @property {Int32Array} words  which word of its text each is of; -1: a special token
+ * @property {Int32Array} [words]  which word of its text each is of; -1: a special token
  *
  * @typedef {object} TextWindow
  * @property {Record<string, import('./sequences.js').Tensor>} outputs
@@ -103,7 +104,7 @@ export async function runTexts(encoder, request, turn, onprogress) {
         result.windows.push({
             outputs: computed[w],
             n_tokens: window.length,
-            ...(request.tokens ? { tokens: tokensOf(window, encoder.needTokenizer()) } : {}),
+            ...(request.tokens ? { tokens: tokensOf(window, encoder.needTokenizer(), request.words) } : {}),
         });
     }
     return {
@@ -156,10 +157,13 @@ function strategyFor(input, windowed) {
 /**
  * @param {import('../tokenizer/encoding.js').Encoding} window
  * @param {import('../tokenizer/index.js').Tokenizer} tokenizer
+ * @param {boolean} [wants_words]
  * @returns {WindowTokens}
  */
-function tokensOf({ ids, type_ids, offsets, sequence, words }, tokenizer) {
-    return { ids, type_ids, tokens: Array.from(ids, (id) => tokenizer.idToToken(id) ?? ''), offsets, sequence, words };
+function tokensOf(window, tokenizer, wants_words) {
+    const { ids, type_ids, offsets, sequence } = window;
+    const tokens = Array.from(ids, (id) => tokenizer.idToToken(id) ?? '');
+    return { ids, type_ids, tokens, offsets, sequence, ...(wants_words ? { words: window.words } : {}) };
 }
 
 /**
