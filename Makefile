@@ -166,8 +166,21 @@ test-c: ## C tests, in the release, scalar and sanitize builds
 run-c-tests: $(c_tests) $(native)/bert-convert
 	@for test in $(c_tests); do ./$$test || { echo "FAILED: $$test"; exit 1; }; done
 
-test-js: native wasm js ## JavaScript tests, on the built package
-	node --test --test-timeout=300000 $(wildcard tests/js/*.test.js)
+# The tokenizers are compared with Hugging Face's, wherever there is a Python to run it.
+tokenizers := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/tokenizers
+tokenizers_requirements := tests/tools/requirements-tokenizers.txt
+
+.PHONY: tokenizers-python
+tokenizers-python:
+	@if [ -z "$$PYTHON" ] && ! cmp -s $(tokenizers_requirements) $(tokenizers)/requirements.txt; then \
+		rm -rf $(tokenizers) && python3 -m venv $(tokenizers) && \
+		$(tokenizers)/bin/pip install -q --disable-pip-version-check -r $(tokenizers_requirements) && \
+		cp $(tokenizers_requirements) $(tokenizers)/requirements.txt || \
+		echo 'NOT TESTED: tokenizers against those of Hugging Face: they cannot be installed for Python' >&2; \
+	fi
+
+test-js: native wasm js tokenizers-python ## JavaScript tests, on the built package
+	PYTHON=$${PYTHON:-$(tokenizers)/bin/python} node --test --test-timeout=300000 $(wildcard tests/js/*.test.js)
 
 test-moving: native wasm js ## the code of README's table with transformers.js too, where make bench-packages has put it
 	node --test --test-timeout=300000 tests/moving/moving.test.js
