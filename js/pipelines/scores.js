@@ -73,19 +73,10 @@ export function scoring({ problem_type, labels }, wanted) {
  * @returns {number[]}
  */
 export function topIndices(values, k) {
-    /** @type {number[]} */
-    const top = [];
-    if (k < 1) return top;
-    for (let i = 0; i < values.length; i++) {
-        if (top.length === k && !(values[i] > values[top[k - 1]])) continue;
-        let at = top.length < k ? top.length : k - 1;
-        while (at > 0 && values[i] > values[top[at - 1]]) {
-            top[at] = top[at - 1];
-            at--;
-        }
-        top[at] = i;
-    }
-    return top;
+    /** @type {TopList<number>} */
+    const top = new TopList(k);
+    for (let i = 0; i < values.length; i++) if (top.takes(values[i])) top.add(values[i], i);
+    return top.entries.map(({ item }) => item);
 }
 
 /**
