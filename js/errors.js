@@ -39,6 +39,14 @@ export class BertError extends Error {
 }
 
 /**
+ * @param {string} name  of a model
+ * @returns {BertError}
+ */
+export function noTokenizer(name) {
+    return new BertError('NO_TOKENIZER', `model '${name}' was converted without tokenizer.json: convert it again with one beside the ONNX file`);
+}
+
+/**
  * An error as a plain object that can be posted to another thread, and back.
  * @param {unknown} error
  * @returns {{code?: string, name: string, message: string, stack?: string}}

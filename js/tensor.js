@@ -27,6 +27,7 @@ export class Tensor {
 }
 
 /**
+ * Nested arrays by `dims`.
  * @param {Float32Array | Int8Array | Uint8Array} data
  * @param {number[]} dims
  * @returns {any}

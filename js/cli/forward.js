@@ -1,6 +1,7 @@
 /** `bert-wasm forward`: every raw output of each sequence of token ids. */
 import { BertError } from '../errors.js';
 import { loadModel } from '../model/model.js';
+import { nest } from '../tensor.js';
 import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
 import { print } from './print.js';
 import { jsonLines } from './records.js';
@@ -29,7 +30,7 @@ async function run(args) {
     for await (const batch of batches(jsonLines(values.input), batch_size)) {
         const results = await forward(model, batch, options);
         for (const result of results) {
-            await print(Object.fromEntries(Object.entries(result).map(([name, tensor]) => [name, nest(tensor)])));
+            await print(Object.fromEntries(Object.entries(result).map(([name, tensor]) => [name, nest(tensor.data, tensor.dims)])));
         }
     }
     model.dispose();
@@ -82,17 +83,4 @@ async function forward(model, batch, options) {
  */
 function sequencesOf(records) {
     return records.map(({ value }) => value);
-}
-
-/**
- * Nested arrays by `dims`.
- * @param {import('../worker/sequences.js').Tensor} tensor
- * @returns {any}
- */
-function nest({ dims, data }) {
-    if (dims.length === 0) return data[0];
-    const [, ...inner] = dims;
-    if (inner.length === 0) return Array.from(data);
-    const size = inner.reduce((product, n) => product * n, 1);
-    return Array.from({ length: dims[0] }, (_, i) => nest({ dims: inner, data: data.subarray(i * size, (i + 1) * size) }));
 }

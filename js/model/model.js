@@ -6,7 +6,7 @@ import { resolveSource } from '#platform';
 
 import { asyncDispose } from '../async_dispose.js';
 import { Connection } from './connection.js';
-import { BertError, describe, fromMessage } from '../errors.js';
+import { BertError, describe, fromMessage, noTokenizer } from '../errors.js';
 import { toSequences } from './inputs.js';
 import { openURL } from '../loader/download.js';
 import { ModelTokenizer } from './model_tokenizer.js';
@@ -137,7 +137,7 @@ export class Model {
      */
     get tokenizer() {
         if (this.#tokenizer) return this.#tokenizer;
-        throw new BertError('NO_TOKENIZER', `model '${this.name}' was converted without tokenizer.json: convert it again with one beside the ONNX file`);
+        throw noTokenizer(this.name);
     }
 
     /**

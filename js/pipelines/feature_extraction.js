@@ -129,10 +129,9 @@ export function featureExtraction(model) {
             };
         });
         if (!Array.isArray(texts)) return answered;
-        return /** @type {Promise<any>} */ (answered).then((rows) => {
-            const { pooling, errors } = read(options);
-            return pooling === 'none' || errors === 'return' || rows.length === 0 ? rows : stack(rows);
-        });
+        // Rows of tokens, which have a dimension more, stay each text's own.
+        const isStack = (/** @type {Features<any>[]} */ rows) => rows.length > 0 && options.errors !== 'return' && rows[0].dims.length === 2;
+        return /** @type {Promise<any>} */ (answered).then((rows) => (isStack(rows) ? stack(rows) : rows));
     }
     return extract;
 }

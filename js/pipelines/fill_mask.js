@@ -27,6 +27,8 @@ import { softmax, topIndices } from './scores.js';
 
 /** @import { Errors, Settled } from './options.js' */
 
+/** @typedef {{whole: number[][], bare: number[][]}} Lists  ids to be decoded, with special tokens and without */
+
 const TASK = 'fill-mask';
 
 /** @type {Required<OwnOptions>} */
@@ -81,13 +83,14 @@ export function fillMask(model) {
                     const chosen = targets === null ? null : await targetIds([targets].flat());
                     const results = await model.run(
                         { inputs, outputs: { words: { output: 'lm_logits' } }, lm_token: mask.id, tokens: true, ...request }, { signal, onprogress });
-                    /** @type {number[][]} */
-                    const lists = [];
+                    /** @type {Lists} */
+                    const lists = { whole: [], bare: [] };
                     const fillings = results.map((result) => (result instanceof BertError ? result : fillMasks(result, chosen, top_k, lists)));
-                    const texts_of = await model.tokenizer.decodeBatch(lists, { skip_special_tokens: false });
-                    // Of a text with one mask what was added is left out, as in Python.
-                    const bare = await model.tokenizer.decodeBatch(lists);
-                    return fillings.map((filling) => (filling instanceof BertError ? filling : filling(texts_of, bare)));
+                    const texts_of = {
+                        whole: await model.tokenizer.decodeBatch(lists.whole, { skip_special_tokens: false }),
+                        bare: await model.tokenizer.decodeBatch(lists.bare),
+                    };
+                    return fillings.map((filling) => (filling instanceof BertError ? filling : filling(texts_of)));
                 },
             };
         });
@@ -113,8 +116,8 @@ export function fillMask(model) {
      * @param {import('../worker/texts.js').TextResult} result
      * @param {number[] | null} targets
      * @param {number} top_k
-     * @param {number[][]} lists
-     * @returns {BertError | ((texts: string[], bare: string[]) => any)}  what makes the result of what was decoded
+     * @param {Lists} lists
+     * @returns {BertError | ((texts_of: {whole: string[], bare: string[]}) => any)}  what makes the result of what was decoded
      */
     function fillMasks({ windows: [{ outputs: { words }, tokens }], truncated }, targets, top_k, lists) {
         const ids = Array.from(/** @type {import('../worker/texts.js').WindowTokens} */ (tokens).ids);
@@ -123,21 +126,24 @@ export function fillMask(model) {
             return new BertError('BAD_INPUT', `there is no ${mask.token} in it${truncated ? ', in what the model reads of it' : ''}`);
         }
         const isOnly = places.length === 1;
+        // Of a text with one mask what was added is left out, as in Python.
+        const kind = isOnly ? 'bare' : 'whole';
         const width = words.dims[1];
         const masks = places.map((place, m) => {
             const all = softmax(words.data.subarray(m * width, (m + 1) * width));
             const scores = targets === null ? all : targets.map((id) => all[id]);
             return topIndices(scores, Math.min(top_k, scores.length)).map((i) => {
                 const token = targets === null ? i : targets[i];
-                const at = lists.push([token], ids.with(place, token)) - 2;
-                return { score: scores[i], token, at };
+                const filled = ids.slice();
+                filled[place] = token;
+                return { score: scores[i], token, at_token: lists.whole.push([token]) - 1, at_text: lists[kind].push(filled) - 1 };
             });
         });
-        return (texts, bare) => {
-            const filled = masks.map((fillings) => fillings.map(({ score, token, at }) => ({
-                score, token, token_str: texts[at], sequence: (isOnly ? bare : texts)[at + 1], ...(truncated ? { truncated } : {}),
+        return (texts_of) => {
+            const fillings = masks.map((of_mask) => of_mask.map(({ score, token, at_token, at_text }) => ({
+                score, token, token_str: texts_of.whole[at_token], sequence: texts_of[kind][at_text], ...(truncated ? { truncated } : {}),
             })));
-            return isOnly ? filled[0] : filled;
+            return isOnly ? fillings[0] : fillings;
         };
     }
     return fill;

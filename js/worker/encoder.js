@@ -4,7 +4,7 @@
  */
 import { chooseThreads, chooseVariant, compile } from './builds.js';
 import { Engine } from './engine.js';
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, noTokenizer } from '../errors.js';
 import { mostTokens, outputBytes, paddingId, readsFirst, sizesOf } from '../outputs.js';
 import { load } from '../loader/load.js';
 import { race, warmUp } from './race.js';
@@ -228,7 +228,7 @@ export class Encoder {
     /** @throws {BertError} NO_TOKENIZER */
     needTokenizer() {
         if (this.tokenizer) return this.tokenizer;
-        throw new BertError('NO_TOKENIZER', `model '${this.metadata.name}' was converted without tokenizer.json: convert it again with one beside the ONNX file`);
+        throw noTokenizer(this.metadata.name);
     }
 }
 
