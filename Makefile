@@ -125,8 +125,8 @@ dist_model := build/dist/models/$(notdir $(model))
 
 js: build/dist/.built $(dist_model) ## bundle the JavaScript and write its types
 
-build/dist/.built: $(js_sources) js/build.mjs tsconfig.json package.json
-	@node js/build.mjs build/dist
+build/dist/.built: $(js_sources) tools/build.mjs tsconfig.json package.json
+	@node tools/build.mjs build/dist
 	@touch $@
 
 $(dist_model): $(model)

@@ -6,9 +6,9 @@
  * module's memory, scored, and forgotten, so that this memory is some hundred kB whatever the corpus.
  * Nothing is kept there between two turns of the event loop: all calls share it.
  */
-import { compileFrom } from './compile.js';
+import { compileFrom } from './loader/compile.js';
 import { BertError, describe } from './errors.js';
-import { nextTurn } from './turn.js';
+import { nextTurn } from './platform/turn.js';
 
 /**
  * Embeddings, row-major: [n, d], or [d] for one alone. The array says what they are made of:

@@ -1,6 +1,6 @@
 /** `bert-wasm eval`: how good a model is on labelled examples, for every task by its usual metrics. */
 import { BertError } from '../errors.js';
-import { evaluate } from '../evaluate.js';
+import { evaluate } from '../metrics/evaluate.js';
 import { loadModel } from '../model/model.js';
 import { headsOf } from '../pipelines/head.js';
 import { pipeline } from '../pipelines/index.js';

@@ -1,7 +1,7 @@
 /** `bert-wasm forward`: every raw output of each sequence of token ids. */
 import { BertError } from '../errors.js';
 import { loadModel } from '../model/model.js';
-import { nest } from '../tensor.js';
+import { nest } from '../pipelines/tensor.js';
 import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
 import { print } from './print.js';
 import { jsonLines } from './records.js';

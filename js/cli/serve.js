@@ -5,7 +5,7 @@ import { BertError } from '../errors.js';
 import { loadModel } from '../model/model.js';
 import { pipeline } from '../pipelines/index.js';
 import { Meter } from './meter.js';
-import { Metrics } from './metrics.js';
+import { ServerMetrics } from './prometheus.js';
 import { MODEL_OPTIONS, UsageError, loadOptions, parse, snakeCase, valuesOf } from './options.js';
 import { print } from './print.js';
 import { splitLines, toRecords } from './records.js';
@@ -66,7 +66,7 @@ async function run(args) {
     }
     /** @type {Map<string, Endpoint>} */
     const endpoints = new Map();
-    const metrics = new Metrics();
+    const metrics = new ServerMetrics();
     const loaded = await loadModel(model, { ...loadOptions(values), onmetrics: (call) => metrics.onCall(call) });
     for (const name of new Set(/** @type {string[]} */ (names))) {
         endpoints.set(name, { name, pipe: await pipeline(/** @type {any} */ (TASKS[name].task), loaded), meter: new Meter() });
@@ -104,7 +104,7 @@ class Service {
     /**
      * @param {import('../model/model.js').Model} model  of all endpoints
      * @param {Map<string, Endpoint>} endpoints
-     * @param {Metrics} metrics
+     * @param {ServerMetrics} metrics
      * @param {number} max_bytes
      */
     constructor(model, endpoints, metrics, max_bytes) {

@@ -1,7 +1,7 @@
 /** Attention: the probabilities of every head, and how they flow through the layers. */
 import { BertError, describe } from '../errors.js';
 import { oneOf, readOptions } from '../pipelines/options.js';
-import { nextTurn } from '../turn.js';
+import { nextTurn } from '../platform/turn.js';
 import { modelOf, runText, toTokens } from './tokens.js';
 
 /**

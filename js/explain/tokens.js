@@ -4,7 +4,7 @@ import { readText } from '../pipelines/call.js';
 
 /**
  * @typedef {import('../model/model.js').Model} Model
- * @typedef {import('../worker/texts.js').TextInput} TextInput
+ * @typedef {import('../model/inputs.js').TextInput} TextInput
  * @typedef {Model | {model: Model}} ModelOrPipe  a pipeline has its model as `model`
  *
  * @typedef {object} Token
@@ -32,7 +32,7 @@ export function modelOf(given, task) {
  * Outputs of one text, which is cut where it is longer than the model reads.
  * @param {Model} model
  * @param {unknown} input
- * @param {import('../outputs.js').OutputRequest[]} requests
+ * @param {import('../loader/config.js').OutputRequest[]} requests
  * @param {AbortSignal} [signal]
  */
 export async function runText(model, input, requests, signal) {

@@ -4,7 +4,7 @@
  * core/model.c.
  */
 import { BertError, describe } from '../errors.js';
-import { limitOf, partsOf, sizesOf } from '../outputs.js';
+import { limitOf, partsOf, sizesOf } from './config.js';
 import { layOut } from './layout.js';
 
 /** Bytes a header may have: 100,000 tensors and the hashes of 20 GB still fit. */
@@ -30,8 +30,8 @@ const DTYPE_BYTES = { F32: 4, F16: 2, I8: 1, U8: 1 };
 /**
  * @typedef {object} ModelConfig  see ARCHITECTURE.md
  * @property {string} architecture
- * @property {import('../outputs.js').EncoderConfig} encoder
- * @property {Record<string, import('../outputs.js').OutputRequest>} outputs  by ONNX name
+ * @property {import('./config.js').EncoderConfig} encoder
+ * @property {Record<string, import('./config.js').OutputRequest>} outputs  by ONNX name
  * @property {string[]} labels
  * @property {string | null} problem_type
  * @property {number} max_length
@@ -225,7 +225,7 @@ function parseConfig(text, label) {
 /**
  * @param {string} name
  * @param {any} request
- * @param {import('../outputs.js').Sizes} sizes
+ * @param {import('./config.js').Sizes} sizes
  * @param {string} label
  */
 function checkOutput(name, request, sizes, label) {

@@ -7,4 +7,4 @@ export { pearson, spearman } from './correlation.js';
 export { entitiesOf, entityScores, spanScores } from './entities.js';
 export { answerScores, normalizeAnswer } from './answers.js';
 export { hitRate, ndcg, reciprocalRank } from './ranking.js';
-export { evaluate } from '../evaluate.js';
+export { evaluate } from './evaluate.js';

@@ -1,7 +1,12 @@
-/** What forward() takes: one sequence, several, or a batch as other libraries have it, padded or not. */
+/**
+ * What callers give a model: a text or a pair of them; to forward() one sequence, several, or a batch
+ * as other libraries have it, padded or not.
+ */
 import { BertError, describe } from '../errors.js';
 
 /**
+ * @typedef {string | {text: string, text_pair?: string | null}} TextInput
+ *
  * @typedef {import('../worker/sequences.js').Integers} Integers
  *
  * @typedef {{dims: readonly number[], data: Integers}} IntegerTensor  [n_sequences, n_tokens], row-major
@@ -13,6 +18,14 @@ import { BertError, describe } from '../errors.js';
  */
 
 const FIELDS = /** @type {const} */ (['input_ids', 'attention_mask', 'token_type_ids']);
+
+/**
+ * @param {unknown} input  should be a TextInput
+ * @returns {{text?: unknown, text_pair?: unknown}}
+ */
+export function textsOf(input) {
+    return typeof input === 'object' && input !== null ? input : { text: input };
+}
 
 /**
  * @param {unknown} input

@@ -4,7 +4,7 @@
  */
 import { resolveSource } from '#platform';
 
-import { asyncDispose } from '../async_dispose.js';
+import { asyncDispose } from '../platform/async_dispose.js';
 import { Connection } from './connection.js';
 import { BertError, describe, fromMessage, noTokenizer } from '../errors.js';
 import { toSequences } from './inputs.js';
@@ -35,7 +35,7 @@ export const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensor
 
 /**
  * @typedef {object} ForwardOptions
- * @property {Record<string, import('../outputs.js').OutputRequest>} [outputs]  by the result's name; default the
+ * @property {Record<string, import('../loader/config.js').OutputRequest>} [outputs]  by the result's name; default the
  *   ONNX model's
  * @property {boolean} [hidden_states]  also the embeddings' output and every layer's
  * @property {boolean} [attentions]  also every head's probabilities

@@ -1,11 +1,12 @@
 /** The tokenizer of a loaded model, which is in its worker: the methods of Tokenizer, as promises. */
 import { BertError, describe } from '../errors.js';
+import { textsOf } from './inputs.js';
 
 /**
  * @typedef {import('../worker/tokenizer_calls.js').Encoded} Encoded
  * @typedef {import('../tokenizer/index.js').EncodeOptions} EncodeOptions
  * @typedef {import('../tokenizer/index.js').DecodeOptions} DecodeOptions
- * @typedef {import('../worker/texts.js').TextInput} TextInput
+ * @typedef {import('./inputs.js').TextInput} TextInput
  */
 
 export class ModelTokenizer {
@@ -42,7 +43,7 @@ export class ModelTokenizer {
      * @returns {Promise<Encoded[]>}
      */
     async encodeBatch(texts, options = {}) {
-        return this.#call('encode', { inputs: toList(texts, 'texts'), options });
+        return this.#call('encode', { inputs: toList(texts, 'texts').map(textsOf), options });
     }
 
     /**

@@ -3,6 +3,7 @@
  * that is read as fast as results are taken.
  */
 import { BertError, describe } from '../errors.js';
+import { textsOf } from '../model/inputs.js';
 
 /**
  * @template In, Out
@@ -184,9 +185,7 @@ export function readString(input, where) {
  * @returns {{text: string, text_pair?: string}}
  */
 export function readText(input, where) {
-    const { text, text_pair } = typeof input === 'object' && input !== null
-        ? /** @type {{text?: unknown, text_pair?: unknown}} */ (input)
-        : { text: input, text_pair: undefined };
+    const { text, text_pair } = textsOf(input);
     if (typeof text !== 'string') {
         throw new BertError('BAD_INPUT', `${where} is ${describe(input)}, expected a string or {text, text_pair}`);
     }

@@ -1,5 +1,5 @@
 /** ensemble(): several classifiers that answer as one, by the mean of their scores. */
-import { asyncDispose } from '../async_dispose.js';
+import { asyncDispose } from '../platform/async_dispose.js';
 import { BertError, describe } from '../errors.js';
 import { weightedMean } from './scores.js';
 import { classification, scorer } from './text_classification.js';

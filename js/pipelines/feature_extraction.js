@@ -2,7 +2,7 @@
  * feature-extraction (also called embeddings): vectors of texts, of each token or one a text.
  */
 import { BertError } from '../errors.js';
-import { Tensor } from '../tensor.js';
+import { Tensor } from './tensor.js';
 import { answer, readText } from './call.js';
 import { CALL_OPTIONS, OVERFLOW_OPTIONS, isFlag, oneOf, orNull, readOptions, wholeNumber } from './options.js';
 import { weightedMean } from './scores.js';
@@ -40,7 +40,7 @@ import { weightedMean } from './scores.js';
  * @typedef {Tensor<P extends 'float32' ? Float32Array : P extends 'ubinary' ? Uint8Array : Int8Array> & {truncated: boolean[], scales?: Float32Array}} Features
  */
 
-/** @typedef {import('../worker/texts.js').TextInput} TextInput */
+/** @typedef {import('../model/inputs.js').TextInput} TextInput */
 
 /** @import { Errors, Settled } from './options.js' */
 

@@ -1,6 +1,5 @@
 /** fill-mask: what may stand in the place of a mask token. */
 import { BertError, describe } from '../errors.js';
-import { placesOf } from '../places.js';
 import { answer, readText } from './call.js';
 import { requireHead } from './head.js';
 import { CALL_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
@@ -119,9 +118,8 @@ export function fillMask(model) {
      * @param {Lists} lists
      * @returns {BertError | ((texts_of: {whole: string[], bare: string[]}) => any)}  what makes the result of what was decoded
      */
-    function fillMasks({ windows: [{ outputs: { words }, tokens }], truncated }, targets, top_k, lists) {
+    function fillMasks({ windows: [{ outputs: { words }, tokens, lm_rows: places = [] }], truncated }, targets, top_k, lists) {
         const ids = Array.from(/** @type {import('../worker/texts.js').WindowTokens} */ (tokens).ids);
-        const places = placesOf(ids, mask.id);
         if (places.length === 0) {
             return new BertError('BAD_INPUT', `there is no ${mask.token} in it${truncated ? ', in what the model reads of it' : ''}`);
         }

@@ -1,5 +1,5 @@
 /** pipeline(): a task, a model for it, and a function that does it. */
-import { asyncDispose } from '../async_dispose.js';
+import { asyncDispose } from '../platform/async_dispose.js';
 import { BertError, describe } from '../errors.js';
 import { DEFAULT_MODEL, Model, loadModel } from '../model/model.js';
 import { featureExtraction } from './feature_extraction.js';

@@ -25,7 +25,7 @@ import { scoring, topIndices, weightedMean } from './scores.js';
  *   Of a text that is read in windows the scores are the windows' mean, weighted by their tokens
  */
 
-/** @typedef {import('../worker/texts.js').TextInput} TextInput */
+/** @typedef {import('../model/inputs.js').TextInput} TextInput */
 
 /** @import { Errors, Settled } from './options.js' */
 

@@ -165,7 +165,7 @@ export function tokenClassification(model) {
                 errors,
                 read: readString,
                 async run(inputs) {
-                    const results = await model.run({ inputs, ...request }, { signal, onprogress });
+                    const results = await model.run({ inputs: inputs.map((text) => ({ text })), ...request }, { signal, onprogress });
                     const found = results.map((result, i) => (result instanceof BertError ? result : entitiesOf(result, inputs[i])));
                     if (strategy !== 'none') await writeWords(/** @type {(Group[] | BertError)[]} */ (found), model, signal);
                     results.forEach((result, i) => {

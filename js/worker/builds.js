@@ -3,7 +3,7 @@
  */
 import { n_cores } from '#platform';
 
-import { compileFrom } from '../compile.js';
+import { compileFrom } from '../loader/compile.js';
 import { BertError, describe } from '../errors.js';
 
 /** Threads that are taken where none are asked for: more pay for large batches alone. */

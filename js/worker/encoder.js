@@ -5,7 +5,7 @@
 import { chooseThreads, chooseVariant, compile } from './builds.js';
 import { Engine } from './engine.js';
 import { BertError, describe, noTokenizer } from '../errors.js';
-import { mostTokens, outputBytes, paddingId, readsFirst, sizesOf } from '../outputs.js';
+import { mostTokens, outputBytes, paddingId, readsFirst, sizesOf } from '../loader/config.js';
 import { load } from '../loader/load.js';
 import { race, warmUp } from './race.js';
 import { cut, join, prepare, split } from './sequences.js';
@@ -46,7 +46,7 @@ const MAX_OUTPUT_BYTES = 64 << 20;
 /**
  * @typedef {object} ForwardRequest
  * @property {import('./sequences.js').Sequence[]} sequences
- * @property {Record<string, import('../outputs.js').OutputRequest>} outputs  by the result's name
+ * @property {Record<string, import('../loader/config.js').OutputRequest>} outputs  by the result's name
  * @property {number} [batch_size]  sequences computed together; default as many as fit
  * @property {number} [batch_tokens]  tokens computed together, 1 to 1024; default 1024. A longer sequence is alone
  */

@@ -9,7 +9,7 @@
  */
 import { BertError } from '../errors.js';
 import { isDotSound } from './sound_dot.js';
-import { limitOf, mostTokens, outputBytes, sizesOf } from '../outputs.js';
+import { limitOf, mostTokens, outputBytes, sizesOf } from '../loader/config.js';
 import { version as VERSION } from '../../package.json';
 
 /** The 8-bit kernel of four products at once. */

@@ -8,7 +8,8 @@
  * is computed, attended to by nobody, and its row is left out of the results.
  */
 import { BertError, describe } from '../errors.js';
-import { OF_TOKENS, activate, pool } from '../outputs.js';
+import { OF_TOKENS } from '../loader/config.js';
+import { activate, pool } from './outputs.js';
 
 /**
  * @typedef {ArrayLike<number> | ArrayLike<bigint>} Integers
@@ -189,8 +190,8 @@ function lmTokens(sequences) {
  * What is asked for of a batch's outputs, taken apart by sequence.
  * @param {Record<string, Float32Array>} outputs  as Engine.encode() returns them; only read
  * @param {PreparedSequence[]} sequences
- * @param {import('../outputs.js').Sizes} sizes
- * @param {Record<string, import('../outputs.js').OutputRequest>} requests  by the result's name
+ * @param {import('../loader/config.js').Sizes} sizes
+ * @param {Record<string, import('../loader/config.js').OutputRequest>} requests  by the result's name
  * @returns {Record<string, Tensor>[]}
  */
 export function split(outputs, sequences, sizes, requests) {
@@ -227,9 +228,9 @@ export function split(outputs, sequences, sizes, requests) {
 
 /**
  * @param {Float32Array} data  an output of a batch
- * @param {import('../outputs.js').OutputRequest} request
+ * @param {import('../loader/config.js').OutputRequest} request
  * @param {Place} place
- * @param {import('../outputs.js').Sizes} sizes
+ * @param {import('../loader/config.js').Sizes} sizes
  * @returns {Tensor}
  */
 function take(data, { output, index, head, activation, pooling }, place, { n_layers, n_heads, columns }) {

@@ -4,18 +4,16 @@
  * text is that text's answer, and changes nothing for the others.
  */
 import { BertError, toMessage } from '../errors.js';
-import { placesOf } from '../places.js';
-import { encodeText } from './tokenizer_calls.js';
 
 /**
- * @typedef {string | {text: string, text_pair?: string | null}} TextInput
+ * @typedef {{text: string, text_pair?: string | null}} Texts  a text, or a pair of them
  *
  * @typedef {'truncate' | 'error' | 'window'} Overflow  what becomes of a text that is longer than
  *   the model reads: it is cut, it is an error, or it is read in several windows
  *
  * @typedef {object} TextsRequest
- * @property {TextInput[]} inputs
- * @property {Record<string, import('../outputs.js').OutputRequest>} outputs  by the result's name
+ * @property {Texts[]} inputs
+ * @property {Record<string, import('../loader/config.js').OutputRequest>} outputs  by the result's name
  * @property {Overflow} [overflow]  default 'truncate'
  * @property {number} [max_length]  tokens of a window, special ones included; default the model's
  * @property {number} [stride]  tokens that neighbouring windows share; default 0
@@ -36,6 +34,7 @@ import { encodeText } from './tokenizer_calls.js';
  * @typedef {object} TextWindow
  * @property {Record<string, import('./sequences.js').Tensor>} outputs
  * @property {number} n_tokens
+ * @property {number[]} [lm_rows]  the tokens that lm_logits are of, where there is an lm_token
  * @property {WindowTokens} [tokens]
  *
  * @typedef {object} TextResult
@@ -104,6 +103,7 @@ export async function runTexts(encoder, request, turn, onprogress) {
         result.windows.push({
             outputs: computed[w],
             n_tokens: window.length,
+            lm_rows: sequences[w].lm_rows,
             ...(request.tokens ? { tokens: tokensOf(window, encoder.needTokenizer(), request.words) } : {}),
         });
     }
@@ -123,14 +123,16 @@ export async function runTexts(encoder, request, turn, onprogress) {
 
 /**
  * @param {import('./encoder.js').Encoder} encoder
- * @param {TextInput} input
+ * @param {Texts} input
  * @param {TextsRequest} request
  */
 function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0, strategy }) {
     const limit = encoder.config.max_length;
     const length = Math.min(max_length ?? limit, limit);
     const windowed = overflow === 'window';
-    const encoding = encodeText(encoder.needTokenizer(), input, {
+    const { text, text_pair } = input;
+    const encoding = encoder.needTokenizer().encode(text, {
+        text_pair,
         truncation: { max_length: length, stride: windowed ? stride : 0, strategy: strategy ?? strategyFor(input, windowed) },
     });
     if (overflow === 'window') return { windows: [encoding, ...encoding.overflow], truncated: false };
@@ -145,11 +147,10 @@ function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0
 /**
  * In windows the longer text of a pair is cut alone: windows of both, each with each, would be far
  * too many.
- * @param {TextInput} input
+ * @param {Texts} input
  * @param {boolean} windowed
  */
-function strategyFor(input, windowed) {
-    const { text, text_pair } = typeof input === 'string' ? { text: input, text_pair: null } : input;
+function strategyFor({ text, text_pair }, windowed) {
     if (!windowed || typeof text_pair !== 'string') return 'longest_first';
     return text.length >= text_pair.length ? 'only_first' : 'only_second';
 }
@@ -170,9 +171,21 @@ function tokensOf(window, tokenizer, wants_words) {
  * @param {import('../tokenizer/encoding.js').Encoding} encoding
  * @param {boolean} types
  * @param {number} [lm_token]
- * @returns {import('./sequences.js').Sequence}
+ * @returns {import('./sequences.js').Sequence & {lm_rows?: number[]}}
  */
 function toSequence({ ids, type_ids }, types, lm_token) {
     const sequence = { input_ids: ids, ...(types ? { token_type_ids: type_ids } : {}) };
     return lm_token === undefined ? sequence : { ...sequence, lm_rows: placesOf(ids, lm_token) };
+}
+
+/**
+ * @param {ArrayLike<number>} ids
+ * @param {number} id
+ * @returns {number[]}  the indices where it is
+ */
+function placesOf(ids, id) {
+    /** @type {number[]} */
+    const places = [];
+    for (let i = 0; i < ids.length; i++) if (ids[i] === id) places.push(i);
+    return places;
 }

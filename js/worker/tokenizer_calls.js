@@ -3,7 +3,7 @@ import { BertError } from '../errors.js';
 
 /**
  * @typedef {import('../tokenizer/index.js').Tokenizer} Tokenizer
- * @typedef {import('./texts.js').TextInput} TextInput
+ * @typedef {import('./texts.js').Texts} Texts
  *
  * @typedef {object} Encoded  a text's tokens, as plain arrays that can be posted
  * @property {Uint32Array} ids
@@ -26,16 +26,6 @@ const MASK_TOKENS = ['[MASK]', '<mask>'];
 
 /**
  * @param {Tokenizer} tokenizer
- * @param {TextInput} input
- * @param {import('../tokenizer/index.js').EncodeOptions} options
- */
-export function encodeText(tokenizer, input, options) {
-    const { text, text_pair } = typeof input === 'object' && input !== null ? input : { text: input, text_pair: undefined };
-    return tokenizer.encode(text, { ...options, text_pair });
-}
-
-/**
- * @param {Tokenizer} tokenizer
  * @returns {TokenizerTraits}
  */
 export function traitsOf(tokenizer) {
@@ -49,10 +39,10 @@ export function traitsOf(tokenizer) {
 
 /** By name, as messages have it. @type {Record<string, (tokenizer: Tokenizer, request: any) => any>} */
 export const TOKENIZER_CALLS = {
-    /** @param {Tokenizer} tokenizer @param {{inputs: TextInput[], options: import('../tokenizer/index.js').EncodeOptions}} request */
-    encode: (tokenizer, { inputs, options }) => inputs.map((input, i) => {
+    /** @param {Tokenizer} tokenizer @param {{inputs: Texts[], options: import('../tokenizer/index.js').EncodeOptions}} request */
+    encode: (tokenizer, { inputs, options }) => inputs.map(({ text, text_pair }, i) => {
         try {
-            return toEncoded(encodeText(tokenizer, input, options));
+            return toEncoded(tokenizer.encode(text, { ...options, text_pair }));
         } catch (error) {
             if (!(error instanceof BertError) || inputs.length === 1) throw error;
             throw new BertError(error.code, `text ${i}: ${error.message}`, { cause: error });

@@ -16,7 +16,7 @@ import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
 import { runTexts } from './texts.js';
 import { TOKENIZER_CALLS, traitsOf } from './tokenizer_calls.js';
-import { nextTurn } from '../turn.js';
+import { nextTurn } from '../platform/turn.js';
 
 /** Bytes from which on a result's memory is handed over; less is sooner copied. */
 const TRANSFER_BYTES = 1 << 16;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { Metrics } from '../../js/cli/metrics.js';
+import { ServerMetrics } from '../../js/cli/prometheus.js';
 import { INPUT_OPTIONS, STREAM_OPTIONS } from '../../js/cli/task_command.js';
 import { PIPELINE_OPTIONS, TASKS } from '../../js/cli/tasks.js';
 import { at, cli } from './cli_process.js';
@@ -34,7 +34,7 @@ test('each task in its row: fields and options', () => {
 });
 
 test('metrics of serve', () => {
-    const names = [...new Metrics().text([], { tokens: 0 }).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+    const names = [...new ServerMetrics().text([], { tokens: 0 }).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     assert.ok(names.length > 8);
     for (const name of names) assert.ok(page.includes(name), name);
 });

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { Metrics } from '../../js/cli/metrics.js';
+import { ServerMetrics } from '../../js/cli/prometheus.js';
 import { cli, lineReader, objects, printed, standsStill, start } from './cli_process.js';
 import { modelBytes } from './model_bytes.js';
 
@@ -179,7 +179,7 @@ test('GET /info and /metrics', async () => {
 });
 
 test('metrics of calls that failed, by code; their time is not counted', () => {
-    const counted = new Metrics();
+    const counted = new ServerMetrics();
     for (const call of [{ error: 'OUT_OF_MEMORY', total_ms: 1 }, { error: 'AbortError', total_ms: 1 }, { error: 'AbortError', total_ms: 1 }, { total_ms: 20 }]) counted.onCall(call);
     const text = counted.text([], { texts: 1, tokens: 2, pending: 3, queue_ms: 4, tokenize_ms: 5, encode_ms: 6000 });
     for (const line of ['bert_model_call_errors_total{code="OUT_OF_MEMORY"} 1', 'bert_model_call_errors_total{code="AbortError"} 2', 'bert_model_call_seconds_count 1',

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { TASKS, checkFields, sizeOf, toOutput } from '../../js/cli/tasks.js';
 import { answers, inOrder } from '../../js/cli/stream.js';
 import { BertError } from '../../js/errors.js';
-import { Tensor } from '../../js/tensor.js';
+import { Tensor } from '../../js/pipelines/tensor.js';
 
 /** Calls of a pipeline that gives `result(...)`. */
 function recorder(result) {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { pipeline } from '../../build/dist/index.node.js';
 import { BertError } from '../../js/errors.js';
-import { evaluate } from '../../js/evaluate.js';
+import { evaluate } from '../../js/metrics/evaluate.js';
 
 /** A pipeline that answers by a function, one text after the other, and keeps what it was asked. */
 function fake(task, answer, extras = {}) {

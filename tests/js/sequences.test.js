@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { activate, outputBytes, sizesOf } from '../../js/outputs.js';
+import { outputBytes, sizesOf } from '../../js/loader/config.js';
+import { activate } from '../../js/worker/outputs.js';
 import { cut, join, prepare, split } from '../../js/worker/sequences.js';
 
 /** Models whose first token is read, or not; PADDED does not count padding, which is token 1. */

@@ -3,7 +3,7 @@
 /** Seconds of a request, or of a call of the model: upper bounds of the histograms. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-export class Metrics {
+export class ServerMetrics {
     constructor() {
         /** @type {Map<string, number>} by labels */
         this.requests = new Map();

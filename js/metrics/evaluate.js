@@ -1,11 +1,11 @@
 /** evaluate(): how good a pipeline is on labelled examples, for every task by its usual metrics. */
-import { BertError, describe } from './errors.js';
-import { answerScores } from './metrics/answers.js';
-import { accuracy, confusion, macroF1 } from './metrics/classification.js';
-import { pearson, spearman } from './metrics/correlation.js';
-import { entityScores, spanScores } from './metrics/entities.js';
-import { scoresOf, summary } from './metrics/counts.js';
-import { hitRate, ndcg, reciprocalRank } from './metrics/ranking.js';
+import { BertError, describe } from '../errors.js';
+import { answerScores } from './answers.js';
+import { accuracy, confusion, macroF1 } from './classification.js';
+import { pearson, spearman } from './correlation.js';
+import { entityScores, spanScores } from './entities.js';
+import { scoresOf, summary } from './counts.js';
+import { hitRate, ndcg, reciprocalRank } from './ranking.js';
 
 /**
  * A pipeline, or any function that answers like one.
@@ -27,16 +27,16 @@ import { hitRate, ndcg, reciprocalRank } from './metrics/ranking.js';
  *   several labels a text: of texts with all their labels and no other
  * @property {number} [macro_f1]  text-classification
  * @property {number} [micro_f1]  text-classification with several labels a text
- * @property {import('./metrics/counts.js').Scores[]} [classes]  the same, in the order of `labels`
+ * @property {import('./counts.js').Scores[]} [classes]  the same, in the order of `labels`
  * @property {number[][]} [confusion]  text-classification: rows are the true labels, columns the predicted
  * @property {string[]} [labels]  text-classification: of the confusion's rows, or of the classes
  * @property {number} [pearson]  regression, similarity
  * @property {number} [spearman]  regression, similarity
- * @property {import('./metrics/entities.js').EntityScores} [entities]  token-classification
+ * @property {import('./entities.js').EntityScores} [entities]  token-classification
  * @property {number} [exact]  question-answering
  * @property {number} [f1]  question-answering
- * @property {import('./metrics/answers.js').AnswerScores} [has_answer]  question-answering: of those with an answer
- * @property {import('./metrics/answers.js').AnswerScores} [no_answer]  question-answering: of those without
+ * @property {import('./answers.js').AnswerScores} [has_answer]  question-answering: of those with an answer
+ * @property {import('./answers.js').AnswerScores} [no_answer]  question-answering: of those without
  * @property {number} [accuracy_at_1]  fill-mask, of masks
  * @property {number} [accuracy_at_5]  fill-mask, of masks
  * @property {number} [mrr_at_10]  text-ranking
@@ -378,7 +378,7 @@ function tagsOfWords(words, tokens) {
 
 /**
  * @param {{start: number, end: number, label?: string, entity_group?: string, entity?: string}} entity
- * @returns {import('./metrics/entities.js').Span}
+ * @returns {import('./entities.js').Span}
  */
 function toSpan({ start, end, label, entity_group, entity }) {
     return { start, end, type: String(label ?? entity_group ?? entity) };
@@ -386,7 +386,7 @@ function toSpan({ start, end, label, entity_group, entity }) {
 
 /**
  * Without white space around it: tokens of some tokenizers begin with the space before a word.
- * @param {import('./metrics/entities.js').Span} span
+ * @param {import('./entities.js').Span} span
  * @param {string} text
  */
 function trim({ start, end, type }, text) {

@@ -2,7 +2,7 @@
  * Bundles the package into the folder given: for browsers and for Node each the library and its
  * self-contained worker, the command line, and the types.
  *
- *     node js/build.mjs build/dist
+ *     node tools/build.mjs build/dist
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, chmodSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ const require_banner = "import { createRequire } from 'node:module';\nconst requ
 const [, , cli] = await Promise.all([
     build({ ...common, platform: 'browser', entryPoints: IN_PAGES, outdir: out }),
     build({ ...node, entryPoints: { 'index.node': 'js/index.js', 'worker.node': 'js/worker/worker.js' }, outdir: out }),
-    build({ ...node, entryPoints: ['js/cli.js'], outdir: out, banner: { js: require_banner }, metafile: true }),
+    build({ ...node, entryPoints: { cli: 'js/cli/main.js' }, outdir: out, banner: { js: require_banner }, metafile: true }),
 ]);
 appendLicences(`${out}/cli.js`, Object.keys(cli.metafile.inputs));
 for (const name of Object.keys(IN_PAGES)) {

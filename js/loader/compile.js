@@ -1,6 +1,6 @@
 /** The package's own WebAssembly modules, wherever it is served from. */
-import { BertError } from './errors.js';
-import { openSource } from './loader/source.js';
+import { BertError } from '../errors.js';
+import { openSource } from './source.js';
 
 /**
  * @param {URL} url

@@ -3,21 +3,21 @@
  * bert-wasm on the command line: one JSON object a line on standard output, messages on standard
  * error. Exit codes: 0; 1 for bad input; 2 for a wrong command line.
  */
-import { command as bench } from './cli/bench.js';
-import { command as convert } from './cli/convert.js';
-import { command as evaluate } from './cli/eval.js';
-import { command as forward } from './cli/forward.js';
-import { command as info } from './cli/info.js';
-import { UsageError, help } from './cli/options.js';
-import { command as serve } from './cli/serve.js';
-import { taskCommand } from './cli/task_command.js';
-import { TASKS } from './cli/tasks.js';
-import { command as tokenize } from './cli/tokenize.js';
-import { command as verify } from './cli/verify.js';
-import { BertError } from './errors.js';
-import { version } from '../package.json';
+import { command as bench } from './bench.js';
+import { command as convert } from './convert.js';
+import { command as evaluate } from './eval.js';
+import { command as forward } from './forward.js';
+import { command as info } from './info.js';
+import { UsageError, help } from './options.js';
+import { command as serve } from './serve.js';
+import { taskCommand } from './task_command.js';
+import { TASKS } from './tasks.js';
+import { command as tokenize } from './tokenize.js';
+import { command as verify } from './verify.js';
+import { BertError } from '../errors.js';
+import { version } from '../../package.json';
 
-/** @type {Record<string, import('./cli/options.js').Command>} */
+/** @type {Record<string, import('./options.js').Command>} */
 const COMMANDS = {
     ...Object.fromEntries(Object.keys(TASKS).map((name) => [name, taskCommand(name)])),
     tokenize, forward, eval: evaluate, info, verify, bench, serve, convert,
