@@ -66,14 +66,14 @@ function drawPanel({ title, bars }, left, top) {
         const y = top + TITLE + i * LINE;
         const length = Math.max(1, (room * value) / longest).toFixed(1);
         const baseline = y + BAR - 2.5;
-        return `<text class="${kind}" x="${left}" y="${baseline}">${escape(name)}</text>`
+        return `<text class="${kind}" x="${left}" y="${baseline}">${escaped(name)}</text>`
             + `<rect class="${kind}" x="${left + LABEL}" y="${y}" width="${length}" height="${BAR}" rx="2"/>`
-            + `<text class="${kind}" x="${left + LABEL + Number(length) + 6}" y="${baseline}">${escape(text)}</text>\n`;
+            + `<text class="${kind}" x="${left + LABEL + Number(length) + 6}" y="${baseline}">${escaped(text)}</text>\n`;
     });
-    return `<text class="title" x="${left}" y="${top + 14}">${escape(title)}</text>\n${lines.join('')}`;
+    return `<text class="title" x="${left}" y="${top + 14}">${escaped(title)}</text>\n${lines.join('')}`;
 }
 
 /** @param {string} text */
-function escape(text) {
+function escaped(text) {
     return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }

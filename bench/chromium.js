@@ -64,7 +64,7 @@ export async function chromiumHost({ dist, models }) {
             page.setDefaultTimeout(TIMEOUT);
             const call = (/** @type {string} */ name, /** @type {unknown[]} */ ...args) =>
                 /** @type {Promise<any>} */ (page.evaluate(
-                    // @ts-ignore: the page's
+                    // @ts-expect-error: the page's
                     ([name, args]) => globalThis.instance[name](...args), [name, args]));
             try {
                 await page.goto(`${server.origin}/bench/instance.html`);

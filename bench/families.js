@@ -10,7 +10,7 @@
  * text of 128 tokens after the first: the median of 9, each model in a process of its own.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, openSync, readFileSync, readSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -82,7 +82,9 @@ function row(folder, scratch) {
     const [f32, q8] = ['f32', 'q8'].map((dtype) => join(scratch, `${name}.${dtype}.safetensors`));
     try {
         execFileSync(CONVERTER, [folder, '-o', f32, '--dtype', 'f32'], { stdio: ['ignore', 'ignore', 'pipe'] });
-        const parameters = countParameters(f32), f32_bytes = statSync(f32).size, error = largestError(golden, f32);
+        const parameters = countParameters(f32);
+        const f32_bytes = statSync(f32).size;
+        const error = largestError(golden, f32);
         rmSync(f32);
         execFileSync(CONVERTER, [folder, '-o', q8], { stdio: ['ignore', 'ignore', 'pipe'] });
         const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url), '--measure', q8], { encoding: 'utf8' });

@@ -44,7 +44,8 @@ async function ours(file, threads) {
     const child = spawn(process.execPath, [join(ROOT, 'build/dist/cli.js'), 'classify', '--input', '-', '--format', 'jsonl', '--threads', String(threads)],
         { stdio: ['pipe', 'pipe', 'inherit'] });
     createReadStream(file).pipe(child.stdin);
-    let n = 0, first = 0;
+    let n = 0;
+    let first = 0;
     const seen = [];
     for await (const _ of createInterface({ input: child.stdout })) {
         if (n++ === 0) first = performance.now();

@@ -7,7 +7,8 @@
 import { semanticSearch } from '../build/dist/index.node.js';
 
 const ROUNDS = 5;
-const n = Number(process.argv[2] ?? 1_000_000), d = Number(process.argv[3] ?? 384);
+const n = Number(process.argv[2] ?? 1_000_000);
+const d = Number(process.argv[3] ?? 384);
 
 let state = 1;
 /** xorshift32 */
@@ -34,7 +35,8 @@ function cosines(query, rows) {
     let of_query = 0;
     for (const x of query) of_query += x * x;
     for (let r = 0, at = 0; r < n; r++) {
-        let product = 0, square = 0;
+        let product = 0;
+        let square = 0;
         for (let i = 0; i < d; i++, at++) {
             product += query[i] * rows[at];
             square += rows[at] * rows[at];
@@ -69,7 +71,8 @@ async function least(work) {
 
 console.log(`${n} embeddings of ${d} dimensions, one query, the best 10`);
 for (const [type, { make, plain }] of Object.entries(TYPES)) {
-    const corpus = { dims: [n, d], data: make(n * d) }, query = { dims: [d], data: make(d) };
+    const corpus = { dims: [n, d], data: make(n * d) };
+    const query = { dims: [d], data: make(d) };
     const bytes = corpus.data.byteLength;
     const found = await semanticSearch(query, corpus);
     const scores = plain(query.data, corpus.data);

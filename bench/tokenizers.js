@@ -36,7 +36,9 @@ const { Tokenizer } = await import(MODULE);
  * @param {number} bytes */
 function documents(sentences, bytes) {
     const texts = [];
-    let total = 0, seed = 1, text = '';
+    let total = 0;
+    let seed = 1;
+    let text = '';
     while (total < bytes) {
         seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
         text += `${sentences[seed % sentences.length]} `;
@@ -89,9 +91,11 @@ console.log('| --- | --- | --- | --- | --- | --- |');
 const fixtures = readdirSync(join(SHARED, 'fixtures/tokenizers')).sort()
     .map((name) => /** @type {[string, string]} */ ([name, join(SHARED, 'fixtures/tokenizers', name, 'tokenizer.json')])).filter(([, path]) => existsSync(path));
 for (const [name, path] of fixtures) {
-    const bytes = readFileSync(path), config = JSON.parse(readFileSync(path.replace('.json', '_config.json'), 'utf8'));
+    const bytes = readFileSync(path);
+    const config = JSON.parse(readFileSync(path.replace('.json', '_config.json'), 'utf8'));
     /** @type {any} */
-    let ours, peer;
+    let ours;
+    let peer;
     const ours_load = median(Array.from({ length: 5 }, () => time(() => { ours = Tokenizer.fromJSON(bytes); })));
     const peer_load = median(Array.from({ length: 3 }, () => time(() => { peer = new Peer(JSON.parse(bytes.toString()), config); })));
     for (const [language, { texts, bytes: size }] of Object.entries(CORPORA)) {
@@ -100,7 +104,9 @@ for (const [name, path] of fixtures) {
         const native = await startNative(path, file);
         // The npm package is slow on long runs of some kinds: a part of the texts is enough to compare.
         const part = texts.slice(0, Math.ceil(texts.length / 8));
-        const rates = [], to_peer = [], to_native = [];
+        const rates = [];
+        const to_peer = [];
+        const to_native = [];
         for (let round = 0; round < ROUNDS + 1; round++) {
             const t = time(() => { for (const text of texts) ours.encode(text); });
             const p = time(() => { for (const text of part) peer.encode(text); }) * texts.length / part.length;

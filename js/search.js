@@ -112,7 +112,8 @@ export async function semanticSearch(queryEmbeddings, corpusEmbeddings, { top_k 
  * @throws {BertError} as semanticSearch()
  */
 export async function similarity(a, b, { score = 'cosine', signal } = {}) {
-    const left = toRows(a, 'the first embeddings'), right = toRows(b, 'the second embeddings');
+    const left = toRows(a, 'the first embeddings');
+    const right = toRows(b, 'the second embeddings');
     const data = new Float32Array(left.n * right.n);
     await scoreAll(left, right, score, signal, (scores, first_query, n_queries, first_row, n_rows) => {
         for (let q = 0; q < n_queries; q++) {
@@ -137,11 +138,13 @@ function toRows(embeddings, what) {
     const type = TYPES.findIndex(({ of }) => data instanceof of);
     if (type < 0) throw refuse(`have data of ${describe(data)}, expected a Float32Array, an Int8Array or a Uint8Array of bits`);
     const { bits, name } = TYPES[type];
-    const n = dims.length === 1 ? 1 : dims[0], width = dims[dims.length - 1];
+    const n = dims.length === 1 ? 1 : dims[0];
+    const width = dims[dims.length - 1];
     const d = bits === 1 && data.length === n * width ? 8 * width : width;
     if (n > 0 && (d < 1 || d > MOST_DIMS)) throw refuse(`have ${d} dimensions, expected 1 to ${MOST_DIMS}`);
     if (bits === 1 && d % 8) throw refuse(`have ${d} dimensions in a Uint8Array, which has 8 in each byte`);
-    const row_bytes = d * bits / 8, n_values = n * row_bytes / data.BYTES_PER_ELEMENT;
+    const row_bytes = d * bits / 8;
+    const n_values = n * row_bytes / data.BYTES_PER_ELEMENT;
     if (data.length !== n_values) throw refuse(`of dims ${JSON.stringify(dims)} have a ${name} of ${data.length}, expected ${n_values}`);
     return { n, d, type, row_bytes, data };
 }
@@ -286,7 +289,7 @@ class Best {
             const score = scores[start + i];
             if (this.n < ids.length) this.#rise(score, first_id + i);
             // Not of an equal one: that has a lower id.
-            else if (score > kept[0] || (score === score && kept[0] !== kept[0])) this.#sink(score, first_id + i);
+            else if (score > kept[0] || (Number.isNaN(kept[0]) && !Number.isNaN(score))) this.#sink(score, first_id + i);
         }
     }
 
@@ -346,6 +349,6 @@ class Best {
  */
 function isWorse(score, id, other_score, other_id) {
     if (score === other_score) return id > other_id;
-    if (score !== score) return other_score === other_score || id > other_id;
+    if (Number.isNaN(score)) return !Number.isNaN(other_score) || id > other_id;
     return score < other_score; // false where the other is not a number
 }

@@ -35,7 +35,7 @@ export function tidyDeclarations(folder, entries) {
 function tidy(text, source, name) {
     const documented = withOverloads(withTypeComments(text, source), source, name)
         // Of members that are @private the compiler leaves neither the type nor `private`, which a strict reader refuses.
-        .replace(/(@private(?:(?!\*\/)[^])*\*\/\s+)(\w+;)/g, '$1private $2')
+        .replace(/(@private(?:(?!\*\/)[\s\S])*\*\/\s+)(\w+;)/g, '$1private $2')
         .replace(new RegExp(String.raw`${COMMENT}\s+constructor\((?:(?!\);)[^])*\);`, 'g'), (found) => (found.includes('@internal') ? 'private constructor();' : found))
         .replace(new RegExp(String.raw`(${COMMENT}\s+)(\w+: )`, 'g'), (found, comment, key) => (comment.includes('@readonly') ? `${comment}readonly ${key}` : found));
     const used = documented.replace(/^import (?:type )?\{ ([^}]*) \} from .*;\n/gm, (line, names) =>
@@ -98,9 +98,10 @@ function withOverloads(text, source, name) {
 function withoutType(line) {
     const [, tag, rest] = /^@(param|returns) (\{.*)$/.exec(line) ?? [];
     if (tag === undefined) return line;
-    let depth = 0, end = 0;
+    let depth = 0;
+    let end = 0;
     do depth += { '{': 1, '}': -1 }[rest[end]] ?? 0; while (++end < rest.length && depth > 0);
-    const [, name, said] = tag === 'param' ? /^ *\[?(\w+)\]? *(.*)$/.exec(rest.slice(end)) ?? [] : [, '', rest.slice(end).trim()];
+    const [, name, said] = tag === 'param' ? /^ *\[?(\w+)\]? *(.*)$/.exec(rest.slice(end)) ?? [] : [rest, '', rest.slice(end).trim()];
     return said ? `@${tag} ${name} ${said}`.replace('  ', ' ') : '';
 }
 

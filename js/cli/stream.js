@@ -161,9 +161,9 @@ export async function* inOrder(items, run, n) {
     try {
         for (;;) {
             while (started.length === 0) await new Promise((resolve) => { wakeTaker = () => resolve(undefined); });
-            const result = await started[0];
+            const result = /** @type {R | typeof END} */ (await started[0]);
             if (result === END) return;
-            yield /** @type {R} */ (result);
+            yield result;
             started.shift();
             wakeReader();
         }

@@ -1,5 +1,4 @@
 /** A task as a command: records in, one JSON object a line out. */
-import { BertError } from '../errors.js';
 import { pipeline } from '../pipelines/index.js';
 import { Meter } from './meter.js';
 import { MODEL_OPTIONS, UsageError, loadOptions, parse, snakeCase } from './options.js';
@@ -97,7 +96,7 @@ export async function printAnswers(batches, { fields, values: { input, echo, ski
             meter.texts += good.length;
             meter.errors += good.filter(({ error }) => error).length;
             progress.add(batch.reduce((sum, { record }) => sum + record.bytes, 0));
-            if (wrong >= 0) throw /** @type {BertError} */ (batch[wrong].error);
+            if (wrong >= 0) throw /** @type {import('../errors.js').BertError} */ (batch[wrong].error);
         }
     } finally {
         progress.stop();

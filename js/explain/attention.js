@@ -106,7 +106,8 @@ const FUSIONS = {
  * @param {string} head_fusion
  */
 function fuse(heads, n, head_fusion) {
-    const size = n * n, n_added = head_fusion === 'mean' ? heads.length / size : 1;
+    const size = n * n;
+    const n_added = head_fusion === 'mean' ? heads.length / size : 1;
     const fused = Float64Array.from(heads.subarray(0, size));
     const fusion = FUSIONS[head_fusion];
     for (let first = size; first < heads.length; first += size) {

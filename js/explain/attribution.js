@@ -116,7 +116,8 @@ function toWords(parts, texts) {
         const own = text.slice(part.start, part.end);
         if (own.trim() === '') continue;
         // Some tokenizers count the space before a word to it.
-        const start = part.end - own.trimStart().length, end = part.start + own.trimEnd().length;
+        const start = part.end - own.trimStart().length;
+        const end = part.start + own.trimEnd().length;
         const last = words.at(-1);
         const segment = segments[part.sequence].containing(start);
         if (last && last.sequence === part.sequence && segment?.index === last_segment?.index) {

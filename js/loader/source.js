@@ -29,5 +29,6 @@ export async function openSource(source, signal) {
 
 /** @param {Uint8Array} bytes */
 async function* once(bytes) {
-    yield /** @type {Chunk} */ (bytes);
+    const chunk = /** @type {Chunk} */ (bytes);
+    yield chunk;
 }

@@ -1,6 +1,7 @@
 /** Metrics of extracted answers: those of SQuAD 1.1 and 2.0. */
 
 /** What Python's str.split() splits at. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: str.split() does split at them
 const SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
 const PUNCTUATION = /[!-/:-@[-`{-~]/g;
 const ARTICLE = /(?<![\p{L}\p{N}_])(?:an?|the)(?![\p{L}\p{N}_])/gu;

@@ -107,7 +107,9 @@ async function* stream(given, prepare) {
     const groups = [];
     /** @type {unknown[]} */
     let group = [];
-    let n_read = 0, n_characters = 0, isDone = false;
+    let n_read = 0;
+    let n_characters = 0;
+    let isDone = false;
     /** @type {Promise<IteratorResult<unknown>> | null} */
     let next = null;
     const start = () => {
@@ -140,9 +142,10 @@ async function* stream(given, prepare) {
                 else if (isDone) return;
                 else continue;
             }
-            for (const result of await /** @type {Promise<(Out | BertError)[]>} */ (groups.shift())) {
+            const results = /** @type {Out[]} */ (await groups.shift());
+            for (const result of results) {
                 if (result instanceof BertError && errors === 'throw') throw result;
-                yield /** @type {Out} */ (result);
+                yield result;
             }
         }
     } finally {

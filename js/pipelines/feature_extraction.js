@@ -182,7 +182,8 @@ function quantized(data, dims, precision) {
     const width = dims[dims.length - 1];
     const n_rows = data.length / width;
     if (precision === 'int8') {
-        const scales = new Float32Array(n_rows), values = new Int8Array(data.length);
+        const scales = new Float32Array(n_rows);
+        const values = new Int8Array(data.length);
         for (let r = 0; r < n_rows; r++) {
             const row = data.subarray(r * width, (r + 1) * width);
             scales[r] = row.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127;

@@ -252,7 +252,8 @@ function answersOf({ windows }, asked, { top_k, max_answer_len, handle_impossibl
     for (const { outputs, tokens: made } of windows) {
         const tokens = /** @type {import('../worker/texts.js').WindowTokens} */ (made);
         const isCandidate = candidatesOf(tokens);
-        const starts = probabilities(outputs.start.data, isCandidate), ends = probabilities(outputs.end.data, isCandidate);
+        const starts = probabilities(outputs.start.data, isCandidate);
+        const ends = probabilities(outputs.end.data, isCandidate);
         no_answer = Math.min(no_answer, Math.fround(starts[0] * ends[0]));
         starts[0] = ends[0] = 0;
         for (const { score, item: span } of topSpans(starts, ends, n_spans, max_answer_len)) {
@@ -327,7 +328,8 @@ function placeOf({ offsets, words = new Int32Array(), sequence }, [first, last],
     if (align_to_words) {
         const isOf = (/** @type {number} */ token) =>
             (/** @type {number} */ word, /** @type {number} */ i) => sequence[i] === 1 && word === words[token];
-        const begin = words.findIndex(isOf(first)), end = words.findLastIndex(isOf(last));
+        const begin = words.findIndex(isOf(first));
+        const end = words.findLastIndex(isOf(last));
         if (begin >= 0 && end >= 0) [first, last] = [begin, end];
     }
     const inContext = (/** @type {number} */ token, /** @type {number} */ place) => {

@@ -5,7 +5,8 @@
  * @returns {number[]}
  */
 export function softmax(logits) {
-    let largest = -Infinity, sum = 0;
+    let largest = -Infinity;
+    let sum = 0;
     for (let i = 0; i < logits.length; i++) largest = Math.max(largest, logits[i]);
     const powers = Array.from(logits, (x) => Math.exp(x - largest));
     for (const power of powers) sum += power;

@@ -193,7 +193,8 @@ function tokensOf({ outputs: { scores: { dims: [, n_labels], data } }, tokens: m
     const found = [];
     sequence.forEach((of, index) => {
         if (of < 0) return;
-        const start = offsets[2 * index], end = offsets[2 * index + 1];
+        const start = offsets[2 * index];
+        const end = offsets[2 * index + 1];
         const covered = text.slice(start, end);
         const isUnknown = ids[index] === unknown_id;
         // Where nothing marks such tokens, all that does not follow a space continues a word.
@@ -232,8 +233,10 @@ function acrossWindows(windows, stride) {
     /** @type {number[]} */
     const rooms = [];
     windows.forEach((tokens, w) => tokens.forEach((token, i) => {
-        const before = w === 0 ? Infinity : i, behind = w === windows.length - 1 ? Infinity : tokens.length - 1 - i;
-        const at = w * step + i, room = Math.min(before, behind);
+        const before = w === 0 ? Infinity : i;
+        const behind = w === windows.length - 1 ? Infinity : tokens.length - 1 - i;
+        const at = w * step + i;
+        const room = Math.min(before, behind);
         if (at < chosen.length && room <= rooms[at]) return;
         chosen[at] = { ...token, index: token.index + w * step };
         rooms[at] = room;

@@ -39,7 +39,7 @@ export class CharMap {
      */
     code(codePoint) {
         const page = this.pages[codePoint >> 8];
-        return (page !== null && page[codePoint & 255]) || this.learn(codePoint);
+        return page?.[codePoint & 255] || this.learn(codePoint);
     }
 
     /**

@@ -73,6 +73,7 @@ function dropNonspacing(c) {
 }
 
 /** What the normalizer Nmt removes, and what it takes for space. */
+// biome-ignore format: code points in a row
 const NMT_REMOVED = new Set([
     1, 2, 3, 4, 5, 6, 7, 8, 0xb, ...Array.from({ length: 18 }, (_, k) => 0xe + k), 0x7f, 0x8f, 0x9f,
 ]);

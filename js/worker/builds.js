@@ -15,6 +15,7 @@ const SHARE_TIMEOUT = 1000;
 /** (module (func (result v128) 3 x (v128.const 0) f32x4.relaxed_madd)), and with f32x4.abs of one. */
 const V128_ZERO = [0xfd, 0x0c, ...new Array(16).fill(0)];
 const moduleWith = (/** @type {number[]} */ body) =>
+    // biome-ignore format: as the sections of a module are read
     new Uint8Array([
         0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b, 3, 2, 1, 0,
         10, body.length + 4, 1, body.length + 2, 0, ...body, 0x0b,

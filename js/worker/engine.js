@@ -148,7 +148,8 @@ export class Engine {
      * @param {EngineOptions} options
      */
     #neededBytes({ weights, weights_bytes, chunk_bytes, config }, { max_tokens, threads }) {
-        const model = this.wasm.engine_model_bytes() >>> 0, session = this.wasm.engine_session_bytes() >>> 0;
+        const model = this.wasm.engine_model_bytes() >>> 0;
+        const session = this.wasm.engine_session_bytes() >>> 0;
         if (!model || !session) throw this.#error();
         const names = weights.length * (ALIGNMENT * 2 + this.wasm.engine_tensor_size());
         const staging = weights.some(({ q4_columns }) => q4_columns) ? 2 * chunk_bytes : 0;

@@ -201,7 +201,8 @@ export function split(outputs, sequences, sizes, requests) {
     return sequences.map(({ ids, attended, lm_rows }, s) => {
         const skip = attended[0] ? 0 : 1;
         // Where all rows were asked for, the one that is skipped is among them.
-        const lm_skip = lm_rows ? 0 : skip, n_lm_rows = (lm_rows?.length ?? ids.length) - lm_skip;
+        const lm_skip = lm_rows ? 0 : skip;
+        const n_lm_rows = (lm_rows?.length ?? ids.length) - lm_skip;
         place.lm_row += lm_skip;
         Object.assign(place, { s, n: ids.length, skip, n_lm_rows });
         const result = Object.fromEntries(Object.entries(requests).map(([name, request]) =>

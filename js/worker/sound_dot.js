@@ -9,13 +9,16 @@ const splat8 = (/** @type {number} */ value) => lanes(new Array(16).fill(value))
 const splat32 = (/** @type {number} */ value) => lanes([0, 1, 2, 3].flatMap(() => [value, 0, 0, 0]));
 
 /** (module (func (export "f") (result i32)) of one dot product per lane: 7 + 4 * (3 * 5). */
+// biome-ignore format: an instruction a row
 const BODY = [
     0, ...splat8(3), ...splat8(5), ...splat32(7), 0xfd, 0x93, 0x02, // relaxed_dot_add
     0xfd, 0x1b, 0, // i32x4.extract_lane 0
     0x0b,
 ];
+// biome-ignore format: as the sections of a module are read
 const MODULE = new Uint8Array([
-    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7f, 3, 2, 1, 0, 7, 5, 1, 1, 0x66, 0, 0, 10, BODY.length + 2, 1, BODY.length, ...BODY,
+    0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7f, 3, 2, 1, 0,
+    7, 5, 1, 1, 0x66, 0, 0, 10, BODY.length + 2, 1, BODY.length, ...BODY,
 ]);
 const EXPECTED = 7 + 4 * 3 * 5;
 

@@ -5,7 +5,11 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 
-const HIDDEN = 1024, WIDE = 4096, N_LAYERS = 24, VOCABULARY = 30522, N_POSITIONS = 512;
+const HIDDEN = 1024;
+const WIDE = 4096;
+const N_LAYERS = 24;
+const VOCABULARY = 30522;
+const N_POSITIONS = 512;
 const CHUNK_BYTES = 1 << 20;
 const CONFIG = {
     architecture: 'bert',
@@ -107,7 +111,8 @@ export function writeLargeModel(path) {
     const file = openSync(path, 'w');
     /** @type {string[]} */
     const hashes = [];
-    let hash = createHash('sha256'), written = 0;
+    let hash = createHash('sha256');
+    let written = 0;
     const put = (/** @type {Buffer} */ bytes) => {
         writeSync(file, bytes, 0, bytes.length, room + written);
         for (let at = 0; at < bytes.length;) {

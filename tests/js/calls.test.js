@@ -18,7 +18,8 @@ const withCode = (code, message = /./) => (error) => {
 
 /** Every call's metrics. */
 const calls = [];
-let classify, embed;
+let classify;
+let embed;
 before(async () => {
     classify = await pipeline('sentiment-analysis', null, { onmetrics: (call) => calls.push(call), performance_marks: true });
     embed = await pipeline('embeddings', converted('pipelines/feature-extraction-bert'));
@@ -165,7 +166,8 @@ test('embeddings: dimensions, int8 and bits', async () => {
 });
 
 test('a stream: in order, read only as far as results are taken, closed when they are not', async () => {
-    let n_read = 0, is_closed = false;
+    let n_read = 0;
+    let is_closed = false;
     async function* source() {
         try {
             for (;;) yield `${sentence(20)} ${n_read++}`;
@@ -278,7 +280,8 @@ test('percentiles of the histogram are right within 5 %', () => {
 });
 
 test('progress of loading as transformers.js reports it', async () => {
-    const seen = [], loaded = [];
+    const seen = [];
+    const loaded = [];
     const path = converted('pipelines/text-classification-bert');
     const pipe = await pipeline('text-classification', path, { progress_callback: (each) => seen.push(each), onprogress: (each) => loaded.push(each) });
     pipe.dispose();

@@ -76,7 +76,8 @@ test('several labels a text, and regression', async () => {
     const { micro_f1, accuracy } = evaluated(name, rows);
     assert.deepEqual([micro_f1, accuracy], [1, 1]);
     const first = sets.findIndex((set) => set.length > 0);
-    const n = sets.flat().length, kept = n - sets[first].length; // one text without its labels
+    const n = sets.flat().length;
+    const kept = n - sets[first].length; // one text without its labels
     const less = evaluated(name, jsonl('less', TEXTS.map((text, i) => ({ text, labels: i === first ? [] : sets[i] }))));
     near(less.micro_f1, (2 * kept) / (n + kept));
     near(less.accuracy, 5 / 6);

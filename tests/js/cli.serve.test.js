@@ -35,7 +35,8 @@ async function serve(...args) {
 let server;
 before(async () => { server = await serve('--max-bytes', '100000'); });
 
-const JSON_TYPE = 'application/json', LINES = 'application/x-ndjson';
+const JSON_TYPE = 'application/json';
+const LINES = 'application/x-ndjson';
 const post = (path, body, type = JSON_TYPE, more = {}) =>
     fetch(new URL(path, server.url), { method: 'POST', headers: { 'Content-Type': type }, body, ...more });
 
@@ -128,7 +129,8 @@ test('a reader that stops: no more is read; one that goes away: no more is compu
     const answer = await response;
     const texts = async () => (await metrics(server.url))['bert_texts_total{task="classify"}'];
     const first = await texts();
-    const n = 20_000, note = 'x'.repeat(2000); // 40 MB
+    const n = 20_000;
+    const note = 'x'.repeat(2000); // 40 MB
     const lines = Array.from({ length: 1000 }, (_, i) => `${JSON.stringify({ ...record(i), note })}\n`).join('');
     const write = async () => {
         for (let i = 0; i < n; i += 1000) {

@@ -158,7 +158,8 @@ test('a reader that stops early: quiet, exit code 0', async () => {
 });
 
 test('100,000 lines, 200 MB, for a slow reader: neither read ahead nor kept', { skip: NOT_LINUX }, async (t) => {
-    const n = 100_000, note = 'x'.repeat(2000);
+    const n = 100_000;
+    const note = 'x'.repeat(2000);
     const path = join(folder, 'large.jsonl');
     const fd = openSync(path, 'w');
     for (let i = 0; i < n; i += 1000) {
@@ -171,7 +172,9 @@ test('100,000 lines, 200 MB, for a slow reader: neither read ahead nor kept', { 
     const read = await standsStill(() => bytesRead(child.pid));
     assert.ok(read < 20e6, `nobody takes the answers, and ${read} bytes are read`);
     const early = largestMemory(child.pid);
-    let largest = early, expected = 0, rest = '';
+    let largest = early;
+    let expected = 0;
+    let rest = '';
     for await (const chunk of child.stdout.setEncoding('utf8')) {
         const lines = (rest + chunk).split('\n');
         rest = lines.pop();
@@ -214,7 +217,7 @@ test('progress on a terminal', { skip: NO_TERMINAL }, () => {
 
 test('every command explains itself', () => {
     const { stdout } = cli(['--help']);
-    const names = [...stdout.matchAll(/^  ([a-z-]+)  +\S/gm)].map(([, name]) => name);
+    const names = [...stdout.matchAll(/^ {2}([a-z-]+) {2,}\S/gm)].map(([, name]) => name);
     for (const name of ['classify', 'ner', 'answer', 'fill', 'embed', 'rank', 'zero-shot', 'similarity', 'tokenize', 'forward',
         'eval', 'info', 'verify', 'bench', 'serve', 'convert']) assert.ok(names.includes(name), name);
     for (const name of names) {

@@ -142,14 +142,20 @@ test('an error in the place of a result is of its record alone', async () => {
     }
     const records = ['a', 'b', 'c'].map((text, i) => ({ value: { text }, where: `f:${i + 1}`, bytes: 1 }));
     let calls = 0;
-    const answer = async (values) => values.map((value, i) => (calls++, i === 1 ? wrong : value));
+    const answer = async (values) => values.map((value, i) => {
+        calls++;
+        return i === 1 ? wrong : value;
+    });
     const { value: batch } = await answers((async function* () { yield records; })(), { check: () => {}, size: () => 1, answer }).next();
     assert.deepEqual(batch.map(({ error }) => error?.message), [undefined, 'f:2: it is longer than the model allows', undefined]);
     assert.equal(calls, 3, 'nothing is computed again');
 });
 
 test('in order, never more than n under way or waiting; failures in their turn', async () => {
-    let read = 0, under_way = 0, most = 0, closed = false;
+    let read = 0;
+    let under_way = 0;
+    let most = 0;
+    let closed = false;
     const items = async function* () {
         try {
             for (; read < 50; read++) yield read;

@@ -63,7 +63,8 @@ function goldenRows(name) {
         input_ids.map((ids, row) => ({
             line: { input_ids: ids, attention_mask: attention_mask[row], ...(token_type_ids ? { token_type_ids: token_type_ids[row] } : {}) },
             want: Object.fromEntries(Object.entries(outputs).map(([output, { shape, data }]) => {
-                const size = data.length / shape[0], values = data.slice(row * size, (row + 1) * size);
+                const size = data.length / shape[0];
+                const values = data.slice(row * size, (row + 1) * size);
                 if (shape.length < 3) return [output, values];
                 const width = shape[2];
                 return [output, attention_mask[row].flatMap((mask, t) => (mask ? values.slice(t * width, (t + 1) * width) : []))];
@@ -183,7 +184,8 @@ const shared = ['../shared/models/sentiment-minilm-l6', '../shared/data/sst2-dev
 const missing = shared.find((path) => !existsSync(at(path)));
 test('SST-2: f32 as the model card says, q8 within 0.5 points', { skip: missing && `NOT TESTED: there is no ${missing}` }, (t) => {
     const accuracy = (dtype) => lines(['eval', '--model', model(shared[0], dtype), '--input', at(shared[1])])[0].accuracy;
-    const f32 = accuracy('f32'), q8 = accuracy('q8');
+    const f32 = accuracy('f32');
+    const q8 = accuracy('q8');
     t.diagnostic(`f32 ${f32}, q8 ${q8}`);
     assert.equal(Math.round(f32 * 872), 790);
     assert.ok(Math.abs(q8 - f32) <= 0.005, `q8 ${q8}, f32 ${f32}`);

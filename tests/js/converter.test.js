@@ -99,7 +99,8 @@ function readModel(path) {
     assert.equal(metadata.chunk_sha256, hashes.join(','));
 
     const tensors = {};
-    let end = 0, n_padding = 0;
+    let end = 0;
+    let n_padding = 0;
     for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
         const [start, stop] = data_offsets;
         assert.equal(start, end, `${name} follows the tensor before it without a hole`);
@@ -254,7 +255,6 @@ const floatsOf = (tensor) => {
     return Array.from({ length: raw.length / 4 }, (_, i) => raw.readFloatLE(4 * i));
 };
 const rawFloats = (values) => Buffer.from(Float32Array.from(values).buffer);
-const isFloat = (tensor) => Number(tensor.all(TENSOR.type)[0]) === TYPES.float;
 
 /* -------------------------------------------------------------------------- what it writes -- */
 
@@ -318,7 +318,8 @@ test('q8 is the default, symmetric per column and per row, and as near as roundi
         const exact = floats(converted['bert-seqcls5-odd'].tensors[name]);
         const integers = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
         const largest = new Int32Array(scale.length);
-        const is_matrix = shape.length === 4, smooth = is_matrix ? smoothOf(name) : null;
+        const is_matrix = shape.length === 4;
+        const smooth = is_matrix ? smoothOf(name) : null;
         const is_zero = Array(scale.length).fill(true);
         integers.forEach((integer, i) => {
             const quads = shape[1];
@@ -343,9 +344,11 @@ test('q8 is the default, symmetric per column and per row, and as near as roundi
 
 /** What bert_q4_expand() of core/bert.h makes of the units of a tensor. */
 function expandQ4({ shape: [n_rows, n_groups, unit], bytes }) {
-    const n_columns = unit / 17, n = 32 * n_columns;
+    const n_columns = unit / 17;
+    const n = 32 * n_columns;
     return Int8Array.from({ length: n_rows * n_groups * n }, (_, i) => {
-        const start = Math.floor(i / n) * unit, at = i % n;
+        const start = Math.floor(i / n) * unit;
+        const at = i % n;
         const byte = bytes[start + n_columns + (at >> 5) * 16 + at % 16];
         return ((at % 32 < 16 ? byte & 15 : byte >> 4) - 8) * bytes[start + (n_columns === 1 ? 0 : (at >> 2) % 8)];
     });
@@ -354,7 +357,8 @@ function expandQ4({ shape: [n_rows, n_groups, unit], bytes }) {
 /** The root of the mean square of what is left of a file's matrices and tables after taking the f32 ones away, in parts of theirs. */
 function errorOf(model, exact) {
     const copy = ({ bytes }) => Uint8Array.from(bytes).buffer;
-    let error = 0, size = 0;
+    let error = 0;
+    let size = 0;
     for (const [name, tensor] of Object.entries(model.tensors)) {
         const is_q4 = name.endsWith('.q4');
         if (!is_q4 && tensor.dtype !== 'I8') continue;
@@ -370,7 +374,8 @@ function errorOf(model, exact) {
         values.forEach((value, i) => {
             const column = is_matrix ? Math.floor(i / n_in / 8) * 8 + i % 8 : Math.floor(i / n_in);
             if (column >= scale.length) return;
-            const k = Math.floor(i / 8) % n_in, quads = Math.ceil(n_in / 8) * 2;
+            const k = Math.floor(i / 8) % n_in;
+            const quads = Math.ceil(n_in / 8) * 2;
             const at = is_matrix ? ((Math.floor(column / 8) * quads + (k >> 2)) * 8 + column % 8) * 4 + k % 4 : i;
             const got = integers[at] * scale[column] * (smooth ? smooth[k] : 1);
             error += (got - value) ** 2;
@@ -396,7 +401,8 @@ test('q4 has whole groups in 4 bits, the rest in 8, and is as near as 4 bits all
         }
         // The output's 200 inputs of the odd model are in no whole groups.
         assert.equal(Object.values(model.tensors).filter(({ dtype }) => dtype === 'I8').length, n_8bit);
-        const error = errorOf(model, converted[name]), error8 = errorOf(readModel(convert(fixture(name)).path), converted[name]);
+        const error = errorOf(model, converted[name]);
+        const error8 = errorOf(readModel(convert(fixture(name)).path), converted[name]);
         assert.ok(error < 0.11 && error > 2 * error8, `${name}: q4 is ${error} off, q8 ${error8}`);
         const near = run('--verify', fixture(name, 'golden.json'), '--tolerance', '3', path);
         assert.equal(near.status, 0, near.stdout + near.stderr);
@@ -416,7 +422,8 @@ test('--calibrate brings a quantised model nearer to the reference', () => {
     const random = () => (seed = (seed * 48271) % 2147483647);
     writeFileSync(texts, Array.from({ length: 40 }, () => `${JSON.stringify({ ids: Array.from({ length: 30 }, () => random() % 1000) })}\n`).join(''));
     for (const dtype of ['q8', 'q4']) {
-        const with_texts = errorsOf('--dtype', dtype, '--calibrate', texts), without = errorsOf('--dtype', dtype);
+        const with_texts = errorsOf('--dtype', dtype, '--calibrate', texts);
+        const without = errorsOf('--dtype', dtype);
         assert.ok(with_texts < without, `${dtype}: ${with_texts} off with texts, ${without} without`);
     }
     const a = readFileSync(convert(fixture('bert-base'), '--calibrate', texts).path);
@@ -448,7 +455,7 @@ test('f16 is rounded to the nearest, ties to even', () => {
     // 1 + 2^-11 is a tie below, 1 + 3 * 2^-11 a tie above; 2^-25 is a tie with zero; then a subnormal.
     const values = [1 + 2 ** -11, 1 + 3 * 2 ** -11, 1 + 2 ** -11 + 2 ** -20, 2 ** -25, 2 ** -25 * 1.001, -3 * 2 ** -24, 65504, -65519];
     const expected = [0x3c00, 0x3c02, 0x3c01, 0, 1, 0x8003, 0x7bff, 0xfbff];
-    const set = (list) => edited('bert-seqcls', (nodes, tensors) => {
+    const set = (list) => edited('bert-seqcls', (_nodes, tensors) => {
         const table = tensors.find((tensor) => tensor.text(TENSOR.name).endsWith('word_embeddings.weight'));
         table.set(TENSOR.raw, Buffer.concat([rawFloats(list), table.all(TENSOR.raw)[0].subarray(4 * list.length)]));
     });
@@ -459,7 +466,7 @@ test('f16 is rounded to the nearest, ties to even', () => {
 });
 
 test('a row of zeros gets a scale that can be used', () => {
-    const model = edited('bert-seqcls', (nodes, tensors) => {
+    const model = edited('bert-seqcls', (_nodes, tensors) => {
         const table = tensors.find((tensor) => tensor.text(TENSOR.name).endsWith('word_embeddings.weight'));
         table.set(TENSOR.raw, Buffer.concat([Buffer.alloc(256), table.all(TENSOR.raw)[0].subarray(256)]));
     });
@@ -563,10 +570,10 @@ test('Identity nodes anywhere do not matter', () => {
 });
 
 test('outputs may come in any order, or one alone', () => {
-    const reversed = same('bert-base', (nodes, tensors, graph) => graph.set(OUTPUTS, ...graph.all(OUTPUTS).reverse()));
+    const reversed = same('bert-base', (_nodes, _tensors, graph) => graph.set(OUTPUTS, ...graph.all(OUTPUTS).reverse()));
     assert.deepEqual(reversed.config.outputs, converted['bert-base'].config.outputs);
     for (const kept of ['last_hidden_state', 'pooler_output']) {
-        const model = edited('bert-base', (nodes, tensors, graph) =>
+        const model = edited('bert-base', (_nodes, _tensors, graph) =>
             graph.set(OUTPUTS, ...graph.all(OUTPUTS).filter((bytes) => new Message(bytes).text(1) === kept)));
         const { config } = readModel(convert(modelFolder('bert-base', { 'model.onnx': model })).path);
         assert.deepEqual(config.outputs, { [kept]: { output: kept } });
@@ -575,7 +582,7 @@ test('outputs may come in any order, or one alone', () => {
 });
 
 test('weights may be stored as float_data, double, bfloat16 or float16', () => {
-    same('bert-seqcls', (nodes, tensors) => {
+    same('bert-seqcls', (_nodes, tensors) => {
         tensors.forEach((tensor, i) => {
             const values = floatsOf(tensor);
             if (i % 2) tensor.set(TENSOR.raw).set(TENSOR.floats, rawFloats(values));
@@ -586,7 +593,7 @@ test('weights may be stored as float_data, double, bfloat16 or float16', () => {
     const bits = (value) => (Math.abs(value) < 2 ** -12 ? 0 : rawFloats([value]).readUInt32LE() & 0xfff00000) >>> 0;
     const half = (x) => (x === 0 ? 0 : (x >>> 16 & 0x8000) | ((x >>> 23 & 255) - 112) << 10 | (x >>> 13 & 1023));
     const stored = (type, write) => {
-        const model = edited('bert-seqcls', (nodes, tensors) => {
+        const model = edited('bert-seqcls', (_nodes, tensors) => {
             for (const tensor of tensors) tensor.set(TENSOR.type, type).set(TENSOR.raw, Buffer.concat(floatsOf(tensor).map((v) => write(bits(v)))));
         });
         return readModel(convert(modelFolder('bert-seqcls', { 'model.onnx': model }), '--dtype', 'f32').path).data;
@@ -601,7 +608,7 @@ test('weights may be stored as float_data, double, bfloat16 or float16', () => {
 function external(entries = {}) {
     const parts = [];
     let offset = 0;
-    const model = edited('bert-seqcls', (nodes, tensors) => {
+    const model = edited('bert-seqcls', (_nodes, tensors) => {
         for (const [i, tensor] of tensors.entries()) {
             const raw = tensor.all(TENSOR.raw)[0];
             const said = { location: 'model.onnx_data', offset: String(offset), length: String(raw.length), ...(i === 3 ? entries : {}) };
@@ -789,26 +796,26 @@ test('graphs that are no graphs are refused, naming the culprit', () => {
             const [a, b] = nodesOf(nodes, 'Softmax');
             b.set(NODE.output, a.text(NODE.output));
         }, /Softmax/],
-        'a missing initialiser': [(nodes, tensors) => tensors.splice(3, 1), SPOILT_TENSOR],
-        'two initialisers of one name': [(nodes, tensors) => tensors.push(tensors[3]), SPOILT_TENSOR],
+        'a missing initialiser': [(_nodes, tensors) => tensors.splice(3, 1), SPOILT_TENSOR],
+        'two initialisers of one name': [(_nodes, tensors) => tensors.push(tensors[3]), SPOILT_TENSOR],
         'a missing output': [(nodes) => nodesOf(nodes, 'Gemm', /classifier/)[0].set(NODE.output, 'elsewhere'), /logits/],
-        'no outputs': [(nodes, tensors, graph) => graph.set(OUTPUTS), /output/],
+        'no outputs': [(_nodes, _tensors, graph) => graph.set(OUTPUTS), /output/],
         'an If node': [(nodes) => nodes.push(node('If', 'my/If', ['input_ids'], ['z'], graphOf(new Message().set(2, 'g').bytes()))), /my\/If/],
         'subgraphs 20,000 deep': [(nodes) => nodes.push(node('If', 'my/If', ['input_ids'], ['z'], graphOf(nested))), /./],
-        'types 20,000 deep': [(nodes, tensors, graph) => {
+        'types 20,000 deep': [(_nodes, _tensors, graph) => {
             let type = new Message();
             for (let i = 0; i < 20000; i++) type = new Message().set(4, new Message().set(1, type.bytes()).bytes());
             graph.set(INPUTS, ...graph.all(INPUTS), new Message().set(1, 'deep').set(2, type.bytes()).bytes());
         }, /nested/],
-        'an output listed twice': [(nodes, tensors, graph) => graph.set(OUTPUTS, ...graph.all(OUTPUTS), ...graph.all(OUTPUTS)), /logits/],
-        'an output without a name': [(nodes, tensors, graph) => graph.set(OUTPUTS, ''), /output/],
-        'a tensor without a name': [(nodes, tensors) => tensors[3].set(TENSOR.name), SPOILT_TENSOR],
+        'an output listed twice': [(_nodes, _tensors, graph) => graph.set(OUTPUTS, ...graph.all(OUTPUTS), ...graph.all(OUTPUTS)), /logits/],
+        'an output without a name': [(_nodes, _tensors, graph) => graph.set(OUTPUTS, ''), /output/],
+        'a tensor without a name': [(_nodes, tensors) => tensors[3].set(TENSOR.name), SPOILT_TENSOR],
         'an attribute without a name': [(nodes) => {
             const [transpose] = nodesOf(nodes, 'Transpose', /layer\.0/);
             transpose.set(NODE.attribute, ...transpose.all(NODE.attribute).map((bytes) => new Message(bytes).set(ATTRIBUTE.name).bytes()));
         }, /Transpose/],
         'a node without operator or name': [(nodes) => nodesOf(nodes, 'Softmax')[0].set(NODE.op).set(NODE.name), /layer\.0\/attention\/self\/Softmax/],
-        'an output whose name is no UTF-8': [(nodes, tensors, graph) => {
+        'an output whose name is no UTF-8': [(nodes, _tensors, graph) => {
             const [gemm] = nodesOf(nodes, 'Gemm', /classifier/);
             gemm.set(NODE.output, Buffer.from([0x6c, 0xff]));
             graph.set(OUTPUTS, ...graph.all(OUTPUTS).map((bytes) => new Message(bytes).set(1, Buffer.from([0x6c, 0xff])).bytes()));
@@ -844,14 +851,14 @@ test('tensors whose bytes lie are refused by name', () => {
         infinity: (tensor) => tensor.set(TENSOR.raw, rawFloats([...floatsOf(tensor).slice(1), -Infinity])),
     };
     for (const [what, change] of Object.entries(spoilt)) {
-        const stderr = refuse(modelFolder('bert-seqcls', { 'model.onnx': edited('bert-seqcls', (nodes, tensors) => change(tensors[3])) }),
+        const stderr = refuse(modelFolder('bert-seqcls', { 'model.onnx': edited('bert-seqcls', (_nodes, tensors) => change(tensors[3])) }),
             /bert\.embeddings\.LayerNorm\.weight|embeddings\.norm\.weight|embeddings\/LayerNorm/);
         assert.ok(stderr.length > 20, what);
     }
 });
 
 test('weights that do not fit each other are refused', () => {
-    const bytes = edited('bert-seqcls', (nodes, tensors) => {
+    const bytes = edited('bert-seqcls', (_nodes, tensors) => {
         const matrix = tensors.find((tensor) => tensor.text(TENSOR.name) === 'onnx::MatMul_349'); // 64 x 128
         matrix.set(TENSOR.dims, 64, 64).set(TENSOR.raw, matrix.all(TENSOR.raw)[0].subarray(0, 64 * 64 * 4));
     });

@@ -60,11 +60,12 @@ function docFiles() {
 
 /** @returns {{blocks: Block[], commands: {where: string, line: string}[]}} */
 function readDocs() {
-    const blocks = [], commands = [];
+    const blocks = [];
+    const commands = [];
     for (const file of docFiles()) {
         const text = readFileSync(join(ROOT, file), 'utf8');
         const lineOf = (at) => text.slice(0, at).split('\n').length;
-        for (const { 1: kind, 2: code, index } of text.matchAll(/^```(js.*)\n([^]*?)^```$/gm)) blocks.push({ where: `${file}:${lineOf(index)}`, kind, code });
+        for (const { 1: kind, 2: code, index } of text.matchAll(/^```(js.*)\n([\s\S]*?)^```$/gm)) blocks.push({ where: `${file}:${lineOf(index)}`, kind, code });
         for (const { 1: line, index } of text.matchAll(/^ {4}\$ (.*npx bert-wasm .*)$/gm)) commands.push({ where: `${file}:${lineOf(index)}`, line });
     }
     return { blocks, commands };
@@ -78,7 +79,8 @@ function readDocs() {
 function run(command, args) {
     return new Promise((resolve, reject) => {
         const child = spawn(command, args, { cwd: scratch, timeout: 120_000 });
-        let stdout = '', stderr = '';
+        let stdout = '';
+        let stderr = '';
         child.stdout.on('data', (chunk) => { stdout += chunk; });
         child.stderr.on('data', (chunk) => { stderr += chunk; });
         child.on('error', reject);
@@ -102,7 +104,7 @@ function expectedOf(code) {
         if (lines[k] === '}') k++; // of a loop
         for (; lines[k]?.startsWith('// '); k++) rest.push(lines[k].slice(3));
         for (const said of comment === undefined ? rest : [comment]) {
-            const value = valueOf(said);
+            const value = leadingValue(said);
             if (value !== null) found.push(value);
         }
     });
@@ -113,7 +115,7 @@ function expectedOf(code) {
  * The value that a comment begins with; null: it is prose.
  * @param {string} comment
  */
-function valueOf(comment) {
+function leadingValue(comment) {
     if (/^[[{]/.test(comment)) {
         let depth = 0;
         for (let i = 0; i < comment.length; i++) {

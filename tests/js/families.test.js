@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -88,7 +88,6 @@ function expectedOf({ shape, data }, kind, row, n_tokens, places) {
 const mapsOf = (values, n_heads, width, places) => Array.from({ length: n_heads }, (_, h) =>
     places.flatMap((i) => places.map((k) => values[(h * width + i) * width + k]))).flat();
 
-const isFinite = (x) => Number.isFinite(x);
 const largestDifference = (got, want) => want.reduce((most, x, i) => Math.max(most, Math.abs(x - got[i])), 0);
 
 test('there are exports of every family and head', () => {
@@ -112,7 +111,7 @@ for (const name of names) {
                         assert.equal(data.length, want.length, `${output}: ${dims}`);
                         assert.equal(data.length, dims.reduce((a, b) => a * b, 1));
                         assert.equal(dims.length, one.outputs[output].shape.length - 1, `${output}: ${dims}`);
-                        assert.ok(data.every(isFinite), output);
+                        assert.ok(data.every(Number.isFinite), output);
                         worst = Math.max(worst, largestDifference(data, want));
                     }
                 });
@@ -134,7 +133,8 @@ for (const name of names.filter((one) => /-mlm$|-pretraining$/.test(one))) {
             for (const threads of [1, 2]) {
                 const model = await loadModel(converted(name, dtype), { threads });
                 const [word] = Object.entries(model.config.outputs).find(([, { output }]) => output === 'lm_logits');
-                const lengths = [5, 1, 40, 3, 24], { vocab_size } = model.config.encoder;
+                const lengths = [5, 1, 40, 3, 24];
+                const { vocab_size } = model.config.encoder;
                 const rows = [[0, 2, 4], [0], [], undefined, [1, 2, 3, 5, 7, 11, 13, 17, 19, 23]];
                 const all = lengths.map((n, s) => ({
                     input_ids: Array.from({ length: n }, (_, i) => (s * 977 + i * 7919 + 5) % 200 + 2),
@@ -170,7 +170,8 @@ test('hidden states and attentions of every model, and those that were traced', 
             assert.ok(one, `${name}: ${trace?.case}`);
             const results = await model.forward(sequencesOf(one), { hidden_states: true, attentions: true });
             results.forEach(({ hidden_states, attentions }, row) => {
-                const places = placesOf(one.attention_mask[row]), n = places.length;
+                const places = placesOf(one.attention_mask[row]);
+                const n = places.length;
                 assert.deepEqual(hidden_states.dims, [n_layers + 1, n, hidden_size], name);
                 assert.deepEqual(attentions.dims, [n_layers, n_heads, n, n], name);
                 for (let at = 0; at < attentions.data.length; at += n) {
@@ -185,7 +186,8 @@ test('hidden states and attentions of every model, and those that were traced', 
                 const maps = trace.attentions.flatMap(({ data }) => mapsOf(data.slice(row * size, (row + 1) * size), n_heads, width, places));
                 for (const [what, got, want] of [['hidden states', hidden_states.data, states], ['attentions', attentions.data, maps]]) {
                     assert.equal(got.length, want.length, `${name}: ${what}`);
-                    const error = largestDifference(got, want), limit = TOLERANCE * Math.max(1, ...want.map(Math.abs));
+                    const error = largestDifference(got, want);
+                    const limit = TOLERANCE * Math.max(1, ...want.map(Math.abs));
                     assert.ok(error <= limit, `${name}: ${what} differ by ${error}`);
                 }
             });
@@ -199,7 +201,8 @@ test('padding on the left, on the right or none: one answer', async () => {
     for (const [name, pad] of [['roberta-mlm', 1], ['xlm-roberta-tokcls', 1], ['mpnet-base', 1], ['bert-tokcls', 0], ['deberta-v3-base', 0], ['distilbert-qa', 0], ['albert-mlm', 0]]) {
         await withModel(converted(name), async (model) => {
             delete model.config.outputs.pooler_output; // reads the first token, be it padding
-            const ids = [2, 50, 60, 70, 3], padding = [pad, pad, pad];
+            const ids = [2, 50, 60, 70, 3];
+            const padding = [pad, pad, pad];
             const results = await model.forward([
                 { input_ids: ids },
                 { input_ids: [...ids, ...padding], attention_mask: [1, 1, 1, 1, 1, 0, 0, 0] },

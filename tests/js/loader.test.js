@@ -9,9 +9,11 @@ import { CONFIG, modelBytes, tensors, withHeader } from './model_bytes.js';
 
 /** 4-bit units as bytes: bert_q4_expand() of core/bert.h a second time. */
 function expanded(units, n_columns) {
-    const unit = 17 * n_columns, n = 32 * n_columns;
+    const unit = 17 * n_columns;
+    const n = 32 * n_columns;
     return Uint8Array.from({ length: units.length / unit * n }, (_, i) => {
-        const start = Math.floor(i / n) * unit, at = i % n;
+        const start = Math.floor(i / n) * unit;
+        const at = i % n;
         const byte = units[start + n_columns + (at >> 5) * 16 + at % 16];
         const nibble = at % 32 < 16 ? byte & 15 : byte >> 4;
         return (nibble - 8) * units[start + (n_columns === 1 ? 0 : (at >> 2) % 8)];

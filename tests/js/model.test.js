@@ -29,7 +29,7 @@ before(async () => { model = await loadModel(bytes); });
 after(() => model.dispose());
 
 test('a model from bytes, an ArrayBuffer, a Blob, a path, a file URL and a web server is the same', async () => {
-    const server = createServer((request, response) => response.end(bytes)).listen(0, '127.0.0.1');
+    const server = createServer((_, response) => response.end(bytes)).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const [expected] = await model.forward([{ input_ids: [2, 6, 8, 3] }]);
     const sources = [
@@ -228,14 +228,17 @@ test('models that do not fit their config are refused with the core\'s status', 
 
 test('a model that does not fit 4 GiB is refused before it is downloaded', async () => {
     // Only the header exists: whoever asks for more waits forever.
-    const vocab_size = 2 ** 24, hidden = 80, n_bytes = vocab_size * hidden * 4, chunk_bytes = 2 ** 26;
+    const vocab_size = 2 ** 24;
+    const hidden = 80;
+    const n_bytes = vocab_size * hidden * 4;
+    const chunk_bytes = 2 ** 26;
     const head = modelBytes({
         config: { ...CONFIG, encoder: { ...CONFIG.encoder, vocab_size, hidden_size: hidden, embedding_size: hidden } },
         tokenizer: null, list: [],
         metadata: { name: 'huge', chunk_bytes: String(chunk_bytes), chunk_sha256: Array(n_bytes / chunk_bytes).fill('0'.repeat(64)).join(',') },
         change: (header) => { header['embeddings.word.weight'] = { dtype: 'F32', shape: [vocab_size, hidden], data_offsets: [0, n_bytes] }; },
     });
-    const server = createServer((request, response) => response.write(head)).listen(0, '127.0.0.1');
+    const server = createServer((_, response) => response.write(head)).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     for (const threads of [1, 2]) {
         await assert.rejects(loadModel(`http://127.0.0.1:${server.address().port}/`, { threads }),
@@ -292,7 +295,8 @@ test('verify compares with the answers in the file, as far as their error allows
             other.dispose();
         }
     };
-    const whole = { logits: { step: 1, largest: 1, samples: first } }, sampled = { logits: { step: 2, largest: 1, samples: [second[0], second[2]] } };
+    const whole = { logits: { step: 1, largest: 1, samples: first } };
+    const sampled = { logits: { step: 2, largest: 1, samples: [second[0], second[2]] } };
     assert.deepEqual(await verified([whole, sampled]), { ok: true, error: 0, expected_error: 0, cases: [{ logits: 0 }, { logits: 0 }], dtype: 'f32' });
     const off = (by) => [whole, { logits: { step: 2, largest: 1, samples: [second[0], second[2] + by] } }];
     const largest = Math.max(1, ...first.map(Math.abs), ...second.map(Math.abs));

@@ -50,7 +50,8 @@ for (const name of readdirSync(join(GOLDEN, 'pipelines')).filter((each) => !each
         const { cases } = JSON.parse(readFileSync(join(GOLDEN, 'pipelines', name, 'cases.json'), 'utf8'));
         const path = converted(`pipelines/${name}`);
         const pipes = {};
-        let worst = 0, n = 0;
+        let worst = 0;
+        let n = 0;
         try {
             for (const [group, { task, calls }] of Object.entries(cases)) {
                 if (OTHERWISE[group]) continue;

@@ -6,7 +6,8 @@ const kernels = ['simd128', 'relaxed-dot-i16', 'relaxed-dot-i32'];
 
 /** Runs the race on a clock that `cost(kernel, n)` moves, n counting the kernels' turns. */
 function raceWith(t, cost) {
-    let now = 0, turn = 0;
+    let now = 0;
+    let turn = 0;
     t.mock.method(performance, 'now', () => now);
     return race({ kernels, tryKernel: (kernel) => { now += cost(kernel, turn++); } });
 }

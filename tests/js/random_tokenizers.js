@@ -53,15 +53,18 @@ const SPACES = '\\s+(?!\\S)|\\s+';
 const gpt4 = (apart, digits) => `${apart}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|${SPACES}`;
 
 /** The regular expressions that are known. */
+// biome-ignore format: what is short stands side by side
 const EXPRESSIONS = [
     `${CONTRACTIONS}| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|${SPACES}`,
     `'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|${SPACES}`,
-    gpt4(`(?i:${CONTRACTIONS})`, '{1,3}'), gpt4(`(?i:${CONTRACTIONS})`, ''), gpt4(`(?i:${CONTRACTIONS})`, '+'),
+    gpt4(`(?i:${CONTRACTIONS})`, '{1,3}'), gpt4(`(?i:${CONTRACTIONS})`, ''),
+    gpt4(`(?i:${CONTRACTIONS})`, '+'),
     gpt4("'(?i:[sdmt]|ll|ve|re)", '{1,3}'),
     `'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|${SPACES}`,
     `${CONTRACTIONS}|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+`, '\\w+|[^\\w\\s]+',
-    '\\s+', '\\s', '\\S+', '\\d+', '\\d', '\\D', '\\d{1,3}', '\\w+', '\\W+', '\\p{L}+', '\\p{N}', '\\p{N}{1,3}', '\\p{Nd}+', '\\p{P}', '\\p{P}+',
-    '[^\\w\\s]', '[^\\s\\p{L}\\p{N}]+', '[0-9]', '[0-9]+', '[0-9]{1,2}', '[a-zA-Z]+', '[a-z]', '[A-Z]', ' ', ' +', '\\n', '[\\r\\n]+',
+    '\\s+', '\\s', '\\S+', '\\d+', '\\d', '\\D', '\\d{1,3}', '\\w+', '\\W+', '\\p{L}+', '\\p{N}',
+    '\\p{N}{1,3}', '\\p{Nd}+', '\\p{P}', '\\p{P}+', '[^\\w\\s]', '[^\\s\\p{L}\\p{N}]+', '[0-9]',
+    '[0-9]+', '[0-9]{1,2}', '[a-zA-Z]+', '[a-z]', '[A-Z]', ' ', ' +', '\\n', '[\\r\\n]+',
 ];
 const BEHAVIORS = ['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous'];
 

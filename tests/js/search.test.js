@@ -55,8 +55,10 @@ for (const [type, make] of Object.entries(MAKE)) {
     test(`${type}: the same as a plain sort, at all sizes`, async () => {
         for (let round = 0; round < 120; round++) {
             const d = (1 + random(round % 10 ? 40 : 400)) * (type === 'binary' ? 8 : 1);
-            const queries = make(1 + random(round % 7 ? 4 : 90), d), corpus = make(1 + random(round % 5 ? 50 : 3000), d);
-            const top_k = 1 + random(round % 3 ? 12 : 200), score = round % 2 ? 'cosine' : 'dot';
+            const queries = make(1 + random(round % 7 ? 4 : 90), d);
+            const corpus = make(1 + random(round % 5 ? 50 : 3000), d);
+            const top_k = 1 + random(round % 3 ? 12 : 200);
+            const score = round % 2 ? 'cosine' : 'dot';
             assert.deepEqual(await semanticSearch(queries, corpus, { top_k, score }), plainSearch(queries, corpus, top_k, score),
                 JSON.stringify({ round, queries: queries.dims, corpus: corpus.dims, top_k, score }));
         }
@@ -65,7 +67,8 @@ for (const [type, make] of Object.entries(MAKE)) {
     test(`${type}: similarity is every score`, async () => {
         for (let round = 0; round < 20; round++) {
             const d = (1 + random(70)) * 8;
-            const a = make(1 + random(60), d), b = make(1 + random(400), d);
+            const a = make(1 + random(60), d);
+            const b = make(1 + random(400), d);
             for (const score of ['cosine', 'dot']) {
                 const { dims, data } = await similarity(a, b, { score });
                 assert.deepEqual(dims, [a.dims[0], b.dims[0]]);
@@ -77,13 +80,15 @@ for (const [type, make] of Object.entries(MAKE)) {
 }
 
 test('the defaults are ten, by cosine', async () => {
-    const queries = MAKE.f32(2, 9), corpus = MAKE.f32(40, 9);
+    const queries = MAKE.f32(2, 9);
+    const corpus = MAKE.f32(40, 9);
     assert.deepEqual(await semanticSearch(queries, corpus), plainSearch(queries, corpus, 10, 'cosine'));
     assert.deepEqual(await similarity(queries, corpus), await similarity(queries, corpus, { score: 'cosine' }));
 });
 
 test('one query without a dimension for it has one list', async () => {
-    const { data } = MAKE.f32(1, 6), corpus = MAKE.f32(30, 6);
+    const { data } = MAKE.f32(1, 6);
+    const corpus = MAKE.f32(30, 6);
     const [list] = await semanticSearch({ dims: [1, 6], data }, corpus);
     assert.deepEqual(await semanticSearch({ dims: [6], data }, corpus), list);
     assert.deepEqual((await similarity({ dims: [6], data }, corpus)).dims, [1, 30]);
@@ -91,7 +96,8 @@ test('one query without a dimension for it has one list', async () => {
 
 test('fractions: as near as float32 is, best first, and a row is exactly like itself', async () => {
     const floats = (n, d) => ({ dims: [n, d], data: Float32Array.from({ length: n * d }, () => random(2 ** 31) / 2 ** 30 - 1) });
-    const corpus = floats(2000, 383), queries = { dims: [5, 383], data: corpus.data.slice(0, 5 * 383) };
+    const corpus = floats(2000, 383);
+    const queries = { dims: [5, 383], data: corpus.data.slice(0, 5 * 383) };
     const found = await semanticSearch(queries, corpus, { top_k: 50 });
     const want = plainSearch(queries, corpus, 50, 'cosine');
     found.forEach((list, q) => {
@@ -124,7 +130,8 @@ test('a row of zeros is like nothing', async () => {
 });
 
 test('an empty corpus, and no queries, have empty lists', async () => {
-    const nothing = { dims: [0, 4], data: new Float32Array(0) }, some = MAKE.f32(2, 4);
+    const nothing = { dims: [0, 4], data: new Float32Array(0) };
+    const some = MAKE.f32(2, 4);
     assert.deepEqual(await semanticSearch(some, nothing), [[], []]);
     assert.deepEqual(await semanticSearch({ dims: [4], data: new Float32Array(4) }, nothing), []);
     assert.deepEqual(await semanticSearch(nothing, some), []);
@@ -132,9 +139,11 @@ test('an empty corpus, and no queries, have empty lists', async () => {
 });
 
 test('rows of the most dimensions, and arrays that are parts of others', async () => {
-    const corpus = MAKE.f32(3, 65536), queries = MAKE.f32(2, 65536);
+    const corpus = MAKE.f32(3, 65536);
+    const queries = MAKE.f32(2, 65536);
     assert.deepEqual(await semanticSearch(queries, corpus), plainSearch(queries, corpus, 10, 'cosine'));
-    const whole = MAKE.int8(11, 7), part = { dims: [9, 7], data: whole.data.subarray(13, 13 + 63) };
+    const whole = MAKE.int8(11, 7);
+    const part = { dims: [9, 7], data: whole.data.subarray(13, 13 + 63) };
     assert.deepEqual(await semanticSearch(part, part), plainSearch(part, part, 10, 'cosine'));
     const shared = { dims: [4, 8], data: new Float32Array(new SharedArrayBuffer(128)).fill(2) };
     assert.equal((await semanticSearch(shared, shared))[0].length, 4);
@@ -145,8 +154,11 @@ const large = () => [MAKE.f32(300, 384), { dims: [20000, 384], data: new Float32
 
 test('the event loop has turns, and searches at the same time do not disturb each other', async () => {
     const [queries, corpus] = large();
-    const few = MAKE.f32(7, 384), bits = MAKE.binary(40, 800), rows = MAKE.binary(300, 800);
-    let n_turns = 0, is_done = false;
+    const few = MAKE.f32(7, 384);
+    const bits = MAKE.binary(40, 800);
+    const rows = MAKE.binary(300, 800);
+    let n_turns = 0;
+    let is_done = false;
     const count = () => { n_turns++; if (!is_done) setTimeout(count, 0); };
     setTimeout(count, 0);
     const start = performance.now();
@@ -167,7 +179,8 @@ test('a signal ends it, with its reason', async () => {
     await semanticSearch(queries, corpus);
     const whole = performance.now() - start;
     for (const call of [semanticSearch, similarity]) {
-        const controller = new AbortController(), reason = new Error('enough');
+        const controller = new AbortController();
+        const reason = new Error('enough');
         setTimeout(() => controller.abort(reason), 0);
         const begun = performance.now();
         await assert.rejects(call(queries, corpus, { signal: controller.signal }), (error) => error === reason);

@@ -80,10 +80,12 @@ test('token-classification: tokens of a long text come once, each from the windo
         const [encoded] = await model.tokenizer.encodeBatch([LONG], { truncation: { max_length, stride } });
         const windows = [encoded, ...encoded.overflow];
         const outputs = await model.forward(windows.map(({ ids }) => ({ input_ids: [...ids] })));
-        const n = max_length - 2, step = n - stride;
+        const n = max_length - 2;
+        const step = n - stride;
         const expected = Array.from({ length: whole.ids.length - 2 }, (_, at) => {
             const choices = windows.map(({ ids }, w) => {
-                const i = at - w * step, last = ids.length - 3;
+                const i = at - w * step;
+                const last = ids.length - 3;
                 const room = Math.min(w === 0 ? Infinity : i, w === windows.length - 1 ? Infinity : last - i);
                 return { w, i, room: i < 0 || i > last ? -1 : room };
             });
@@ -204,7 +206,7 @@ test('question-answering: what cannot be answered', async (t) => {
 
 test('question-answering: a question that leaves no room can be cut', async (t) => {
     const ask = await using(t, 'question-answering', 'question-answering-bert');
-    const question = 'Where does Anna live ' + 'and love '.repeat(80);
+    const question = `Where does Anna live ${'and love '.repeat(80)}`;
     await assert.rejects(ask(question, CONTEXT), withCode('BAD_INPUT', /no room .*max_question_len/));
     const cut = await ask(question, CONTEXT, { max_question_len: 4 });
     const [{ offsets, overflow }] = await ask.model.tokenizer.encodeBatch([question], { add_special_tokens: false, truncation: { max_length: 4 } });

@@ -110,21 +110,49 @@ function checkEncoding(tokenizer, text, what) {
     }
 }
 
+// biome-ignore format: what is short stands side by side
 const TEXTS = {
     'empty': ['', '\u200b'],
-    'spaces only': [' ', '   ', '\t\n\r\n', '\u00a0\u2003\u3000', ' '.repeat(5000), '\u2028\u2029\u0085'],
+    'spaces only': [
+        ' ', '   ', '\t\n\r\n', '\u00a0\u2003\u3000', ' '.repeat(5000), '\u2028\u2029\u0085',
+    ],
     'NUL': ['\0', 'a\0b', '\0'.repeat(300), ' \0 \0 a'],
     'a byte order mark': ['\ufeff', '\ufeffthe film', 'the\ufefffilm', '\ufeff \ufeff'],
-    'halves of surrogate pairs': ['\ud800', '\udc00', 'a\ud83d', '\ude00a', '\ude00\ud83d', '\ud83d\ud83d\ude00\ude00', 'a \ud800 b'],
-    'emoji of many parts': ['👩‍👩‍👧‍👦', '❤️ 👍🏽', '🇩🇪🇫🇷', '🏴󠁧󠁢󠁳󠁣󠁴󠁿 a', '👩‍👩‍👧‍👦'.repeat(200), '\u200d', '\ufe0f'],
-    '100,000 combining marks': [`e${'\u0301'.repeat(1e5)}`, `${'\u0323\u0301'.repeat(5e4)}a`, `か${'\u3099'.repeat(1e5)}`],
-    'right to left': ['שָׁלוֹם עוֹלָם', 'مرحبا بالعالم', '\u202eabc\u202c אבג 123', 'الفِيلْمُ رَائِع!'],
-    'Chinese, Japanese and Korean': ['这部电影很好看。', '私は映画が好きです。', '영화가 정말 좋았어요', '𠮷野家', '豈更', '中文'.repeat(2000), 'ｶﾞｷﾞ'],
-    'only special tokens': ['[CLS]', '[SEP][SEP]', '[CLS] [SEP] [PAD]', '<s></s>', '<s> </s> <pad>', '[MASK]'.repeat(1000), '</s>'.repeat(1000)],
-    'literal [MASK] and </s>': ['a [MASK] film', 'a </s> film', 'a<mask>film', '[MASK', 'MASK]', '[mask]', '[ MASK ]', '< /s >', '</s', ' [MASK] '],
-    'normalisation that changes the length': ['İ', 'ß ẞ', 'ﬁ ﬃ', 'ヿ ㍿', '½ ™ …', 'Ǆ ǅ', 'e\u0301 e\u0323\u0301', '\u0958', '가 \u1100\u1161', 'İ'.repeat(3000), 'ﷺ'],
-    'controls and what is not a character': ['\u0001\u0002', '\u007f\u0080\u009f', '\uffff\ufffe', '\u{10ffff}', '\ue000', '\u2066a\u2069', '\u00ad'],
-    'words without an end': ['x'.repeat(20000), '7'.repeat(20000), 'ü'.repeat(5000), '-'.repeat(5000), 'ab'.repeat(9000)],
+    'halves of surrogate pairs': [
+        '\ud800', '\udc00', 'a\ud83d', '\ude00a', '\ude00\ud83d', '\ud83d\ud83d\ude00\ude00',
+        'a \ud800 b',
+    ],
+    'emoji of many parts': [
+        '👩‍👩‍👧‍👦', '❤️ 👍🏽', '🇩🇪🇫🇷', '🏴󠁧󠁢󠁳󠁣󠁴󠁿 a', '👩‍👩‍👧‍👦'.repeat(200), '\u200d', '\ufe0f',
+    ],
+    '100,000 combining marks': [
+        `e${'\u0301'.repeat(1e5)}`, `${'\u0323\u0301'.repeat(5e4)}a`, `か${'\u3099'.repeat(1e5)}`,
+    ],
+    'right to left': [
+        'שָׁלוֹם עוֹלָם', 'مرحبا بالعالم', '\u202eabc\u202c אבג 123', 'الفِيلْمُ رَائِع!',
+    ],
+    'Chinese, Japanese and Korean': [
+        '这部电影很好看。', '私は映画が好きです。', '영화가 정말 좋았어요', '𠮷野家', '豈更', '中文'.repeat(2000), 'ｶﾞｷﾞ',
+    ],
+    'only special tokens': [
+        '[CLS]', '[SEP][SEP]', '[CLS] [SEP] [PAD]', '<s></s>', '<s> </s> <pad>',
+        '[MASK]'.repeat(1000), '</s>'.repeat(1000),
+    ],
+    'literal [MASK] and </s>': [
+        'a [MASK] film', 'a </s> film', 'a<mask>film', '[MASK', 'MASK]', '[mask]', '[ MASK ]',
+        '< /s >', '</s', ' [MASK] ',
+    ],
+    'normalisation that changes the length': [
+        'İ', 'ß ẞ', 'ﬁ ﬃ', 'ヿ ㍿', '½ ™ …', 'Ǆ ǅ', 'e\u0301 e\u0323\u0301', '\u0958',
+        '가 \u1100\u1161', 'İ'.repeat(3000), 'ﷺ',
+    ],
+    'controls and what is not a character': [
+        '\u0001\u0002', '\u007f\u0080\u009f', '\uffff\ufffe', '\u{10ffff}', '\ue000',
+        '\u2066a\u2069', '\u00ad',
+    ],
+    'words without an end': [
+        'x'.repeat(20000), '7'.repeat(20000), 'ü'.repeat(5000), '-'.repeat(5000), 'ab'.repeat(9000),
+    ],
 };
 
 forEach('every odd text', (tokenizer) => {
@@ -276,7 +304,8 @@ forEach('ten times the text takes about ten times as long', (tokenizer) => {
         return performance.now() - start;
     };
     for (const unit of UNITS) {
-        const short = unit.repeat(3000), long = unit.repeat(30000);
+        const short = unit.repeat(3000);
+        const long = unit.repeat(30000);
         time(short);
         const ratio = Math.min(time(long), time(long)) / Math.max(1, Math.min(time(short), time(short)));
         assert.ok(ratio < 60, `${JSON.stringify(unit)}: ten times the text takes ${ratio.toFixed(0)} times as long`);

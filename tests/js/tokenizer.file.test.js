@@ -250,7 +250,8 @@ test('reading a large vocabulary takes time in proportion to it', () => {
         Tokenizer.fromJSON(file);
         return performance.now() - start;
     };
-    const short = make(20000), long = make(200000);
+    const short = make(20000);
+    const long = make(200000);
     time(short);
     const ratio = Math.min(time(long), time(long)) / Math.max(1, Math.min(time(short), time(short)));
     assert.ok(ratio < 60, `ten times the pieces take ${ratio.toFixed(0)} times as long`);

@@ -60,7 +60,8 @@ const CALLS = [
         model: 'text-ranking-bert',
         call: (pipe) => pipe('Who lives in Berlin?', ['Berlin is green.', 'Many people live in Berlin.']),
         async peer({ AutoTokenizer, AutoModelForSequenceClassification }, model) {
-            const query = 'Who lives in Berlin?', documents = ['Berlin is green.', 'Many people live in Berlin.'];
+            const query = 'Who lives in Berlin?';
+            const documents = ['Berlin is green.', 'Many people live in Berlin.'];
             const tokenizer = await AutoTokenizer.from_pretrained(model);
             const scorer = await AutoModelForSequenceClassification.from_pretrained(model);
             const { logits } = await scorer(tokenizer(documents.map(() => query), { text_pair: documents, padding: true, truncation: true }));

@@ -106,7 +106,10 @@ test('local[2], from Parquet: an engine dies, its task is run again', async (t) 
     const written = spawnSync(python, ['-c', 'import sys; from pyarrow import json, parquet; parquet.write_table(json.read_json(sys.argv[1]), sys.argv[2])', jsonl, parquet], { encoding: 'utf8' });
     assert.equal(written.status, 0, written.stderr);
     let died = 0;
-    const { rows, log } = await job('local', 'local[2,3]', parquet, (_, n) => (n === 1 ? (died++, 'die') : 'go'));
+    const { rows, log } = await job('local', 'local[2,3]', parquet, (_, n) => {
+        if (n === 1) died++;
+        return n === 1 ? 'die' : 'go';
+    });
     assertSame(rows);
     assert.equal(died, 1);
     assert.match(log, /EngineError: the engine ended early, exit code 3: the engine was told to die/);

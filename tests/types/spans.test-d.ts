@@ -1,6 +1,6 @@
 /** token-classification and question-answering. */
 import {
-    BertError, pipeline, type Answer, type EntityGroup, type QuestionAnsweringPipeline, type TokenClassificationPipeline, type TokenEntity,
+    type BertError, pipeline, type Answer, type EntityGroup, type QuestionAnsweringPipeline, type TokenClassificationPipeline, type TokenEntity,
 } from 'bert-wasm';
 
 import { hasNoAny, is } from './checks.js';
