@@ -1,9 +1,10 @@
 /**
- * Semantic search over a million embeddings of each type, one query, beside a plain JavaScript loop:
- * the least of a few milliseconds, and the corpus' bytes in that time.
+ * Semantic search over a million embeddings of each type, one query, beside a plain JavaScript
+ * loop: the least of a few milliseconds, and the corpus' bytes in that time.
  *
  *     node bench/search.js [rows] [dimensions]
  */
+
 import { semanticSearch } from '../build/dist/index.node.js';
 
 const ROUNDS = 5;
@@ -20,9 +21,18 @@ function random() {
 }
 
 const TYPES = {
-    f32: { make: (count) => fill(new Float32Array(count), () => random() / 2 ** 32 - 0.5), plain: cosines },
-    int8: { make: (count) => fill(new Int8Array(count), () => (random() >>> 24) - 128), plain: cosines },
-    binary: { make: (count) => fill(new Uint8Array(count / 8), () => random() >>> 24), plain: hammings },
+    f32: {
+        make: (count) => fill(new Float32Array(count), () => random() / 2 ** 32 - 0.5),
+        plain: cosines,
+    },
+    int8: {
+        make: (count) => fill(new Int8Array(count), () => (random() >>> 24) - 128),
+        plain: cosines,
+    },
+    binary: {
+        make: (count) => fill(new Uint8Array(count / 8), () => random() >>> 24),
+        plain: hammings,
+    },
 };
 
 function fill(data, value) {
@@ -46,7 +56,10 @@ function cosines(query, rows) {
     return scores;
 }
 
-const ONES = Uint8Array.from({ length: 256 }, (_, byte) => [...byte.toString(2)].filter((bit) => bit === '1').length);
+const ONES = Uint8Array.from(
+    { length: 256 },
+    (_, byte) => [...byte.toString(2)].filter((bit) => bit === '1').length,
+);
 
 function hammings(query, rows) {
     const scores = new Float32Array(n);
@@ -77,9 +90,17 @@ for (const [type, { make, plain }] of Object.entries(TYPES)) {
     const found = await semanticSearch(query, corpus);
     const scores = plain(query.data, corpus.data);
     const best = scores.reduce((most, score) => Math.max(most, score), -Infinity);
-    if (Math.abs(found[0].score - best) > 1e-5) throw new Error(`${type}: the best is ${best}, found ${found[0].score}`);
-    for (const [name, work] of Object.entries({ wasm: () => semanticSearch(query, corpus), 'plain loop': () => plain(query.data, corpus.data) })) {
+    if (Math.abs(found[0].score - best) > 1e-5) {
+        throw new Error(`${type}: the best is ${best}, found ${found[0].score}`);
+    }
+    for (const [name, work] of Object.entries({
+        wasm: () => semanticSearch(query, corpus),
+        'plain loop': () => plain(query.data, corpus.data),
+    })) {
         const ms = await least(work);
-        console.log(`${type.padEnd(8)}${name.padEnd(12)}${ms.toFixed(1).padStart(8)} ms${(bytes / ms / 1e6).toFixed(2).padStart(8)} GB/s`);
+        console.log(
+            `${type.padEnd(8)}${name.padEnd(12)}${ms.toFixed(1).padStart(8)} ` +
+                `ms${(bytes / ms / 1e6).toFixed(2).padStart(8)} GB/s`,
+        );
     }
 }

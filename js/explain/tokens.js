@@ -1,4 +1,5 @@
 /** What every explanation has: a model, a text, and the text's tokens. */
+
 import { BertError, describe } from '../errors.js';
 import { readText } from '../pipelines/call.js';
 
@@ -23,7 +24,10 @@ import { readText } from '../pipelines/call.js';
 export function modelOf(given, task) {
     const model = /** @type {any} */ (given)?.model ?? given;
     if (typeof model?.run !== 'function') {
-        throw new BertError('BAD_INPUT', `${task} explains a model or a pipeline, got ${describe(given)}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${task} explains a model or a pipeline, got ${describe(given)}`,
+        );
     }
     return model;
 }
@@ -40,9 +44,17 @@ export async function runText(model, input, requests, signal) {
     const outputs = Object.fromEntries(requests.entries());
     const [result] = await model.run({ inputs, outputs, tokens: true }, { signal });
     if (result instanceof BertError) throw result;
-    const { windows: [window], truncated } = result;
+    const {
+        windows: [window],
+        truncated,
+    } = result;
     const read = /** @type {import('../worker/texts.js').WindowTokens} */ (window.tokens);
-    return { input: inputs[0], read, outputs: requests.map((_, i) => window.outputs[i]), cut: truncated ? { truncated } : {} };
+    return {
+        input: inputs[0],
+        read,
+        outputs: requests.map((_, i) => window.outputs[i]),
+        cut: truncated ? { truncated } : {},
+    };
 }
 
 /**

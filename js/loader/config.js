@@ -11,16 +11,19 @@
  * @property {number} [index]  a column of its rows; of hidden_states and attentions a layer
  * @property {number} [head]  of attentions
  * @property {'softmax' | 'sigmoid'} [activation]  applied to its rows, before a column is taken
- * @property {'mean' | 'cls' | 'last_token'} [pooling]  of outputs with a row for each token: one row, their
- *   mean, the first, or the last
+ * @property {'mean' | 'cls' | 'last_token'} [pooling]  of outputs with a row for each token: one
+ *   row, their mean, the first, or the last
  *
  * @typedef {object} Sizes
  * @property {number} n_layers  that are run
  * @property {number} n_heads
- * @property {Record<string, number>} columns  of a row of each output that the model has, but attentions
+ * @property {Record<string, number>} columns  of a row of each output that the model has, but
+ *   attentions
  */
 
-/** Tokens that a session takes where nothing in the model limits them and its config has no more. */
+/**
+ * Tokens that a session takes where nothing in the model limits them and its config has no more.
+ */
 const LEAST_TOKENS = 512;
 
 /** Outputs with a row for each token. */
@@ -35,7 +38,8 @@ const COLUMNS = {
     logits: ({ n_labels }) => n_labels,
     token_logits: ({ n_token_labels }) => n_token_labels,
     lm_logits: (encoder) => has(encoder.lm_activation) && encoder.vocab_size,
-    sentence_embedding: (encoder) => has(encoder.pooling) && (encoder.embedding_dim || encoder.hidden_size),
+    sentence_embedding: (encoder) =>
+        has(encoder.pooling) && (encoder.embedding_dim || encoder.hidden_size),
     hidden_states: ({ hidden_size }) => hidden_size,
 };
 
@@ -49,7 +53,9 @@ function has(choice) {
  * @returns {Sizes}
  */
 export function sizesOf(encoder) {
-    const columns = Object.entries(COLUMNS).map(([output, of]) => /** @type {const} */ ([output, Number(of(encoder) || 0)]));
+    const columns = Object.entries(COLUMNS).map(
+        ([output, of]) => /** @type {const} */ ([output, Number(of(encoder) || 0)]),
+    );
     return {
         n_layers: Number(encoder.n_layers ?? 0),
         n_heads: Number(encoder.n_heads ?? 0),

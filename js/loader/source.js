@@ -1,4 +1,5 @@
 /** Where model bytes come from: a URL, a file, or bytes at hand, all as one stream. */
+
 import { openFile } from '#platform';
 
 import { openURL, readStream } from './download.js';

@@ -17,7 +17,12 @@ export function normalizeAnswer(answer) {
 
 /** @param {string} answer */
 function words(answer) {
-    return answer.toLowerCase().replace(PUNCTUATION, '').replace(ARTICLE, ' ').split(SPACE).filter(Boolean);
+    return answer
+        .toLowerCase()
+        .replace(PUNCTUATION, '')
+        .replace(ARTICLE, ' ')
+        .split(SPACE)
+        .filter(Boolean);
 }
 
 /**
@@ -28,9 +33,10 @@ function words(answer) {
  */
 
 /**
- * Exact match and F1 over all questions, and apart for those that have an answer and those that have
- * none, where there are such.
- * @param {string[][]} expected  gold answers of every question; none or only empty ones: it has no answer
+ * Exact match and F1 over all questions, and apart for those that have an answer and those that
+ * have none, where there are such.
+ * @param {string[][]} expected  gold answers of every question; none or only empty ones: it has no
+ *   answer
  * @param {string[]} predicted  '' = no answer
  * @returns {AnswerScores & {has_answer?: AnswerScores, no_answer?: AnswerScores}}
  */
@@ -57,7 +63,8 @@ export function answerScores(expected, predicted) {
  * @returns {AnswerScores}
  */
 function mean(scored) {
-    const of = (/** @type {'exact' | 'f1'} */ key) => scored.reduce((sum, one) => sum + one[key], 0) / scored.length;
+    const of = (/** @type {'exact' | 'f1'} */ key) =>
+        scored.reduce((sum, one) => sum + one[key], 0) / scored.length;
     return { exact: of('exact'), f1: of('f1'), n: scored.length };
 }
 

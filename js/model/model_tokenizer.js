@@ -1,4 +1,7 @@
-/** The tokenizer of a loaded model, which is in its worker: the methods of Tokenizer, as promises. */
+/**
+ * The tokenizer of a loaded model, which is in its worker: the methods of Tokenizer, as promises.
+ */
+
 import { BertError, describe } from '../errors.js';
 import { textsOf } from './inputs.js';
 
@@ -15,7 +18,8 @@ export class ModelTokenizer {
 
     /**
      * @internal
-     * @param {(method: string, request: object, signal?: AbortSignal) => Promise<any>} call  of the worker
+     * @param {(method: string, request: object, signal?: AbortSignal) => Promise<any>} call  of the
+     *   worker
      * @param {import('../worker/tokenizer_calls.js').TokenizerTraits} traits
      */
     constructor(call, traits) {
@@ -33,7 +37,10 @@ export class ModelTokenizer {
      * @returns {Promise<Encoded>}
      */
     async encode(text, { text_pair, ...options } = {}) {
-        const [encoded] = await this.encodeBatch([/** @type {TextInput} */ ({ text, text_pair })], options);
+        const [encoded] = await this.encodeBatch(
+            [/** @type {TextInput} */ ({ text, text_pair })],
+            options,
+        );
         return encoded;
     }
 
@@ -109,6 +116,8 @@ export class ModelTokenizer {
  * @returns {T[]}
  */
 function toList(values, what) {
-    if (!Array.isArray(values)) throw new BertError('BAD_INPUT', `${what} must be an array, not ${describe(values)}`);
+    if (!Array.isArray(values)) {
+        throw new BertError('BAD_INPUT', `${what} must be an array, not ${describe(values)}`);
+    }
     return values;
 }

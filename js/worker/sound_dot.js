@@ -1,12 +1,14 @@
 /**
- * Whether i32x4.relaxed_dot_i8x16_i7x16_add_s can be relied on. The baseline compiler of V8 11 (Node 20,
- * behind a flag) overwrites one of its operands when that lies in the result's register, so a
- * kernel with it gives wrong numbers until it is compiled for speed. Seen on an Intel CPU with AVX-VNNI.
+ * Whether i32x4.relaxed_dot_i8x16_i7x16_add_s can be relied on. The baseline compiler of V8 11
+ * (Node 20, behind a flag) overwrites one of its operands when that lies in the result's register,
+ * so a kernel with it gives wrong numbers until it is compiled for speed. Seen on an Intel CPU with
+ * AVX-VNNI.
  */
 
 const lanes = (/** @type {number[]} */ bytes) => [0xfd, 0x0c, ...bytes];
 const splat8 = (/** @type {number} */ value) => lanes(new Array(16).fill(value));
-const splat32 = (/** @type {number} */ value) => lanes([0, 1, 2, 3].flatMap(() => [value, 0, 0, 0]));
+const splat32 = (/** @type {number} */ value) =>
+    lanes([0, 1, 2, 3].flatMap(() => [value, 0, 0, 0]));
 
 /** (module (func (export "f") (result i32)) of one dot product per lane: 7 + 4 * (3 * 5). */
 // biome-ignore format: an instruction a row
@@ -28,7 +30,10 @@ let sound;
 /** @returns {boolean}  false too where there is no such instruction */
 export function isDotSound() {
     // The first call runs what the baseline compiler made.
-    sound ??= WebAssembly.validate(MODULE) &&
-        /** @type {() => number} */ (new WebAssembly.Instance(new WebAssembly.Module(MODULE)).exports.f)() === EXPECTED;
+    sound ??=
+        WebAssembly.validate(MODULE) &&
+        /** @type {() => number} */ (
+            new WebAssembly.Instance(new WebAssembly.Module(MODULE)).exports.f
+        )() === EXPECTED;
     return sound;
 }

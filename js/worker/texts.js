@@ -3,6 +3,7 @@
  * read, all windows are computed together, and each text gets its own back. What is wrong with one
  * text is that text's answer, and changes nothing for the others.
  */
+
 import { BertError, toMessage } from '../errors.js';
 
 /**
@@ -13,13 +14,16 @@ import { BertError, toMessage } from '../errors.js';
  *
  * @typedef {object} TextsRequest
  * @property {Texts[]} inputs
- * @property {Record<string, import('../loader/config.js').OutputRequest>} outputs  by the result's name
+ * @property {Record<string, import('../loader/config.js').OutputRequest>} outputs  by the result's
+ *   name
  * @property {Overflow} [overflow]  default 'truncate'
  * @property {number} [max_length]  tokens of a window, special ones included; default the model's
  * @property {number} [stride]  tokens that neighbouring windows share; default 0
- * @property {import('../tokenizer/truncation.js').TruncationStrategy} [strategy]  which text of a pair is cut
+ * @property {import('../tokenizer/truncation.js').TruncationStrategy} [strategy]  which text of a
+ *   pair is cut
  * @property {boolean} [tokens]  also what each window was made of
- * @property {boolean} [words]  and the words of these tokens, for which the text is gone through once more
+ * @property {boolean} [words]  and the words of these tokens, for which the text is gone through
+ *   once more
  * @property {number} [lm_token]  lm_logits are wanted for tokens of this id alone
  * @property {number} [batch_tokens]  see Encoder.forward()
  *
@@ -27,7 +31,8 @@ import { BertError, toMessage } from '../errors.js';
  * @property {Uint32Array} ids
  * @property {Uint32Array} type_ids
  * @property {string[]} tokens  as they are in the vocabulary
- * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own text
+ * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own
+ *   text
  * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
  * @property {Int32Array} [words]  which word of its text each is of; -1: a special token
  *
@@ -97,14 +102,20 @@ export async function runTexts(encoder, request, turn, onprogress) {
         for (const window of computed) if (--left[text_of[window]] === 0) done++;
         onprogress({ done, total: inputs.length });
     };
-    const { outputs: computed, n_batches, batch_fill } = await encoder.compute({ sequences, outputs, batch_tokens }, turn, ondone);
+    const {
+        outputs: computed,
+        n_batches,
+        batch_fill,
+    } = await encoder.compute({ sequences, outputs, batch_tokens }, turn, ondone);
     for (const [w, window] of windows.entries()) {
         const result = /** @type {TextResult} */ (results[text_of[w]]);
         result.windows.push({
             outputs: computed[w],
             n_tokens: window.length,
             lm_rows: sequences[w].lm_rows,
-            ...(request.tokens ? { tokens: tokensOf(window, encoder.needTokenizer(), request.words) } : {}),
+            ...(request.tokens
+                ? { tokens: tokensOf(window, encoder.needTokenizer(), request.words) }
+                : {}),
         });
     }
     return {
@@ -133,13 +144,22 @@ function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0
     const { text, text_pair } = input;
     const encoding = encoder.needTokenizer().encode(text, {
         text_pair,
-        truncation: { max_length: length, stride: windowed ? stride : 0, strategy: strategy ?? strategyFor(input, windowed) },
+        truncation: {
+            max_length: length,
+            stride: windowed ? stride : 0,
+            strategy: strategy ?? strategyFor(input, windowed),
+        },
     });
-    if (overflow === 'window') return { windows: [encoding, ...encoding.overflow], truncated: false };
+    if (overflow === 'window') {
+        return { windows: [encoding, ...encoding.overflow], truncated: false };
+    }
     const { truncated } = encoding;
     if (truncated && overflow === 'error') {
-        throw new BertError('SEQUENCE_TOO_LONG', `it is longer than the ${length} tokens that are read at once: ` +
-            "shorten it, or ask for overflow: 'window' or 'truncate'");
+        throw new BertError(
+            'SEQUENCE_TOO_LONG',
+            `it is longer than the ${length} tokens that are read at once: ` +
+                "shorten it, or ask for overflow: 'window' or 'truncate'",
+        );
     }
     return { windows: [encoding], truncated };
 }
@@ -164,7 +184,14 @@ function strategyFor({ text, text_pair }, windowed) {
 function tokensOf(window, tokenizer, wants_words) {
     const { ids, type_ids, offsets, sequence } = window;
     const tokens = Array.from(ids, (id) => tokenizer.idToToken(id) ?? '');
-    return { ids, type_ids, tokens, offsets, sequence, ...(wants_words ? { words: window.words } : {}) };
+    return {
+        ids,
+        type_ids,
+        tokens,
+        offsets,
+        sequence,
+        ...(wants_words ? { words: window.words } : {}),
+    };
 }
 
 /**
