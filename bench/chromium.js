@@ -130,10 +130,9 @@ export async function chromiumHost({ dist, models }) {
                     timeout: TIMEOUT,
                 });
                 const failed = new Promise((_, reject) => page.once('pageerror', reject));
-                await page.goto(
-                    `${server.origin}/bench/pages/${runtime}.html?${new URLSearchParams(parameters)}`,
-                    { waitUntil: 'commit' },
-                );
+                const url = new URL(`/bench/pages/${runtime}.html`, server.origin);
+                url.search = new URLSearchParams(parameters).toString();
+                await page.goto(url.href, { waitUntil: 'commit' });
                 const [ms, label] = (await Promise.race([answered, failed]))
                     .text()
                     .slice('first result '.length)

@@ -5,12 +5,18 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /**
- * @typedef {{runtime: string, model: import('./models.js').Model, dtype: 'f32' | 'q8', threads: number}} Setting
+ * @typedef {object} Setting
+ * @property {string} runtime
+ * @property {import('./models.js').Model} model
+ * @property {'f32' | 'q8'} dtype
+ * @property {number} threads
  */
+
+/** @typedef {import('./instance.js').Job} Job */
 
 /**
  * @typedef {object} Handle
- * @property {(jobs: import('./instance.js').Job[], warm_up?: number) => Promise<number[][]>} prepare
+ * @property {(jobs: Job[], warm_up?: number) => Promise<number[][]>} prepare
  * @property {(index: number, slice: number) => Promise<number>} measure
  * @property {() => Promise<{rss: number, peak: number}>} [memory]
  * @property {() => Promise<void>} close

@@ -21,6 +21,8 @@ const NAMES = {
 const PLACES = { node: 'Node', chromium: 'Chromium' };
 const MODELS = { minilm: 'MiniLM-L6', 'bert-base': 'BERT-base' };
 
+/** @typedef {{name: string, bytes: number, gzip: number}} Size  of a file */
+
 /**
  * @typedef {object} Results
  * @property {string} command
@@ -29,9 +31,9 @@ const MODELS = { minilm: 'MiniLM-L6', 'bert-base': 'BERT-base' };
  * @property {number} n_tokens  of the 64 texts
  * @property {number} seconds
  * @property {Row[]} rows
- * @property {{runtime: string, ms: number[], files: {name: string, bytes: number, gzip: number}[]}[]} cold_starts
+ * @property {{runtime: string, ms: number[], files: Size[]}[]} cold_starts
  * @property {{runtime: string, rss: number[], peak: number[]}[]} memory
- * @property {{name: string, bytes: number, gzip: number}[]} engines
+ * @property {Size[]} engines
  * @property {string | undefined} micro  what micro.js printed
  * @property {import('./accuracy.js').Accuracy[]} accuracy
  * @property {string[]} left_out

@@ -4,7 +4,8 @@
  *
  *     make bench               all of it, into bench/: RESULTS.md, results.json, results.svg
  *     make bench-quick         under two minutes, into build/bench/
- *     node bench/run.js [--quick] [--rounds N] [--only REGEXP] [--dist DIR] [--converter FILE] [--out DIR]
+ *     node bench/run.js [--quick] [--rounds N] [--only REGEXP] [--dist DIR] [--converter FILE]
+ *                       [--out DIR]
  *
  * Every runtime has a process or a page of its own, and only one computes at a time. Those that are
  * compared take turns in each round, so that other load on the machine falls on all of them alike.
@@ -150,7 +151,10 @@ function textsGroup(model, texts, ids, has_browser) {
     ];
     const ours = [{ name: '64 texts', texts }];
     /**
-     * @type {(environment: 'node' | 'chromium', runtime: string, jobs: import('./instance.js').Job[]) => Instance}
+     * @param {'node' | 'chromium'} environment
+     * @param {string} runtime
+     * @param {import('./instance.js').Job[]} jobs
+     * @returns {Instance}
      */
     const instance = (environment, runtime, jobs) => ({
         environment,

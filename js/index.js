@@ -3,7 +3,8 @@
  *
  *     import { pipeline } from 'bert-wasm';
  *     const classify = await pipeline('sentiment-analysis');
- *     console.log(await classify('What a wonderful film.'));   // [{ label: 'POSITIVE', score: 0.97... }]
+ *     console.log(await classify('What a wonderful film.'));
+ *     // [{ label: 'POSITIVE', score: 0.97... }]
  *     classify.dispose();
  */
 

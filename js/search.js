@@ -203,13 +203,21 @@ function toRows(embeddings, what) {
 }
 
 /**
+ * @callback TakeScores
+ * @param {Float64Array} scores  [n_queries, n_rows], valid until it returns
+ * @param {number} first_query
+ * @param {number} n_queries
+ * @param {number} first_row
+ * @param {number} n_rows
+ */
+
+/**
  * Scores of all queries and rows, in blocks: rows ascend for each query.
  * @param {Rows} queries
  * @param {Rows} rows
  * @param {Score} score
  * @param {AbortSignal | undefined} signal
- * @param {(scores: Float64Array, first_query: number, n_queries: number, first_row: number, n_rows: number) => void} take
- *   scores: [n_queries, n_rows], valid until it returns
+ * @param {TakeScores} take
  */
 async function scoreAll(queries, rows, score, signal, take) {
     signal?.throwIfAborted();

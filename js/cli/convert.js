@@ -16,8 +16,9 @@ export const command = {
     summary: 'Makes a model file of an ONNX model, by the native converter bert-convert.',
     options: {},
     example: 'bert-wasm convert path/to/model -o my.safetensors --dtype q8',
-    notes: `Arguments go to bert-convert as they are (bert-wasm convert -- --help prints its own help), its exit code comes back.
-It is looked for at $BERT_CONVERT, in build/native of this package's checkout, and on PATH.`,
+    notes: `Arguments go to bert-convert as they are (bert-wasm convert -- --help prints its own
+help), its exit code comes back. It is looked for at $BERT_CONVERT, in build/native of this
+package's checkout, and on PATH.`,
     run,
 };
 
@@ -27,14 +28,15 @@ async function run(args) {
     if (!program) {
         throw new BertError(
             'UNSUPPORTED',
-            `the native converter was not found: it is not part of the npm package. Build it in a checkout \
-of bert-wasm (make native), then name it by BERT_CONVERT=path/to/bert-convert or put it on PATH`,
+            'the native converter was not found: it is not part of the npm package. Build it in ' +
+                'a checkout of bert-wasm (make native), then name it by ' +
+                'BERT_CONVERT=path/to/bert-convert or put it on PATH',
         );
     }
     const child = spawn(program, args[0] === '--' ? args.slice(1) : args, { stdio: 'inherit' });
     for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
-        process.on(signal, () => child.kill(signal));
-    } // then its code is ours
+        process.on(signal, () => child.kill(signal)); // then its code is ours
+    }
     process.exitCode = await new Promise((resolve, reject) => {
         child.once('error', (error) =>
             reject(

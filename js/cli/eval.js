@@ -74,15 +74,17 @@ export const command = {
     example: 'bert-wasm eval --input reviews.tsv',
     notes: `JSONL has what evaluate() takes, by task:
   text-classification       {"text", "text_pair"?, "label"}, or "labels": [...], or "score": number
-  token-classification      {"tokens": [...], "tags": [...]}, or {"text", "entities": [{"start", "end", "label"}]}
+  token-classification      {"tokens": [...], "tags": [...]}, or
+                            {"text", "entities": [{"start", "end", "label"}]}
   question-answering        {"question", "context", "answers": [{"text"}]}
   fill-mask                 {"text", "answer"}
   feature-extraction        {"text", "text_pair", "score"}; similarity is the same
   text-ranking              {"query", "documents": [...], "relevant": [indices]}
   zero-shot-classification  {"text", "labels": [...], "answer"}
   next-sentence-prediction  {"text", "text_pair", "is_next"}
-TSV has these keys in its header, or sentence<TAB>label; labels are names or indices. CoNLL: a token and its tag a line.
-Options of the pipeline are those of the task's command, but for --top-k, which only ranking has here.`,
+TSV has these keys in its header, or sentence<TAB>label; labels are names or indices.
+CoNLL: a token and its tag a line. Options of the pipeline are those of the task's command, but for
+--top-k, which only ranking has here.`,
     run,
 };
 

@@ -154,10 +154,10 @@ export function loadOptions({ threads, variant }) {
 export function help(name, { usage, summary, options, example, notes }) {
     /** @type {Options} */
     const all = { ...options, help: { type: 'boolean', short: 'h', help: 'print this' } };
-    const rows = Object.entries(all).map(([option, { short, value, type, help: text }]) => [
-        `${short ? `-${short}, ` : ''}--${option}${type === 'boolean' ? '' : ` ${value ?? 'TEXT'}`}`,
-        text,
-    ]);
+    const rows = Object.entries(all).map(([option, { short, value, type, help: text }]) => {
+        const names = `${short ? `-${short}, ` : ''}--${option}`;
+        return [type === 'boolean' ? names : `${names} ${value ?? 'TEXT'}`, text];
+    });
     const width = Math.max(...rows.map(([left]) => left.length));
     return `usage: bert-wasm ${name} ${usage}
 

@@ -48,11 +48,13 @@ export const command = {
         ...MODEL_OPTIONS,
     },
     example: `bert-wasm serve --port 8080 &
-  curl -H 'Content-Type: application/json' -d '{"text": "What a wonderful film."}' http://127.0.0.1:8080/classify`,
-    notes: `POST / or /COMMAND with Content-Type application/json (a record, or an array of them) or application/x-ndjson (JSONL; the answer
-is streamed, a bad line has {"error": {"code", "message"}} in its place). Records and results are those of the command; its
-options go into the URL: /classify?top_k=2. GET /info says what runs, GET /metrics counts (Prometheus). SIGTERM and SIGINT end
-it once running requests are done, a second one at once.`,
+  curl -H 'Content-Type: application/json' -d '{"text": "What a wonderful film."}' \\
+    http://127.0.0.1:8080/classify`,
+    notes: `POST / or /COMMAND with Content-Type application/json (a record, or an array of them) or
+application/x-ndjson (JSONL; the answer is streamed, a bad line has {"error": {"code", "message"}}
+in its place). Records and results are those of the command; its options go into the URL:
+/classify?top_k=2. GET /info says what runs, GET /metrics counts (Prometheus). SIGTERM and SIGINT
+end it once running requests are done, a second one at once.`,
     run,
 };
 
@@ -444,9 +446,8 @@ class Service {
         if (response.destroyed) return; // nobody is there to be told
         if (response.headersSent) {
             // A streamed answer that cannot go on: the last line says why.
-            response.end(
-                `${JSON.stringify({ error: { code: error.code ?? 'ERROR', message: error.message } })}\n`,
-            );
+            const { code = 'ERROR', message } = error;
+            response.end(`${JSON.stringify({ error: { code, message } })}\n`);
             return;
         }
         const status =

@@ -39,7 +39,9 @@ const FATAL = new Set([
 
 /**
  * A result for each record; what is wrong with one alone stands in its place, or fails them all.
- * @typedef {(values: Record<string, any>[]) => Promise<(Record<string, any> | BertError)[]>} Answerer
+ * @callback Answerer
+ * @param {Record<string, any>[]} values
+ * @returns {Promise<(Record<string, any> | BertError)[]>}
  */
 
 /**

@@ -11,6 +11,14 @@ import { BertError, describe } from '../errors.js';
  */
 
 /**
+ * @callback TaskAnswerer
+ * @param {any} pipe
+ * @param {Record<string, any>[]} values
+ * @param {Record<string, any>} options
+ * @returns {ReturnType<import('./stream.js').Answerer>}
+ */
+
+/**
  * @typedef {object} TaskCommand
  * @property {string} task  of pipeline()
  * @property {string} summary
@@ -22,7 +30,7 @@ import { BertError, describe } from '../errors.js';
  * @property {string} example
  * @property {import('./records.js').FromText} fromText  a plain line as a record
  * @property {(args: string[]) => Record<string, any>[]} [fromArguments]  default: each as a line
- * @property {(pipe: any, values: Record<string, any>[], options: Record<string, any>) => ReturnType<import('./stream.js').Answerer>} answer
+ * @property {TaskAnswerer} answer
  */
 
 /** @type {import('./options.js').Options} Of every task's pipeline. */

@@ -94,7 +94,11 @@ export function readStream(stream, label, signal) {
  * Reads into buffers that are used again where the engine can (half the time of fresh ones in
  * Chromium); not every stream or engine can.
  * @param {ReadableStream<Chunk>} stream
- * @returns {{next: () => Promise<{done: boolean, value?: Chunk}>, cancel: () => Promise<void>, recycle?: Source['recycle']}}
+ * @returns {{
+ *   next: () => Promise<{done: boolean, value?: Chunk}>,
+ *   cancel: () => Promise<void>,
+ *   recycle?: Source['recycle'],
+ * }}
  */
 function takeFrom(stream) {
     let reader;

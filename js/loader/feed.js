@@ -15,9 +15,8 @@ const WINDOW = 12;
 /** @typedef {import('./download.js').Source} Source */
 /** @typedef {import('./download.js').Chunk} Chunk */
 
-/**
- * @typedef {{opened: {label: string, n_bytes?: number}} | {chunk: Chunk} | {end: true} | {error: ReturnType<typeof toMessage>}} FeedMessage
- */
+/** @typedef {{opened: {label: string, n_bytes?: number}} | {chunk: Chunk}} Fed */
+/** @typedef {Fed | {end: true} | {error: ReturnType<typeof toMessage>}} FeedMessage */
 
 /** The caller's end. */
 export class Feeder {

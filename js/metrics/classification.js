@@ -5,6 +5,8 @@
 
 import { scoresOf, summary } from './counts.js';
 
+/** @import { Scores } from './counts.js' */
+
 /**
  * @param {number[]} expected  class indices
  * @param {number[]} predicted
@@ -26,8 +28,8 @@ export function accuracy(matrix) {
  * Precision, recall and F1 of every class, and their averages. Where nothing was predicted or
  * nothing is true the score is 0, as in scikit-learn.
  * @param {number[][]} matrix
- * @returns {{classes: import('./counts.js').Scores[], micro: import('./counts.js').Scores, macro: import('./counts.js').Scores, weighted: import('./counts.js').Scores}}
- *   classes in the matrix's order
+ * @returns {{classes: Scores[], micro: Scores, macro: Scores, weighted: Scores}}  classes in the
+ *   matrix's order
  */
 export function classScores(matrix) {
     const counts = matrix.map((row, i) => ({

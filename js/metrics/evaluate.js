@@ -554,8 +554,10 @@ function tagsOfWords(words, tokens) {
     });
 }
 
+/** @typedef {{label?: string, entity_group?: string, entity?: string}} EntityNames  one of them */
+
 /**
- * @param {{start: number, end: number, label?: string, entity_group?: string, entity?: string}} entity
+ * @param {{start: number, end: number} & EntityNames} entity
  * @returns {import('./entities.js').Span}
  */
 function toSpan({ start, end, label, entity_group, entity }) {

@@ -9,15 +9,18 @@ import { Feeder } from '../loader/feed.js';
 const START_TIMEOUT = 30_000;
 
 /**
- * Requests to a worker and their answers. Ends once: by end(), or when the worker dies.
+ * @typedef {object} Pending  a call that waits for its answer
+ * @property {(value: any) => void} resolve
+ * @property {(reason: unknown) => void} reject
+ * @property {(progress: any) => void} [onprogress]
  */
+
+/** Requests to a worker and their answers. Ends once: by end(), or when the worker dies. */
 export class Connection {
     constructor() {
         /** @type {import('../platform/browser.js').WorkerHandle} */
         this.worker = startWorker();
-        /**
-         * @type {Map<number, {resolve: (value: any) => void, reject: (reason: unknown) => void, onprogress?: (progress: any) => void}>}
-         */
+        /** @type {Map<number, Pending>} */
         this.pending = new Map();
         this.nextId = 1;
         this.feeder = new Feeder(
@@ -137,7 +140,7 @@ export class Connection {
 
     /**
      * @param {number} id
-     * @param {(call: {resolve: (value: any) => void, reject: (reason: unknown) => void}) => void} how
+     * @param {(call: Pending) => void} how
      */
     #settle(id, how) {
         const call = this.pending.get(id);

@@ -13,6 +13,9 @@ import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 
+/** @import { ModelInfo } from '../worker/encoder.js' */
+/** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
+
 /** The model that is used when none is named: English sentiment. It comes with the package. */
 export const DEFAULT_MODEL = new URL(
     './models/sentiment-minilm-l6-q8.safetensors',
@@ -120,7 +123,7 @@ export class Model {
     /**
      * @internal
      * @param {Connection} connection
-     * @param {import('../worker/encoder.js').ModelInfo & {tokenizer_traits: import('../worker/tokenizer_calls.js').TokenizerTraits | null}} info
+     * @param {ModelInfo & {tokenizer_traits: TokenizerTraits | null}} info
      * @param {Monitor} monitor
      */
     constructor(connection, info, monitor) {
@@ -143,7 +146,7 @@ export class Model {
 
     /**
      * Metadata, the engine's build and why, threads and memory.
-     * @returns {Promise<import('../worker/encoder.js').ModelInfo>}
+     * @returns {Promise<ModelInfo>}
      */
     info() {
         return this.#connection.call('info', {});

@@ -16,6 +16,8 @@ import {
 import { weightedMean } from './scores.js';
 import { Tensor } from './tensor.js';
 
+/** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
+
 /**
  * @typedef {object} OwnOptions
  * @property {'none' | 'mean' | 'cls' | 'last_token' | null} [pooling]  of a text's tokens, special
@@ -31,7 +33,7 @@ import { Tensor } from './tensor.js';
  * @property {boolean} [quantize]  transformers.js's: true makes `precision` 'binary' where that is
  *   not given
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} FeatureExtractionOptions
+ * @typedef {OwnOptions & CallOptions & OverflowOptions} FeatureExtractionOptions
  *   Of a text that is read in windows the vector is the windows' mean, weighted by their tokens
  */
 
@@ -41,19 +43,27 @@ import { Tensor } from './tensor.js';
 
 /**
  * @template {Precision} P
- * @typedef {FeatureExtractionOptions & ({precision?: P, quantize?: false} | {precision: P, quantize: true})} PreciseOptions
+ * @typedef {{precision?: P, quantize?: false} | {precision: P, quantize: true}} Rounding
+ */
+
+/**
+ * @template {Precision} P
+ * @typedef {FeatureExtractionOptions & Rounding<P>} PreciseOptions
+ */
+
+/**
+ * @template {Precision} P
+ * @typedef {P extends 'float32' ? Float32Array : P extends 'ubinary' ? Uint8Array : Int8Array} Data
  */
 
 /**
  * dims are [n_texts, n_dimensions], or [1, n_tokens, n_dimensions] without pooling; `truncated`
  * says of each text whether it was longer than the model reads; `scales` are those of int8 rows
  * @template {Precision} [P='float32']
- * @typedef {Tensor<P extends 'float32' ? Float32Array : P extends 'ubinary' ? Uint8Array : Int8Array> & {truncated: boolean[], scales?: Float32Array}} Features
+ * @typedef {Tensor<Data<P>> & {truncated: boolean[], scales?: Float32Array}} Features
  */
 
 /** @typedef {import('../model/inputs.js').TextInput} TextInput */
-
-/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'feature-extraction';
 
@@ -188,7 +198,7 @@ export function featureExtraction(model) {
 /**
  * @param {import('../worker/texts.js').TextResult} result
  * @param {OwnOptions['pooling']} pooling
- * @param {{normalize: boolean, dimensions: number | null, precision: OwnOptions['precision']}} shape
+ * @param {Pick<Required<OwnOptions>, 'normalize' | 'dimensions' | 'precision'>} shape
  * @returns {Features<any>}
  */
 function toFeatures({ windows, truncated }, pooling, { normalize, dimensions, precision }) {

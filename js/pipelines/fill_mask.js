@@ -6,6 +6,8 @@ import { requireHead } from './head.js';
 import { CALL_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
 import { softmax, topIndices } from './scores.js';
 
+/** @import { CallOptions, Errors, Settled } from './options.js' */
+
 /**
  * @typedef {object} MaskFilling
  * @property {number} score  probability
@@ -24,10 +26,8 @@ import { softmax, topIndices } from './scores.js';
  * @property {'truncate' | 'error'} [overflow]  of texts longer than the model reads; default
  *   'truncate'
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions} FillMaskOptions
+ * @typedef {OwnOptions & CallOptions} FillMaskOptions
  */
-
-/** @import { Errors, Settled } from './options.js' */
 
 /**
  * @typedef {{whole: number[][], bare: number[][]}} Lists  ids to be decoded, with special tokens

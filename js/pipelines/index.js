@@ -13,6 +13,9 @@ import { textRanking } from './text_ranking.js';
 import { tokenClassification } from './token_classification.js';
 import { zeroShotClassification } from './zero_shot_classification.js';
 
+/** @import { LoadOptions as ModelLoadOptions, ModelSource } from '../model/model.js' */
+/** @import { LoadStatus } from './progress.js' */
+
 /**
  * @typedef {object} PipelineExtras
  * @property {string} task  without aliases
@@ -49,11 +52,12 @@ const ALIASES = {
 /** @typedef {ReturnType<typeof nextSentencePrediction> & Extras} NextSentencePredictionPipeline */
 
 /**
- * @typedef {import('../model/model.js').ModelSource | import('../model/model.js').Model | null} PipelineModel
+ * @typedef {ModelSource | Model | null} PipelineModel
  *   a URL, path or bytes; or a model that is loaded already, which may do several tasks
  */
+
 /**
- * @typedef {import('../model/model.js').LoadOptions & {progress_callback?: (status: import('./progress.js').LoadStatus) => void}} LoadOptions
+ * @typedef {ModelLoadOptions & {progress_callback?: (status: LoadStatus) => void}} LoadOptions
  *   progress_callback: transformers.js's
  */
 

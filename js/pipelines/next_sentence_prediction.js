@@ -10,6 +10,8 @@ import { CALL_OPTIONS, OVERFLOW_OPTIONS, readOptions } from './options.js';
 import { softmax } from './scores.js';
 import { mergeScores } from './text_classification.js';
 
+/** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
+
 /**
  * @typedef {object} NextSentence
  * @property {boolean} is_next  whether the score is over a half
@@ -20,10 +22,8 @@ import { mergeScores } from './text_classification.js';
 /** @typedef {{text: string, text_pair: string}} TextPair */
 
 /**
- * @typedef {import('./options.js').CallOptions & import('./options.js').OverflowOptions} NextSentenceOptions
+ * @typedef {CallOptions & OverflowOptions} NextSentenceOptions
  */
-
-/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'next-sentence-prediction';
 

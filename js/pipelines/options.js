@@ -27,9 +27,7 @@ import { BertError, describe } from '../errors.js';
  * @typedef {E extends 'throw' ? T : T | BertError} Settled
  */
 
-/**
- * @type {Required<Pick<CallOptions, 'errors'>> & {signal: undefined, onprogress: undefined, batch_tokens: undefined}}
- */
+/** @type {{errors: Errors, signal: undefined, onprogress: undefined, batch_tokens: undefined}} */
 export const CALL_OPTIONS = {
     signal: undefined,
     onprogress: undefined,

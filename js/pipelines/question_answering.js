@@ -9,6 +9,8 @@ import { requireHead } from './head.js';
 import { CALL_OPTIONS, isFlag, orNull, readOptions, wholeNumber } from './options.js';
 import { TopList } from './scores.js';
 
+/** @import { CallOptions, Errors, Settled } from './options.js' */
+
 /**
  * @typedef {object} Answer
  * @property {string} answer  `context.slice(start, end)`; empty where there is none
@@ -40,11 +42,9 @@ import { TopList } from './scores.js';
  * @property {boolean} [align_to_words]  whether answers are made to begin and end with words;
  *   default true
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions} QuestionAnsweringOptions
+ * @typedef {OwnOptions & CallOptions} QuestionAnsweringOptions
  * @typedef {QuestionAnsweringOptions & {top_k?: 1}} OneAnswerOptions
  */
-
-/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'question-answering';
 

@@ -16,6 +16,8 @@ import {
 } from './options.js';
 import { scoring, topIndices, weightedMean } from './scores.js';
 
+/** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
+
 /**
  * @typedef {object} Classification
  * @property {string} label
@@ -30,13 +32,11 @@ import { scoring, topIndices, weightedMean } from './scores.js';
  *   (null) by the model: none for regression, sigmoid for one label or many that do not exclude
  *   each other, softmax else
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} TextClassificationOptions
+ * @typedef {OwnOptions & CallOptions & OverflowOptions} TextClassificationOptions
  *   Of a text that is read in windows the scores are the windows' mean, weighted by their tokens
  */
 
 /** @typedef {import('../model/inputs.js').TextInput} TextInput */
-
-/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'text-classification';
 

@@ -18,6 +18,8 @@ import {
 import { sigmoid, topIndices } from './scores.js';
 import { mergeScores } from './text_classification.js';
 
+/** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
+
 /**
  * @typedef {object} RankedDocument
  * @property {number} corpus_id  index of the document
@@ -32,12 +34,10 @@ import { mergeScores } from './text_classification.js';
  * @property {boolean} [return_documents]  whether their texts are returned; default false
  * @property {'sigmoid' | 'none'} [function_to_apply]  to the model's number; default sigmoid
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} TextRankingOptions
+ * @typedef {OwnOptions & CallOptions & OverflowOptions} TextRankingOptions
  */
 
 /** @typedef {{query: string, documents: string[]}} RankingInput */
-
-/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'text-ranking';
 

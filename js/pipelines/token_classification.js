@@ -8,6 +8,9 @@ import { answer, readString } from './call.js';
 import { requireHead } from './head.js';
 import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from './options.js';
 
+/** @import { TokenList } from '../worker/tokenizer_calls.js' */
+/** @import { CallOptions, Errors, Settled } from './options.js' */
+
 /**
  * @typedef {object} TokenEntity  a token
  * @property {string} entity  its label
@@ -51,12 +54,10 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
  *   begin inside another the longer one counts, then the better one; a token alone counts where it
  *   is farthest from the window's edge
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions} TokenClassificationOptions
+ * @typedef {OwnOptions & CallOptions} TokenClassificationOptions
  * @typedef {TokenClassificationOptions & {aggregation_strategy?: 'none'}} UngroupedOptions
  * @typedef {TokenClassificationOptions & {aggregation_strategy: Grouping}} GroupedOptions
  */
-
-/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'token-classification';
 
@@ -90,7 +91,7 @@ const RULES = {
  * @property {number} start
  * @property {number} end
  *
- * @typedef {Omit<EntityGroup, 'word'> & {word: import('../worker/tokenizer_calls.js').TokenList}} Group
+ * @typedef {Omit<EntityGroup, 'word'> & {word: TokenList}} Group
  */
 
 /** @param {import('../model/model.js').Model} model */

@@ -11,6 +11,8 @@ import { CALL_OPTIONS, isFlag, OVERFLOW_OPTIONS, readOptions } from './options.j
 import { softmax, topIndices } from './scores.js';
 import { mergeScores } from './text_classification.js';
 
+/** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
+
 /**
  * @typedef {object} ZeroShotClassification
  * @property {string} sequence  the text
@@ -25,10 +27,8 @@ import { mergeScores } from './text_classification.js';
  * @property {boolean} [multi_label]  whether labels do not exclude each other: each has a score of
  *   its own; default false
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} ZeroShotOptions
+ * @typedef {OwnOptions & CallOptions & OverflowOptions} ZeroShotOptions
  */
-
-/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'zero-shot-classification';
 

@@ -30,7 +30,8 @@ import { numeric, punctuation, script, whitespace, word } from './unicode.js';
  * MergedWithPrevious   the-, final-, -, countdown
  * MergedWithNext       the, -final, -, -countdown
  * Contiguous           the, -, final, --, countdown
- * @typedef {'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous'} Behavior
+ * @typedef {'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext'
+ *   | 'Contiguous'} Behavior
  */
 
 /** @type {readonly Behavior[]} */

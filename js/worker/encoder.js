@@ -55,6 +55,13 @@ const MAX_OUTPUT_BYTES = 64 << 20;
  */
 
 /**
+ * @typedef {object} Computed
+ * @property {Record<string, import('./sequences.js').Tensor>[]} outputs  of each sequence
+ * @property {number} n_batches
+ * @property {number} batch_fill  tokens computed together, of what a batch may have; 0 to 1
+ */
+
+/**
  * @typedef {object} ModelMetadata
  * @property {string} version  of this library
  * @property {string} name
@@ -190,7 +197,7 @@ export class Encoder {
      * @param {() => Promise<void>} turn  awaited between batches, and between their layers where
      *   these take long: throws if the call was aborted
      * @param {(indices: number[]) => void} [ondone]  called with the sequences of each batch
-     * @returns {Promise<{outputs: Record<string, import('./sequences.js').Tensor>[], n_batches: number, batch_fill: number}>}
+     * @returns {Promise<Computed>}
      */
     async compute(
         { sequences, outputs, batch_size = Infinity, batch_tokens = MAX_TOKENS },

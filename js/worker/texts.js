@@ -46,6 +46,8 @@ import { BertError, toMessage } from '../errors.js';
  * @property {TextWindow[]} windows  one, but for overflow: 'window'
  * @property {boolean} truncated  whether there is more text than is in the windows
  *
+ * @typedef {{error: ReturnType<typeof toMessage>}} Failure  what is wrong with a text
+ *
  * @typedef {object} TextsMetrics
  * @property {number} n_texts
  * @property {number} n_windows
@@ -64,7 +66,7 @@ const TEXTS_A_TURN = 64;
  * @param {TextsRequest} request
  * @param {() => Promise<void>} turn  throws if the call was aborted
  * @param {(progress: {done: number, total: number}) => void} onprogress  in texts
- * @returns {Promise<{results: (TextResult | {error: ReturnType<typeof toMessage>})[], metrics: TextsMetrics}>}
+ * @returns {Promise<{results: (TextResult | Failure)[], metrics: TextsMetrics}>}
  */
 export async function runTexts(encoder, request, turn, onprogress) {
     const { inputs, outputs, batch_tokens } = request;
@@ -74,7 +76,7 @@ export async function runTexts(encoder, request, turn, onprogress) {
     const windows = [];
     /** Of each window the text. @type {number[]} */
     const text_of = [];
-    /** @type {(TextResult | {error: ReturnType<typeof toMessage>})[]} */
+    /** @type {(TextResult | Failure)[]} */
     const results = [];
     for (const [i, input] of inputs.entries()) {
         if (i % TEXTS_A_TURN === TEXTS_A_TURN - 1) await turn();

@@ -36,9 +36,7 @@ const CONFIG = {
 
 /** Names, dtypes, shapes and what fills them, in the order of use. */
 function tensors() {
-    /**
-     * @type {{name: string, dtype: 'F32' | 'F16' | 'I8', shape: number[], fill: 'integers' | number}[]}
-     */
+    /** @type {{name: string, dtype: string, shape: number[], fill: 'integers' | number}[]} */
     const list = [];
     const vector = (
         /** @type {string} */ name,

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { LIBRARY } from './built.js';
 import { converted } from './converted.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -21,14 +22,18 @@ const FLAGS =
 /** Runs in a process of its own: a hash of all hidden states and logits, for every way to ask. */
 const SCRIPT = `
     import { createHash } from 'node:crypto';
-    import { loadModel } from ${JSON.stringify(new URL('../../build/dist/index.node.js', import.meta.url).href)};
+    import { loadModel } from ${LIBRARY};
 
     const [path, n_words, most, variants] = JSON.parse(process.argv[1]);
     const lengths = [16, 1, 3, most, 24, 7];
-    const sequences = lengths.map((n, s) => ({ input_ids: Array.from({ length: n }, (_, i) => (s * 977 + i * 7919) % n_words) }));
+    const sequences = lengths.map((n, s) => ({
+        input_ids: Array.from({ length: n }, (_, i) => (s * 977 + i * 7919) % n_words),
+    }));
     const hash = (results) => {
         const sum = createHash('sha256');
-        for (const result of results) for (const { data } of Object.values(result)) sum.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+        for (const { data } of results.flatMap((result) => Object.values(result))) {
+            sum.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+        }
         return sum.digest('hex').slice(0, 16);
     };
     const hashes = {};
@@ -37,12 +42,17 @@ const SCRIPT = `
             for (const threads of [1, 2]) {
                 // The baseline compiler of V8 11 (Node 20) gets one instruction wrong:
                 // js/worker/sound_dot.js.
-                if (int8_kernel === 'relaxed-dot-i32' && process.versions.v8.startsWith('11.')) continue;
-                const model = await loadModel(path, { variant, threads, int8_kernel: int8_kernel ?? undefined });
+                const is_v8_11 = process.versions.v8.startsWith('11.');
+                if (int8_kernel === 'relaxed-dot-i32' && is_v8_11) continue;
+                const options = { variant, threads, int8_kernel: int8_kernel ?? undefined };
+                const model = await loadModel(path, options);
                 const info = await model.info();
-                const name = [variant, info.kernel, info.threads + ' of ' + threads + ' threads'].join(', ');
-                hashes[name + ', together'] = hash(await model.forward(sequences, { hidden_states: true }));
-                hashes[name + ', alone'] = hash(await model.forward(sequences, { hidden_states: true, batch_size: 1 }));
+                const at_work = info.threads + ' of ' + threads + ' threads';
+                const name = [variant, info.kernel, at_work].join(', ');
+                for (const [how, batch_size] of [['together', undefined], ['alone', 1]]) {
+                    const asked = { hidden_states: true, batch_size };
+                    hashes[name + ', ' + how] = hash(await model.forward(sequences, asked));
+                }
                 model.dispose();
             }
         }

@@ -49,7 +49,7 @@ test('an array of texts of any length: the answers of each alone, in order', asy
     assert.deepEqual(await classify([]), []);
 });
 
-test('100 calls at once are answered in order, each with its own; those that fail change nothing', async () => {
+test('100 calls at once are answered in order; those that fail change nothing', async () => {
     const order = [];
     const results = await Promise.allSettled(
         Array.from({ length: 100 }, (_, i) =>
@@ -111,7 +111,7 @@ test('options that there are not, or that cannot be, are refused by name', async
     await assert.rejects(async () => classify('a', null), withCode('BAD_OPTION'));
 });
 
-test('a text of 50,000 tokens in windows: the mean of the windows, in the memory of one', async () => {
+test('a text of 50,000 tokens: the mean of its windows, in the memory of one', async () => {
     const long = [];
     const read = await pipeline(
         'text-classification',
@@ -150,7 +150,7 @@ test('a text of 50,000 tokens in windows: the mean of the windows, in the memory
     read.dispose();
 });
 
-test('embeddings of windows are their mean, weighted by tokens; without pooling there are none', async () => {
+test('embeddings of windows are their mean, weighted by tokens', async () => {
     const { max_length } = embed.model.config;
     const text = sentence(3 * max_length);
     const whole = await embed(text, { pooling: 'mean', overflow: 'window', stride: 3 });
@@ -227,7 +227,7 @@ test('embeddings: dimensions, int8 and bits', async () => {
     );
 });
 
-test('a stream: in order, read only as far as results are taken, closed when they are not', async () => {
+test('a stream: in order, read as far as results are taken, closed then', async () => {
     let n_read = 0;
     let is_closed = false;
     async function* source() {
@@ -276,7 +276,7 @@ test('a stream of which inputs come one by one is answered one by one', async ()
     assert.equal(n, 3);
 });
 
-test('a stream: results come before the error of an input after them, or go on behind it', async () => {
+test('a stream: results come before an error after them, or go on behind it', async () => {
     const inputs = () => ['good', 'bad', 7, 'good'].values();
     const got = [];
     await assert.rejects(
@@ -403,7 +403,7 @@ test('progress of loading as transformers.js reports it', async () => {
     assert.equal(seen.at(-1).task, 'text-classification');
 });
 
-test('several tasks of one model; loaded once, it is not disposed for a task that it does not do', async () => {
+test('several tasks of one model: loaded once, not disposed for a wrong one', async () => {
     const model = await loadModel(converted('pipelines/text-classification-bert'));
     const one = await pipeline('text-classification', model);
     const two = await pipeline('embeddings', model);

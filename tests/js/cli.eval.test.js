@@ -144,10 +144,8 @@ test('several labels a text, and regression', async () => {
         'text-classification-regression',
         (pipe) => pipe(TEXTS),
     );
-    const tsv = file(
-        'numbers.tsv',
-        `text\tscore\n${TEXTS.map((text, i) => `${text}\t${-2 * numbers[i].score + 1}\n`).join('')}`,
-    );
+    const lines = TEXTS.map((text, i) => `${text}\t${-2 * numbers[i].score + 1}\n`);
+    const tsv = file('numbers.tsv', `text\tscore\n${lines.join('')}`);
     const regression = evaluated('text-classification-regression', tsv);
     near(regression.pearson, -1);
     near(regression.spearman, -1);
@@ -176,9 +174,12 @@ test('token-classification: CoNLL files, a token at the end of a line or not', a
             });
         }),
     );
-    const conll = (all, columns) =>
-        '-DOCSTART- -X- O ' +
-        `O\n\n${sentences.map((words, s) => words.map((word, i) => `${columns(word, all[s][i])}\n`).join('')).join('\n')}`;
+    const conll = (all, columns) => {
+        const blocks = sentences.map((words, s) =>
+            words.map((word, i) => `${columns(word, all[s][i])}\n`).join(''),
+        );
+        return ['-DOCSTART- -X- O O\n', ...blocks].join('\n');
+    };
     for (const [extension, columns] of [
         ['conll', (word, tag) => `${word} NN I-NP ${tag}`],
         ['txt', (word, tag) => `${word}\t${tag}`],
@@ -352,7 +353,7 @@ test('feature-extraction by its head, and similarity: TSV', async () => {
     );
 });
 
-test('text-ranking, zero-shot-classification, next-sentence-prediction: as --task says', async () => {
+test('ranking, zero-shot and next sentences: as --task says', async () => {
     const documents = TEXTS.slice(0, 4);
     const order = await withPipe('text-ranking', 'text-ranking-bert', async (pipe) =>
         (await pipe('films', documents)).map(({ corpus_id }) => corpus_id),
@@ -397,10 +398,8 @@ test('text-ranking, zero-shot-classification, next-sentence-prediction: as --tas
         'next-sentence-prediction',
     ]);
     assert.deepEqual([accuracy, task], [4 / 6, 'next-sentence-prediction']);
-    const tsv = file(
-        'next.tsv',
-        `text\ttext_pair\tis_next\n${rows.map(({ text, text_pair, is_next }) => `${text}\t${text_pair}\t${is_next}\n`).join('')}`,
-    );
+    const lines = rows.map(({ text, text_pair, is_next }) => `${text}\t${text_pair}\t${is_next}\n`);
+    const tsv = file('next.tsv', `text\ttext_pair\tis_next\n${lines.join('')}`);
     assert.equal(
         evaluated('next-sentence-bert', tsv, ['--task', 'next-sentence-prediction']).accuracy,
         4 / 6,

@@ -355,11 +355,8 @@ test('in order, never more than n under way or waiting; failures in their turn',
         await new Promise((resolve) => {
             waiting.push(resolve);
             if (waiting.length === 3 || item >= 48) {
-                waiting
-                    .splice(0)
-                    .reverse()
-                    .forEach((one) => one());
-            } // the last first
+                for (const wake of waiting.splice(0).reverse()) wake(); // the last first
+            }
         });
         under_way--;
         if (item === 40) throw new Error('forty');

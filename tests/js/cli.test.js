@@ -207,7 +207,7 @@ test('forward: hidden states and attentions of every family, columns as numbers'
     }
 });
 
-test('verify: the bundled model agrees, as far as q8 does; a file without answers is refused', () => {
+test('verify: the bundled model agrees; a file without answers is refused', () => {
     const [{ ok, error, expected_error, dtype, cases }] = lines(['verify']);
     assert.deepEqual([ok, dtype, cases.length], [true, 'q8', 1]);
     assert.ok(

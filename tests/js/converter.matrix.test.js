@@ -215,7 +215,7 @@ test('a model file carries what the graph answers', () => {
     }
 });
 
-test('weights without a config.json are read all the same, and DeBERTa knows how long its sequences may be', () => {
+test('weights without a config.json are read, and DeBERTa knows its limit', () => {
     const out = join(scratch, 'bare.safetensors');
     const { status, stderr } = run(join(golden_folder, 'deberta-v3-base', 'model.onnx'), '-o', out);
     assert.equal(status, 0, stderr);

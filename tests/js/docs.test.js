@@ -1,6 +1,7 @@
 /**
- * The examples of README.md and docs/ run as they stand. Each
- * ```js block is a module in a folder that has the package, models of the names that they use, and some files of texts; it must end by itself.
+ * The examples of README.md and docs/ run as they stand. Each block of JavaScript (```js) is a
+ * module in a folder that has the package, models of the names that they use, and some files of
+ * texts; it must end by itself.
  *
  * - What a block with the bundled model alone prints must be what its comments say: a comment
  *   behind console.log(), or in lines after it, that begins with a value. `0.98...` are its first
@@ -45,13 +46,18 @@ const MODELS = {
 };
 
 const TEXTS = ['What a wonderful film.', 'It was dull.', 'I could watch it again and again.'];
+const LABELS = ['POSITIVE', 'NEGATIVE', 'POSITIVE'];
 
 /** Files that the examples read. */
 const FILES = {
     'reviews.txt': TEXTS.join('\n'),
     'texts.txt': TEXTS.join('\n'),
     'reviews.jsonl': TEXTS.map((text, id) => JSON.stringify({ id, text })).join('\n'),
-    'labelled.tsv': `sentence\tlabel\n${TEXTS.map((text, i) => `${text}\t${i === 1 ? 'NEGATIVE' : 'POSITIVE'}`).join('\n')}\n`,
+    'labelled.tsv': [
+        'sentence\tlabel',
+        ...TEXTS.map((text, i) => `${text}\t${LABELS[i]}`),
+        '',
+    ].join('\n'),
 };
 
 /** Commands that are not run. */
@@ -249,7 +255,7 @@ for (const { where, code, kind } of blocks) {
     });
 }
 
-test('the table for users of transformers.js shows the calls of tests/moving/cases.js, which run', async () => {
+test('the table for users of transformers.js shows the calls of tests/moving', async () => {
     const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
     assert.ok(CASES.length >= 7);
     for (const each of CASES) {

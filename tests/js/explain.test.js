@@ -184,7 +184,7 @@ const CASES = {
 };
 for (const [name, [model, scoresOf, mask]] of Object.entries(CASES)) {
     for (const input of [TEXT, PAIR]) {
-        test(`${name}: attribution of ${JSON.stringify(input)}, against one call for each token`, async () => {
+        test(`${name}: attribution of ${JSON.stringify(input)}, by a call a token`, async () => {
             const sequence = await sequenceOf(model, input);
             const score = async (input_ids, label) =>
                 scoresOf((await model.forward([{ ...sequence, input_ids }]))[0].logits.data)[
@@ -323,7 +323,7 @@ for (const [name, model] of Object.entries({ sentiment: sentiment.model, roberta
 }
 
 for (const wanted of ['[UNK]', null]) {
-    test(`without a mask token what is hidden becomes ${wanted ?? 'masked, where there is no unknown token either'}`, async () => {
+    test(`without a mask token what is hidden becomes ${wanted ?? 'masked'}`, async () => {
         const names = { '[MASK]': '[covered]', ...(wanted ? {} : { '[UNK]': '[other]' }) };
         const tokenizer = Object.entries(names).reduce(
             (json, [from, to]) => json.replaceAll(`"${from}"`, `"${to}"`),

@@ -13,6 +13,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { loadModel } from '../../build/dist/index.node.js';
+import { LIBRARY } from './built.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'bert-wasm-families-'));
@@ -201,7 +202,7 @@ for (const name of names) {
 
 /** Exports that predict words: tied and untied decoders, of several families. */
 for (const name of names.filter((one) => /-mlm$|-pretraining$/.test(one))) {
-    test(`${name}: words of some tokens alone are the words of those tokens, to the bit`, async () => {
+    test(`${name}: words of some tokens alone are those of all, to the bit`, async () => {
         for (const dtype of ['f32', 'q8']) {
             for (const threads of [1, 2]) {
                 const model = await loadModel(converted(name, dtype), { threads });
@@ -368,12 +369,13 @@ test('an answer of the file that was changed is noticed, whatever the output', a
 
 /** Runs in a process of its own: verify() of each file, by each build of the engine. */
 const VERIFY = `
-    import { loadModel } from ${JSON.stringify(new URL('../../build/dist/index.node.js', import.meta.url).href)};
+    import { loadModel } from ${LIBRARY};
     for (const path of JSON.parse(process.argv[1])) {
         for (const variant of ['base', 'relaxed']) {
             const model = await loadModel(path, { variant });
             const { ok, error, expected_error, dtype } = await model.verify();
-            console.log(JSON.stringify({ name: model.name, variant, dtype, ok, error, expected_error }));
+            const { name } = model;
+            console.log(JSON.stringify({ name, variant, dtype, ok, error, expected_error }));
             model.dispose();
         }
     }`;

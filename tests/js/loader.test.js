@@ -413,7 +413,7 @@ function joined() {
     return { feed, feeder, counts };
 }
 
-test('a file fed by another thread arrives whole, a few chunks under way, their memory used again', async () => {
+test('a file fed by another thread arrives whole, its chunks used again', async () => {
     const file = new Uint8Array(1 << 20).map((_, i) => i * 31);
     const { feed, feeder, counts } = joined();
     const memories = [];

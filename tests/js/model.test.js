@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test';
 
 import { BertError, loadModel, pipeline } from '../../build/dist/index.node.js';
 import { Tokenizer } from '../../build/dist/tokenizer.js';
+import { LIBRARY } from './built.js';
 import { CONFIG, modelBytes, TOKENIZER, tensors } from './model_bytes.js';
 
 const bytes = modelBytes();
@@ -33,7 +34,7 @@ before(async () => {
 });
 after(() => model.dispose());
 
-test('a model from bytes, an ArrayBuffer, a Blob, a path, a file URL and a web server is the same', async () => {
+test('a model from bytes, a Blob, a path, a URL and a web server is the same', async () => {
     const server = createServer((_, response) => response.end(bytes)).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const [expected] = await model.forward([{ input_ids: [2, 6, 8, 3] }]);
@@ -247,7 +248,7 @@ test("abort rejects at once, with the signal's reason, and later calls work", as
 });
 
 for (const threads of [1, 2]) {
-    test(`a batch that runs on ${threads} threads ends within a layer or two, and the next is right`, async () => {
+    test(`a batch on ${threads} threads ends within two layers, the next is right`, async () => {
         const n_layers = 24;
         // One layer's weights for all: a small file for a lot of work.
         const encoder = {
@@ -417,7 +418,7 @@ test('parts of outputs: a column, a layer, an activation', async () => {
     assert.deepEqual(maps.data, attentions.data.slice(32));
 });
 
-test('sequences are as long as positions or distances allow; without either, as max_length says and 512 at least', async () => {
+test('sequences are as long as positions, distances or max_length allow', async () => {
     const most = async (change, max_length) => {
         const other = await loadModel(
             modelBytes({
@@ -600,7 +601,7 @@ test('a model without tokenizer or head is refused for the task, naming both', a
 
 test('a script that forgets dispose() ends by itself', () => {
     const script = `
-        import { loadModel } from ${JSON.stringify(new URL('../../build/dist/index.node.js', import.meta.url).href)};
+        import { loadModel } from ${LIBRARY};
         const model = await loadModel(${JSON.stringify(path)});
         const [{ logits }] = await model.forward([{ input_ids: [2, 3] }]);
         console.log(logits.data.length);`;

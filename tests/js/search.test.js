@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 
 import { BertError, semanticSearch, similarity } from '../../build/dist/index.node.js';
+import { LIBRARY } from './built.js';
 
 let state = 12345;
 /** xorshift32: a whole number below n. */
@@ -210,7 +211,7 @@ const large = () => [
     },
 ];
 
-test('the event loop has turns, and searches at the same time do not disturb each other', async () => {
+test('the event loop has turns, and searches do not disturb each other', async () => {
     const [queries, corpus] = large();
     const few = MAKE.f32(7, 384);
     const bits = MAKE.binary(40, 800);
@@ -319,9 +320,10 @@ test('bad input says what is wrong with which', async () => {
 });
 
 test('a script that has searched ends', () => {
-    const script = `import { semanticSearch } from ${JSON.stringify(new URL('../../build/dist/index.node.js', import.meta.url).href)};
+    const script = `import { semanticSearch } from ${LIBRARY};
         const data = new Float32Array(4).fill(1);
-        console.log((await semanticSearch({ dims: [2], data: data.subarray(2) }, { dims: [2, 2], data })).length);`;
+        const query = { dims: [2], data: data.subarray(2) };
+        console.log((await semanticSearch(query, { dims: [2, 2], data })).length);`;
     const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
         encoding: 'utf8',
         timeout: 20000,

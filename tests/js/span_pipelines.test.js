@@ -104,7 +104,7 @@ test('token-classification: arrays and streams give what single texts give', asy
     }
 });
 
-test('token-classification: tokens of a long text come once, each from the window where it is farthest from an edge', async (t) => {
+test('token-classification: a token comes once, from its best window', async (t) => {
     const recognise = await using(t, 'token-classification', 'token-classification-roberta');
     const { model } = recognise;
     const { labels, max_length } = model.config;
@@ -149,7 +149,7 @@ test('token-classification: tokens of a long text come once, each from the windo
     }
 });
 
-test('token-classification: a text that is too long is cut and says so, refused, or read in windows', async (t) => {
+test('token-classification: a long text is cut and says so, refused, or windowed', async (t) => {
     const recognise = await using(t, 'token-classification', 'token-classification-bert');
     const cut = await recognise(LONG);
     assert.ok(cut.length > 0 && cut.every(({ truncated }) => truncated === true));

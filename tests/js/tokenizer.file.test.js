@@ -345,13 +345,10 @@ test('cut off anywhere, or with any byte another, it is the same read either way
 });
 
 test('reading a large vocabulary takes time in proportion to it', () => {
-    const make = (count) =>
-        bytesOf(
-            fileWith(
-                '{"[UNK]": ' +
-                    `0${Array.from({ length: count }, (_, i) => `, "word${i}": ${i + 1}`).join('')}}`,
-            ),
-        );
+    const make = (count) => {
+        const words = Array.from({ length: count }, (_, i) => `, "word${i}": ${i + 1}`);
+        return bytesOf(fileWith(`{"[UNK]": 0${words.join('')}}`));
+    };
     const time = (file) => {
         assert.ok(isDirect(file));
         const start = performance.now();
@@ -369,7 +366,8 @@ test('reading a large vocabulary takes time in proportion to it', () => {
 /** A small BPE around the text of its merges. */
 const bpeWith = (merges, more = '') => `{"version": "1.0", "added_tokens": [], "normalizer": null,
     "pre_tokenizer": null, "decoder": null, "post_processor": null, "model": {"type": "BPE",
-    "vocab": {"a": 0, "b": 1, "ab": 2, "\\u00e9": 3, "ab\u00e9": 4, " ": 5, " a": 6, "\\"": 7, "a\\"": 8, "#": 9, "##b": 10, "bb": 11}${more}
+    "vocab": {"a": 0, "b": 1, "ab": 2, "\\u00e9": 3, "ab\u00e9": 4, " ": 5, " a": 6, "\\"": 7,
+        "a\\"": 8, "#": 9, "##b": 10, "bb": 11}${more}
     ${merges === null ? '' : `, "merges": ${merges}`}}}`;
 const areDirect = (file) => readTokenizer(file).object('model').merges instanceof Merges;
 

@@ -1,10 +1,10 @@
 /**
  * How long a tokenizer takes and how much memory, in a process of its own, where nothing else is:
  *
- *     node --expose-gc tokenizer_measure.js MODULE load FILE         milliseconds, the first time and the median; MB it keeps
+ *     node --expose-gc tokenizer_measure.js MODULE load FILE
+ *         milliseconds, the first time and the median; MB it keeps
  *     node --expose-gc tokenizer_measure.js MODULE encode FILE UNIT COUNT
- *                                                                    milliseconds for UNIT.repeat(COUNT), a tenth of it and a short
- *                                                                    text then; MB at the most
+ *         milliseconds for UNIT.repeat(COUNT), a tenth of it and a short text then; MB at the most
  *
  * MODULE is the file with Tokenizer. Prints JSON.
  */

@@ -102,5 +102,5 @@ export const CASES = CALLS.map((each) => ({
  * @param {Case} of
  */
 export function sourceOf({ call }) {
-    return call.toString().replace(/^\(pipe\) => /, '');
+    return call.toString().replace(/^\(pipe\) =>\s+/, '');
 }
