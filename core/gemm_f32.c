@@ -21,7 +21,7 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "kernels.h"
 #include "simd.h"
 #include "finish.h"
 

@@ -17,7 +17,7 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "kernels.h"
 #include "simd.h"
 #include "finish.h"
 

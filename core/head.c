@@ -1,7 +1,7 @@
 /* head.c - what stands on every sequence: pooler and classifier, and the sentence embedding. */
 #include <string.h>
 
-#include "internal.h"
+#include "share.h"
 
 /* The first token's hidden state of every sequence: [S, H]. */
 static void gather_first(const float *hidden, const bert_batch *batch, uint32_t n_columns,

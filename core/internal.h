@@ -1,7 +1,7 @@
 /*
- * internal.h - what the core's files share: weights, scratch, kernels. Every pointer to numbers has
- * its shape beside it; T tokens in the batch, H hidden_size, E embedding_size, I intermediate_size,
- * D n_distances, R rows.
+ * internal.h - what the core's files share beside the kernels: models, sessions, encoding. Every
+ * pointer to numbers has its shape beside it; T tokens in the batch, H hidden_size, E
+ * embedding_size, I intermediate_size, D n_distances, R rows.
  */
 #ifndef BERT_INTERNAL_H
 #define BERT_INTERNAL_H
@@ -11,31 +11,10 @@
 #include <stdint.h>
 
 #include "bert.h"
+#include "kernels.h"
 #include "pool.h"
 
 /* -------------------------------------------------------------------------------- weights -- */
-
-/* A dense layer y = x W + b, W in panels as bert_tensor describes them. */
-typedef struct matrix {
-    uint32_t n_in, n_out;
-    bert_dtype dtype;
-    const void *panels; /* [ceil(n_out / BERT_PANEL), ...] */
-    const float *scale; /* [n_out], I8 only */
-    float *offset;      /* [n_out], I8 only: scale * the sum of the column's integers */
-    const float *bias;  /* [n_out], or NULL */
-} matrix;
-
-/* Rows to look up. */
-typedef struct table {
-    uint32_t n_rows, n_columns;
-    bert_dtype dtype;
-    const void *rows;   /* [n_rows, n_columns] */
-    const float *scale; /* [n_rows], I8 only */
-} table;
-
-typedef struct norm {
-    const float *weight, *bias; /* [H], or [E] */
-} norm;
 
 typedef struct layer {
     matrix query, key, value, attention_output; /* H -> H */
@@ -72,30 +51,8 @@ struct bert_model {
 
 /* -------------------------------------------------------------------------------- scratch -- */
 
-/* Rows of activations that go through the two dense layers of the feed-forward block at a time:
- * many enough to pay for the weights' way from memory, few enough that [ROW_BLOCK, I] stays in the
- * cache. */
-#define ROW_BLOCK 128
-
 /* Query rows whose attention scores are held at a time. */
 #define QUERY_BLOCK 48
-
-/* Panels that one row is multiplied with at a time: one panel alone would wait for its sums. */
-#define WIDE_PANELS 4
-
-/* Rows of activations as integers 0 .. 127: x = least + step * value. Bytes, or 16-bit numbers for
- * the simd128 kernel, `stride` of them a row: n_in rounded up to whole pairs of quads, the rest
- * zeros. */
-typedef struct quantised {
-    void *values;        /* [R, stride] */
-    uint32_t stride;     /* quantised_stride(n_in) */
-    float *least, *step; /* [R] */
-} quantised;
-
-static inline uint32_t quantised_stride(uint32_t n_in)
-{
-    return BERT_I8_QUADS(n_in) * BERT_QUAD;
-}
 
 /* What a thread has for itself. */
 typedef struct workspace {
@@ -175,92 +132,6 @@ static inline void *arena_take(arena *arena, uint64_t count, uint64_t size)
     return start;
 }
 
-/* -------------------------------------------------------------------------------- kernels -- */
-
-/* Rows first .. end - 1. */
-typedef struct rows {
-    uint32_t first, end;
-} rows;
-
-static inline uint32_t rows_count(rows rows)
-{
-    return rows.end - rows.first;
-}
-
-static inline rows rows_share(rows all, uint32_t thread, uint32_t n_threads)
-{
-    uint32_t n = rows_count(all);
-    return (rows){all.first + pool_share(n, thread, n_threads),
-                  all.first + pool_share(n, thread + 1, n_threads)};
-}
-
-/* Columns of a product, in panels of BERT_PANEL. */
-typedef struct panels {
-    uint32_t first, end;
-} panels;
-
-static inline panels panels_all(uint32_t n_out)
-{
-    return (panels){0, BERT_PANELS(n_out)};
-}
-
-static inline panels panels_share(uint32_t n_out, uint32_t thread, uint32_t n_threads)
-{
-    uint32_t n = panels_all(n_out).end;
-    return (panels){pool_share(n, thread, n_threads), pool_share(n, thread + 1, n_threads)};
-}
-
-/* What becomes of the sums of a product: c = activation(sum) + residual. */
-typedef struct product {
-    bert_activation activation;
-    const float *residual; /* [R, n_out], stride c_stride; NULL, or `c` itself */
-    float *c;              /* [R, n_out] */
-    size_t c_stride;
-} product;
-
-/* sum = a W + bias, for an F32 or F16 matrix. `scratch` is [WIDE_PANELS, n_in, BERT_PANEL], for F16
- * alone. */
-void gemm_f32(const float *a, size_t a_stride, /* [R, n_in] */
-              uint32_t n_rows,                 /* R */
-              const matrix *w,                 /* n_in -> n_out */
-              panels columns, const product *out, float *scratch);
-
-/* The same for an I8 matrix and quantised rows. */
-void gemm_i8(bert_int8_kernel kernel, const quantised *a, /* [R, n_in] */
-             uint32_t n_rows, const matrix *w, panels columns, const product *out);
-
-/* The kernel that is meant, if this build has it; else BERT_INT8_KERNEL_COUNT. */
-bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel);
-
-/* Row `row` of `out` from `n` floats, each times its factor first. */
-void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, uint32_t n,
-                  const quantised *out, uint32_t row);
-
-/* x = (x - mean) / sqrt(variance + eps) * weight + bias of each row, in place: Ba, Kiros & Hinton
- * 2016, "Layer Normalization", equation 4. */
-void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm *norm, float eps);
-
-/* Each row becomes exp(scale x - max), and inverse[row] 1 / its sum, by which whoever reads the row
- * multiplies. x: [n_rows, n_columns], stride `stride`. */
-void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale,
-                 float *inverse);
-
-/* Each row times its factor. x: [n_rows, n_columns], stride `stride`. */
-void ops_scale_rows(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns,
-                    const float *factor);
-
-/* x / max(|x|, 1e-12) of each row, in place. */
-void ops_normalize(float *x, uint32_t n_rows, uint32_t n_columns);
-
-/* out = table[row], widened. `out`: [n_columns]. `add`: out += instead. */
-void ops_table_row(const table *table, uint32_t row, float *out, int add);
-
-/* Rows of a table as the columns of a matrix n_columns -> rows_count(rows), in panels: of each the
- * columns from `first_column` on, widened. panels: [ceil(rows / BERT_PANEL), n_columns,
- * BERT_PANEL]; the columns that fill the last one are some finite numbers. */
-void ops_table_panels(const table *table, rows rows, uint32_t first_column, uint32_t n_columns,
-                      float *panels);
-
 /* ------------------------------------------------------------------------------- encoding -- */
 
 /* Whether the session can encode it; how many tokens it has. */
@@ -339,12 +210,5 @@ position_terms attention_position_open(const bert_session *session, const worksp
 void attention_position_add(const position_terms *terms, const bert_session *session,
                             const workspace *workspace, rows queries, const float *query,
                             float *scores);
-
-/* Rows that the convolution's inputs may take. */
-uint64_t conv_most_rows(const bert_config *config, uint64_t max_tokens);
-
-/* Head outputs of the sequences from the last hidden states in session->hidden; overwrites
- * session->query and session->key. */
-void head_run(const bert_session *session, const bert_batch *batch, const bert_outputs *outputs);
 
 #endif

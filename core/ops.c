@@ -1,7 +1,7 @@
 /* ops.c - the operations between the products: layer norm, softmax, table look-up. */
 #include <math.h>
 
-#include "internal.h"
+#include "kernels.h"
 #include "simd.h"
 #include "vector_math.h"
 

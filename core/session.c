@@ -1,5 +1,5 @@
 /* session.c - options with their defaults, and everything that encoding needs in one block. */
-#include "internal.h"
+#include "share.h"
 
 /* Room for integers of either width. */
 static quantised take_quantised(arena *arena, uint64_t n_rows, uint32_t n_in)

@@ -4,6 +4,13 @@
 /* Fewest rows for each thread that pay for everyone's reading all weights; measured. */
 #define LEAST_SHARE 12
 
+static rows rows_share(rows all, uint32_t thread, uint32_t n_threads)
+{
+    uint32_t n = rows_count(all);
+    return (rows){all.first + pool_share(n, thread, n_threads),
+                  all.first + pool_share(n, thread + 1, n_threads)};
+}
+
 share share_of(bert_session *session, const bert_batch *batch, uint32_t n_tokens, uint32_t thread,
                uint32_t n_threads)
 {

@@ -26,6 +26,13 @@ typedef struct share {
 share share_of(bert_session *session, const bert_batch *batch, uint32_t n_tokens, uint32_t thread,
                uint32_t n_threads);
 
+/* Of a product's panels, those of thread `thread`. */
+static inline panels panels_share(uint32_t n_out, uint32_t thread, uint32_t n_threads)
+{
+    uint32_t n = panels_all(n_out).end;
+    return (panels){pool_share(n, thread, n_threads), pool_share(n, thread + 1, n_threads)};
+}
+
 /* Waits until everyone has come here. */
 void share_meet(const share *share);
 
@@ -40,6 +47,9 @@ rows share_own(const share *share, rows rows);
 void share_multiply(const share *share, const float *x, size_t x_stride, const quantised *quantised,
                     uint32_t n_rows, const matrix *w, const product *out);
 
+/* Rows that the convolution's inputs may take. */
+uint64_t conv_most_rows(const bert_config *config, uint64_t max_tokens);
+
 /* Keeps the embeddings' output of this thread's tokens for conv_add(), which comes after a
  * share_meet(): hidden += activation(convolution of them). */
 void conv_keep(const share *share);
@@ -48,5 +58,9 @@ void conv_add(const share *share);
 /* Head outputs of the tokens from the last hidden states in session->hidden; overwrites
  * session->query, session->key and session->embeddings. */
 void token_head_run(const share *share, const bert_outputs *outputs);
+
+/* Head outputs of the sequences from the last hidden states in session->hidden; overwrites
+ * session->query and session->key. */
+void head_run(const bert_session *session, const bert_batch *batch, const bert_outputs *outputs);
 
 #endif
