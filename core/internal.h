@@ -16,35 +16,36 @@
 
 /* -------------------------------------------------------------------------------- weights -- */
 
-typedef struct layer {
+typedef struct layer_weights {
     matrix query, key, value, attention_output; /* H -> H */
-    table relative_key, relative_query; /* [n_relative_rows, H], if position_attention has them */
-    norm attention_norm;
+    row_table relative_key,
+        relative_query; /* [n_relative_rows, H], if position_attention has them */
+    norm_weights attention_norm;
     matrix intermediate; /* H -> I */
     matrix output;       /* I -> H */
-    norm output_norm;
+    norm_weights output_norm;
     /* Where the matrices are I8, the factors for the inputs of: query, key and value; ... */
     const float *smooth;              /* [H] */
     const float *attention_smooth;    /* [H] */
     const float *intermediate_smooth; /* [H] */
     const float *output_smooth;       /* [I] */
-} layer;
+} layer_weights;
 
 /* What the config does not ask for is zeros. */
 struct bert_model {
     bert_config config;
-    table word, position, token_type; /* [.., E] */
-    norm embeddings_norm;             /* [E] */
-    matrix projection;                /* E -> H */
-    const float *attention_bias;      /* [n_heads, 2 D - 1] */
-    uint32_t *relative_rows;          /* [2 D - 1]: the row of a distance q - k at D - 1 + q - k */
-    layer *layers;                    /* [bert_config_n_stored_layers()] */
-    matrix conv;                      /* conv_size H -> H */
-    norm conv_norm;
+    row_table word, position, token_type; /* [.., E] */
+    norm_weights embeddings_norm;         /* [E] */
+    matrix projection;                    /* E -> H */
+    const float *attention_bias;          /* [n_heads, 2 D - 1] */
+    uint32_t *relative_rows; /* [2 D - 1]: the row of a distance q - k at D - 1 + q - k */
+    layer_weights *layers;   /* [bert_config_n_stored_layers()] */
+    matrix conv;             /* conv_size H -> H */
+    norm_weights conv_norm;
     matrix pooler, classifier;                /* H -> H, H -> n_labels */
     matrix token_transform, token_classifier; /* H -> H, H -> n_token_labels */
     matrix lm_transform;                      /* H -> E */
-    norm lm_norm;                             /* [E] */
+    norm_weights lm_norm;                     /* [E] */
     matrix lm_decoder;                        /* E -> vocab_size; tied: without panels */
     matrix sentence;                          /* H -> embedding_dim */
 };
@@ -72,13 +73,13 @@ typedef struct workspace {
 } workspace;
 
 /* The batch that is on its way; all zeros: none. */
-typedef struct encoding {
+typedef struct encoding_state {
     bert_batch batch;
     bert_outputs outputs;
     uint32_t n_tokens;
     uint32_t next, n_steps; /* the step that is next, of as many: a layer each, then the heads */
     uint32_t end;           /* of the steps of this round */
-} encoding;
+} encoding_state;
 
 struct bert_session {
     const bert_model *model;
@@ -94,8 +95,8 @@ struct bert_session {
     workspace *workspaces;   /* [n_threads] */
     bert_observer *observer; /* NULL: nobody looks */
     void *observer_argument;
-    encoding encoding;
-    pool pool;
+    encoding_state encoding;
+    thread_pool pool;
 };
 
 /* ---------------------------------------------------------------------- errors and config -- */
@@ -118,13 +119,13 @@ int config_is_padding(const bert_config *config, uint32_t id);
 
 /* Carves a block of memory. With base NULL it only counts, so that one function both sizes and
  * lays out. `n_bytes` is 64-bit so that no config can make it wrap. */
-typedef struct arena {
+typedef struct memory_arena {
     char *base;
     uint64_t n_bytes;
-} arena;
+} memory_arena;
 
 /* `count` elements of `size` bytes on BERT_ALIGNMENT; NULL when only counting. */
-static inline void *arena_take(arena *arena, uint64_t count, uint64_t size)
+static inline void *arena_take(memory_arena *arena, uint64_t count, uint64_t size)
 {
     void *start = arena->base ? arena->base + arena->n_bytes : NULL;
     uint64_t n_bytes = count * size;
@@ -149,31 +150,32 @@ uint64_t batch_lm_tokens(const bert_batch *batch, uint64_t n_tokens);
 uint64_t batch_attentions(const bert_config *config, const bert_batch *batch);
 
 /* One sequence of a batch, and what the batch says of its tokens. */
-typedef struct sequence {
+typedef struct sequence_view {
     uint32_t first, n;         /* tokens first .. first + n - 1 of the batch */
     const uint8_t *attended;   /* [n], or NULL: all 1 */
     const uint32_t *positions; /* [n], or NULL: 0, 1, 2, ... */
-} sequence;
+} sequence_view;
 
 /* The sequence `s`, whose tokens start at `first`. */
-static inline sequence batch_sequence(const bert_batch *batch, uint32_t s, uint32_t first)
+static inline sequence_view batch_sequence(const bert_batch *batch, uint32_t s, uint32_t first)
 {
-    return (sequence){first, batch->lengths[s], batch->attended ? batch->attended + first : NULL,
-                      batch->positions ? batch->positions + first : NULL};
+    return (sequence_view){first, batch->lengths[s],
+                           batch->attended ? batch->attended + first : NULL,
+                           batch->positions ? batch->positions + first : NULL};
 }
 
-static inline int sequence_attends(const sequence *sequence, uint32_t token)
+static inline int sequence_attends(const sequence_view *sequence, uint32_t token)
 {
     return !sequence->attended || sequence->attended[token];
 }
 
-static inline uint32_t sequence_position(const sequence *sequence, uint32_t token)
+static inline uint32_t sequence_position(const sequence_view *sequence, uint32_t token)
 {
     return sequence->positions ? sequence->positions[token] : token;
 }
 
 /* The sum of the embeddings of the batch's tokens `rows`: [T, E] at `out`. */
-void embeddings_sum(const bert_model *model, const bert_batch *batch, rows rows, float *out);
+void embeddings_sum(const bert_model *model, const bert_batch *batch, row_range rows, float *out);
 
 /* The row of the position embedding for a token of this id and position, before which there are
  * `n_padding` padding tokens in its sequence. */
@@ -182,16 +184,16 @@ uint32_t embeddings_position_row(const bert_config *config, uint32_t id, uint32_
 
 /* Attention of one head of a sequence; reads and overwrites its columns of its rows of
  * session->query. `probabilities` [n, n] or NULL. */
-void attention_head(const bert_session *session, const workspace *workspace, const layer *layer,
-                    uint32_t head, const sequence *sequence, float *probabilities);
+void attention_head(const bert_session *session, const workspace *space, const layer_weights *layer,
+                    uint32_t head, const sequence_view *sequence, float *probabilities);
 
 /* What a head's scores have of positions: in the workspace, and this. */
 typedef struct position_terms {
-    const float *bias;  /* [2 D - 1] of the head; NULL: there are relative tables instead */
-    uint32_t n_keys;    /* tokens that are attended to */
-    rows key_positions; /* the least of theirs, and one more than the greatest */
-    rows rows;          /* of the relative tables, those of this sequence's distances */
-    uint32_t stride;    /* position_stride() of as many */
+    const float *bias;       /* [2 D - 1] of the head; NULL: there are relative tables instead */
+    uint32_t n_keys;         /* tokens that are attended to */
+    row_range key_positions; /* the least of theirs, and one more than the greatest */
+    row_range rows;          /* of the relative tables, those of this sequence's distances */
+    uint32_t stride;         /* position_stride() of as many */
 } position_terms;
 
 /* Terms of a query or key in whole panels, an odd number of them: terms of successive keys are read
@@ -202,13 +204,14 @@ static inline uint32_t position_stride(uint32_t n_rows)
 }
 
 /* Gets it ready for all queries of the sequence. */
-position_terms attention_position_open(const bert_session *session, const workspace *workspace,
-                                       const layer *layer, uint32_t head, const sequence *sequence);
+position_terms attention_position_open(const bert_session *session, const workspace *space,
+                                       const layer_weights *layer, uint32_t head,
+                                       const sequence_view *sequence);
 
 /* scores += what positions add, for the queries `queries` of the sequence. scores:
  * [rows_count(queries), n_keys]; query: [rows_count(queries), H / n_heads], stride H. */
 void attention_position_add(const position_terms *terms, const bert_session *session,
-                            const workspace *workspace, rows queries, const float *query,
+                            const workspace *space, row_range queries, const float *query,
                             float *scores);
 
 #endif

@@ -24,37 +24,37 @@ typedef struct matrix {
 } matrix;
 
 /* Rows to look up. */
-typedef struct table {
+typedef struct row_table {
     uint32_t n_rows, n_columns;
     bert_dtype dtype;
     const void *rows;   /* [n_rows, n_columns] */
     const float *scale; /* [n_rows], I8 only */
-} table;
+} row_table;
 
-typedef struct norm {
+typedef struct norm_weights {
     const float *weight, *bias; /* [H], or [E] */
-} norm;
+} norm_weights;
 
 /* -------------------------------------------------------------------------- rows and panels -- */
 
 /* Rows first .. end - 1. */
-typedef struct rows {
+typedef struct row_range {
     uint32_t first, end;
-} rows;
+} row_range;
 
-static inline uint32_t rows_count(rows rows)
+static inline uint32_t rows_count(row_range rows)
 {
     return rows.end - rows.first;
 }
 
 /* Columns of a product, in panels of BERT_PANEL. */
-typedef struct panels {
+typedef struct panel_range {
     uint32_t first, end;
-} panels;
+} panel_range;
 
-static inline panels panels_all(uint32_t n_out)
+static inline panel_range panels_all(uint32_t n_out)
 {
-    return (panels){0, BERT_PANELS(n_out)};
+    return (panel_range){0, BERT_PANELS(n_out)};
 }
 
 /* Rows of activations as integers 0 .. 127: x = least + step * value. Bytes, or 16-bit numbers for
@@ -94,11 +94,11 @@ typedef struct product {
 void gemm_f32(const float *a, size_t a_stride, /* [R, n_in] */
               uint32_t n_rows,                 /* R */
               const matrix *w,                 /* n_in -> n_out */
-              panels columns, const product *out, float *scratch);
+              panel_range columns, const product *out, float *scratch);
 
 /* The same for an I8 matrix and quantised rows. */
 void gemm_i8(bert_int8_kernel kernel, const quantised *a, /* [R, n_in] */
-             uint32_t n_rows, const matrix *w, panels columns, const product *out);
+             uint32_t n_rows, const matrix *w, panel_range columns, const product *out);
 
 /* The kernel that is meant, if this build has it; else BERT_INT8_KERNEL_COUNT. */
 bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel);
@@ -111,7 +111,8 @@ void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, 
 
 /* x = (x - mean) / sqrt(variance + eps) * weight + bias of each row, in place: Ba, Kiros & Hinton
  * 2016, "Layer Normalization", equation 4. */
-void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm *norm, float eps);
+void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm_weights *norm,
+                    float eps);
 
 /* Each row becomes exp(scale x - max), and inverse[row] 1 / its sum, by which whoever reads the row
  * multiplies. x: [n_rows, n_columns], stride `stride`. */
@@ -126,12 +127,12 @@ void ops_scale_rows(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns
 void ops_normalize(float *x, uint32_t n_rows, uint32_t n_columns);
 
 /* out = table[row], widened. `out`: [n_columns]. `add`: out += instead. */
-void ops_table_row(const table *table, uint32_t row, float *out, int add);
+void ops_table_row(const row_table *table, uint32_t row, float *out, int add);
 
 /* Rows of a table as the columns of a matrix n_columns -> rows_count(rows), in panels: of each the
  * columns from `first_column` on, widened. panels: [ceil(rows / BERT_PANEL), n_columns,
  * BERT_PANEL]; the columns that fill the last one are some finite numbers. */
-void ops_table_panels(const table *table, rows rows, uint32_t first_column, uint32_t n_columns,
-                      float *panels);
+void ops_table_panels(const row_table *table, row_range rows, uint32_t first_column,
+                      uint32_t n_columns, float *panels);
 
 #endif
