@@ -56,7 +56,7 @@ cflags += -Wno-pass-failed -O1 -fsanitize=address,undefined -fno-sanitize-recove
 ldflags += -fsanitize=address,undefined
 else ifeq ($(config),coverage)
 CC := clang-19
-cflags += -Wno-pass-failed -O1 -fprofile-instr-generate -fcoverage-mapping
+cflags += -Wno-pass-failed -O1 -DNDEBUG -fprofile-instr-generate -fcoverage-mapping
 ldflags += -fprofile-instr-generate
 else
 $(error config is release, debug, sanitize, scalar or coverage, not '$(config)')
