@@ -134,8 +134,8 @@ dist_model := build/dist/models/$(notdir $(model))
 
 js: build/dist/.built $(dist_model) ## bundle the JavaScript and write its types
 
-build/dist/.built: $(js_sources) js/build.mjs tsconfig.json package.json
-	@node js/build.mjs build/dist
+build/dist/.built: $(js_sources) tools/build.mjs tsconfig.json package.json
+	@node tools/build.mjs build/dist
 	@touch $@
 
 $(dist_model): $(model)
@@ -237,13 +237,16 @@ model: setup native ## rebuild the bundled model from $MODEL_ONNX
 	@mkdir -p $(dir $(model))
 	build/native/bert-convert $(MODEL_ONNX) -o $(model) --dtype q8 --name sentiment-minilm-l6
 
-format: ## format the C sources
+format: ## format C and JavaScript
 	clang-format-19 -i $(c_files)
+	node_modules/.bin/biome check --write
 
 c_files := $(wildcard core/*.[ch] converter/*.[ch] wasm/*.[ch] tests/c/*.[ch] bench/*.c)
 
-lint: ## check formatting and types
+lint: ## check formatting, habits and types
 	@clang-format-19 --dry-run -Werror $(c_files)
+	@node_modules/.bin/biome check --error-on-warnings
+	@node tools/check_lines.mjs js web-demo bench tests tools
 	@node_modules/.bin/tsc -p tsconfig.json --noEmit
 
 clean: ## remove everything that was built

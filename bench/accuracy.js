@@ -6,6 +6,7 @@
  *
  * Calibrated files are made with 100 texts of another data set.
  */
+
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,7 +41,11 @@ const VARIANTS = [
 
 /** @param {string} path  of a TSV file with a header */
 function readRows(path) {
-    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(1).map((line) => line.split('\t'));
+    return readFileSync(path, 'utf8')
+        .trimEnd()
+        .split('\n')
+        .slice(1)
+        .map((line) => line.split('\t'));
 }
 
 /**
@@ -48,7 +53,9 @@ function readRows(path) {
  * @returns {Promise<Accuracy[]>}
  */
 export async function measureAccuracy({ dist, converter }) {
-    for (const path of [MODEL, SENTENCES, CALIBRATION]) if (!existsSync(path)) throw new Error(`there is no ${path}`);
+    for (const path of [MODEL, SENTENCES, CALIBRATION]) {
+        if (!existsSync(path)) throw new Error(`there is no ${path}`);
+    }
     const { pipeline } = await import(join(resolve(dist), 'index.node.js'));
     const examples = readRows(SENTENCES);
     const texts = examples.map(([text]) => text);
@@ -59,20 +66,39 @@ export async function measureAccuracy({ dist, converter }) {
     async function run({ dtype, calibrated }) {
         const file = join(folder, `${dtype}.safetensors`);
         const extra = calibrated ? ['--calibrate', calibration] : [];
-        execFileSync(converter, [MODEL, '-o', file, '--dtype', dtype, ...extra], { stdio: ['ignore', 'ignore', 'inherit'] });
+        execFileSync(converter, [MODEL, '-o', file, '--dtype', dtype, ...extra], {
+            stdio: ['ignore', 'ignore', 'inherit'],
+        });
         const classify = await pipeline('text-classification', file);
         if (!existsSync(calibration)) {
-            const encoded = await classify.model.tokenizer.encodeBatch(readRows(CALIBRATION).slice(0, N_CALIBRATION).map(([text]) => text));
-            writeFileSync(calibration, encoded.map((/** @type {{ids: Uint32Array}} */ { ids }) => `${JSON.stringify({ ids: [...ids] })}\n`).join(''));
+            const encoded = await classify.model.tokenizer.encodeBatch(
+                readRows(CALIBRATION)
+                    .slice(0, N_CALIBRATION)
+                    .map(([text]) => text),
+            );
+            writeFileSync(
+                calibration,
+                encoded
+                    .map(
+                        (/** @type {{ids: Uint32Array}} */ { ids }) =>
+                            `${JSON.stringify({ ids: [...ids] })}\n`,
+                    )
+                    .join(''),
+            );
         }
         const results = await classify(texts);
         const encoded = await classify.model.tokenizer.encodeBatch(texts.slice(0, N_EMBEDDINGS));
         const outputs = await classify.model.forward(
-            encoded.map((/** @type {{ids: Uint32Array}} */ { ids }) => ({ input_ids: ids })), { hidden_states: true });
+            encoded.map((/** @type {{ids: Uint32Array}} */ { ids }) => ({ input_ids: ids })),
+            { hidden_states: true },
+        );
         classify.dispose();
         return {
             bytes: statSync(file).size,
-            labels: results.map((/** @type {{label: string}[] | {label: string}} */ result) => [result].flat()[0].label),
+            labels: results.map(
+                (/** @type {{label: string}[] | {label: string}} */ result) =>
+                    [result].flat()[0].label,
+            ),
             embeddings: outputs.map((/** @type {any} */ output) => meanPool(output.hidden_states)),
         };
     }
@@ -85,13 +111,26 @@ export async function measureAccuracy({ dist, converter }) {
             const result = await run(variant);
             reference ??= result;
             const { embeddings, labels } = reference;
-            const cosines = result.embeddings.map((/** @type {Float64Array} */ a, /** @type {number} */ i) => a.reduce((sum, x, j) => sum + x * embeddings[i][j], 0));
+            const cosines = result.embeddings.map(
+                (/** @type {Float64Array} */ a, /** @type {number} */ i) =>
+                    a.reduce((sum, x, j) => sum + x * embeddings[i][j], 0),
+            );
             rows.push({
                 name: variant.name,
                 bytes: result.bytes,
-                right: 100 * result.labels.filter((/** @type {string} */ label, /** @type {number} */ i) => label === (examples[i][1] === '1' ? 'POSITIVE' : 'NEGATIVE')).length / texts.length,
-                others: result.labels.filter((/** @type {string} */ label, /** @type {number} */ i) => label !== labels[i]).length,
-                cosine: cosines.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b) / cosines.length,
+                right:
+                    (100 *
+                        result.labels.filter(
+                            (/** @type {string} */ label, /** @type {number} */ i) =>
+                                label === (examples[i][1] === '1' ? 'POSITIVE' : 'NEGATIVE'),
+                        ).length) /
+                    texts.length,
+                others: result.labels.filter(
+                    (/** @type {string} */ label, /** @type {number} */ i) => label !== labels[i],
+                ).length,
+                cosine:
+                    cosines.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b) /
+                    cosines.length,
                 least_cosine: Math.min(...cosines),
             });
         }
@@ -108,7 +147,9 @@ export async function measureAccuracy({ dist, converter }) {
 function meanPool({ dims: [n_states, n, hidden], data }) {
     const sum = new Float64Array(hidden);
     const last = data.subarray((n_states - 1) * n * hidden);
-    last.forEach((x, i) => { sum[i % hidden] += x; });
+    last.forEach((x, i) => {
+        sum[i % hidden] += x;
+    });
     const length = Math.hypot(...sum);
     return sum.map((x) => x / length);
 }
@@ -119,13 +160,24 @@ function meanPool({ dims: [n_states, n, hidden], data }) {
  */
 export function accuracyTable(rows) {
     return [
-        '| dtype | file, MB | SST-2 dev (872), % | answers other than f32 | cosine to f32, mean | least |',
+        '| dtype | file, MB | SST-2 dev (872), % | answers other than f32 | cosine to f32, ' +
+            'mean | least |',
         '| --- | --- | --- | --- | --- | --- |',
-        ...rows.map(({ name, bytes, right, others, cosine, least_cosine }) =>
-            `| ${name} | ${(bytes / 1e6).toFixed(1)} | ${right.toFixed(2)} | ${others} | ${cosine.toFixed(4)} | ${least_cosine.toFixed(3)} |`),
+        ...rows.map(
+            ({ name, bytes, right, others, cosine, least_cosine }) =>
+                `| ${name} | ${(bytes / 1e6).toFixed(1)} | ${right.toFixed(2)} | ${others} ` +
+                `| ${cosine.toFixed(4)} | ${least_cosine.toFixed(3)} |`,
+        ),
     ].join('\n');
 }
 
 if (process.argv[1] === import.meta.filename) {
-    console.log(accuracyTable(await measureAccuracy({ dist: join(ROOT, 'build/dist'), converter: join(ROOT, 'build/native/bert-convert') })));
+    console.log(
+        accuracyTable(
+            await measureAccuracy({
+                dist: join(ROOT, 'build/dist'),
+                converter: join(ROOT, 'build/native/bert-convert'),
+            }),
+        ),
+    );
 }

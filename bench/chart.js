@@ -1,4 +1,7 @@
-/** A picture of bars as SVG, in panels. It brings its own ground, light or dark as the reader's system is. */
+/**
+ * A picture of bars as SVG, in panels. It brings its own ground, light or dark as the reader's
+ * system is.
+ */
 
 /**
  * @typedef {object} Panel
@@ -34,18 +37,24 @@ const STYLE = `
  */
 export function drawBars(panels) {
     const rows = Array.from({ length: Math.ceil(panels.length / COLUMN.count) }, (_, i) =>
-        panels.slice(i * COLUMN.count, (i + 1) * COLUMN.count));
-    const heights = rows.map((row) => TITLE + LINE * Math.max(...row.map(({ bars }) => bars.length)) + MARGIN);
+        panels.slice(i * COLUMN.count, (i + 1) * COLUMN.count),
+    );
+    const heights = rows.map(
+        (row) => TITLE + LINE * Math.max(...row.map(({ bars }) => bars.length)) + MARGIN,
+    );
     const width = COLUMN.width * Math.min(COLUMN.count, panels.length) + MARGIN;
     const caption = 'MiniLM-L6, one thread; shorter is better';
     const height = heights.reduce((sum, value) => sum + value, MARGIN) + MARGIN;
     let top = MARGIN;
     const drawn = rows.map((row, i) => {
-        const group = row.map((panel, column) => drawPanel(panel, MARGIN + column * COLUMN.width, top)).join('');
+        const group = row
+            .map((panel, column) => drawPanel(panel, MARGIN + column * COLUMN.width, top))
+            .join('');
         top += heights[i];
         return group;
     });
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${caption}">
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"
+    viewBox="0 0 ${width} ${height}" role="img" aria-label="${caption}">
 <style>${STYLE}
 </style>
 <rect class="ground" x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8"/>
@@ -66,14 +75,21 @@ function drawPanel({ title, bars }, left, top) {
         const y = top + TITLE + i * LINE;
         const length = Math.max(1, (room * value) / longest).toFixed(1);
         const baseline = y + BAR - 2.5;
-        return `<text class="${kind}" x="${left}" y="${baseline}">${escape(name)}</text>`
-            + `<rect class="${kind}" x="${left + LABEL}" y="${y}" width="${length}" height="${BAR}" rx="2"/>`
-            + `<text class="${kind}" x="${left + LABEL + Number(length) + 6}" y="${baseline}">${escape(text)}</text>\n`;
+        return (
+            `<text class="${kind}" x="${left}" y="${baseline}">${escaped(name)}</text>` +
+            `<rect class="${kind}" x="${left + LABEL}" y="${y}" width="${length}" ` +
+            `height="${BAR}" rx="2"/>` +
+            `<text class="${kind}" x="${left + LABEL + Number(length) + 6}" ` +
+            `y="${baseline}">${escaped(text)}</text>\n`
+        );
     });
-    return `<text class="title" x="${left}" y="${top + 14}">${escape(title)}</text>\n${lines.join('')}`;
+    return (
+        `<text class="title" x="${left}" ` +
+        `y="${top + 14}">${escaped(title)}</text>\n${lines.join('')}`
+    );
 }
 
 /** @param {string} text */
-function escape(text) {
+function escaped(text) {
     return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }

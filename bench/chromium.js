@@ -1,4 +1,5 @@
 /** Instances in Chromium, a page and a browser profile each, and cold starts of whole pages. */
+
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
@@ -28,24 +29,37 @@ const TRANSFORMERS_WASM = {
 export async function chromiumHost({ dist, models }) {
     const { chromium } = await import('playwright-core');
     const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-    if (!existsSync(executablePath)) throw new Error(`there is no Chromium at ${executablePath} (CHROMIUM)`);
+    if (!existsSync(executablePath)) {
+        throw new Error(`there is no Chromium at ${executablePath} (CHROMIUM)`);
+    }
     const packages = join(import.meta.dirname, 'node_modules');
     const server = await serve({
         '/bench/': import.meta.dirname,
         '/dist/': dist,
         '/onnxruntime-web/': join(packages, 'onnxruntime-web/dist'),
         '/transformers/': join(packages, '@huggingface/transformers/dist'),
-        '/transformers-wasm/': join(packages, '@huggingface/transformers/node_modules/onnxruntime-web/dist'),
-        ...Object.fromEntries(models.flatMap(({ name, directory, converted }) => [
-            [`/models/${name}/`, directory],
-            ['/converted/', join(converted.q8, '..')],
-        ])),
+        '/transformers-wasm/': join(
+            packages,
+            '@huggingface/transformers/node_modules/onnxruntime-web/dist',
+        ),
+        ...Object.fromEntries(
+            models.flatMap(({ name, directory, converted }) => [
+                [`/models/${name}/`, directory],
+                ['/converted/', join(converted.q8, '..')],
+            ]),
+        ),
     });
     const browser = await chromium.launch({
         executablePath,
         args: [
-            '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-            '--disable-background-networking', '--disable-component-update', '--disable-sync',
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--disable-quic',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--disable-component-update',
+            '--disable-sync',
             '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
         ],
     });
@@ -63,9 +77,13 @@ export async function chromiumHost({ dist, models }) {
             const page = await context.newPage();
             page.setDefaultTimeout(TIMEOUT);
             const call = (/** @type {string} */ name, /** @type {unknown[]} */ ...args) =>
-                /** @type {Promise<any>} */ (page.evaluate(
-                    // @ts-ignore: the page's
-                    ([name, args]) => globalThis.instance[name](...args), [name, args]));
+                /** @type {Promise<any>} */ (
+                    page.evaluate(
+                        // @ts-expect-error: the page's
+                        ([name, args]) => globalThis.instance[name](...args),
+                        [name, args],
+                    )
+                );
             try {
                 await page.goto(`${server.origin}/bench/instance.html`);
                 await page.waitForFunction('globalThis.instance');
@@ -74,12 +92,20 @@ export async function chromiumHost({ dist, models }) {
                     dtype,
                     threads,
                     library: /** @type {Record<string, string>} */ (LIBRARIES)[runtime],
-                    model: modelAddress(setting, `/models/${model.name}`, `${server.origin}/converted/${basename(model.converted[dtype])}`),
+                    model: modelAddress(
+                        setting,
+                        `/models/${model.name}`,
+                        `${server.origin}/converted/${basename(model.converted[dtype])}`,
+                    ),
                     wasm: runtime === 'transformers' ? TRANSFORMERS_WASM : undefined,
                 });
             } catch (error) {
                 await context.close();
-                throw new Error(/** @type {Error} */ (error).message.split('\n')[0].replace(/^page\.\w+: (Error: )?/, ''));
+                throw new Error(
+                    /** @type {Error} */ (error).message
+                        .split('\n')[0]
+                        .replace(/^page\.\w+: (Error: )?/, ''),
+                );
             }
             return {
                 prepare: (...args) => call('prepare', ...args),
@@ -99,10 +125,18 @@ export async function chromiumHost({ dist, models }) {
             try {
                 const page = await context.newPage();
                 server.requested.clear();
-                const answered = page.waitForEvent('console', { predicate: (message) => message.text().startsWith('first result '), timeout: TIMEOUT });
+                const answered = page.waitForEvent('console', {
+                    predicate: (message) => message.text().startsWith('first result '),
+                    timeout: TIMEOUT,
+                });
                 const failed = new Promise((_, reject) => page.once('pageerror', reject));
-                await page.goto(`${server.origin}/bench/pages/${runtime}.html?${new URLSearchParams(parameters)}`, { waitUntil: 'commit' });
-                const [ms, label] = (await Promise.race([answered, failed])).text().slice('first result '.length).split(' ');
+                const url = new URL(`/bench/pages/${runtime}.html`, server.origin);
+                url.search = new URLSearchParams(parameters).toString();
+                await page.goto(url.href, { waitUntil: 'commit' });
+                const [ms, label] = (await Promise.race([answered, failed]))
+                    .text()
+                    .slice('first result '.length)
+                    .split(' ');
                 return { ms: Number(ms), label, files: [...server.requested] };
             } finally {
                 await context.close();

@@ -4,13 +4,16 @@
  *
  *     make bench-kernels
  */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { median } from './statistics.js';
 
-const { values: options } = parseArgs({ options: { dist: { type: 'string' }, quick: { type: 'boolean', default: false } } });
+const { values: options } = parseArgs({
+    options: { dist: { type: 'string' }, quick: { type: 'boolean', default: false } },
+});
 
 /** Milliseconds of one measurement, and measurements of each. */
 const MEASURE = 10;
@@ -22,7 +25,9 @@ const PEAKS = [
     { peaks: ['relaxed dot, 16 bits', 'relaxed dot, 32 bits'], works: /^8-bit|^relaxed/ },
 ];
 
-const module = await WebAssembly.compile(readFileSync(join(import.meta.dirname, '../build/bench/micro.wasm')));
+const module = await WebAssembly.compile(
+    readFileSync(join(import.meta.dirname, '../build/bench/micro.wasm')),
+);
 const { exports } = await WebAssembly.instantiate(module, {});
 const micro = /** @type {Record<string, any>} */ (exports);
 
@@ -39,22 +44,43 @@ const works = Array.from({ length: micro.micro_count() }, (_, i) => {
         micro.micro_run(i, n);
         return performance.now() - start;
     };
-    return { name: text(micro.micro_name(i)), operations: micro.micro_operations(i), run, n_repeats: 1, /** @type {number[]} */ rates: [] };
+    return {
+        name: text(micro.micro_name(i)),
+        operations: micro.micro_operations(i),
+        run,
+        n_repeats: 1,
+        /** @type {number[]} */ rates: [],
+    };
 });
 for (const work of works) {
     // The first runs are compiled for speed meanwhile.
     for (let ms = 0; ms < MEASURE; work.n_repeats *= 2) ms = work.run(work.n_repeats);
-    work.n_repeats = Math.max(1, Math.round(work.n_repeats / 2 * MEASURE / work.run(work.n_repeats / 2)));
+    work.n_repeats = Math.max(
+        1,
+        Math.round(((work.n_repeats / 2) * MEASURE) / work.run(work.n_repeats / 2)),
+    );
 }
 for (let round = 0; round < ROUNDS; round++) {
-    for (const work of works) work.rates.push(work.operations * work.n_repeats / work.run(work.n_repeats) / 1e6);
+    for (const work of works) {
+        work.rates.push((work.operations * work.n_repeats) / work.run(work.n_repeats) / 1e6);
+    }
 }
 
 const rate = Object.fromEntries(works.map(({ name, rates }) => [name, median(rates)]));
 const width = Math.max(...works.map(({ name }) => name.length));
 console.log(`${'one thread'.padEnd(width)}   10^9/s   of the peak`);
 for (const { name } of works) {
-    const peak = PEAKS.find(({ works }) => works.test(name))?.peaks.reduce((a, b) => (rate[a] > rate[b] ? a : b));
-    const share = peak && peak !== name ? `${(100 * rate[name] / rate[peak]).toFixed(0).padStart(6)} % of ${peak}` : '';
-    console.log(`${name.padEnd(width)} ${rate[name].toFixed(rate[name] > 10 ? 1 : 2).padStart(8)}   ${share}`.trimEnd());
+    const peak = PEAKS.find(({ works }) => works.test(name))?.peaks.reduce((a, b) =>
+        rate[a] > rate[b] ? a : b,
+    );
+    const share =
+        peak && peak !== name
+            ? `${((100 * rate[name]) / rate[peak]).toFixed(0).padStart(6)} % of ${peak}`
+            : '';
+    console.log(
+        (
+            `${name.padEnd(width)} ${rate[name].toFixed(rate[name] > 10 ? 1 : 2).padStart(8)}   ` +
+            `${share}`
+        ).trimEnd(),
+    );
 }

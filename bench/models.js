@@ -2,9 +2,21 @@
  * The models that everyone is measured with, made once and kept in ~/.cache/bert-wasm/bench
  * ($XDG_CACHE_HOME): the ONNX files as people publish them, and ours converted from them.
  */
+
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+    closeSync,
+    existsSync,
+    mkdirSync,
+    openSync,
+    readFileSync,
+    readSync,
+    renameSync,
+    rmSync,
+    statSync,
+    writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -35,14 +47,29 @@ const MINILM_DTYPES = ['f32', 'q8', 'q4'];
  * @returns {Model}
  */
 export function prepareMiniLm({ dist, converter, warn }) {
-    const is_published = existsSync(join(PUBLISHED, 'model.onnx')) && existsSync(join(PUBLISHED, 'model_quantized.onnx'));
+    const is_published =
+        existsSync(join(PUBLISHED, 'model.onnx')) &&
+        existsSync(join(PUBLISHED, 'model_quantized.onnx'));
     if (is_published) return convert('minilm', PUBLISHED, converter, MINILM_DTYPES);
-    warn(`no model.onnx and model_quantized.onnx in ${relative(PUBLISHED)} (MODEL_ONNX): MiniLM has random weights, so answers mean nothing`);
+    warn(
+        `no model.onnx and model_quantized.onnx in ${relative(PUBLISHED)} (MODEL_ONNX): ` +
+            'MiniLM has random weights, so answers mean nothing',
+    );
     const directory = writeRandomModel('minilm');
     const tokenizer = join(directory, 'tokenizer.json');
     if (!existsSync(tokenizer)) {
-        writeFileSync(tokenizer, bundledTokenizer(join(dist, 'models/sentiment-minilm-l6-q8.safetensors')));
-        writeFileSync(join(directory, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class: 'BertTokenizer', do_lower_case: true, model_max_length: 512 }));
+        writeFileSync(
+            tokenizer,
+            bundledTokenizer(join(dist, 'models/sentiment-minilm-l6-q8.safetensors')),
+        );
+        writeFileSync(
+            join(directory, 'tokenizer_config.json'),
+            JSON.stringify({
+                tokenizer_class: 'BertTokenizer',
+                do_lower_case: true,
+                model_max_length: 512,
+            }),
+        );
     }
     return convert('minilm', directory, converter, MINILM_DTYPES);
 }
@@ -83,7 +110,9 @@ function relative(path) {
  */
 function build(target, sources, make) {
     const modified = (/** @type {string} */ path) => statSync(path).mtimeMs;
-    if (existsSync(target) && sources.every((source) => modified(source) <= modified(target))) return;
+    if (existsSync(target) && sources.every((source) => modified(source) <= modified(target))) {
+        return;
+    }
     const unfinished = `${target}.unfinished`;
     rmSync(unfinished, { recursive: true, force: true });
     rmSync(target, { recursive: true, force: true });
@@ -107,10 +136,19 @@ function convert(name, directory, converter, dtypes) {
     const path = (dtype) => {
         const target = join(CACHE, 'converted', `${name}-${origin}-${dtype}.safetensors`);
         build(target, [converter, join(directory, 'model.onnx')], (unfinished) =>
-            execFileSync(converter, [directory, '-o', unfinished, '--dtype', dtype, '--name', name], { stdio: ['ignore', 'ignore', 'pipe'] }));
+            execFileSync(
+                converter,
+                [directory, '-o', unfinished, '--dtype', dtype, '--name', name],
+                { stdio: ['ignore', 'ignore', 'pipe'] },
+            ),
+        );
         return target;
     };
-    return { name, directory, converted: Object.fromEntries(dtypes.map((dtype) => [dtype, path(dtype)])) };
+    return {
+        name,
+        directory,
+        converted: Object.fromEntries(dtypes.map((dtype) => [dtype, path(dtype)])),
+    };
 }
 
 /**
@@ -121,8 +159,13 @@ function writeRandomModel(name) {
     const script = join(import.meta.dirname, 'make_models.py');
     const directory = join(CACHE, 'models', name);
     build(directory, [script], (unfinished) => {
-        const sizes = Object.entries(SIZES[name]).flatMap(([option, value]) => [`--${option}`, String(value)]);
-        execFileSync(python(), [script, unfinished, ...sizes], { stdio: ['ignore', 'ignore', 'pipe'] });
+        const sizes = Object.entries(SIZES[name]).flatMap(([option, value]) => [
+            `--${option}`,
+            String(value),
+        ]);
+        execFileSync(python(), [script, unfinished, ...sizes], {
+            stdio: ['ignore', 'ignore', 'pipe'],
+        });
     });
     return directory;
 }
@@ -137,7 +180,11 @@ function python() {
         /** @type {import('node:child_process').ExecFileSyncOptions} */
         const options = { stdio: ['ignore', 'ignore', 'pipe'] };
         execFileSync('python3', ['-m', 'venv', '--clear', environment], options);
-        execFileSync(join(environment, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', requirements], options);
+        execFileSync(
+            join(environment, 'bin/pip'),
+            ['install', '--quiet', '--disable-pip-version-check', '-r', requirements],
+            options,
+        );
         writeFileSync(complete, '');
     }
     return join(environment, 'bin/python');
@@ -156,7 +203,8 @@ function bundledTokenizer(path) {
             return bytes;
         };
         const header_bytes = Number(read(0, 8).readBigUInt64LE());
-        const [start, end] = JSON.parse(read(8, header_bytes).toString())['tokenizer.json'].data_offsets;
+        const [start, end] = JSON.parse(read(8, header_bytes).toString())['tokenizer.json']
+            .data_offsets;
         return read(8 + header_bytes + start, end - start);
     } finally {
         closeSync(file);

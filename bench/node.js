@@ -1,13 +1,22 @@
 /** Instances in Node: a process each. */
+
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** @typedef {{runtime: string, model: import('./models.js').Model, dtype: 'f32' | 'q8', threads: number}} Setting */
+/**
+ * @typedef {object} Setting
+ * @property {string} runtime
+ * @property {import('./models.js').Model} model
+ * @property {'f32' | 'q8'} dtype
+ * @property {number} threads
+ */
+
+/** @typedef {import('./instance.js').Job} Job */
 
 /**
  * @typedef {object} Handle
- * @property {(jobs: import('./instance.js').Job[], warm_up?: number) => Promise<number[][]>} prepare
+ * @property {(jobs: Job[], warm_up?: number) => Promise<number[][]>} prepare
  * @property {(index: number, slice: number) => Promise<number>} measure
  * @property {() => Promise<{rss: number, peak: number}>} [memory]
  * @property {() => Promise<void>} close
@@ -66,9 +75,15 @@ export function modelAddress({ runtime, dtype }, directory, converted) {
 }
 
 function startChild() {
-    const child = fork(join(import.meta.dirname, 'child.js'), { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [] });
+    const child = fork(join(import.meta.dirname, 'child.js'), {
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        execArgv: [],
+    });
     let messages = '';
-    child.stderr?.on('data', (/** @type {Buffer} */ bytes) => (messages = (messages + bytes).slice(-2000)));
+    child.stderr?.on(
+        'data',
+        (/** @type {Buffer} */ bytes) => (messages = (messages + bytes).slice(-2000)),
+    );
     const exited = new Promise((resolve) => child.once('exit', resolve));
     return {
         /**
@@ -83,9 +98,13 @@ function startChild() {
                     how();
                 };
                 const onMessage = (/** @type {any} */ { result, error }) =>
-                    settle(() => (error === undefined ? resolve(result) : reject(new Error(error))));
+                    settle(() =>
+                        error === undefined ? resolve(result) : reject(new Error(error)),
+                    );
                 const onExit = (/** @type {number} */ code) =>
-                    settle(() => reject(new Error(`its process ended (${code}): ${messages.trim()}`)));
+                    settle(() =>
+                        reject(new Error(`its process ended (${code}): ${messages.trim()}`)),
+                    );
                 child.on('message', onMessage).on('exit', onExit);
                 child.send({ name, args });
             });

@@ -4,11 +4,13 @@
  *
  *     make bench               all of it, into bench/: RESULTS.md, results.json, results.svg
  *     make bench-quick         under two minutes, into build/bench/
- *     node bench/run.js [--quick] [--rounds N] [--only REGEXP] [--dist DIR] [--converter FILE] [--out DIR]
+ *     node bench/run.js [--quick] [--rounds N] [--only REGEXP] [--dist DIR] [--converter FILE]
+ *                       [--out DIR]
  *
  * Every runtime has a process or a page of its own, and only one computes at a time. Those that are
  * compared take turns in each round, so that other load on the machine falls on all of them alike.
  */
+
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
@@ -59,7 +61,9 @@ const { values: options } = parseArgs({
 });
 const dist = resolve(options.dist);
 const converter = resolve(options.converter);
-const out = resolve(options.out ?? (options.quick ? join(ROOT, 'build/bench') : import.meta.dirname));
+const out = resolve(
+    options.out ?? (options.quick ? join(ROOT, 'build/bench') : import.meta.dirname),
+);
 const n_rounds = Number(options.rounds ?? (options.quick ? 3 : 9));
 const wanted = new RegExp(options.only);
 
@@ -69,7 +73,9 @@ const left_out = [];
 
 /** @param {string} text */
 function say(text) {
-    console.error(`bench: ${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${text}`);
+    console.error(
+        `bench: ${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${text}`,
+    );
 }
 
 /** @param {string} text */
@@ -78,7 +84,8 @@ function leaveOut(text) {
     say(`LEFT OUT: ${text}`);
 }
 
-// --- what is measured ------------------------------------------------------------------------------
+// --- what is measured
+// ------------------------------------------------------------------------------
 
 /**
  * Every runtime with one sequence of 16, 128 and 512 tokens.
@@ -91,15 +98,30 @@ function forwardGroup(environment, model, dtype) {
     const jobs = [16, 128, 512].map((length) => ({
         name: `${length} tokens`,
         // [CLS] words [SEP], as a tokenizer gives them; what words does not matter.
-        ids: Array.from({ length }, (_, i) => (i === 0 ? 101 : i === length - 1 ? 102 : 1996 + ((i * 37) % 20000))),
+        ids: Array.from({ length }, (_, i) =>
+            i === 0 ? 101 : i === length - 1 ? 102 : 1996 + ((i * 37) % 20000),
+        ),
     }));
-    const runtimes = ['bert_wasm', 'onnxruntime_web', ...(environment === 'node' ? ['onnxruntime_node'] : [])];
+    const runtimes = [
+        'bert_wasm',
+        'onnxruntime_web',
+        ...(environment === 'node' ? ['onnxruntime_node'] : []),
+    ];
     // The quick run keeps what the table of ratios needs.
-    const threads = (/** @type {string} */ runtime) => (options.quick && runtime !== 'bert_wasm' ? [1] : [1, 2]);
+    const threads = (/** @type {string} */ runtime) =>
+        options.quick && runtime !== 'bert_wasm' ? [1] : [1, 2];
     return {
         name: `${model.name} ${dtype} in ${environment}`,
         instances: runtimes.flatMap((runtime) =>
-            threads(runtime).map((threads) => ({ environment, runtime, model, dtype, threads, jobs }))),
+            threads(runtime).map((threads) => ({
+                environment,
+                runtime,
+                model,
+                dtype,
+                threads,
+                jobs,
+            })),
+        ),
     };
 }
 
@@ -115,7 +137,9 @@ function forwardGroup(environment, model, dtype) {
 function textsGroup(model, texts, ids, has_browser) {
     const sorted = ids.toSorted((a, b) => a.length - b.length);
     const chunks = (/** @type {number[][]} */ list, /** @type {number} */ size) =>
-        Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+        Array.from({ length: Math.ceil(list.length / size) }, (_, i) =>
+            list.slice(i * size, (i + 1) * size),
+        );
     const tokens = [
         { name: '64 texts, one at a time', batches: chunks(ids, 1) },
         { name: '64 texts, sorted, batches of 8', batches: chunks(sorted, 8) },
@@ -126,20 +150,43 @@ function textsGroup(model, texts, ids, has_browser) {
         { name: '64 texts, one batch', texts, batch_size: 64 },
     ];
     const ours = [{ name: '64 texts', texts }];
-    /** @type {(environment: 'node' | 'chromium', runtime: string, jobs: import('./instance.js').Job[]) => Instance} */
-    const instance = (environment, runtime, jobs) => ({ environment, runtime, model, dtype: 'q8', threads: 1, jobs });
+    /**
+     * @param {'node' | 'chromium'} environment
+     * @param {string} runtime
+     * @param {import('./instance.js').Job[]} jobs
+     * @returns {Instance}
+     */
+    const instance = (environment, runtime, jobs) => ({
+        environment,
+        runtime,
+        model,
+        dtype: 'q8',
+        threads: 1,
+        jobs,
+    });
     return {
         name: '64 texts',
         instances: [
             instance('node', 'bert_wasm', ours),
             instance('node', 'onnxruntime_node', options.quick ? tokens.slice(1, 2) : tokens),
-            ...(options.quick ? [] : [instance('node', 'onnxruntime_web', tokens), instance('node', 'transformers', pipelines)]),
-            ...(has_browser ? [instance('chromium', 'bert_wasm', ours), instance('chromium', 'transformers', pipelines)] : []),
+            ...(options.quick
+                ? []
+                : [
+                      instance('node', 'onnxruntime_web', tokens),
+                      instance('node', 'transformers', pipelines),
+                  ]),
+            ...(has_browser
+                ? [
+                      instance('chromium', 'bert_wasm', ours),
+                      instance('chromium', 'transformers', pipelines),
+                  ]
+                : []),
         ],
     };
 }
 
-// --- measuring -------------------------------------------------------------------------------------
+// --- measuring
+// -------------------------------------------------------------------------------------
 
 /**
  * @param {{name: string, instances: Instance[]}} group
@@ -156,19 +203,32 @@ async function measureGroup({ name, instances }, hosts) {
             handle = await hosts[environment].start(setting);
             const answers = await handle.prepare(jobs);
             const rows = jobs.map((job, i) => ({
-                environment, runtime, model: model.name, dtype, threads, job: job.name, ms: /** @type {number[]} */ ([]), answer: answers[i],
+                environment,
+                runtime,
+                model: model.name,
+                dtype,
+                threads,
+                job: job.name,
+                ms: /** @type {number[]} */ ([]),
+                answer: answers[i],
             }));
             running.push({ handle, rows });
         } catch (error) {
             await handle?.close();
-            leaveOut(`${runtime}, ${name}, ${threads} thread${threads === 1 ? '' : 's'}: ${/** @type {Error} */ (error).message}`);
+            leaveOut(
+                `${runtime}, ${name}, ${threads} thread${threads === 1 ? '' : 's'}: ` +
+                    `${/** @type {Error} */ (error).message}`,
+            );
         }
     }
     const n_jobs = Math.max(0, ...running.map(({ rows }) => rows.length));
     try {
         for (let round = 0; round < n_rounds; round++) {
             // Nobody always follows the same one.
-            const turns = [...running.slice(round % running.length), ...running.slice(0, round % running.length)];
+            const turns = [
+                ...running.slice(round % running.length),
+                ...running.slice(0, round % running.length),
+            ];
             for (let job = 0; job < n_jobs; job++) {
                 for (const { handle, rows } of turns) {
                     if (!rows[job]) continue;
@@ -195,12 +255,22 @@ async function measureGroup({ name, instances }, hosts) {
  */
 function compareAnswers(name, rows) {
     for (const { runtime, job, dtype, answer } of rows) {
-        const reference = rows.find((row) => row.answer.length === answer.length && (row.job === job || answer.length > 2));
+        const reference = rows.find(
+            (row) => row.answer.length === answer.length && (row.job === job || answer.length > 2),
+        );
         if (!reference) continue;
-        const differs = answer.length > 2
-            ? answer.filter((score, i) => score > 0.5 !== reference.answer[i] > 0.5).length > answer.length / 16
-            : dtype === 'f32' && answer.some((value, i) => !(Math.abs(value - reference.answer[i]) < 1e-2));
-        if (differs) leaveOut(`NOT COMPARABLE: ${name}, ${job}: the answers of ${runtime} and ${reference.runtime} differ`);
+        const differs =
+            answer.length > 2
+                ? answer.filter((score, i) => score > 0.5 !== reference.answer[i] > 0.5).length >
+                  answer.length / 16
+                : dtype === 'f32' &&
+                  answer.some((value, i) => !(Math.abs(value - reference.answer[i]) < 1e-2));
+        if (differs) {
+            leaveOut(
+                `NOT COMPARABLE: ${name}, ${job}: the answers of ${runtime} and ` +
+                    `${reference.runtime} differ`,
+            );
+        }
     }
 }
 
@@ -212,15 +282,29 @@ async function measureColdStarts(browser, ids) {
     say('cold starts');
     const pages = [
         { runtime: 'bert_wasm', page: 'bert_wasm', parameters: {} },
-        { runtime: 'bert_wasm_q4', page: 'bert_wasm', parameters: { model: `/converted/${basename(minilm.converted.q4)}` } },
+        {
+            runtime: 'bert_wasm_q4',
+            page: 'bert_wasm',
+            parameters: { model: `/converted/${basename(minilm.converted.q4)}` },
+        },
         { runtime: 'onnxruntime_web', page: 'onnxruntime_web', parameters: {} },
         { runtime: 'transformers', page: 'transformers', parameters: {} },
     ];
-    const results = pages.map(({ runtime, ...rest }) => ({ ...rest, runtime, ms: /** @type {number[]} */ ([]), files: /** @type {ReturnType<typeof measureFiles>} */ ([]) }));
-    for (let round = -1; round < Math.min(n_rounds, 9); round++) { // one to warm the disk's cache
+    const results = pages.map(({ runtime, ...rest }) => ({
+        ...rest,
+        runtime,
+        ms: /** @type {number[]} */ ([]),
+        files: /** @type {ReturnType<typeof measureFiles>} */ ([]),
+    }));
+    for (let round = -1; round < Math.min(n_rounds, 9); round++) {
+        // one to warm the disk's cache
         for (const result of [...results]) {
             try {
-                const { ms, files } = await browser.coldStart(result.page, { ...result.parameters, text: TEXT, ids: ids.join() });
+                const { ms, files } = await browser.coldStart(result.page, {
+                    ...result.parameters,
+                    text: TEXT,
+                    ids: ids.join(),
+                });
                 if (round === -1) result.files = measureFiles(files);
                 else result.ms.push(ms);
             } catch (error) {
@@ -240,12 +324,33 @@ async function measureColdStarts(browser, ids) {
  */
 async function measureMemory(host, model, ids) {
     say('memory');
-    const results = ['nothing', 'bert_wasm', 'onnxruntime_web', 'onnxruntime_node', 'transformers']
-        .map((runtime) => ({ runtime, rss: /** @type {number[]} */ ([]), peak: /** @type {number[]} */ ([]) }));
+    const results = [
+        'nothing',
+        'bert_wasm',
+        'onnxruntime_web',
+        'onnxruntime_node',
+        'transformers',
+    ].map((runtime) => ({
+        runtime,
+        rss: /** @type {number[]} */ ([]),
+        peak: /** @type {number[]} */ ([]),
+    }));
     for (let round = 0; round < 3; round++) {
         for (const { runtime, rss, peak } of results) {
-            const handle = await host.start(runtime === 'nothing' ? undefined : { runtime, model, dtype: 'q8', threads: 1 });
-            if (runtime !== 'nothing') await handle.prepare([{ name: 'first', ...(runtime === 'transformers' ? { texts: [TEXT] } : { ids }) }], 0);
+            const handle = await host.start(
+                runtime === 'nothing' ? undefined : { runtime, model, dtype: 'q8', threads: 1 },
+            );
+            if (runtime !== 'nothing') {
+                await handle.prepare(
+                    [
+                        {
+                            name: 'first',
+                            ...(runtime === 'transformers' ? { texts: [TEXT] } : { ids }),
+                        },
+                    ],
+                    0,
+                );
+            }
             const memory = await /** @type {NonNullable<typeof handle.memory>} */ (handle.memory)();
             rss.push(memory.rss);
             peak.push(memory.peak);
@@ -260,9 +365,14 @@ function runMicroBenchmark() {
     const script = join(import.meta.dirname, 'micro.js');
     if (!existsSync(script)) return undefined;
     say('kernels');
-    const { status, stdout } = spawnSync(process.execPath, [script, '--dist', dist, ...(options.quick ? ['--quick'] : [])], {
-        encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const { status, stdout } = spawnSync(
+        process.execPath,
+        [script, '--dist', dist, ...(options.quick ? ['--quick'] : [])],
+        {
+            encoding: 'utf8',
+            stdio: ['ignore', 'pipe', 'inherit'],
+        },
+    );
     if (status !== 0) leaveOut(`the kernels: bench/micro.js ended with ${status}`);
     process.stdout.write(stdout);
     return stdout;
@@ -280,7 +390,8 @@ async function runAccuracy() {
     }
 }
 
-// --- all of it -------------------------------------------------------------------------------------
+// --- all of it
+// -------------------------------------------------------------------------------------
 
 if (Number(process.versions.node.split('.')[0]) < 22) {
     console.error(`bench: Node >= 22 is needed, this is ${process.version}: use make bench`);
@@ -297,12 +408,17 @@ if (options.quick) {
         models.push(prepareBertBase({ converter }));
     } catch (error) {
         const { message, stderr } = /** @type {Error & {stderr?: Buffer}} */ (error);
-        leaveOut(`BERT-base, which Python 3 with venv and pip writes: ${stderr?.toString().trim().slice(-500) || message}`);
+        leaveOut(
+            'BERT-base, which Python 3 with venv and pip writes: ' +
+                `${stderr?.toString().trim().slice(-500) || message}`,
+        );
     }
 }
 
 const node = nodeHost({ dist });
-const browser = await chromiumHost({ dist, models }).catch((error) => leaveOut(`Chromium: ${error.message}`));
+const browser = await chromiumHost({ dist, models }).catch((error) =>
+    leaveOut(`Chromium: ${error.message}`),
+);
 const hosts = { node, ...(browser && { chromium: browser }) };
 try {
     const sentences = readSentences(64);
@@ -315,24 +431,42 @@ try {
         ...(browser && !options.quick ? [forwardGroup('chromium', model, 'f32')] : []),
         ...(browser ? [forwardGroup('chromium', model, 'q8')] : []),
     ]);
-    if (sentences.length) groups.push(textsGroup(minilm, sentences, ids.slice(1), Boolean(browser)));
+    if (sentences.length) {
+        groups.push(textsGroup(minilm, sentences, ids.slice(1), Boolean(browser)));
+    }
 
     const rows = [];
-    for (const group of groups.filter(({ name }) => wanted.test(name))) rows.push(...await measureGroup(group, hosts));
-    const cold_starts = browser && wanted.test('cold start') ? await measureColdStarts(browser, ids[0]) : [];
+    for (const group of groups.filter(({ name }) => wanted.test(name))) {
+        rows.push(...(await measureGroup(group, hosts)));
+    }
+    const cold_starts =
+        browser && wanted.test('cold start') ? await measureColdStarts(browser, ids[0]) : [];
     const memory = wanted.test('memory') ? await measureMemory(node, minilm, ids[0]) : [];
 
     const accuracy = wanted.test('accuracy') ? await runAccuracy() : [];
 
     const machine = describeMachine({ chromium: browser?.version });
-    const arguments_ = [options.rounds && `--rounds ${options.rounds}`, options.only && `--only '${options.only}'`].filter(Boolean);
+    const arguments_ = [
+        options.rounds && `--rounds ${options.rounds}`,
+        options.only && `--only '${options.only}'`,
+    ].filter(Boolean);
     const command = arguments_.length
         ? ['node bench/run.js', ...(options.quick ? ['--quick'] : []), ...arguments_].join(' ')
         : `make bench${options.quick ? '-quick' : ''}`;
     say(`done: ${relative(process.cwd(), out) || '.'}`);
     writeReport(out, {
-        command, machine, n_rounds, n_tokens: ids.slice(1).flat().length, rows, cold_starts, memory,
-        engines: measureFiles(dist, /\.wasm$/), micro, accuracy, left_out, seconds: Math.round((performance.now() - started) / 1000),
+        command,
+        machine,
+        n_rounds,
+        n_tokens: ids.slice(1).flat().length,
+        rows,
+        cold_starts,
+        memory,
+        engines: measureFiles(dist, /\.wasm$/),
+        micro,
+        accuracy,
+        left_out,
+        seconds: Math.round((performance.now() - started) / 1000),
     });
 } finally {
     await browser?.close();

@@ -1,4 +1,8 @@
-/** Serves folders on loopback with the isolation headers that threads need, from memory after the first time, and remembers what was asked for. */
+/**
+ * Serves folders on loopback with the isolation headers that threads need, from memory after the
+ * first time, and remembers what was asked for.
+ */
+
 import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -24,17 +28,25 @@ export async function serve(mounts) {
     const server = createServer((request, response) => {
         response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
         response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
-        const path = locate(mounts, normalize(decodeURIComponent(new URL(request.url ?? '', 'http://localhost').pathname)));
+        const path = locate(
+            mounts,
+            normalize(decodeURIComponent(new URL(request.url ?? '', 'http://localhost').pathname)),
+        );
         const stat = path ? statSync(path, { throwIfNoEntry: false }) : undefined;
         if (!path || !stat?.isFile()) {
             response.writeHead(404).end();
             return;
         }
         requested.add(path);
-        response.setHeader('Content-Type', /** @type {Record<string, string>} */ (TYPES)[extname(path)] ?? 'application/octet-stream');
+        response.setHeader(
+            'Content-Type',
+            /** @type {Record<string, string>} */ (TYPES)[extname(path)] ??
+                'application/octet-stream',
+        );
         response.setHeader('Content-Length', stat.size);
-        if (request.method === 'HEAD') response.end();
-        else {
+        if (request.method === 'HEAD') {
+            response.end();
+        } else {
             const content = contents.get(path) ?? readFileSync(path);
             contents.set(path, content);
             response.end(content);

@@ -16,6 +16,7 @@
  * - `ENGINE_FAILED`  the WebAssembly module or its worker could not start, or ended
  * - `DISPOSED`       the model was used after dispose()
  */
+
 export class BertError extends Error {
     /**
      * Each of the package's bundles has this class; an error of one is a BertError to all.
@@ -43,7 +44,11 @@ export class BertError extends Error {
  * @returns {BertError}
  */
 export function noTokenizer(name) {
-    return new BertError('NO_TOKENIZER', `model '${name}' was converted without tokenizer.json: convert it again with one beside the ONNX file`);
+    return new BertError(
+        'NO_TOKENIZER',
+        `model '${name}' was converted without tokenizer.json: ` +
+            'convert it again with one beside the ONNX file',
+    );
 }
 
 /**

@@ -1,14 +1,15 @@
 /**
- * Semantic search: which embeddings of a corpus are most like a query's. Exact: every row is scored, by
- * core/search.c in a small WebAssembly module of its own, on the caller's thread.
+ * Semantic search: which embeddings of a corpus are most like a query's. Exact: every row is
+ * scored, by core/search.c in a small WebAssembly module of its own, on the caller's thread.
  *
- * The corpus stays where it is, in the caller's array: pieces of it that fit a cache are copied to the
- * module's memory, scored, and forgotten, so that this memory is some hundred kB whatever the corpus.
- * Nothing is kept there between two turns of the event loop: all calls share it.
+ * The corpus stays where it is, in the caller's array: pieces of it that fit a cache are copied to
+ * the module's memory, scored, and forgotten, so that this memory is some hundred kB whatever the
+ * corpus. Nothing is kept there between two turns of the event loop: all calls share it.
  */
-import { compileFrom } from './compile.js';
+
 import { BertError, describe } from './errors.js';
-import { nextTurn } from './turn.js';
+import { compileFrom } from './loader/compile.js';
+import { nextTurn } from './platform/turn.js';
 
 /**
  * Embeddings, row-major: [n, d], or [d] for one alone. The array says what they are made of:
@@ -17,15 +18,18 @@ import { nextTurn } from './turn.js';
  * - Int8Array     n * d integers: products are exact
  * - Uint8Array    d bits each, 8 a byte, n * d / 8 bytes; bits stand for 1 and -1
  *
- * d counts dimensions; of bits their bytes may be counted instead, as feature-extraction does: 384 bits are
- * dims [n, 384] or [n, 48], and 48 bytes a row.
+ * d counts dimensions; of bits their bytes may be counted instead, as feature-extraction does: 384
+ * bits are dims [n, 384] or [n, 48], and 48 bytes a row.
  *
  * @typedef {object} Embeddings
  * @property {readonly number[]} dims
  * @property {Float32Array | Int8Array | Uint8Array} data
  */
 
-/** @typedef {'cosine' | 'dot'} Score  cosine: -1 to 1, 0 for a row of zeros; dot: the sum of products */
+/**
+ * @typedef {'cosine' | 'dot'} Score  cosine: -1 to 1, 0 for a row of zeros; dot: the sum of
+ *   products
+ */
 
 /**
  * @typedef {object} SearchResult
@@ -37,7 +41,8 @@ import { nextTurn } from './turn.js';
  * @template {Embeddings} Q  the queries
  * @typedef {Q extends {dims: readonly [number]} ? SearchResult[]
  *   : Q extends {dims: readonly [number, number]} ? SearchResult[][]
- *   : SearchResult[] & SearchResult[][]} SearchResults  a list for each query; for dims [d] the one list
+ *   : SearchResult[] &
+ *   SearchResult[][]} SearchResults  a list for each query; for dims [d] the one list
  */
 
 /** Milliseconds after which the event loop has a turn. */
@@ -74,8 +79,8 @@ const TYPES = [
 
 /**
  * The rows of a corpus that are most like each query, best first: as sentence-transformers'
- * `semantic_search` has it. Of equal scores the row that comes first is first; a score that is not a
- * number is last. Gives way to the event loop every 10 ms.
+ * `semantic_search` has it. Of equal scores the row that comes first is first; a score that is not
+ * a number is last. Gives way to the event loop every 10 ms.
  *
  * @template {Embeddings} const Q
  * @param {Q} queryEmbeddings  [q, d], or [d]
@@ -88,16 +93,31 @@ const TYPES = [
  * @throws {BertError} BAD_INPUT  what is no embeddings, or of other dims or type than the others
  * @throws {BertError} BAD_OPTION
  */
-export async function semanticSearch(queryEmbeddings, corpusEmbeddings, { top_k = 10, score = 'cosine', signal } = {}) {
+export async function semanticSearch(
+    queryEmbeddings,
+    corpusEmbeddings,
+    { top_k = 10, score = 'cosine', signal } = {},
+) {
     if (!Number.isInteger(top_k) || top_k < 1) {
-        throw new BertError('BAD_OPTION', `top_k is ${describe(top_k)}, expected a whole number from 1`);
+        throw new BertError(
+            'BAD_OPTION',
+            `top_k is ${describe(top_k)}, expected a whole number from 1`,
+        );
     }
     const queries = toRows(queryEmbeddings, 'the query embeddings');
     const corpus = toRows(corpusEmbeddings, 'the corpus embeddings');
     const best = Array.from({ length: queries.n }, () => new Best(Math.min(top_k, corpus.n)));
-    await scoreAll(queries, corpus, score, signal, (scores, first_query, n_queries, first_row, n_rows) => {
-        for (let q = 0; q < n_queries; q++) best[first_query + q].take(scores, q * n_rows, n_rows, first_row);
-    });
+    await scoreAll(
+        queries,
+        corpus,
+        score,
+        signal,
+        (scores, first_query, n_queries, first_row, n_rows) => {
+            for (let q = 0; q < n_queries; q++) {
+                best[first_query + q].take(scores, q * n_rows, n_rows, first_row);
+            }
+        },
+    );
     const results = best.map((one) => one.sorted());
     return /** @type {any} */ (queryEmbeddings.dims.length === 1 ? results[0] : results);
 }
@@ -112,13 +132,23 @@ export async function semanticSearch(queryEmbeddings, corpusEmbeddings, { top_k 
  * @throws {BertError} as semanticSearch()
  */
 export async function similarity(a, b, { score = 'cosine', signal } = {}) {
-    const left = toRows(a, 'the first embeddings'), right = toRows(b, 'the second embeddings');
+    const left = toRows(a, 'the first embeddings');
+    const right = toRows(b, 'the second embeddings');
     const data = new Float32Array(left.n * right.n);
-    await scoreAll(left, right, score, signal, (scores, first_query, n_queries, first_row, n_rows) => {
-        for (let q = 0; q < n_queries; q++) {
-            data.set(scores.subarray(q * n_rows, (q + 1) * n_rows), (first_query + q) * right.n + first_row);
-        }
-    });
+    await scoreAll(
+        left,
+        right,
+        score,
+        signal,
+        (scores, first_query, n_queries, first_row, n_rows) => {
+            for (let q = 0; q < n_queries; q++) {
+                data.set(
+                    scores.subarray(q * n_rows, (q + 1) * n_rows),
+                    (first_query + q) * right.n + first_row,
+                );
+            }
+        },
+    );
     return { dims: [left.n, right.n], data };
 }
 
@@ -129,22 +159,57 @@ export async function similarity(a, b, { score = 'cosine', signal } = {}) {
  */
 function toRows(embeddings, what) {
     const refuse = (/** @type {string} */ why) => new BertError('BAD_INPUT', `${what} ${why}`);
-    if (typeof embeddings !== 'object' || embeddings === null) throw refuse(`are ${describe(embeddings)}, expected {dims, data}`);
+    if (typeof embeddings !== 'object' || embeddings === null) {
+        throw refuse(`are ${describe(embeddings)}, expected {dims, data}`);
+    }
     const { dims, data } = embeddings;
-    if (!Array.isArray(dims) || dims.length < 1 || dims.length > 2 || !dims.every((n) => Number.isInteger(n) && n >= 0)) {
-        throw refuse(`have dims ${Array.isArray(dims) ? JSON.stringify(dims) : describe(dims)}, expected [n, d] or [d]`);
+    if (
+        !Array.isArray(dims) ||
+        dims.length < 1 ||
+        dims.length > 2 ||
+        !dims.every((n) => Number.isInteger(n) && n >= 0)
+    ) {
+        throw refuse(
+            `have dims ${Array.isArray(dims) ? JSON.stringify(dims) : describe(dims)}, ` +
+                'expected [n, d] or [d]',
+        );
     }
     const type = TYPES.findIndex(({ of }) => data instanceof of);
-    if (type < 0) throw refuse(`have data of ${describe(data)}, expected a Float32Array, an Int8Array or a Uint8Array of bits`);
+    if (type < 0) {
+        throw refuse(
+            `have data of ${describe(data)}, expected a Float32Array, ` +
+                'an Int8Array or a Uint8Array of bits',
+        );
+    }
     const { bits, name } = TYPES[type];
-    const n = dims.length === 1 ? 1 : dims[0], width = dims[dims.length - 1];
+    const n = dims.length === 1 ? 1 : dims[0];
+    const width = dims[dims.length - 1];
     const d = bits === 1 && data.length === n * width ? 8 * width : width;
-    if (n > 0 && (d < 1 || d > MOST_DIMS)) throw refuse(`have ${d} dimensions, expected 1 to ${MOST_DIMS}`);
-    if (bits === 1 && d % 8) throw refuse(`have ${d} dimensions in a Uint8Array, which has 8 in each byte`);
-    const row_bytes = d * bits / 8, n_values = n * row_bytes / data.BYTES_PER_ELEMENT;
-    if (data.length !== n_values) throw refuse(`of dims ${JSON.stringify(dims)} have a ${name} of ${data.length}, expected ${n_values}`);
+    if (n > 0 && (d < 1 || d > MOST_DIMS)) {
+        throw refuse(`have ${d} dimensions, expected 1 to ${MOST_DIMS}`);
+    }
+    if (bits === 1 && d % 8) {
+        throw refuse(`have ${d} dimensions in a Uint8Array, which has 8 in each byte`);
+    }
+    const row_bytes = (d * bits) / 8;
+    const n_values = (n * row_bytes) / data.BYTES_PER_ELEMENT;
+    if (data.length !== n_values) {
+        throw refuse(
+            `of dims ${JSON.stringify(dims)} have a ${name} of ${data.length}, ` +
+                `expected ${n_values}`,
+        );
+    }
     return { n, d, type, row_bytes, data };
 }
+
+/**
+ * @callback TakeScores
+ * @param {Float64Array} scores  [n_queries, n_rows], valid until it returns
+ * @param {number} first_query
+ * @param {number} n_queries
+ * @param {number} first_row
+ * @param {number} n_rows
+ */
 
 /**
  * Scores of all queries and rows, in blocks: rows ascend for each query.
@@ -152,21 +217,37 @@ function toRows(embeddings, what) {
  * @param {Rows} rows
  * @param {Score} score
  * @param {AbortSignal | undefined} signal
- * @param {(scores: Float64Array, first_query: number, n_queries: number, first_row: number, n_rows: number) => void} take
- *   scores: [n_queries, n_rows], valid until it returns
+ * @param {TakeScores} take
  */
 async function scoreAll(queries, rows, score, signal, take) {
     signal?.throwIfAborted();
-    if (score !== 'cosine' && score !== 'dot') throw new BertError('BAD_OPTION', `score is ${describe(score)}, expected 'cosine' or 'dot'`);
+    if (score !== 'cosine' && score !== 'dot') {
+        throw new BertError(
+            'BAD_OPTION',
+            `score is ${describe(score)}, expected 'cosine' or 'dot'`,
+        );
+    }
     if (queries.n === 0 || rows.n === 0) return;
     if (queries.type !== rows.type) {
-        throw new BertError('BAD_INPUT', `embeddings in a ${TYPES[queries.type].name} cannot be compared with those in a ${TYPES[rows.type].name}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `embeddings in a ${TYPES[queries.type].name} cannot be compared with those in a ` +
+                `${TYPES[rows.type].name}`,
+        );
     }
-    if (queries.d !== rows.d) throw new BertError('BAD_INPUT', `embeddings of ${queries.d} dimensions cannot be compared with those of ${rows.d}`);
+    if (queries.d !== rows.d) {
+        throw new BertError(
+            'BAD_INPUT',
+            `embeddings of ${queries.d} dimensions cannot be compared with those of ${rows.d}`,
+        );
+    }
     const scorer = await openScorer();
     const { row_bytes } = rows;
     const rows_at_once = within(ROWS_BYTES / row_bytes, Math.min(MOST_ROWS, rows.n));
-    const queries_at_once = within(Math.min(QUERIES_BYTES / row_bytes, MOST_SCORES / rows_at_once), queries.n);
+    const queries_at_once = within(
+        Math.min(QUERIES_BYTES / row_bytes, MOST_SCORES / rows_at_once),
+        queries.n,
+    );
     let deadline = -Infinity; // so that a signal is looked at once the module is there
     for (let first_query = 0; first_query < queries.n; first_query += queries_at_once) {
         const n_queries = Math.min(queries_at_once, queries.n - first_query);
@@ -181,7 +262,13 @@ async function scoreAll(queries, rows, score, signal, take) {
             }
             if (!are_there) scorer.load(queries, first_query, n_queries, rows_at_once);
             are_there = true;
-            take(scorer.scores(rows, first_row, n_rows, score === 'cosine'), first_query, n_queries, first_row, n_rows);
+            take(
+                scorer.scores(rows, first_row, n_rows, score === 'cosine'),
+                first_query,
+                n_queries,
+                first_row,
+                n_rows,
+            );
         }
     }
 }
@@ -199,13 +286,18 @@ let opening;
 
 /** The module, which is loaded once; a failure is not remembered. */
 function openScorer() {
-    opening ??= compileFrom(new URL('./search.wasm', import.meta.url)).then(
-        async (module) => new Scorer(/** @type {any} */ ((await WebAssembly.instantiate(module, {})).exports)),
-    ).catch((error) => {
-        opening = undefined;
-        if (error instanceof BertError) throw error;
-        throw new BertError('ENGINE_FAILED', `search.wasm: ${error.message}`, { cause: error });
-    });
+    opening ??= compileFrom(new URL('./search.wasm', import.meta.url))
+        .then(
+            async (module) =>
+                new Scorer(
+                    /** @type {any} */ ((await WebAssembly.instantiate(module, {})).exports),
+                ),
+        )
+        .catch((error) => {
+            opening = undefined;
+            if (error instanceof BertError) throw error;
+            throw new BertError('ENGINE_FAILED', `search.wasm: ${error.message}`, { cause: error });
+        });
     return opening;
 }
 
@@ -250,7 +342,17 @@ class Scorer {
     scores(rows, first, n, is_cosine) {
         const { wasm, n_queries, rows_at, squares_at, scores_at } = this;
         this.#copy(rows, first, n, rows_at);
-        wasm.search_scores_of(rows.type, is_cosine, this.heap, n_queries, rows_at, n, rows.d, scores_at, squares_at);
+        wasm.search_scores_of(
+            rows.type,
+            is_cosine,
+            this.heap,
+            n_queries,
+            rows_at,
+            n,
+            rows.d,
+            scores_at,
+            squares_at,
+        );
         return new Float64Array(wasm.memory.buffer, scores_at, n_queries * n);
     }
 
@@ -261,7 +363,10 @@ class Scorer {
      * @param {number} address
      */
     #copy({ data, row_bytes }, first, n, address) {
-        new Uint8Array(this.wasm.memory.buffer).set(new Uint8Array(data.buffer, data.byteOffset + first * row_bytes, n * row_bytes), address);
+        new Uint8Array(this.wasm.memory.buffer).set(
+            new Uint8Array(data.buffer, data.byteOffset + first * row_bytes, n * row_bytes),
+            address,
+        );
     }
 }
 
@@ -284,16 +389,21 @@ class Best {
         const { ids, scores: kept } = this;
         for (let i = 0; i < n; i++) {
             const score = scores[start + i];
-            if (this.n < ids.length) this.#rise(score, first_id + i);
+            if (this.n < ids.length) {
+                this.#rise(score, first_id + i);
+            }
             // Not of an equal one: that has a lower id.
-            else if (score > kept[0] || (score === score && kept[0] !== kept[0])) this.#sink(score, first_id + i);
+            else if (score > kept[0] || (Number.isNaN(kept[0]) && !Number.isNaN(score))) {
+                this.#sink(score, first_id + i);
+            }
         }
     }
 
     /** @returns {SearchResult[]} best first */
     sorted() {
-        return Array.from(this.ids, (corpus_id, i) => ({ corpus_id, score: this.scores[i] }))
-            .sort((a, b) => (isWorse(a.score, a.corpus_id, b.score, b.corpus_id) ? 1 : -1));
+        return Array.from(this.ids, (corpus_id, i) => ({ corpus_id, score: this.scores[i] })).sort(
+            (a, b) => (isWorse(a.score, a.corpus_id, b.score, b.corpus_id) ? 1 : -1),
+        );
     }
 
     /**
@@ -326,7 +436,12 @@ class Best {
         for (;;) {
             let child = 2 * at + 1;
             if (child >= n) break;
-            if (child + 1 < n && isWorse(scores[child + 1], ids[child + 1], scores[child], ids[child])) child++;
+            if (
+                child + 1 < n &&
+                isWorse(scores[child + 1], ids[child + 1], scores[child], ids[child])
+            ) {
+                child++;
+            }
             if (!isWorse(scores[child], ids[child], score, id)) break;
             scores[at] = scores[child];
             ids[at] = ids[child];
@@ -346,6 +461,6 @@ class Best {
  */
 function isWorse(score, id, other_score, other_id) {
     if (score === other_score) return id > other_id;
-    if (score !== score) return other_score === other_score || id > other_id;
+    if (Number.isNaN(score)) return !Number.isNaN(other_score) || id > other_id;
     return score < other_score; // false where the other is not a number
 }

@@ -16,8 +16,8 @@ const STALE = 400;
 const ANNOUNCE_AFTER = 1200;
 
 /**
- * Milliseconds that an answer must stand before its words are weighed: that is as much work as reading
- * the text once for each of them.
+ * Milliseconds that an answer must stand before its words are weighed: that is as much work as
+ * reading the text once for each of them.
  */
 const WEIGH_AFTER = 300;
 
@@ -39,18 +39,23 @@ const WORDS = { POSITIVE: 'Positive', NEGATIVE: 'Negative' };
 
 /** What to do about an error, by the code of BertError. @type {Record<string, string>} */
 const ADVICE = {
-    FETCH_FAILED: 'A file that the page needs did not arrive. Check the connection and try again. '
-        + 'If that does not help, it is missing on the server: please tell whoever runs this page.',
-    BAD_MODEL_FILE: 'The model arrived damaged, or does not fit this page. Try again: it will be '
-        + 'fetched afresh.',
-    OUT_OF_MEMORY: 'This device has too little free memory for the model. Close other pages or '
-        + 'programs, and try again.',
-    UNSUPPORTED: 'This browser is too old for it. Please use a current Firefox, Chrome, Edge or '
-        + 'Safari.',
+    FETCH_FAILED:
+        'A file that the page needs did not arrive. Check the connection and try again. ' +
+        'If that does not help, it is missing on the server: please tell whoever runs this page.',
+    BAD_MODEL_FILE:
+        'The model arrived damaged, or does not fit this page. Try again: it will be ' +
+        'fetched afresh.',
+    OUT_OF_MEMORY:
+        'This device has too little free memory for the model. Close other pages or ' +
+        'programs, and try again.',
+    UNSUPPORTED:
+        'This browser is too old for it. Please use a current Firefox, Chrome, Edge or ' +
+        'Safari.',
 };
 const OTHER_ADVICE = 'Try again. If that does not help, reload the page.';
-const OFFLINE_ADVICE = 'You seem to be offline, and the model is not saved on this device. '
-    + 'Connect, then try again.';
+const OFFLINE_ADVICE =
+    'You seem to be offline, and the model is not saved on this device. ' +
+    'Connect, then try again.';
 
 /**
  * @template {HTMLElement} [T=HTMLElement]
@@ -102,8 +107,10 @@ async function start() {
     try {
         await serviceWorkerReady();
         packageFailed = true;
-        const [{ pipeline }, explain] =
-            await Promise.all([import('./bert-wasm/index.js'), import('./bert-wasm/explain.js')]);
+        const [{ pipeline }, explain] = await Promise.all([
+            import('./bert-wasm/index.js'),
+            import('./bert-wasm/explain.js'),
+        ]);
         attribute = explain.attribute;
         packageFailed = false;
         const loaded = await pipeline('sentiment-analysis', undefined, {
@@ -130,10 +137,11 @@ function showProgress({ loaded, total }) {
     } else {
         progress.removeAttribute('value');
     }
-    element('progress-text').textContent =
-        !total ? 'Starting …'
-        : loaded < total ? `${inMegabytes(loaded)} of ${inMegabytes(total)} MB`
-        : `${inMegabytes(total)} MB are here, getting ready …`;
+    element('progress-text').textContent = !total
+        ? 'Starting …'
+        : loaded < total
+          ? `${inMegabytes(loaded)} of ${inMegabytes(total)} MB`
+          : `${inMegabytes(total)} MB are here, getting ready …`;
 }
 
 /** Registers sw.js and waits, not for long, until it sees what this page fetches. */
@@ -199,16 +207,22 @@ async function read() {
     }
 }
 
-/** Weighs the words of a short text once typing rests, those of a longer one when asked. @param {string} text */
+/**
+ * Weighs the words of a short text once typing rests, those of a longer one when asked.
+ * @param {string} text
+ */
 function offerWords(text) {
     if (text.length <= MOST_UNASKED) {
         timers.weigh = setTimeout(weighWords, WEIGH_AFTER);
         return;
     }
     const isLong = text.length > MOST_ASKED;
-    showWords(isLong ? 'long' : 'offered', isLong
-        ? `Texts of up to ${MOST_ASKED} characters can be shown word by word.`
-        : 'Longer texts take a moment, so they wait for you.');
+    showWords(
+        isLong ? 'long' : 'offered',
+        isLong
+            ? `Texts of up to ${MOST_ASKED} characters can be shown word by word.`
+            : 'Longer texts take a moment, so they wait for you.',
+    );
 }
 
 async function weighWords() {
@@ -220,7 +234,12 @@ async function weighWords() {
         const attributions = await attribute(model, text, { unit: 'word', signal });
         if (!signal.aborted) showWeights(text, attributions);
     } catch (error) {
-        if (!signal.aborted) showWords('failed', `The words could not be weighed: ${/** @type {Error} */ (error).message}`);
+        if (!signal.aborted) {
+            showWords(
+                'failed',
+                `The words could not be weighed: ${/** @type {Error} */ (error).message}`,
+            );
+        }
     }
 }
 
@@ -299,8 +318,8 @@ function showWeights(text, { label, tokens }) {
     const rows = [];
     let at = 0;
     for (const { token, start, end, score } of tokens) {
-        const towards = (score > 0) === (label === 'POSITIVE') ? 'positive' : 'negative';
-        const strength = isEven ? 0 : Math.round(3 * Math.abs(score) / largest);
+        const towards = score > 0 === (label === 'POSITIVE') ? 'positive' : 'negative';
+        const strength = isEven ? 0 : Math.round((3 * Math.abs(score)) / largest);
         const weight = points.format(100 * Math.abs(score));
         const isNone = weight === points.format(0);
         parts.push(text.slice(at, start));
@@ -311,14 +330,20 @@ function showWeights(text, { label, tokens }) {
         Object.assign(word.dataset, { towards, strength });
         parts.push(word);
         const row = document.createElement('tr');
-        for (const cell of [token, isNone ? '–' : towards, weight]) row.insertCell().textContent = cell;
+        for (const cell of [token, isNone ? '–' : towards, weight]) {
+            row.insertCell().textContent = cell;
+        }
         rows.push(row);
     }
     element('words-text').replaceChildren(...parts, text.slice(at));
     element('words-table').replaceChildren(...rows);
-    showWords('weighed', isEven
-        ? 'No word decides alone: whichever is hidden from the model, its answer stays the same.'
-        : 'How far the answer moves when a word is hidden from the model.');
+    showWords(
+        'weighed',
+        isEven
+            ? 'No word decides alone: whichever is hidden from the model, ' +
+                  'its answer stays the same.'
+            : 'How far the answer moves when a word is hidden from the model.',
+    );
 }
 
 /** @param {string} words  for screen readers */
@@ -337,8 +362,9 @@ function showFailure(title, error) {
     showNothing();
     element('failure-title').textContent = title;
     element('failure-advice').textContent =
-        code === 'FETCH_FAILED' && !navigator.onLine ? OFFLINE_ADVICE
-        : ADVICE[code] ?? OTHER_ADVICE;
+        code === 'FETCH_FAILED' && !navigator.onLine
+            ? OFFLINE_ADVICE
+            : (ADVICE[code] ?? OTHER_ADVICE);
     element('failure-detail').textContent = message;
     words.hidden = true;
     stage.dataset.state = 'failed';
@@ -359,8 +385,9 @@ async function showOffline() {
     if (!classify) return;
     let saved = false;
     try {
-        saved = !!navigator.serviceWorker?.controller
-            && (await (await caches.open(MODEL_CACHE)).keys()).length > 0;
+        saved =
+            !!navigator.serviceWorker?.controller &&
+            (await (await caches.open(MODEL_CACHE)).keys()).length > 0;
     } catch {
         // No caches here.
     }

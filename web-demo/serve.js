@@ -7,6 +7,7 @@
  * Files are read at each request and always revalidated (`no-cache` with an ETag), so that a
  * rebuilt file is seen by the next reload.
  */
+
 import { existsSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';

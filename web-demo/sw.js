@@ -29,11 +29,17 @@ const PATIENCE = 3000;
 
 self.addEventListener('install', (event) => {
     self.skipWaiting();
-    event.waitUntil(Promise.all(FILES.map(async (url) => {
-        const response = await fetch(url, { cache: 'no-cache' });
-        if (!isGood(url, response)) throw new Error(`${url}: HTTP status ${response.status}`);
-        await save(CODE, url, response);
-    })));
+    event.waitUntil(
+        Promise.all(
+            FILES.map(async (url) => {
+                const response = await fetch(url, { cache: 'no-cache' });
+                if (!isGood(url, response)) {
+                    throw new Error(`${url}: HTTP status ${response.status}`);
+                }
+                await save(CODE, url, response);
+            }),
+        ),
+    );
 });
 
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
@@ -59,8 +65,12 @@ function isModel(url) {
 /** Worth saving: not an error, not a part, and not a page that is sent for whatever is asked. */
 function isGood(url, response) {
     const isPage = /^text\/html\b/i.test(response.headers.get('content-type') ?? '');
-    return response.status === 200 && response.type === 'basic' && !response.redirected
-        && isPage === url.endsWith('/');
+    return (
+        response.status === 200 &&
+        response.type === 'basic' &&
+        !response.redirected &&
+        isPage === url.endsWith('/')
+    );
 }
 
 async function networkFirst(event, url) {
@@ -74,7 +84,7 @@ async function networkFirst(event, url) {
 
 async function savedFirst(event, url) {
     const saved = await find(MODEL, url);
-    if (saved && await isCurrent(saved, url)) return saved;
+    if (saved && (await isCurrent(saved, url))) return saved;
     return fetchAndSave(event, MODEL, url);
 }
 
@@ -83,8 +93,12 @@ async function isCurrent(saved, url) {
     try {
         const signal = AbortSignal.timeout(PATIENCE);
         const head = await fetch(url, { method: 'HEAD', cache: 'no-cache', signal });
-        return !isGood(url, head) || ['etag', 'last-modified', 'content-length']
-            .every((name) => head.headers.get(name) === saved.headers.get(name));
+        return (
+            !isGood(url, head) ||
+            ['etag', 'last-modified', 'content-length'].every(
+                (name) => head.headers.get(name) === saved.headers.get(name),
+            )
+        );
     } catch {
         return true; // no connection
     }

@@ -7,7 +7,9 @@ export async function open({ library, model, threads }) {
     const info = await classify.model.info();
     if (info.threads !== threads) {
         classify.dispose();
-        throw new Error(`it runs on ${info.threads} thread${info.threads === 1 ? '' : 's'}, not on ${threads}`);
+        throw new Error(
+            `it runs on ${info.threads} thread${info.threads === 1 ? '' : 's'}, not on ${threads}`,
+        );
     }
     return {
         close: () => classify.dispose(),

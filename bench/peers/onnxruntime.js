@@ -1,4 +1,6 @@
-/** What onnxruntime-web and onnxruntime-node share: an InferenceSession, fed with prepared tensors. */
+/**
+ * What onnxruntime-web and onnxruntime-node share: an InferenceSession, fed with prepared tensors.
+ */
 
 /**
  * @param {any} ort  the module
@@ -31,9 +33,15 @@ function feeds(ort, batch) {
     const length = Math.max(...batch.map((ids) => ids.length));
     const dims = [batch.length, length];
     const tensor = (/** @type {(ids: number[], i: number) => number} */ valueAt) =>
-        new ort.Tensor('int64', BigInt64Array.from(
-            batch.flatMap((ids) => Array.from({ length }, (_, i) => BigInt(i < ids.length ? valueAt(ids, i) : 0))),
-        ), dims);
+        new ort.Tensor(
+            'int64',
+            BigInt64Array.from(
+                batch.flatMap((ids) =>
+                    Array.from({ length }, (_, i) => BigInt(i < ids.length ? valueAt(ids, i) : 0)),
+                ),
+            ),
+            dims,
+        );
     return {
         input_ids: tensor((ids, i) => ids[i]),
         attention_mask: tensor(() => 1),

@@ -1,4 +1,5 @@
 /** onnxruntime as native code: what the same machine can do without WebAssembly. */
+
 import { peerOf } from './onnxruntime.js';
 
 /** @param {import('../instance.js').Options} options */

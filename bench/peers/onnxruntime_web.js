@@ -2,6 +2,7 @@
  * onnxruntime-web's WebAssembly backend at its best: on the calling thread (its proxy worker only
  * adds copies), every graph optimisation.
  */
+
 import { peerOf } from './onnxruntime.js';
 
 /** @param {import('../instance.js').Options} options */
@@ -14,6 +15,8 @@ export async function open({ library, model, threads }) {
         executionProviders: ['wasm'],
         graphOptimizationLevel: 'all',
     });
-    if (ort.env.wasm.numThreads !== threads) throw new Error(`it runs on ${ort.env.wasm.numThreads} threads, not on ${threads}`);
+    if (ort.env.wasm.numThreads !== threads) {
+        throw new Error(`it runs on ${ort.env.wasm.numThreads} threads, not on ${threads}`);
+    }
     return peerOf(ort, session);
 }

@@ -10,7 +10,8 @@ export async function open({ library, model, dtype, threads, wasm }) {
     env.allowRemoteModels = false;
     env.allowLocalModels = true;
     env.localModelPath = parent;
-    if (wasm) { // in a page
+    if (wasm) {
+        // in a page
         env.backends.onnx.wasm.numThreads = threads;
         env.backends.onnx.wasm.wasmPaths = wasm;
     }
@@ -29,7 +30,11 @@ export async function open({ library, model, dtype, threads, wasm }) {
                 for (let i = 0; i < texts.length; i += batch_size) {
                     const results = await classify(texts.slice(i, i + batch_size), { top_k: null });
                     for (const labels of results) {
-                        scores.push(labels.find((/** @type {{label: string}} */ { label }) => label === 'POSITIVE')?.score ?? NaN);
+                        scores.push(
+                            labels.find(
+                                (/** @type {{label: string}} */ { label }) => label === 'POSITIVE',
+                            )?.score ?? NaN,
+                        );
                     }
                 }
                 return scores;

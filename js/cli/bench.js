@@ -1,4 +1,5 @@
 /** `bert-wasm bench`: how fast a model runs here. */
+
 import { availableParallelism } from 'node:os';
 
 import { loadModel } from '../model/model.js';
@@ -17,7 +18,9 @@ const WARM_UP = 3;
 /** @type {import('./options.js').Command} */
 export const command = {
     usage: '[OPTION ...]',
-    summary: 'How fast a model runs here: ms of a text alone and texts/s in batches, by tokens and threads.',
+    summary:
+        'How fast a model runs here: ms of a text alone and texts/s in batches, ' +
+        'by tokens and threads.',
     options: {
         ...MODEL_OPTIONS,
         threads: { kind: 'whole', value: 'N', help: 'from 1 to N; default one a core, at most 4' },
@@ -29,20 +32,34 @@ export const command = {
 
 /** @param {string[]} args */
 async function run(args) {
-    const { values: { model: source, variant, threads: most = Math.min(4, availableParallelism()), seconds = 1 } } = parse(args, command.options);
+    const {
+        values: {
+            model: source,
+            variant,
+            threads: most = Math.min(4, availableParallelism()),
+            seconds = 1,
+        },
+    } = parse(args, command.options);
     for (let threads = 1; threads <= most; threads++) {
         const model = await loadModel(source, { variant, threads });
         const lengths = [...new Set(LENGTHS.map((n) => Math.min(n, model.config.max_length)))];
         for (const tokens of lengths) {
             const text = sequence(tokens, Number(model.config.encoder.vocab_size));
-            const batch = Array.from({ length: Math.max(1, Math.floor(BATCH_TOKENS / tokens)) }, () => text);
+            const batch = Array.from(
+                { length: Math.max(1, Math.floor(BATCH_TOKENS / tokens)) },
+                () => text,
+            );
             const alone = await timeOf(() => model.forward([text]), seconds);
             const together = await timeOf(() => model.forward(batch), seconds);
             const { name, threads: at_work, kernel } = await model.info();
             await print({
-                model: name, variant: variant ?? undefined, kernel, threads: at_work, tokens,
+                model: name,
+                variant: variant ?? undefined,
+                kernel,
+                threads: at_work,
+                tokens,
                 ms_per_text: round(alone),
-                texts_per_second: round(batch.length * 1000 / together),
+                texts_per_second: round((batch.length * 1000) / together),
             });
         }
         model.dispose();

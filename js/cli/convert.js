@@ -1,4 +1,5 @@
 /** `bert-wasm convert`: runs the native converter, which the npm package does not bring. */
+
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
@@ -15,8 +16,9 @@ export const command = {
     summary: 'Makes a model file of an ONNX model, by the native converter bert-convert.',
     options: {},
     example: 'bert-wasm convert path/to/model -o my.safetensors --dtype q8',
-    notes: `Arguments go to bert-convert as they are (bert-wasm convert -- --help prints its own help), its exit code comes back.
-It is looked for at $BERT_CONVERT, in build/native of this package's checkout, and on PATH.`,
+    notes: `Arguments go to bert-convert as they are (bert-wasm convert -- --help prints its own
+help), its exit code comes back. It is looked for at $BERT_CONVERT, in build/native of this
+package's checkout, and on PATH.`,
     run,
 };
 
@@ -24,14 +26,28 @@ It is looked for at $BERT_CONVERT, in build/native of this package's checkout, a
 async function run(args) {
     const program = find();
     if (!program) {
-        throw new BertError('UNSUPPORTED', `the native converter was not found: it is not part of the npm package. Build it in a checkout \
-of bert-wasm (make native), then name it by BERT_CONVERT=path/to/bert-convert or put it on PATH`);
+        throw new BertError(
+            'UNSUPPORTED',
+            'the native converter was not found: it is not part of the npm package. Build it in ' +
+                'a checkout of bert-wasm (make native), then name it by ' +
+                'BERT_CONVERT=path/to/bert-convert or put it on PATH',
+        );
     }
     const child = spawn(program, args[0] === '--' ? args.slice(1) : args, { stdio: 'inherit' });
-    for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => child.kill(signal)); // then its code is ours
+    for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
+        process.on(signal, () => child.kill(signal)); // then its code is ours
+    }
     process.exitCode = await new Promise((resolve, reject) => {
-        child.once('error', (error) => reject(new BertError('UNSUPPORTED', `${program}: cannot be run (${error.message})`, { cause: error })));
-        child.once('exit', (code, signal) => resolve(code ?? 128 + osConstants.signals[/** @type {NodeJS.Signals} */ (signal)]));
+        child.once('error', (error) =>
+            reject(
+                new BertError('UNSUPPORTED', `${program}: cannot be run (${error.message})`, {
+                    cause: error,
+                }),
+            ),
+        );
+        child.once('exit', (code, signal) =>
+            resolve(code ?? 128 + osConstants.signals[/** @type {NodeJS.Signals} */ (signal)]),
+        );
     });
 }
 
@@ -40,7 +56,12 @@ function find() {
     const { BERT_CONVERT: named, PATH = '' } = process.env;
     if (named) return named; // what is wrong with it is said when it is run
     const beside = fileURLToPath(new URL(`../native/${NAME}`, import.meta.url));
-    return [beside, ...PATH.split(delimiter).filter(Boolean).map((folder) => join(folder, NAME))].find(isProgram);
+    return [
+        beside,
+        ...PATH.split(delimiter)
+            .filter(Boolean)
+            .map((folder) => join(folder, NAME)),
+    ].find(isProgram);
 }
 
 /** @param {string} path */

@@ -1,4 +1,5 @@
 /** Labelled examples, as evaluate() takes them, from the files that people have. */
+
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 
@@ -17,10 +18,23 @@ const READERS = { jsonl: readJSONL, tsv: readTable, conll: readCoNLL, squad: rea
 export const EXAMPLE_FORMATS = Object.keys(READERS);
 
 /** @type {Record<string, string>} */
-const EXTENSIONS = { '.jsonl': 'jsonl', '.ndjson': 'jsonl', '.tsv': 'tsv', '.conll': 'conll', '.iob': 'conll', '.bio': 'conll', '.json': 'squad' };
+const EXTENSIONS = {
+    '.jsonl': 'jsonl',
+    '.ndjson': 'jsonl',
+    '.tsv': 'tsv',
+    '.conll': 'conll',
+    '.iob': 'conll',
+    '.bio': 'conll',
+    '.json': 'squad',
+};
 
 /** Of files whose extension says nothing. @type {Record<string, string>} */
-const USUAL = { 'text-classification': 'tsv', 'token-classification': 'conll', similarity: 'tsv', 'feature-extraction': 'tsv' };
+const USUAL = {
+    'text-classification': 'tsv',
+    'token-classification': 'conll',
+    similarity: 'tsv',
+    'feature-extraction': 'tsv',
+};
 
 /**
  * @param {string} file  `-` is standard input, but for SQuAD
@@ -29,10 +43,16 @@ const USUAL = { 'text-classification': 'tsv', 'token-classification': 'conll', s
  * @returns {Promise<Example[]>}
  * @throws {BertError} BAD_INPUT  saying which line
  */
-export async function readExamples(file, task, format = EXTENSIONS[extname(file).toLowerCase()] ?? USUAL[task] ?? 'jsonl') {
+export async function readExamples(
+    file,
+    task,
+    format = EXTENSIONS[extname(file).toLowerCase()] ?? USUAL[task] ?? 'jsonl',
+) {
     const examples = [];
     for await (const example of READERS[format](file)) examples.push(example);
-    if (examples.length === 0) throw new BertError('BAD_INPUT', `${file}: there are no rows (read as ${format})`);
+    if (examples.length === 0) {
+        throw new BertError('BAD_INPUT', `${file}: there are no rows (read as ${format})`);
+    }
     return examples;
 }
 
@@ -41,10 +61,18 @@ async function* readJSONL(file) {
     for await (const { value, where } of jsonLines(file)) yield { example: value, where };
 }
 
-/** What cells are, by column; others are texts. @type {Record<string, (cell: string) => unknown>} */
+/**
+ * What cells are, by column; others are texts.
+ * @type {Record<string, (cell: string) => unknown>}
+ */
 const CELLS = {
-    score: (cell) => (cell.trim() === '' || !Number.isFinite(Number(cell)) ? undefined : Number(cell)),
-    labels: (cell) => cell.split(',').map((label) => label.trim()).filter(Boolean),
+    score: (cell) =>
+        cell.trim() === '' || !Number.isFinite(Number(cell)) ? undefined : Number(cell),
+    labels: (cell) =>
+        cell
+            .split(',')
+            .map((label) => label.trim())
+            .filter(Boolean),
     is_next: (cell) => ({ true: true, 1: true, false: false, 0: false })[cell.toLowerCase()],
 };
 
@@ -58,11 +86,20 @@ async function* readTable(file) {
             if (error) throw error;
             const { sentence, text = sentence, ...cells } = value;
             if (text === undefined) {
-                throw new BertError('BAD_INPUT', `${file}:1: expected the header sentence<TAB>label, or one with a column text, got ${Object.keys(value).join(', ')}`);
+                throw new BertError(
+                    'BAD_INPUT',
+                    `${file}:1: expected the header sentence<TAB>label, ` +
+                        `or one with a column text, got ${Object.keys(value).join(', ')}`,
+                );
             }
             const rest = Object.entries(cells).map(([name, cell]) => {
                 const read = Object.hasOwn(CELLS, name) ? CELLS[name](cell) : cell;
-                if (read === undefined) throw new BertError('BAD_INPUT', `${where}: ${name} is ${JSON.stringify(cell)}`);
+                if (read === undefined) {
+                    throw new BertError(
+                        'BAD_INPUT',
+                        `${where}: ${name} is ${JSON.stringify(cell)}`,
+                    );
+                }
                 return [name, read];
             });
             yield { example: { text, ...Object.fromEntries(rest) }, where };
@@ -86,7 +123,13 @@ async function* readCoNLL(file) {
                 sentence = null;
                 continue;
             }
-            if (columns.length < 2) throw new BertError('BAD_INPUT', `${where}: ${JSON.stringify(text)} has no tag: expected a token, white space and its tag`);
+            if (columns.length < 2) {
+                throw new BertError(
+                    'BAD_INPUT',
+                    `${where}: ${JSON.stringify(text)} has no tag: expected a token, ` +
+                        'white space and its tag',
+                );
+            }
             sentence ??= { example: { tokens: [], tags: [] }, where };
             sentence.example.tokens.push(columns[0]);
             sentence.example.tags.push(columns[columns.length - 1]);
@@ -105,21 +148,37 @@ async function* readSQuAD(file) {
         content = await readFile(file, 'utf8');
     } catch (error) {
         const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
-        throw new BertError('FETCH_FAILED', `${file}: cannot be read (${code ?? message})`, { cause: error });
+        throw new BertError('FETCH_FAILED', `${file}: cannot be read (${code ?? message})`, {
+            cause: error,
+        });
     }
     let read;
     try {
         read = JSON.parse(content);
     } catch (error) {
-        throw new BertError('BAD_INPUT', `${file}: no JSON: ${/** @type {Error} */ (error).message}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${file}: no JSON: ${/** @type {Error} */ (error).message}`,
+        );
     }
     for (const [d, article] of list(read, 'data', file).entries()) {
         const inArticle = `${file}: data[${d}]`;
         for (const [p, paragraph] of list(article, 'paragraphs', inArticle).entries()) {
             const inParagraph = `${inArticle}.paragraphs[${p}]`;
-            for (const [q, { question, id, answers, is_impossible }] of list(paragraph, 'qas', inParagraph).entries()) {
+            for (const [q, { question, id, answers, is_impossible }] of list(
+                paragraph,
+                'qas',
+                inParagraph,
+            ).entries()) {
                 const where = `${inParagraph}.qas[${q}]${id === undefined ? '' : ` (${id})`}`;
-                yield { example: { question, context: paragraph.context, answers: is_impossible ? [] : answers }, where };
+                yield {
+                    example: {
+                        question,
+                        context: paragraph.context,
+                        answers: is_impossible ? [] : answers,
+                    },
+                    where,
+                };
             }
         }
     }
@@ -134,7 +193,11 @@ async function* readSQuAD(file) {
 function list(parent, name, where) {
     const items = parent?.[name];
     if (!Array.isArray(items) || items.some((one) => typeof one !== 'object' || one === null)) {
-        throw new BertError('BAD_INPUT', `${where}: ${name} is ${describe(items)}, expected an array of objects as in SQuAD's files`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${where}: ${name} is ${describe(items)}, expected an array of objects as in ` +
+                "SQuAD's files",
+        );
     }
     return items;
 }

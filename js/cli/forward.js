@@ -1,8 +1,9 @@
 /** `bert-wasm forward`: every raw output of each sequence of token ids. */
+
 import { BertError } from '../errors.js';
 import { loadModel } from '../model/model.js';
-import { nest } from '../tensor.js';
-import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
+import { nest } from '../pipelines/tensor.js';
+import { loadOptions, MODEL_OPTIONS, parse } from './options.js';
 import { print } from './print.js';
 import { jsonLines } from './records.js';
 
@@ -11,8 +12,16 @@ export const command = {
     usage: '--model M --input FILE.jsonl [OPTION ...]',
     summary: 'Every raw output of each sequence of token ids.',
     options: {
-        input: { short: 'i', value: 'FILE', help: 'JSONL: "input_ids", "attention_mask"?, "token_type_ids"?; - for standard input' },
-        batch: { kind: 'whole', value: 'N', help: 'sequences that are computed together; default 32' },
+        input: {
+            short: 'i',
+            value: 'FILE',
+            help: 'JSONL: "input_ids", "attention_mask"?, "token_type_ids"?; - for standard input',
+        },
+        batch: {
+            kind: 'whole',
+            value: 'N',
+            help: 'sequences that are computed together; default 32',
+        },
         'hidden-states': { type: 'boolean', help: "also the embeddings' output and every layer's" },
         attentions: { type: 'boolean', help: "also every head's probabilities" },
         ...MODEL_OPTIONS,
@@ -30,7 +39,14 @@ async function run(args) {
     for await (const batch of batches(jsonLines(values.input), batch_size)) {
         const results = await forward(model, batch, options);
         for (const result of results) {
-            await print(Object.fromEntries(Object.entries(result).map(([name, tensor]) => [name, nest(tensor.data, tensor.dims)])));
+            await print(
+                Object.fromEntries(
+                    Object.entries(result).map(([name, tensor]) => [
+                        name,
+                        nest(tensor.data, tensor.dims),
+                    ]),
+                ),
+            );
         }
     }
     model.dispose();

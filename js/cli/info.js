@@ -1,6 +1,7 @@
 /** `bert-wasm info`: what a model is and how it runs here. */
+
 import { loadModel } from '../model/model.js';
-import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
+import { loadOptions, MODEL_OPTIONS, parse } from './options.js';
 import { print } from './print.js';
 
 /** @type {import('./options.js').Command} */

@@ -1,4 +1,5 @@
 /** What went through a model: texts, tokens and time. */
+
 export class Meter {
     /** @param {import('../model/model.js').Model} [model]  whose tokens are counted */
     constructor(model) {
@@ -25,6 +26,9 @@ export class Meter {
 
     summary() {
         const errors = this.errors ? ` (${this.errors} with errors)` : '';
-        return `${this.texts} texts${errors}, ${this.tokens} tokens, ${this.seconds.toFixed(2)} s, ${this.rate.toFixed(1)} texts/s`;
+        return (
+            `${this.texts} texts${errors}, ${this.tokens} tokens, ${this.seconds.toFixed(2)} s, ` +
+            `${this.rate.toFixed(1)} texts/s`
+        );
     }
 }

@@ -1,4 +1,5 @@
 /** Options of the command line: a table a command, from which they are parsed and explained. */
+
 import { parseArgs } from 'node:util';
 
 /** The command line is wrong: exit code 2. */
@@ -8,8 +9,9 @@ export class UsageError extends Error {}
  * @typedef {object} Option
  * @property {'boolean'} [type]  default: a string follows
  * @property {string} [short]  letter
- * @property {'whole' | 'whole_or_all' | 'number' | 'flag' | 'list' | string[]} [kind]  what the string stands for; default itself.
- *   `whole`: a number >= 1, `flag`: true or false, where false is not the default, `list`: parts between commas, an array: one of these
+ * @property {'whole' | 'whole_or_all' | 'number' | 'flag' | 'list' | string[]} [kind]  what the
+ *   string stands for; default itself. `whole`: a number >= 1, `flag`: true or false, where false
+ *   is not the default, `list`: parts between commas, an array: one of these
  * @property {boolean} [multiple]  may be given more than once: an array
  * @property {string} [value]  for the help: what follows
  * @property {string} help
@@ -49,7 +51,10 @@ export function parse(args, options, { positionals = false, required = [] } = {}
     for (const name of required) {
         if (given[name] === undefined) throw new UsageError(`--${name} is missing`);
     }
-    return { values: valuesOf(given, options, (name) => `--${name}`), positionals: parsed.positionals };
+    return {
+        values: valuesOf(given, options, (name) => `--${name}`),
+        positionals: parsed.positionals,
+    };
 }
 
 /**
@@ -59,9 +64,14 @@ export function parse(args, options, { positionals = false, required = [] } = {}
  * @returns {Record<string, any>}  by name in snake_case, those that were given
  */
 export function valuesOf(given, options, called) {
-    return Object.fromEntries(Object.entries(given)
-        .filter(([, text]) => text !== undefined)
-        .map(([name, text]) => [snakeCase(name), typeof text === 'string' ? convert(text, options[name].kind, called(name)) : text]));
+    return Object.fromEntries(
+        Object.entries(given)
+            .filter(([, text]) => text !== undefined)
+            .map(([name, text]) => [
+                snakeCase(name),
+                typeof text === 'string' ? convert(text, options[name].kind, called(name)) : text,
+            ]),
+    );
 }
 
 /** @param {string} name */
@@ -76,25 +86,39 @@ export function snakeCase(name) {
  */
 function convert(text, kind, called) {
     if (Array.isArray(kind)) {
-        if (!kind.includes(text)) throw new UsageError(`${called} is '${text}', expected ${kind.join(', ')}`);
+        if (!kind.includes(text)) {
+            throw new UsageError(`${called} is '${text}', expected ${kind.join(', ')}`);
+        }
         return text;
     }
     if (kind === 'flag') {
-        if (text !== 'true' && text !== 'false') throw new UsageError(`${called} is '${text}', expected true or false`);
+        if (text !== 'true' && text !== 'false') {
+            throw new UsageError(`${called} is '${text}', expected true or false`);
+        }
         return text === 'true';
     }
-    if (kind === 'list') return text.split(',').map((part) => part.trim()).filter(Boolean);
+    if (kind === 'list') {
+        return text
+            .split(',')
+            .map((part) => part.trim())
+            .filter(Boolean);
+    }
     if (kind === 'whole_or_all' && text === 'all') return null;
     if (kind === 'whole' || kind === 'whole_or_all') {
         const value = Number(text);
         if (text.trim() === '' || !Number.isInteger(value) || value < 1) {
-            throw new UsageError(`${called} is '${text}', expected a whole number >= 1${kind === 'whole' ? '' : ' or all'}`);
+            throw new UsageError(
+                `${called} is '${text}', expected a whole number >= ` +
+                    `1${kind === 'whole' ? '' : ' or all'}`,
+            );
         }
         return value;
     }
     if (kind === 'number') {
         const value = Number(text);
-        if (text.trim() === '' || !Number.isFinite(value) || value < 0) throw new UsageError(`${called} is '${text}', expected a number >= 0`);
+        if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
+            throw new UsageError(`${called} is '${text}', expected a number >= 0`);
+        }
         return value;
     }
     return text;
@@ -102,9 +126,16 @@ function convert(text, kind, called) {
 
 /** @type {Options} Which model, and how it runs. */
 export const MODEL_OPTIONS = {
-    model: { short: 'm', value: 'M', help: 'file or URL of a converted model; default: the bundled English sentiment model' },
+    model: {
+        short: 'm',
+        value: 'M',
+        help: 'file or URL of a converted model; default: the bundled English sentiment model',
+    },
     threads: { kind: 'whole', value: 'N', help: 'at most; default one a core, at most 4' },
-    variant: { value: 'V', help: "the engine's build: base or relaxed; default the fastest that runs here" },
+    variant: {
+        value: 'V',
+        help: "the engine's build: base or relaxed; default the fastest that runs here",
+    },
 };
 
 /**
@@ -123,9 +154,10 @@ export function loadOptions({ threads, variant }) {
 export function help(name, { usage, summary, options, example, notes }) {
     /** @type {Options} */
     const all = { ...options, help: { type: 'boolean', short: 'h', help: 'print this' } };
-    const rows = Object.entries(all)
-        .map(([option, { short, value, type, help: text }]) =>
-            [`${short ? `-${short}, ` : ''}--${option}${type === 'boolean' ? '' : ` ${value ?? 'TEXT'}`}`, text]);
+    const rows = Object.entries(all).map(([option, { short, value, type, help: text }]) => {
+        const names = `${short ? `-${short}, ` : ''}--${option}`;
+        return [type === 'boolean' ? names : `${names} ${value ?? 'TEXT'}`, text];
+    });
     const width = Math.max(...rows.map(([left]) => left.length));
     return `usage: bert-wasm ${name} ${usage}
 

@@ -5,7 +5,10 @@
  * @param {unknown[]} values
  */
 export async function printLines(values) {
-    if (values.length && !process.stdout.write(values.map((value) => `${JSON.stringify(value)}\n`).join(''))) {
+    if (
+        values.length &&
+        !process.stdout.write(values.map((value) => `${JSON.stringify(value)}\n`).join(''))
+    ) {
         await new Promise((resolve) => process.stdout.once('drain', resolve));
     }
 }

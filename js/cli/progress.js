@@ -2,6 +2,7 @@
  * A bar on standard error where somebody sees it: on a terminal, and not among results on the same
  * terminal. Its length is that of the input file; without one only numbers are shown.
  */
+
 import { statSync } from 'node:fs';
 
 import cliProgress from 'cli-progress';
@@ -16,10 +17,12 @@ export class Progress {
         this.meter = meter;
         this.bytes = 0;
         if (!process.stderr.isTTY || process.stdout.isTTY || file === undefined) return;
-        const total = file === '-' ? 0 : statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+        const total = file === '-' ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
         const numbers = '{texts} texts | {rate} texts/s';
         this.bar = new cliProgress.SingleBar({
-            format: total ? `${name} {bar} {percentage}% | ${numbers} | {eta_formatted} left` : `${name} ${numbers}`,
+            format: total
+                ? `${name} {bar} {percentage}% | ${numbers} | {eta_formatted} left`
+                : `${name} ${numbers}`,
             stream: process.stderr,
             barCompleteChar: '#',
             barIncompleteChar: '.',

@@ -2,6 +2,7 @@
  * What commands read: lines of a file or of standard input, and the records in them. Lines come in
  * the pieces that reading brings: whoever writes one line and waits for its answer gets it.
  */
+
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { extname } from 'node:path';
@@ -37,7 +38,10 @@ const NEWLINE = 10;
  * @returns {AsyncIterable<Line[]>}
  */
 export function readLines(file) {
-    return splitLines(file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 18 }), file);
+    return splitLines(
+        file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 18 }),
+        file,
+    );
 }
 
 /**
@@ -77,7 +81,9 @@ export async function* splitLines(chunks, name, max_bytes = MAX_LINE_BYTES) {
         }
     } catch (error) {
         const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
-        throw new BertError('FETCH_FAILED', `${name}: cannot be read (${code ?? message})`, { cause: error });
+        throw new BertError('FETCH_FAILED', `${name}: cannot be read (${code ?? message})`, {
+            cause: error,
+        });
     }
     if (n_bytes) yield [finish(n_bytes)];
 }
@@ -90,8 +96,15 @@ export async function* splitLines(chunks, name, max_bytes = MAX_LINE_BYTES) {
  * @returns {Line}
  */
 function toLine(pieces, bytes, where, max_bytes) {
-    const bad = (/** @type {string} */ message) => ({ text: '', where, bytes, error: new BertError('BAD_INPUT', `${where}: ${message}`) });
-    if (bytes - 1 > max_bytes) return bad(`the line has ${bytes} bytes, at most ${max_bytes} are read`);
+    const bad = (/** @type {string} */ message) => ({
+        text: '',
+        where,
+        bytes,
+        error: new BertError('BAD_INPUT', `${where}: ${message}`),
+    });
+    if (bytes - 1 > max_bytes) {
+        return bad(`the line has ${bytes} bytes, at most ${max_bytes} are read`);
+    }
     const line = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
     if (!isUtf8(line)) return bad('is not UTF-8');
     const text = line.toString();
@@ -129,7 +142,11 @@ export async function* jsonLines(file) {
 /** How the lines of a file are read. */
 export const FORMATS = ['text', 'jsonl', 'tsv'];
 
-const EXTENSIONS = /** @type {Record<string, string>} */ ({ '.jsonl': 'jsonl', '.ndjson': 'jsonl', '.tsv': 'tsv' });
+const EXTENSIONS = /** @type {Record<string, string>} */ ({
+    '.jsonl': 'jsonl',
+    '.ndjson': 'jsonl',
+    '.tsv': 'tsv',
+});
 
 /**
  * @param {string} file
@@ -178,10 +195,16 @@ function fromJSON(text, where) {
     try {
         value = JSON.parse(text);
     } catch (error) {
-        throw new BertError('BAD_INPUT', `${where}: no JSON: ${/** @type {Error} */ (error).message}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${where}: no JSON: ${/** @type {Error} */ (error).message}`,
+        );
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new BertError('BAD_INPUT', `${where}: expected a JSON object, got ${describe(value)}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${where}: expected a JSON object, got ${describe(value)}`,
+        );
     }
     return value;
 }
@@ -197,7 +220,12 @@ function tableReader() {
             return undefined;
         }
         if (text === '' && columns.length > 1) return undefined;
-        if (cells.length !== columns.length) throw new BertError('BAD_INPUT', `${where}: ${cells.length} columns, the header has ${columns.length}`);
+        if (cells.length !== columns.length) {
+            throw new BertError(
+                'BAD_INPUT',
+                `${where}: ${cells.length} columns, the header has ${columns.length}`,
+            );
+        }
         return Object.fromEntries(columns.map((name, i) => [name, cells[i]]));
     };
 }

@@ -1,16 +1,17 @@
 /** `bert-wasm serve`: tasks over HTTP, on this machine unless told otherwise. */
+
 import { createServer } from 'node:http';
 
 import { BertError } from '../errors.js';
 import { loadModel } from '../model/model.js';
 import { pipeline } from '../pipelines/index.js';
 import { Meter } from './meter.js';
-import { Metrics } from './metrics.js';
-import { MODEL_OPTIONS, UsageError, loadOptions, parse, snakeCase, valuesOf } from './options.js';
+import { loadOptions, MODEL_OPTIONS, parse, snakeCase, UsageError, valuesOf } from './options.js';
 import { print } from './print.js';
+import { ServerMetrics } from './prometheus.js';
 import { splitLines, toRecords } from './records.js';
 import { answers } from './stream.js';
-import { PIPELINE_OPTIONS, TASKS, checkFields, sizeOf, toOutput } from './tasks.js';
+import { checkFields, PIPELINE_OPTIONS, sizeOf, TASKS, toOutput } from './tasks.js';
 
 /** @typedef {import('node:http').IncomingMessage} Request */
 /** @typedef {import('node:http').ServerResponse} Response */
@@ -18,7 +19,12 @@ import { PIPELINE_OPTIONS, TASKS, checkFields, sizeOf, toOutput } from './tasks.
 
 const MAX_BODY_BYTES = 8 << 20;
 
-const JSONL_TYPES = ['application/jsonl', 'application/x-ndjson', 'application/x-jsonlines', 'application/jsonlines'];
+const JSONL_TYPES = [
+    'application/jsonl',
+    'application/x-ndjson',
+    'application/x-jsonlines',
+    'application/jsonlines',
+];
 
 /** @type {import('./options.js').Command} */
 export const command = {
@@ -27,16 +33,28 @@ export const command = {
     options: {
         port: { value: 'N', help: 'default 8080; 0: any that is free' },
         host: { value: 'ADDRESS', help: 'default 127.0.0.1: this machine alone' },
-        task: { multiple: true, value: 'COMMAND', help: `${Object.keys(TASKS).join(', ')}; default classify. May be given again: the first is at / too` },
-        'max-bytes': { kind: 'whole', value: 'N', help: `of a JSON body, or of a line of JSONL; default ${MAX_BODY_BYTES}` },
+        task: {
+            multiple: true,
+            value: 'COMMAND',
+            help:
+                `${Object.keys(TASKS).join(', ')}; default classify. May be given again: ` +
+                'the first is at / too',
+        },
+        'max-bytes': {
+            kind: 'whole',
+            value: 'N',
+            help: `of a JSON body, or of a line of JSONL; default ${MAX_BODY_BYTES}`,
+        },
         ...MODEL_OPTIONS,
     },
     example: `bert-wasm serve --port 8080 &
-  curl -H 'Content-Type: application/json' -d '{"text": "What a wonderful film."}' http://127.0.0.1:8080/classify`,
-    notes: `POST / or /COMMAND with Content-Type application/json (a record, or an array of them) or application/x-ndjson (JSONL; the answer
-is streamed, a bad line has {"error": {"code", "message"}} in its place). Records and results are those of the command; its
-options go into the URL: /classify?top_k=2. GET /info says what runs, GET /metrics counts (Prometheus). SIGTERM and SIGINT end
-it once running requests are done, a second one at once.`,
+  curl -H 'Content-Type: application/json' -d '{"text": "What a wonderful film."}' \\
+    http://127.0.0.1:8080/classify`,
+    notes: `POST / or /COMMAND with Content-Type application/json (a record, or an array of them) or
+application/x-ndjson (JSONL; the answer is streamed, a bad line has {"error": {"code", "message"}}
+in its place). Records and results are those of the command; its options go into the URL:
+/classify?top_k=2. GET /info says what runs, GET /metrics counts (Prometheus). SIGTERM and SIGINT
+end it once running requests are done, a second one at once.`,
     run,
 };
 
@@ -59,17 +77,31 @@ class HTTPError extends Error {
 /** @param {string[]} args */
 async function run(args) {
     const { values } = parse(args, command.options);
-    const { host = '127.0.0.1', task: names = ['classify'], max_bytes = MAX_BODY_BYTES, model } = values;
+    const {
+        host = '127.0.0.1',
+        task: names = ['classify'],
+        max_bytes = MAX_BODY_BYTES,
+        model,
+    } = values;
     const port = portOf(values.port);
     for (const name of names) {
-        if (!Object.hasOwn(TASKS, name)) throw new UsageError(`--task is '${name}', expected ${Object.keys(TASKS).join(', ')}`);
+        if (!Object.hasOwn(TASKS, name)) {
+            throw new UsageError(`--task is '${name}', expected ${Object.keys(TASKS).join(', ')}`);
+        }
     }
     /** @type {Map<string, Endpoint>} */
     const endpoints = new Map();
-    const metrics = new Metrics();
-    const loaded = await loadModel(model, { ...loadOptions(values), onmetrics: (call) => metrics.onCall(call) });
+    const metrics = new ServerMetrics();
+    const loaded = await loadModel(model, {
+        ...loadOptions(values),
+        onmetrics: (call) => metrics.onCall(call),
+    });
     for (const name of new Set(/** @type {string[]} */ (names))) {
-        endpoints.set(name, { name, pipe: await pipeline(/** @type {any} */ (TASKS[name].task), loaded), meter: new Meter() });
+        endpoints.set(name, {
+            name,
+            pipe: await pipeline(/** @type {any} */ (TASKS[name].task), loaded),
+            meter: new Meter(),
+        });
     }
     const service = new Service(loaded, endpoints, metrics, max_bytes);
     const url = await service.listen(port, host);
@@ -89,7 +121,9 @@ async function run(args) {
 /** @param {string} [text] */
 function portOf(text = '8080') {
     const port = Number(text);
-    if (!/^\d+$/.test(text) || port > 65535) throw new UsageError(`--port is '${text}', expected 0 to 65535`);
+    if (!/^\d+$/.test(text) || port > 65535) {
+        throw new UsageError(`--port is '${text}', expected 0 to 65535`);
+    }
     return port;
 }
 
@@ -104,7 +138,7 @@ class Service {
     /**
      * @param {import('../model/model.js').Model} model  of all endpoints
      * @param {Map<string, Endpoint>} endpoints
-     * @param {Metrics} metrics
+     * @param {ServerMetrics} metrics
      * @param {number} max_bytes
      */
     constructor(model, endpoints, metrics, max_bytes) {
@@ -125,10 +159,23 @@ class Service {
     async listen(port, host) {
         await new Promise((resolve, reject) => {
             this.server.once('error', (error) =>
-                reject(new BertError('UNSUPPORTED', `${host}:${port} cannot be listened to (${/** @type {NodeJS.ErrnoException} */ (error).code}): name another --port or --host`, { cause: error })));
+                reject(
+                    new BertError(
+                        'UNSUPPORTED',
+                        `${host}:${port} cannot be listened to ` +
+                            `(${/** @type {NodeJS.ErrnoException} */ (error).code}): ` +
+                            'name another --port or --host',
+                        { cause: error },
+                    ),
+                ),
+            );
             this.server.listen(port, host, () => resolve(undefined));
         });
-        const { address, port: bound, family } = /** @type {import('node:net').AddressInfo} */ (this.server.address());
+        const {
+            address,
+            port: bound,
+            family,
+        } = /** @type {import('node:net').AddressInfo} */ (this.server.address());
         return `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}/`;
     }
 
@@ -151,8 +198,13 @@ class Service {
         // The caller went away: what it asked for is not computed any more.
         const gone = new AbortController();
         response.once('close', () => {
-            if (!response.writableFinished) gone.abort(new HTTPError(499, 'ABORTED', 'the caller went away'));
-            done(this.#route(path) ? path : 'other', response.writableFinished ? response.statusCode : 499);
+            if (!response.writableFinished) {
+                gone.abort(new HTTPError(499, 'ABORTED', 'the caller went away'));
+            }
+            done(
+                this.#route(path) ? path : 'other',
+                response.writableFinished ? response.statusCode : 499,
+            );
             if (this.closing) setImmediate(() => this.server.closeIdleConnections());
         });
         try {
@@ -181,21 +233,50 @@ class Service {
     async #answer(path, request, response, signal) {
         const route = this.#route(path);
         if (!route) {
-            const paths = [...this.endpoints.keys(), 'info', 'metrics'].map((name) => `/${name}`).join(', ');
+            const paths = [...this.endpoints.keys(), 'info', 'metrics']
+                .map((name) => `/${name}`)
+                .join(', ');
             throw new HTTPError(404, 'NOT_FOUND', `there is no ${path}; there are /, ${paths}`);
         }
         const methods = typeof route === 'string' ? ['GET', 'HEAD'] : ['POST'];
         if (!methods.includes(request.method ?? '')) {
-            throw new HTTPError(405, 'METHOD_NOT_ALLOWED', `${path} takes ${methods.join(' and ')}`, { Allow: methods.join(', ') });
+            throw new HTTPError(
+                405,
+                'METHOD_NOT_ALLOWED',
+                `${path} takes ${methods.join(' and ')}`,
+                { Allow: methods.join(', ') },
+            );
         }
-        if (route === 'info') return this.#send(response, 200, 'application/json', JSON.stringify({ tasks: [...this.endpoints.keys()], ...await this.model.info() }));
-        if (route === 'metrics') return this.#send(response, 200, 'text/plain; version=0.0.4', this.metrics.text([...this.endpoints.values()], this.model.metrics()));
+        if (route === 'info') {
+            return this.#send(
+                response,
+                200,
+                'application/json',
+                JSON.stringify({ tasks: [...this.endpoints.keys()], ...(await this.model.info()) }),
+            );
+        }
+        if (route === 'metrics') {
+            return this.#send(
+                response,
+                200,
+                'text/plain; version=0.0.4',
+                this.metrics.text([...this.endpoints.values()], this.model.metrics()),
+            );
+        }
         const options = this.#options(route, request);
         const type = (request.headers['content-type'] ?? '').split(';')[0].trim().toLowerCase();
-        if (type === 'application/json') return this.#answerJSON(route, options, request, response, signal);
-        if (JSONL_TYPES.includes(type)) return this.#answerLines(route, options, request, response, signal);
+        if (type === 'application/json') {
+            return this.#answerJSON(route, options, request, response, signal);
+        }
+        if (JSONL_TYPES.includes(type)) {
+            return this.#answerLines(route, options, request, response, signal);
+        }
         // Also what keeps pages of other sites out: a form cannot send these types.
-        throw new HTTPError(415, 'UNSUPPORTED_MEDIA_TYPE', `Content-Type is '${type}', expected application/json or application/x-ndjson`);
+        throw new HTTPError(
+            415,
+            'UNSUPPORTED_MEDIA_TYPE',
+            `Content-Type is '${type}', expected application/json or application/x-ndjson`,
+        );
     }
 
     /**
@@ -205,19 +286,37 @@ class Service {
      */
     #options({ name }, request) {
         const { options, own = {} } = TASKS[name];
-        const known = Object.fromEntries(Object.entries({ ...options, ...own, ...PIPELINE_OPTIONS }).map(([key, option]) => [snakeCase(key), option]));
+        const known = Object.fromEntries(
+            Object.entries({ ...options, ...own, ...PIPELINE_OPTIONS }).map(([key, option]) => [
+                snakeCase(key),
+                option,
+            ]),
+        );
         const given = Object.fromEntries(new URL(request.url ?? '/', 'http://host').searchParams);
         for (const [key, text] of Object.entries(given)) {
             if (!Object.hasOwn(known, key)) {
-                throw new HTTPError(400, 'BAD_OPTION', `there is no option '${key}'; there are ${Object.keys(known).join(', ') || 'none'}`);
+                throw new HTTPError(
+                    400,
+                    'BAD_OPTION',
+                    `there is no option '${key}'; there are ` +
+                        `${Object.keys(known).join(', ') || 'none'}`,
+                );
             }
             if (known[key].type === 'boolean' && text !== 'true' && text !== 'false') {
-                throw new HTTPError(400, 'BAD_OPTION', `${key} is '${text}', expected true or false`);
+                throw new HTTPError(
+                    400,
+                    'BAD_OPTION',
+                    `${key} is '${text}', expected true or false`,
+                );
             }
         }
         const values = valuesOf(given, known, (key) => key);
-        return Object.fromEntries(Object.entries(values).map(([key, value]) =>
-            [key, known[key].type === 'boolean' ? value === 'true' : value]));
+        return Object.fromEntries(
+            Object.entries(values).map(([key, value]) => [
+                key,
+                known[key].type === 'boolean' ? value === 'true' : value,
+            ]),
+        );
     }
 
     /**
@@ -251,7 +350,9 @@ class Service {
     async #answerJSON(endpoint, options, request, response, signal) {
         const body = parseJSON(await this.#body(request));
         const list = Array.isArray(body) ? body : [body];
-        const records = list.map((value, i) => toRecord(value, Array.isArray(body) ? `record ${i}` : 'the record'));
+        const records = list.map((value, i) =>
+            toRecord(value, Array.isArray(body) ? `record ${i}` : 'the record'),
+        );
         const results = [];
         for await (const batch of this.#answers(endpoint, options, once(records), signal)) {
             for (const answer of batch) {
@@ -259,7 +360,12 @@ class Service {
                 results.push(toOutput(TASKS[endpoint.name].fields, answer, false));
             }
         }
-        this.#send(response, 200, 'application/json', JSON.stringify(Array.isArray(body) ? results : results[0]));
+        this.#send(
+            response,
+            200,
+            'application/json',
+            JSON.stringify(Array.isArray(body) ? results : results[0]),
+        );
     }
 
     /**
@@ -275,7 +381,12 @@ class Service {
         response.flushHeaders();
         const pieces = toRecords(splitLines(request, 'line', this.max_bytes), 'jsonl');
         for await (const batch of this.#answers(endpoint, options, pieces, signal)) {
-            const text = batch.map((answer) => `${JSON.stringify(toOutput(TASKS[endpoint.name].fields, answer, false))}\n`).join('');
+            const text = batch
+                .map(
+                    (answer) =>
+                        `${JSON.stringify(toOutput(TASKS[endpoint.name].fields, answer, false))}\n`,
+                )
+                .join('');
             if (!response.write(text)) await drained(response, signal);
         }
         response.end();
@@ -283,7 +394,13 @@ class Service {
 
     /** @param {Request} request */
     async #body(request) {
-        const too_large = () => new HTTPError(413, 'TOO_LARGE', `the body has more than ${this.max_bytes} bytes: send JSONL, or fewer records at a time`);
+        const too_large = () =>
+            new HTTPError(
+                413,
+                'TOO_LARGE',
+                `the body has more than ${this.max_bytes} bytes: send JSONL, ` +
+                    'or fewer records at a time',
+            );
         if (Number(request.headers['content-length'] ?? 0) > this.max_bytes) throw too_large();
         const chunks = [];
         let n_bytes = 0;
@@ -297,7 +414,11 @@ class Service {
 
     /** @param {string} type */
     #headers(type) {
-        return { 'Content-Type': type, 'Cache-Control': 'no-store', ...(this.closing ? { Connection: 'close' } : {}) };
+        return {
+            'Content-Type': type,
+            'Cache-Control': 'no-store',
+            ...(this.closing ? { Connection: 'close' } : {}),
+        };
     }
 
     /**
@@ -308,7 +429,11 @@ class Service {
      * @param {Record<string, string>} [headers]
      */
     #send(response, status, type, body, headers = {}) {
-        response.writeHead(status, { ...this.#headers(type), 'Content-Length': Buffer.byteLength(body), ...headers });
+        response.writeHead(status, {
+            ...this.#headers(type),
+            'Content-Length': Buffer.byteLength(body),
+            ...headers,
+        });
         response.end(body);
     }
 
@@ -321,15 +446,29 @@ class Service {
         if (response.destroyed) return; // nobody is there to be told
         if (response.headersSent) {
             // A streamed answer that cannot go on: the last line says why.
-            response.end(`${JSON.stringify({ error: { code: error.code ?? 'ERROR', message: error.message } })}\n`);
+            const { code = 'ERROR', message } = error;
+            response.end(`${JSON.stringify({ error: { code, message } })}\n`);
             return;
         }
-        const status = error instanceof HTTPError ? error.status : error instanceof UsageError ? 400 : error instanceof BertError ? statusOf(error) : 500;
+        const status =
+            error instanceof HTTPError
+                ? error.status
+                : error instanceof UsageError
+                  ? 400
+                  : error instanceof BertError
+                    ? statusOf(error)
+                    : 500;
         if (status === 500) process.stderr.write(`bert-wasm: ${error.stack}\n`);
-        const code = error instanceof UsageError ? 'BAD_OPTION' : error.code ?? 'ERROR';
+        const code = error instanceof UsageError ? 'BAD_OPTION' : (error.code ?? 'ERROR');
         // What is left of the body is not read: the connection cannot be used again.
         const headers = { ...error.headers, ...(request.complete ? {} : { Connection: 'close' }) };
-        this.#send(response, status, 'application/json', JSON.stringify({ error: { code, message: error.message } }), headers);
+        this.#send(
+            response,
+            status,
+            'application/json',
+            JSON.stringify({ error: { code, message: error.message } }),
+            headers,
+        );
         if (!request.complete) request.resume();
     }
 }
@@ -344,7 +483,11 @@ function parseJSON(text) {
     try {
         return JSON.parse(text);
     } catch (error) {
-        throw new HTTPError(400, 'BAD_INPUT', `the body is no JSON: ${/** @type {Error} */ (error).message}`);
+        throw new HTTPError(
+            400,
+            'BAD_INPUT',
+            `the body is no JSON: ${/** @type {Error} */ (error).message}`,
+        );
     }
 }
 

@@ -2,6 +2,7 @@
  * Records to answers, in their order, with a few batches under way: while one is encoded, the next
  * are read and the last are printed. Whoever takes the answers slowly slows the reading.
  */
+
 import { BertError } from '../errors.js';
 
 /** Tokens that the engine computes together, unless told otherwise: with more it is no faster. */
@@ -17,7 +18,15 @@ const CALLS = 3;
 const TOKEN_CHARACTERS = 4;
 
 /** Codes of errors that no single record is to blame for: the next ones would fail too. */
-const FATAL = new Set(['BAD_OPTION', 'DISPOSED', 'ENGINE_FAILED', 'NO_SUCH_OUTPUT', 'NO_TOKENIZER', 'UNSUPPORTED', 'WRONG_TASK']);
+const FATAL = new Set([
+    'BAD_OPTION',
+    'DISPOSED',
+    'ENGINE_FAILED',
+    'NO_SUCH_OUTPUT',
+    'NO_TOKENIZER',
+    'UNSUPPORTED',
+    'WRONG_TASK',
+]);
 
 /** @typedef {import('./records.js').InputRecord} InputRecord */
 
@@ -30,20 +39,27 @@ const FATAL = new Set(['BAD_OPTION', 'DISPOSED', 'ENGINE_FAILED', 'NO_SUCH_OUTPU
 
 /**
  * A result for each record; what is wrong with one alone stands in its place, or fails them all.
- * @typedef {(values: Record<string, any>[]) => Promise<(Record<string, any> | BertError)[]>} Answerer
+ * @callback Answerer
+ * @param {Record<string, any>[]} values
+ * @returns {Promise<(Record<string, any> | BertError)[]>}
  */
 
 /**
  * @param {AsyncIterable<InputRecord[]>} pieces
  * @param {object} how
- * @param {(value: Record<string, any>) => void} how.check  throws a BertError for a record that cannot be used
+ * @param {(value: Record<string, any>) => void} how.check  throws a BertError for a record that
+ *   cannot be used
  * @param {Answerer} how.answer
  * @param {(value: Record<string, any>) => number} how.size  characters of a record that are encoded
  * @param {number} [how.batch_tokens]
  * @returns {AsyncGenerator<Answer[], void>}
  */
 export function answers(pieces, { check, answer, size, batch_tokens = BATCH_TOKENS }) {
-    return inOrder(batches(pieces, size, batch_tokens * CALL_BATCHES), (records) => answerBatch(records, check, answer), CALLS);
+    return inOrder(
+        batches(pieces, size, batch_tokens * CALL_BATCHES),
+        (records) => answerBatch(records, check, answer),
+        CALLS,
+    );
 }
 
 /**
@@ -94,7 +110,8 @@ async function answerBatch(records, check, answer) {
 }
 
 /**
- * Where a batch fails, its halves are tried: the others get their answers, the one to blame its error.
+ * Where a batch fails, its halves are tried: the others get their answers, the one to blame its
+ * error.
  * @param {Answer[]} questions  filled in
  * @param {Answerer} answer
  */
@@ -103,8 +120,11 @@ async function answerEach(questions, answer) {
     try {
         const results = await answer(questions.map(({ record }) => record.value));
         results.forEach((result, i) => {
-            if (result instanceof BertError) questions[i].error = blame(questions[i].record, result);
-            else questions[i].result = result;
+            if (result instanceof BertError) {
+                questions[i].error = blame(questions[i].record, result);
+            } else {
+                questions[i].result = result;
+            }
         });
     } catch (error) {
         if (!(error instanceof BertError) || FATAL.has(error.code)) throw error;
@@ -124,7 +144,11 @@ async function answerEach(questions, answer) {
  */
 function blame({ where }, error) {
     if (!(error instanceof BertError)) throw error;
-    return new BertError(error.code, `${where}: ${error.message.replace(/^(text|sequence) \d+: /, '')}`, { cause: error });
+    return new BertError(
+        error.code,
+        `${where}: ${error.message.replace(/^(text|sequence) \d+: /, '')}`,
+        { cause: error },
+    );
 }
 
 const END = Symbol('end');
@@ -152,18 +176,29 @@ export async function* inOrder(items, run, n) {
     };
     const read = async () => {
         for await (const item of items) {
-            while (started.length >= n && !stopped) await new Promise((resolve) => { wakeReader = () => resolve(undefined); });
+            while (started.length >= n && !stopped) {
+                await new Promise((resolve) => {
+                    wakeReader = () => resolve(undefined);
+                });
+            }
             if (stopped) return;
             add(run(item));
         }
     };
-    read().then(() => add(Promise.resolve(END)), (error) => add(Promise.reject(error)));
+    read().then(
+        () => add(Promise.resolve(END)),
+        (error) => add(Promise.reject(error)),
+    );
     try {
         for (;;) {
-            while (started.length === 0) await new Promise((resolve) => { wakeTaker = () => resolve(undefined); });
-            const result = await started[0];
+            while (started.length === 0) {
+                await new Promise((resolve) => {
+                    wakeTaker = () => resolve(undefined);
+                });
+            }
+            const result = /** @type {R | typeof END} */ (await started[0]);
             if (result === END) return;
-            yield /** @type {R} */ (result);
+            yield result;
             started.shift();
             wakeReader();
         }

@@ -1,27 +1,44 @@
 /** A task as a command: records in, one JSON object a line out. */
-import { BertError } from '../errors.js';
+
 import { pipeline } from '../pipelines/index.js';
 import { Meter } from './meter.js';
-import { MODEL_OPTIONS, UsageError, loadOptions, parse, snakeCase } from './options.js';
+import { loadOptions, MODEL_OPTIONS, parse, snakeCase, UsageError } from './options.js';
 import { printLines } from './print.js';
 import { Progress } from './progress.js';
 import { FORMATS, formatOf, readLines, toRecords } from './records.js';
 import { answers } from './stream.js';
-import { PIPELINE_OPTIONS, TASKS, checkFields, sizeOf, toOutput } from './tasks.js';
+import { checkFields, PIPELINE_OPTIONS, sizeOf, TASKS, toOutput } from './tasks.js';
 
 /** @typedef {import('./records.js').InputRecord} InputRecord */
 
 /** @type {import('./options.js').Options} What is read. */
 export const INPUT_OPTIONS = {
     input: { short: 'i', value: 'FILE', help: '- for standard input' },
-    format: { kind: FORMATS, value: 'F', help: 'text, jsonl or tsv (with a header); default by extension: .jsonl, .ndjson, .tsv, else text' },
+    format: {
+        kind: FORMATS,
+        value: 'F',
+        help:
+            'text, jsonl or tsv (with a header); default by extension: .jsonl, .ndjson, .tsv, ' +
+            'else text',
+    },
 };
 
 /** @type {import('./options.js').Options} How it is gone through. */
 export const STREAM_OPTIONS = {
-    'skip-errors': { type: 'boolean', help: 'for a line that cannot be answered print {"error": {"code", "message"}} and go on' },
-    echo: { type: 'boolean', help: 'print the input with each result; without it, its other keys alone (id, ...)' },
-    stats: { type: 'boolean', help: 'at the end, texts, tokens, seconds and texts/s on standard error, even where that is no terminal' },
+    'skip-errors': {
+        type: 'boolean',
+        help: 'for a line that cannot be answered print {"error": {"code", "message"}} and go on',
+    },
+    echo: {
+        type: 'boolean',
+        help: 'print the input with each result; without it, its other keys alone (id, ...)',
+    },
+    stats: {
+        type: 'boolean',
+        help:
+            'at the end, texts, tokens, seconds and texts/s on standard error, ' +
+            'even where that is no terminal',
+    },
 };
 
 /**
@@ -29,25 +46,55 @@ export const STREAM_OPTIONS = {
  * @returns {import('./options.js').Command}
  */
 export function taskCommand(name) {
-    const { task, summary, fields, options: own, own: ofRecords = {}, argument = 'TEXT', example, fromText, fromArguments, answer } = TASKS[name];
+    const {
+        task,
+        summary,
+        fields,
+        options: own,
+        own: ofRecords = {},
+        argument = 'TEXT',
+        example,
+        fromText,
+        fromArguments,
+        answer,
+    } = TASKS[name];
     const passed = { ...own, ...ofRecords, ...PIPELINE_OPTIONS };
-    const options = { ...own, ...ofRecords, ...INPUT_OPTIONS, ...STREAM_OPTIONS, ...PIPELINE_OPTIONS, ...MODEL_OPTIONS };
-    const keys = Object.entries(fields).map(([key, kind]) => (kind.endsWith('?') ? `"${key}"?` : `"${key}"`)).join(', ');
+    const options = {
+        ...own,
+        ...ofRecords,
+        ...INPUT_OPTIONS,
+        ...STREAM_OPTIONS,
+        ...PIPELINE_OPTIONS,
+        ...MODEL_OPTIONS,
+    };
+    const keys = Object.entries(fields)
+        .map(([key, kind]) => (kind.endsWith('?') ? `"${key}"?` : `"${key}"`))
+        .join(', ');
 
     /** @param {string[]} args */
     async function run(args) {
         const { values, positionals } = parse(args, options, { positionals: true });
-        if (values.input === undefined && positionals.length === 0) throw new UsageError(`there is no ${argument} and no --input`);
-        const given = Object.fromEntries(Object.keys(passed).map(snakeCase).filter((key) => key in values).map((key) => [key, values[key]]));
+        if (values.input === undefined && positionals.length === 0) {
+            throw new UsageError(`there is no ${argument} and no --input`);
+        }
+        const given = Object.fromEntries(
+            Object.keys(passed)
+                .map(snakeCase)
+                .filter((key) => key in values)
+                .map((key) => [key, values[key]]),
+        );
         const pieces = inputs(positionals, values, fromText, fromArguments);
         const pipe = await pipeline(/** @type {any} */ (task), values.model, loadOptions(values));
         const meter = new Meter(pipe.model);
-        await printAnswers(answers(pieces, {
-            check: (value) => checkFields(fields, value),
-            size: (value) => sizeOf(fields, value),
-            answer: (records) => answer(pipe, records, given),
-            batch_tokens: values.batch_tokens,
-        }), { fields, values, name, meter });
+        await printAnswers(
+            answers(pieces, {
+                check: (value) => checkFields(fields, value),
+                size: (value) => sizeOf(fields, value),
+                answer: (records) => answer(pipe, records, given),
+                batch_tokens: values.batch_tokens,
+            }),
+            { fields, values, name, meter },
+        );
         pipe.dispose();
     }
     return {
@@ -55,7 +102,9 @@ export function taskCommand(name) {
         summary,
         options,
         example,
-        notes: `Records of JSONL and columns of TSV: ${keys}. One JSON object a line is printed, in the order of the input.`,
+        notes:
+            `Records of JSONL and columns of TSV: ${keys}. One JSON object a line is printed, ` +
+            'in the order of the input.',
         run,
     };
 }
@@ -67,15 +116,29 @@ export function taskCommand(name) {
  * @param {import('./records.js').FromText} fromText
  * @param {(args: string[]) => Record<string, any>[]} [fromArguments]
  */
-export async function* inputs(args, values, fromText, fromArguments = (texts) => texts.map(fromText)) {
+export async function* inputs(
+    args,
+    values,
+    fromText,
+    fromArguments = (texts) => texts.map(fromText),
+) {
     if (args.length) {
         yield fromArguments(args).map((value, i) => {
             const bytes = Buffer.byteLength(JSON.stringify(value));
-            return /** @type {InputRecord} */ ({ value, where: `argument ${i + 1}`, bytes, plain: true });
+            return /** @type {InputRecord} */ ({
+                value,
+                where: `argument ${i + 1}`,
+                bytes,
+                plain: true,
+            });
         });
     }
     if (values.input !== undefined) {
-        yield* toRecords(readLines(values.input), values.format ?? formatOf(values.input), fromText);
+        yield* toRecords(
+            readLines(values.input),
+            values.format ?? formatOf(values.input),
+            fromText,
+        );
     }
 }
 
@@ -87,7 +150,10 @@ export async function* inputs(args, values, fromText, fromArguments = (texts) =>
  * @param {string} how.name  of the command
  * @param {Meter} how.meter
  */
-export async function printAnswers(batches, { fields, values: { input, echo, skip_errors, stats }, name, meter }) {
+export async function printAnswers(
+    batches,
+    { fields, values: { input, echo, skip_errors, stats }, name, meter },
+) {
     const progress = new Progress(name, input, meter);
     try {
         for await (const batch of batches) {
@@ -97,7 +163,9 @@ export async function printAnswers(batches, { fields, values: { input, echo, ski
             meter.texts += good.length;
             meter.errors += good.filter(({ error }) => error).length;
             progress.add(batch.reduce((sum, { record }) => sum + record.bytes, 0));
-            if (wrong >= 0) throw /** @type {BertError} */ (batch[wrong].error);
+            if (wrong >= 0) {
+                throw /** @type {import('../errors.js').BertError} */ (batch[wrong].error);
+            }
         }
     } finally {
         progress.stop();

@@ -1,6 +1,9 @@
-/** `bert-wasm verify`: whether a model gives here what the original one does. Exit code 1 if not. */
+/**
+ * `bert-wasm verify`: whether a model gives here what the original one does. Exit code 1 if not.
+ */
+
 import { loadModel } from '../model/model.js';
-import { MODEL_OPTIONS, loadOptions, parse } from './options.js';
+import { loadOptions, MODEL_OPTIONS, parse } from './options.js';
 import { print } from './print.js';
 
 /** @type {import('./options.js').Command} */

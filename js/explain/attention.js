@@ -1,7 +1,8 @@
 /** Attention: the probabilities of every head, and how they flow through the layers. */
+
 import { BertError, describe } from '../errors.js';
 import { oneOf, readOptions } from '../pipelines/options.js';
-import { nextTurn } from '../turn.js';
+import { nextTurn } from '../platform/turn.js';
 import { modelOf, runText, toTokens } from './tokens.js';
 
 /**
@@ -12,21 +13,22 @@ import { modelOf, runText, toTokens } from './tokens.js';
  *
  * @typedef {object} AttentionMaps
  * @property {import('./tokens.js').Token[]} tokens  of the maps' rows and columns
- * @property {import('../worker/sequences.js').Tensor} maps  [layers, heads, n, n], in the order asked for: in row i what
- *   token i takes from each token; rows sum to 1
+ * @property {import('../worker/sequences.js').Tensor} maps  [layers, heads, n, n], in the order
+ *   asked for: in row i what token i takes from each token; rows sum to 1
  * @property {true} [truncated]  where the text was longer than the model reads
  *
  * @typedef {object} RolloutOptions
  * @property {'mean' | 'max' | 'min'} [head_fusion]  one map of a layer's heads; default 'mean'
- * @property {number} [discard_ratio]  the smallest of a layer's weights, this part of them all, are taken
- *   for 0; from 0 (default), below 1
+ * @property {number} [discard_ratio]  the smallest of a layer's weights, this part of them all, are
+ *   taken for 0; from 0 (default), below 1
  * @property {AbortSignal} [signal]
  *
  * @typedef {object} Rollout
  * @property {import('./tokens.js').Token[]} tokens
- * @property {Float32Array} scores  the first row: how much of each token is in the first one ([CLS])
- * @property {import('../worker/sequences.js').Tensor} matrix  [n, n]: in row i what of each token is in the last
- *   layer's token i; rows sum to 1
+ * @property {Float32Array} scores  the first row: how much of each token is in the first one
+ *   ([CLS])
+ * @property {import('../worker/sequences.js').Tensor} matrix  [n, n]: in row i what of each token
+ *   is in the last layer's token i; rows sum to 1
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
@@ -34,8 +36,8 @@ import { modelOf, runText, toTokens } from './tokens.js';
 const MOST_MS = 10;
 
 /**
- * The attention maps of a text. Only those asked for are sent by the worker: all those of 512 tokens
- * of a model with 12 layers of 12 heads are 150 MB.
+ * The attention maps of a text. Only those asked for are sent by the worker: all those of 512
+ * tokens of a model with 12 layers of 12 heads are 150 MB.
  *
  * @param {import('./tokens.js').ModelOrPipe} model
  * @param {import('./tokens.js').TextInput} text  or {text, text_pair}
@@ -44,7 +46,11 @@ const MOST_MS = 10;
  */
 export async function attentionMaps(model, text, options = {}) {
     const of = modelOf(model, 'attentionMaps');
-    const { layer, head, signal } = readOptions('attentionMaps', options, { layer: undefined, head: undefined, signal: undefined });
+    const { layer, head, signal } = readOptions('attentionMaps', options, {
+        layer: undefined,
+        head: undefined,
+        signal: undefined,
+    });
     const { n_layers, n_heads } = sizesOf(of);
     const layers = choose('layer', layer, n_layers);
     const heads = choose('head', head, n_heads);
@@ -54,7 +60,10 @@ export async function attentionMaps(model, text, options = {}) {
     });
     const { read, outputs, cut } = await runText(of, text, requests, signal);
     const n = read.ids.length;
-    const maps = { dims: [layers.length, heads.length, n, n], data: new Float32Array(layers.length * heads.length * n * n) };
+    const maps = {
+        dims: [layers.length, heads.length, n, n],
+        data: new Float32Array(layers.length * heads.length * n * n),
+    };
     let at = 0;
     for (const { data } of outputs) {
         maps.data.set(data, at);
@@ -65,8 +74,8 @@ export async function attentionMaps(model, text, options = {}) {
 
 /**
  * How information flows from a text's tokens into the last layer's, by attention rollout (Abnar and
- * Zuidema 2020, Quantifying Attention Flow in Transformers): with A the map of a layer, fused of its
- * heads, the product over the layers of (A + I) / 2, rows brought to a sum of 1.
+ * Zuidema 2020, Quantifying Attention Flow in Transformers): with A the map of a layer, fused of
+ * its heads, the product over the layers of (A + I) / 2, rows brought to a sum of 1.
  *
  * @param {import('./tokens.js').ModelOrPipe} model
  * @param {import('./tokens.js').TextInput} text  or {text, text_pair}
@@ -76,10 +85,21 @@ export async function attentionMaps(model, text, options = {}) {
 export async function attentionRollout(model, text, options = {}) {
     const of = modelOf(model, 'attentionRollout');
     const { head_fusion, discard_ratio, signal } = readOptions(
-        'attentionRollout', options, { head_fusion: 'mean', discard_ratio: 0, signal: undefined },
-        { head_fusion: oneOf(...Object.keys(FUSIONS)), discard_ratio: (ratio) => (typeof ratio === 'number' && ratio >= 0 && ratio < 1 ? null : 'a number from 0, below 1') },
+        'attentionRollout',
+        options,
+        { head_fusion: 'mean', discard_ratio: 0, signal: undefined },
+        {
+            head_fusion: oneOf(...Object.keys(FUSIONS)),
+            discard_ratio: (ratio) =>
+                typeof ratio === 'number' && ratio >= 0 && ratio < 1
+                    ? null
+                    : 'a number from 0, below 1',
+        },
     );
-    const requests = Array.from({ length: sizesOf(of).n_layers }, (_, index) => ({ output: 'attentions', index }));
+    const requests = Array.from({ length: sizesOf(of).n_layers }, (_, index) => ({
+        output: 'attentions',
+        index,
+    }));
     const { read, outputs, cut } = await runText(of, text, requests, signal);
     const n = read.ids.length;
     /** @type {Float64Array | undefined} */
@@ -90,10 +110,18 @@ export async function attentionRollout(model, text, options = {}) {
         flow = flow ? await product(map, flow, n, signal) : map;
     }
     const data = Float32Array.from(flow ?? []);
-    return { tokens: toTokens(read), scores: data.slice(0, n), matrix: { dims: [n, n], data }, ...cut };
+    return {
+        tokens: toTokens(read),
+        scores: data.slice(0, n),
+        matrix: { dims: [n, n], data },
+        ...cut,
+    };
 }
 
-/** Of two heads; of a mean the sum is divided afterwards. @type {Record<string, (a: number, b: number) => number>} */
+/**
+ * Of two heads; of a mean the sum is divided afterwards.
+ * @type {Record<string, (a: number, b: number) => number>}
+ */
 const FUSIONS = {
     mean: (a, b) => a + b,
     max: Math.max,
@@ -106,7 +134,8 @@ const FUSIONS = {
  * @param {string} head_fusion
  */
 function fuse(heads, n, head_fusion) {
-    const size = n * n, n_added = head_fusion === 'mean' ? heads.length / size : 1;
+    const size = n * n;
+    const n_added = head_fusion === 'mean' ? heads.length / size : 1;
     const fused = Float64Array.from(heads.subarray(0, size));
     const fusion = FUSIONS[head_fusion];
     for (let first = size; first < heads.length; first += size) {
@@ -182,7 +211,11 @@ function choose(name, wanted, n) {
     const list = Array.isArray(wanted) ? wanted : [wanted];
     for (const each of list) {
         if (!Number.isInteger(each) || each < 0 || each >= n) {
-            throw new BertError('BAD_OPTION', `${name} is ${describe(each)}, expected a whole number from 0 to ${n - 1}, or a list of them`);
+            throw new BertError(
+                'BAD_OPTION',
+                `${name} is ${describe(each)}, expected a whole number from 0 to ${n - 1}, ` +
+                    'or a list of them',
+            );
         }
     }
     return list;

@@ -1,4 +1,5 @@
 /** Attribution: how much each part of a text speaks for a label. */
+
 import { BertError } from '../errors.js';
 import { requireHead } from '../pipelines/head.js';
 import { oneOf, readOptions } from '../pipelines/options.js';
@@ -8,7 +9,8 @@ import { modelOf, runText, toTokens } from './tokens.js';
 /**
  * @typedef {object} AttributeOptions
  * @property {string} [label]  default the one with the highest score
- * @property {'token' | 'word'} [unit]  what is hidden at a time; default 'token'. Words are those of Intl.Segmenter
+ * @property {'token' | 'word'} [unit]  what is hidden at a time; default 'token'. Words are those
+ *   of Intl.Segmenter
  * @property {AbortSignal} [signal]
  *
  * @typedef {object} Attribution
@@ -16,24 +18,29 @@ import { modelOf, runText, toTokens } from './tokens.js';
  * @property {number} start  UTF-16 index into its own text
  * @property {number} end
  * @property {number} sequence  0: of text, 1: of text_pair
- * @property {number} score  of the label with it, less that without it: above 0 where it speaks for the label
+ * @property {number} score  of the label with it, less that without it: above 0 where it speaks for
+ *   the label
  *
  * @typedef {object} Attributions
  * @property {string} label
  * @property {number} score  of the label for the whole text, as the pipeline gives it
  * @property {Attribution[]} tokens  in the order of the text, special ones left out
- * @property {string | null} replacement  the token that hid each of them in turn; null: hidden from attention
+ * @property {string | null} replacement  the token that hid each of them in turn; null: hidden from
+ *   attention
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
-/** What may stand for a token that is hidden, the best first: models have learnt to read around a mask. */
+/**
+ * What may stand for a token that is hidden, the best first: models have learnt to read around a
+ * mask.
+ */
 const REPLACEMENTS = ['[MASK]', '<mask>', '[UNK]', '<unk>'];
 
 /**
- * How much each token, or each word, speaks for a label: each in turn is hidden (replaced by the mask
- * token; by the unknown token where there is none; else left out of attention), and what the label's score
- * loses by it is its own. All texts of one token less are computed by one call: as much work as
- * classifying as many texts as there are tokens.
+ * How much each token, or each word, speaks for a label: each in turn is hidden (replaced by the
+ * mask token; by the unknown token where there is none; else left out of attention), and what the
+ * label's score loses by it is its own. All texts of one token less are computed by one call: as
+ * much work as classifying as many texts as there are tokens.
  *
  * @param {import('./tokens.js').ModelOrPipe} model  a classifier, or a pipeline with one
  * @param {import('./tokens.js').TextInput} text  or {text, text_pair}
@@ -46,24 +53,48 @@ export async function attribute(model, text, options = {}) {
     requireHead(of, 'attribute', 'classifier');
     const { config } = of;
     const isLabel = oneOf(...config.labels);
-    const { label, unit, signal } = readOptions('attribute', options, { label: undefined, unit: 'token', signal: undefined }, {
-        label: (value, name) => (value === undefined ? null : isLabel(value, name)),
-        unit: oneOf('token', 'word'),
-    });
+    const { label, unit, signal } = readOptions(
+        'attribute',
+        options,
+        { label: undefined, unit: 'token', signal: undefined },
+        {
+            label: (value, name) => (value === undefined ? null : isLabel(value, name)),
+            unit: oneOf('token', 'word'),
+        },
+    );
     const logits = { output: 'logits' };
-    const [{ input, read, outputs, cut }, replacement] = await Promise.all([runText(of, text, [logits], signal), replacementOf(of)]);
+    const [{ input, read, outputs, cut }, replacement] = await Promise.all([
+        runText(of, text, [logits], signal),
+        replacementOf(of),
+    ]);
     const scores = scoring(config, null);
     const whole = scores(outputs[0].data);
     const of_label = label === undefined ? topIndices(whole, 1)[0] : config.labels.indexOf(label);
 
-    const parts = toTokens(read).map((token, i) => ({ ...token, places: [i] })).filter(({ special }) => !special);
+    const parts = toTokens(read)
+        .map((token, i) => ({ ...token, places: [i] }))
+        .filter(({ special }) => !special);
     const units = unit === 'word' ? toWords(parts, [input.text, input.text_pair ?? '']) : parts;
     const types = Number(config.encoder.n_token_types) > 1 ? { token_type_ids: read.type_ids } : {};
-    const sequences = units.map(({ places }) => ({ ...hide(read.ids, places, replacement?.id), ...types }));
+    const sequences = units.map(({ places }) => ({
+        ...hide(read.ids, places, replacement?.id),
+        ...types,
+    }));
     const results = await of.forward(sequences, { outputs: { logits }, signal });
-    const tokens = units.map(({ token, start, end, sequence }, i) =>
-        ({ token, start, end, sequence, score: whole[of_label] - scores(results[i].logits.data)[of_label] }));
-    return { label: config.labels[of_label], score: whole[of_label], tokens, replacement: replacement?.token ?? null, ...cut };
+    const tokens = units.map(({ token, start, end, sequence }, i) => ({
+        token,
+        start,
+        end,
+        sequence,
+        score: whole[of_label] - scores(results[i].logits.data)[of_label],
+    }));
+    return {
+        label: config.labels[of_label],
+        score: whole[of_label],
+        tokens,
+        replacement: replacement?.token ?? null,
+        ...cut,
+    };
 }
 
 /**
@@ -104,7 +135,9 @@ function hide(ids, places, replacement) {
  * @returns {Part[]}
  */
 function toWords(parts, texts) {
-    if (!Intl.Segmenter) throw new BertError('UNSUPPORTED', "unit: 'word' needs Intl.Segmenter, which is not here");
+    if (!Intl.Segmenter) {
+        throw new BertError('UNSUPPORTED', "unit: 'word' needs Intl.Segmenter, which is not here");
+    }
     const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
     const segments = texts.map((text) => segmenter.segment(text));
     /** @type {Part[]} */
@@ -116,7 +149,8 @@ function toWords(parts, texts) {
         const own = text.slice(part.start, part.end);
         if (own.trim() === '') continue;
         // Some tokenizers count the space before a word to it.
-        const start = part.end - own.trimStart().length, end = part.start + own.trimEnd().length;
+        const start = part.end - own.trimStart().length;
+        const end = part.start + own.trimEnd().length;
         const last = words.at(-1);
         const segment = segments[part.sequence].containing(start);
         if (last && last.sequence === part.sequence && segment?.index === last_segment?.index) {

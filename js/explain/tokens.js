@@ -1,10 +1,11 @@
 /** What every explanation has: a model, a text, and the text's tokens. */
+
 import { BertError, describe } from '../errors.js';
 import { readText } from '../pipelines/call.js';
 
 /**
  * @typedef {import('../model/model.js').Model} Model
- * @typedef {import('../worker/texts.js').TextInput} TextInput
+ * @typedef {import('../model/inputs.js').TextInput} TextInput
  * @typedef {Model | {model: Model}} ModelOrPipe  a pipeline has its model as `model`
  *
  * @typedef {object} Token
@@ -23,7 +24,10 @@ import { readText } from '../pipelines/call.js';
 export function modelOf(given, task) {
     const model = /** @type {any} */ (given)?.model ?? given;
     if (typeof model?.run !== 'function') {
-        throw new BertError('BAD_INPUT', `${task} explains a model or a pipeline, got ${describe(given)}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${task} explains a model or a pipeline, got ${describe(given)}`,
+        );
     }
     return model;
 }
@@ -32,7 +36,7 @@ export function modelOf(given, task) {
  * Outputs of one text, which is cut where it is longer than the model reads.
  * @param {Model} model
  * @param {unknown} input
- * @param {import('../outputs.js').OutputRequest[]} requests
+ * @param {import('../loader/config.js').OutputRequest[]} requests
  * @param {AbortSignal} [signal]
  */
 export async function runText(model, input, requests, signal) {
@@ -40,9 +44,17 @@ export async function runText(model, input, requests, signal) {
     const outputs = Object.fromEntries(requests.entries());
     const [result] = await model.run({ inputs, outputs, tokens: true }, { signal });
     if (result instanceof BertError) throw result;
-    const { windows: [window], truncated } = result;
+    const {
+        windows: [window],
+        truncated,
+    } = result;
     const read = /** @type {import('../worker/texts.js').WindowTokens} */ (window.tokens);
-    return { input: inputs[0], read, outputs: requests.map((_, i) => window.outputs[i]), cut: truncated ? { truncated } : {} };
+    return {
+        input: inputs[0],
+        read,
+        outputs: requests.map((_, i) => window.outputs[i]),
+        cut: truncated ? { truncated } : {},
+    };
 }
 
 /**

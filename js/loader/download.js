@@ -2,6 +2,7 @@
  * A URL, or any stream, as chunks of bytes. A server that answers with an error or with a page of
  * HTML is told apart here, where URL, status and content type are known.
  */
+
 import { BertError } from '../errors.js';
 
 /** Bytes that are asked for at a time. */
@@ -29,18 +30,35 @@ export async function openURL(url, signal) {
         response = await fetch(url, { signal });
     } catch (error) {
         if (signal?.aborted) throw signal.reason;
-        throw new BertError('FETCH_FAILED', `${url.href}: no answer (${/** @type {Error} */ (error).message})`, { cause: error });
+        throw new BertError(
+            'FETCH_FAILED',
+            `${url.href}: no answer (${/** @type {Error} */ (error).message})`,
+            { cause: error },
+        );
     }
     const type = response.headers.get('content-type') ?? 'none';
     if (!response.ok || !response.body) {
-        throw new BertError('FETCH_FAILED', `${url.href}: HTTP status ${response.status}, content type ${type}`);
+        throw new BertError(
+            'FETCH_FAILED',
+            `${url.href}: HTTP status ${response.status}, content type ${type}`,
+        );
     }
     if (/^text\/html\b/i.test(type)) {
-        throw new BertError('FETCH_FAILED', `${url.href}: the server sent a page (status ${response.status}, content type ${type}), not a model file`);
+        throw new BertError(
+            'FETCH_FAILED',
+            `${url.href}: the server sent a page (status ${response.status}, ` +
+                `content type ${type}), not a model file`,
+        );
     }
     // With a content encoding the length is that of the compressed bytes: of no use.
-    const length = response.headers.get('content-encoding') ? null : response.headers.get('content-length');
-    return { label: url.href, n_bytes: length ? Number(length) : undefined, ...readStream(response.body, url.href, signal) };
+    const length = response.headers.get('content-encoding')
+        ? null
+        : response.headers.get('content-length');
+    return {
+        label: url.href,
+        n_bytes: length ? Number(length) : undefined,
+        ...readStream(response.body, url.href, signal),
+    };
 }
 
 /**
@@ -60,7 +78,11 @@ export function readStream(stream, label, signal) {
             }
         } catch (error) {
             if (signal?.aborted) throw signal.reason;
-            throw new BertError('FETCH_FAILED', `${label}: the transfer broke off (${/** @type {Error} */ (error).message})`, { cause: error });
+            throw new BertError(
+                'FETCH_FAILED',
+                `${label}: the transfer broke off (${/** @type {Error} */ (error).message})`,
+                { cause: error },
+            );
         } finally {
             cancel().catch(() => {});
         }
@@ -72,7 +94,11 @@ export function readStream(stream, label, signal) {
  * Reads into buffers that are used again where the engine can (half the time of fresh ones in
  * Chromium); not every stream or engine can.
  * @param {ReadableStream<Chunk>} stream
- * @returns {{next: () => Promise<{done: boolean, value?: Chunk}>, cancel: () => Promise<void>, recycle?: Source['recycle']}}
+ * @returns {{
+ *   next: () => Promise<{done: boolean, value?: Chunk}>,
+ *   cancel: () => Promise<void>,
+ *   recycle?: Source['recycle'],
+ * }}
  */
 function takeFrom(stream) {
     let reader;
@@ -86,8 +112,10 @@ function takeFrom(stream) {
     /** @type {ArrayBuffer[]} */
     const free = [];
     return {
-        next: () => /** @type {Promise<{done: boolean, value?: Chunk}>} */ (
-            byob.read(new Uint8Array(free.pop() ?? new ArrayBuffer(READ_BYTES)))),
+        next: () =>
+            /** @type {Promise<{done: boolean, value?: Chunk}>} */ (
+                byob.read(new Uint8Array(free.pop() ?? new ArrayBuffer(READ_BYTES)))
+            ),
         cancel: () => byob.cancel(),
         recycle: (chunk) => void free.push(chunk.buffer),
     };

@@ -6,6 +6,7 @@
  *
  * Rejected: posting the response's stream, which takes longer than either.
  */
+
 import { fromMessage, toMessage } from '../errors.js';
 
 /** Chunks that are under way at most: they bridge the time in which the worker is busy. */
@@ -14,9 +15,8 @@ const WINDOW = 12;
 /** @typedef {import('./download.js').Source} Source */
 /** @typedef {import('./download.js').Chunk} Chunk */
 
-/**
- * @typedef {{opened: {label: string, n_bytes?: number}} | {chunk: Chunk} | {end: true} | {error: ReturnType<typeof toMessage>}} FeedMessage
- */
+/** @typedef {{opened: {label: string, n_bytes?: number}} | {chunk: Chunk}} Fed */
+/** @typedef {Fed | {end: true} | {error: ReturnType<typeof toMessage>}} FeedMessage */
 
 /** The caller's end. */
 export class Feeder {
@@ -42,7 +42,11 @@ export class Feeder {
             if (recycle) this.recycle = recycle;
             this.post({ opened: { label, n_bytes } });
             for await (const chunk of chunks) {
-                while (this.n_free === 0) await new Promise((resolve) => { this.wake = () => resolve(undefined); });
+                while (this.n_free === 0) {
+                    await new Promise((resolve) => {
+                        this.wake = () => resolve(undefined);
+                    });
+                }
                 this.n_free--;
                 // Memory that is not made for this chunk may hold others.
                 const own = recycle ? chunk : chunk.slice();
@@ -96,7 +100,11 @@ export class Feed {
     }
 
     async #next() {
-        while (!this.messages.length) await new Promise((resolve) => { this.wake = () => resolve(undefined); });
+        while (!this.messages.length) {
+            await new Promise((resolve) => {
+                this.wake = () => resolve(undefined);
+            });
+        }
         const message = /** @type {FeedMessage} */ (this.messages.shift());
         if ('error' in message) throw fromMessage(message.error);
         return message;

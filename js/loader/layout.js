@@ -2,6 +2,7 @@
  * Where the tensors of a file go in the engine's memory. Most lie there as in the file; those of 4
  * bits become 8-bit ones on the way: bert_q4_expand() in core/bert.h.
  */
+
 import { BertError } from '../errors.js';
 
 const ALIGNMENT = 64;
@@ -34,9 +35,16 @@ export function layOut(tensors, label) {
     const weights = [];
     let at = 0;
     for (const { name, dtype, shape, start, end } of tensors) {
-        const expanded = dtype === 'U8' && name.endsWith(Q4) ? expand(name, shape, label) : undefined;
+        const expanded =
+            dtype === 'U8' && name.endsWith(Q4) ? expand(name, shape, label) : undefined;
         if (dtype === 'U8' && !expanded) continue; // for JavaScript, or padding
-        const stored = { name, dtype: /** @type {Weight['dtype']} */ (dtype), shape, n_bytes: end - start, q4_columns: 0 };
+        const stored = {
+            name,
+            dtype: /** @type {Weight['dtype']} */ (dtype),
+            shape,
+            n_bytes: end - start,
+            q4_columns: 0,
+        };
         const weight = { ...(expanded ?? stored), at, start, end };
         weights.push(weight);
         at += Math.ceil(weight.n_bytes / ALIGNMENT) * ALIGNMENT;
@@ -70,7 +78,11 @@ function expand(name, shape, label) {
     const [n_rows, n_groups, unit] = shape;
     const q4_columns = [1, PANEL].find((n) => unitBytes(n) === unit);
     if (shape.length !== 3 || !q4_columns) {
-        throw new BertError('BAD_MODEL_FILE', `${label}: tensor '${name}' has shape ${JSON.stringify(shape)}, which are no units of 4-bit weights`);
+        throw new BertError(
+            'BAD_MODEL_FILE',
+            `${label}: tensor '${name}' has shape ${JSON.stringify(shape)}, ` +
+                'which are no units of 4-bit weights',
+        );
     }
     const n_inputs = n_groups * GROUP;
     return {

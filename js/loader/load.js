@@ -2,6 +2,7 @@
  * Streams a model file into the engine's memory: header first, then every byte goes straight to
  * where the kernels will read it. Each chunk's SHA-256 is checked while the next one arrives.
  */
+
 import { BertError } from '../errors.js';
 import { expandedBytes, unitBytes } from './layout.js';
 import { headerBytes, parseHeader } from './model_file.js';
@@ -57,7 +58,10 @@ async function loadFrom(reader, source, destination, onprogress) {
     const total = 8 + n_header + header.data_bytes;
     if (source.n_bytes !== undefined && source.n_bytes !== total) {
         const what = source.n_bytes < total ? 'is cut off' : 'has bytes after its end';
-        throw new BertError('BAD_MODEL_FILE', `${source.label}: ${what}: ${source.n_bytes} bytes, the header says ${total}`);
+        throw new BertError(
+            'BAD_MODEL_FILE',
+            `${source.label}: ${what}: ${source.n_bytes} bytes, the header says ${total}`,
+        );
     }
 
     const [first_tensor] = header.tensors;
@@ -66,12 +70,17 @@ async function loadFrom(reader, source, destination, onprogress) {
     const writer = new Writer(memory, header, tokenizer);
 
     const checks = [];
-    for (let start = 0, chunk = 0; start < header.data_bytes; start += header.chunk_bytes, chunk++) {
+    for (
+        let start = 0, chunk = 0;
+        start < header.data_bytes;
+        start += header.chunk_bytes, chunk++
+    ) {
         const bytes = await reader.take(Math.min(header.chunk_bytes, header.data_bytes - start));
         writer.write(bytes, start);
         if (globalThis.crypto?.subtle) {
             const checked = check(bytes, header.chunk_sha256[chunk], chunk, source.label);
-            checked.catch(() => {}); // reported by Promise.all, or not at all if the stream fails first
+            // Reported by Promise.all, or not at all if the stream fails first.
+            checked.catch(() => {});
             checks.push(checked);
         }
         if (tokenizer.length > start && tokenizer.length <= start + bytes.length) {
@@ -102,7 +111,9 @@ class Writer {
         this.tokenizer = tokenizer;
         this.address = memory.reserve(weights_bytes);
         const largest = Math.max(0, ...weights.map(({ q4_columns }) => unitBytes(q4_columns)));
-        /** Where 4-bit units wait until they are whole: what is left of a chunk, and the next one. */
+        /**
+         * Where 4-bit units wait until they are whole: what is left of a chunk, and the next one.
+         */
         this.staging = largest ? memory.reserve(largest + chunk_bytes) : 0;
         this.n_staged = 0;
         this.next = 0; // the first weight that is not yet complete
@@ -114,7 +125,9 @@ class Writer {
      */
     write(bytes, start) {
         const end = start + bytes.length;
-        if (start < this.tokenizer.length) this.tokenizer.set(bytes.subarray(0, this.tokenizer.length - start), start);
+        if (start < this.tokenizer.length) {
+            this.tokenizer.set(bytes.subarray(0, this.tokenizer.length - start), start);
+        }
         for (; this.next < this.weights.length; this.next++) {
             const weight = this.weights[this.next];
             if (weight.start >= end) return;
@@ -138,7 +151,12 @@ class Writer {
         const n_before = (offset - this.n_staged) / unit;
         const n_bytes = this.n_staged + part.length;
         const n_units = Math.floor(n_bytes / unit);
-        memory.expand(staging, n_units, q4_columns, this.address + at + n_before * expandedBytes(q4_columns));
+        memory.expand(
+            staging,
+            n_units,
+            q4_columns,
+            this.address + at + n_before * expandedBytes(q4_columns),
+        );
         memory.heap.copyWithin(staging, staging + n_units * unit, staging + n_bytes);
         this.n_staged = n_bytes - n_units * unit;
     }
@@ -151,10 +169,16 @@ class Writer {
  * @param {string} label
  */
 async function check(bytes, expected, chunk, label) {
-    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes)));
+    const digest = new Uint8Array(
+        await crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes)),
+    );
     const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
     if (hex !== expected) {
-        throw new BertError('BAD_MODEL_FILE', `${label}: chunk ${chunk} is damaged (SHA-256 ${hex}, expected ${expected}): fetch it again`);
+        throw new BertError(
+            'BAD_MODEL_FILE',
+            `${label}: chunk ${chunk} is damaged (SHA-256 ${hex}, expected ${expected}): ` +
+                'fetch it again',
+        );
     }
 }
 
@@ -198,7 +222,10 @@ class Reader {
             const { done, value } = await this.iterator.next();
             if (done || value.length === 0) return;
         }
-        throw new BertError('BAD_MODEL_FILE', `${this.label}: has bytes after its end, from ${this.n_read} on`);
+        throw new BertError(
+            'BAD_MODEL_FILE',
+            `${this.label}: has bytes after its end, from ${this.n_read} on`,
+        );
     }
 
     async close() {
@@ -218,7 +245,11 @@ class Reader {
         if (this.whole.length) this.recycle?.(this.whole);
         const { done, value } = await this.iterator.next();
         if (done) {
-            throw new BertError('BAD_MODEL_FILE', `${this.label}: is cut off after ${this.n_read} bytes, at least ${missing} more were expected`);
+            throw new BertError(
+                'BAD_MODEL_FILE',
+                `${this.label}: is cut off after ${this.n_read} bytes, ` +
+                    `at least ${missing} more were expected`,
+            );
         }
         this.chunk = this.whole = value;
     }

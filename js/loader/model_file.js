@@ -3,8 +3,9 @@
  * ARCHITECTURE.md; every rule of it is enforced here or, for what depends on the config, in
  * core/model.c.
  */
+
 import { BertError, describe } from '../errors.js';
-import { limitOf, partsOf, sizesOf } from '../outputs.js';
+import { limitOf, partsOf, sizesOf } from './config.js';
 import { layOut } from './layout.js';
 
 /** Bytes a header may have: 100,000 tensors and the hashes of 20 GB still fit. */
@@ -30,8 +31,8 @@ const DTYPE_BYTES = { F32: 4, F16: 2, I8: 1, U8: 1 };
 /**
  * @typedef {object} ModelConfig  see ARCHITECTURE.md
  * @property {string} architecture
- * @property {import('../outputs.js').EncoderConfig} encoder
- * @property {Record<string, import('../outputs.js').OutputRequest>} outputs  by ONNX name
+ * @property {import('./config.js').EncoderConfig} encoder
+ * @property {Record<string, import('./config.js').OutputRequest>} outputs  by ONNX name
  * @property {string[]} labels
  * @property {string | null} problem_type
  * @property {number} max_length
@@ -93,10 +94,18 @@ export function parseHeader(bytes, label) {
     let end = 0;
     for (const tensor of tensors) {
         if (tensor.start !== end) {
-            throw bad(label, `tensor '${tensor.name}' starts at ${tensor.start}, the one before it ends at ${end}`);
+            throw bad(
+                label,
+                `tensor '${tensor.name}' starts at ${tensor.start}, ` +
+                    `the one before it ends at ${end}`,
+            );
         }
         if (!tensor.name.startsWith('padding.') && tensor.start % ALIGNMENT !== 0) {
-            throw bad(label, `tensor '${tensor.name}' starts at ${tensor.start}, which is no multiple of ${ALIGNMENT}`);
+            throw bad(
+                label,
+                `tensor '${tensor.name}' starts at ${tensor.start}, ` +
+                    `which is no multiple of ${ALIGNMENT}`,
+            );
         }
         end = tensor.end;
     }
@@ -105,7 +114,10 @@ export function parseHeader(bytes, label) {
     return {
         metadata,
         config,
-        reference: metadata.reference === undefined ? null : parseReference(metadata.reference, config, label),
+        reference:
+            metadata.reference === undefined
+                ? null
+                : parseReference(metadata.reference, config, label),
         tensors,
         ...layOut(tensors, label),
         data_bytes: end,
@@ -163,7 +175,11 @@ function parseMetadata(metadata, label) {
         throw bad(label, 'a safetensors file, but not of this library: make one with bert-convert');
     }
     if (values.format_version !== FORMAT_VERSION) {
-        throw bad(label, `format version ${values.format_version}; this version of bert-wasm reads ${FORMAT_VERSION}: convert the model again`);
+        throw bad(
+            label,
+            `format version ${values.format_version}; this version of bert-wasm reads ` +
+                `${FORMAT_VERSION}: convert the model again`,
+        );
     }
     return values;
 }
@@ -178,7 +194,8 @@ function parseTensor(name, entry, label) {
     const { dtype, shape, data_offsets } = entry ?? {};
     const size = Object.hasOwn(DTYPE_BYTES, dtype) ? DTYPE_BYTES[dtype] : 0;
     if (!size) throw bad(label, `tensor '${name}' has dtype ${describe(dtype)}`);
-    const isSize = (/** @type {unknown} */ n) => Number.isSafeInteger(n) && /** @type {number} */ (n) >= 0;
+    const isSize = (/** @type {unknown} */ n) =>
+        Number.isSafeInteger(n) && /** @type {number} */ (n) >= 0;
     if (!Array.isArray(shape) || shape.length > 4 || !shape.every(isSize)) {
         throw bad(label, `tensor '${name}' has shape ${JSON.stringify(shape)}`);
     }
@@ -189,7 +206,11 @@ function parseTensor(name, entry, label) {
     // A product that is no longer exact is far beyond any file: it cannot be equal.
     const n_bytes = shape.reduce((product, n) => product * n, size);
     if (end - start !== n_bytes) {
-        throw bad(label, `tensor '${name}' of ${dtype} ${JSON.stringify(shape)} has ${end - start} bytes, not ${n_bytes}`);
+        throw bad(
+            label,
+            `tensor '${name}' of ${dtype} ${JSON.stringify(shape)} has ${end - start} ` +
+                `bytes, not ${n_bytes}`,
+        );
     }
     return { name, dtype, shape, start, end };
 }
@@ -202,22 +223,39 @@ function parseTensor(name, entry, label) {
 function parseConfig(text, label) {
     const config = parseObject(text, label, 'the config');
     const { architecture, encoder, outputs, labels, problem_type, max_length } = config;
-    if (typeof architecture !== 'string') throw bad(label, `the config has ${describe(architecture)} as architecture`);
+    if (typeof architecture !== 'string') {
+        throw bad(label, `the config has ${describe(architecture)} as architecture`);
+    }
     if (!isObject(encoder)) throw bad(label, 'the config has no encoder');
     for (const [name, value] of Object.entries(encoder)) {
-        if (!Number.isFinite(value) && typeof value !== 'string') throw bad(label, `the config's encoder has ${describe(value)} as ${name}`);
+        if (!Number.isFinite(value) && typeof value !== 'string') {
+            throw bad(label, `the config's encoder has ${describe(value)} as ${name}`);
+        }
     }
     if (!isObject(outputs)) throw bad(label, 'the config has no outputs');
     const sizes = sizesOf(encoder);
     for (const [name, output] of Object.entries(outputs)) checkOutput(name, output, sizes, label);
     const n_labels = encoder.n_labels || encoder.n_token_labels || 0;
-    if (!Array.isArray(labels) || labels.length !== n_labels || !labels.every((l) => typeof l === 'string')) {
+    if (
+        !Array.isArray(labels) ||
+        labels.length !== n_labels ||
+        !labels.every((l) => typeof l === 'string')
+    ) {
         throw bad(label, `the config has ${describe(labels)} as labels of ${n_labels} classes`);
     }
-    if (problem_type !== null && typeof problem_type !== 'string') throw bad(label, `the config has ${describe(problem_type)} as problem_type`);
+    if (problem_type !== null && typeof problem_type !== 'string') {
+        throw bad(label, `the config has ${describe(problem_type)} as problem_type`);
+    }
     const limit = limitOf(encoder);
-    if (!Number.isInteger(max_length) || max_length < 1 || max_length > Math.min(limit, MOST_TOKENS)) {
-        throw bad(label, `the config has max_length ${describe(max_length)}, with ${limit} positions`);
+    if (
+        !Number.isInteger(max_length) ||
+        max_length < 1 ||
+        max_length > Math.min(limit, MOST_TOKENS)
+    ) {
+        throw bad(
+            label,
+            `the config has max_length ${describe(max_length)}, with ${limit} positions`,
+        );
     }
     return /** @type {ModelConfig} */ (config);
 }
@@ -225,7 +263,7 @@ function parseConfig(text, label) {
 /**
  * @param {string} name
  * @param {any} request
- * @param {import('../outputs.js').Sizes} sizes
+ * @param {import('./config.js').Sizes} sizes
  * @param {string} label
  */
 function checkOutput(name, request, sizes, label) {
@@ -234,14 +272,18 @@ function checkOutput(name, request, sizes, label) {
     const { output, index, activation, ...rest } = request;
     const n_parts = typeof output === 'string' ? partsOf(sizes, output) : 0;
     const [unknown] = Object.keys(rest);
-    if (n_parts === 0) throw bad(label, `${what} is ${describe(output)}, which the model does not have`);
+    if (n_parts === 0) {
+        throw bad(label, `${what} is ${describe(output)}, which the model does not have`);
+    }
     if (index !== undefined && !(Number.isInteger(index) && index >= 0 && index < n_parts)) {
         throw bad(label, `${what} has index ${describe(index)}, of ${n_parts} parts of ${output}`);
     }
     if (activation !== undefined && activation !== 'softmax' && activation !== 'sigmoid') {
         throw bad(label, `${what} has activation ${describe(activation)}`);
     }
-    if (unknown !== undefined) throw bad(label, `${what} has a field '${unknown}' that is not known`);
+    if (unknown !== undefined) {
+        throw bad(label, `${what} has a field '${unknown}' that is not known`);
+    }
 }
 
 /**
@@ -253,7 +295,9 @@ function checkOutput(name, request, sizes, label) {
 function parseReference(text, config, label) {
     const reference = parseObject(text, label, 'the reference');
     const { error, cases } = reference;
-    if (!Number.isFinite(error) || error < 0) throw bad(label, `the reference has error ${describe(error)}`);
+    if (!Number.isFinite(error) || error < 0) {
+        throw bad(label, `the reference has error ${describe(error)}`);
+    }
     if (!Array.isArray(cases)) throw bad(label, `the reference has ${describe(cases)} as cases`);
     cases.forEach((one, i) => checkCase(one, config, label, `case ${i} of the reference`));
     return /** @type {Reference} */ (reference);
@@ -268,17 +312,35 @@ function parseReference(text, config, label) {
 function checkCase(one, config, label, what) {
     if (!isObject(one)) throw bad(label, `${what} is ${describe(one)}, not an object`);
     const { input_ids, token_type_ids = input_ids?.map?.(() => 0), outputs } = one;
-    const isIds = (/** @type {unknown} */ list) => Array.isArray(list) && list.length > 0 && list.every((id) => Number.isInteger(id) && id >= 0);
+    const isIds = (/** @type {unknown} */ list) =>
+        Array.isArray(list) &&
+        list.length > 0 &&
+        list.every((id) => Number.isInteger(id) && id >= 0);
     if (!isIds(input_ids)) throw bad(label, `${what} has ${describe(input_ids)} as input_ids`);
-    if (!isIds(token_type_ids) || token_type_ids.length !== input_ids.length) throw bad(label, `${what} has ${describe(token_type_ids)} as token_type_ids of ${input_ids.length} tokens`);
+    if (!isIds(token_type_ids) || token_type_ids.length !== input_ids.length) {
+        throw bad(
+            label,
+            `${what} has ${describe(token_type_ids)} as token_type_ids of ` +
+                `${input_ids.length} tokens`,
+        );
+    }
     if (!isObject(outputs)) throw bad(label, `${what} has ${describe(outputs)} as outputs`);
     for (const [name, entry] of Object.entries(outputs)) {
-        if (!Object.hasOwn(config.outputs, name)) throw bad(label, `${what} has an output '${name}', the model has not`);
+        if (!Object.hasOwn(config.outputs, name)) {
+            throw bad(label, `${what} has an output '${name}', the model has not`);
+        }
         const { step, largest, samples } = entry ?? {};
-        if (!Number.isInteger(step) || step < 1) throw bad(label, `${what}, output '${name}': step is ${describe(step)}`);
-        if (!Number.isFinite(largest) || largest < 0) throw bad(label, `${what}, output '${name}': largest is ${describe(largest)}`);
+        if (!Number.isInteger(step) || step < 1) {
+            throw bad(label, `${what}, output '${name}': step is ${describe(step)}`);
+        }
+        if (!Number.isFinite(largest) || largest < 0) {
+            throw bad(label, `${what}, output '${name}': largest is ${describe(largest)}`);
+        }
         if (!Array.isArray(samples) || samples.length === 0 || !samples.every(Number.isFinite)) {
-            throw bad(label, `${what}, output '${name}': samples are ${describe(samples)}, or not all numbers`);
+            throw bad(
+                label,
+                `${what}, output '${name}': samples are ${describe(samples)}, or not all numbers`,
+            );
         }
     }
 }
@@ -300,8 +362,14 @@ function parseChunks(metadata, data_bytes, label) {
     }
     const chunk_sha256 = String(metadata.chunk_sha256).split(',');
     const n_chunks = Math.ceil(data_bytes / chunk_bytes);
-    if (chunk_sha256.length !== n_chunks || !chunk_sha256.every((hash) => /^[0-9a-f]{64}$/.test(hash))) {
-        throw bad(label, `${chunk_sha256.length} chunk hashes for ${n_chunks} chunks, or malformed ones`);
+    if (
+        chunk_sha256.length !== n_chunks ||
+        !chunk_sha256.every((hash) => /^[0-9a-f]{64}$/.test(hash))
+    ) {
+        throw bad(
+            label,
+            `${chunk_sha256.length} chunk hashes for ${n_chunks} chunks, or malformed ones`,
+        );
     }
     return { chunk_bytes, chunk_sha256 };
 }

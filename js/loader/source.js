@@ -1,4 +1,5 @@
 /** Where model bytes come from: a URL, a file, or bytes at hand, all as one stream. */
+
 import { openFile } from '#platform';
 
 import { openURL, readStream } from './download.js';
@@ -29,5 +30,6 @@ export async function openSource(source, signal) {
 
 /** @param {Uint8Array} bytes */
 async function* once(bytes) {
-    yield /** @type {Chunk} */ (bytes);
+    const chunk = /** @type {Chunk} */ (bytes);
+    yield chunk;
 }

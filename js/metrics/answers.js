@@ -1,6 +1,7 @@
 /** Metrics of extracted answers: those of SQuAD 1.1 and 2.0. */
 
 /** What Python's str.split() splits at. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: str.split() does split at them
 const SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
 const PUNCTUATION = /[!-/:-@[-`{-~]/g;
 const ARTICLE = /(?<![\p{L}\p{N}_])(?:an?|the)(?![\p{L}\p{N}_])/gu;
@@ -16,7 +17,12 @@ export function normalizeAnswer(answer) {
 
 /** @param {string} answer */
 function words(answer) {
-    return answer.toLowerCase().replace(PUNCTUATION, '').replace(ARTICLE, ' ').split(SPACE).filter(Boolean);
+    return answer
+        .toLowerCase()
+        .replace(PUNCTUATION, '')
+        .replace(ARTICLE, ' ')
+        .split(SPACE)
+        .filter(Boolean);
 }
 
 /**
@@ -27,9 +33,10 @@ function words(answer) {
  */
 
 /**
- * Exact match and F1 over all questions, and apart for those that have an answer and those that have
- * none, where there are such.
- * @param {string[][]} expected  gold answers of every question; none or only empty ones: it has no answer
+ * Exact match and F1 over all questions, and apart for those that have an answer and those that
+ * have none, where there are such.
+ * @param {string[][]} expected  gold answers of every question; none or only empty ones: it has no
+ *   answer
  * @param {string[]} predicted  '' = no answer
  * @returns {AnswerScores & {has_answer?: AnswerScores, no_answer?: AnswerScores}}
  */
@@ -56,7 +63,8 @@ export function answerScores(expected, predicted) {
  * @returns {AnswerScores}
  */
 function mean(scored) {
-    const of = (/** @type {'exact' | 'f1'} */ key) => scored.reduce((sum, one) => sum + one[key], 0) / scored.length;
+    const of = (/** @type {'exact' | 'f1'} */ key) =>
+        scored.reduce((sum, one) => sum + one[key], 0) / scored.length;
     return { exact: of('exact'), f1: of('f1'), n: scored.length };
 }
 

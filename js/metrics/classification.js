@@ -1,5 +1,11 @@
-/** Metrics of classification, from a confusion matrix: rows are the true classes, columns the predicted. */
+/**
+ * Metrics of classification, from a confusion matrix: rows are the true classes, columns the
+ * predicted.
+ */
+
 import { scoresOf, summary } from './counts.js';
+
+/** @import { Scores } from './counts.js' */
 
 /**
  * @param {number[]} expected  class indices
@@ -19,11 +25,11 @@ export function accuracy(matrix) {
 }
 
 /**
- * Precision, recall and F1 of every class, and their averages. Where nothing was predicted or nothing
- * is true the score is 0, as in scikit-learn.
+ * Precision, recall and F1 of every class, and their averages. Where nothing was predicted or
+ * nothing is true the score is 0, as in scikit-learn.
  * @param {number[][]} matrix
- * @returns {{classes: import('./counts.js').Scores[], micro: import('./counts.js').Scores, macro: import('./counts.js').Scores, weighted: import('./counts.js').Scores}}
- *   classes in the matrix's order
+ * @returns {{classes: Scores[], micro: Scores, macro: Scores, weighted: Scores}}  classes in the
+ *   matrix's order
  */
 export function classScores(matrix) {
     const counts = matrix.map((row, i) => ({
@@ -44,8 +50,8 @@ export function macroF1(matrix) {
 }
 
 /**
- * Matthews correlation coefficient, of any number of classes: 1 all right, 0 no better than chance; 0
- * also where only one class occurs or is predicted.
+ * Matthews correlation coefficient, of any number of classes: 1 all right, 0 no better than chance;
+ * 0 also where only one class occurs or is predicted.
  * @param {number[][]} matrix
  */
 export function matthews(matrix) {
@@ -53,7 +59,8 @@ export function matthews(matrix) {
     const correct = sum(matrix.map((row, i) => row[i]));
     const expected = matrix.map(sum);
     const predicted = matrix.map((_, i) => sum(matrix.map((row) => row[i])));
-    const dot = (/** @type {number[]} */ a, /** @type {number[]} */ b) => sum(a.map((x, i) => x * b[i]));
+    const dot = (/** @type {number[]} */ a, /** @type {number[]} */ b) =>
+        sum(a.map((x, i) => x * b[i]));
     const spread = (n * n - dot(expected, expected)) * (n * n - dot(predicted, predicted));
     return spread === 0 ? 0 : (n * correct - dot(expected, predicted)) / Math.sqrt(spread);
 }

@@ -35,16 +35,24 @@ export function scoresOf({ correct, predicted, expected }) {
  * @returns {{micro: Scores, macro: Scores, weighted: Scores}}
  */
 export function summary(counts) {
-    const total = (/** @type {keyof Counts} */ key) => counts.reduce((sum, one) => sum + one[key], 0);
+    const total = (/** @type {keyof Counts} */ key) =>
+        counts.reduce((sum, one) => sum + one[key], 0);
     const support = total('expected');
     const scores = counts.map(scoresOf);
     const mean = (/** @type {(one: Scores) => number} */ weight, /** @type {number} */ weights) => {
         const of = (/** @type {'precision' | 'recall' | 'f1'} */ key) =>
-            ratio(scores.reduce((sum, one) => sum + weight(one) * one[key], 0), weights);
+            ratio(
+                scores.reduce((sum, one) => sum + weight(one) * one[key], 0),
+                weights,
+            );
         return { precision: of('precision'), recall: of('recall'), f1: of('f1'), support };
     };
     return {
-        micro: scoresOf({ correct: total('correct'), predicted: total('predicted'), expected: support }),
+        micro: scoresOf({
+            correct: total('correct'),
+            predicted: total('predicted'),
+            expected: support,
+        }),
         macro: mean(() => 1, counts.length),
         weighted: mean((one) => one.support, support),
     };

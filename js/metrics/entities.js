@@ -1,4 +1,8 @@
-/** Metrics of named entities, counted as seqeval counts them: an entity is right if type, start and end are. */
+/**
+ * Metrics of named entities, counted as seqeval counts them: an entity is right if type, start and
+ * end are.
+ */
+
 import { scoresOf, summary } from './counts.js';
 
 /**
@@ -17,9 +21,9 @@ import { scoresOf, summary } from './counts.js';
  */
 
 /**
- * The entities of a sentence's tags (`B-PER`, `I-PER`, `O`; also `E-` and `S-`). As lenient as conlleval
- * and the default mode of seqeval: an entity may begin with `I-`, and one of another type begins
- * where the type changes.
+ * The entities of a sentence's tags (`B-PER`, `I-PER`, `O`; also `E-` and `S-`). As lenient as
+ * conlleval and the default mode of seqeval: an entity may begin with `I-`, and one of another type
+ * begins where the type changes.
  * @param {string[]} tags  one a word
  * @returns {Span[]}  start and end count words
  */

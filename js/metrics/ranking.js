@@ -1,8 +1,8 @@
 /** Metrics of ranked lists, each of one list: the mean over all queries is the caller's. */
 
 /**
- * One over the rank (from 1) of the first relevant document; 0 if there is none among the first k. The
- * mean over queries is the MRR@k.
+ * One over the rank (from 1) of the first relevant document; 0 if there is none among the first k.
+ * The mean over queries is the MRR@k.
  * @param {number[]} ranked  documents (their indices), best first
  * @param {number[]} gains  of every document by index: 0 is not relevant
  * @param {number} [k]
@@ -13,8 +13,8 @@ export function reciprocalRank(ranked, gains, k = 10) {
 }
 
 /**
- * Normalised discounted cumulative gain: the gains of the first k, each divided by log2(rank + 1), over
- * the most that an order can have; 0 where no document is relevant.
+ * Normalised discounted cumulative gain: the gains of the first k, each divided by log2(rank + 1),
+ * over the most that an order can have; 0 where no document is relevant.
  * @param {number[]} ranked  documents (their indices), best first
  * @param {number[]} gains  of every document by index, not negative; 0 and 1, or grades
  * @param {number} [k]

@@ -1,4 +1,5 @@
 /** The way to a worker and back: requests, their answers, their aborts. */
+
 import { startWorker } from '#platform';
 
 import { BertError, fromMessage } from '../errors.js';
@@ -8,21 +9,33 @@ import { Feeder } from '../loader/feed.js';
 const START_TIMEOUT = 30_000;
 
 /**
- * Requests to a worker and their answers. Ends once: by end(), or when the worker dies.
+ * @typedef {object} Pending  a call that waits for its answer
+ * @property {(value: any) => void} resolve
+ * @property {(reason: unknown) => void} reject
+ * @property {(progress: any) => void} [onprogress]
  */
+
+/** Requests to a worker and their answers. Ends once: by end(), or when the worker dies. */
 export class Connection {
     constructor() {
         /** @type {import('../platform/browser.js').WorkerHandle} */
         this.worker = startWorker();
-        /** @type {Map<number, {resolve: (value: any) => void, reject: (reason: unknown) => void, onprogress?: (progress: any) => void}>} */
+        /** @type {Map<number, Pending>} */
         this.pending = new Map();
         this.nextId = 1;
-        this.feeder = new Feeder((message, transfer) => this.ended || this.worker.post({ feed: message }, transfer));
+        this.feeder = new Feeder(
+            (message, transfer) => this.ended || this.worker.post({ feed: message }, transfer),
+        );
         /** @type {Error | undefined} */
         this.ended = undefined;
         this.worker.onMessage((message) => this.#receive(message));
         this.worker.onError((error) =>
-            this.end(new BertError('ENGINE_FAILED', `the worker failed: ${error.message}`, { cause: error })));
+            this.end(
+                new BertError('ENGINE_FAILED', `the worker failed: ${error.message}`, {
+                    cause: error,
+                }),
+            ),
+        );
     }
 
     /**
@@ -31,7 +44,13 @@ export class Connection {
      */
     async ready(signal) {
         const timer = setTimeout(
-            () => this.end(new BertError('ENGINE_FAILED', `the worker did not answer in ${START_TIMEOUT / 1000} s`)),
+            () =>
+                this.end(
+                    new BertError(
+                        'ENGINE_FAILED',
+                        `the worker did not answer in ${START_TIMEOUT / 1000} s`,
+                    ),
+                ),
             START_TIMEOUT,
         );
         try {
@@ -57,7 +76,8 @@ export class Connection {
      * @param {unknown} request
      * @param {AbortSignal} [signal]
      * @param {(progress: any) => void} [onprogress]
-     * @returns {Promise<{result: any, queue_ms: number}>}  and how long it waited for calls before it
+     * @returns {Promise<{result: any, queue_ms: number}>}  and how long it waited for calls before
+     *   it
      */
     async timedCall(method, request, signal, onprogress) {
         if (this.ended) throw this.ended;
@@ -68,7 +88,15 @@ export class Connection {
             this.worker.post({ id, method, request, wants_progress: onprogress !== undefined });
         } catch (error) {
             const cause = /** @type {Error} */ (error);
-            this.#settle(id, (call) => call.reject(new BertError('BAD_INPUT', `the input cannot be sent to the worker: ${cause.message}`, { cause })));
+            this.#settle(id, (call) =>
+                call.reject(
+                    new BertError(
+                        'BAD_INPUT',
+                        `the input cannot be sent to the worker: ${cause.message}`,
+                        { cause },
+                    ),
+                ),
+            );
         }
         return answer;
     }
@@ -112,7 +140,7 @@ export class Connection {
 
     /**
      * @param {number} id
-     * @param {(call: {resolve: (value: any) => void, reject: (reason: unknown) => void}) => void} how
+     * @param {(call: Pending) => void} how
      */
     #settle(id, how) {
         const call = this.pending.get(id);
@@ -124,10 +152,18 @@ export class Connection {
 
     /** @param {any} message */
     #receive(message) {
-        if (message.ready) this.#settle(0, (call) => call.resolve(undefined));
-        else if (message.recycled) this.feeder.recycled(message.recycled);
-        else if (message.progress) this.pending.get(message.id)?.onprogress?.(message.progress);
-        else if (message.error) this.#settle(message.id, (call) => call.reject(fromMessage(message.error)));
-        else this.#settle(message.id, (call) => call.resolve({ result: message.result, queue_ms: message.queue_ms }));
+        if (message.ready) {
+            this.#settle(0, (call) => call.resolve(undefined));
+        } else if (message.recycled) {
+            this.feeder.recycled(message.recycled);
+        } else if (message.progress) {
+            this.pending.get(message.id)?.onprogress?.(message.progress);
+        } else if (message.error) {
+            this.#settle(message.id, (call) => call.reject(fromMessage(message.error)));
+        } else {
+            this.#settle(message.id, (call) =>
+                call.resolve({ result: message.result, queue_ms: message.queue_ms }),
+            );
+        }
     }
 }

@@ -1,10 +1,17 @@
-/** What forward() takes: one sequence, several, or a batch as other libraries have it, padded or not. */
+/**
+ * What callers give a model: a text or a pair of them; to forward() one sequence, several, or a
+ * batch as other libraries have it, padded or not.
+ */
+
 import { BertError, describe } from '../errors.js';
 
 /**
+ * @typedef {string | {text: string, text_pair?: string | null}} TextInput
+ *
  * @typedef {import('../worker/sequences.js').Integers} Integers
  *
- * @typedef {{dims: readonly number[], data: Integers}} IntegerTensor  [n_sequences, n_tokens], row-major
+ * @typedef {{dims: readonly number[], data: Integers}} IntegerTensor  [n_sequences, n_tokens],
+ *   row-major
  *
  * @typedef {object} Batch  a row a sequence; with a mask of 0 where it is padded
  * @property {ArrayLike<Integers> | IntegerTensor} input_ids
@@ -15,28 +22,49 @@ import { BertError, describe } from '../errors.js';
 const FIELDS = /** @type {const} */ (['input_ids', 'attention_mask', 'token_type_ids']);
 
 /**
+ * @param {unknown} input  should be a TextInput
+ * @returns {{text?: unknown, text_pair?: unknown}}
+ */
+export function textsOf(input) {
+    return typeof input === 'object' && input !== null ? input : { text: input };
+}
+
+/**
  * @param {unknown} input
  * @returns {{sequences: import('../worker/sequences.js').Sequence[], isOne: boolean}}
  */
 export function toSequences(input) {
     if (Array.isArray(input)) return { sequences: input, isOne: false };
     if (typeof input !== 'object' || input === null) {
-        throw new BertError('BAD_INPUT', `expected an object with input_ids, or an array of such, got ${describe(input)}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `expected an object with input_ids, or an array of such, got ${describe(input)}`,
+        );
     }
     const given = /** @type {Record<string, any>} */ (input);
     if (!isBatch(given.input_ids)) return { sequences: [/** @type {any} */ (input)], isOne: true };
-    const columns = FIELDS.filter((field) => given[field] !== undefined && given[field] !== null).map((field) => /** @type {const} */ ([field, rowsOf(given[field], field)]));
+    const columns = FIELDS.filter(
+        (field) => given[field] !== undefined && given[field] !== null,
+    ).map((field) => /** @type {const} */ ([field, rowsOf(given[field], field)]));
     const n = columns[0][1].length;
     for (const [field, rows] of columns) {
-        if (rows.length !== n) throw new BertError('BAD_INPUT', `${field} has ${rows.length} rows, input_ids ${n}`);
+        if (rows.length !== n) {
+            throw new BertError('BAD_INPUT', `${field} has ${rows.length} rows, input_ids ${n}`);
+        }
     }
-    const sequences = Array.from({ length: n }, (_, i) => Object.fromEntries(columns.map(([field, rows]) => [field, rows[i]])));
+    const sequences = Array.from({ length: n }, (_, i) =>
+        Object.fromEntries(columns.map(([field, rows]) => [field, rows[i]])),
+    );
     return { sequences: /** @type {any} */ (sequences), isOne: false };
 }
 
 /** @param {any} ids */
 function isBatch(ids) {
-    return typeof ids === 'object' && ids !== null && (Array.isArray(ids.dims) || (Array.isArray(ids) && typeof ids[0] === 'object'));
+    return (
+        typeof ids === 'object' &&
+        ids !== null &&
+        (Array.isArray(ids.dims) || (Array.isArray(ids) && typeof ids[0] === 'object'))
+    );
 }
 
 /**
@@ -47,11 +75,18 @@ function isBatch(ids) {
 function rowsOf(value, field) {
     if (!Array.isArray(value?.dims)) {
         if (Array.isArray(value)) return value;
-        throw new BertError('BAD_INPUT', `${field} is ${describe(value)}, expected rows as input_ids has them`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${field} is ${describe(value)}, expected rows as input_ids has them`,
+        );
     }
     const [n, width] = value.dims;
     if (value.dims.length !== 2 || value.data?.length !== n * width) {
-        throw new BertError('BAD_INPUT', `${field} has dims ${JSON.stringify(value.dims)} and ${value.data?.length} values, expected [n_sequences, n_tokens]`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${field} has dims ${JSON.stringify(value.dims)} and ${value.data?.length} ` +
+                'values, expected [n_sequences, n_tokens]',
+        );
     }
     return Array.from({ length: n }, (_, i) => value.data.slice(i * width, (i + 1) * width));
 }

@@ -2,18 +2,25 @@
  * A model as the caller's thread sees it: a handle on a worker of its own. Nothing is computed
  * here, so the caller never blocks.
  */
+
 import { resolveSource } from '#platform';
 
-import { asyncDispose } from '../async_dispose.js';
-import { Connection } from './connection.js';
 import { BertError, describe, fromMessage, noTokenizer } from '../errors.js';
-import { toSequences } from './inputs.js';
 import { openURL } from '../loader/download.js';
+import { asyncDispose } from '../platform/async_dispose.js';
+import { Connection } from './connection.js';
+import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 
+/** @import { ModelInfo } from '../worker/encoder.js' */
+/** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
+
 /** The model that is used when none is named: English sentiment. It comes with the package. */
-export const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensors', import.meta.url);
+export const DEFAULT_MODEL = new URL(
+    './models/sentiment-minilm-l6-q8.safetensors',
+    import.meta.url,
+);
 
 /**
  * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} ModelSource
@@ -28,15 +35,16 @@ export const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensor
  * @property {number} [threads]  most that will work, 1 to 64; default one a core, at most 4. A page
  *   needs to be cross-origin isolated for more than one
  * @property {string} [int8_kernel]  of the engine; default the winner of a short race
- * @property {(call: import('./monitor.js').CallMetrics) => void} [onmetrics]  called after every call of a pipeline
- * @property {boolean} [performance_marks]  whether every such call is a `performance.measure()` named
- *   `bert-wasm MODEL`, for profilers; default false
+ * @property {(call: import('./monitor.js').CallMetrics) => void} [onmetrics]  called after every
+ *   call of a pipeline
+ * @property {boolean} [performance_marks]  whether every such call is a `performance.measure()`
+ *   named `bert-wasm MODEL`, for profilers; default false
  */
 
 /**
  * @typedef {object} ForwardOptions
- * @property {Record<string, import('../outputs.js').OutputRequest>} [outputs]  by the result's name; default the
- *   ONNX model's
+ * @property {Record<string, import('../loader/config.js').OutputRequest>} [outputs]  by the
+ *   result's name; default the ONNX model's
  * @property {boolean} [hidden_states]  also the embeddings' output and every layer's
  * @property {boolean} [attentions]  also every head's probabilities
  * @property {number} [batch_size]  sequences computed together; default as many as fit
@@ -59,9 +67,13 @@ export const DEFAULT_MODEL = new URL('./models/sentiment-minilm-l6-q8.safetensor
  * @returns {Promise<Model>}
  */
 export async function loadModel(source, options = {}) {
-    const { signal, onprogress, variant, threads, int8_kernel, onmetrics, performance_marks } = options;
+    const { signal, onprogress, variant, threads, int8_kernel, onmetrics, performance_marks } =
+        options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
-        throw new BertError('BAD_OPTION', `variant is ${describe(variant)}, expected 'base' or 'relaxed'`);
+        throw new BertError(
+            'BAD_OPTION',
+            `variant is ${describe(variant)}, expected 'base' or 'relaxed'`,
+        );
     }
     const given = toSource(source ?? DEFAULT_MODEL);
     signal?.throwIfAborted();
@@ -73,7 +85,11 @@ export async function loadModel(source, options = {}) {
         if (is_download) connection.feed(openURL(new URL(given), download.signal));
         await connection.ready(signal);
         const info = await connection.call('load', request, signal, onprogress);
-        return new Model(connection, info, new Monitor(info.name, { onmetrics, performance_marks }));
+        return new Model(
+            connection,
+            info,
+            new Monitor(info.name, { onmetrics, performance_marks }),
+        );
     } catch (error) {
         download.abort(error);
         connection.end(new BertError('DISPOSED', 'loading failed'));
@@ -107,7 +123,7 @@ export class Model {
     /**
      * @internal
      * @param {Connection} connection
-     * @param {import('../worker/encoder.js').ModelInfo & {tokenizer_traits: import('../worker/tokenizer_calls.js').TokenizerTraits | null}} info
+     * @param {ModelInfo & {tokenizer_traits: TokenizerTraits | null}} info
      * @param {Monitor} monitor
      */
     constructor(connection, info, monitor) {
@@ -120,12 +136,17 @@ export class Model {
         this.config = info.config;
         /** @readonly */
         this.name = info.name;
-        this.#tokenizer = info.tokenizer_traits && new ModelTokenizer((method, request, signal) => connection.call(method, request, signal), info.tokenizer_traits);
+        this.#tokenizer =
+            info.tokenizer_traits &&
+            new ModelTokenizer(
+                (method, request, signal) => connection.call(method, request, signal),
+                info.tokenizer_traits,
+            );
     }
 
     /**
      * Metadata, the engine's build and why, threads and memory.
-     * @returns {Promise<import('../worker/encoder.js').ModelInfo>}
+     * @returns {Promise<ModelInfo>}
      */
     info() {
         return this.#connection.call('info', {});
@@ -150,8 +171,8 @@ export class Model {
      */
     /**
      * @overload
-     * @param {import('../worker/sequences.js').Sequence[] | import('./inputs.js').Batch} input  sequences of any lengths, or a
-     *   batch with a row for each
+     * @param {import('../worker/sequences.js').Sequence[] | import('./inputs.js').Batch} input
+     *   sequences of any lengths, or a batch with a row for each
      * @param {ForwardOptions} [options]
      * @returns {Promise<Outputs[]>}
      */
@@ -165,7 +186,11 @@ export class Model {
         const outputs = { ...(wanted ?? this.config.outputs) };
         if (hidden_states) outputs.hidden_states = { output: 'hidden_states' };
         if (attentions) outputs.attentions = { output: 'attentions' };
-        const results = await this.#connection.call('forward', { sequences, outputs, batch_size }, signal);
+        const results = await this.#connection.call(
+            'forward',
+            { sequences, outputs, batch_size },
+            signal,
+        );
         return isOne ? results[0] : results;
     }
 
@@ -190,9 +215,14 @@ export class Model {
     async run(request, { signal, onprogress } = {}) {
         const end = this.#monitor.begin(request.inputs.length);
         try {
-            const { result: { results, metrics }, queue_ms } = await this.#connection.timedCall('run', request, signal, onprogress);
+            const {
+                result: { results, metrics },
+                queue_ms,
+            } = await this.#connection.timedCall('run', request, signal, onprogress);
             end({ ...metrics, queue_ms });
-            return results.map((/** @type {any} */ each) => (each.error ? fromMessage(each.error) : each));
+            return results.map((/** @type {any} */ each) =>
+                each.error ? fromMessage(each.error) : each,
+            );
         } catch (error) {
             end(error);
             throw error;

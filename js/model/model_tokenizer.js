@@ -1,11 +1,15 @@
-/** The tokenizer of a loaded model, which is in its worker: the methods of Tokenizer, as promises. */
+/**
+ * The tokenizer of a loaded model, which is in its worker: the methods of Tokenizer, as promises.
+ */
+
 import { BertError, describe } from '../errors.js';
+import { textsOf } from './inputs.js';
 
 /**
  * @typedef {import('../worker/tokenizer_calls.js').Encoded} Encoded
  * @typedef {import('../tokenizer/index.js').EncodeOptions} EncodeOptions
  * @typedef {import('../tokenizer/index.js').DecodeOptions} DecodeOptions
- * @typedef {import('../worker/texts.js').TextInput} TextInput
+ * @typedef {import('./inputs.js').TextInput} TextInput
  */
 
 export class ModelTokenizer {
@@ -14,7 +18,8 @@ export class ModelTokenizer {
 
     /**
      * @internal
-     * @param {(method: string, request: object, signal?: AbortSignal) => Promise<any>} call  of the worker
+     * @param {(method: string, request: object, signal?: AbortSignal) => Promise<any>} call  of the
+     *   worker
      * @param {import('../worker/tokenizer_calls.js').TokenizerTraits} traits
      */
     constructor(call, traits) {
@@ -32,7 +37,10 @@ export class ModelTokenizer {
      * @returns {Promise<Encoded>}
      */
     async encode(text, { text_pair, ...options } = {}) {
-        const [encoded] = await this.encodeBatch([/** @type {TextInput} */ ({ text, text_pair })], options);
+        const [encoded] = await this.encodeBatch(
+            [/** @type {TextInput} */ ({ text, text_pair })],
+            options,
+        );
         return encoded;
     }
 
@@ -42,7 +50,7 @@ export class ModelTokenizer {
      * @returns {Promise<Encoded[]>}
      */
     async encodeBatch(texts, options = {}) {
-        return this.#call('encode', { inputs: toList(texts, 'texts'), options });
+        return this.#call('encode', { inputs: toList(texts, 'texts').map(textsOf), options });
     }
 
     /**
@@ -108,6 +116,8 @@ export class ModelTokenizer {
  * @returns {T[]}
  */
 function toList(values, what) {
-    if (!Array.isArray(values)) throw new BertError('BAD_INPUT', `${what} must be an array, not ${describe(values)}`);
+    if (!Array.isArray(values)) {
+        throw new BertError('BAD_INPUT', `${what} must be an array, not ${describe(values)}`);
+    }
     return values;
 }

@@ -2,6 +2,7 @@
  * What a model is doing: metrics of each call, counters, and a histogram of how long calls take.
  * Its memory does not grow with the number of calls.
  */
+
 import { BertError } from '../errors.js';
 
 /**
@@ -38,7 +39,15 @@ import { BertError } from '../errors.js';
  * @property {number} p99
  */
 
-const NO_METRICS = { n_windows: 0, n_tokens: 0, n_batches: 0, batch_fill: 0, queue_ms: 0, tokenize_ms: 0, encode_ms: 0 };
+const NO_METRICS = {
+    n_windows: 0,
+    n_tokens: 0,
+    n_batches: 0,
+    batch_fill: 0,
+    queue_ms: 0,
+    tokenize_ms: 0,
+    encode_ms: 0,
+};
 
 export class Monitor {
     /**
@@ -53,15 +62,24 @@ export class Monitor {
         /** @private */
         this.marks = performance_marks;
         /** @private */
-        this.totals = { calls: 0, errors: 0, pending: 0, texts: 0, tokens: 0, queue_ms: 0, tokenize_ms: 0, encode_ms: 0 };
+        this.totals = {
+            calls: 0,
+            errors: 0,
+            pending: 0,
+            texts: 0,
+            tokens: 0,
+            queue_ms: 0,
+            tokenize_ms: 0,
+            encode_ms: 0,
+        };
         /** @private */
         this.latency = new Histogram();
     }
 
     /**
      * @param {number} n_texts
-     * @returns {(ended: Omit<CallMetrics, 'model' | 'n_texts' | 'total_ms'> | unknown) => void}  to be called
-     *   with the metrics, or the error
+     * @returns {(ended: Omit<CallMetrics, 'model' | 'n_texts' | 'total_ms'> | unknown) => void}  to
+     *   be called with the metrics, or the error
      */
     begin(n_texts) {
         const start = performance.now();
@@ -70,9 +88,21 @@ export class Monitor {
             const failed = ended instanceof Error || typeof ended !== 'object' || ended === null;
             const total_ms = performance.now() - start;
             /** @type {CallMetrics} */
-            const call = { model: this.model, ...NO_METRICS, ...(failed ? { error: nameOf(ended) } : ended), n_texts, total_ms };
+            const call = {
+                model: this.model,
+                ...NO_METRICS,
+                ...(failed ? { error: nameOf(ended) } : ended),
+                n_texts,
+                total_ms,
+            };
             this.#count(call);
-            if (this.marks) performance.measure(`bert-wasm ${this.model}`, { start, duration: total_ms, detail: call });
+            if (this.marks) {
+                performance.measure(`bert-wasm ${this.model}`, {
+                    start,
+                    duration: total_ms,
+                    detail: call,
+                });
+            }
             this.onmetrics?.(call);
         };
     }
@@ -153,6 +183,13 @@ export class Histogram {
     /** @returns {Latency} */
     summary() {
         const { count, sum, max } = this;
-        return { count, sum, max, p50: this.percentile(0.5), p90: this.percentile(0.9), p99: this.percentile(0.99) };
+        return {
+            count,
+            sum,
+            max,
+            p50: this.percentile(0.5),
+            p90: this.percentile(0.9),
+            p99: this.percentile(0.99),
+        };
     }
 }

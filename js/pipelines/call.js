@@ -2,7 +2,9 @@
  * What a task's function does with what it is given: one input, an array of them, or an iterable
  * that is read as fast as results are taken.
  */
+
 import { BertError, describe } from '../errors.js';
+import { textsOf } from '../model/inputs.js';
 
 /**
  * @template In, Out
@@ -22,7 +24,8 @@ const GROUPS = 2;
 /**
  * @template In, Out
  * @param {unknown} given
- * @param {(isOne: boolean) => Work<In, Out>} prepare  reads the options: what it throws rejects the call
+ * @param {(isOne: boolean) => Work<In, Out>} prepare  reads the options: what it throws rejects the
+ *   call
  * @returns {Promise<Out | Out[]> | AsyncGenerator<Out, void, undefined>}
  */
 export function answer(given, prepare) {
@@ -49,7 +52,12 @@ async function answerNow(given, prepare) {
  * @returns {given is Iterable<unknown> | AsyncIterable<unknown>}
  */
 function isStream(given) {
-    return typeof given === 'object' && given !== null && !Array.isArray(given) && (Symbol.asyncIterator in given || Symbol.iterator in given);
+    return (
+        typeof given === 'object' &&
+        given !== null &&
+        !Array.isArray(given) &&
+        (Symbol.asyncIterator in given || Symbol.iterator in given)
+    );
 }
 
 /**
@@ -77,7 +85,8 @@ async function settle(given, first, { read, run }) {
     }
     if (inputs.length === 0) return results;
     for (const [k, result] of (await run(inputs)).entries()) {
-        results[places[k]] = result instanceof BertError ? located(result, `text ${first + places[k]}`) : result;
+        results[places[k]] =
+            result instanceof BertError ? located(result, `text ${first + places[k]}`) : result;
     }
     return results;
 }
@@ -101,12 +110,15 @@ function located(error, where) {
 async function* stream(given, prepare) {
     const work = prepare(false);
     const { errors } = work;
-    const iterator = Symbol.asyncIterator in given ? given[Symbol.asyncIterator]() : given[Symbol.iterator]();
+    const iterator =
+        Symbol.asyncIterator in given ? given[Symbol.asyncIterator]() : given[Symbol.iterator]();
     /** @type {Promise<(Out | BertError)[]>[]} */
     const groups = [];
     /** @type {unknown[]} */
     let group = [];
-    let n_read = 0, n_characters = 0, isDone = false;
+    let n_read = 0;
+    let n_characters = 0;
+    let isDone = false;
     /** @type {Promise<IteratorResult<unknown>> | null} */
     let next = null;
     const start = () => {
@@ -121,7 +133,17 @@ async function* stream(given, prepare) {
             while (!isDone && groups.length < GROUPS) {
                 next ??= Promise.resolve(iterator.next());
                 // What is under way is waited for as well as the next input.
-                const others = groups.length > 0 ? [groups[0].then(() => null, () => null)] : group.length > 0 ? [nextTask()] : [];
+                const others =
+                    groups.length > 0
+                        ? [
+                              groups[0].then(
+                                  () => null,
+                                  () => null,
+                              ),
+                          ]
+                        : group.length > 0
+                          ? [nextTask()]
+                          : [];
                 const step = await Promise.race([next, ...others]);
                 if (step === null) break;
                 next = null;
@@ -132,16 +154,22 @@ async function* stream(given, prepare) {
                     n_read++;
                     n_characters += lengthOf(step.value);
                 }
-                if (group.length > 0 && (isDone || group.length >= MOST_INPUTS || n_characters >= MOST_CHARACTERS)) start();
+                if (
+                    group.length > 0 &&
+                    (isDone || group.length >= MOST_INPUTS || n_characters >= MOST_CHARACTERS)
+                ) {
+                    start();
+                }
             }
             if (groups.length === 0) {
                 if (group.length > 0) start();
                 else if (isDone) return;
                 else continue;
             }
-            for (const result of await /** @type {Promise<(Out | BertError)[]>} */ (groups.shift())) {
+            const results = /** @type {Out[]} */ (await groups.shift());
+            for (const result of results) {
                 if (result instanceof BertError && errors === 'throw') throw result;
-                yield /** @type {Out} */ (result);
+                yield result;
             }
         }
     } finally {
@@ -184,15 +212,19 @@ export function readString(input, where) {
  * @returns {{text: string, text_pair?: string}}
  */
 export function readText(input, where) {
-    const { text, text_pair } = typeof input === 'object' && input !== null
-        ? /** @type {{text?: unknown, text_pair?: unknown}} */ (input)
-        : { text: input, text_pair: undefined };
+    const { text, text_pair } = textsOf(input);
     if (typeof text !== 'string') {
-        throw new BertError('BAD_INPUT', `${where} is ${describe(input)}, expected a string or {text, text_pair}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${where} is ${describe(input)}, expected a string or {text, text_pair}`,
+        );
     }
     if (text_pair === undefined || text_pair === null) return { text };
     if (typeof text_pair !== 'string') {
-        throw new BertError('BAD_INPUT', `text_pair of ${where} is ${describe(text_pair)}, expected a string`);
+        throw new BertError(
+            'BAD_INPUT',
+            `text_pair of ${where} is ${describe(text_pair)}, expected a string`,
+        );
     }
     return { text, text_pair };
 }

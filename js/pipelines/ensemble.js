@@ -1,27 +1,38 @@
 /** ensemble(): several classifiers that answer as one, by the mean of their scores. */
-import { asyncDispose } from '../async_dispose.js';
+
 import { BertError, describe } from '../errors.js';
+import { asyncDispose } from '../platform/async_dispose.js';
 import { weightedMean } from './scores.js';
 import { classification, scorer } from './text_classification.js';
 
 /** @typedef {import('../model/model.js').Model} Model */
 
 /**
- * A text-classification function that gives the weighted mean of its members' scores. Members are computed
- * at the same time, each by its own worker, and may have different tokenizers.
+ * A text-classification function that gives the weighted mean of its members' scores. Members are
+ * computed at the same time, each by its own worker, and may have different tokenizers.
  *
- * @param {(Model | {model: Model})[]} members  models, or pipelines, of the same labels in any order
- * @param {{weights?: number[]}} [options]  `weights`: one a member, >= 0, of any positive sum; default all equal
+ * @param {(Model | {model: Model})[]} members  models, or pipelines, of the same labels in any
+ *   order
+ * @param {{weights?: number[]}} [options]  `weights`: one a member, >= 0, of any positive sum;
+ *   default all equal
  * @throws {BertError} BAD_OPTION  the labels are not the same; WRONG_TASK  one is no classifier
  */
 export function ensemble(members, { weights } = {}) {
     if (!Array.isArray(members) || members.length === 0) {
-        throw new BertError('BAD_INPUT', `an ensemble is of one model or more, got ${describe(members)}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `an ensemble is of one model or more, got ${describe(members)}`,
+        );
     }
     /** @type {Model[]} */
     const models = members.map((member, i) => {
         const model = /** @type {any} */ (member)?.model ?? member;
-        if (typeof model?.run !== 'function') throw new BertError('BAD_INPUT', `member ${i} is ${describe(member)}, expected a model or a pipeline`);
+        if (typeof model?.run !== 'function') {
+            throw new BertError(
+                'BAD_INPUT',
+                `member ${i} is ${describe(member)}, expected a model or a pipeline`,
+            );
+        }
         return model;
     });
     const shares = readWeights(weights, models.length);
@@ -29,23 +40,41 @@ export function ensemble(members, { weights } = {}) {
     const orders = models.map((_, i) => orderOf(models, i));
 
     const dispose = () => models.forEach((model) => model.dispose());
-    const classify = classification(models[0].config.labels, async (inputs, { onprogress, ...options }) => {
-        const progressOf = joined(models.length, onprogress);
-        const of_members = await Promise.all(scorers.map(async (scoreTexts, i) => {
-            try {
-                return await scoreTexts(inputs, { ...options, onprogress: progressOf(i) });
-            } catch (error) {
-                throw named(error, i, models[i]);
-            }
-        }));
-        return inputs.map((_, text) => {
-            const failed = of_members.findIndex((results) => results[text] instanceof BertError);
-            if (failed >= 0) return /** @type {BertError} */ (named(of_members[failed][text], failed, models[failed]));
-            const results = of_members.map((each) => /** @type {import('./text_classification.js').Scored} */ (each[text]));
-            const rows = results.map(({ scores }, i) => orders[i].map((place) => scores[place]));
-            return { scores: weightedMean(rows, shares), truncated: results.some(({ truncated }) => truncated) };
-        });
-    });
+    const classify = classification(
+        models[0].config.labels,
+        async (inputs, { onprogress, ...options }) => {
+            const progressOf = joined(models.length, onprogress);
+            const of_members = await Promise.all(
+                scorers.map(async (scoreTexts, i) => {
+                    try {
+                        return await scoreTexts(inputs, { ...options, onprogress: progressOf(i) });
+                    } catch (error) {
+                        throw named(error, i, models[i]);
+                    }
+                }),
+            );
+            return inputs.map((_, text) => {
+                const failed = of_members.findIndex(
+                    (results) => results[text] instanceof BertError,
+                );
+                if (failed >= 0) {
+                    return /** @type {BertError} */ (
+                        named(of_members[failed][text], failed, models[failed])
+                    );
+                }
+                const results = of_members.map(
+                    (each) => /** @type {import('./text_classification.js').Scored} */ (each[text]),
+                );
+                const rows = results.map(({ scores }, i) =>
+                    orders[i].map((place) => scores[place]),
+                );
+                return {
+                    scores: weightedMean(rows, shares),
+                    truncated: results.some(({ truncated }) => truncated),
+                };
+            });
+        },
+    );
     return Object.assign(classify, {
         task: 'text-classification',
         models,
@@ -64,9 +93,17 @@ export function ensemble(members, { weights } = {}) {
  */
 function readWeights(weights, n) {
     if (weights === undefined) return Array(n).fill(1);
-    if (!Array.isArray(weights) || weights.length !== n || !weights.every((weight) => Number.isFinite(weight) && weight >= 0) || !weights.some((weight) => weight > 0)) {
+    if (
+        !Array.isArray(weights) ||
+        weights.length !== n ||
+        !weights.every((weight) => Number.isFinite(weight) && weight >= 0) ||
+        !weights.some((weight) => weight > 0)
+    ) {
         const got = Array.isArray(weights) ? `[${weights.join(', ')}]` : describe(weights);
-        throw new BertError('BAD_OPTION', `weights are ${got}, expected ${n} numbers >= 0, one of them above 0`);
+        throw new BertError(
+            'BAD_OPTION',
+            `weights are ${got}, expected ${n} numbers >= 0, one of them above 0`,
+        );
     }
     return weights;
 }
@@ -82,10 +119,18 @@ function orderOf([{ name, config: first }, ...others], i) {
     const { labels } = config;
     const order = first.labels.map((label) => labels.indexOf(label));
     if (labels.length !== order.length || order.includes(-1)) {
-        throw new BertError('BAD_OPTION', `the members of an ensemble have the same labels; ${nameOf(0, name)} has ${first.labels.join(', ')}; ${nameOf(i, own_name)} has ${labels.join(', ')}`);
+        throw new BertError(
+            'BAD_OPTION',
+            `the members of an ensemble have the same labels; ${nameOf(0, name)} has ` +
+                `${first.labels.join(', ')}; ${nameOf(i, own_name)} has ${labels.join(', ')}`,
+        );
     }
     if ((config.problem_type === 'regression') !== (first.problem_type === 'regression')) {
-        throw new BertError('BAD_OPTION', `the members of an ensemble give probabilities, or all give values (regression); ${nameOf(0, name)} and ${nameOf(i, own_name)} differ`);
+        throw new BertError(
+            'BAD_OPTION',
+            'the members of an ensemble give probabilities, or all give values ' +
+                `(regression); ${nameOf(0, name)} and ${nameOf(i, own_name)} differ`,
+        );
     }
     return order;
 }
@@ -104,7 +149,9 @@ function nameOf(i, name) {
  * @param {Model} model
  */
 function named(error, i, { name }) {
-    return error instanceof BertError ? new BertError(error.code, `${nameOf(i, name)}: ${error.message}`, { cause: error }) : error;
+    return error instanceof BertError
+        ? new BertError(error.code, `${nameOf(i, name)}: ${error.message}`, { cause: error })
+        : error;
 }
 
 /**
@@ -116,9 +163,11 @@ function named(error, i, { name }) {
 function joined(n, onprogress) {
     const done = Array(n).fill(0);
     let last = 0;
-    return (i) => onprogress && (({ done: own, total }) => {
-        done[i] = own;
-        const least = Math.min(...done);
-        if (least > last) onprogress({ done: last = least, total });
-    });
+    return (i) =>
+        onprogress &&
+        (({ done: own, total }) => {
+            done[i] = own;
+            const least = Math.min(...done);
+            if (least > last) onprogress({ done: (last = least), total });
+        });
 }

@@ -1,26 +1,39 @@
 /**
  * feature-extraction (also called embeddings): vectors of texts, of each token or one a text.
  */
+
 import { BertError } from '../errors.js';
-import { Tensor } from '../tensor.js';
 import { answer, readText } from './call.js';
-import { CALL_OPTIONS, OVERFLOW_OPTIONS, isFlag, oneOf, orNull, readOptions, wholeNumber } from './options.js';
+import {
+    CALL_OPTIONS,
+    isFlag,
+    OVERFLOW_OPTIONS,
+    oneOf,
+    orNull,
+    readOptions,
+    wholeNumber,
+} from './options.js';
 import { weightedMean } from './scores.js';
+import { Tensor } from './tensor.js';
+
+/** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
 
 /**
  * @typedef {object} OwnOptions
- * @property {'none' | 'mean' | 'cls' | 'last_token' | null} [pooling]  of a text's tokens, special ones included:
- *   none gives them all, mean their mean, cls the first one. Default (null): what the model was exported
- *   with (sentence-transformers), or none
+ * @property {'none' | 'mean' | 'cls' | 'last_token' | null} [pooling]  of a text's tokens, special
+ *   ones included: none gives them all, mean their mean, cls the first one. Default (null): what
+ *   the model was exported with (sentence-transformers), or none
  * @property {boolean} [normalize]  whether vectors have length 1; default false
- * @property {number | null} [dimensions]  that are kept, the first ones (Kusupati et al. 2022, Matryoshka
- *   Representation Learning), before vectors are normalized; default (null) all
+ * @property {number | null} [dimensions]  that are kept, the first ones (Kusupati et al. 2022,
+ *   Matryoshka Representation Learning), before vectors are normalized; default (null) all
  * @property {Precision} [precision]  of the numbers. int8: -127 to 127, each
- *   row times its own `scale`; binary: one bit a dimension, 1 where it is positive, the first dimension the
- *   highest bit, in bytes less 128; ubinary: the same in bytes as they are, which semanticSearch() takes
- * @property {boolean} [quantize]  transformers.js's: true makes `precision` 'binary' where that is not given
+ *   row times its own `scale`; binary: one bit a dimension, 1 where it is positive, the first
+ *   dimension the highest bit, in bytes less 128; ubinary: the same in bytes as they are, which
+ *   semanticSearch() takes
+ * @property {boolean} [quantize]  transformers.js's: true makes `precision` 'binary' where that is
+ *   not given
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} FeatureExtractionOptions
+ * @typedef {OwnOptions & CallOptions & OverflowOptions} FeatureExtractionOptions
  *   Of a text that is read in windows the vector is the windows' mean, weighted by their tokens
  */
 
@@ -30,24 +43,38 @@ import { weightedMean } from './scores.js';
 
 /**
  * @template {Precision} P
- * @typedef {FeatureExtractionOptions & ({precision?: P, quantize?: false} | {precision: P, quantize: true})} PreciseOptions
+ * @typedef {{precision?: P, quantize?: false} | {precision: P, quantize: true}} Rounding
  */
 
 /**
- * dims are [n_texts, n_dimensions], or [1, n_tokens, n_dimensions] without pooling; `truncated` says of
- * each text whether it was longer than the model reads; `scales` are those of int8 rows
- * @template {Precision} [P='float32']
- * @typedef {Tensor<P extends 'float32' ? Float32Array : P extends 'ubinary' ? Uint8Array : Int8Array> & {truncated: boolean[], scales?: Float32Array}} Features
+ * @template {Precision} P
+ * @typedef {FeatureExtractionOptions & Rounding<P>} PreciseOptions
  */
 
-/** @typedef {import('../worker/texts.js').TextInput} TextInput */
+/**
+ * @template {Precision} P
+ * @typedef {P extends 'float32' ? Float32Array : P extends 'ubinary' ? Uint8Array : Int8Array} Data
+ */
 
-/** @import { Errors, Settled } from './options.js' */
+/**
+ * dims are [n_texts, n_dimensions], or [1, n_tokens, n_dimensions] without pooling; `truncated`
+ * says of each text whether it was longer than the model reads; `scales` are those of int8 rows
+ * @template {Precision} [P='float32']
+ * @typedef {Tensor<Data<P>> & {truncated: boolean[], scales?: Float32Array}} Features
+ */
+
+/** @typedef {import('../model/inputs.js').TextInput} TextInput */
 
 const TASK = 'feature-extraction';
 
 /** @type {Required<OwnOptions>} */
-const OPTIONS = { pooling: null, normalize: false, dimensions: null, precision: 'float32', quantize: false };
+const OPTIONS = {
+    pooling: null,
+    normalize: false,
+    dimensions: null,
+    precision: 'float32',
+    quantize: false,
+};
 const RULES = {
     pooling: orNull(oneOf('none', 'mean', 'cls', 'last_token')),
     normalize: isFlag,
@@ -58,20 +85,45 @@ const RULES = {
 
 /** @param {import('../model/model.js').Model} model */
 export function featureExtraction(model) {
-    const isSentenceModel = Object.values(model.config.outputs).some(({ output }) => output === 'sentence_embedding');
+    const isSentenceModel = Object.values(model.config.outputs).some(
+        ({ output }) => output === 'sentence_embedding',
+    );
 
     /** @param {FeatureExtractionOptions} given */
     function read(given) {
-        const { pooling: wanted, normalize, dimensions, precision: named, quantize, signal, onprogress, errors, ...request } =
-            readOptions(TASK, given, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
+        const {
+            pooling: wanted,
+            normalize,
+            dimensions,
+            precision: named,
+            quantize,
+            signal,
+            onprogress,
+            errors,
+            ...request
+        } = readOptions(TASK, given, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
         const pooling = wanted ?? (isSentenceModel ? null : 'none');
         const precision = quantize && given.precision === undefined ? 'binary' : named;
         if (pooling === 'none' && request.overflow === 'window') {
-            throw new BertError('BAD_OPTION', "overflow 'window' needs one vector a text: give pooling 'mean', 'cls' or 'last_token'");
+            throw new BertError(
+                'BAD_OPTION',
+                "overflow 'window' needs one vector a text: give pooling 'mean', " +
+                    "'cls' or 'last_token'",
+            );
         }
-        const output = pooling === null ? { output: 'sentence_embedding' }
-            : { output: 'last_hidden_state', ...(pooling === 'none' ? {} : { pooling }) };
-        return { pooling, normalize, dimensions, precision, call: { signal, onprogress }, errors, request: { ...request, outputs: { vectors: output } } };
+        const output =
+            pooling === null
+                ? { output: 'sentence_embedding' }
+                : { output: 'last_hidden_state', ...(pooling === 'none' ? {} : { pooling }) };
+        return {
+            pooling,
+            normalize,
+            dimensions,
+            precision,
+            call: { signal, onprogress },
+            errors,
+            request: { ...request, outputs: { vectors: output } },
+        };
     }
 
     /**
@@ -93,14 +145,16 @@ export function featureExtraction(model) {
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P> & {errors?: 'throw'}} [options]
-     * @returns {Promise<Features<P>>}  a row a text; where the model does not pool an array of each text's own
+     * @returns {Promise<Features<P>>}  a row a text; where the model does not pool an array of each
+     *   text's own
      * @template {Precision} [P='float32']
      */
     /**
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P>} options
-     * @returns {Promise<(Features<P> | BertError)[]>}  of each text its own, or what was wrong with it
+     * @returns {Promise<(Features<P> | BertError)[]>}  of each text its own, or what was wrong with
+     *   it
      * @template {Precision} [P='float32']
      */
     /**
@@ -124,14 +178,19 @@ export function featureExtraction(model) {
                 read: readText,
                 async run(inputs) {
                     const results = await model.run({ inputs, ...request }, call);
-                    return results.map((result) => (result instanceof BertError ? result : toFeatures(result, pooling, shape)));
+                    return results.map((result) =>
+                        result instanceof BertError ? result : toFeatures(result, pooling, shape),
+                    );
                 },
             };
         });
         if (!Array.isArray(texts)) return answered;
         // Rows of tokens, which have a dimension more, stay each text's own.
-        const isStack = (/** @type {Features<any>[]} */ rows) => rows.length > 0 && options.errors !== 'return' && rows[0].dims.length === 2;
-        return /** @type {Promise<any>} */ (answered).then((rows) => (isStack(rows) ? stack(rows) : rows));
+        const isStack = (/** @type {Features<any>[]} */ rows) =>
+            rows.length > 0 && options.errors !== 'return' && rows[0].dims.length === 2;
+        return /** @type {Promise<any>} */ (answered).then((rows) =>
+            isStack(rows) ? stack(rows) : rows,
+        );
     }
     return extract;
 }
@@ -139,23 +198,33 @@ export function featureExtraction(model) {
 /**
  * @param {import('../worker/texts.js').TextResult} result
  * @param {OwnOptions['pooling']} pooling
- * @param {{normalize: boolean, dimensions: number | null, precision: OwnOptions['precision']}} shape
+ * @param {Pick<Required<OwnOptions>, 'normalize' | 'dimensions' | 'precision'>} shape
  * @returns {Features<any>}
  */
 function toFeatures({ windows, truncated }, pooling, { normalize, dimensions, precision }) {
     const parts = windows.map(({ outputs }) => outputs.vectors);
     let { dims, data } = parts[parts.length - 1];
     if (parts.length > 1 && pooling !== 'last_token') {
-        data = Float32Array.from(weightedMean(parts.map((part) => part.data), windows.map(({ n_tokens }) => n_tokens)));
+        data = Float32Array.from(
+            weightedMean(
+                parts.map((part) => part.data),
+                windows.map(({ n_tokens }) => n_tokens),
+            ),
+        );
     }
     const width = dims[dims.length - 1];
     if (dimensions !== null && dimensions > width) {
-        throw new BertError('BAD_OPTION', `dimensions is ${dimensions}, the model's vectors have ${width}`);
+        throw new BertError(
+            'BAD_OPTION',
+            `dimensions is ${dimensions}, the model's vectors have ${width}`,
+        );
     }
     const kept = dimensions ?? width;
     if (kept < width) data = data.filter((_, i) => i % width < kept);
     if (normalize) normalizeRows(data, kept);
-    const features = Object.assign(quantized(data, [1, ...dims.slice(0, -1), kept], precision), { truncated: [truncated] });
+    const features = Object.assign(quantized(data, [1, ...dims.slice(0, -1), kept], precision), {
+        truncated: [truncated],
+    });
     return features;
 }
 
@@ -167,7 +236,11 @@ function normalizeRows(data, width) {
     for (let start = 0; start < data.length; start += width) {
         const row = data.subarray(start, start + width);
         const length = Math.sqrt(row.reduce((sum, x) => sum + x * x, 0));
-        if (length > 0) row.forEach((x, i) => { row[i] = x / length; });
+        if (length > 0) {
+            row.forEach((x, i) => {
+                row[i] = x / length;
+            });
+        }
     }
 }
 
@@ -182,21 +255,29 @@ function quantized(data, dims, precision) {
     const width = dims[dims.length - 1];
     const n_rows = data.length / width;
     if (precision === 'int8') {
-        const scales = new Float32Array(n_rows), values = new Int8Array(data.length);
+        const scales = new Float32Array(n_rows);
+        const values = new Int8Array(data.length);
         for (let r = 0; r < n_rows; r++) {
             const row = data.subarray(r * width, (r + 1) * width);
             scales[r] = row.reduce((most, x) => Math.max(most, Math.abs(x)), 0) / 127;
-            row.forEach((x, i) => { values[r * width + i] = scales[r] > 0 ? Math.round(x / scales[r]) : 0; });
+            row.forEach((x, i) => {
+                values[r * width + i] = scales[r] > 0 ? Math.round(x / scales[r]) : 0;
+            });
         }
         return Object.assign(new Tensor(values, dims), { scales });
     }
     const n_bytes = Math.ceil(width / 8);
     const bits = new Uint8Array(n_rows * n_bytes);
     data.forEach((x, i) => {
-        if (x > 0) bits[Math.floor(i / width) * n_bytes + ((i % width) >> 3)] |= 0x80 >> (i % width & 7);
+        if (x > 0) {
+            bits[Math.floor(i / width) * n_bytes + ((i % width) >> 3)] |= 0x80 >> ((i % width) & 7);
+        }
     });
     const packed = [...dims.slice(0, -1), n_bytes];
-    return new Tensor(precision === 'ubinary' ? bits : Int8Array.from(bits, (byte) => byte - 128), packed);
+    return new Tensor(
+        precision === 'ubinary' ? bits : Int8Array.from(bits, (byte) => byte - 128),
+        packed,
+    );
 }
 
 /**
@@ -207,6 +288,12 @@ function stack(rows) {
     const width = rows[0].dims[1];
     const data = new /** @type {any} */ (rows[0].data.constructor)(rows.length * width);
     rows.forEach((row, i) => data.set(row.data, i * width));
-    const scales = rows[0].scales && { scales: Float32Array.from(rows, (row) => /** @type {Float32Array} */ (row.scales)[0]) };
-    return Object.assign(new Tensor(data, [rows.length, width]), { truncated: rows.flatMap(({ truncated }) => truncated) }, scales);
+    const scales = rows[0].scales && {
+        scales: Float32Array.from(rows, (row) => /** @type {Float32Array} */ (row.scales)[0]),
+    };
+    return Object.assign(
+        new Tensor(data, [rows.length, width]),
+        { truncated: rows.flatMap(({ truncated }) => truncated) },
+        scales,
+    );
 }

@@ -1,33 +1,38 @@
 /** fill-mask: what may stand in the place of a mask token. */
+
 import { BertError, describe } from '../errors.js';
-import { placesOf } from '../places.js';
 import { answer, readText } from './call.js';
 import { requireHead } from './head.js';
 import { CALL_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
 import { softmax, topIndices } from './scores.js';
+
+/** @import { CallOptions, Errors, Settled } from './options.js' */
 
 /**
  * @typedef {object} MaskFilling
  * @property {number} score  probability
  * @property {number} token  its id
  * @property {string} token_str
- * @property {string} sequence  the text with it; where there are several masks with the others and special tokens
+ * @property {string} sequence  the text with it; where there are several masks with the others and
+ *   special tokens
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
 /**
  * @typedef {object} OwnOptions
  * @property {number} [top_k]  fillings of a mask, best first; default 5
- * @property {string[] | string | null} [targets]  the only ones to choose from; of one that is no token of the model its
- *   first token. Default (null) all
- * @property {'truncate' | 'error'} [overflow]  of texts longer than the model reads; default 'truncate'
+ * @property {string[] | string | null} [targets]  the only ones to choose from; of one that is no
+ *   token of the model its first token. Default (null) all
+ * @property {'truncate' | 'error'} [overflow]  of texts longer than the model reads; default
+ *   'truncate'
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions} FillMaskOptions
+ * @typedef {OwnOptions & CallOptions} FillMaskOptions
  */
 
-/** @import { Errors, Settled } from './options.js' */
-
-/** @typedef {{whole: number[][], bare: number[][]}} Lists  ids to be decoded, with special tokens and without */
+/**
+ * @typedef {{whole: number[][], bare: number[][]}} Lists  ids to be decoded, with special tokens
+ *   and without
+ */
 
 const TASK = 'fill-mask';
 
@@ -38,8 +43,14 @@ const OPTIONS = { top_k: 5, targets: null, overflow: 'truncate' };
 const RULES = {
     top_k: wholeNumber(1),
     overflow: oneOf('truncate', 'error'),
-    targets: orNull((value) => (typeof value === 'string' || (Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string'))
-        ? null : 'a string or strings')),
+    targets: orNull((value) =>
+        typeof value === 'string' ||
+        (Array.isArray(value) &&
+            value.length > 0 &&
+            value.every((each) => typeof each === 'string'))
+            ? null
+            : 'a string or strings',
+    ),
 };
 
 /** @param {import('../model/model.js').Model} model */
@@ -74,23 +85,43 @@ export function fillMask(model) {
      */
     function fill(texts, options = {}) {
         return answer(texts, () => {
-            const { top_k, targets, signal, onprogress, errors, ...request } =
-                readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
+            const { top_k, targets, signal, onprogress, errors, ...request } = readOptions(
+                TASK,
+                options,
+                { ...OPTIONS, ...CALL_OPTIONS },
+                RULES,
+            );
             return {
                 errors,
                 read: readText,
                 async run(inputs) {
                     const chosen = targets === null ? null : await targetIds([targets].flat());
                     const results = await model.run(
-                        { inputs, outputs: { words: { output: 'lm_logits' } }, lm_token: mask.id, tokens: true, ...request }, { signal, onprogress });
+                        {
+                            inputs,
+                            outputs: { words: { output: 'lm_logits' } },
+                            lm_token: mask.id,
+                            tokens: true,
+                            ...request,
+                        },
+                        { signal, onprogress },
+                    );
                     /** @type {Lists} */
                     const lists = { whole: [], bare: [] };
-                    const fillings = results.map((result) => (result instanceof BertError ? result : fillMasks(result, chosen, top_k, lists)));
+                    const fillings = results.map((result) =>
+                        result instanceof BertError
+                            ? result
+                            : fillMasks(result, chosen, top_k, lists),
+                    );
                     const texts_of = {
-                        whole: await model.tokenizer.decodeBatch(lists.whole, { skip_special_tokens: false }),
+                        whole: await model.tokenizer.decodeBatch(lists.whole, {
+                            skip_special_tokens: false,
+                        }),
                         bare: await model.tokenizer.decodeBatch(lists.bare),
                     };
-                    return fillings.map((filling) => (filling instanceof BertError ? filling : filling(texts_of)));
+                    return fillings.map((filling) =>
+                        filling instanceof BertError ? filling : filling(texts_of),
+                    );
                 },
             };
         });
@@ -105,7 +136,9 @@ export function fillMask(model) {
         const known = await model.tokenizer.tokensToIds(targets);
         const ids = targets.map((target, i) => {
             const id = known[i] ?? encoded[i].ids[0];
-            if (id === undefined) throw new BertError('BAD_OPTION', `the target ${describe(target)} has no tokens`);
+            if (id === undefined) {
+                throw new BertError('BAD_OPTION', `the target ${describe(target)} has no tokens`);
+            }
             return id;
         });
         return [...new Set(ids)];
@@ -117,13 +150,33 @@ export function fillMask(model) {
      * @param {number[] | null} targets
      * @param {number} top_k
      * @param {Lists} lists
-     * @returns {BertError | ((texts_of: {whole: string[], bare: string[]}) => any)}  what makes the result of what was decoded
+     * @returns {BertError | ((texts_of: {whole: string[], bare: string[]}) => any)}  what makes the
+     *   result of what was decoded
      */
-    function fillMasks({ windows: [{ outputs: { words }, tokens }], truncated }, targets, top_k, lists) {
-        const ids = Array.from(/** @type {import('../worker/texts.js').WindowTokens} */ (tokens).ids);
-        const places = placesOf(ids, mask.id);
+    function fillMasks(
+        {
+            windows: [
+                {
+                    outputs: { words },
+                    tokens,
+                    lm_rows: places = [],
+                },
+            ],
+            truncated,
+        },
+        targets,
+        top_k,
+        lists,
+    ) {
+        const ids = Array.from(
+            /** @type {import('../worker/texts.js').WindowTokens} */ (tokens).ids,
+        );
         if (places.length === 0) {
-            return new BertError('BAD_INPUT', `there is no ${mask.token} in it${truncated ? ', in what the model reads of it' : ''}`);
+            return new BertError(
+                'BAD_INPUT',
+                `there is no ${mask.token} in ` +
+                    `it${truncated ? ', in what the model reads of it' : ''}`,
+            );
         }
         const isOnly = places.length === 1;
         // Of a text with one mask what was added is left out, as in Python.
@@ -136,13 +189,24 @@ export function fillMask(model) {
                 const token = targets === null ? i : targets[i];
                 const filled = ids.slice();
                 filled[place] = token;
-                return { score: scores[i], token, at_token: lists.whole.push([token]) - 1, at_text: lists[kind].push(filled) - 1 };
+                return {
+                    score: scores[i],
+                    token,
+                    at_token: lists.whole.push([token]) - 1,
+                    at_text: lists[kind].push(filled) - 1,
+                };
             });
         });
         return (texts_of) => {
-            const fillings = masks.map((of_mask) => of_mask.map(({ score, token, at_token, at_text }) => ({
-                score, token, token_str: texts_of.whole[at_token], sequence: texts_of[kind][at_text], ...(truncated ? { truncated } : {}),
-            })));
+            const fillings = masks.map((of_mask) =>
+                of_mask.map(({ score, token, at_token, at_text }) => ({
+                    score,
+                    token,
+                    token_str: texts_of.whole[at_token],
+                    sequence: texts_of[kind][at_text],
+                    ...(truncated ? { truncated } : {}),
+                })),
+            );
             return isOnly ? fillings[0] : fillings;
         };
     }
@@ -150,7 +214,15 @@ export function fillMask(model) {
 }
 
 /** @param {import('../model/model.js').Model} model */
-function maskOf({ name, tokenizer: { traits: { mask } } }) {
+function maskOf({
+    name,
+    tokenizer: {
+        traits: { mask },
+    },
+}) {
     if (mask) return mask;
-    throw new BertError('WRONG_TASK', `${TASK} needs a tokenizer with a mask token, [MASK] or <mask>; '${name}' has none`);
+    throw new BertError(
+        'WRONG_TASK',
+        `${TASK} needs a tokenizer with a mask token, [MASK] or <mask>; '${name}' has none`,
+    );
 }

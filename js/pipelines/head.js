@@ -1,4 +1,5 @@
 /** Which tasks a model's head does. */
+
 import { BertError } from '../errors.js';
 
 /**
@@ -21,9 +22,12 @@ const NAMES = {
  */
 export function headsOf({ outputs }) {
     const requests = Object.values(outputs);
-    const has = (/** @type {string} */ output) => requests.some((request) => request.output === output);
+    const has = (/** @type {string} */ output) =>
+        requests.some((request) => request.output === output);
     // Start and end of an answer are two columns of one matrix, given as two outputs.
-    const isSpan = [0, 1].every((column) => requests.some(({ output, index }) => output === 'token_logits' && index === column));
+    const isSpan = [0, 1].every((column) =>
+        requests.some(({ output, index }) => output === 'token_logits' && index === column),
+    );
     /** @type {Head[]} */
     const heads = [];
     if (has('logits')) heads.push('classifier');
@@ -42,5 +46,8 @@ export function requireHead({ name, config }, task, head) {
     const heads = headsOf(config);
     if (heads.includes(head)) return;
     const found = heads.length ? heads.map((each) => NAMES[each]).join(' and ') : NAMES.none;
-    throw new BertError('WRONG_TASK', `${task} needs a model with ${NAMES[head]}; '${name}' has ${found}`);
+    throw new BertError(
+        'WRONG_TASK',
+        `${task} needs a model with ${NAMES[head]}; '${name}' has ${found}`,
+    );
 }

@@ -1,7 +1,8 @@
 /** pipeline(): a task, a model for it, and a function that does it. */
-import { asyncDispose } from '../async_dispose.js';
+
 import { BertError, describe } from '../errors.js';
-import { DEFAULT_MODEL, Model, loadModel } from '../model/model.js';
+import { DEFAULT_MODEL, loadModel, Model } from '../model/model.js';
+import { asyncDispose } from '../platform/async_dispose.js';
 import { featureExtraction } from './feature_extraction.js';
 import { fillMask } from './fill_mask.js';
 import { nextSentencePrediction } from './next_sentence_prediction.js';
@@ -11,6 +12,9 @@ import { textClassification } from './text_classification.js';
 import { textRanking } from './text_ranking.js';
 import { tokenClassification } from './token_classification.js';
 import { zeroShotClassification } from './zero_shot_classification.js';
+
+/** @import { LoadOptions as ModelLoadOptions, ModelSource } from '../model/model.js' */
+/** @import { LoadStatus } from './progress.js' */
 
 /**
  * @typedef {object} PipelineExtras
@@ -47,10 +51,13 @@ const ALIASES = {
 /** @typedef {ReturnType<typeof textRanking> & Extras} TextRankingPipeline */
 /** @typedef {ReturnType<typeof nextSentencePrediction> & Extras} NextSentencePredictionPipeline */
 
-/** @typedef {import('../model/model.js').ModelSource | import('../model/model.js').Model | null} PipelineModel  a URL, path or bytes;
- *   or a model that is loaded already, which may do several tasks */
 /**
- * @typedef {import('../model/model.js').LoadOptions & {progress_callback?: (status: import('./progress.js').LoadStatus) => void}} LoadOptions
+ * @typedef {ModelSource | Model | null} PipelineModel
+ *   a URL, path or bytes; or a model that is loaded already, which may do several tasks
+ */
+
+/**
+ * @typedef {ModelLoadOptions & {progress_callback?: (status: LoadStatus) => void}} LoadOptions
  *   progress_callback: transformers.js's
  */
 
@@ -119,11 +126,23 @@ const ALIASES = {
 export async function pipeline(task, model, { progress_callback, ...options } = {}) {
     const name = Object.hasOwn(ALIASES, task) ? ALIASES[task] : task;
     if (!Object.hasOwn(TASKS, name)) {
-        throw new BertError('BAD_OPTION', `there is no task ${describe(task)}; there are ${[...Object.keys(TASKS), ...Object.keys(ALIASES)].join(', ')}`);
+        throw new BertError(
+            'BAD_OPTION',
+            `there is no task ${describe(task)}; there are ` +
+                `${[...Object.keys(TASKS), ...Object.keys(ALIASES)].join(', ')}`,
+        );
     }
     const isLoaded = model instanceof Model;
-    const statuses = progress_callback && !isLoaded ? reportStatuses(model ?? DEFAULT_MODEL, name, progress_callback, options.onprogress) : null;
-    const loaded = isLoaded ? model : await loadModel(model, { ...options, ...(statuses && { onprogress: statuses.onprogress }) });
+    const statuses =
+        progress_callback && !isLoaded
+            ? reportStatuses(model ?? DEFAULT_MODEL, name, progress_callback, options.onprogress)
+            : null;
+    const loaded = isLoaded
+        ? model
+        : await loadModel(model, {
+              ...options,
+              ...(statuses && { onprogress: statuses.onprogress }),
+          });
     statuses?.done();
     try {
         const dispose = () => loaded.dispose();

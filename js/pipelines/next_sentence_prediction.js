@@ -1,12 +1,16 @@
 /**
- * next-sentence-prediction: whether one text follows another (Devlin et al. 2018, BERT, section 3.1).
+ * next-sentence-prediction: whether one text follows another (Devlin et al. 2018, BERT, section
+ * 3.1).
  */
+
 import { BertError, describe } from '../errors.js';
 import { answer, readText } from './call.js';
 import { requireHead } from './head.js';
 import { CALL_OPTIONS, OVERFLOW_OPTIONS, readOptions } from './options.js';
 import { softmax } from './scores.js';
 import { mergeScores } from './text_classification.js';
+
+/** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
 
 /**
  * @typedef {object} NextSentence
@@ -17,9 +21,9 @@ import { mergeScores } from './text_classification.js';
 
 /** @typedef {{text: string, text_pair: string}} TextPair */
 
-/** @typedef {import('./options.js').CallOptions & import('./options.js').OverflowOptions} NextSentenceOptions */
-
-/** @import { Errors, Settled } from './options.js' */
+/**
+ * @typedef {CallOptions & OverflowOptions} NextSentenceOptions
+ */
 
 const TASK = 'next-sentence-prediction';
 
@@ -28,7 +32,11 @@ export function nextSentencePrediction(model) {
     requireHead(model, TASK, 'classifier');
     const { n_labels } = model.config.encoder;
     if (n_labels !== 2) {
-        throw new BertError('WRONG_TASK', `${TASK} needs a classifier of two labels (it follows, it does not); '${model.name}' has ${n_labels}`);
+        throw new BertError(
+            'WRONG_TASK',
+            `${TASK} needs a classifier of two labels (it follows, it does not); ` +
+                `'${model.name}' has ${n_labels}`,
+        );
     }
 
     /**
@@ -58,16 +66,28 @@ export function nextSentencePrediction(model) {
      */
     function predict(pairs, options = {}) {
         return answer(pairs, () => {
-            const { signal, onprogress, errors, ...request } = readOptions(TASK, options, { ...OVERFLOW_OPTIONS, ...CALL_OPTIONS });
+            const { signal, onprogress, errors, ...request } = readOptions(TASK, options, {
+                ...OVERFLOW_OPTIONS,
+                ...CALL_OPTIONS,
+            });
             return {
                 errors,
                 read: readPair,
                 async run(inputs) {
-                    const results = await model.run({ inputs, outputs: { logits: { output: 'logits' } }, ...request }, { signal, onprogress });
+                    const results = await model.run(
+                        { inputs, outputs: { logits: { output: 'logits' } }, ...request },
+                        { signal, onprogress },
+                    );
                     return results.map((result) => {
                         if (result instanceof BertError) return result;
                         const score = mergeScores(result, softmax)[0];
-                        return { is_next: score > 0.5, score, .../** @type {{truncated?: true}} */ (result.truncated ? { truncated: true } : {}) };
+                        return {
+                            is_next: score > 0.5,
+                            score,
+                            .../** @type {{truncated?: true}} */ (
+                                result.truncated ? { truncated: true } : {}
+                            ),
+                        };
                     });
                 },
             };
@@ -82,6 +102,11 @@ export function nextSentencePrediction(model) {
  */
 function readPair(input, where) {
     const { text, text_pair } = readText(input, where);
-    if (text_pair === undefined) throw new BertError('BAD_INPUT', `${where} is ${describe(input)}, expected {text, text_pair}`);
+    if (text_pair === undefined) {
+        throw new BertError(
+            'BAD_INPUT',
+            `${where} is ${describe(input)}, expected {text, text_pair}`,
+        );
+    }
     return { text, text_pair };
 }

@@ -1,17 +1,20 @@
 /** Options of a task's function: which there are, their defaults, and what they may be. */
+
 import { BertError, describe } from '../errors.js';
 
 /**
  * @typedef {object} CallOptions  that every task has
  * @property {AbortSignal} [signal]  ends the call, in the midst of a batch too
- * @property {(progress: import('../model/model.js').Progress) => void} [onprogress]  of an array, after every batch
+ * @property {(progress: import('../model/model.js').Progress) => void} [onprogress]  of an array,
+ *   after every batch
  * @property {number} [batch_tokens]  most tokens computed together, 1 to 1024; default 1024
- * @property {'throw' | 'return'} [errors]  of one input of many: whether it rejects the call (default), or
- *   stands, a BertError, in the place of its result
+ * @property {'throw' | 'return'} [errors]  of one input of many: whether it rejects the call
+ *   (default), or stands, a BertError, in the place of its result
  *
  * @typedef {object} OverflowOptions  of tasks that take texts of any length
- * @property {import('../worker/texts.js').Overflow} [overflow]  of texts longer than the model reads: 'truncate' cuts
- *   them and says `truncated: true` (default), 'error' refuses them, 'window' reads them in windows
+ * @property {import('../worker/texts.js').Overflow} [overflow]  of texts longer than the model
+ *   reads: 'truncate' cuts them and says `truncated: true` (default), 'error' refuses them,
+ *   'window' reads them in windows
  * @property {number} [stride]  tokens that neighbouring windows share; default 0
  */
 
@@ -24,8 +27,13 @@ import { BertError, describe } from '../errors.js';
  * @typedef {E extends 'throw' ? T : T | BertError} Settled
  */
 
-/** @type {Required<Pick<CallOptions, 'errors'>> & {signal: undefined, onprogress: undefined, batch_tokens: undefined}} */
-export const CALL_OPTIONS = { signal: undefined, onprogress: undefined, batch_tokens: undefined, errors: 'throw' };
+/** @type {{errors: Errors, signal: undefined, onprogress: undefined, batch_tokens: undefined}} */
+export const CALL_OPTIONS = {
+    signal: undefined,
+    onprogress: undefined,
+    batch_tokens: undefined,
+    errors: 'throw',
+};
 
 /** @type {Required<OverflowOptions>} */
 export const OVERFLOW_OPTIONS = { overflow: 'truncate', stride: 0 };
@@ -38,7 +46,15 @@ export const OVERFLOW_OPTIONS = { overflow: 'truncate', stride: 0 };
  * @param {...unknown} values
  * @returns {Rule}
  */
-export const oneOf = (...values) => (value) => (values.includes(value) ? null : values.map((each) => (typeof each === 'string' ? `'${each}'` : each)).join(', ').replace(/, ([^,]*)$/, ' or $1'));
+export const oneOf =
+    (...values) =>
+    (value) =>
+        values.includes(value)
+            ? null
+            : values
+                  .map((each) => (typeof each === 'string' ? `'${each}'` : each))
+                  .join(', ')
+                  .replace(/, ([^,]*)$/, ' or $1');
 
 /** @type {Rule} */
 export const isFlag = oneOf(true, false);
@@ -47,18 +63,22 @@ export const isFlag = oneOf(true, false);
  * @param {string} type
  * @returns {Rule}
  */
-export const isListOf = (type) => (value) => (
-    Array.isArray(value) && value.every((each) => typeof each === type) ? null : `an array of ${type}s`);
+export const isListOf = (type) => (value) =>
+    Array.isArray(value) && value.every((each) => typeof each === type)
+        ? null
+        : `an array of ${type}s`;
 
 /**
  * @param {number} least
  * @param {number} [most]
  * @returns {Rule}
  */
-export const wholeNumber = (least, most = Infinity) => (value) => {
-    if (Number.isInteger(value) && value >= least && value <= most) return null;
-    return `a whole number ${most === Infinity ? `>= ${least}` : `from ${least} to ${most}`}`;
-};
+export const wholeNumber =
+    (least, most = Infinity) =>
+    (value) => {
+        if (Number.isInteger(value) && value >= least && value <= most) return null;
+        return `a whole number ${most === Infinity ? `>= ${least}` : `from ${least} to ${most}`}`;
+    };
 
 /**
  * @param {Rule} rule
@@ -71,8 +91,10 @@ export const orNull = (rule) => (value, name) => {
 
 /** @type {Record<string, Rule>} */
 const RULES = {
-    signal: (value) => (value === undefined || value instanceof AbortSignal ? null : 'an AbortSignal'),
-    onprogress: (value) => (value === undefined || typeof value === 'function' ? null : 'a function'),
+    signal: (value) =>
+        value === undefined || value instanceof AbortSignal ? null : 'an AbortSignal',
+    onprogress: (value) =>
+        value === undefined || typeof value === 'function' ? null : 'a function',
     batch_tokens: (value, name) => (value === undefined ? null : wholeNumber(1, 1024)(value, name)),
     errors: oneOf('throw', 'return'),
     overflow: oneOf('truncate', 'error', 'window'),
@@ -89,19 +111,30 @@ const RULES = {
  */
 export function readOptions(task, options, defaults, rules = {}) {
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-        throw new BertError('BAD_OPTION', `the options of ${task} are ${describe(options)}, expected an object`);
+        throw new BertError(
+            'BAD_OPTION',
+            `the options of ${task} are ${describe(options)}, expected an object`,
+        );
     }
     /** @type {Record<string, any>} */
     const read = { ...defaults };
     for (const [name, value] of Object.entries(options)) {
         if (!Object.hasOwn(defaults, name)) {
-            throw new BertError('BAD_OPTION', `${task} has no option '${name}'; it has ${Object.keys(defaults).join(', ')}`);
+            throw new BertError(
+                'BAD_OPTION',
+                `${task} has no option '${name}'; it has ${Object.keys(defaults).join(', ')}`,
+            );
         }
         if (value !== undefined) read[name] = value;
     }
     for (const [name, rule] of Object.entries({ ...RULES, ...rules })) {
         const expected = Object.hasOwn(read, name) ? rule(read[name], name) : null;
-        if (expected !== null) throw new BertError('BAD_OPTION', `${name} is ${describe(read[name])}, expected ${expected}`);
+        if (expected !== null) {
+            throw new BertError(
+                'BAD_OPTION',
+                `${name} is ${describe(read[name])}, expected ${expected}`,
+            );
+        }
     }
     return /** @type {T} */ (read);
 }

@@ -2,7 +2,8 @@
 
 /**
  * @typedef {object} LoadStatus
- * @property {'initiate' | 'download' | 'progress' | 'done' | 'ready'} status  in this order; progress many times
+ * @property {'initiate' | 'download' | 'progress' | 'done' | 'ready'} status  in this order;
+ *   progress many times
  * @property {string} name  of the model's source
  * @property {string} file  the same
  * @property {number} [loaded]  progress: bytes
@@ -15,18 +16,25 @@
  * @param {unknown} source  of the model
  * @param {string} task
  * @param {(status: LoadStatus) => void} callback
- * @param {((progress: {loaded: number, total: number}) => void) | undefined} onprogress  called as well
+ * @param {((progress: {loaded: number, total: number}) => void) | undefined} onprogress  called as
+ *   well
  */
 export function reportStatuses(source, task, callback, onprogress) {
     const name = typeof source === 'string' || source instanceof URL ? String(source) : 'model';
-    const report = (/** @type {Omit<LoadStatus, 'name' | 'file'>} */ status) => callback({ name, file: name, ...status });
+    const report = (/** @type {Omit<LoadStatus, 'name' | 'file'>} */ status) =>
+        callback({ name, file: name, ...status });
     let begun = false;
     report({ status: 'initiate' });
     return {
         onprogress(/** @type {{loaded: number, total: number}} */ { loaded, total }) {
             if (!begun) report({ status: 'download' });
             begun = true;
-            report({ status: 'progress', loaded, total, progress: total > 0 ? 100 * loaded / total : 0 });
+            report({
+                status: 'progress',
+                loaded,
+                total,
+                progress: total > 0 ? (100 * loaded) / total : 0,
+            });
             onprogress?.({ loaded, total });
         },
         done() {

@@ -1,18 +1,22 @@
 /**
- * question-answering: the part of a context that answers a question. Contexts of any length are read
- * in windows.
+ * question-answering: the part of a context that answers a question. Contexts of any length are
+ * read in windows.
  */
+
 import { BertError, describe } from '../errors.js';
 import { answer } from './call.js';
 import { requireHead } from './head.js';
 import { CALL_OPTIONS, isFlag, orNull, readOptions, wholeNumber } from './options.js';
 import { TopList } from './scores.js';
 
+/** @import { CallOptions, Errors, Settled } from './options.js' */
+
 /**
  * @typedef {object} Answer
  * @property {string} answer  `context.slice(start, end)`; empty where there is none
- * @property {number} score  probability in its window; of an answer that was found several times (in several
- *   windows, or as several spans of tokens in the same words) the sum, which may be more than 1
+ * @property {number} score  probability in its window; of an answer that was found several times
+ *   (in several windows, or as several spans of tokens in the same words) the sum, which may be
+ *   more than 1
  * @property {number} start  UTF-16 indices into the context
  * @property {number} end
  *
@@ -23,28 +27,36 @@ import { TopList } from './scores.js';
 
 /**
  * @typedef {object} OwnOptions
- * @property {number} [top_k]  answers to return, best first, as an array if it is over 1; there may be fewer. Default 1
- * @property {number | null} [doc_stride]  tokens that neighbouring windows share; default (null) 128, at most half of
- *   `max_seq_len`
- * @property {number} [max_answer_len]  most tokens of an answer, before words are completed; default 15
- * @property {number | null} [max_seq_len]  tokens of a window, the question's and special ones included; default (null) 384,
- *   at most what the model reads
- * @property {number | null} [max_question_len]  tokens that a longer question is cut to; default (null): none is cut
- * @property {boolean} [handle_impossible_answer]  whether '' is an answer too: that there is none; default false
- * @property {boolean} [align_to_words]  whether answers are made to begin and end with words; default true
+ * @property {number} [top_k]  answers to return, best first, as an array if it is over 1; there may
+ *   be fewer. Default 1
+ * @property {number | null} [doc_stride]  tokens that neighbouring windows share; default (null)
+ *   128, at most half of `max_seq_len`
+ * @property {number} [max_answer_len]  most tokens of an answer, before words are completed;
+ *   default 15
+ * @property {number | null} [max_seq_len]  tokens of a window, the question's and special ones
+ *   included; default (null) 384, at most what the model reads
+ * @property {number | null} [max_question_len]  tokens that a longer question is cut to; default
+ *   (null): none is cut
+ * @property {boolean} [handle_impossible_answer]  whether '' is an answer too: that there is none;
+ *   default false
+ * @property {boolean} [align_to_words]  whether answers are made to begin and end with words;
+ *   default true
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions} QuestionAnsweringOptions
+ * @typedef {OwnOptions & CallOptions} QuestionAnsweringOptions
  * @typedef {QuestionAnsweringOptions & {top_k?: 1}} OneAnswerOptions
  */
-
-/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'question-answering';
 
 /** @type {Required<OwnOptions>} */
 const OPTIONS = {
-    top_k: 1, doc_stride: null, max_answer_len: 15, max_seq_len: null, max_question_len: null,
-    handle_impossible_answer: false, align_to_words: true,
+    top_k: 1,
+    doc_stride: null,
+    max_answer_len: 15,
+    max_seq_len: null,
+    max_question_len: null,
+    handle_impossible_answer: false,
+    align_to_words: true,
 };
 const RULES = {
     top_k: wholeNumber(1),
@@ -65,7 +77,10 @@ const MASKED = -10000;
 /** @param {import('../model/model.js').Model} model */
 export function questionAnswering(model) {
     requireHead(model, TASK, 'span');
-    const outputs = { start: { output: 'token_logits', index: 0 }, end: { output: 'token_logits', index: 1 } };
+    const outputs = {
+        start: { output: 'token_logits', index: 0 },
+        end: { output: 'token_logits', index: 1 },
+    };
 
     /**
      * @overload
@@ -164,31 +179,60 @@ export function questionAnswering(model) {
         const [context, options] = isOptions ? [undefined, second] : [second, third];
         const contexts = Array.isArray(questions) && Array.isArray(context) ? context : null;
         const given = contexts
-            ? questions.map((/** @type {unknown} */ question, /** @type {number} */ i) => ({ question, context: contexts[i] }))
+            ? questions.map((/** @type {unknown} */ question, /** @type {number} */ i) => ({
+                  question,
+                  context: contexts[i],
+              }))
             : questions;
         return answer(given, () => {
             if (contexts && contexts.length !== questions.length) {
-                throw new BertError('BAD_INPUT', `there are ${questions.length} questions, but ${contexts.length} contexts`);
+                throw new BertError(
+                    'BAD_INPUT',
+                    `there are ${questions.length} questions, but ${contexts.length} contexts`,
+                );
             }
             const read_options = readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
-            const { top_k, max_question_len, batch_tokens, signal, onprogress, errors } = read_options;
-            const max_length = Math.min(read_options.max_seq_len ?? DEFAULT_SEQ_LEN, model.config.max_length);
+            const { top_k, max_question_len, batch_tokens, signal, onprogress, errors } =
+                read_options;
+            const max_length = Math.min(
+                read_options.max_seq_len ?? DEFAULT_SEQ_LEN,
+                model.config.max_length,
+            );
             const stride = read_options.doc_stride ?? Math.min(max_length >> 1, DEFAULT_STRIDE);
             const request = /** @type {const} */ ({
-                outputs, batch_tokens, max_length, stride, tokens: true, words: read_options.align_to_words, overflow: 'window', strategy: 'only_second',
+                outputs,
+                batch_tokens,
+                max_length,
+                stride,
+                tokens: true,
+                words: read_options.align_to_words,
+                overflow: 'window',
+                strategy: 'only_second',
             });
             return {
                 errors,
                 read: (input, where) => readQuestion(input, where, contexts ? undefined : context),
                 async run(asked) {
                     const questions = asked.map(({ question }) => question);
-                    const cut = max_question_len === null ? questions : await cutTexts(questions, max_question_len, model);
-                    const inputs = asked.map(({ context: text_pair }, i) => ({ text: cut[i], text_pair }));
+                    const cut =
+                        max_question_len === null
+                            ? questions
+                            : await cutTexts(questions, max_question_len, model);
+                    const inputs = asked.map(({ context: text_pair }, i) => ({
+                        text: cut[i],
+                        text_pair,
+                    }));
                     const results = await model.run({ inputs, ...request }, { signal, onprogress });
                     return results.map((result, i) => {
                         if (result instanceof BertError) return explain(result, request);
-                        const answers = answersOf(result, { question: cut[i], context: asked[i].context }, read_options);
-                        return top_k === 1 ? answers[0] ?? { answer: '', score: 0, start: 0, end: 0 } : answers;
+                        const answers = answersOf(
+                            result,
+                            { question: cut[i], context: asked[i].context },
+                            read_options,
+                        );
+                        return top_k === 1
+                            ? (answers[0] ?? { answer: '', score: 0, start: 0, end: 0 })
+                            : answers;
                     });
                 },
             };
@@ -204,12 +248,20 @@ export function questionAnswering(model) {
  * @returns {Question}
  */
 function readQuestion(input, where, context) {
-    const given = typeof input === 'object' && input !== null && !Array.isArray(input) ? input : { question: input };
+    const given =
+        typeof input === 'object' && input !== null && !Array.isArray(input)
+            ? input
+            : { question: input };
     /** @type {Record<string, unknown>} */
     const fields = { context, ...given };
     for (const name of ['question', 'context']) {
         const text = fields[name];
-        if (typeof text !== 'string') throw new BertError('BAD_INPUT', `${name} of ${where} is ${describe(text)}, expected a string`);
+        if (typeof text !== 'string') {
+            throw new BertError(
+                'BAD_INPUT',
+                `${name} of ${where} is ${describe(text)}, expected a string`,
+            );
+        }
         if (text === '') throw new BertError('BAD_INPUT', `${name} of ${where} is empty`);
     }
     return /** @type {any} */ (fields);
@@ -221,8 +273,13 @@ function readQuestion(input, where, context) {
  * @param {import('../model/model.js').Model} model
  */
 async function cutTexts(texts, max_length, model) {
-    const encodings = await model.tokenizer.encodeBatch(texts, { add_special_tokens: false, truncation: { max_length } });
-    return encodings.map(({ offsets, overflow }, i) => (overflow ? texts[i].slice(0, offsets[offsets.length - 1]) : texts[i]));
+    const encodings = await model.tokenizer.encodeBatch(texts, {
+        add_special_tokens: false,
+        truncation: { max_length },
+    });
+    return encodings.map(({ offsets, overflow }, i) =>
+        overflow ? texts[i].slice(0, offsets[offsets.length - 1]) : texts[i],
+    );
 }
 
 /**
@@ -232,8 +289,14 @@ async function cutTexts(texts, max_length, model) {
  */
 function explain(error, { max_length, stride }) {
     if (!error.message.includes('truncation.')) return error;
-    return new BertError(error.code, `a window of max_seq_len ${max_length} tokens has no room for the question and more than the ` +
-        `doc_stride of ${stride} tokens of the context: shorten the question (max_question_len), lower doc_stride or raise max_seq_len`, { cause: error });
+    return new BertError(
+        error.code,
+        `a window of max_seq_len ${max_length} tokens has no room for the question and more ` +
+            'than the ' +
+            `doc_stride of ${stride} tokens of the context: ` +
+            'shorten the question (max_question_len), lower doc_stride or raise max_seq_len',
+        { cause: error },
+    );
 }
 
 /**
@@ -243,7 +306,11 @@ function explain(error, { max_length, stride }) {
  * @param {Required<OwnOptions>} options
  * @returns {Answer[]}
  */
-function answersOf({ windows }, asked, { top_k, max_answer_len, handle_impossible_answer, align_to_words }) {
+function answersOf(
+    { windows },
+    asked,
+    { top_k, max_answer_len, handle_impossible_answer, align_to_words },
+) {
     // Several spans may be of the same words.
     const n_spans = align_to_words ? 2 * top_k + 10 : top_k;
     /** Answers by their text, in whatever case. @type {Map<string, Answer>} */
@@ -252,7 +319,8 @@ function answersOf({ windows }, asked, { top_k, max_answer_len, handle_impossibl
     for (const { outputs, tokens: made } of windows) {
         const tokens = /** @type {import('../worker/texts.js').WindowTokens} */ (made);
         const isCandidate = candidatesOf(tokens);
-        const starts = probabilities(outputs.start.data, isCandidate), ends = probabilities(outputs.end.data, isCandidate);
+        const starts = probabilities(outputs.start.data, isCandidate);
+        const ends = probabilities(outputs.end.data, isCandidate);
         no_answer = Math.min(no_answer, Math.fround(starts[0] * ends[0]));
         starts[0] = ends[0] = 0;
         for (const { score, item: span } of topSpans(starts, ends, n_spans, max_answer_len)) {
@@ -315,19 +383,27 @@ function topSpans(starts, ends, n_spans, max_length) {
 }
 
 /**
- * Where a span is in the context. A token of the question can be in one, if its text has a [CLS]: then, as in
- * transformers, the word or character of its number counts.
+ * Where a span is in the context. A token of the question can be in one, if its text has a [CLS]:
+ * then, as in transformers, the word or character of its number counts.
  * @param {import('../worker/texts.js').WindowTokens} tokens
  * @param {[first: number, last: number]} span
  * @param {Question} asked
  * @param {boolean} align_to_words
  * @returns {[start: number, end: number]}  UTF-16 indices
  */
-function placeOf({ offsets, words = new Int32Array(), sequence }, [first, last], { question, context }, align_to_words) {
+function placeOf(
+    { offsets, words = new Int32Array(), sequence },
+    [first, last],
+    { question, context },
+    align_to_words,
+) {
     if (align_to_words) {
-        const isOf = (/** @type {number} */ token) =>
-            (/** @type {number} */ word, /** @type {number} */ i) => sequence[i] === 1 && word === words[token];
-        const begin = words.findIndex(isOf(first)), end = words.findLastIndex(isOf(last));
+        const isOf =
+            (/** @type {number} */ token) =>
+            (/** @type {number} */ word, /** @type {number} */ i) =>
+                sequence[i] === 1 && word === words[token];
+        const begin = words.findIndex(isOf(first));
+        const end = words.findLastIndex(isOf(last));
         if (begin >= 0 && end >= 0) [first, last] = [begin, end];
     }
     const inContext = (/** @type {number} */ token, /** @type {number} */ place) => {

@@ -5,7 +5,8 @@
  * @returns {number[]}
  */
 export function softmax(logits) {
-    let largest = -Infinity, sum = 0;
+    let largest = -Infinity;
+    let sum = 0;
     for (let i = 0; i < logits.length; i++) largest = Math.max(largest, logits[i]);
     const powers = Array.from(logits, (x) => Math.exp(x - largest));
     for (const power of powers) sum += power;
@@ -58,10 +59,16 @@ export class TopList {
  */
 export function scoring({ problem_type, labels }, wanted) {
     const isSigmoid = problem_type === 'multi_label_classification' || labels.length === 1;
-    switch (wanted ?? (problem_type === 'regression' ? 'none' : isSigmoid ? 'sigmoid' : 'softmax')) {
-    case 'none': return (logits) => logits;
-    case 'sigmoid': return (logits) => Array.from(logits, sigmoid);
-    default: return softmax;
+    switch (
+        wanted ??
+        (problem_type === 'regression' ? 'none' : isSigmoid ? 'sigmoid' : 'softmax')
+    ) {
+        case 'none':
+            return (logits) => logits;
+        case 'sigmoid':
+            return (logits) => Array.from(logits, sigmoid);
+        default:
+            return softmax;
     }
 }
 
@@ -87,5 +94,8 @@ export function topIndices(values, k) {
  */
 export function weightedMean(rows, weights) {
     const total = weights.reduce((a, b) => a + b, 0);
-    return Array.from(rows[0], (_, column) => rows.reduce((sum, row, i) => sum + row[column] * weights[i], 0) / total);
+    return Array.from(
+        rows[0],
+        (_, column) => rows.reduce((sum, row, i) => sum + row[column] * weights[i], 0) / total,
+    );
 }

@@ -1,12 +1,22 @@
 /**
- * text-classification (also called sentiment-analysis): the labels of a text, or of a pair of texts,
- * with their scores.
+ * text-classification (also called sentiment-analysis): the labels of a text, or of a pair of
+ * texts, with their scores.
  */
+
 import { BertError } from '../errors.js';
 import { answer, readText } from './call.js';
 import { requireHead } from './head.js';
-import { CALL_OPTIONS, OVERFLOW_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
+import {
+    CALL_OPTIONS,
+    OVERFLOW_OPTIONS,
+    oneOf,
+    orNull,
+    readOptions,
+    wholeNumber,
+} from './options.js';
 import { scoring, topIndices, weightedMean } from './scores.js';
+
+/** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
 
 /**
  * @typedef {object} Classification
@@ -18,22 +28,24 @@ import { scoring, topIndices, weightedMean } from './scores.js';
 /**
  * @typedef {object} OwnOptions
  * @property {number | null} [top_k]  labels to return, best first; null: all. Default 1
- * @property {'sigmoid' | 'softmax' | 'none' | null} [function_to_apply]  to the logits; default (null) by the model:
- *   none for regression, sigmoid for one label or many that do not exclude each other, softmax else
+ * @property {'sigmoid' | 'softmax' | 'none' | null} [function_to_apply]  to the logits; default
+ *   (null) by the model: none for regression, sigmoid for one label or many that do not exclude
+ *   each other, softmax else
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} TextClassificationOptions
+ * @typedef {OwnOptions & CallOptions & OverflowOptions} TextClassificationOptions
  *   Of a text that is read in windows the scores are the windows' mean, weighted by their tokens
  */
 
-/** @typedef {import('../worker/texts.js').TextInput} TextInput */
-
-/** @import { Errors, Settled } from './options.js' */
+/** @typedef {import('../model/inputs.js').TextInput} TextInput */
 
 const TASK = 'text-classification';
 
 /** @type {Required<OwnOptions>} */
 const OPTIONS = { top_k: 1, function_to_apply: null };
-const RULES = { top_k: orNull(wholeNumber(1)), function_to_apply: orNull(oneOf('sigmoid', 'softmax', 'none')) };
+const RULES = {
+    top_k: orNull(wholeNumber(1)),
+    function_to_apply: orNull(oneOf('sigmoid', 'softmax', 'none')),
+};
 
 /**
  * @typedef {object} Scored
@@ -62,8 +74,15 @@ export function scorer(model) {
     requireHead(model, TASK, 'classifier');
     return async (inputs, { function_to_apply = null, signal, onprogress, ...request }) => {
         const scores = scoring(model.config, function_to_apply);
-        const results = await model.run({ inputs, outputs: { logits: { output: 'logits' } }, ...request }, { signal, onprogress });
-        return results.map((result) => (result instanceof BertError ? result : { scores: mergeScores(result, scores), truncated: result.truncated }));
+        const results = await model.run(
+            { inputs, outputs: { logits: { output: 'logits' } }, ...request },
+            { signal, onprogress },
+        );
+        return results.map((result) =>
+            result instanceof BertError
+                ? result
+                : { scores: mergeScores(result, scores), truncated: result.truncated },
+        );
     };
 }
 
@@ -114,8 +133,12 @@ export function classification(labels, scoreTexts) {
      */
     function classify(texts, options = {}) {
         return answer(texts, (isOne) => {
-            const { top_k, errors, ...request } =
-                readOptions(TASK, options, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
+            const { top_k, errors, ...request } = readOptions(
+                TASK,
+                options,
+                { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
+                RULES,
+            );
             const n_best = Math.min(top_k ?? labels.length, labels.length);
             return {
                 errors,
@@ -139,7 +162,12 @@ export function classification(labels, scoreTexts) {
  */
 export function mergeScores({ windows }, scores) {
     const rows = windows.map(({ outputs }) => scores(outputs.logits.data));
-    return rows.length === 1 ? rows[0] : weightedMean(rows, windows.map(({ n_tokens }) => n_tokens));
+    return rows.length === 1
+        ? rows[0]
+        : weightedMean(
+              rows,
+              windows.map(({ n_tokens }) => n_tokens),
+          );
 }
 
 /**
@@ -149,5 +177,9 @@ export function mergeScores({ windows }, scores) {
  * @returns {Classification[]}
  */
 function rank({ scores, truncated }, labels, n_best) {
-    return topIndices(scores, n_best).map((i) => ({ label: labels[i], score: scores[i], ...(truncated ? { truncated } : {}) }));
+    return topIndices(scores, n_best).map((i) => ({
+        label: labels[i],
+        score: scores[i],
+        ...(truncated ? { truncated } : {}),
+    }));
 }

@@ -1,10 +1,24 @@
-/** text-ranking: documents by how well they answer a query, by a cross-encoder that reads both together. */
+/**
+ * text-ranking: documents by how well they answer a query, by a cross-encoder that reads both
+ * together.
+ */
+
 import { BertError, describe } from '../errors.js';
 import { answer } from './call.js';
 import { requireHead } from './head.js';
-import { CALL_OPTIONS, OVERFLOW_OPTIONS, isFlag, oneOf, orNull, readOptions, wholeNumber } from './options.js';
+import {
+    CALL_OPTIONS,
+    isFlag,
+    OVERFLOW_OPTIONS,
+    oneOf,
+    orNull,
+    readOptions,
+    wholeNumber,
+} from './options.js';
 import { sigmoid, topIndices } from './scores.js';
 import { mergeScores } from './text_classification.js';
+
+/** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
 
 /**
  * @typedef {object} RankedDocument
@@ -20,25 +34,31 @@ import { mergeScores } from './text_classification.js';
  * @property {boolean} [return_documents]  whether their texts are returned; default false
  * @property {'sigmoid' | 'none'} [function_to_apply]  to the model's number; default sigmoid
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} TextRankingOptions
+ * @typedef {OwnOptions & CallOptions & OverflowOptions} TextRankingOptions
  */
 
 /** @typedef {{query: string, documents: string[]}} RankingInput */
-
-/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'text-ranking';
 
 /** @type {Required<OwnOptions>} */
 const OPTIONS = { top_k: null, return_documents: false, function_to_apply: 'sigmoid' };
-const RULES = { top_k: orNull(wholeNumber(1)), return_documents: isFlag, function_to_apply: oneOf('sigmoid', 'none') };
+const RULES = {
+    top_k: orNull(wholeNumber(1)),
+    return_documents: isFlag,
+    function_to_apply: oneOf('sigmoid', 'none'),
+};
 
 /** @param {import('../model/model.js').Model} model */
 export function textRanking(model) {
     requireHead(model, TASK, 'classifier');
     const { n_labels } = model.config.encoder;
     if (n_labels !== 1) {
-        throw new BertError('WRONG_TASK', `${TASK} needs a cross-encoder, whose classifier has one label; '${model.name}' has ${n_labels}`);
+        throw new BertError(
+            'WRONG_TASK',
+            `${TASK} needs a cross-encoder, whose classifier has one label; ` +
+                `'${model.name}' has ${n_labels}`,
+        );
     }
 
     /**
@@ -63,7 +83,8 @@ export function textRanking(model) {
      */
     /**
      * @overload
-     * @param {Iterable<RankingInput> | AsyncIterable<RankingInput>} inputs  read as results are taken
+     * @param {Iterable<RankingInput> | AsyncIterable<RankingInput>} inputs  read as results are
+     *   taken
      * @param {TextRankingOptions & {errors?: E}} [options]
      * @returns {AsyncGenerator<Settled<RankedDocument[], E>, void, undefined>}
      * @template {Errors} [E='throw']
@@ -77,28 +98,55 @@ export function textRanking(model) {
     function rank(query, documents, options) {
         const isSplit = typeof query === 'string';
         return answer(isSplit ? { query, documents } : query, () => {
-            const { top_k, return_documents, function_to_apply, signal, onprogress, errors, ...request } =
-                readOptions(TASK, (isSplit ? options : documents) ?? {}, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
-            const scoreOf = (/** @type {number} */ logit) => (function_to_apply === 'none' ? logit : sigmoid(logit));
+            const {
+                top_k,
+                return_documents,
+                function_to_apply,
+                signal,
+                onprogress,
+                errors,
+                ...request
+            } = readOptions(
+                TASK,
+                (isSplit ? options : documents) ?? {},
+                { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
+                RULES,
+            );
+            const scoreOf = (/** @type {number} */ logit) =>
+                function_to_apply === 'none' ? logit : sigmoid(logit);
             return {
                 errors,
                 read: readRanking,
                 async run(inputs) {
-                    const pairs = inputs.flatMap((input) => input.documents.map((text_pair) => ({ text: input.query.trim(), text_pair: text_pair.trim() })));
-                    const results = await model.run({ inputs: pairs, outputs: { logits: { output: 'logits' } }, ...request }, { signal, onprogress });
+                    const pairs = inputs.flatMap((input) =>
+                        input.documents.map((text_pair) => ({
+                            text: input.query.trim(),
+                            text_pair: text_pair.trim(),
+                        })),
+                    );
+                    const results = await model.run(
+                        { inputs: pairs, outputs: { logits: { output: 'logits' } }, ...request },
+                        { signal, onprogress },
+                    );
                     let first = 0;
                     return inputs.map((input) => {
-                        const own = results.slice(first, first += input.documents.length);
+                        const own = results.slice(first, (first += input.documents.length));
                         const failed = own.find((result) => result instanceof BertError);
                         if (failed) return /** @type {BertError} */ (failed);
                         const read = /** @type {import('../worker/texts.js').TextResult[]} */ (own);
-                        const scores = read.map((result) => scoreOf(mergeScores(result, (logits) => logits)[0]));
-                        return topIndices(scores, Math.min(top_k ?? Infinity, scores.length)).map((i) => ({
-                            corpus_id: i,
-                            score: scores[i],
-                            ...(return_documents ? { text: input.documents[i] } : {}),
-                            .../** @type {{truncated?: true}} */ (read[i].truncated ? { truncated: true } : {}),
-                        }));
+                        const scores = read.map((result) =>
+                            scoreOf(mergeScores(result, (logits) => logits)[0]),
+                        );
+                        return topIndices(scores, Math.min(top_k ?? Infinity, scores.length)).map(
+                            (i) => ({
+                                corpus_id: i,
+                                score: scores[i],
+                                ...(return_documents ? { text: input.documents[i] } : {}),
+                                .../** @type {{truncated?: true}} */ (
+                                    read[i].truncated ? { truncated: true } : {}
+                                ),
+                            }),
+                        );
                     });
                 },
             };
@@ -115,10 +163,16 @@ export function textRanking(model) {
 function readRanking(input, where) {
     const { query, documents } = input ?? {};
     if (typeof query !== 'string') {
-        throw new BertError('BAD_INPUT', `${where}: query is ${describe(query)}, expected a string`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${where}: query is ${describe(query)}, expected a string`,
+        );
     }
     if (!Array.isArray(documents) || documents.some((document) => typeof document !== 'string')) {
-        throw new BertError('BAD_INPUT', `${where}: documents are ${describe(documents)}, expected an array of strings`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${where}: documents are ${describe(documents)}, expected an array of strings`,
+        );
     }
     return { query, documents };
 }

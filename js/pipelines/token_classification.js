@@ -2,17 +2,22 @@
  * token-classification (also called ner): the tokens of a text with their labels, or the entities
  * that they make, with their places in the text.
  */
+
 import { BertError } from '../errors.js';
 import { answer, readString } from './call.js';
 import { requireHead } from './head.js';
 import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from './options.js';
+
+/** @import { TokenList } from '../worker/tokenizer_calls.js' */
+/** @import { CallOptions, Errors, Settled } from './options.js' */
 
 /**
  * @typedef {object} TokenEntity  a token
  * @property {string} entity  its label
  * @property {number} score  its probability
  * @property {number} index  of the token in the text; the first special token is 0
- * @property {string} word  as it is in the vocabulary (`##ing`); what the vocabulary does not know as it is in the text
+ * @property {string} word  as it is in the vocabulary (`##ing`); what the vocabulary does not know
+ *   as it is in the text
  * @property {number} start  UTF-16 indices: `text.slice(start, end)`
  * @property {number} end
  * @property {true} [truncated]  where the text was longer than the model reads
@@ -20,7 +25,8 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
  * @typedef {object} EntityGroup  tokens in sequence
  * @property {string} entity_group  their label, without `B-` or `I-`
  * @property {number} score  mean probability of its tokens, or words
- * @property {string} word  what the tokenizer's decoder makes of them; `text.slice(start, end)` is the text itself
+ * @property {string} word  what the tokenizer's decoder makes of them; `text.slice(start, end)` is
+ *   the text itself
  * @property {number} start  UTF-16 indices
  * @property {number} end
  * @property {true} [truncated]  where the text was longer than the model reads
@@ -28,8 +34,8 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
 
 /**
  * @template T
- * @typedef {T[] & {truncated?: true}} Entities  in the order of the text. The list too says that the text
- *   was cut, since it may be empty; this property is not enumerable
+ * @typedef {T[] & {truncated?: true}} Entities  in the order of the text. The list too says that
+ *   the text was cut, since it may be empty; this property is not enumerable
  */
 
 /**
@@ -37,26 +43,31 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
  *
  * @typedef {object} OwnOptions
  * @property {string[]} [ignore_labels]  of entities to leave out; default ['O']
- * @property {'none' | Grouping} [aggregation_strategy]  what becomes of tokens: 'none' (default) leaves them alone,
- *   'simple' groups neighbours of the same label. The others do so too, but give a word of several tokens one label:
- *   that of its 'first' token, that of its best ('max'), or the best of their 'average'
- * @property {import('../worker/texts.js').Overflow | null} [overflow]  of texts longer than the model reads: 'truncate' cuts them and
- *   says `truncated: true`, 'error' refuses them, 'window' reads them in windows. Default (null): 'window' if `stride`
- *   is given, else 'truncate'
- * @property {number | null} [stride]  tokens that neighbouring windows share. Of entities that begin inside another the
- *   longer one counts, then the better one; a token alone counts where it is farthest from the window's edge
+ * @property {'none' | Grouping} [aggregation_strategy]  what becomes of tokens: 'none' (default)
+ *   leaves them alone, 'simple' groups neighbours of the same label. The others do so too, but give
+ *   a word of several tokens one label: that of its 'first' token, that of its best ('max'), or the
+ *   best of their 'average'
+ * @property {import('../worker/texts.js').Overflow | null} [overflow]  of texts longer than the
+ *   model reads: 'truncate' cuts them and says `truncated: true`, 'error' refuses them, 'window'
+ *   reads them in windows. Default (null): 'window' if `stride` is given, else 'truncate'
+ * @property {number | null} [stride]  tokens that neighbouring windows share. Of entities that
+ *   begin inside another the longer one counts, then the better one; a token alone counts where it
+ *   is farthest from the window's edge
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions} TokenClassificationOptions
+ * @typedef {OwnOptions & CallOptions} TokenClassificationOptions
  * @typedef {TokenClassificationOptions & {aggregation_strategy?: 'none'}} UngroupedOptions
  * @typedef {TokenClassificationOptions & {aggregation_strategy: Grouping}} GroupedOptions
  */
 
-/** @import { Errors, Settled } from './options.js' */
-
 const TASK = 'token-classification';
 
 /** @type {Required<OwnOptions>} */
-const OPTIONS = { ignore_labels: ['O'], aggregation_strategy: 'none', overflow: null, stride: null };
+const OPTIONS = {
+    ignore_labels: ['O'],
+    aggregation_strategy: 'none',
+    overflow: null,
+    stride: null,
+};
 const RULES = {
     ignore_labels: isListOf('string'),
     aggregation_strategy: oneOf('none', 'simple', 'first', 'average', 'max'),
@@ -80,14 +91,18 @@ const RULES = {
  * @property {number} start
  * @property {number} end
  *
- * @typedef {Omit<EntityGroup, 'word'> & {word: import('../worker/tokenizer_calls.js').TokenList}} Group
+ * @typedef {Omit<EntityGroup, 'word'> & {word: TokenList}} Group
  */
 
 /** @param {import('../model/model.js').Model} model */
 export function tokenClassification(model) {
     requireHead(model, TASK, 'token classifier');
-    const outputs = /** @type {const} */ ({ scores: { output: 'token_logits', activation: 'softmax' } });
-    const { config: { labels } } = model;
+    const outputs = /** @type {const} */ ({
+        scores: { output: 'token_logits', activation: 'softmax' },
+    });
+    const {
+        config: { labels },
+    } = model;
 
     /**
      * @overload
@@ -136,10 +151,21 @@ export function tokenClassification(model) {
      */
     function recognise(texts, options = {}) {
         return answer(texts, () => {
-            const { ignore_labels, aggregation_strategy: strategy, overflow, stride, batch_tokens, signal, onprogress, errors } =
-                readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
+            const {
+                ignore_labels,
+                aggregation_strategy: strategy,
+                overflow,
+                stride,
+                batch_tokens,
+                signal,
+                onprogress,
+                errors,
+            } = readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
             const request = {
-                outputs, batch_tokens, tokens: true, stride: stride ?? 0,
+                outputs,
+                batch_tokens,
+                tokens: true,
+                stride: stride ?? 0,
                 overflow: overflow ?? (stride === null ? 'truncate' : 'window'),
             };
             const isKept = (/** @type {string} */ label) => !ignore_labels.includes(label);
@@ -152,7 +178,13 @@ export function tokenClassification(model) {
                 const tokens = windows.map((window) => tokensOf(window, text, model));
                 if (strategy === 'none') {
                     return acrossWindows(tokens, request.stride)
-                        .map(({ scores, index, word, start, end }) => ({ ...best(scores, labels), index, word, start, end }))
+                        .map(({ scores, index, word, start, end }) => ({
+                            ...best(scores, labels),
+                            index,
+                            word,
+                            start,
+                            end,
+                        }))
                         .filter(({ entity }) => isKept(entity));
                 }
                 const groups = tokens
@@ -165,11 +197,24 @@ export function tokenClassification(model) {
                 errors,
                 read: readString,
                 async run(inputs) {
-                    const results = await model.run({ inputs, ...request }, { signal, onprogress });
-                    const found = results.map((result, i) => (result instanceof BertError ? result : entitiesOf(result, inputs[i])));
-                    if (strategy !== 'none') await writeWords(/** @type {(Group[] | BertError)[]} */ (found), model, signal);
+                    const results = await model.run(
+                        { inputs: inputs.map((text) => ({ text })), ...request },
+                        { signal, onprogress },
+                    );
+                    const found = results.map((result, i) =>
+                        result instanceof BertError ? result : entitiesOf(result, inputs[i]),
+                    );
+                    if (strategy !== 'none') {
+                        await writeWords(
+                            /** @type {(Group[] | BertError)[]} */ (found),
+                            model,
+                            signal,
+                        );
+                    }
                     results.forEach((result, i) => {
-                        if (!(result instanceof BertError) && result.truncated) markTruncated(/** @type {object[]} */ (found[i]));
+                        if (!(result instanceof BertError) && result.truncated) {
+                            markTruncated(/** @type {object[]} */ (found[i]));
+                        }
                     });
                     return found;
                 },
@@ -186,14 +231,28 @@ export function tokenClassification(model) {
  * @param {import('../model/model.js').Model} model
  * @returns {Token[]}
  */
-function tokensOf({ outputs: { scores: { dims: [, n_labels], data } }, tokens: made }, text, model) {
-    const { ids, tokens, offsets, sequence } = /** @type {import('../worker/texts.js').WindowTokens} */ (made);
+function tokensOf(
+    {
+        outputs: {
+            scores: {
+                dims: [, n_labels],
+                data,
+            },
+        },
+        tokens: made,
+    },
+    text,
+    model,
+) {
+    const { ids, tokens, offsets, sequence } =
+        /** @type {import('../worker/texts.js').WindowTokens} */ (made);
     const { unknown_id, continuing_prefix } = model.tokenizer.traits;
     /** @type {Token[]} */
     const found = [];
     sequence.forEach((of, index) => {
         if (of < 0) return;
-        const start = offsets[2 * index], end = offsets[2 * index + 1];
+        const start = offsets[2 * index];
+        const end = offsets[2 * index + 1];
         const covered = text.slice(start, end);
         const isUnknown = ids[index] === unknown_id;
         // Where nothing marks such tokens, all that does not follow a space continues a word.
@@ -203,7 +262,9 @@ function tokensOf({ outputs: { scores: { dims: [, n_labels], data } }, tokens: m
         found.push({
             word: isUnknown ? covered : tokens[index],
             scores: data.subarray(index * n_labels, (index + 1) * n_labels),
-            index, start, end,
+            index,
+            start,
+            end,
             is_subword: continues && !isUnknown,
         });
     });
@@ -231,13 +292,17 @@ function acrossWindows(windows, stride) {
     const chosen = [];
     /** @type {number[]} */
     const rooms = [];
-    windows.forEach((tokens, w) => tokens.forEach((token, i) => {
-        const before = w === 0 ? Infinity : i, behind = w === windows.length - 1 ? Infinity : tokens.length - 1 - i;
-        const at = w * step + i, room = Math.min(before, behind);
-        if (at < chosen.length && room <= rooms[at]) return;
-        chosen[at] = { ...token, index: token.index + w * step };
-        rooms[at] = room;
-    }));
+    windows.forEach((tokens, w) =>
+        tokens.forEach((token, i) => {
+            const before = w === 0 ? Infinity : i;
+            const behind = w === windows.length - 1 ? Infinity : tokens.length - 1 - i;
+            const at = w * step + i;
+            const room = Math.min(before, behind);
+            if (at < chosen.length && room <= rooms[at]) return;
+            chosen[at] = { ...token, index: token.index + w * step };
+            rooms[at] = room;
+        }),
+    );
     return chosen;
 }
 
@@ -259,7 +324,12 @@ function best(scores, labels) {
  */
 function label(tokens, strategy, labels) {
     if (strategy === 'simple') {
-        return tokens.map(({ scores, word, start, end }) => ({ ...best(scores, labels), word, start, end }));
+        return tokens.map(({ scores, word, start, end }) => ({
+            ...best(scores, labels),
+            word,
+            start,
+            end,
+        }));
     }
     /** @type {Token[][]} */
     const words = [];
@@ -268,7 +338,11 @@ function label(tokens, strategy, labels) {
         else words.push([token]);
     }
     return words.map((word) => ({
-        ...wordLabel(word.map(({ scores }) => scores), strategy, labels),
+        ...wordLabel(
+            word.map(({ scores }) => scores),
+            strategy,
+            labels,
+        ),
         word: word.map((token) => token.word),
         start: word[0].start,
         end: word[word.length - 1].end,
@@ -283,9 +357,13 @@ function label(tokens, strategy, labels) {
 function wordLabel(rows, strategy, labels) {
     if (strategy === 'first') return best(rows[0], labels);
     if (strategy === 'max') {
-        return rows.map((row) => best(row, labels)).reduce((most, each) => (each.score > most.score ? each : most));
+        return rows
+            .map((row) => best(row, labels))
+            .reduce((most, each) => (each.score > most.score ? each : most));
     }
-    const mean = rows[0].map((_, column) => rows.reduce((sum, row) => sum + row[column], 0) / rows.length);
+    const mean = rows[0].map(
+        (_, column) => rows.reduce((sum, row) => sum + row[column], 0) / rows.length,
+    );
     return best(mean, labels);
 }
 
@@ -329,11 +407,12 @@ function withoutOverlaps(groups, text) {
     const sorted = [...groups].sort((a, b) => a.start - b.start);
     const kept = [];
     let [previous] = sorted;
-    // The first comes twice, as in transformers: it stands twice in the result if it covers no text.
+    // The first comes twice, as in transformers: it stands twice in the result if it covers no
+    // text.
     for (const each of sorted) {
         if (each.start >= previous.start && each.start < previous.end) {
             const longer = lengthOf(each) - lengthOf(previous);
-            if (longer > 0 || longer === 0 && each.score > previous.score) previous = each;
+            if (longer > 0 || (longer === 0 && each.score > previous.score)) previous = each;
         } else {
             kept.push(previous);
             previous = each;
@@ -351,7 +430,10 @@ function withoutOverlaps(groups, text) {
 async function writeWords(found, model, signal) {
     const groups = found.flatMap((each) => (each instanceof BertError ? [] : each));
     if (groups.length === 0) return;
-    const words = await model.tokenizer.joinTokens(groups.map(({ word }) => word), signal);
+    const words = await model.tokenizer.joinTokens(
+        groups.map(({ word }) => word),
+        signal,
+    );
     groups.forEach((each, i) => Object.assign(each, { word: words[i] }));
 }
 

@@ -3,12 +3,15 @@
  * natural language inference, which is asked of each label whether the text entails that it fits
  * (Yin et al. 2019, Benchmarking Zero-shot Text Classification).
  */
+
 import { BertError, describe } from '../errors.js';
 import { answer, readText } from './call.js';
 import { requireHead } from './head.js';
-import { CALL_OPTIONS, OVERFLOW_OPTIONS, isFlag, readOptions } from './options.js';
+import { CALL_OPTIONS, isFlag, OVERFLOW_OPTIONS, readOptions } from './options.js';
 import { softmax, topIndices } from './scores.js';
 import { mergeScores } from './text_classification.js';
+
+/** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
 
 /**
  * @typedef {object} ZeroShotClassification
@@ -21,19 +24,19 @@ import { mergeScores } from './text_classification.js';
 /**
  * @typedef {object} OwnOptions
  * @property {string} [hypothesis_template]  with {} for the label; default 'This example is {}.'
- * @property {boolean} [multi_label]  whether labels do not exclude each other: each has a score of its own; default false
+ * @property {boolean} [multi_label]  whether labels do not exclude each other: each has a score of
+ *   its own; default false
  *
- * @typedef {OwnOptions & import('./options.js').CallOptions & import('./options.js').OverflowOptions} ZeroShotOptions
+ * @typedef {OwnOptions & CallOptions & OverflowOptions} ZeroShotOptions
  */
-
-/** @import { Errors, Settled } from './options.js' */
 
 const TASK = 'zero-shot-classification';
 
 /** @type {Required<OwnOptions>} */
 const OPTIONS = { hypothesis_template: 'This example is {}.', multi_label: false };
 const RULES = {
-    hypothesis_template: (/** @type {unknown} */ value) => (typeof value === 'string' && value.includes('{}') ? null : 'a string with {} for the label'),
+    hypothesis_template: (/** @type {unknown} */ value) =>
+        typeof value === 'string' && value.includes('{}') ? null : 'a string with {} for the label',
     multi_label: isFlag,
 };
 
@@ -74,19 +77,39 @@ export function zeroShotClassification(model) {
     function classify(texts, labels, options = {}) {
         return answer(texts, () => {
             const { hypothesis_template, multi_label, signal, onprogress, errors, ...request } =
-                readOptions(TASK, options, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
+                readOptions(
+                    TASK,
+                    options,
+                    { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
+                    RULES,
+                );
             const candidates = readLabels(labels);
-            const hypotheses = candidates.map((label) => hypothesis_template.replaceAll('{}', () => label));
+            const hypotheses = candidates.map((label) =>
+                hypothesis_template.replaceAll('{}', () => label),
+            );
             const isAlone = multi_label || candidates.length === 1;
             return {
                 errors,
                 read: (input, where) => readText(input, where).text,
                 async run(sequences) {
-                    const inputs = sequences.flatMap((text) => hypotheses.map((text_pair) => ({ text, text_pair })));
+                    const inputs = sequences.flatMap((text) =>
+                        hypotheses.map((text_pair) => ({ text, text_pair })),
+                    );
                     const progress = onprogress && countTexts(onprogress, hypotheses.length);
-                    const results = await model.run({ inputs, outputs: { logits: { output: 'logits' } }, strategy: 'only_first', ...request }, { signal, onprogress: progress });
+                    const results = await model.run(
+                        {
+                            inputs,
+                            outputs: { logits: { output: 'logits' } },
+                            strategy: 'only_first',
+                            ...request,
+                        },
+                        { signal, onprogress: progress },
+                    );
                     return sequences.map((sequence, s) => {
-                        const own = results.slice(s * hypotheses.length, (s + 1) * hypotheses.length);
+                        const own = results.slice(
+                            s * hypotheses.length,
+                            (s + 1) * hypotheses.length,
+                        );
                         const logits = [];
                         for (const result of own) {
                             if (result instanceof BertError) return result;
@@ -96,7 +119,9 @@ export function zeroShotClassification(model) {
                             ? logits.map((row) => softmax([row[contradiction], row[entailment]])[1])
                             : softmax(logits.map((row) => row[entailment]));
                         const order = topIndices(scores, scores.length);
-                        const truncated = own.some((result) => !(result instanceof BertError) && result.truncated);
+                        const truncated = own.some(
+                            (result) => !(result instanceof BertError) && result.truncated,
+                        );
                         return {
                             sequence,
                             labels: order.map((i) => candidates[i]),
@@ -121,7 +146,11 @@ function inferenceLabels({ name, config: { labels } }) {
     const found = labels.findIndex((label) => label.toLowerCase().startsWith('entail'));
     const isNamed = labels.some((label) => !/^LABEL_\d+$/.test(label));
     if (labels.length < 2 || (found < 0 && isNamed)) {
-        throw new BertError('WRONG_TASK', `${TASK} needs a model of natural language inference, with a label 'entailment'; '${name}' has ${labels.join(', ')}`);
+        throw new BertError(
+            'WRONG_TASK',
+            `${TASK} needs a model of natural language inference, ` +
+                `with a label 'entailment'; '${name}' has ${labels.join(', ')}`,
+        );
     }
     const entailment = found < 0 ? labels.length - 1 : found;
     return [entailment, entailment === 0 ? labels.length - 1 : 0];
@@ -132,9 +161,22 @@ function inferenceLabels({ name, config: { labels } }) {
  * @returns {string[]}
  */
 function readLabels(labels) {
-    const list = typeof labels === 'string' ? labels.split(',').map((label) => label.trim()).filter((label) => label !== '') : labels;
-    if (!Array.isArray(list) || list.length === 0 || list.some((label) => typeof label !== 'string')) {
-        throw new BertError('BAD_INPUT', `labels are ${describe(labels)}, expected one or more strings`);
+    const list =
+        typeof labels === 'string'
+            ? labels
+                  .split(',')
+                  .map((label) => label.trim())
+                  .filter((label) => label !== '')
+            : labels;
+    if (
+        !Array.isArray(list) ||
+        list.length === 0 ||
+        list.some((label) => typeof label !== 'string')
+    ) {
+        throw new BertError(
+            'BAD_INPUT',
+            `labels are ${describe(labels)}, expected one or more strings`,
+        );
     }
     return list;
 }
@@ -146,5 +188,6 @@ function readLabels(labels) {
  * @returns {(progress: import('../model/model.js').Progress) => void}
  */
 function countTexts(onprogress, n_pairs) {
-    return ({ done, total }) => onprogress({ done: Math.floor(done / n_pairs), total: total / n_pairs });
+    return ({ done, total }) =>
+        onprogress({ done: Math.floor(done / n_pairs), total: total / n_pairs });
 }

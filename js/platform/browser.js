@@ -2,6 +2,7 @@
  * What differs between a browser and Node, browser side: `#platform` in package.json's imports.
  * Both files export the same functions.
  */
+
 import { BertError } from '../errors.js';
 
 /**
@@ -27,7 +28,9 @@ export function startWorker() {
         post: (message, transfer = []) => worker.postMessage(message, transfer),
         onMessage: (listener) => worker.addEventListener('message', ({ data }) => listener(data)),
         onError: (listener) =>
-            worker.addEventListener('error', (event) => listener(new Error(event.message || 'the worker script could not be loaded'))),
+            worker.addEventListener('error', (event) =>
+                listener(new Error(event.message || 'the worker script could not be loaded')),
+            ),
         terminate: () => worker.terminate(),
         keepAlive: () => {},
     };
@@ -61,5 +64,8 @@ export function resolveSource(source) {
  * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array<ArrayBuffer>>}>}
  */
 export async function openFile(url) {
-    throw new BertError('UNSUPPORTED', `${url.href}: a page cannot read files by URL; pass the File or its bytes`);
+    throw new BertError(
+        'UNSUPPORTED',
+        `${url.href}: a page cannot read files by URL; pass the File or its bytes`,
+    );
 }

@@ -1,4 +1,5 @@
 /** What differs between a browser and Node, Node side. See browser.js. */
+
 import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
@@ -12,14 +13,17 @@ const READ_BYTES = 1 << 18;
 
 /** @returns {import('./browser.js').WorkerHandle} */
 export function startWorker() {
-    // The worker is self-contained: flags of the main script (--input-type, --import) are not for it.
+    // The worker is self-contained: flags of the main script (--input-type, --import) are not for
+    // it.
     const worker = new Worker(new URL('./worker.node.js', import.meta.url), { execArgv: [] });
     return {
         post: (message, transfer = []) => worker.postMessage(message, transfer),
         onMessage: (listener) => worker.on('message', listener),
         onError: (listener) => {
             worker.on('error', listener);
-            worker.on('exit', (code) => listener(new Error(`the worker thread ended (exit code ${code})`)));
+            worker.on('exit', (code) =>
+                listener(new Error(`the worker thread ended (exit code ${code})`)),
+            );
         },
         terminate: () => void worker.terminate(),
         keepAlive: (alive) => (alive ? worker.ref() : worker.unref()),
@@ -86,5 +90,9 @@ async function* read(file, url) {
  */
 function unreadable(url, error) {
     const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-    return new BertError('FETCH_FAILED', `${decodeURIComponent(url.pathname)}: cannot be read (${code})`, { cause: error });
+    return new BertError(
+        'FETCH_FAILED',
+        `${decodeURIComponent(url.pathname)}: cannot be read (${code})`,
+        { cause: error },
+    );
 }

@@ -8,7 +8,7 @@
  * follows do the same in time proportional to the text, for tokens of limited length.
  */
 
-import { Fields, badTokenizer } from './file.js';
+import { badTokenizer, Fields } from './file.js';
 import { codePointAt, isLeadSurrogate, isTrailSurrogate, unitsOf } from './normalized_string.js';
 import { CodePointSet, whitespace, word } from './unicode.js';
 import { PieceTable } from './vocabulary.js';
@@ -61,8 +61,11 @@ export class AddedVocabulary {
                 throw badTokenizer('added_tokens', `${quote(token.content)} is there twice`);
             }
             if (known < 0 && vocabulary.piece(id) !== null) {
-                throw badTokenizer('added_tokens', `${quote(token.content)} would have the id ` +
-                    `${id} of ${quote(vocabulary.piece(id) ?? '')}: the vocabulary has gaps`);
+                throw badTokenizer(
+                    'added_tokens',
+                    `${quote(token.content)} would have the id ` +
+                        `${id} of ${quote(vocabulary.piece(id) ?? '')}: the vocabulary has gaps`,
+                );
             }
             if (token.normalized && normalizer !== null) {
                 scratch.reset(unitsOf(token.content), 0, token.content.length);
@@ -114,8 +117,10 @@ function readToken(config, index) {
     const fields = new Fields(config, `added token ${index}`);
     const content = fields.string('content');
     if (content.length > MAX_CONTENT) {
-        throw badTokenizer(fields.where,
-            `its content has ${content.length} characters; ${MAX_CONTENT} are the limit`);
+        throw badTokenizer(
+            fields.where,
+            `its content has ${content.length} characters; ${MAX_CONTENT} are the limit`,
+        );
     }
     return {
         id: fields.integer('id'),
@@ -136,9 +141,13 @@ function readToken(config, index) {
  * @returns {Error}
  */
 function wrongId({ content, id: given }, id, known) {
-    const reason = known ? 'the id it has in the vocabulary'
+    const reason = known
+        ? 'the id it has in the vocabulary'
         : 'the next after the vocabulary and the added tokens before it';
-    return badTokenizer('added_tokens', `${quote(content)} has the id ${given}, not ${id}, ${reason}`);
+    return badTokenizer(
+        'added_tokens',
+        `${quote(content)} has the id ${given}, not ${id}, ${reason}`,
+    );
 }
 
 /**
@@ -180,12 +189,16 @@ export class AddedTokenMatcher {
             end += token.found.length;
             // The library finds the empty string everywhere, and so cuts the text into characters.
             if (token.found === '') {
-                throw badTokenizer('added_tokens', `nothing is left of ${quote(token.content)} ` +
-                    'when it is normalised');
+                throw badTokenizer(
+                    'added_tokens',
+                    `nothing is left of ${quote(token.content)} ` + 'when it is normalised',
+                );
             }
             if (!this.table.add(start, end, token.id)) {
-                throw badTokenizer('added_tokens', `${quote(token.content)} is the same as ` +
-                    'another when it is normalised');
+                throw badTokenizer(
+                    'added_tokens',
+                    `${quote(token.content)} is the same as ` + 'another when it is normalised',
+                );
             }
             first.push(pool[start], pool[start]);
         }
@@ -207,7 +220,7 @@ export class AddedTokenMatcher {
     split(units, length, onText, onToken) {
         const { table, first } = this;
         let done = 0; // up to here everything has been handed on
-        for (let i = 0; i < length;) {
+        for (let i = 0; i < length; ) {
             const entry = first.has(units[i]) ? table.longest(units, i, length) : -1;
             if (entry < 0) {
                 i++;
@@ -250,8 +263,10 @@ export class AddedTokenMatcher {
  */
 function isSingleWord(units, start, end, length) {
     if (start > 0) {
-        const before = isTrailSurrogate(units[start - 1]) && start > 1 &&
-            isLeadSurrogate(units[start - 2]) ? start - 2 : start - 1;
+        const before =
+            isTrailSurrogate(units[start - 1]) && start > 1 && isLeadSurrogate(units[start - 2])
+                ? start - 2
+                : start - 1;
         if (word().has(codePointAt(units, before))) return false;
     }
     return end === length || !word().has(codePointAt(units, end));

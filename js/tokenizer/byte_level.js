@@ -1,9 +1,9 @@
 /**
- * The byte level of GPT-2: a text as the bytes of its UTF-8, each written as a character that can be
- * seen, so that a vocabulary of 256 characters has all texts. A space is `Ġ`.
+ * The byte level of GPT-2: a text as the bytes of its UTF-8, each written as a character that can
+ * be seen, so that a vocabulary of 256 characters has all texts. A space is `Ġ`.
  */
 
-import { NormalizedString, codePointAt, textOf, unitsOf } from './normalized_string.js';
+import { codePointAt, NormalizedString, textOf, unitsOf } from './normalized_string.js';
 import { GPT2 } from './patterns.js';
 
 /** @import { Fields } from './file.js' */
@@ -21,7 +21,7 @@ const UNITS = new Uint16Array(256);
 /** The bytes that characters stand for, -1 for none. */
 const BYTES = new Int16Array(0x144).fill(-1);
 for (let byte = 0, next = 0x100; byte < 256; byte++) {
-    const isSeen = byte > 0x20 && byte < 0x7f || byte > 0xa0 && byte !== 0xad;
+    const isSeen = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
     UNITS[byte] = isSeen ? byte : next++;
     BYTES[UNITS[byte]] = byte;
 }
@@ -33,11 +33,11 @@ for (let byte = 0, next = 0x100; byte < 256; byte++) {
 export function utf8(codePoint) {
     const c = codePoint;
     if (c < 0x80) return [c];
-    const bytes = [0x80 | c & 0x3f];
-    if (c >= 0x800) bytes.unshift(0x80 | c >> 6 & 0x3f);
-    if (c >= 0x10000) bytes.unshift(0x80 | c >> 12 & 0x3f);
+    const bytes = [0x80 | (c & 0x3f)];
+    if (c >= 0x800) bytes.unshift(0x80 | ((c >> 6) & 0x3f));
+    if (c >= 0x10000) bytes.unshift(0x80 | ((c >> 12) & 0x3f));
     const length = bytes.length;
-    return [0xf0 << (3 - length) & 0xff | c >> (6 * length), ...bytes];
+    return [((0xf0 << (3 - length)) & 0xff) | (c >> (6 * length)), ...bytes];
 }
 
 /**
@@ -134,7 +134,7 @@ class Word extends NormalizedString {
             places[0] = text.start(from);
             room[o++] = UNITS[SPACE];
         }
-        for (let i = from; i < to;) {
+        for (let i = from; i < to; ) {
             const place = text.start(i);
             const c = codePointAt(units, i);
             i += c < 0x10000 ? 1 : 2;
@@ -145,10 +145,10 @@ class Word extends NormalizedString {
             }
             const length = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
             places[o] = place;
-            room[o++] = UNITS[0xf0 << (3 - length) & 0xff | c >> (6 * length)];
+            room[o++] = UNITS[((0xf0 << (3 - length)) & 0xff) | (c >> (6 * length))];
             for (let k = length - 1; k >= 0; k--) {
                 places[o] = place;
-                room[o++] = UNITS[0x80 | c >> (6 * k) & 0x3f];
+                room[o++] = UNITS[0x80 | ((c >> (6 * k)) & 0x3f)];
             }
         }
         this.length = o;

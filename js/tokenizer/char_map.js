@@ -39,7 +39,7 @@ export class CharMap {
      */
     code(codePoint) {
         const page = this.pages[codePoint >> 8];
-        return (page !== null && page[codePoint & 255]) || this.learn(codePoint);
+        return page?.[codePoint & 255] || this.learn(codePoint);
     }
 
     /**
@@ -75,7 +75,9 @@ export class CharMap {
         if (text === null) return UNMAPPED;
         if (text.length === 0) return DELETED;
         if (text.length === 1) return text.charCodeAt(0) + 1;
-        if (codePoint > 0xffff && text.codePointAt(0) === codePoint && text.length === 2) return SAME;
+        if (codePoint > 0xffff && text.codePointAt(0) === codePoint && text.length === 2) {
+            return SAME;
+        }
         const at = this.poolLength;
         if (at + text.length > this.pool.length) {
             const pool = new Uint16Array(2 * this.pool.length);

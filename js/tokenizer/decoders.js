@@ -20,8 +20,17 @@ import { readContent, readPattern } from './replace_patterns.js';
  * @type {readonly [from: string, to: string][]}
  */
 const CLEANUP = [
-    [' .', '.'], [' ?', '?'], [' !', '!'], [' ,', ','], [" ' ", "'"], [" n't", "n't"], [" 'm", "'m"],
-    [' do not', " don't"], [" 's", "'s"], [" 've", "'ve"], [" 're", "'re"],
+    [' .', '.'],
+    [' ?', '?'],
+    [' !', '!'],
+    [' ,', ','],
+    [" ' ", "'"],
+    [" n't", "n't"],
+    [" 'm", "'m"],
+    [' do not', " don't"],
+    [" 's", "'s"],
+    [" 've", "'ve"],
+    [" 're", "'re"],
 ];
 
 /**
@@ -32,13 +41,14 @@ const CLEANUP = [
 function wordPiece(fields) {
     const prefix = fields.string('prefix');
     const cleanup = fields.boolean('cleanup');
-    return (tokens) => tokens.map((token, i) => {
-        let text = token;
-        if (i > 0) text = token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`;
-        // Token by token, as the library does: not across two.
-        if (!cleanup) return text;
-        return CLEANUP.reduce((cleaned, [from, to]) => cleaned.replaceAll(from, to), text);
-    });
+    return (tokens) =>
+        tokens.map((token, i) => {
+            let text = token;
+            if (i > 0) text = token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`;
+            // Token by token, as the library does: not across two.
+            if (!cleanup) return text;
+            return CLEANUP.reduce((cleaned, [from, to]) => cleaned.replaceAll(from, to), text);
+        });
 }
 
 /**
@@ -48,19 +58,20 @@ function wordPiece(fields) {
 function replace(fields) {
     const pattern = readPattern(fields);
     const content = readContent(fields);
-    return (tokens) => tokens.map((token) => {
-        const units = unitsOf(token);
-        const { length } = units;
-        let text = '';
-        let done = 0;
-        for (;;) {
-            const match = pattern.find(units, done, length);
-            text += textOf(units, done, match < 0 ? length : match);
-            if (match < 0) return text;
-            text += content;
-            done = pattern.end;
-        }
-    });
+    return (tokens) =>
+        tokens.map((token) => {
+            const units = unitsOf(token);
+            const { length } = units;
+            let text = '';
+            let done = 0;
+            for (;;) {
+                const match = pattern.find(units, done, length);
+                text += textOf(units, done, match < 0 ? length : match);
+                if (match < 0) return text;
+                text += content;
+                done = pattern.end;
+            }
+        });
 }
 
 /**
@@ -73,14 +84,15 @@ function strip(fields) {
     const start = fields.integer('start');
     const stop = fields.integer('stop');
     if ([...content].length !== 1) throw fields.wrong('content', 'one character');
-    return (tokens) => tokens.map((token) => {
-        const { length } = content;
-        let from = 0;
-        let to = token.length;
-        for (let n = 0; n < start && token.startsWith(content, from); n++) from += length;
-        for (let n = 0; n < stop && to > from && token.endsWith(content, to); n++) to -= length;
-        return token.slice(from, to);
-    });
+    return (tokens) =>
+        tokens.map((token) => {
+            const { length } = content;
+            let from = 0;
+            let to = token.length;
+            for (let n = 0; n < start && token.startsWith(content, from); n++) from += length;
+            for (let n = 0; n < stop && to > from && token.endsWith(content, to); n++) to -= length;
+            return token.slice(from, to);
+        });
 }
 
 /**
@@ -137,8 +149,8 @@ function decodeBytes(bytes) {
 function bpe(fields) {
     const suffix = fields.string('suffix');
     if (suffix === '') throw fields.wrong('suffix', 'at least one character');
-    return (tokens) => tokens.map((token, i) =>
-        token.replaceAll(suffix, i === tokens.length - 1 ? '' : ' '));
+    return (tokens) =>
+        tokens.map((token, i) => token.replaceAll(suffix, i === tokens.length - 1 ? '' : ' '));
 }
 
 /**

@@ -27,7 +27,8 @@
  * @property {(text: unknown) => Int32Array} wordsOf  the word of each token of a text
  * @property {unknown} text
  * @property {unknown} text_pair
- * @property {Int32Array[] | null} words  of the sequences, once they have been asked for; of all windows
+ * @property {Int32Array[] | null} words  of the sequences, once they have been asked for; of all
+ *   windows
  */
 
 /**
@@ -108,8 +109,8 @@ export class Encoding {
     }
 
     /**
-     * For each token the number of its word in its text, as the pre-tokenizer cuts words; -1 if it has
-     * been added.
+     * For each token the number of its word in its text, as the pre-tokenizer cuts words; -1 if it
+     * has been added.
      * @returns {Int32Array}
      */
     get words() {
@@ -202,12 +203,21 @@ export function assemble(assembly, sequences, windows) {
     /** @type {(() => Encoding[]) | null} */
     let makeOverflow = null;
     if (windows.some((each) => each.length > 1)) {
-        const kept = sequences.map((each) =>
-            ({ ...each, ids: each.ids.slice(), offsets: each.offsets.slice() }));
-        makeOverflow = () => overflowChoices(pieces, windows).map((choice) =>
-            new Encoding(assembly, kept, partsOf(pieces, windows, choice), null));
+        const kept = sequences.map((each) => ({
+            ...each,
+            ids: each.ids.slice(),
+            offsets: each.offsets.slice(),
+        }));
+        makeOverflow = () =>
+            overflowChoices(pieces, windows).map(
+                (choice) => new Encoding(assembly, kept, partsOf(pieces, windows, choice), null),
+            );
     }
-    const first = partsOf(pieces, windows, pieces.map(() => 0));
+    const first = partsOf(
+        pieces,
+        windows,
+        pieces.map(() => 0),
+    );
     return new Encoding(assembly, sequences, first, makeOverflow);
 }
 

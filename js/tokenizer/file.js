@@ -151,8 +151,11 @@ export class Fields {
 export function make(kinds, stage, config, depth) {
     const type = new Fields(config, stage, depth).string('type');
     if (!Object.hasOwn(kinds, type)) {
-        throw badTokenizer('', `${stage} '${type.slice(0, 80)}' is not supported; known are ` +
-            `${Object.keys(kinds).sort().join(', ')}`);
+        throw badTokenizer(
+            '',
+            `${stage} '${type.slice(0, 80)}' is not supported; known are ` +
+                `${Object.keys(kinds).sort().join(', ')}`,
+        );
     }
     return kinds[type](new Fields(config, `${stage} '${type}'`, depth));
 }
@@ -162,8 +165,9 @@ export function make(kinds, stage, config, depth) {
  * @returns {value is number}
  */
 export function isInteger(value) {
-    return typeof value === 'number' && Number.isInteger(value) && value >= 0 &&
-        value <= 0xffffffff;
+    return (
+        typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffffffff
+    );
 }
 
 /**
@@ -190,8 +194,11 @@ export function readFile(file) {
             throw badTokenizer('', 'the file is not UTF-8 text', { cause });
         }
     } else {
-        throw new BertError('BAD_INPUT', 'a tokenizer is read from the text or the bytes of ' +
-            `tokenizer.json, not from ${describe(file)}`);
+        throw new BertError(
+            'BAD_INPUT',
+            'a tokenizer is read from the text or the bytes of ' +
+                `tokenizer.json, not from ${describe(file)}`,
+        );
     }
     let value;
     try {
@@ -221,29 +228,30 @@ export function duplicateKey(text) {
         const c = text.charCodeAt(i);
         if (c < 0x22) continue; // space, most of what is between strings
         switch (c) {
-        case 0x7b: // {
-            keys = new Set();
-            open.push(keys);
-            break;
-        case 0x5b: // [
-            keys = null;
-            open.push(keys);
-            break;
-        case 0x7d: // }
-        case 0x5d: // ]
-            open.pop();
-            keys = open.length > 0 ? open[open.length - 1] : null;
-            break;
-        case 0x22: { // "
-            const end = endOfString(text, i + 1);
-            if (keys !== null && isKey(text, end + 1)) {
-                const key = text.slice(i, end + 1);
-                const plain = key.includes('\\') ? JSON.stringify(JSON.parse(key)) : key;
-                if (keys.has(plain)) return key.slice(0, 80);
-                keys.add(plain);
+            case 0x7b: // {
+                keys = new Set();
+                open.push(keys);
+                break;
+            case 0x5b: // [
+                keys = null;
+                open.push(keys);
+                break;
+            case 0x7d: // }
+            case 0x5d: // ]
+                open.pop();
+                keys = open.length > 0 ? open[open.length - 1] : null;
+                break;
+            case 0x22: {
+                // "
+                const end = endOfString(text, i + 1);
+                if (keys !== null && isKey(text, end + 1)) {
+                    const key = text.slice(i, end + 1);
+                    const plain = key.includes('\\') ? JSON.stringify(JSON.parse(key)) : key;
+                    if (keys.has(plain)) return key.slice(0, 80);
+                    keys.add(plain);
+                }
+                i = end;
             }
-            i = end;
-        }
         }
     }
     return null;

@@ -8,7 +8,12 @@ import { CharMap } from './char_map.js';
 import { codePointAt } from './normalized_string.js';
 import { CodePointSet, once, unpack } from './unicode.js';
 import {
-    CONSONANT, GRAPHEME_CONTROL, GRAPHEME_EXTEND, GRAPHEME_PREPEND, GRAPHEME_SPACING, LINKER,
+    CONSONANT,
+    GRAPHEME_CONTROL,
+    GRAPHEME_EXTEND,
+    GRAPHEME_PREPEND,
+    GRAPHEME_SPACING,
+    LINKER,
     PICTOGRAPHIC,
 } from './unicode_tables.js';
 
@@ -33,8 +38,12 @@ const INDIC_LINKER = 13;
 
 /** In this order, for what is in several. */
 const SETS = /** @type {const} */ ([
-    [LINKER, INDIC_LINKER], [GRAPHEME_EXTEND, EXTEND], [GRAPHEME_SPACING, SPACING],
-    [GRAPHEME_PREPEND, PREPEND], [GRAPHEME_CONTROL, CONTROL], [PICTOGRAPHIC, PICTURE],
+    [LINKER, INDIC_LINKER],
+    [GRAPHEME_EXTEND, EXTEND],
+    [GRAPHEME_SPACING, SPACING],
+    [GRAPHEME_PREPEND, PREPEND],
+    [GRAPHEME_CONTROL, CONTROL],
+    [PICTOGRAPHIC, PICTURE],
     [CONSONANT, INDIC_CONSONANT],
 ]);
 
@@ -42,12 +51,19 @@ const SETS = /** @type {const} */ ([
  * Hangul, and the vowels of Kirat Rai that are like its own: first, last, kind.
  */
 const HANGUL = [
-    [0x1100, 0x115f, LEADING], [0x1160, 0x11a7, VOWEL], [0x11a8, 0x11ff, TRAILING],
-    [0xa960, 0xa97c, LEADING], [0xd7b0, 0xd7c6, VOWEL], [0xd7cb, 0xd7fb, TRAILING],
-    [0x16d63, 0x16d63, VOWEL], [0x16d67, 0x16d6a, VOWEL],
+    [0x1100, 0x115f, LEADING],
+    [0x1160, 0x11a7, VOWEL],
+    [0x11a8, 0x11ff, TRAILING],
+    [0xa960, 0xa97c, LEADING],
+    [0xd7b0, 0xd7c6, VOWEL],
+    [0xd7cb, 0xd7fb, TRAILING],
+    [0x16d63, 0x16d63, VOWEL],
+    [0x16d67, 0x16d6a, VOWEL],
 ];
 
-const sets = once(() => SETS.map(([runs, kind]) => ({ set: new CodePointSet(unpack(runs, 2)), kind })));
+const sets = once(() =>
+    SETS.map(([runs, kind]) => ({ set: new CodePointSet(unpack(runs, 2)), kind })),
+);
 
 /**
  * @param {number} c
@@ -55,7 +71,9 @@ const sets = once(() => SETS.map(([runs, kind]) => ({ set: new CodePointSet(unpa
  */
 function findKind(c) {
     if (c === ZWJ) return JOINER;
-    if (c >= 0xac00 && c <= 0xd7a3) return (c - 0xac00) % 28 === 0 ? OPEN_SYLLABLE : CLOSED_SYLLABLE;
+    if (c >= 0xac00 && c <= 0xd7a3) {
+        return (c - 0xac00) % 28 === 0 ? OPEN_SYLLABLE : CLOSED_SYLLABLE;
+    }
     for (const [first, last, kind] of HANGUL) if (c >= first && c <= last) return kind;
     for (const { set, kind } of sets()) if (set.has(c)) return kind;
     return OTHER;
@@ -80,14 +98,18 @@ export function standsAlone(codePoint) {
  */
 function isSyllable(kind, next) {
     switch (kind) {
-    case LEADING:
-        return next === LEADING || next === VOWEL || next === OPEN_SYLLABLE ||
-            next === CLOSED_SYLLABLE;
-    case OPEN_SYLLABLE:
-    case VOWEL:
-        return next === VOWEL || next === TRAILING;
-    default:
-        return (kind === CLOSED_SYLLABLE || kind === TRAILING) && next === TRAILING;
+        case LEADING:
+            return (
+                next === LEADING ||
+                next === VOWEL ||
+                next === OPEN_SYLLABLE ||
+                next === CLOSED_SYLLABLE
+            );
+        case OPEN_SYLLABLE:
+        case VOWEL:
+            return next === VOWEL || next === TRAILING;
+        default:
+            return (kind === CLOSED_SYLLABLE || kind === TRAILING) && next === TRAILING;
     }
 }
 
@@ -113,9 +135,12 @@ export function graphemeEnd(units, start, length) {
     while (i < length) {
         const codePoint = codePointAt(units, i);
         const next = map.code(codePoint) - 1;
-        const joined = next >= JOINER || kind === PREPEND && next !== CONTROL ||
-            kind === JOINER && picture && next === PICTURE ||
-            conjunct === 2 && next === INDIC_CONSONANT || isSyllable(kind, next);
+        const joined =
+            next >= JOINER ||
+            (kind === PREPEND && next !== CONTROL) ||
+            (kind === JOINER && picture && next === PICTURE) ||
+            (conjunct === 2 && next === INDIC_CONSONANT) ||
+            isSyllable(kind, next);
         if (!joined) break;
         if (next === INDIC_CONSONANT) conjunct = 1;
         else if (next === INDIC_LINKER && conjunct > 0) conjunct = 2;

@@ -98,10 +98,11 @@ export class Tokenizer {
         /** @private */
         this.buffers = [new TokenBuffer(), new TokenBuffer()];
         /** @private @type {(id: number) => string} */
-        this.tokenText = (id) => this.model.vocabulary.piece(id) ?? this.added.token(id)?.content ?? '';
+        this.tokenText = (id) =>
+            this.model.vocabulary.piece(id) ?? this.added.token(id)?.content ?? '';
         /**
-         * The word of each token of a text. It is gone through once more: to remember words of every text
-         * would make all slower, and hardly any are asked for.
+         * The word of each token of a text. It is gone through once more: to remember words of
+         * every text would make all slower, and hardly any are asked for.
          * @private @type {(text: unknown) => Int32Array}
          */
         this.wordsOf = (text) => {
@@ -140,14 +141,19 @@ export class Tokenizer {
         }
         const { text_pair, add_special_tokens, truncation } = readEncodeOptions(options);
         if (text_pair !== null) {
-            throw new BertError('BAD_OPTION', 'encodeBatch has no option text_pair; give pairs as ' +
-                '[text, text_pair] among the texts');
+            throw new BertError(
+                'BAD_OPTION',
+                'encodeBatch has no option text_pair; give pairs as ' +
+                    '[text, text_pair] among the texts',
+            );
         }
         return texts.map((each, i) => {
             const [text, pair] = Array.isArray(each) ? each : [each, null];
             if (Array.isArray(each) && each.length !== 2) {
-                throw new BertError('BAD_INPUT', `texts[${i}] must be a text or [text, text_pair], ` +
-                    `not ${describe(each)}`);
+                throw new BertError(
+                    'BAD_INPUT',
+                    `texts[${i}] must be a text or [text, text_pair], ` + `not ${describe(each)}`,
+                );
             }
             return this.encodeTexts(text, pair, add_special_tokens, truncation, `texts[${i}]`);
         });
@@ -161,13 +167,15 @@ export class Tokenizer {
      * @throws {BertError} BAD_INPUT if one is no integer
      */
     decode(ids, options = {}) {
-        const { skip_special_tokens } = readOptions('decode', options, { skip_special_tokens: true });
+        const { skip_special_tokens } = readOptions('decode', options, {
+            skip_special_tokens: true,
+        });
         checkFlag('skip_special_tokens', skip_special_tokens);
         const tokens = [];
         for (const id of checkIds(ids)) {
             const token = this.idToToken(id);
             // Like the library: ids that there are not are left out.
-            if (token === null || skip_special_tokens && this.added.isSpecial(token)) continue;
+            if (token === null || (skip_special_tokens && this.added.isSpecial(token))) continue;
             tokens.push(token);
         }
         return this.joinTokens(tokens);
@@ -183,13 +191,13 @@ export class Tokenizer {
     }
 
     /**
-     * The id of what the vocabulary does not know, null if there is none. Byte-level models do not need
-     * one, yet theirs has one by name.
+     * The id of what the vocabulary does not know, null if there is none. Byte-level models do not
+     * need one, yet theirs has one by name.
      * @returns {number | null}
      */
     get unknownId() {
         const { unknownId } = this.model;
-        return unknownId >= 0 ? unknownId : this.tokenToId('<unk>') ?? this.tokenToId('[UNK]');
+        return unknownId >= 0 ? unknownId : (this.tokenToId('<unk>') ?? this.tokenToId('[UNK]'));
     }
 
     /** What marks a token that continues a word, `##`; empty: nothing does. */
@@ -213,7 +221,8 @@ export class Tokenizer {
 
     /**
      * @param {number} id
-     * @returns {string | null}  its token, null if there is none; of a normalized added token what it
+     * @returns {string | null}  its token, null if there is none; of a normalized added token what
+     *   it
      *     is found as
      */
     idToToken(id) {
@@ -246,7 +255,11 @@ export class Tokenizer {
             });
         }
         const { tokenText, wordsOf } = this;
-        return assemble({ pieces, tokenText, wordsOf, text, text_pair: pair, words: null }, sequences, windows);
+        return assemble(
+            { pieces, tokenText, wordsOf, text, text_pair: pair, words: null },
+            sequences,
+            windows,
+        );
     }
 
     /**
@@ -344,8 +357,11 @@ function countSpecial(pieces) {
  * @returns {{text_pair: unknown, add_special_tokens: boolean, truncation: Truncation | null}}
  */
 function readEncodeOptions(options) {
-    const { text_pair, add_special_tokens, truncation } = readOptions('encode', options,
-        { text_pair: null, add_special_tokens: true, truncation: null });
+    const { text_pair, add_special_tokens, truncation } = readOptions('encode', options, {
+        text_pair: null,
+        add_special_tokens: true,
+        truncation: null,
+    });
     checkFlag('add_special_tokens', add_special_tokens);
     return {
         text_pair,
@@ -363,14 +379,19 @@ function readEncodeOptions(options) {
  */
 function readOptions(method, options, defaults) {
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-        throw new BertError('BAD_OPTION', `the options of ${method} must be an object, ` +
-            `not ${describe(options)}`);
+        throw new BertError(
+            'BAD_OPTION',
+            `the options of ${method} must be an object, ` + `not ${describe(options)}`,
+        );
     }
     const read = { ...defaults };
     for (const [name, value] of Object.entries(options)) {
         if (!Object.hasOwn(defaults, name)) {
-            throw new BertError('BAD_OPTION', `${method} has no option '${name}'; ` +
-                `it has ${Object.keys(defaults).join(', ')}`);
+            throw new BertError(
+                'BAD_OPTION',
+                `${method} has no option '${name}'; ` +
+                    `it has ${Object.keys(defaults).join(', ')}`,
+            );
         }
         if (value !== undefined) /** @type {Record<string, unknown>} */ (read)[name] = value;
     }
@@ -399,8 +420,10 @@ function checkIds(ids) {
     const list = Array.from(/** @type {Iterable<number>} */ (ids));
     const wrong = list.findIndex((id) => !Number.isInteger(id));
     if (wrong >= 0) {
-        throw new BertError('BAD_INPUT', `ids[${wrong}] must be an integer, not ` +
-            describe(list[wrong]));
+        throw new BertError(
+            'BAD_INPUT',
+            `ids[${wrong}] must be an integer, not ` + describe(list[wrong]),
+        );
     }
     return list;
 }

@@ -1,6 +1,6 @@
 /**
- * Metaspace, the space of sentencepiece: a character that can be seen, usually U+2581, stands for it
- * and begins each word, so that a text can be put together again from its pieces.
+ * Metaspace, the space of sentencepiece: a character that can be seen, usually U+2581, stands for
+ * it and begins each word, so that a text can be put together again from its pieces.
  */
 
 import { badTokenizer } from './file.js';
@@ -26,8 +26,10 @@ function readOptions(fields) {
     const isOld = fields.get('add_prefix_space') !== null;
     if (isOld && !fields.boolean('add_prefix_space')) {
         if (fields.get('prepend_scheme') !== null && scheme !== 'never') {
-            throw badTokenizer(fields.where, 'add_prefix_space is false, but prepend_scheme is ' +
-                `'${scheme}'`);
+            throw badTokenizer(
+                fields.where,
+                'add_prefix_space is false, but prepend_scheme is ' + `'${scheme}'`,
+            );
         }
         scheme = 'never';
     }
@@ -60,14 +62,16 @@ export class Metaspace {
     preTokenize(text, start, end, sink) {
         if (end === start) return;
         const { word, scheme, replacement } = this;
-        const prefix = scheme === 'always' || scheme === 'first' && text.start(start) === 0;
+        const prefix = scheme === 'always' || (scheme === 'first' && text.start(start) === 0);
         word.copyWithSpace(text, start, end, replacement, prefix);
         const { units, length } = word;
         let from = 0;
         if (this.split) {
             const [first, second] = replacement;
             for (let i = 1; i < length; i++) {
-                if (units[i] !== first || second !== undefined && units[i + 1] !== second) continue;
+                if (units[i] !== first || (second !== undefined && units[i + 1] !== second)) {
+                    continue;
+                }
                 sink(word, from, i);
                 from = i;
             }
@@ -83,6 +87,8 @@ export class Metaspace {
  */
 export function metaspaceDecoder(fields) {
     const { replacement, scheme } = readOptions(fields);
-    return (tokens) => tokens.map((token, i) =>
-        token.replaceAll(replacement, i === 0 && scheme !== 'never' ? '' : ' '));
+    return (tokens) =>
+        tokens.map((token, i) =>
+            token.replaceAll(replacement, i === 0 && scheme !== 'never' ? '' : ' '),
+        );
 }

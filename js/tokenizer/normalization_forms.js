@@ -8,7 +8,7 @@
  * Linear in the text: runs of combining marks, of which a text may be made, are sorted by counting.
  */
 
-import { CharMap, SAME, UNMAPPED, pooledAt, pooledLength } from './char_map.js';
+import { CharMap, pooledAt, pooledLength, SAME, UNMAPPED } from './char_map.js';
 import { codePointAt, isLeadSurrogate } from './normalized_string.js';
 import { combiningClass, compose, decompose } from './unicode.js';
 
@@ -74,7 +74,7 @@ export class NormalizationForm {
         const { marked } = this;
         marked.count = 0;
         let run = 0; // where the marks that may have to be sorted begin
-        for (let i = 0; i < length;) {
+        for (let i = 0; i < length; ) {
             if (marked.count + 32 > marked.codePoints.length) {
                 growMarked(marked, marked.count + length - i + 32);
             }
@@ -87,7 +87,7 @@ export class NormalizationForm {
             }
             const start = pooledAt(code);
             const end = start + pooledLength(code);
-            for (let p = start; p < end;) {
+            for (let p = start; p < end; ) {
                 const part = codePointAt(map.pool, p);
                 run = append(marked, part, p === start ? 0 : 1, run);
                 p += part < 0x10000 ? 1 : 2;

@@ -13,7 +13,7 @@
  * what is reused.
  */
 
-import { DELETED, SAME, UNMAPPED, pooledAt, pooledLength } from './char_map.js';
+import { DELETED, pooledAt, pooledLength, SAME, UNMAPPED } from './char_map.js';
 import { whitespace } from './unicode.js';
 
 /** @import { CharMap } from './char_map.js' */
@@ -60,8 +60,8 @@ export function readUnits(text, units) {
         const unit = text.charCodeAt(i);
         units[i] = unit;
         if ((unit & 0xf800) !== 0xd800) continue;
-        const paired = isLeadSurrogate(unit) && i + 1 < length &&
-            isTrailSurrogate(text.charCodeAt(i + 1));
+        const paired =
+            isLeadSurrogate(unit) && i + 1 < length && isTrailSurrogate(text.charCodeAt(i + 1));
         if (paired) units[++i] = text.charCodeAt(i);
         else units[i] = 0xfffd;
     }
@@ -239,7 +239,7 @@ export class NormalizedString {
             target.starts[k] = isTrailSurrogate(units[k]) ? k - 1 + shift : k + shift;
         }
         let o = n;
-        for (let i = n; i < length;) {
+        for (let i = n; i < length; ) {
             // Room for the longest that one character can become.
             if (o + 32 > target.units.length) grow(target, o, o + length - i + 32);
             const from = starts === null ? i + shift : starts[i];
@@ -302,7 +302,7 @@ export class NormalizedString {
             } else {
                 units[o++] = 0xd7c0 + (codePoint >> 10);
                 starts[o] = from;
-                units[o++] = 0xdc00 | codePoint & 0x3ff;
+                units[o++] = 0xdc00 | (codePoint & 0x3ff);
             }
         }
         this.commit(target, o, true);
@@ -365,8 +365,10 @@ export class NormalizedString {
         let o = before;
         for (let i = start; i < end; i++) {
             const unit = from[i];
-            const at = text.starts !== null ? text.starts[i]
-                : i + text.shift - (isTrailSurrogate(unit) ? 1 : 0);
+            const at =
+                text.starts !== null
+                    ? text.starts[i]
+                    : i + text.shift - (isTrailSurrogate(unit) ? 1 : 0);
             if (unit !== 0x20) {
                 units[o] = unit;
                 starts[o++] = at;

@@ -14,7 +14,14 @@ import { unitsOf } from './normalized_string.js';
 import { Precompiled } from './precompiled.js';
 import { readContent, readPattern } from './replace_patterns.js';
 import {
-    chinese, combiningClass, decompose, isMark, lowerCase, nonspacing, other, whitespace,
+    chinese,
+    combiningClass,
+    decompose,
+    isMark,
+    lowerCase,
+    nonspacing,
+    other,
+    whitespace,
 } from './unicode.js';
 
 /** @import { Fields } from './file.js' */
@@ -73,6 +80,7 @@ function dropNonspacing(c) {
 }
 
 /** What the normalizer Nmt removes, and what it takes for space. */
+// biome-ignore format: code points in a row
 const NMT_REMOVED = new Set([
     1, 2, 3, 4, 5, 6, 7, 8, 0xb, ...Array.from({ length: 18 }, (_, k) => 0xe + k), 0x7f, 0x8f, 0x9f,
 ]);
@@ -99,24 +107,28 @@ class BertNormalizer {
      */
     constructor(fields) {
         const lowercase = fields.boolean('lowercase');
-        const accents = fields.get('strip_accents') === null
-            ? lowercase : fields.boolean('strip_accents');
+        const accents =
+            fields.get('strip_accents') === null ? lowercase : fields.boolean('strip_accents');
         /** @type {CharacterMap[]} */
         const before = [];
         if (fields.boolean('clean_text')) before.push(clean);
         if (fields.boolean('handle_chinese_chars')) before.push(setChineseApart);
         const after = lowercase ? [lowerCase] : [];
         /** @private */
-        this.whole = new CharMap(compose([...before, ...(accents ? [stripAccents] : []), ...after]));
+        this.whole = new CharMap(
+            compose([...before, ...(accents ? [stripAccents] : []), ...after]),
+        );
         /**
          * The same step by step, for texts with marks that may change places.
          * @private
          */
-        this.steps = accents ? {
-            before: new CharMap(compose(before)),
-            form: new NormalizationForm('NFD'),
-            after: new CharMap(compose([dropNonspacing, ...after])),
-        } : null;
+        this.steps = accents
+            ? {
+                  before: new CharMap(compose(before)),
+                  form: new NormalizationForm('NFD'),
+                  after: new CharMap(compose([dropNonspacing, ...after])),
+              }
+            : null;
     }
 
     /**
@@ -223,8 +235,9 @@ class Sequence {
      */
     constructor(fields) {
         /** @private */
-        this.normalizers = fields.list('normalizers').map((config) =>
-            makeNormalizer(config, fields.depth + 1));
+        this.normalizers = fields
+            .list('normalizers')
+            .map((config) => makeNormalizer(config, fields.depth + 1));
     }
 
     /**

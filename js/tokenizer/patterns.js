@@ -1,7 +1,7 @@
 /**
  * The patterns that text is split at: strings, and the regular expressions that tokenizers use. No
- * expression of a file is ever run. Those known are recognised by their text, and what they match is
- * written out here, in time proportional to the text; others are refused by name.
+ * expression of a file is ever run. Those known are recognised by their text, and what they match
+ * is written out here, in time proportional to the text; others are refused by name.
  *
  * Letters, numbers and so on are those of Oniguruma, with which the library runs them.
  */
@@ -62,7 +62,8 @@ function kindOf(c) {
 /**
  * How the patterns of GPT-2 and those after it differ.
  * @typedef {object} Variant
- * @property {'none' | 'lower' | 'any'} contractions  what is set apart in `it's`: nothing, lower case
+ * @property {'none' | 'lower' | 'any'} contractions  what is set apart in `it's`: nothing, lower
+ *   case
  *     or any case
  * @property {boolean} lead  whether any sign may begin a word, as in `(word`, or only a space
  * @property {number} digits  how many numbers stay together
@@ -110,10 +111,13 @@ function words({ contractions, lead, digits, lines }) {
         let from = at;
         if (kind !== LETTER && kind !== NUMBER) {
             const next = isLeadSurrogate(unit) ? at + 2 : at + 1;
-            const isLead = unit === SPACE || lead && unit !== NEW_LINE && unit !== RETURN;
+            const isLead = unit === SPACE || (lead && unit !== NEW_LINE && unit !== RETURN);
             const behind = isLead && next < end ? kindAt(units, next) : BLANK;
-            if (behind === LETTER || unit === SPACE && behind === 0 ||
-                unit === SPACE && behind === NUMBER && !lead) {
+            if (
+                behind === LETTER ||
+                (unit === SPACE && behind === 0) ||
+                (unit === SPACE && behind === NUMBER && !lead)
+            ) {
                 from = next;
                 kind = behind;
             }
@@ -175,11 +179,12 @@ function contraction(units, at, end, anyCase) {
     const a = lower(at + 1);
     if (a === 0x73 || a === 0x74 || a === 0x6d || a === 0x64) return at + 2;
     const b = lower(at + 2);
-    const isTwo = (a === 0x72 || a === 0x76) && b === 0x65 || a === 0x6c && b === 0x6c;
+    const isTwo = ((a === 0x72 || a === 0x76) && b === 0x65) || (a === 0x6c && b === 0x6c);
     return isTwo ? at + 3 : at;
 }
 
-export const GPT2 = () => words({ contractions: 'lower', lead: false, digits: Infinity, lines: false });
+export const GPT2 = () =>
+    words({ contractions: 'lower', lead: false, digits: Infinity, lines: false });
 
 /**
  * CLIP's: words, single numbers and signs, without space.
@@ -235,7 +240,7 @@ function ranges(characters) {
 /** \w, which without brackets has the superscripts and fractions of Latin-1 too. */
 const bareWord = () => ({
     /** @type {(c: number) => boolean} */
-    has: (c) => wordSign().has(c) || c < 0x100 && number().has(c),
+    has: (c) => wordSign().has(c) || (c < 0x100 && number().has(c)),
 });
 
 /** @type {Record<string, () => SetLike>} */
@@ -282,13 +287,19 @@ const EXPRESSIONS = {
     },
 };
 // GPT-4's, Llama 3's and Qwen's: the same but for how many numbers stay together.
-for (const [count, digits] of /** @type {const} */ ([['{1,3}', 3], ['', 1], ['+', Infinity]])) {
+for (const [count, digits] of /** @type {const} */ ([
+    ['{1,3}', 3],
+    ['', 1],
+    ['+', Infinity],
+])) {
     const variant = () => words({ contractions: 'any', lead: true, digits, lines: true });
     for (const apart of ANY_CASE) {
         const ends = `| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|${SPACES}`;
         EXPRESSIONS[`${apart}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${count}${ends}`] = variant;
-        EXPRESSIONS[`${apart}|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}${count}| ?[^\\s\\p{L}\\p{N}]++` +
-            `[\\r\\n]*|\\s*[\\r\\n]|${SPACES}`] = variant;
+        EXPRESSIONS[
+            `${apart}|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}${count}| ?[^\\s\\p{L}\\p{N}]++` +
+                `[\\r\\n]*|\\s*[\\r\\n]|${SPACES}`
+        ] = variant;
     }
 }
 
@@ -301,8 +312,10 @@ export function readMatch(fields) {
     if (typeof expression === 'string') {
         const match = known(expression);
         if (match !== null) return match;
-        throw badTokenizer(fields.where,
-            `the regular expression ${JSON.stringify(expression.slice(0, 200))} is not supported`);
+        throw badTokenizer(
+            fields.where,
+            `the regular expression ${JSON.stringify(expression.slice(0, 200))} is not supported`,
+        );
     }
     if (typeof text !== 'string') throw fields.wrong('pattern', 'a String or Regex');
     if (text === '' || text.length > MAX_PATTERN) {

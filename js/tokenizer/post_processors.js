@@ -4,10 +4,11 @@
  * pair. `Encoding` puts the tokens in it.
  *
  * As in the library a post-processor is given parts, a text or two, and gives back parts, which the
- * next of a sequence takes; put together they are the row. Rows are made once, when the file is read.
+ * next of a sequence takes; put together they are the row. Rows are made once, when the file is
+ * read.
  */
 
-import { Fields, badTokenizer, isInteger, make } from './file.js';
+import { badTokenizer, Fields, isInteger, make } from './file.js';
 import { whitespace } from './unicode.js';
 
 /**
@@ -42,7 +43,14 @@ import { whitespace } from './unicode.js';
  * @returns {Piece}
  */
 function sequencePiece(sequence) {
-    return { ids: null, tokens: null, sequence, type_id: sequence, overflow_type_id: sequence, trims: [] };
+    return {
+        ids: null,
+        tokens: null,
+        sequence,
+        type_id: sequence,
+        overflow_type_id: sequence,
+        trims: [],
+    };
 }
 
 /**
@@ -62,7 +70,9 @@ function specialPiece(ids, tokens, type_id) {
 function makeRows(process) {
     return {
         rows: [0, 1, 2, 3].map((k) => {
-            const parts = [0, 1].slice(0, k < 2 ? 1 : 2).map((sequence) => [sequencePiece(sequence)]);
+            const parts = [0, 1]
+                .slice(0, k < 2 ? 1 : 2)
+                .map((sequence) => [sequencePiece(sequence)]);
             return process(parts, k % 2 === 1).flat();
         }),
     };
@@ -123,11 +133,12 @@ function robertaProcessing(fields) {
     const cls = tokenAndId(fields, 'cls', 0);
     const sep = tokenAndId(fields, 'sep', 0);
     const trim = byteLevel(fields);
-    return (parts, special) => trim(parts, special).map((part, i) => {
-        if (!special) return part.map((piece) => ({ ...piece, type_id: 0 }));
-        const bare = part.map((piece) => ({ ...piece, type_id: 0, overflow_type_id: 0 }));
-        return [i === 0 ? cls : sep, ...bare, sep];
-    });
+    return (parts, special) =>
+        trim(parts, special).map((part, i) => {
+            if (!special) return part.map((piece) => ({ ...piece, type_id: 0 }));
+            const bare = part.map((piece) => ({ ...piece, type_id: 0, overflow_type_id: 0 }));
+            return [i === 0 ? cls : sep, ...bare, sep];
+        });
 }
 
 /**
@@ -139,7 +150,8 @@ function byteLevel(fields) {
     const addSpace = fields.boolean('add_prefix_space');
     if (!fields.boolean('trim_offsets')) return (parts) => parts;
     /**
-     * By id how many characters of space a token begins and ends with: leading << 16 | trailing, + 1.
+     * By id how many characters of space a token begins and ends with: leading << 16 | trailing, +
+     * 1.
      */
     let spaces = new Uint32Array(1024);
     /** @type {(id: number, tokenText: (id: number) => string) => number} */
@@ -151,30 +163,35 @@ function byteLevel(fields) {
         }
         return (spaces[id] = spacesOf(tokenText(id)) + 1);
     };
-    return (parts) => parts.map((part) => part.map((piece, k) => {
-        if (piece.ids !== null) return piece;
-        /** @type {Trim} */
-        const trim = ({ ids, offsets }, start, end, text, tokenText, surfaces, shift) => {
-            // The token before which a space may have been put, besides those at 0.
-            const first = k === 0 ? start : -1;
-            for (let i = start; i < end; i++) {
-                const surface = surfaces?.get(i - shift);
-                const id = ids[i];
-                const found = surface !== undefined ? spacesOf(surface)
-                    : ((id < spaces.length && spaces[id]) || learn(id, tokenText)) - 1;
-                if (found === 0) continue;
-                let leading = found >>> 16;
-                const from = offsets[2 * i];
-                const to = offsets[2 * i + 1];
-                // The one space that was put before the text is no part of it.
-                if (addSpace && leading === 1 && (i === first || from === 0)) leading = 0;
-                const begin = Math.min(forward(text, from, leading), to);
-                offsets[2 * i] = begin;
-                offsets[2 * i + 1] = Math.max(backward(text, to, found & 0xffff), begin);
-            }
-        };
-        return { ...piece, trims: [...piece.trims, trim] };
-    }));
+    return (parts) =>
+        parts.map((part) =>
+            part.map((piece, k) => {
+                if (piece.ids !== null) return piece;
+                /** @type {Trim} */
+                const trim = ({ ids, offsets }, start, end, text, tokenText, surfaces, shift) => {
+                    // The token before which a space may have been put, besides those at 0.
+                    const first = k === 0 ? start : -1;
+                    for (let i = start; i < end; i++) {
+                        const surface = surfaces?.get(i - shift);
+                        const id = ids[i];
+                        const found =
+                            surface !== undefined
+                                ? spacesOf(surface)
+                                : ((id < spaces.length && spaces[id]) || learn(id, tokenText)) - 1;
+                        if (found === 0) continue;
+                        let leading = found >>> 16;
+                        const from = offsets[2 * i];
+                        const to = offsets[2 * i + 1];
+                        // The one space that was put before the text is no part of it.
+                        if (addSpace && leading === 1 && (i === first || from === 0)) leading = 0;
+                        const begin = Math.min(forward(text, from, leading), to);
+                        offsets[2 * i] = begin;
+                        offsets[2 * i + 1] = Math.max(backward(text, to, found & 0xffff), begin);
+                    }
+                };
+                return { ...piece, trims: [...piece.trims, trim] };
+            }),
+        );
 }
 
 /**
@@ -183,8 +200,10 @@ function byteLevel(fields) {
  */
 function spacesOf(token) {
     const most = 0xffff; // and no token has more
-    return Math.min(countSpaces(token, 0, 1), most) << 16 |
-        Math.min(countSpaces(token, token.length - 1, -1), most);
+    return (
+        (Math.min(countSpaces(token, 0, 1), most) << 16) |
+        Math.min(countSpaces(token, token.length - 1, -1), most)
+    );
 }
 
 /**
@@ -249,12 +268,18 @@ function templateProcessing(fields) {
     return (parts, special) => {
         const template = [single, pair][parts.length - 1];
         if (template === undefined) {
-            throw badTokenizer(fields.where, `is for one or two parts, not the ${parts.length} that ` +
-                'the post-processor before it leaves');
+            throw badTokenizer(
+                fields.where,
+                `is for one or two parts, not the ${parts.length} that ` +
+                    'the post-processor before it leaves',
+            );
         }
         const used = special ? template : template.filter(({ ids }) => ids === null);
-        return used.map((piece) => (piece.ids !== null ? [piece] :
-            parts[piece.sequence].map((each) => ({ ...each, type_id: piece.type_id }))));
+        return used.map((piece) =>
+            piece.ids !== null
+                ? [piece]
+                : parts[piece.sequence].map((each) => ({ ...each, type_id: piece.type_id })),
+        );
     };
 }
 
@@ -263,8 +288,9 @@ function templateProcessing(fields) {
  * @returns {Process}
  */
 function sequence(fields) {
-    const all = fields.list('processors').map((config) =>
-        make(POST_PROCESSORS, 'post-processor', config, fields.depth + 1));
+    const all = fields
+        .list('processors')
+        .map((config) => make(POST_PROCESSORS, 'post-processor', config, fields.depth + 1));
     return (parts, special) => all.reduce((before, process) => process(before, special), parts);
 }
 

@@ -30,7 +30,8 @@ import { numeric, punctuation, script, whitespace, word } from './unicode.js';
  * MergedWithPrevious   the-, final-, -, countdown
  * MergedWithNext       the, -final, -, -countdown
  * Contiguous           the, -, final, --, countdown
- * @typedef {'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous'} Behavior
+ * @typedef {'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext'
+ *   | 'Contiguous'} Behavior
  */
 
 /** @type {readonly Behavior[]} */
@@ -46,14 +47,14 @@ const ASCII = 128;
  */
 function isCut(behavior, previous, found) {
     switch (behavior) {
-    case 'MergedWithPrevious':
-        return previous || !found;
-    case 'MergedWithNext':
-        return !previous || found;
-    case 'Contiguous':
-        return previous !== found;
-    default:
-        return true;
+        case 'MergedWithPrevious':
+            return previous || !found;
+        case 'MergedWithNext':
+            return !previous || found;
+        case 'Contiguous':
+            return previous !== found;
+        default:
+            return true;
     }
 }
 
@@ -88,7 +89,7 @@ class Split {
         const isRemoved = behavior === 'Removed';
         let from = start; // where what has not been handed on begins
         let previous = false; // whether the part before is a delimiter
-        for (let at = start; at < end;) {
+        for (let at = start; at < end; ) {
             // A part: a match, or all up to the next.
             let to = match(units, at, end);
             const found = to > at !== invert;
@@ -144,11 +145,12 @@ class BertPreTokenizer {
         const { units } = text;
         const { ascii } = this;
         let from = start;
-        for (let i = start; i < end;) {
+        for (let i = start; i < end; ) {
             const unit = units[i];
             const wide = isLeadSurrogate(unit);
             const next = wide ? i + 2 : i + 1;
-            const kind = unit < ASCII ? ascii[unit] : this.kind(wide ? codePointAt(units, i) : unit);
+            const kind =
+                unit < ASCII ? ascii[unit] : this.kind(wide ? codePointAt(units, i) : unit);
             if (kind !== 0) {
                 if (i > from) sink(text, from, i);
                 if (kind === 2) sink(text, i, next);
@@ -181,7 +183,7 @@ class Whitespace {
     preTokenize(text, start, end, sink) {
         let from = start;
         let current = 0; // of what the run is: 0 space, 1 word, 2 other
-        for (let i = start; i < end;) {
+        for (let i = start; i < end; ) {
             const codePoint = codePointAt(text.units, i);
             let kind = 2;
             if (this.word.has(codePoint)) kind = 1;
@@ -198,8 +200,8 @@ class Whitespace {
 }
 
 /**
- * Runs of one script. What goes with any script, as space, stays with what is before it, and is lost
- * where there is nothing before it, as in the library.
+ * Runs of one script. What goes with any script, as space, stays with what is before it, and is
+ * lost where there is nothing before it, as in the library.
  * @implements {PreTokenizer}
  */
 class UnicodeScripts {
@@ -212,7 +214,7 @@ class UnicodeScripts {
     preTokenize(text, start, end, sink) {
         let from = end;
         let current = -1;
-        for (let i = start; i < end;) {
+        for (let i = start; i < end; ) {
             const codePoint = codePointAt(text.units, i);
             const found = script(codePoint);
             if (found >= 0 && found !== current) {
@@ -235,8 +237,9 @@ class Sequence {
      */
     constructor(fields) {
         /** @private */
-        this.preTokenizers = fields.list('pretokenizers').map((config) =>
-            makePreTokenizer(config, fields.depth + 1));
+        this.preTokenizers = fields
+            .list('pretokenizers')
+            .map((config) => makePreTokenizer(config, fields.depth + 1));
     }
 
     /**
@@ -260,14 +263,17 @@ class Sequence {
 const PRE_TOKENIZERS = {
     BertPreTokenizer: () => new BertPreTokenizer(),
     ByteLevel: (fields) => new ByteLevel(fields),
-    Digits: (fields) => new Split(eachOf(numeric()),
-        fields.boolean('individual_digits') ? 'Isolated' : 'Contiguous'),
+    Digits: (fields) =>
+        new Split(
+            eachOf(numeric()),
+            fields.boolean('individual_digits') ? 'Isolated' : 'Contiguous',
+        ),
     Metaspace: (fields) => new Metaspace(fields),
-    Punctuation: (fields) => new Split(eachOf(punctuation()),
-        fields.oneOf('behavior', BEHAVIORS, 'Isolated')),
+    Punctuation: (fields) =>
+        new Split(eachOf(punctuation()), fields.oneOf('behavior', BEHAVIORS, 'Isolated')),
     Sequence: (fields) => new Sequence(fields),
-    Split: (fields) => new Split(readMatch(fields), fields.oneOf('behavior', BEHAVIORS),
-        fields.boolean('invert')),
+    Split: (fields) =>
+        new Split(readMatch(fields), fields.oneOf('behavior', BEHAVIORS), fields.boolean('invert')),
     UnicodeScripts: () => new UnicodeScripts(),
     Whitespace: () => new Whitespace(),
     WhitespaceSplit: () => new Split(eachOf(whitespace()), 'Removed'),

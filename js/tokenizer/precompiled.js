@@ -43,8 +43,11 @@ export class Precompiled {
         const view = new DataView(bytes.buffer);
         const size = bytes.length < 4 ? 0 : view.getUint32(0, true);
         if (size < 4 || size % 4 !== 0 || size > bytes.length - 4) {
-            throw badTokenizer(fields.where, `${name} is cut off: it says its trie has ${size} bytes, ` +
-                `and has ${bytes.length} in all`);
+            throw badTokenizer(
+                fields.where,
+                `${name} is cut off: it says its trie has ${size} bytes, ` +
+                    `and has ${bytes.length} in all`,
+            );
         }
         /** @private */
         this.trie = new Uint32Array(size / 4);
@@ -102,9 +105,10 @@ export class Precompiled {
         const { units, length } = text;
         const { changes } = this;
         changes.clear(length);
-        for (let i = 0; i < length;) {
+        for (let i = 0; i < length; ) {
             const end = graphemeEnd(units, i, length);
-            const found = byteLength(units, i, end) < LONG_CLUSTER ? this.find(units, i, end) : null;
+            const found =
+                byteLength(units, i, end) < LONG_CLUSTER ? this.find(units, i, end) : null;
             if (found !== null) {
                 let characters = 0;
                 for (let k = i; k < end; characters++) k += codePointAt(units, k) < 0x10000 ? 1 : 2;
@@ -130,7 +134,8 @@ export class Precompiled {
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} end  at most 5 bytes on
-     * @returns {Int32Array | null}  what the shortest key that they begin with becomes, null if they
+     * @returns {Int32Array | null}  what the shortest key that they begin with becomes, null if
+     *   they
      *     begin with none
      */
     find(units, start, end) {
@@ -145,7 +150,7 @@ export class Precompiled {
             const unit = trie[node];
             if (unit === undefined || (unit & 0x800000ff) !== byte) return null;
             node ^= offset(unit);
-            if ((unit >>> 8 & 1) === 1) return this.string(trie[node] & 0x7fffffff);
+            if (((unit >>> 8) & 1) === 1) return this.string(trie[node] & 0x7fffffff);
         }
         return null;
     }
@@ -160,8 +165,10 @@ export class Precompiled {
         if (found === undefined) {
             const end = this.strings.indexOf(0, start);
             const bytes = this.strings.subarray(start, end < 0 ? undefined : end);
-            found = Int32Array.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes),
-                (c) => /** @type {number} */ (c.codePointAt(0)));
+            found = Int32Array.from(
+                new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes),
+                (c) => /** @type {number} */ (c.codePointAt(0)),
+            );
             this.found.set(start, found.length > 0 ? found : NOTHING);
         }
         return found;
@@ -231,7 +238,7 @@ class Changes {
  * @returns {number}  where the children of a node are, from where it is itself
  */
 function offset(unit) {
-    return unit >>> 10 << ((unit & 0x200) >>> 6);
+    return (unit >>> 10) << ((unit & 0x200) >>> 6);
 }
 
 /**
@@ -259,7 +266,7 @@ function byteLength(units, start, end) {
  */
 function encode(units, start, end, bytes) {
     let n = 0;
-    for (let i = start; i < end;) {
+    for (let i = start; i < end; ) {
         const c = codePointAt(units, i);
         i += c < 0x10000 ? 1 : 2;
         if (c < 0x80) {
@@ -267,17 +274,17 @@ function encode(units, start, end, bytes) {
             continue;
         }
         if (c < 0x800) {
-            bytes[n++] = 0xc0 | c >> 6;
+            bytes[n++] = 0xc0 | (c >> 6);
         } else {
             if (c < 0x10000) {
-                bytes[n++] = 0xe0 | c >> 12;
+                bytes[n++] = 0xe0 | (c >> 12);
             } else {
-                bytes[n++] = 0xf0 | c >> 18;
-                bytes[n++] = 0x80 | c >> 12 & 0x3f;
+                bytes[n++] = 0xf0 | (c >> 18);
+                bytes[n++] = 0x80 | ((c >> 12) & 0x3f);
             }
-            bytes[n++] = 0x80 | c >> 6 & 0x3f;
+            bytes[n++] = 0x80 | ((c >> 6) & 0x3f);
         }
-        bytes[n++] = 0x80 | c & 0x3f;
+        bytes[n++] = 0x80 | (c & 0x3f);
     }
     return n;
 }

@@ -13,11 +13,11 @@
  * It runs once in most processes, before any engine has compiled it: the loops call nothing for an
  * ordinary character, and their numbers are small integers, for which V8 allocates nothing however
  * it runs them. Rejected: scanning the decoded text, whose charCodeAt is a call until it is
- * compiled, and which is a copy of the file twice as large; filling the hash table in the same loop,
- * which takes longer to compile than it saves.
+ * compiled, and which is a copy of the file twice as large; filling the hash table in the same
+ * loop, which takes longer to compile than it saves.
  */
 
-import { Fields, duplicateKey, isWellFormed, readFile } from './file.js';
+import { duplicateKey, Fields, isWellFormed, readFile } from './file.js';
 import { Merges, VERSION } from './models/merges.js';
 import { textOf } from './normalized_string.js';
 import { ScoredVocabulary, wantsScores } from './scored_vocabulary.js';
@@ -101,15 +101,18 @@ function readDirectly(bytes) {
     const found = isList ? readScoredPieces(bytes, start) : readPieces(bytes, start);
     if (found === null) return null;
     const { pieces } = found;
-    const vocabulary = 'scores' in pieces ? ScoredVocabulary.fromPieces(pieces)
-        : Vocabulary.fromPieces(pieces);
+    const vocabulary =
+        'scores' in pieces ? ScoredVocabulary.fromPieces(pieces) : Vocabulary.fromPieces(pieces);
     if (vocabulary === null) return null;
     const mergesStart = vocabulary instanceof Vocabulary ? findMerges(bytes, found.end) : -1;
-    const merges = vocabulary instanceof Vocabulary && mergesStart >= 0
-        ? readMerges(bytes, mergesStart, vocabulary) : null;
+    const merges =
+        vocabulary instanceof Vocabulary && mergesStart >= 0
+            ? readMerges(bytes, mergesStart, vocabulary)
+            : null;
     try {
         const text = textWithout(bytes, [
-            [start + 1, found.end - 1], ...(merges === null ? [] : [[mergesStart + 1, merges.end - 1]]),
+            [start + 1, found.end - 1],
+            ...(merges === null ? [] : [[mergesStart + 1, merges.end - 1]]),
         ]);
         const value = JSON.parse(text);
         if (duplicateKey(text) !== null || isList !== wantsScores(value.model)) return null;
@@ -141,7 +144,9 @@ function textWithout(bytes, gaps) {
         done = end;
     }
     // A byte order mark is no JSON; readFile knows where it is allowed.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(rest.subarray(0, length));
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
+        rest.subarray(0, length),
+    );
 }
 
 /**
@@ -165,7 +170,8 @@ function findVocabulary(bytes) {
                 return valueBehind(bytes, end + 1);
             }
             i = end;
-        } else if ((c | 0x20) === OPEN) { // [ or {
+        } else if ((c | 0x20) === OPEN) {
+            // [ or {
             depth++;
         } else if ((c | 0x20) === CLOSE) {
             depth--;
@@ -178,7 +184,8 @@ function findVocabulary(bytes) {
 /**
  * @param {Uint8Array} bytes
  * @param {number} from  behind the vocabulary
- * @returns {number}  where the list is that is `merges` of the same object, or -1; as certain as that
+ * @returns {number}  where the list is that is `merges` of the same object, or -1; as certain as
+ *   that
  */
 function findMerges(bytes, from) {
     const { length } = bytes;
@@ -350,9 +357,9 @@ function readScoredPieces(bytes, start) {
 }
 
 /**
- * Puts a number with the scores. Its digits become a whole number, that is rounded, and then divided
- * by a power of ten and rounded again, which is how the library reads numbers: the last bit may
- * decide between two ways to cut a word.
+ * Puts a number with the scores. Its digits become a whole number, that is rounded, and then
+ * divided by a power of ten and rounded again, which is how the library reads numbers: the last bit
+ * may decide between two ways to cut a word.
  * @param {Uint8Array} bytes
  * @param {number} from
  * @param {ScoredPieces} pieces
@@ -369,7 +376,7 @@ function readScore(bytes, from, { scores, size }) {
     let low = 0;
     let nLow = 0;
     let n = 0;
-    for (;; i++) {
+    for (; ; i++) {
         const c = bytes[i];
         if (c >= ZERO && c <= NINE) {
             if (n < 9) {
@@ -487,7 +494,8 @@ function skipSpace(bytes, from) {
 }
 
 /**
- * Puts a string behind the pieces, and its hash with theirs if they have any, but does not count it.
+ * Puts a string behind the pieces, and its hash with theirs if they have any, but does not count
+ * it.
  * @param {Uint8Array} bytes
  * @param {number} from  after the opening quote
  * @param {Pick<Pieces, 'pool' | 'ends' | 'size'> & {hashes: Uint32Array | null}} pieces
@@ -531,18 +539,18 @@ function readPiece(bytes, from, { pool, ends, hashes, size }) {
 function readCharacter(bytes, at) {
     const first = bytes[at];
     if (first === BACKSLASH) return readEscape(bytes, at);
-    if (first < 0x80) return first >= SPACE ? first << 4 | 1 : -1;
+    if (first < 0x80) return first >= SPACE ? (first << 4) | 1 : -1;
     if (!(first >= 0xc2 && first <= 0xf4)) return -1;
     const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
     let codePoint = first & (0x7f >> length);
     for (let i = 1; i < length; i++) {
         const next = bytes[at + i];
         if ((next & 0xc0) !== 0x80) return -1;
-        codePoint = codePoint << 6 | next & 0x3f;
+        codePoint = (codePoint << 6) | (next & 0x3f);
     }
     const isSurrogate = codePoint >= 0xd800 && codePoint <= 0xdfff;
     if (codePoint < LEAST[length] || codePoint > 0x10ffff || isSurrogate) return -1;
-    return codePoint << 4 | length;
+    return (codePoint << 4) | length;
 }
 
 /**
@@ -552,20 +560,28 @@ function readCharacter(bytes, at) {
  */
 function readEscape(bytes, at) {
     switch (bytes[at + 1]) {
-    case QUOTE: return QUOTE << 4 | 2;
-    case BACKSLASH: return BACKSLASH << 4 | 2;
-    case 0x2f: return 0x2f << 4 | 2; // \/
-    case 0x62: return 0x08 << 4 | 2; // \b
-    case 0x66: return 0x0c << 4 | 2; // \f
-    case 0x6e: return LINE_FEED << 4 | 2;
-    case 0x72: return RETURN << 4 | 2;
-    case 0x74: return TAB << 4 | 2;
+        case QUOTE:
+            return (QUOTE << 4) | 2;
+        case BACKSLASH:
+            return (BACKSLASH << 4) | 2;
+        case 0x2f:
+            return (0x2f << 4) | 2; // \/
+        case 0x62:
+            return (0x08 << 4) | 2; // \b
+        case 0x66:
+            return (0x0c << 4) | 2; // \f
+        case 0x6e:
+            return (LINE_FEED << 4) | 2;
+        case 0x72:
+            return (RETURN << 4) | 2;
+        case 0x74:
+            return (TAB << 4) | 2;
     }
     const unit = readUnit(bytes, at);
-    if (unit < 0xd800 || unit > 0xdfff) return unit < 0 ? -1 : unit << 4 | 6;
+    if (unit < 0xd800 || unit > 0xdfff) return unit < 0 ? -1 : (unit << 4) | 6;
     const trail = readUnit(bytes, at + 6);
     if (unit > 0xdbff || trail < 0xdc00 || trail > 0xdfff) return -1;
-    return ((unit - 0xd7c0) << 10 | trail & 0x3ff) << 4 | 12;
+    return ((((unit - 0xd7c0) << 10) | (trail & 0x3ff)) << 4) | 12;
 }
 
 /**
@@ -583,7 +599,7 @@ function readUnit(bytes, at) {
         if (c >= ZERO && c <= NINE) digit = c - ZERO;
         else if (letter >= 0x61 && letter <= 0x66) digit = letter - 0x57;
         if (digit < 0) return -1;
-        unit = unit << 4 | digit;
+        unit = (unit << 4) | digit;
     }
     return unit;
 }

@@ -27,8 +27,11 @@ const META = /[\\^$.|?*+()[\]{}]/;
 const ATOMS = ['\\s', '\\n', '\\r', '\\t', ' '];
 
 /** How often at least, and whether more belong to the same match. */
-const QUANTIFIERS = new Map([['', { least: 1, greedy: false }], ['+', { least: 1, greedy: true }],
-    ['{2,}', { least: 2, greedy: true }]]);
+const QUANTIFIERS = new Map([
+    ['', { least: 1, greedy: false }],
+    ['+', { least: 1, greedy: true }],
+    ['{2,}', { least: 2, greedy: true }],
+]);
 
 /**
  * Knuth, Morris and Pratt would be linear for any pattern; those in tokenizers are a few
@@ -131,8 +134,10 @@ export function readPattern(fields) {
     if (typeof regex === 'string') {
         const known = regex.length > MAX_PATTERN ? null : knownPattern(regex);
         if (known !== null) return known;
-        throw badTokenizer(fields.where, 'the regular expression ' +
-            `${JSON.stringify(regex.slice(0, 80))} is not supported`);
+        throw badTokenizer(
+            fields.where,
+            'the regular expression ' + `${JSON.stringify(regex.slice(0, 80))} is not supported`,
+        );
     }
     if (typeof text !== 'string') throw fields.wrong('pattern', 'a String or Regex');
     if (text === '' || text.length > MAX_PATTERN) throw tooLong(fields);
@@ -154,6 +159,8 @@ export function readContent(fields) {
  * @returns {Error}
  */
 function tooLong(fields) {
-    return badTokenizer(fields.where,
-        `the pattern must be 1 to ${MAX_PATTERN} characters, the content no more`);
+    return badTokenizer(
+        fields.where,
+        `the pattern must be 1 to ${MAX_PATTERN} characters, the content no more`,
+    );
 }

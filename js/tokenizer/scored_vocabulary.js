@@ -26,7 +26,9 @@ import { quote } from './vocabulary.js';
 /** A node and eight bits of a unit are one number; so are the other eight and an id. */
 const MAX_SLOTS = 1 << 23;
 
-/** A search at each place of a text for a longer one would take too long; it is surely a mistake. */
+/**
+ * A search at each place of a text for a longer one would take too long; it is surely a mistake.
+ */
 const MAX_PIECE = 1024;
 
 /**
@@ -42,9 +44,12 @@ export function isScored(vocab) {
  * @returns {boolean}  whether its vocabulary should be pieces with scores
  */
 export function wantsScores(model) {
-    return model.type === 'Unigram' ||
-        !Object.hasOwn(model, 'type') && !Object.hasOwn(model, 'max_input_chars_per_word') &&
-        Array.isArray(model.vocab);
+    return (
+        model.type === 'Unigram' ||
+        (!Object.hasOwn(model, 'type') &&
+            !Object.hasOwn(model, 'max_input_chars_per_word') &&
+            Array.isArray(model.vocab))
+    );
 }
 
 /**
@@ -99,7 +104,7 @@ export class Trie {
             let node = root;
             for (; i < end; i++) {
                 const unit = pool[i];
-                const low = node << 8 | unit & 255;
+                const low = (node << 8) | (unit & 255);
                 const high = unit >> 8;
                 let slot = spread(node, unit) & mask;
                 for (let edge = slots[2 * slot]; edge !== 0; edge = slots[2 * slot]) {
@@ -139,7 +144,7 @@ export class Trie {
      */
     step(node, unit) {
         const { slots, mask } = this;
-        const low = node << 8 | unit & 255;
+        const low = (node << 8) | (unit & 255);
         for (let slot = spread(node, unit) & mask; ; slot = (slot + 1) & mask) {
             const edge = slots[2 * slot];
             if (edge === 0) return 0;
@@ -163,7 +168,7 @@ export class Trie {
  */
 function spread(node, unit) {
     const hash = Math.imul(node, 0x9e3779b1) ^ Math.imul(unit, 0x85ebca6b);
-    return hash ^ hash >>> 15;
+    return hash ^ (hash >>> 15);
 }
 
 export class ScoredVocabulary {
@@ -240,12 +245,17 @@ function makeVocabulary(where, list) {
             throw badTokenizer(where, `${quote(piece)} has half a surrogate pair`);
         }
         if (piece.length > MAX_PIECE) {
-            throw badTokenizer(where, `${quote(piece)} has ${piece.length} characters; ${MAX_PIECE} ` +
-                'are the limit');
+            throw badTokenizer(
+                where,
+                `${quote(piece)} has ${piece.length} characters; ${MAX_PIECE} ` + 'are the limit',
+            );
         }
         if (typeof score !== 'number' || !Number.isFinite(score)) {
-            throw badTokenizer(where, `the score of ${quote(piece)} must be a number, ` +
-                `not ${typeof score === 'number' ? score : JSON.stringify(score)}`);
+            throw badTokenizer(
+                where,
+                `the score of ${quote(piece)} must be a number, ` +
+                    `not ${typeof score === 'number' ? score : JSON.stringify(score)}`,
+            );
         }
         scores[i] = readAgain(score);
         ends[i] = (i > 0 ? ends[i - 1] : 0) + piece.length;

@@ -13,8 +13,8 @@ export class TokenBuffer {
         this.offsets = new Uint32Array(512);
         this.length = 0;
         /**
-         * Of each word the token that it begins with, or would: some words have none. Null where nobody
-         * asks, which is nearly always: it takes time.
+         * Of each word the token that it begins with, or would: some words have none. Null where
+         * nobody asks, which is nearly always: it takes time.
          * @type {number[] | null}
          */
         this.word_starts = null;
@@ -55,7 +55,9 @@ export class TokenBuffer {
     /** Of each token the number of its word, where these were wanted. */
     words() {
         const words = new Int32Array(this.length);
-        this.word_starts?.forEach((start, word, starts) => words.fill(word, start, starts[word + 1]));
+        this.word_starts?.forEach((start, word, starts) =>
+            words.fill(word, start, starts[word + 1]),
+        );
         return words;
     }
 

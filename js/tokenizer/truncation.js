@@ -39,21 +39,32 @@ export function readTruncation(options) {
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
         throw badOption(`truncation must be an object with max_length, not ${describe(options)}`);
     }
-    const { max_length, strategy = 'longest_first', stride = 0, direction = 'right', ...others } =
-        /** @type {TruncationOptions & Record<string, unknown>} */ (options);
+    const {
+        max_length,
+        strategy = 'longest_first',
+        stride = 0,
+        direction = 'right',
+        ...others
+    } = /** @type {TruncationOptions & Record<string, unknown>} */ (options);
     const unknown = Object.keys(others)[0];
     if (unknown !== undefined) {
-        throw badOption(`truncation has no option '${unknown}'; ` +
-            'it has max_length, strategy, stride and direction');
+        throw badOption(
+            `truncation has no option '${unknown}'; ` +
+                'it has max_length, strategy, stride and direction',
+        );
     }
     for (const [name, value] of Object.entries({ max_length, stride })) {
         if (!isInteger(value)) {
-            throw badOption(`truncation.${name} must be a number of tokens, not ${describe(value)}`);
+            throw badOption(
+                `truncation.${name} must be a number of tokens, not ${describe(value)}`,
+            );
         }
     }
     if (!STRATEGIES.includes(strategy)) {
-        throw badOption(`truncation.strategy must be one of ${STRATEGIES.join(', ')}, ` +
-            `not ${describe(strategy)}`);
+        throw badOption(
+            `truncation.strategy must be one of ${STRATEGIES.join(', ')}, ` +
+                `not ${describe(strategy)}`,
+        );
     }
     if (!DIRECTIONS.includes(direction)) {
         throw badOption(`truncation.direction must be right or left, not ${describe(direction)}`);
@@ -72,16 +83,21 @@ export function truncate(lengths, truncation, nSpecial) {
     const { strategy, stride, direction } = truncation;
     const room = truncation.max_length - nSpecial.now;
     if (room < 0) {
-        throw badOption(`truncation.max_length is ${truncation.max_length}, but ` +
-            `${nSpecial.now} special tokens are added`);
+        throw badOption(
+            `truncation.max_length is ${truncation.max_length}, but ` +
+                `${nSpecial.now} special tokens are added`,
+        );
     }
     if (truncation.max_length >= nSpecial.single) checkStride(truncation, nSpecial.single);
     const kept = keep(lengths, room, strategy);
     return lengths.map((length, i) => {
         if (kept[i] >= length) return [[0, length]];
         if (kept[i] > 0 && stride >= kept[i]) {
-            throw badOption(`truncation.stride is ${stride}, but must be less than the ` +
-                `${kept[i]} tokens of this text that max_length ${truncation.max_length} leaves`);
+            throw badOption(
+                `truncation.stride is ${stride}, but must be less than the ` +
+                    `${kept[i]} tokens of this text that max_length ` +
+                    `${truncation.max_length} leaves`,
+            );
         }
         return windows(length, kept[i], stride, direction);
     });
@@ -95,8 +111,10 @@ export function truncate(lengths, truncation, nSpecial) {
 function checkStride({ max_length, stride }, nSpecial) {
     const room = max_length - nSpecial;
     if (room < stride) {
-        throw badOption(`truncation.stride is ${stride}, but max_length ${max_length} leaves ` +
-            `${room} tokens beside ${nSpecial} special ones`);
+        throw badOption(
+            `truncation.stride is ${stride}, but max_length ${max_length} leaves ` +
+                `${room} tokens beside ${nSpecial} special ones`,
+        );
     }
 }
 
@@ -119,9 +137,12 @@ function keep(lengths, room, strategy) {
         throw badOption("truncation.strategy is 'only_second', but there is no text_pair");
     }
     if (lengths[cut] <= excess) {
-        throw new BertError('BAD_INPUT', `${excess} tokens are over truncation.max_length, but ` +
-            `the ${cut === 0 ? 'first' : 'second'} text, which alone may be truncated, has ` +
-            `${lengths[cut]}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${excess} tokens are over truncation.max_length, but ` +
+                `the ${cut === 0 ? 'first' : 'second'} text, which alone may be truncated, has ` +
+                `${lengths[cut]}`,
+        );
     }
     return lengths.map((length, i) => (i === cut ? length - excess : length));
 }
@@ -150,7 +171,12 @@ function keepLongest(first, second, room) {
  * @returns {Windows}
  */
 function windows(length, size, stride, direction) {
-    if (size === 0) return [[0, 0], [0, length]];
+    if (size === 0) {
+        return [
+            [0, 0],
+            [0, length],
+        ];
+    }
     /** @type {Windows} */
     const found = [];
     for (let done = 0; ; done += size - stride) {

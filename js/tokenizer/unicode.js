@@ -12,8 +12,21 @@
  */
 
 import {
-    COMBINING_CLASSES, DECIMAL, LETTER, LOWER_CASE, NONSPACING, NUMBER_CHANGES, NUMERIC, OTHER,
-    PUNCTUATION, SCRIPTS, SIGN_CHANGES, SPACING, UNDECOMPOSED, WORD_CHANGES, WORD_REST,
+    COMBINING_CLASSES,
+    DECIMAL,
+    LETTER,
+    LOWER_CASE,
+    NONSPACING,
+    NUMBER_CHANGES,
+    NUMERIC,
+    OTHER,
+    PUNCTUATION,
+    SCRIPTS,
+    SIGN_CHANGES,
+    SPACING,
+    UNDECOMPOSED,
+    WORD_CHANGES,
+    WORD_REST,
 } from './unicode_tables.js';
 
 const BMP = 0x10000;
@@ -29,8 +42,8 @@ const WHITESPACE = [
  * leaves a part of CJK Extension E together.
  */
 const CHINESE = [
-    0x3400, 0x4dbf, 0x4e00, 0x9fff, 0xf900, 0xfaff, 0x20000, 0x2a6df, 0x2a700, 0x2b73f,
-    0x2b740, 0x2b81f, 0x2b920, 0x2ceaf, 0x2f800, 0x2fa1f,
+    0x3400, 0x4dbf, 0x4e00, 0x9fff, 0xf900, 0xfaff, 0x20000, 0x2a6df, 0x2a700, 0x2b73f, 0x2b740,
+    0x2b81f, 0x2b920, 0x2ceaf, 0x2f800, 0x2fa1f,
 ];
 
 /**
@@ -56,7 +69,7 @@ export class CodePointSet {
      * @returns {boolean}
      */
     has(codePoint) {
-        if (codePoint < BMP) return (this.bits[codePoint >> 5] >>> (codePoint & 31) & 1) !== 0;
+        if (codePoint < BMP) return ((this.bits[codePoint >> 5] >>> (codePoint & 31)) & 1) !== 0;
         const run = findRun(this.runs, 2, codePoint);
         return run >= 0 && codePoint <= this.runs[run + 1];
     }
@@ -89,7 +102,7 @@ const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/
 export function unpack(text, width) {
     const numbers = [];
     let end = 0;
-    for (let i = 0; i < text.length;) {
+    for (let i = 0; i < text.length; ) {
         let value = 0;
         let digit = 32;
         for (let shift = 0; digit >= 32; shift += 5) {
@@ -111,9 +124,9 @@ export function unpack(text, width) {
  */
 function differing(runs, others) {
     // Each edge changes whether it is; two at one place, nothing.
-    const edges = Uint32Array.from([...runs, ...others], (edge, i) => edge + i % 2).sort();
+    const edges = Uint32Array.from([...runs, ...others], (edge, i) => edge + (i % 2)).sort();
     const kept = edges.filter((edge, i) => edge !== edges[i - 1] && edge !== edges[i + 1]);
-    return kept.map((edge, i) => edge - i % 2);
+    return kept.map((edge, i) => edge - (i % 2));
 }
 
 /**
@@ -145,16 +158,19 @@ const wordRuns = once(() => differing(unpack(LETTER, 2), unpack(WORD_REST, 2)));
 /** Category L. This and what follows is so in regular expressions of the file, run by Oniguruma. */
 export const letter = once(() => new CodePointSet(unpack(LETTER, 2)));
 /** Categories N. */
-export const number = once(() =>
-    new CodePointSet(differing(unpack(NUMERIC, 2), unpack(NUMBER_CHANGES, 2))));
+export const number = once(
+    () => new CodePointSet(differing(unpack(NUMERIC, 2), unpack(NUMBER_CHANGES, 2))),
+);
 /** What \d matches. */
 export const decimal = once(() => new CodePointSet(unpack(DECIMAL, 2)));
 /** Categories P. */
-export const sign = once(() =>
-    new CodePointSet(differing(unpack(PUNCTUATION, 2), unpack(SIGN_CHANGES, 2))));
+export const sign = once(
+    () => new CodePointSet(differing(unpack(PUNCTUATION, 2), unpack(SIGN_CHANGES, 2))),
+);
 /** What \w matches in brackets. */
-export const wordSign = once(() =>
-    new CodePointSet(differing(wordRuns(), unpack(WORD_CHANGES, 2))));
+export const wordSign = once(
+    () => new CodePointSet(differing(wordRuns(), unpack(WORD_CHANGES, 2))),
+);
 
 const undecomposed = once(() => new CodePointSet(unpack(UNDECOMPOSED, 2)));
 const combiningRuns = once(() => unpack(COMBINING_CLASSES, 3));

@@ -167,7 +167,8 @@ export class PieceTable {
      * @param {number} start
      * @param {number} end
      * @param {Prefix} [prefix]
-     * @returns {number}  the entry of the longest piece that the prefix and then the text begin with,
+     * @returns {number}  the entry of the longest piece that the prefix and then the text begin
+     *   with,
      *     and which is longer than the prefix; or -1
      */
     longest(units, start, end, prefix = NO_PREFIX) {
@@ -279,7 +280,8 @@ export class Vocabulary {
 
     /**
      * @param {string} where  in the file, for messages
-     * @param {object} value  ids by piece, or the vocabulary that the reader of the file made of them
+     * @param {object} value  ids by piece, or the vocabulary that the reader of the file made of
+     *   them
      * @returns {Vocabulary}
      */
     static of(where, value) {
@@ -366,12 +368,16 @@ function makeVocabulary(where, members) {
             throw badTokenizer(where, `${quote(name)} has half a surrogate pair`);
         }
         if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) {
-            throw badTokenizer(where, `the id of ${quote(name)} must be an integer, ` +
-                `not ${JSON.stringify(id)}`);
+            throw badTokenizer(
+                where,
+                `the id of ${quote(name)} must be an integer, ` + `not ${JSON.stringify(id)}`,
+            );
         }
         if (id >= 2 * length + MAX_GAPS) {
-            throw badTokenizer(where, `the id of ${quote(name)}, ${id}, is far beyond the ` +
-                `${length} pieces`);
+            throw badTokenizer(
+                where,
+                `the id of ${quote(name)}, ${id}, is far beyond the ` + `${length} pieces`,
+            );
         }
         nUnits += name.length;
     }

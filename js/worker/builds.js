@@ -1,10 +1,11 @@
 /**
  * Which build of the engine runs here, and why: base or relaxed SIMD, one thread or several.
  */
+
 import { n_cores } from '#platform';
 
-import { compileFrom } from '../compile.js';
 import { BertError, describe } from '../errors.js';
+import { compileFrom } from '../loader/compile.js';
 
 /** Threads that are taken where none are asked for: more pay for large batches alone. */
 const DEFAULT_THREADS = 4;
@@ -12,9 +13,12 @@ const DEFAULT_THREADS = 4;
 /** Milliseconds for a shared buffer to arrive in a message. */
 const SHARE_TIMEOUT = 1000;
 
-/** (module (func (result v128) 3 x (v128.const 0) f32x4.relaxed_madd)), and with f32x4.abs of one. */
+/**
+ * (module (func (result v128) 3 x (v128.const 0) f32x4.relaxed_madd)), and with f32x4.abs of one.
+ */
 const V128_ZERO = [0xfd, 0x0c, ...new Array(16).fill(0)];
 const moduleWith = (/** @type {number[]} */ body) =>
+    // biome-ignore format: as the sections of a module are read
     new Uint8Array([
         0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b, 3, 2, 1, 0,
         10, body.length + 4, 1, body.length + 2, 0, ...body, 0x0b,
@@ -32,10 +36,19 @@ const RELAXED_SIMD = moduleWith([...V128_ZERO, ...V128_ZERO, ...V128_ZERO, 0xfd,
  */
 export function chooseVariant(wanted) {
     if (!globalThis.WebAssembly?.validate(SIMD)) {
-        throw new BertError('UNSUPPORTED', 'WebAssembly with 128-bit SIMD is needed: Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later');
+        throw new BertError(
+            'UNSUPPORTED',
+            'WebAssembly with 128-bit SIMD is needed: Chrome 91, Firefox 89, Safari 16.4, ' +
+                'Node 16.4 or later',
+        );
     }
     const relaxed = WebAssembly.validate(RELAXED_SIMD);
-    if (wanted === 'relaxed' && !relaxed) throw new BertError('UNSUPPORTED', 'relaxed SIMD was asked for, and this JavaScript engine does not have it');
+    if (wanted === 'relaxed' && !relaxed) {
+        throw new BertError(
+            'UNSUPPORTED',
+            'relaxed SIMD was asked for, and this JavaScript engine does not have it',
+        );
+    }
     if (wanted) return { variant: wanted, reason: 'asked for' };
     return relaxed
         ? { variant: 'relaxed', reason: 'this JavaScript engine has relaxed SIMD' }
@@ -50,22 +63,30 @@ export function chooseVariant(wanted) {
  */
 export async function chooseThreads(wanted) {
     if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= 64)) {
-        throw new BertError('BAD_OPTION', `threads is ${describe(wanted)}, expected a whole number from 1 to 64`);
+        throw new BertError(
+            'BAD_OPTION',
+            `threads is ${describe(wanted)}, expected a whole number from 1 to 64`,
+        );
     }
     const cores = n_cores();
     const threads = wanted ?? Math.min(cores, DEFAULT_THREADS);
     if (threads === 1) {
         return { threads, threads_reason: wanted ? 'asked for' : 'there is one core' };
     }
-    if (!await canShare()) {
-        return { threads: 1, threads_reason: 'memory cannot be shared: the page is not cross-origin isolated' };
+    if (!(await canShare())) {
+        return {
+            threads: 1,
+            threads_reason: 'memory cannot be shared: the page is not cross-origin isolated',
+        };
     }
     return { threads, threads_reason: wanted ? 'asked for' : `there are ${cores} cores` };
 }
 
 /** Whether a shared buffer really gets through a message: its existence alone does not say so. */
 async function canShare() {
-    if (typeof SharedArrayBuffer === 'undefined' || globalThis.crossOriginIsolated === false) return false;
+    if (typeof SharedArrayBuffer === 'undefined' || globalThis.crossOriginIsolated === false) {
+        return false;
+    }
     const { port1, port2 } = new MessageChannel();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;

@@ -2,17 +2,18 @@
  * A loaded model in the worker: tokenizer and engine behind the methods that cross the thread
  * boundary. One call at a time; the worker sees to it.
  */
+
+import { version } from '../../package.json';
+import { BertError, describe, noTokenizer } from '../errors.js';
+import { mostTokens, outputBytes, paddingId, readsFirst, sizesOf } from '../loader/config.js';
+import { load } from '../loader/load.js';
+import { Tokenizer } from '../tokenizer/index.js';
 import { chooseThreads, chooseVariant, compile } from './builds.js';
 import { Engine } from './engine.js';
-import { BertError, describe, noTokenizer } from '../errors.js';
-import { mostTokens, outputBytes, paddingId, readsFirst, sizesOf } from '../outputs.js';
-import { load } from '../loader/load.js';
 import { race, warmUp } from './race.js';
 import { cut, join, prepare, split } from './sequences.js';
 import { startThreads } from './threads.js';
-import { Tokenizer } from '../tokenizer/index.js';
 import { compare } from './verify.js';
-import { version } from '../../package.json';
 
 /**
  * @typedef {object} LoadRequest
@@ -46,9 +47,18 @@ const MAX_OUTPUT_BYTES = 64 << 20;
 /**
  * @typedef {object} ForwardRequest
  * @property {import('./sequences.js').Sequence[]} sequences
- * @property {Record<string, import('../outputs.js').OutputRequest>} outputs  by the result's name
+ * @property {Record<string, import('../loader/config.js').OutputRequest>} outputs  by the result's
+ *   name
  * @property {number} [batch_size]  sequences computed together; default as many as fit
- * @property {number} [batch_tokens]  tokens computed together, 1 to 1024; default 1024. A longer sequence is alone
+ * @property {number} [batch_tokens]  tokens computed together, 1 to 1024; default 1024. A longer
+ *   sequence is alone
+ */
+
+/**
+ * @typedef {object} Computed
+ * @property {Record<string, import('./sequences.js').Tensor>[]} outputs  of each sequence
+ * @property {number} n_batches
+ * @property {number} batch_fill  tokens computed together, of what a batch may have; 0 to 1
  */
 
 /**
@@ -72,9 +82,16 @@ export class Encoder {
      * @param {LoadRequest} request
      * @param {(loaded: number, total: number) => void} onprogress
      */
-    static async load(opening, { variant: wanted_variant, threads: wanted_threads, int8_kernel }, onprogress) {
+    static async load(
+        opening,
+        { variant: wanted_variant, threads: wanted_threads, int8_kernel },
+        onprogress,
+    ) {
         opening.catch(() => {}); // reported by the await below
-        const build = { ...chooseVariant(wanted_variant), ...await chooseThreads(wanted_threads) };
+        const build = {
+            ...chooseVariant(wanted_variant),
+            ...(await chooseThreads(wanted_threads)),
+        };
         const compiled = compile(build.variant, build.threads > 1);
         compiled.catch(() => {}); // reported by the await below
         /** @type {import('./threads.js').HelpingThreads | undefined} */
@@ -84,20 +101,32 @@ export class Encoder {
             let engine;
             /** @type {Tokenizer | null} */
             let tokenizer = null;
-            const model = await load(await opening, {
-                async open(header) {
-                    engine = await Engine.create(await compiled, header, { max_tokens: MAX_TOKENS, threads: build.threads });
-                    helpers = startThreads(build.threads - 1); // not before it is clear that there is a model
-                    if (isQuantised(header.metadata.dtype)) warmUp(engine);
-                    return engine;
+            const model = await load(
+                await opening,
+                {
+                    async open(header) {
+                        engine = await Engine.create(await compiled, header, {
+                            max_tokens: MAX_TOKENS,
+                            threads: build.threads,
+                        });
+                        // Not before it is clear that there is a model.
+                        helpers = startThreads(build.threads - 1);
+                        if (isQuantised(header.metadata.dtype)) warmUp(engine);
+                        return engine;
+                    },
+                    tokenizer(bytes) {
+                        tokenizer = Tokenizer.fromJSON(bytes);
+                        // Its tables are made now, while weights are on their way.
+                        tokenizer.encode('Warm up.');
+                    },
                 },
-                tokenizer(bytes) {
-                    tokenizer = Tokenizer.fromJSON(bytes);
-                    tokenizer.encode('Warm up.'); // its tables are made now, while weights are on their way
-                },
-            }, onprogress);
+                onprogress,
+            );
             const ready = /** @type {Engine} */ (engine);
-            const choice = { ...build, ...chooseKernel(ready, model.header.metadata.dtype, int8_kernel) };
+            const choice = {
+                ...build,
+                ...chooseKernel(ready, model.header.metadata.dtype, int8_kernel),
+            };
             ready.openModel(model);
             ready.openSession(choice.kernel ?? undefined);
             const threads = /** @type {import('./threads.js').HelpingThreads} */ (helpers);
@@ -140,7 +169,11 @@ export class Encoder {
     info() {
         const { name, revision, source_sha256, dtype } = this.metadata;
         return {
-            version, name, revision, source_sha256, dtype,
+            version,
+            name,
+            revision,
+            source_sha256,
+            dtype,
             config: this.config,
             tokenizer: this.tokenizer !== null,
             verified: this.verified,
@@ -161,38 +194,70 @@ export class Encoder {
     /**
      * The longest first, as many together as fit into a batch.
      * @param {ForwardRequest} request
-     * @param {() => Promise<void>} turn  awaited between batches, and between their layers where these
-     *   take long: throws if the call was aborted
+     * @param {() => Promise<void>} turn  awaited between batches, and between their layers where
+     *   these take long: throws if the call was aborted
      * @param {(indices: number[]) => void} [ondone]  called with the sequences of each batch
-     * @returns {Promise<{outputs: Record<string, import('./sequences.js').Tensor>[], n_batches: number, batch_fill: number}>}
+     * @returns {Promise<Computed>}
      */
-    async compute({ sequences, outputs, batch_size = Infinity, batch_tokens = MAX_TOKENS }, turn, ondone) {
-        const { config: { encoder }, sizes } = this;
+    async compute(
+        { sequences, outputs, batch_size = Infinity, batch_tokens = MAX_TOKENS },
+        turn,
+        ondone,
+    ) {
+        const {
+            config: { encoder },
+            sizes,
+        } = this;
         const model = { reads_first: readsFirst(encoder), padding_id: paddingId(encoder) };
         const prepared = sequences.map((sequence, i) => prepare(sequence, model, `sequence ${i}`));
         this.#checkLengths(prepared);
-        const order = [...prepared.keys()].sort((a, b) => prepared[b].ids.length - prepared[a].ids.length);
+        const order = [...prepared.keys()].sort(
+            (a, b) => prepared[b].ids.length - prepared[a].ids.length,
+        );
         const wanted = [...new Set(Object.values(outputs).map(({ output }) => output))];
         const most_tokens = Math.min(batch_tokens, MAX_TOKENS);
         const limits = [
-            { most: most_tokens, of: (/** @type {import('./sequences.js').PreparedSequence} */ { ids }) => ids.length },
-            { most: MAX_OUTPUT_BYTES, of: (/** @type {import('./sequences.js').PreparedSequence} */ { ids, lm_rows }) => outputBytes(sizes, wanted, ids.length, lm_rows?.length) },
+            {
+                most: most_tokens,
+                of: (/** @type {import('./sequences.js').PreparedSequence} */ { ids }) =>
+                    ids.length,
+            },
+            {
+                most: MAX_OUTPUT_BYTES,
+                of: (/** @type {import('./sequences.js').PreparedSequence} */ { ids, lm_rows }) =>
+                    outputBytes(sizes, wanted, ids.length, lm_rows?.length),
+            },
         ];
         /** @type {Record<string, import('./sequences.js').Tensor>[]} */
         const results = new Array(sequences.length);
-        const batches = cut(order.map((i) => prepared[i]), batch_size, limits);
+        const batches = cut(
+            order.map((i) => prepared[i]),
+            batch_size,
+            limits,
+        );
         let n_tokens = 0;
         for (const [begin, end] of batches) {
             await turn();
             const indices = order.slice(begin, end);
             const batch = indices.map((i) => prepared[i]);
-            const parts = split(await this.engine.encode(join(batch), wanted, turn), batch, sizes, outputs);
-            parts.forEach((part, k) => { results[indices[k]] = part; });
+            const parts = split(
+                await this.engine.encode(join(batch), wanted, turn),
+                batch,
+                sizes,
+                outputs,
+            );
+            parts.forEach((part, k) => {
+                results[indices[k]] = part;
+            });
             n_tokens += batch.reduce((sum, { ids }) => sum + ids.length, 0);
             ondone?.(indices);
         }
         if (this.calls_to_race && --this.calls_to_race === 0) this.#raceAgain();
-        return { outputs: results, n_batches: batches.length, batch_fill: batches.length && n_tokens / (batches.length * most_tokens) };
+        return {
+            outputs: results,
+            n_batches: batches.length,
+            batch_fill: batches.length && n_tokens / (batches.length * most_tokens),
+        };
     }
 
     /**
@@ -202,7 +267,13 @@ export class Encoder {
     #checkLengths(sequences) {
         const most = mostTokens(this.config);
         sequences.forEach(({ ids }, i) => {
-            if (ids.length > most) throw new BertError('SEQUENCE_TOO_LONG', `sequence ${i}: it is longer than the model allows (${ids.length}, limit ${most})`);
+            if (ids.length > most) {
+                throw new BertError(
+                    'SEQUENCE_TOO_LONG',
+                    `sequence ${i}: it is longer than the model allows (${ids.length}, ` +
+                        `limit ${most})`,
+                );
+            }
         });
     }
 
@@ -211,11 +282,22 @@ export class Encoder {
      * @returns {Promise<import('./verify.js').Verification>}
      */
     async verify(turn) {
-        const { reference, config, metadata: { name, dtype } } = this;
+        const {
+            reference,
+            config,
+            metadata: { name, dtype },
+        } = this;
         if (!reference?.cases.length) {
-            throw new BertError('NO_REFERENCE', `the file of model '${name}' has no answers of the original model to compare with: convert it again`);
+            throw new BertError(
+                'NO_REFERENCE',
+                `the file of model '${name}' has no answers of the original model to ` +
+                    'compare with: convert it again',
+            );
         }
-        const results = await this.forward({ sequences: reference.cases, outputs: config.outputs }, turn);
+        const results = await this.forward(
+            { sequences: reference.cases, outputs: config.outputs },
+            turn,
+        );
         return { ...compare(reference, results, name), dtype };
     }
 
@@ -248,7 +330,10 @@ function isQuantised(dtype) {
  */
 function chooseKernel(engine, dtype, wanted) {
     if (wanted !== undefined && !engine.kernels.includes(wanted)) {
-        throw new BertError('BAD_OPTION', `int8_kernel is ${describe(wanted)}; this build has ${engine.kernels.join(', ')}`);
+        throw new BertError(
+            'BAD_OPTION',
+            `int8_kernel is ${describe(wanted)}; this build has ${engine.kernels.join(', ')}`,
+        );
     }
     if (!isQuantised(dtype)) return { kernel: null };
     return wanted ? { kernel: wanted } : race(engine);

@@ -7,10 +7,11 @@
  *
  * Addresses go up to 4 GiB: what the module returns as one is a signed number until >>> 0.
  */
-import { BertError } from '../errors.js';
-import { isDotSound } from './sound_dot.js';
-import { limitOf, mostTokens, outputBytes, sizesOf } from '../outputs.js';
+
 import { version as VERSION } from '../../package.json';
+import { BertError } from '../errors.js';
+import { limitOf, mostTokens, outputBytes, sizesOf } from '../loader/config.js';
+import { isDotSound } from './sound_dot.js';
 
 /** The 8-bit kernel of four products at once. */
 const DOT_I32 = 'relaxed-dot-i32';
@@ -66,15 +67,30 @@ export class Engine {
      */
     static async create(module, header, options) {
         const is_shared = options.threads > 1;
-        const probe = await Engine.#instantiate(module, is_shared ? shared(PROBE_BYTES, 0) : undefined, header, options);
+        const probe = await Engine.#instantiate(
+            module,
+            is_shared ? shared(PROBE_BYTES, 0) : undefined,
+            header,
+            options,
+        );
         const n_bytes = probe.#neededBytes(header, options);
         if (n_bytes > MOST_PAGES * PAGE) {
-            throw new BertError('MODEL_TOO_LARGE', `model '${header.metadata.name}' needs ${inMiB(n_bytes)} MiB of memory, WebAssembly has ${inMiB(MOST_PAGES * PAGE)}: convert it with a smaller --dtype (it is ${header.metadata.dtype})`);
+            throw new BertError(
+                'MODEL_TOO_LARGE',
+                `model '${header.metadata.name}' needs ${inMiB(n_bytes)} MiB of memory, ` +
+                    `WebAssembly has ${inMiB(MOST_PAGES * PAGE)}: ` +
+                    `convert it with a smaller --dtype (it is ${header.metadata.dtype})`,
+            );
         }
         if (!is_shared) return probe;
         const { encoder } = header.config;
         const words = outputBytes(sizesOf(encoder), ['lm_logits'], mostTokens(header.config));
-        return Engine.#instantiate(module, shared(n_bytes, Math.max(GROWTH_BYTES, words + SCRATCH_BYTES)), header, options);
+        return Engine.#instantiate(
+            module,
+            shared(n_bytes, Math.max(GROWTH_BYTES, words + SCRATCH_BYTES)),
+            header,
+            options,
+        );
     }
 
     /**
@@ -84,11 +100,18 @@ export class Engine {
      * @param {EngineOptions} options
      */
     static async #instantiate(module, memory, header, options) {
-        const { exports } = await WebAssembly.instantiate(module, memory ? { env: { memory } } : {});
+        const { exports } = await WebAssembly.instantiate(
+            module,
+            memory ? { env: { memory } } : {},
+        );
         const engine = new Engine(module, /** @type {any} */ (exports), memory);
         const version = engine.#string(engine.wasm.engine_version());
         if (version !== VERSION) {
-            throw new BertError('ENGINE_FAILED', `the WebAssembly module is of version ${version}, the JavaScript of ${VERSION}: deploy both together`);
+            throw new BertError(
+                'ENGINE_FAILED',
+                `the WebAssembly module is of version ${version}, ` +
+                    `the JavaScript of ${VERSION}: deploy both together`,
+            );
         }
         engine.#configure(header.config, options);
         return engine;
@@ -115,9 +138,13 @@ export class Engine {
         this.dtypes = this.#names(this.wasm.engine_dtype_name);
         /** @private */
         this.outputs = this.#names(this.wasm.engine_output_name);
-        /** Names of the 8-bit kernels that this build has, and this JavaScript engine runs right. */
-        this.kernels = this.#names(this.wasm.engine_kernel_name).filter((name, i) =>
-            i > 0 && this.wasm.engine_kernel_exists(i) && (name !== DOT_I32 || isDotSound()));
+        /**
+         * Names of the 8-bit kernels that this build has, and this JavaScript engine runs right.
+         */
+        this.kernels = this.#names(this.wasm.engine_kernel_name).filter(
+            (name, i) =>
+                i > 0 && this.wasm.engine_kernel_exists(i) && (name !== DOT_I32 || isDotSound()),
+        );
     }
 
     /**
@@ -135,9 +162,14 @@ export class Engine {
             this.top = scratch;
         }
         // The core knows the limit of a model that has one.
-        const max_sequence_tokens = Number.isFinite(limitOf(config.encoder)) ? 0 : mostTokens(config);
+        const max_sequence_tokens = Number.isFinite(limitOf(config.encoder))
+            ? 0
+            : mostTokens(config);
         this.options = { max_tokens, max_sequence_tokens, threads };
-        const [hidden, intermediate] = [Number(config.encoder.hidden_size), Number(config.encoder.intermediate_size)];
+        const [hidden, intermediate] = [
+            Number(config.encoder.hidden_size),
+            Number(config.encoder.intermediate_size),
+        ];
         this.products = 4 * hidden ** 2 + 2 * hidden * intermediate;
         wasm.engine_options(max_tokens, max_sequence_tokens, threads, 0);
     }
@@ -148,12 +180,25 @@ export class Engine {
      * @param {EngineOptions} options
      */
     #neededBytes({ weights, weights_bytes, chunk_bytes, config }, { max_tokens, threads }) {
-        const model = this.wasm.engine_model_bytes() >>> 0, session = this.wasm.engine_session_bytes() >>> 0;
+        const model = this.wasm.engine_model_bytes() >>> 0;
+        const session = this.wasm.engine_session_bytes() >>> 0;
         if (!model || !session) throw this.#error();
         const names = weights.length * (ALIGNMENT * 2 + this.wasm.engine_tensor_size());
         const staging = weights.some(({ q4_columns }) => q4_columns) ? 2 * chunk_bytes : 0;
-        const scratch = SCRATCH_BYTES + Math.max(max_tokens, mostTokens(config)) * Number(config.encoder.hidden_size) * 4;
-        return this.top + weights_bytes + staging + names + model + session + threads * STACK_BYTES + scratch + 16 * ALIGNMENT;
+        const scratch =
+            SCRATCH_BYTES +
+            Math.max(max_tokens, mostTokens(config)) * Number(config.encoder.hidden_size) * 4;
+        return (
+            this.top +
+            weights_bytes +
+            staging +
+            names +
+            model +
+            session +
+            threads * STACK_BYTES +
+            scratch +
+            16 * ALIGNMENT
+        );
     }
 
     /** All of the memory. Valid until the next reserve(). */
@@ -183,7 +228,12 @@ export class Engine {
                 this.memory.grow(Math.ceil(missing / PAGE));
             } catch (error) {
                 this.top = address;
-                throw new BertError('OUT_OF_MEMORY', `${inMiB(n_bytes)} MiB more than ${inMiB(this.memoryBytes)} MiB were refused: ask for less at a time, or load the model with threads: 1`, { cause: error });
+                throw new BertError(
+                    'OUT_OF_MEMORY',
+                    `${inMiB(n_bytes)} MiB more than ${inMiB(this.memoryBytes)} MiB were ` +
+                        'refused: ask for less at a time, or load the model with threads: 1',
+                    { cause: error },
+                );
             }
         }
         return address;
@@ -210,7 +260,19 @@ export class Engine {
         const table = this.reserve(weights.length * wasm.engine_tensor_size());
         weights.forEach(({ dtype, shape, at, n_bytes }, i) => {
             const [d0 = 0, d1 = 0, d2 = 0, d3 = 0] = shape;
-            wasm.engine_tensor_set(table, i, names[i], this.dtypes.indexOf(dtype), shape.length, d0, d1, d2, d3, address + at, n_bytes);
+            wasm.engine_tensor_set(
+                table,
+                i,
+                names[i],
+                this.dtypes.indexOf(dtype),
+                shape.length,
+                d0,
+                d1,
+                d2,
+                d3,
+                address + at,
+                n_bytes,
+            );
         });
         const n_bytes = wasm.engine_model_bytes() >>> 0;
         if (!n_bytes) throw this.#error();
@@ -220,8 +282,16 @@ export class Engine {
 
     /** @param {string} [kernel]  the 8-bit kernel; default: the core's */
     openSession(kernel) {
-        const { wasm, options: { max_tokens, max_sequence_tokens, threads } } = this;
-        wasm.engine_options(max_tokens, max_sequence_tokens, threads, kernel ? this.#kernel(kernel) : 0);
+        const {
+            wasm,
+            options: { max_tokens, max_sequence_tokens, threads },
+        } = this;
+        wasm.engine_options(
+            max_tokens,
+            max_sequence_tokens,
+            threads,
+            kernel ? this.#kernel(kernel) : 0,
+        );
         const n_bytes = wasm.engine_session_bytes() >>> 0;
         if (!n_bytes) throw this.#error();
         const memory = this.reserve(n_bytes);
@@ -238,7 +308,11 @@ export class Engine {
      * @returns {HelpingThread}
      */
     helpingThread() {
-        return { module: this.module, memory: this.memory, stack_top: this.reserve(STACK_BYTES) + STACK_BYTES };
+        return {
+            module: this.module,
+            memory: this.memory,
+            stack_top: this.reserve(STACK_BYTES) + STACK_BYTES,
+        };
     }
 
     /**
@@ -259,9 +333,10 @@ export class Engine {
      * One batch at a time: the next call waits for this one's end.
      * @param {RaggedBatch} batch
      * @param {string[]} wanted  names of outputs
-     * @param {() => Promise<void>} turn  awaited between layers where these take long; what it throws ends the call
-     * @returns {Promise<Record<string, Float32Array>>}  each output of the whole batch, as bert.h shapes
-     *   it, where it lies: valid until the next call
+     * @param {() => Promise<void>} turn  awaited between layers where these take long; what it
+     *   throws ends the call
+     * @returns {Promise<Record<string, Float32Array>>}  each output of the whole batch, as bert.h
+     *   shapes it, where it lies: valid until the next call
      */
     async encode(batch, wanted, turn) {
         const { wasm } = this;
@@ -280,16 +355,47 @@ export class Engine {
             const counts = {};
             for (const name of wanted) {
                 const index = this.outputs.indexOf(name);
-                const count = wasm.engine_output_count(index >>> 0, n_sequences, lengths, n_lm_tokens, lm_tokens);
+                const count = wasm.engine_output_count(
+                    index >>> 0,
+                    n_sequences,
+                    lengths,
+                    n_lm_tokens,
+                    lm_tokens,
+                );
                 if (count < 0) throw this.#error();
                 counts[name] = count;
                 addresses[index] = this.reserve(count * 4);
             }
-            this.#check(wasm.engine_encode_begin(n_sequences, lengths, ids, token_types, positions, attended, n_lm_tokens, lm_tokens, this.#writeArray(addresses)));
-            const n_layers = Math.max(1, Math.floor(TURN_PRODUCTS * this.threads / this.products / Math.max(1, batch.ids.length)));
+            this.#check(
+                wasm.engine_encode_begin(
+                    n_sequences,
+                    lengths,
+                    ids,
+                    token_types,
+                    positions,
+                    attended,
+                    n_lm_tokens,
+                    lm_tokens,
+                    this.#writeArray(addresses),
+                ),
+            );
+            const n_layers = Math.max(
+                1,
+                Math.floor(
+                    (TURN_PRODUCTS * this.threads) / this.products / Math.max(1, batch.ids.length),
+                ),
+            );
             while (wasm.engine_encode_step(n_layers) > 0) await turn();
-            return Object.fromEntries(wanted.map((name) =>
-                [name, new Float32Array(this.memory.buffer, addresses[this.outputs.indexOf(name)], counts[name])]));
+            return Object.fromEntries(
+                wanted.map((name) => [
+                    name,
+                    new Float32Array(
+                        this.memory.buffer,
+                        addresses[this.outputs.indexOf(name)],
+                        counts[name],
+                    ),
+                ]),
+            );
         } finally {
             this.top = scratch;
         }
@@ -336,7 +442,10 @@ export class Engine {
         const text = this.#string(wasm.engine_error_text());
         const [value, limit] = [wasm.engine_error_value(), wasm.engine_error_limit()];
         const numbers = value || limit ? ` (${value}, limit ${limit})` : '';
-        return new BertError(this.#string(wasm.engine_error_name()), `${text}: ${subject}${numbers}`);
+        return new BertError(
+            this.#string(wasm.engine_error_name()),
+            `${text}: ${subject}${numbers}`,
+        );
     }
 }
 
@@ -367,14 +476,23 @@ export async function serve({ module, memory, stack_top }, onready) {
 function shared(n_bytes, growth) {
     const initial = Math.ceil(n_bytes / PAGE);
     const memory = (/** @type {number} */ more) =>
-        new WebAssembly.Memory({ initial, maximum: Math.min(initial + Math.ceil(more / PAGE), MOST_PAGES), shared: true });
+        new WebAssembly.Memory({
+            initial,
+            maximum: Math.min(initial + Math.ceil(more / PAGE), MOST_PAGES),
+            shared: true,
+        });
     try {
         return memory(growth);
     } catch (error) {
         try {
             return memory(Math.min(growth, GROWTH_BYTES));
         } catch {
-            throw new BertError('OUT_OF_MEMORY', `${inMiB(n_bytes)} MiB of shared memory were refused: load the model with threads: 1`, { cause: error });
+            throw new BertError(
+                'OUT_OF_MEMORY',
+                `${inMiB(n_bytes)} MiB of shared memory were refused: ` +
+                    'load the model with threads: 1',
+                { cause: error },
+            );
         }
     }
 }

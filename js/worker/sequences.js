@@ -2,13 +2,15 @@
  * Between what callers have (sequences of ids, padded and masked as they like) and what the core
  * takes (a ragged batch), and back.
  *
- * Tokens whose mask is 0 are left out; the others keep their positions, but that models which do not
- * count padding do not count what is left out of it either. One exception keeps the answer that of
- * the reference: a pooler reads the first token even where its mask is 0, so there the first token
- * is computed, attended to by nobody, and its row is left out of the results.
+ * Tokens whose mask is 0 are left out; the others keep their positions, but that models which do
+ * not count padding do not count what is left out of it either. One exception keeps the answer that
+ * of the reference: a pooler reads the first token even where its mask is 0, so there the first
+ * token is computed, attended to by nobody, and its row is left out of the results.
  */
+
 import { BertError, describe } from '../errors.js';
-import { OF_TOKENS, activate, pool } from '../outputs.js';
+import { OF_TOKENS } from '../loader/config.js';
+import { activate, pool } from './outputs.js';
 
 /**
  * @typedef {ArrayLike<number> | ArrayLike<bigint>} Integers
@@ -46,14 +48,22 @@ import { OF_TOKENS, activate, pool } from '../outputs.js';
  */
 export function prepare(sequence, { reads_first, padding_id }, where) {
     if (typeof sequence !== 'object' || sequence === null) {
-        throw new BertError('BAD_INPUT', `${where}: expected an object with input_ids, got ${describe(sequence)}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${where}: expected an object with input_ids, got ${describe(sequence)}`,
+        );
     }
     const ids = toIntegers(sequence.input_ids, 'input_ids', where);
     const n = ids.length;
     const mask = optional(sequence.attention_mask, 'attention_mask', where, n, 1);
     const types = optional(sequence.token_type_ids, 'token_type_ids', where, n, 0);
     for (const value of mask) {
-        if (value > 1) throw new BertError('BAD_INPUT', `${where}: attention_mask has ${value}, expected 0 or 1`);
+        if (value > 1) {
+            throw new BertError(
+                'BAD_INPUT',
+                `${where}: attention_mask has ${value}, expected 0 or 1`,
+            );
+        }
     }
     let n_padding = 0; // left out and not counted
     /** @type {number[]} */
@@ -64,7 +74,9 @@ export function prepare(sequence, { reads_first, padding_id }, where) {
         else if (ids[i] === padding_id) n_padding++;
         return keep;
     });
-    if (!mask.includes(1)) throw new BertError('EMPTY_SEQUENCE', `${where}: there is no token to attend to`);
+    if (!mask.includes(1)) {
+        throw new BertError('EMPTY_SEQUENCE', `${where}: there is no token to attend to`);
+    }
     return {
         ids: kept.map((i) => ids[i]),
         token_types: kept.map((i) => types[i]),
@@ -83,8 +95,19 @@ export function prepare(sequence, { reads_first, padding_id }, where) {
 function toRows(given, mask, kept, where) {
     const rows = toIntegers(given, 'lm_rows', where);
     rows.forEach((token, i) => {
-        if (mask[token] !== 1) throw new BertError('BAD_INPUT', `${where}: lm_rows[${i}] is ${token}, which is no token whose mask is 1`);
-        if (i > 0 && token <= rows[i - 1]) throw new BertError('BAD_INPUT', `${where}: lm_rows[${i}] is ${token} after ${rows[i - 1]}, expected ascending indices`);
+        if (mask[token] !== 1) {
+            throw new BertError(
+                'BAD_INPUT',
+                `${where}: lm_rows[${i}] is ${token}, which is no token whose mask is 1`,
+            );
+        }
+        if (i > 0 && token <= rows[i - 1]) {
+            throw new BertError(
+                'BAD_INPUT',
+                `${where}: lm_rows[${i}] is ${token} after ${rows[i - 1]}, ` +
+                    'expected ascending indices',
+            );
+        }
     });
     return rows.map((token) => kept.indexOf(token));
 }
@@ -98,12 +121,18 @@ function toRows(given, mask, kept, where) {
 function toIntegers(values, name, where) {
     const list = /** @type {ArrayLike<number | bigint> | undefined} */ (values);
     if (typeof list !== 'object' || list === null || typeof list.length !== 'number') {
-        throw new BertError('BAD_INPUT', `${where}: ${name} is ${describe(values)}, expected an array of integers`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${where}: ${name} is ${describe(values)}, expected an array of integers`,
+        );
     }
     return Uint32Array.from(list, (value, i) => {
         const number = typeof value === 'bigint' ? Number(value) : value;
         if (!Number.isInteger(number) || number < 0 || number > 0xffffffff) {
-            throw new BertError('BAD_INPUT', `${where}: ${name}[${i}] is ${describe(value)}, expected an integer >= 0`);
+            throw new BertError(
+                'BAD_INPUT',
+                `${where}: ${name}[${i}] is ${describe(value)}, expected an integer >= 0`,
+            );
         }
         return number;
     });
@@ -120,17 +149,21 @@ function optional(values, name, where, length, fill) {
     if (values === undefined || values === null) return new Uint32Array(length).fill(fill);
     const integers = toIntegers(values, name, where);
     if (integers.length !== length) {
-        throw new BertError('BAD_INPUT', `${where}: ${name} has ${integers.length} values, input_ids ${length}`);
+        throw new BertError(
+            'BAD_INPUT',
+            `${where}: ${name} has ${integers.length} values, input_ids ${length}`,
+        );
     }
     return integers;
 }
 
 /**
- * Runs of consecutive sequences that are no larger than the limits, as [begin, end). A sequence that
- * is larger alone is alone.
+ * Runs of consecutive sequences that are no larger than the limits, as [begin, end). A sequence
+ * that is larger alone is alone.
  * @param {PreparedSequence[]} sequences
  * @param {number} max_sequences
- * @param {{most: number, of: (sequence: PreparedSequence) => number}[]} limits  of a sum over the sequences
+ * @param {{most: number, of: (sequence: PreparedSequence) => number}[]} limits  of a sum over the
+ *   sequences
  * @returns {[number, number][]}
  */
 export function cut(sequences, max_sequences, limits) {
@@ -140,7 +173,10 @@ export function cut(sequences, max_sequences, limits) {
     let sums = limits.map(() => 0);
     sequences.forEach((sequence, i) => {
         const own = limits.map(({ of }) => of(sequence));
-        if (i > begin && (i - begin >= max_sequences || limits.some(({ most }, k) => sums[k] + own[k] > most))) {
+        if (
+            i > begin &&
+            (i - begin >= max_sequences || limits.some(({ most }, k) => sums[k] + own[k] > most))
+        ) {
             batches.push([begin, i]);
             begin = i;
             sums = limits.map(() => 0);
@@ -172,39 +208,59 @@ export function join(sequences) {
         batch.attended.set(attended, at);
         at += ids.length;
     }
-    return sequences.some(({ lm_rows }) => lm_rows) ? { ...batch, lm_tokens: lmTokens(sequences) } : batch;
+    return sequences.some(({ lm_rows }) => lm_rows)
+        ? { ...batch, lm_tokens: lmTokens(sequences) }
+        : batch;
 }
 
 /** @param {PreparedSequence[]} sequences  at least one of which has lm_rows */
 function lmTokens(sequences) {
     let first = 0;
-    return Uint32Array.from(sequences.flatMap(({ ids, lm_rows }) => {
-        const tokens = Array.from(lm_rows ?? ids.keys(), (row) => first + row);
-        first += ids.length;
-        return tokens;
-    }));
+    return Uint32Array.from(
+        sequences.flatMap(({ ids, lm_rows }) => {
+            const tokens = Array.from(lm_rows ?? ids.keys(), (row) => first + row);
+            first += ids.length;
+            return tokens;
+        }),
+    );
 }
 
 /**
  * What is asked for of a batch's outputs, taken apart by sequence.
  * @param {Record<string, Float32Array>} outputs  as Engine.encode() returns them; only read
  * @param {PreparedSequence[]} sequences
- * @param {import('../outputs.js').Sizes} sizes
- * @param {Record<string, import('../outputs.js').OutputRequest>} requests  by the result's name
+ * @param {import('../loader/config.js').Sizes} sizes
+ * @param {Record<string, import('../loader/config.js').OutputRequest>} requests  by the result's
+ *   name
  * @returns {Record<string, Tensor>[]}
  */
 export function split(outputs, sequences, sizes, requests) {
     const n_tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
     const n_squares = sequences.reduce((sum, { ids }) => sum + ids.length ** 2, 0);
-    const place = { s: 0, n: 0, skip: 0, token: 0, square: 0, lm_row: 0, n_lm_rows: 0, n_tokens, n_squares };
+    const place = {
+        s: 0,
+        n: 0,
+        skip: 0,
+        token: 0,
+        square: 0,
+        lm_row: 0,
+        n_lm_rows: 0,
+        n_tokens,
+        n_squares,
+    };
     return sequences.map(({ ids, attended, lm_rows }, s) => {
         const skip = attended[0] ? 0 : 1;
         // Where all rows were asked for, the one that is skipped is among them.
-        const lm_skip = lm_rows ? 0 : skip, n_lm_rows = (lm_rows?.length ?? ids.length) - lm_skip;
+        const lm_skip = lm_rows ? 0 : skip;
+        const n_lm_rows = (lm_rows?.length ?? ids.length) - lm_skip;
         place.lm_row += lm_skip;
         Object.assign(place, { s, n: ids.length, skip, n_lm_rows });
-        const result = Object.fromEntries(Object.entries(requests).map(([name, request]) =>
-            [name, take(outputs[request.output], request, place, sizes)]));
+        const result = Object.fromEntries(
+            Object.entries(requests).map(([name, request]) => [
+                name,
+                take(outputs[request.output], request, place, sizes),
+            ]),
+        );
         place.token += ids.length;
         place.square += ids.length ** 2;
         place.lm_row += n_lm_rows;
@@ -227,16 +283,25 @@ export function split(outputs, sequences, sizes, requests) {
 
 /**
  * @param {Float32Array} data  an output of a batch
- * @param {import('../outputs.js').OutputRequest} request
+ * @param {import('../loader/config.js').OutputRequest} request
  * @param {Place} place
- * @param {import('../outputs.js').Sizes} sizes
+ * @param {import('../loader/config.js').Sizes} sizes
  * @returns {Tensor}
  */
-function take(data, { output, index, head, activation, pooling }, place, { n_layers, n_heads, columns }) {
+function take(
+    data,
+    { output, index, head, activation, pooling },
+    place,
+    { n_layers, n_heads, columns },
+) {
     const { s, n, skip, token, lm_row, n_lm_rows, n_tokens } = place;
     const width = columns[output];
-    const rows = (/** @type {number} */ first, /** @type {number} */ n_rows) => data.subarray(first * width, (first + n_rows) * width);
-    const layer = (/** @type {number} */ l) => ({ dims: [n - skip, width], data: rows(l * n_tokens + token + skip, n - skip) });
+    const rows = (/** @type {number} */ first, /** @type {number} */ n_rows) =>
+        data.subarray(first * width, (first + n_rows) * width);
+    const layer = (/** @type {number} */ l) => ({
+        dims: [n - skip, width],
+        data: rows(l * n_tokens + token + skip, n - skip),
+    });
     /** @type {Tensor} */
     let tensor;
     if (output === 'attentions') {
@@ -246,12 +311,16 @@ function take(data, { output, index, head, activation, pooling }, place, { n_lay
     } else if (output === 'lm_logits') {
         tensor = { dims: [n_lm_rows, width], data: rows(lm_row, n_lm_rows).slice() };
     } else {
-        const { dims, data: view } = OF_TOKENS.includes(output) ? layer(0) : { dims: [width], data: rows(s, 1) };
+        const { dims, data: view } = OF_TOKENS.includes(output)
+            ? layer(0)
+            : { dims: [width], data: rows(s, 1) };
         tensor = { dims, data: view.slice() };
     }
     if (pooling) tensor = pool(tensor, pooling);
     if (activation) activate(tensor.data, tensor.dims[tensor.dims.length - 1], activation);
-    return index === undefined || output === 'attentions' || output === 'hidden_states' ? tensor : column(tensor, index);
+    return index === undefined || output === 'attentions' || output === 'hidden_states'
+        ? tensor
+        : column(tensor, index);
 }
 
 /**
@@ -308,5 +377,8 @@ function stack(n, index, part) {
  */
 function column({ dims, data }, index) {
     const width = dims[dims.length - 1];
-    return { dims: dims.slice(0, -1), data: Float32Array.from({ length: data.length / width }, (_, i) => data[i * width + index]) };
+    return {
+        dims: dims.slice(0, -1),
+        data: Float32Array.from({ length: data.length / width }, (_, i) => data[i * width + index]),
+    };
 }

@@ -3,25 +3,27 @@
  * read, all windows are computed together, and each text gets its own back. What is wrong with one
  * text is that text's answer, and changes nothing for the others.
  */
+
 import { BertError, toMessage } from '../errors.js';
-import { placesOf } from '../places.js';
-import { encodeText } from './tokenizer_calls.js';
 
 /**
- * @typedef {string | {text: string, text_pair?: string | null}} TextInput
+ * @typedef {{text: string, text_pair?: string | null}} Texts  a text, or a pair of them
  *
  * @typedef {'truncate' | 'error' | 'window'} Overflow  what becomes of a text that is longer than
  *   the model reads: it is cut, it is an error, or it is read in several windows
  *
  * @typedef {object} TextsRequest
- * @property {TextInput[]} inputs
- * @property {Record<string, import('../outputs.js').OutputRequest>} outputs  by the result's name
+ * @property {Texts[]} inputs
+ * @property {Record<string, import('../loader/config.js').OutputRequest>} outputs  by the result's
+ *   name
  * @property {Overflow} [overflow]  default 'truncate'
  * @property {number} [max_length]  tokens of a window, special ones included; default the model's
  * @property {number} [stride]  tokens that neighbouring windows share; default 0
- * @property {import('../tokenizer/truncation.js').TruncationStrategy} [strategy]  which text of a pair is cut
+ * @property {import('../tokenizer/truncation.js').TruncationStrategy} [strategy]  which text of a
+ *   pair is cut
  * @property {boolean} [tokens]  also what each window was made of
- * @property {boolean} [words]  and the words of these tokens, for which the text is gone through once more
+ * @property {boolean} [words]  and the words of these tokens, for which the text is gone through
+ *   once more
  * @property {number} [lm_token]  lm_logits are wanted for tokens of this id alone
  * @property {number} [batch_tokens]  see Encoder.forward()
  *
@@ -29,18 +31,22 @@ import { encodeText } from './tokenizer_calls.js';
  * @property {Uint32Array} ids
  * @property {Uint32Array} type_ids
  * @property {string[]} tokens  as they are in the vocabulary
- * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own text
+ * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own
+ *   text
  * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
  * @property {Int32Array} [words]  which word of its text each is of; -1: a special token
  *
  * @typedef {object} TextWindow
  * @property {Record<string, import('./sequences.js').Tensor>} outputs
  * @property {number} n_tokens
+ * @property {number[]} [lm_rows]  the tokens that lm_logits are of, where there is an lm_token
  * @property {WindowTokens} [tokens]
  *
  * @typedef {object} TextResult
  * @property {TextWindow[]} windows  one, but for overflow: 'window'
  * @property {boolean} truncated  whether there is more text than is in the windows
+ *
+ * @typedef {{error: ReturnType<typeof toMessage>}} Failure  what is wrong with a text
  *
  * @typedef {object} TextsMetrics
  * @property {number} n_texts
@@ -60,7 +66,7 @@ const TEXTS_A_TURN = 64;
  * @param {TextsRequest} request
  * @param {() => Promise<void>} turn  throws if the call was aborted
  * @param {(progress: {done: number, total: number}) => void} onprogress  in texts
- * @returns {Promise<{results: (TextResult | {error: ReturnType<typeof toMessage>})[], metrics: TextsMetrics}>}
+ * @returns {Promise<{results: (TextResult | Failure)[], metrics: TextsMetrics}>}
  */
 export async function runTexts(encoder, request, turn, onprogress) {
     const { inputs, outputs, batch_tokens } = request;
@@ -70,7 +76,7 @@ export async function runTexts(encoder, request, turn, onprogress) {
     const windows = [];
     /** Of each window the text. @type {number[]} */
     const text_of = [];
-    /** @type {(TextResult | {error: ReturnType<typeof toMessage>})[]} */
+    /** @type {(TextResult | Failure)[]} */
     const results = [];
     for (const [i, input] of inputs.entries()) {
         if (i % TEXTS_A_TURN === TEXTS_A_TURN - 1) await turn();
@@ -98,13 +104,20 @@ export async function runTexts(encoder, request, turn, onprogress) {
         for (const window of computed) if (--left[text_of[window]] === 0) done++;
         onprogress({ done, total: inputs.length });
     };
-    const { outputs: computed, n_batches, batch_fill } = await encoder.compute({ sequences, outputs, batch_tokens }, turn, ondone);
+    const {
+        outputs: computed,
+        n_batches,
+        batch_fill,
+    } = await encoder.compute({ sequences, outputs, batch_tokens }, turn, ondone);
     for (const [w, window] of windows.entries()) {
         const result = /** @type {TextResult} */ (results[text_of[w]]);
         result.windows.push({
             outputs: computed[w],
             n_tokens: window.length,
-            ...(request.tokens ? { tokens: tokensOf(window, encoder.needTokenizer(), request.words) } : {}),
+            lm_rows: sequences[w].lm_rows,
+            ...(request.tokens
+                ? { tokens: tokensOf(window, encoder.needTokenizer(), request.words) }
+                : {}),
         });
     }
     return {
@@ -123,21 +136,32 @@ export async function runTexts(encoder, request, turn, onprogress) {
 
 /**
  * @param {import('./encoder.js').Encoder} encoder
- * @param {TextInput} input
+ * @param {Texts} input
  * @param {TextsRequest} request
  */
 function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0, strategy }) {
     const limit = encoder.config.max_length;
     const length = Math.min(max_length ?? limit, limit);
     const windowed = overflow === 'window';
-    const encoding = encodeText(encoder.needTokenizer(), input, {
-        truncation: { max_length: length, stride: windowed ? stride : 0, strategy: strategy ?? strategyFor(input, windowed) },
+    const { text, text_pair } = input;
+    const encoding = encoder.needTokenizer().encode(text, {
+        text_pair,
+        truncation: {
+            max_length: length,
+            stride: windowed ? stride : 0,
+            strategy: strategy ?? strategyFor(input, windowed),
+        },
     });
-    if (overflow === 'window') return { windows: [encoding, ...encoding.overflow], truncated: false };
+    if (overflow === 'window') {
+        return { windows: [encoding, ...encoding.overflow], truncated: false };
+    }
     const { truncated } = encoding;
     if (truncated && overflow === 'error') {
-        throw new BertError('SEQUENCE_TOO_LONG', `it is longer than the ${length} tokens that are read at once: ` +
-            "shorten it, or ask for overflow: 'window' or 'truncate'");
+        throw new BertError(
+            'SEQUENCE_TOO_LONG',
+            `it is longer than the ${length} tokens that are read at once: ` +
+                "shorten it, or ask for overflow: 'window' or 'truncate'",
+        );
     }
     return { windows: [encoding], truncated };
 }
@@ -145,11 +169,10 @@ function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0
 /**
  * In windows the longer text of a pair is cut alone: windows of both, each with each, would be far
  * too many.
- * @param {TextInput} input
+ * @param {Texts} input
  * @param {boolean} windowed
  */
-function strategyFor(input, windowed) {
-    const { text, text_pair } = typeof input === 'string' ? { text: input, text_pair: null } : input;
+function strategyFor({ text, text_pair }, windowed) {
     if (!windowed || typeof text_pair !== 'string') return 'longest_first';
     return text.length >= text_pair.length ? 'only_first' : 'only_second';
 }
@@ -163,16 +186,35 @@ function strategyFor(input, windowed) {
 function tokensOf(window, tokenizer, wants_words) {
     const { ids, type_ids, offsets, sequence } = window;
     const tokens = Array.from(ids, (id) => tokenizer.idToToken(id) ?? '');
-    return { ids, type_ids, tokens, offsets, sequence, ...(wants_words ? { words: window.words } : {}) };
+    return {
+        ids,
+        type_ids,
+        tokens,
+        offsets,
+        sequence,
+        ...(wants_words ? { words: window.words } : {}),
+    };
 }
 
 /**
  * @param {import('../tokenizer/encoding.js').Encoding} encoding
  * @param {boolean} types
  * @param {number} [lm_token]
- * @returns {import('./sequences.js').Sequence}
+ * @returns {import('./sequences.js').Sequence & {lm_rows?: number[]}}
  */
 function toSequence({ ids, type_ids }, types, lm_token) {
     const sequence = { input_ids: ids, ...(types ? { token_type_ids: type_ids } : {}) };
     return lm_token === undefined ? sequence : { ...sequence, lm_rows: placesOf(ids, lm_token) };
+}
+
+/**
+ * @param {ArrayLike<number>} ids
+ * @param {number} id
+ * @returns {number[]}  the indices where it is
+ */
+function placesOf(ids, id) {
+    /** @type {number[]} */
+    const places = [];
+    for (let i = 0; i < ids.length; i++) if (ids[i] === id) places.push(i);
+    return places;
 }

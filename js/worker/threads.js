@@ -2,6 +2,7 @@
  * Threads that help a session: workers of the worker. Those that come, come; the work goes on
  * without the others.
  */
+
 import { startWorker } from '#platform';
 
 /** Milliseconds that info() waits for threads that are still on their way. */
@@ -32,10 +33,17 @@ export class HelpingThreads {
         /** @type {import('../platform/browser.js').WorkerHandle[]} */
         this.workers = workers;
         /** @private */
-        this.settled = Promise.all(workers.map((worker) => new Promise((resolve) => {
-            worker.onMessage((message) => 'serving' in message && resolve(message.serving));
-            worker.onError(() => resolve(false));
-        })));
+        this.settled = Promise.all(
+            workers.map(
+                (worker) =>
+                    new Promise((resolve) => {
+                        worker.onMessage(
+                            (message) => 'serving' in message && resolve(message.serving),
+                        );
+                        worker.onError(() => resolve(false));
+                    }),
+            ),
+        );
     }
 
     /** @param {import('./engine.js').Engine} engine  with an open session */
@@ -50,9 +58,13 @@ export class HelpingThreads {
     async wait(engine) {
         const deadline = performance.now() + JOIN_TIMEOUT;
         let n_expected = 1 + this.workers.length;
-        this.settled.then((served) => { n_expected = 1 + served.filter(Boolean).length; });
+        this.settled.then((served) => {
+            n_expected = 1 + served.filter(Boolean).length;
+        });
         // A thread that serves can no longer send a message: the engine counts it.
-        while (engine.threads < n_expected && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 1));
+        while (engine.threads < n_expected && performance.now() < deadline) {
+            await new Promise((resolve) => setTimeout(resolve, 1));
+        }
     }
 
     end() {

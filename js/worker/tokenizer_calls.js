@@ -1,15 +1,20 @@
-/** What the caller's thread asks of a model's tokenizer (ModelTokenizer), in the worker: always many at once. */
+/**
+ * What the caller's thread asks of a model's tokenizer (ModelTokenizer), in the worker: always many
+ * at once.
+ */
+
 import { BertError } from '../errors.js';
 
 /**
  * @typedef {import('../tokenizer/index.js').Tokenizer} Tokenizer
- * @typedef {import('./texts.js').TextInput} TextInput
+ * @typedef {import('./texts.js').Texts} Texts
  *
  * @typedef {object} Encoded  a text's tokens, as plain arrays that can be posted
  * @property {Uint32Array} ids
  * @property {Uint32Array} type_ids
  * @property {string[]} tokens
- * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own text
+ * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own
+ *   text
  * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
  * @property {Encoded[]} [overflow]  what did not fit, with `truncation`
  *
@@ -18,21 +23,12 @@ import { BertError } from '../errors.js';
  * @typedef {object} TokenizerTraits  what pipelines need to know of a tokenizer
  * @property {number | null} unknown_id
  * @property {{token: string, id: number} | null} mask  the token that stands for one to be guessed
- * @property {string} continuing_prefix  what marks a token that continues a word, `##`; empty: nothing does
+ * @property {string} continuing_prefix  what marks a token that continues a word, `##`; empty:
+ *   nothing does
  */
 
 /** What families call the mask token. */
 const MASK_TOKENS = ['[MASK]', '<mask>'];
-
-/**
- * @param {Tokenizer} tokenizer
- * @param {TextInput} input
- * @param {import('../tokenizer/index.js').EncodeOptions} options
- */
-export function encodeText(tokenizer, input, options) {
-    const { text, text_pair } = typeof input === 'object' && input !== null ? input : { text: input, text_pair: undefined };
-    return tokenizer.encode(text, { ...options, text_pair });
-}
 
 /**
  * @param {Tokenizer} tokenizer
@@ -47,22 +43,36 @@ export function traitsOf(tokenizer) {
     };
 }
 
-/** By name, as messages have it. @type {Record<string, (tokenizer: Tokenizer, request: any) => any>} */
+/**
+ * By name, as messages have it.
+ * @type {Record<string, (tokenizer: Tokenizer, request: any) => any>}
+ */
 export const TOKENIZER_CALLS = {
-    /** @param {Tokenizer} tokenizer @param {{inputs: TextInput[], options: import('../tokenizer/index.js').EncodeOptions}} request */
-    encode: (tokenizer, { inputs, options }) => inputs.map((input, i) => {
-        try {
-            return toEncoded(encodeText(tokenizer, input, options));
-        } catch (error) {
-            if (!(error instanceof BertError) || inputs.length === 1) throw error;
-            throw new BertError(error.code, `text ${i}: ${error.message}`, { cause: error });
-        }
-    }),
-    /** @param {Tokenizer} tokenizer @param {{lists: number[][], options: import('../tokenizer/index.js').DecodeOptions}} request */
+    /**
+     * @param {Tokenizer} tokenizer
+     * @param {{inputs: Texts[], options: import('../tokenizer/index.js').EncodeOptions}} request
+     */
+    encode: (tokenizer, { inputs, options }) =>
+        inputs.map(({ text, text_pair }, i) => {
+            try {
+                return toEncoded(tokenizer.encode(text, { ...options, text_pair }));
+            } catch (error) {
+                if (!(error instanceof BertError) || inputs.length === 1) throw error;
+                throw new BertError(error.code, `text ${i}: ${error.message}`, { cause: error });
+            }
+        }),
+    /**
+     * @param {Tokenizer} tokenizer
+     * @param {{lists: number[][], options: import('../tokenizer/index.js').DecodeOptions}} request
+     */
     decode: (tokenizer, { lists, options }) => lists.map((ids) => tokenizer.decode(ids, options)),
     /** @param {Tokenizer} tokenizer @param {{lists: TokenList[]}} request */
-    joinTokens: (tokenizer, { lists }) => lists.map((list) =>
-        tokenizer.joinTokens(list.map((each) => (typeof each === 'string' ? each : tokenizer.joinTokens(each))))),
+    joinTokens: (tokenizer, { lists }) =>
+        lists.map((list) =>
+            tokenizer.joinTokens(
+                list.map((each) => (typeof each === 'string' ? each : tokenizer.joinTokens(each))),
+            ),
+        ),
     /** @param {Tokenizer} tokenizer @param {{tokens: string[]}} request */
     tokensToIds: (tokenizer, { tokens }) => tokens.map((token) => tokenizer.tokenToId(token)),
     /** @param {Tokenizer} tokenizer @param {{ids: number[]}} request */
@@ -74,5 +84,12 @@ export const TOKENIZER_CALLS = {
  * @returns {Encoded}
  */
 function toEncoded({ ids, type_ids, tokens, offsets, sequence, overflow }) {
-    return { ids, type_ids, tokens, offsets, sequence, ...(overflow.length ? { overflow: overflow.map(toEncoded) } : {}) };
+    return {
+        ids,
+        type_ids,
+        tokens,
+        offsets,
+        sequence,
+        ...(overflow.length ? { overflow: overflow.map(toEncoded) } : {}),
+    };
 }

@@ -1,10 +1,12 @@
 /**
  * Whether a model file still gives, here, the answers of the ONNX model that it was made from.
  *
- * The file has those answers for a few inputs, and the error that the converter measured natively for
- * the file as it is stored: what its dtype costs. On another machine additions are rounded in another
- * order, so the error found here is a little different; a wrong kernel or broken weights are far off.
+ * The file has those answers for a few inputs, and the error that the converter measured natively
+ * for the file as it is stored: what its dtype costs. On another machine additions are rounded in
+ * another order, so the error found here is a little different; a wrong kernel or broken weights
+ * are far off.
  */
+
 import { BertError } from '../errors.js';
 
 /** The error may be so many times the converter's ... */
@@ -31,15 +33,29 @@ const ROUNDING = 2e-4;
  * @returns {Comparison}
  */
 export function compare(reference, results, name) {
-    const cases = reference.cases.map(({ outputs }, i) => Object.fromEntries(Object.entries(outputs).map(([output, { step, largest, samples }]) => {
-        const { data } = results[i][output];
-        if (samples.length !== Math.ceil(data.length / step)) {
-            throw new BertError('BAD_MODEL_FILE', `model '${name}': case ${i} of the reference has ${samples.length} samples of output '${output}', of ${data.length} numbers every ${step}th`);
-        }
-        return [output, errorOf(data, step, samples) / Math.max(1, largest)];
-    })));
+    const cases = reference.cases.map(({ outputs }, i) =>
+        Object.fromEntries(
+            Object.entries(outputs).map(([output, { step, largest, samples }]) => {
+                const { data } = results[i][output];
+                if (samples.length !== Math.ceil(data.length / step)) {
+                    throw new BertError(
+                        'BAD_MODEL_FILE',
+                        `model '${name}': case ${i} of the reference has ${samples.length} ` +
+                            `samples of output '${output}', of ${data.length} numbers every ` +
+                            `${step}th`,
+                    );
+                }
+                return [output, errorOf(data, step, samples) / Math.max(1, largest)];
+            }),
+        ),
+    );
     const error = Math.max(0, ...cases.flatMap((errors) => Object.values(errors)));
-    return { ok: error <= FACTOR * reference.error + ROUNDING, error, expected_error: reference.error, cases };
+    return {
+        ok: error <= FACTOR * reference.error + ROUNDING,
+        error,
+        expected_error: reference.error,
+        cases,
+    };
 }
 
 /**
@@ -48,8 +64,10 @@ export function compare(reference, results, name) {
  * @param {number[]} samples
  */
 function errorOf(data, step, samples) {
-    return Math.max(...samples.map((sample, k) => {
-        const difference = Math.abs(data[k * step] - sample);
-        return Number.isNaN(difference) ? Infinity : difference;
-    }));
+    return Math.max(
+        ...samples.map((sample, k) => {
+            const difference = Math.abs(data[k * step] - sample);
+            return Number.isNaN(difference) ? Infinity : difference;
+        }),
+    );
 }

@@ -2,21 +2,24 @@
  * The worker: takes requests one after the other, answers each with a result or an error. A failed
  * request changes nothing for the next.
  *
- * In:   {id, method, request, wants_progress} or {abort: id}, {feed: a part of the model's file}, or
+ * In:   {id, method, request, wants_progress} or {abort: id}, {feed: a part of the model's file},
+ * or
  *       {serve: a thread}: this worker then helps another
- * Out:  {ready: true} once, {id, result, queue_ms}, {id, error, queue_ms}, {id, progress}, {recycled: a
+ * Out:  {ready: true} once, {id, result, queue_ms}, {id, error, queue_ms}, {id, progress},
+ * {recycled: a
  *       chunk of the file}
  */
+
 import { parentPort } from '#platform';
 
-import { Encoder } from './encoder.js';
-import { serve } from './engine.js';
 import { toMessage } from '../errors.js';
 import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
+import { nextTurn } from '../platform/turn.js';
+import { Encoder } from './encoder.js';
+import { serve } from './engine.js';
 import { runTexts } from './texts.js';
 import { TOKENIZER_CALLS, traitsOf } from './tokenizer_calls.js';
-import { nextTurn } from '../turn.js';
 
 /** Bytes from which on a result's memory is handed over; less is sooner copied. */
 const TRANSFER_BYTES = 1 << 16;
@@ -30,7 +33,9 @@ const TRANSFER_BYTES = 1 << 16;
 function transferOf(value, found = []) {
     if (ArrayBuffer.isView(value)) {
         const { buffer } = value;
-        if (buffer instanceof ArrayBuffer && buffer.byteLength >= TRANSFER_BYTES) found.push(buffer);
+        if (buffer instanceof ArrayBuffer && buffer.byteLength >= TRANSFER_BYTES) {
+            found.push(buffer);
+        }
     } else if (typeof value === 'object' && value !== null) {
         for (const part of Object.values(value)) transferOf(part, found);
     }
@@ -52,19 +57,29 @@ async function main() {
      */
     async function handle({ id, method, request, wants_progress }, signal) {
         signal.throwIfAborted();
-        const onprogress = (/** @type {object} */ progress) => { if (wants_progress) port.post({ id, progress }); };
+        const onprogress = (/** @type {object} */ progress) => {
+            if (wants_progress) port.post({ id, progress });
+        };
         const turn = async () => {
             await nextTurn(); // an abort that was posted has come after it
             signal.throwIfAborted();
         };
         if (method === 'load') {
-            const opening = request.source === undefined ? feed.open() : openSource(request.source, signal);
-            encoder = await Encoder.load(opening, request, (loaded, total) => onprogress({ loaded, total }));
-            return { ...encoder.info(), tokenizer_traits: encoder.tokenizer && traitsOf(encoder.tokenizer) };
+            const opening =
+                request.source === undefined ? feed.open() : openSource(request.source, signal);
+            encoder = await Encoder.load(opening, request, (loaded, total) =>
+                onprogress({ loaded, total }),
+            );
+            return {
+                ...encoder.info(),
+                tokenizer_traits: encoder.tokenizer && traitsOf(encoder.tokenizer),
+            };
         }
         if (!encoder) throw new Error('no model is loaded');
         if (method === 'info') return encoder.settledInfo();
-        if (Object.hasOwn(TOKENIZER_CALLS, method)) return TOKENIZER_CALLS[method](encoder.needTokenizer(), request);
+        if (Object.hasOwn(TOKENIZER_CALLS, method)) {
+            return TOKENIZER_CALLS[method](encoder.needTokenizer(), request);
+        }
         if (method === 'run') return runTexts(encoder, request, turn, onprogress);
         if (method === 'forward') return encoder.forward(request, turn);
         if (method === 'verify') return encoder.verify(turn);
@@ -73,7 +88,9 @@ async function main() {
 
     port.onMessage((message) => {
         if ('serve' in message) {
-            serve(message.serve, () => port.post({ serving: true })).catch(() => port.post({ serving: false }));
+            serve(message.serve, () => port.post({ serving: true })).catch(() =>
+                port.post({ serving: false }),
+            );
             return;
         }
         if ('feed' in message) {

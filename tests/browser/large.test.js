@@ -1,7 +1,8 @@
 /**
- * BERT-large, 335 million parameters in q8, in Chromium: loaded over HTTP from a page that forbids all but itself, and
- * answering as it does in Node, to the bit.
+ * BERT-large, 335 million parameters in q8, in Chromium: loaded over HTTP from a page that forbids
+ * all but itself, and answering as it does in Node, to the bit.
  */
+
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { freemem, tmpdir } from 'node:os';
@@ -27,23 +28,35 @@ function missing() {
     return freemem() < NEEDED ? 'SKIPPED: BERT-large needs 1 GiB of free memory' : false;
 }
 
-test('BERT-large q8 runs in Chromium, and answers as in Node', { timeout: 280_000, skip: missing() }, async (t) => {
+test('BERT-large q8 runs in Chromium, and answers as in Node', {
+    timeout: 280_000,
+    skip: missing(),
+}, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'bert-large-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const path = join(folder, 'large.safetensors');
     const { bytes } = writeLargeModel(path);
     assert.ok(bytes > 330e6, `${bytes} bytes`);
-    cpSync(DIST, join(folder, 'bert-wasm'), { recursive: true, filter: (from) => !from.endsWith('.safetensors') });
+    cpSync(DIST, join(folder, 'bert-wasm'), {
+        recursive: true,
+        filter: (from) => !from.endsWith('.safetensors'),
+    });
     writeFileSync(join(folder, 'index.html'), '<!doctype html><title>BERT-large</title>');
 
     const { loadModel } = await import(join(DIST, 'index.node.js'));
     const model = await loadModel(path, { threads: 1, variant: 'base' });
     const [{ logits }] = await model.forward([{ input_ids }]);
     model.dispose();
-    assert.ok(logits.data.every(Number.isFinite) && logits.data[0] !== logits.data[1], `${logits.data}`);
+    assert.ok(
+        logits.data.every(Number.isFinite) && logits.data[0] !== logits.data[1],
+        `${logits.data}`,
+    );
 
     const server = await serve(folder, 0);
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--headless', '--no-sandbox', '--disable-gpu'] });
+    const browser = await chromium.launch({
+        executablePath: CHROMIUM,
+        args: ['--headless', '--no-sandbox', '--disable-gpu'],
+    });
     t.after(async () => {
         await browser.close();
         await server.close();
@@ -54,15 +67,27 @@ test('BERT-large q8 runs in Chromium, and answers as in Node', { timeout: 280_00
         const library = './bert-wasm/index.js';
         const { loadModel } = await import(library);
         const start = performance.now();
-        const model = await loadModel(new URL('large.safetensors', location.href), { variant: 'base' });
+        const model = await loadModel(new URL('large.safetensors', location.href), {
+            variant: 'base',
+        });
         const loaded = performance.now();
         const [{ logits }] = await model.forward([{ input_ids }]);
         const answered = performance.now();
         const { threads, memory_bytes } = await model.info();
         model.dispose();
-        return { data: [...logits.data], load_ms: loaded - start, answer_ms: answered - loaded, threads, memory_bytes };
+        return {
+            data: [...logits.data],
+            load_ms: loaded - start,
+            answer_ms: answered - loaded,
+            threads,
+            memory_bytes,
+        };
     }, input_ids);
-    t.diagnostic(`${(bytes / 1e6).toFixed(0)} MB loaded in ${(answer.load_ms / 1e3).toFixed(1)} s, ${input_ids.length} tokens in `
-        + `${answer.answer_ms.toFixed(0)} ms on ${answer.threads} threads, ${(answer.memory_bytes / 1e6).toFixed(0)} MB of memory`);
+    t.diagnostic(
+        `${(bytes / 1e6).toFixed(0)} MB loaded in ${(answer.load_ms / 1e3).toFixed(1)} s, ` +
+            `${input_ids.length} tokens in ` +
+            `${answer.answer_ms.toFixed(0)} ms on ${answer.threads} threads, ` +
+            `${(answer.memory_bytes / 1e6).toFixed(0)} MB of memory`,
+    );
     assert.deepEqual(answer.data, [...logits.data]);
 });

@@ -1,44 +1,58 @@
 /**
- * The same answer however asked, to the bit, from the engine that ships: alone or in a batch, on one
- * thread or two, by each kernel for 8-bit integers; and a 4-bit file, which becomes an 8-bit model.
+ * The same answer however asked, to the bit, from the engine that ships: alone or in a batch, on
+ * one thread or two, by each kernel for 8-bit integers; and a 4-bit file, which becomes an 8-bit
+ * model.
  */
+
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { LIBRARY } from './built.js';
 import { converted } from './converted.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Node 20 has relaxed SIMD behind a flag, which is for a whole process. */
-const FLAGS = Number(process.versions.node.split('.')[0]) < 22 ? ['--experimental-wasm-relaxed-simd'] : [];
+const FLAGS =
+    Number(process.versions.node.split('.')[0]) < 22 ? ['--experimental-wasm-relaxed-simd'] : [];
 
 /** Runs in a process of its own: a hash of all hidden states and logits, for every way to ask. */
 const SCRIPT = `
     import { createHash } from 'node:crypto';
-    import { loadModel } from ${JSON.stringify(new URL('../../build/dist/index.node.js', import.meta.url).href)};
+    import { loadModel } from ${LIBRARY};
 
     const [path, n_words, most, variants] = JSON.parse(process.argv[1]);
     const lengths = [16, 1, 3, most, 24, 7];
-    const sequences = lengths.map((n, s) => ({ input_ids: Array.from({ length: n }, (_, i) => (s * 977 + i * 7919) % n_words) }));
+    const sequences = lengths.map((n, s) => ({
+        input_ids: Array.from({ length: n }, (_, i) => (s * 977 + i * 7919) % n_words),
+    }));
     const hash = (results) => {
         const sum = createHash('sha256');
-        for (const result of results) for (const { data } of Object.values(result)) sum.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+        for (const { data } of results.flatMap((result) => Object.values(result))) {
+            sum.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+        }
         return sum.digest('hex').slice(0, 16);
     };
     const hashes = {};
     for (const [variant, kernels] of Object.entries(variants)) {
         for (const int8_kernel of kernels) {
             for (const threads of [1, 2]) {
-                // The baseline compiler of V8 11 (Node 20) gets one instruction wrong: js/worker/sound_dot.js.
-                if (int8_kernel === 'relaxed-dot-i32' && process.versions.v8.startsWith('11.')) continue;
-                const model = await loadModel(path, { variant, threads, int8_kernel: int8_kernel ?? undefined });
+                // The baseline compiler of V8 11 (Node 20) gets one instruction wrong:
+                // js/worker/sound_dot.js.
+                const is_v8_11 = process.versions.v8.startsWith('11.');
+                if (int8_kernel === 'relaxed-dot-i32' && is_v8_11) continue;
+                const options = { variant, threads, int8_kernel: int8_kernel ?? undefined };
+                const model = await loadModel(path, options);
                 const info = await model.info();
-                const name = [variant, info.kernel, info.threads + ' of ' + threads + ' threads'].join(', ');
-                hashes[name + ', together'] = hash(await model.forward(sequences, { hidden_states: true }));
-                hashes[name + ', alone'] = hash(await model.forward(sequences, { hidden_states: true, batch_size: 1 }));
+                const at_work = info.threads + ' of ' + threads + ' threads';
+                const name = [variant, info.kernel, at_work].join(', ');
+                for (const [how, batch_size] of [['together', undefined], ['alone', 1]]) {
+                    const asked = { hidden_states: true, batch_size };
+                    hashes[name + ', ' + how] = hash(await model.forward(sequences, asked));
+                }
                 model.dispose();
             }
         }
@@ -50,7 +64,17 @@ const KERNELS = { base: ['simd128'], relaxed: ['simd128', 'relaxed-dot-i16', 're
 
 /** @returns {Record<string, string>} hashes by way to ask */
 function hashes(path, n_words, most, variants = KERNELS) {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [...FLAGS, '--input-type=module', '-e', SCRIPT, JSON.stringify([path, n_words, most, variants])], { encoding: 'utf8', timeout: 240e3 });
+    const { status, stdout, stderr } = spawnSync(
+        process.execPath,
+        [
+            ...FLAGS,
+            '--input-type=module',
+            '-e',
+            SCRIPT,
+            JSON.stringify([path, n_words, most, variants]),
+        ],
+        { encoding: 'utf8', timeout: 240e3 },
+    );
     assert.equal(status, 0, stderr.slice(-2000));
     return JSON.parse(stdout);
 }
@@ -60,24 +84,47 @@ function assertSame(answers) {
     for (const variant of ['base', 'relaxed']) {
         const own = Object.entries(answers).filter(([name]) => name.startsWith(variant));
         assert.ok(own.length >= 4, `${variant}: ${own.length} ways`);
-        assert.ok(own.some(([name]) => name.includes('2 of 2 threads')), `${variant} ran on two threads`);
-        assert.equal(new Set(own.map(([, hash]) => hash)).size, 1, JSON.stringify(Object.fromEntries(own), null, 1));
+        assert.ok(
+            own.some(([name]) => name.includes('2 of 2 threads')),
+            `${variant} ran on two threads`,
+        );
+        assert.equal(
+            new Set(own.map(([, hash]) => hash)).size,
+            1,
+            JSON.stringify(Object.fromEntries(own), null, 1),
+        );
     }
 }
 
 test('the bundled model', () => {
-    assertSame(hashes(join(root, 'build/dist/models/sentiment-minilm-l6-q8.safetensors'), 30522, 200));
+    assertSame(
+        hashes(join(root, 'build/dist/models/sentiment-minilm-l6-q8.safetensors'), 30522, 200),
+    );
 });
 
 const NO_KERNELS = { base: [null], relaxed: [null] };
 
 for (const dtype of ['f32', 'f16', 'q8', 'q4']) {
     test(`${dtype}, of odd dimensions`, () => {
-        assertSame(hashes(converted('bert-seqcls5-odd', dtype), 400, 64, dtype.startsWith('q') ? KERNELS : NO_KERNELS));
+        assertSame(
+            hashes(
+                converted('bert-seqcls5-odd', dtype),
+                400,
+                64,
+                dtype.startsWith('q') ? KERNELS : NO_KERNELS,
+            ),
+        );
     });
 }
 
-for (const name of ['albert-tokcls-groups2', 'deberta-v2-conv-seqcls', 'deberta-base', 'mpnet-base', 'roberta-mlm', 'bert-sentence-mean-norm']) {
+for (const name of [
+    'albert-tokcls-groups2',
+    'deberta-v2-conv-seqcls',
+    'deberta-base',
+    'mpnet-base',
+    'roberta-mlm',
+    'bert-sentence-mean-norm',
+]) {
     test(`${name}, f32 and q8`, () => {
         assertSame(hashes(converted(name, 'f32'), 300, 60, NO_KERNELS));
         assertSame(hashes(converted(name, 'q8'), 300, 60));

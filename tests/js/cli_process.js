@@ -1,4 +1,5 @@
 /** The built command line as a process, for its tests. */
+
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -8,13 +9,25 @@ import { fileURLToPath } from 'node:url';
 
 export const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-export function cli(args, { input = '', env = process.env, program = at('build/dist/cli.js') } = {}) {
-    return spawnSync(process.execPath, [program, ...args], { input, env, encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 28 });
+export function cli(
+    args,
+    { input = '', env = process.env, program = at('build/dist/cli.js') } = {},
+) {
+    return spawnSync(process.execPath, [program, ...args], {
+        input,
+        env,
+        encoding: 'utf8',
+        timeout: 120_000,
+        maxBuffer: 1 << 28,
+    });
 }
 
 /** Objects of JSON lines. */
 export function objects(text) {
-    return text.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    return text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line));
 }
 
 /** What a command prints that must succeed and say nothing else. */
@@ -26,7 +39,10 @@ export function printed(args, options) {
 }
 
 export function start(args, env = {}) {
-    return spawn(process.execPath, [at('build/dist/cli.js'), ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    return spawn(process.execPath, [at('build/dist/cli.js'), ...args], {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: { ...process.env, ...env },
+    });
 }
 
 /** Lines of a stream, one after the other. */
@@ -48,7 +64,7 @@ export function bytesRead(pid) {
 /** Looks at a number until it is above 0 and stays the same: what it counts stands still. */
 export async function standsStill(look) {
     let last = 0;
-    for (let same = 0; same < 3;) {
+    for (let same = 0; same < 3; ) {
         await after(200);
         const now = await look();
         same = now > 0 && now === last ? same + 1 : 0;

@@ -1,4 +1,5 @@
 /** Models of tests/golden, converted for a test file. */
+
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -24,7 +25,11 @@ export function converted(name, dtype = 'f32') {
     assert.ok(existsSync(CONVERTER), 'make native');
     const path = join(scratch, `${name.replaceAll('/', '-')}-${dtype}.safetensors`);
     if (existsSync(path)) return path;
-    const { status, stderr } = spawnSync(CONVERTER, [join(GOLDEN, name), '-o', path, '--dtype', dtype], { encoding: 'utf8' });
+    const { status, stderr } = spawnSync(
+        CONVERTER,
+        [join(GOLDEN, name), '-o', path, '--dtype', dtype],
+        { encoding: 'utf8' },
+    );
     assert.equal(status, 0, stderr);
     return path;
 }

@@ -6,11 +6,20 @@
  * ones with a small protobuf editor: what changes nothing in the arithmetic must give the same
  * bytes, what changes it must be refused or give the changed model, never the unchanged one.
  */
+
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-    copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync,
+    copyFileSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -22,10 +31,38 @@ const program = resolve(root, process.env.BERT_CONVERT ?? 'build/native/bert-con
 const fixture = (name, file = '') => join(root, 'tests/golden', name, file);
 
 const FIXTURES = {
-    'bert-seqcls': { vocab_size: 320, hidden_size: 64, intermediate_size: 128, n_heads: 4, n_labels: 2, activation: 'gelu' },
-    'bert-seqcls5-odd': { vocab_size: 400, hidden_size: 96, intermediate_size: 200, n_heads: 3, n_labels: 5, activation: 'gelu' },
-    'bert-regression': { vocab_size: 320, hidden_size: 64, intermediate_size: 128, n_heads: 4, n_labels: 1, activation: 'gelu_tanh' },
-    'bert-base': { vocab_size: 1000, hidden_size: 64, intermediate_size: 128, n_heads: 4, n_labels: 0, activation: 'gelu' },
+    'bert-seqcls': {
+        vocab_size: 320,
+        hidden_size: 64,
+        intermediate_size: 128,
+        n_heads: 4,
+        n_labels: 2,
+        activation: 'gelu',
+    },
+    'bert-seqcls5-odd': {
+        vocab_size: 400,
+        hidden_size: 96,
+        intermediate_size: 200,
+        n_heads: 3,
+        n_labels: 5,
+        activation: 'gelu',
+    },
+    'bert-regression': {
+        vocab_size: 320,
+        hidden_size: 64,
+        intermediate_size: 128,
+        n_heads: 4,
+        n_labels: 1,
+        activation: 'gelu_tanh',
+    },
+    'bert-base': {
+        vocab_size: 1000,
+        hidden_size: 64,
+        intermediate_size: 128,
+        n_heads: 4,
+        n_labels: 0,
+        activation: 'gelu',
+    },
 };
 
 const scratch = mkdtempSync(join(tmpdir(), 'bert-convert-'));
@@ -39,19 +76,31 @@ function folder() {
     return path;
 }
 
-/** A copy of a fixture's folder with some files replaced: bytes, text, an object for JSON, or null for none. */
+/**
+ * A copy of a fixture's folder with some files replaced: bytes, text, an object for JSON, or null
+ * for none.
+ */
 function modelFolder(name, files = {}) {
     const path = folder();
-    for (const file of ['model.onnx', 'config.json']) if (!(file in files)) copyFileSync(fixture(name, file), join(path, file));
+    for (const file of ['model.onnx', 'config.json']) {
+        if (!(file in files)) copyFileSync(fixture(name, file), join(path, file));
+    }
     for (const [file, content] of Object.entries(files)) {
         if (content === null) continue;
-        writeFileSync(join(path, file), content.constructor === Object ? JSON.stringify(content) : content);
+        writeFileSync(
+            join(path, file),
+            content.constructor === Object ? JSON.stringify(content) : content,
+        );
     }
     return path;
 }
 
 function run(...args) {
-    const { status, signal, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 28, timeout: 120e3 });
+    const { status, signal, stdout, stderr } = spawnSync(program, args, {
+        encoding: 'utf8',
+        maxBuffer: 1 << 28,
+        timeout: 120e3,
+    });
     assert.equal(signal, null, `bert-convert ${args.join(' ')} ended by ${signal}\n${stderr}`);
     return { status, stdout, stderr };
 }
@@ -81,7 +130,10 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 const SIZES = { F32: 4, F16: 2, I8: 1, U8: 1 };
 
-/** Parses a model file and checks every rule of ARCHITECTURE.md that needs no knowledge of the model. */
+/**
+ * Parses a model file and checks every rule of ARCHITECTURE.md that needs no knowledge of the
+ * model.
+ */
 function readModel(path) {
     const file = readFileSync(path);
     const header_bytes = Number(file.readBigUInt64LE(0));
@@ -95,21 +147,31 @@ function readModel(path) {
     assert.equal(metadata.format_version, '2');
     assert.equal(metadata.chunk_bytes, '1048576');
     const hashes = [];
-    for (let start = 0; start < data.length; start += 1 << 20) hashes.push(sha256(data.subarray(start, start + (1 << 20))));
+    for (let start = 0; start < data.length; start += 1 << 20) {
+        hashes.push(sha256(data.subarray(start, start + (1 << 20))));
+    }
     assert.equal(metadata.chunk_sha256, hashes.join(','));
 
     const tensors = {};
-    let end = 0, n_padding = 0;
+    let end = 0;
+    let n_padding = 0;
     for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
         const [start, stop] = data_offsets;
         assert.equal(start, end, `${name} follows the tensor before it without a hole`);
-        assert.equal(stop - start, shape.reduce((a, b) => a * b, SIZES[dtype]), `${name} is as long as its shape says`);
+        assert.equal(
+            stop - start,
+            shape.reduce((a, b) => a * b, SIZES[dtype]),
+            `${name} is as long as its shape says`,
+        );
         end = stop;
         const bytes = data.subarray(start, stop);
         if (name.startsWith('padding.')) {
             assert.equal(name, `padding.${n_padding++}`);
             assert.equal(dtype, 'U8');
-            assert.ok(bytes.length < 64 && stop % 64 === 0 && bytes.every((byte) => byte === 0), name);
+            assert.ok(
+                bytes.length < 64 && stop % 64 === 0 && bytes.every((byte) => byte === 0),
+                name,
+            );
             continue;
         }
         assert.equal(start % 64, 0, `${name} starts on 64 bytes`);
@@ -125,13 +187,26 @@ function expectedTensors({ encoder }, dtype) {
     const { hidden_size: hidden, intermediate_size: wide } = encoder;
     const list = [];
     const add = (name, type, ...shape) => list.push([name, type, shape]);
-    const norm = (name) => { add(`${name}.weight`, 'F32', hidden); add(`${name}.bias`, 'F32', hidden); };
-    const scale = (name, type, n) => { if (type === 'I8') add(`${name}.scale`, 'F32', n); };
-    const table = (name, type, rows) => { add(`${name}.weight`, type, rows, hidden); scale(name, type, rows); };
-    const smooth = (name, n_in) => { if (big === 'I8') add(`${name}.smooth`, 'F32', n_in); };
+    const norm = (name) => {
+        add(`${name}.weight`, 'F32', hidden);
+        add(`${name}.bias`, 'F32', hidden);
+    };
+    const scale = (name, type, n) => {
+        if (type === 'I8') add(`${name}.scale`, 'F32', n);
+    };
+    const table = (name, type, rows) => {
+        add(`${name}.weight`, type, rows, hidden);
+        scale(name, type, rows);
+    };
+    const smooth = (name, n_in) => {
+        if (big === 'I8') add(`${name}.smooth`, 'F32', n_in);
+    };
     const matrix = (name, n_in, n_out, type = big) => {
-        if (type === 'I8') add(`${name}.weight`, type, Math.ceil(n_out / 8), 2 * Math.ceil(n_in / 8), 8, 4);
-        else add(`${name}.weight`, type, Math.ceil(n_out / 8), n_in, 8);
+        if (type === 'I8') {
+            add(`${name}.weight`, type, Math.ceil(n_out / 8), 2 * Math.ceil(n_in / 8), 8, 4);
+        } else {
+            add(`${name}.weight`, type, Math.ceil(n_out / 8), n_in, 8);
+        }
         scale(name, type, n_out);
         add(`${name}.bias`, 'F32', n_out);
     };
@@ -141,7 +216,9 @@ function expectedTensors({ encoder }, dtype) {
     norm('embeddings.norm');
     for (let i = 0; i < encoder.n_layers; i++) {
         smooth(`layers.${i}`, hidden);
-        for (const name of ['query', 'key', 'value']) matrix(`layers.${i}.attention.${name}`, hidden, hidden);
+        for (const name of ['query', 'key', 'value']) {
+            matrix(`layers.${i}.attention.${name}`, hidden, hidden);
+        }
         smooth(`layers.${i}.attention.output`, hidden);
         matrix(`layers.${i}.attention.output`, hidden, hidden);
         norm(`layers.${i}.attention.norm`);
@@ -151,7 +228,9 @@ function expectedTensors({ encoder }, dtype) {
         matrix(`layers.${i}.output`, wide, hidden);
         norm(`layers.${i}.output.norm`);
     }
-    if (encoder.pooler_activation !== 'none') matrix('pooler', hidden, hidden, big === 'I8' ? 'F16' : big);
+    if (encoder.pooler_activation !== 'none') {
+        matrix('pooler', hidden, hidden, big === 'I8' ? 'F16' : big);
+    }
     if (encoder.n_labels) matrix('classifier', hidden, encoder.n_labels, 'F32');
     return list;
 }
@@ -175,7 +254,11 @@ class Message {
         while (at < bytes.length) {
             const key = Number(varint());
             const wire = key & 7;
-            this.fields.push([key >> 3, wire, wire === 0 ? varint() : take(wire === 2 ? Number(varint()) : wire === 5 ? 4 : 8)]);
+            this.fields.push([
+                key >> 3,
+                wire,
+                wire === 0 ? varint() : take(wire === 2 ? Number(varint()) : wire === 5 ? 4 : 8),
+            ]);
         }
     }
 
@@ -191,12 +274,21 @@ class Message {
         return this.texts(number)[0] ?? '';
     }
 
-    /** Replaces all fields of that number: numbers become varints, texts and bytes length-delimited. */
+    /**
+     * Replaces all fields of that number: numbers become varints, texts and bytes length-delimited.
+     */
     set(number, ...values) {
         const at = this.fields.findIndex(([n]) => n === number);
         const others = this.fields.filter(([n]) => n !== number);
-        others.splice(at < 0 ? others.length : at, 0, ...values.map((value) =>
-            typeof value === 'number' ? [number, 0, BigInt(value)] : [number, 2, Buffer.from(value)]));
+        others.splice(
+            at < 0 ? others.length : at,
+            0,
+            ...values.map((value) =>
+                typeof value === 'number'
+                    ? [number, 0, BigInt(value)]
+                    : [number, 2, Buffer.from(value)],
+            ),
+        );
         this.fields = others;
         return this;
     }
@@ -209,8 +301,11 @@ class Message {
             parts.push(Buffer.from([...bytes, Number(value)]));
         };
         for (const [number, wire, payload] of this.fields) {
-            varint(BigInt(number << 3 | wire));
-            if (wire === 0) { varint(payload); continue; }
+            varint(BigInt((number << 3) | wire));
+            if (wire === 0) {
+                varint(payload);
+                continue;
+            }
             if (wire === 2) varint(BigInt(payload.length));
             parts.push(payload);
         }
@@ -230,16 +325,26 @@ const TYPES = { float: 1, float16: 10, double: 11, bfloat16: 16 };
 function edited(name, change) {
     const model = new Message(readFileSync(fixture(name, 'model.onnx')));
     const graph = new Message(model.all(GRAPH)[0]);
-    const lists = [NODES, TENSORS].map((number) => graph.all(number).map((bytes) => new Message(bytes)));
+    const lists = [NODES, TENSORS].map((number) =>
+        graph.all(number).map((bytes) => new Message(bytes)),
+    );
     change(...lists, graph);
-    [NODES, TENSORS].forEach((number, i) => graph.set(number, ...lists[i].map((message) => message.bytes())));
+    [NODES, TENSORS].forEach((number, i) =>
+        graph.set(number, ...lists[i].map((message) => message.bytes())),
+    );
     return model.set(GRAPH, graph.bytes()).bytes();
 }
 
-const node = (op, name, inputs, outputs, ...attributes) => new Message()
-    .set(NODE.input, ...inputs).set(NODE.output, ...outputs).set(NODE.name, name).set(NODE.op, op).set(NODE.attribute, ...attributes);
+const node = (op, name, inputs, outputs, ...attributes) =>
+    new Message()
+        .set(NODE.input, ...inputs)
+        .set(NODE.output, ...outputs)
+        .set(NODE.name, name)
+        .set(NODE.op, op)
+        .set(NODE.attribute, ...attributes);
 
-const nodesOf = (nodes, op, pattern = /./) => nodes.filter((n) => n.text(NODE.op) === op && pattern.test(n.text(NODE.name)));
+const nodesOf = (nodes, op, pattern = /./) =>
+    nodes.filter((n) => n.text(NODE.op) === op && pattern.test(n.text(NODE.name)));
 
 /** The tensor of a Constant node, to be changed by `change`. */
 function editConstant(constant, change) {
@@ -254,53 +359,103 @@ const floatsOf = (tensor) => {
     return Array.from({ length: raw.length / 4 }, (_, i) => raw.readFloatLE(4 * i));
 };
 const rawFloats = (values) => Buffer.from(Float32Array.from(values).buffer);
-const isFloat = (tensor) => Number(tensor.all(TENSOR.type)[0]) === TYPES.float;
 
 /* -------------------------------------------------------------------------- what it writes -- */
 
 const converted = {};
 for (const name of Object.keys(FIXTURES)) {
     test(`${name}: f32 agrees with the reference, and the file keeps every rule`, (t) => {
-        const { path, stderr } = convert(fixture(name), '--dtype', 'f32', '--name', `${name} "quoted"`, '--revision', 'r7');
+        const { path, stderr } = convert(
+            fixture(name),
+            '--dtype',
+            'f32',
+            '--name',
+            `${name} "quoted"`,
+            '--revision',
+            'r7',
+        );
         assert.match(stderr, /tokenizer\.json/, 'says that there is no tokenizer');
         const verified = run('--verify', fixture(name, 'golden.json'), path);
         t.diagnostic(verified.stdout.trimEnd().split('\n').at(-1));
         assert.equal(verified.status, 0, verified.stdout + verified.stderr);
         const golden = JSON.parse(readFileSync(fixture(name, 'golden.json'), 'utf8'));
         for (const output of golden.outputs) assert.match(verified.stdout, new RegExp(output));
-        if (golden.trace) for (const output of ['hidden_states', 'attentions']) assert.match(verified.stdout, new RegExp(output));
+        if (golden.trace) {
+            for (const output of ['hidden_states', 'attentions']) {
+                assert.match(verified.stdout, new RegExp(output));
+            }
+        }
 
-        const { metadata, config, tensors } = converted[name] = readModel(path);
+        const { metadata, config, tensors } = (converted[name] = readModel(path));
         assert.equal(metadata.name, `${name} "quoted"`);
         assert.equal(metadata.revision, 'r7');
         assert.equal(metadata.dtype, 'f32');
         assert.equal(metadata.source_sha256, sha256(readFileSync(fixture(name, 'model.onnx'))));
         assert.equal(config.architecture, 'bert');
         const { layer_norm_eps, ...encoder } = config.encoder;
-        const given = (/** @type {object} */ fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== 0 && value !== 'none'));
-        assert.deepEqual(given(encoder), given({
-            ...FIXTURES[name], embedding_size: FIXTURES[name].hidden_size, n_layers: 2, n_positions: 64, n_token_types: 2, pooler_activation: 'tanh',
-        }));
+        const given = (/** @type {object} */ fields) =>
+            Object.fromEntries(
+                Object.entries(fields).filter(([, value]) => value !== 0 && value !== 'none'),
+            );
+        assert.deepEqual(
+            given(encoder),
+            given({
+                ...FIXTURES[name],
+                embedding_size: FIXTURES[name].hidden_size,
+                n_layers: 2,
+                n_positions: 64,
+                n_token_types: 2,
+                pooler_activation: 'tanh',
+            }),
+        );
         assert.equal(Math.fround(layer_norm_eps), Math.fround(1e-12));
-        assert.deepEqual(config.outputs, Object.fromEntries(golden.outputs.map((output) => [output, { output }])));
+        assert.deepEqual(
+            config.outputs,
+            Object.fromEntries(golden.outputs.map((output) => [output, { output }])),
+        );
         assert.equal(config.max_length, 64);
         assert.equal(config.problem_type, name === 'bert-regression' ? 'regression' : null);
         assert.equal(config.labels.length, encoder.n_labels);
-        assert.deepEqual(Object.entries(tensors).map(([tensor, { dtype, shape }]) => [tensor, dtype, shape]), expectedTensors(config, 'f32'));
+        assert.deepEqual(
+            Object.entries(tensors).map(([tensor, { dtype, shape }]) => [tensor, dtype, shape]),
+            expectedTensors(config, 'f32'),
+        );
     });
 
-    for (const [dtype, tolerance, least, most] of [['f16', 0.02, 0.5, 0.6], ['q8', 0.5, 0.25, 0.4]]) {
+    for (const [dtype, tolerance, least, most] of [
+        ['f16', 0.02, 0.5, 0.6],
+        ['q8', 0.5, 0.25, 0.4],
+    ]) {
         test(`${name}: ${dtype} is small and near`, (t) => {
             const { path } = convert(fixture(name), '--dtype', dtype);
             const { config, tensors, metadata, data } = readModel(path);
             assert.equal(metadata.dtype, dtype);
-            assert.deepEqual(Object.entries(tensors).map(([tensor, value]) => [tensor, value.dtype, value.shape]), expectedTensors(config, dtype));
+            assert.deepEqual(
+                Object.entries(tensors).map(([tensor, value]) => [
+                    tensor,
+                    value.dtype,
+                    value.shape,
+                ]),
+                expectedTensors(config, dtype),
+            );
             const ratio = data.length / converted[name].data.length;
             assert.ok(ratio > least && ratio < most, `${dtype} has ${ratio} of the bytes`);
-            const near = run('--verify', fixture(name, 'golden.json'), '--tolerance', String(tolerance), path);
+            const near = run(
+                '--verify',
+                fixture(name, 'golden.json'),
+                '--tolerance',
+                String(tolerance),
+                path,
+            );
             t.diagnostic(near.stdout.trimEnd().split('\n').at(-1));
             assert.equal(near.status, 0, near.stdout + near.stderr);
-            const exact = run('--verify', fixture(name, 'golden.json'), '--tolerance', '1e-6', path);
+            const exact = run(
+                '--verify',
+                fixture(name, 'golden.json'),
+                '--tolerance',
+                '1e-6',
+                path,
+            );
             assert.equal(exact.status, 1, `${dtype} cannot agree to 1e-6`);
         });
     }
@@ -309,52 +464,80 @@ for (const name of Object.keys(FIXTURES)) {
 test('q8 is the default, symmetric per column and per row, and as near as rounding allows', () => {
     const { tensors, metadata } = readModel(convert(fixture('bert-seqcls5-odd')).path);
     assert.equal(metadata.dtype, 'q8');
-    const floats = ({ bytes }) => new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-    /** The factors by which a matrix's inputs are multiplied: query, key and value share the layer's. */
-    const smoothOf = (name) => floats(tensors[name.replace(/(\.attention\.(query|key|value))?\.weight$/, '.smooth')]);
+    const floats = ({ bytes }) =>
+        new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+    /**
+     * The factors by which a matrix's inputs are multiplied: query, key and value share the
+     * layer's.
+     */
+    const smoothOf = (name) =>
+        floats(tensors[name.replace(/(\.attention\.(query|key|value))?\.weight$/, '.smooth')]);
     for (const [name, { dtype, shape, bytes }] of Object.entries(tensors)) {
         if (dtype !== 'I8') continue;
         const scale = floats(tensors[name.replace('.weight', '.scale')]);
         const exact = floats(converted['bert-seqcls5-odd'].tensors[name]);
         const integers = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
         const largest = new Int32Array(scale.length);
-        const is_matrix = shape.length === 4, smooth = is_matrix ? smoothOf(name) : null;
+        const is_matrix = shape.length === 4;
+        const smooth = is_matrix ? smoothOf(name) : null;
         const is_zero = Array(scale.length).fill(true);
         integers.forEach((integer, i) => {
             const quads = shape[1];
-            const input = is_matrix ? Math.floor(i / 32) % quads * 4 + i % 4 : 0;
-            const column = is_matrix ? Math.floor(i / 32 / quads) * 8 + Math.floor(i / 4) % 8 : Math.floor(i / shape[1]);
+            const input = is_matrix ? (Math.floor(i / 32) % quads) * 4 + (i % 4) : 0;
+            const column = is_matrix
+                ? Math.floor(i / 32 / quads) * 8 + (Math.floor(i / 4) % 8)
+                : Math.floor(i / shape[1]);
             if (column >= scale.length || (is_matrix && input >= smooth.length)) {
-                return assert.equal(integer, 0, `${name}: what lies past the last input and column is zero`);
+                return assert.equal(
+                    integer,
+                    0,
+                    `${name}: what lies past the last input and column is zero`,
+                );
             }
             const weight = is_matrix
-                ? exact[(Math.floor(column / 8) * smooth.length + input) * 8 + column % 8] / smooth[input]
+                ? exact[(Math.floor(column / 8) * smooth.length + input) * 8 + (column % 8)] /
+                  smooth[input]
                 : exact[i];
             largest[column] = Math.max(largest[column], Math.abs(integer));
             is_zero[column] &&= weight === 0;
             const error = Math.abs(integer * scale[column] - weight);
-            assert.ok(error <= scale[column] * 0.5001, `${name}[${i}] is ${error} off with a scale of ${scale[column]}`);
+            assert.ok(
+                error <= scale[column] * 0.5001,
+                `${name}[${i}] is ${error} off with a scale of ${scale[column]}`,
+            );
         });
         // The row of the padding token is all zeros.
         const most = is_matrix ? 63 : 127;
-        assert.ok(largest.every((integer, column) => integer === (is_zero[column] ? 0 : most)), `${name} uses the whole range`);
+        assert.ok(
+            largest.every((integer, column) => integer === (is_zero[column] ? 0 : most)),
+            `${name} uses the whole range`,
+        );
     }
 });
 
 /** What bert_q4_expand() of core/bert.h makes of the units of a tensor. */
 function expandQ4({ shape: [n_rows, n_groups, unit], bytes }) {
-    const n_columns = unit / 17, n = 32 * n_columns;
+    const n_columns = unit / 17;
+    const n = 32 * n_columns;
     return Int8Array.from({ length: n_rows * n_groups * n }, (_, i) => {
-        const start = Math.floor(i / n) * unit, at = i % n;
-        const byte = bytes[start + n_columns + (at >> 5) * 16 + at % 16];
-        return ((at % 32 < 16 ? byte & 15 : byte >> 4) - 8) * bytes[start + (n_columns === 1 ? 0 : (at >> 2) % 8)];
+        const start = Math.floor(i / n) * unit;
+        const at = i % n;
+        const byte = bytes[start + n_columns + (at >> 5) * 16 + (at % 16)];
+        return (
+            ((at % 32 < 16 ? byte & 15 : byte >> 4) - 8) *
+            bytes[start + (n_columns === 1 ? 0 : (at >> 2) % 8)]
+        );
     });
 }
 
-/** The root of the mean square of what is left of a file's matrices and tables after taking the f32 ones away, in parts of theirs. */
+/**
+ * The root of the mean square of what is left of a file's matrices and tables after taking the f32
+ * ones away, in parts of theirs.
+ */
 function errorOf(model, exact) {
     const copy = ({ bytes }) => Uint8Array.from(bytes).buffer;
-    let error = 0, size = 0;
+    let error = 0;
+    let size = 0;
     for (const [name, tensor] of Object.entries(model.tensors)) {
         const is_q4 = name.endsWith('.q4');
         if (!is_q4 && tensor.dtype !== 'I8') continue;
@@ -365,13 +548,20 @@ function errorOf(model, exact) {
         const wanted = exact.tensors[`${base}.weight`];
         const values = new Float32Array(copy(wanted));
         const is_matrix = wanted.shape.length === 3;
-        const smooth = is_matrix ? floats(`${base.replace(/\.attention\.(query|key|value)$/, '')}.smooth`) : null;
+        const smooth = is_matrix
+            ? floats(`${base.replace(/\.attention\.(query|key|value)$/, '')}.smooth`)
+            : null;
         const [, n_in] = wanted.shape;
         values.forEach((value, i) => {
-            const column = is_matrix ? Math.floor(i / n_in / 8) * 8 + i % 8 : Math.floor(i / n_in);
+            const column = is_matrix
+                ? Math.floor(i / n_in / 8) * 8 + (i % 8)
+                : Math.floor(i / n_in);
             if (column >= scale.length) return;
-            const k = Math.floor(i / 8) % n_in, quads = Math.ceil(n_in / 8) * 2;
-            const at = is_matrix ? ((Math.floor(column / 8) * quads + (k >> 2)) * 8 + column % 8) * 4 + k % 4 : i;
+            const k = Math.floor(i / 8) % n_in;
+            const quads = Math.ceil(n_in / 8) * 2;
+            const at = is_matrix
+                ? ((Math.floor(column / 8) * quads + (k >> 2)) * 8 + (column % 8)) * 4 + (k % 4)
+                : i;
             const got = integers[at] * scale[column] * (smooth ? smooth[k] : 1);
             error += (got - value) ** 2;
             size += value ** 2;
@@ -381,7 +571,10 @@ function errorOf(model, exact) {
 }
 
 test('q4 has whole groups in 4 bits, the rest in 8, and is as near as 4 bits allow', () => {
-    for (const [name, n_8bit] of [['bert-seqcls', 0], ['bert-seqcls5-odd', 2]]) {
+    for (const [name, n_8bit] of [
+        ['bert-seqcls', 0],
+        ['bert-seqcls5-odd', 2],
+    ]) {
         const { path } = convert(fixture(name), '--dtype', 'q4');
         const model = readModel(path);
         assert.equal(model.metadata.dtype, 'q4');
@@ -390,13 +583,27 @@ test('q4 has whole groups in 4 bits, the rest in 8, and is as near as 4 bits all
             assert.equal(dtype, 'U8', tensor);
             const [n_columns, most] = shape[2] === 17 ? [1, 18] : [8, 9];
             for (let i = 0; i < bytes.length; i++) {
-                if (i % shape[2] < n_columns) assert.ok(bytes[i] >= 1 && bytes[i] <= most || bytes[i] === 0, `${tensor}: multiplier ${bytes[i]}`);
+                if (i % shape[2] < n_columns) {
+                    assert.ok(
+                        (bytes[i] >= 1 && bytes[i] <= most) || bytes[i] === 0,
+                        `${tensor}: multiplier ${bytes[i]}`,
+                    );
+                }
             }
-            assert.ok(expandQ4({ shape, bytes }).every((integer) => Math.abs(integer) <= (n_columns === 1 ? 127 : 63)), `${tensor} has integers out of range`);
+            assert.ok(
+                expandQ4({ shape, bytes }).every(
+                    (integer) => Math.abs(integer) <= (n_columns === 1 ? 127 : 63),
+                ),
+                `${tensor} has integers out of range`,
+            );
         }
         // The output's 200 inputs of the odd model are in no whole groups.
-        assert.equal(Object.values(model.tensors).filter(({ dtype }) => dtype === 'I8').length, n_8bit);
-        const error = errorOf(model, converted[name]), error8 = errorOf(readModel(convert(fixture(name)).path), converted[name]);
+        assert.equal(
+            Object.values(model.tensors).filter(({ dtype }) => dtype === 'I8').length,
+            n_8bit,
+        );
+        const error = errorOf(model, converted[name]);
+        const error8 = errorOf(readModel(convert(fixture(name)).path), converted[name]);
         assert.ok(error < 0.11 && error > 2 * error8, `${name}: q4 is ${error} off, q8 ${error8}`);
         const near = run('--verify', fixture(name, 'golden.json'), '--tolerance', '3', path);
         assert.equal(near.status, 0, near.stdout + near.stderr);
@@ -407,20 +614,43 @@ test('--calibrate brings a quantised model nearer to the reference', () => {
     /** Of the last hidden states: the largest errors of the cases, added up. */
     const errorsOf = (...options) => {
         const { path } = convert(fixture('bert-base'), ...options);
-        const { stdout, status } = run('--verify', fixture('bert-base', 'golden.json'), '--tolerance', '9', path);
+        const { stdout, status } = run(
+            '--verify',
+            fixture('bert-base', 'golden.json'),
+            '--tolerance',
+            '9',
+            path,
+        );
         assert.equal(status, 0, stdout);
-        return [...stdout.matchAll(/last_hidden_state +error ([\d.e-]+)/g)].reduce((sum, [, error]) => sum + Number(error), 0);
+        return [...stdout.matchAll(/last_hidden_state +error ([\d.e-]+)/g)].reduce(
+            (sum, [, error]) => sum + Number(error),
+            0,
+        );
     };
     const texts = join(folder(), 'texts.jsonl');
     let seed = 1;
     const random = () => (seed = (seed * 48271) % 2147483647);
-    writeFileSync(texts, Array.from({ length: 40 }, () => `${JSON.stringify({ ids: Array.from({ length: 30 }, () => random() % 1000) })}\n`).join(''));
+    writeFileSync(
+        texts,
+        Array.from(
+            { length: 40 },
+            () => `${JSON.stringify({ ids: Array.from({ length: 30 }, () => random() % 1000) })}\n`,
+        ).join(''),
+    );
     for (const dtype of ['q8', 'q4']) {
-        const with_texts = errorsOf('--dtype', dtype, '--calibrate', texts), without = errorsOf('--dtype', dtype);
-        assert.ok(with_texts < without, `${dtype}: ${with_texts} off with texts, ${without} without`);
+        const with_texts = errorsOf('--dtype', dtype, '--calibrate', texts);
+        const without = errorsOf('--dtype', dtype);
+        assert.ok(
+            with_texts < without,
+            `${dtype}: ${with_texts} off with texts, ${without} without`,
+        );
     }
     const a = readFileSync(convert(fixture('bert-base'), '--calibrate', texts).path);
-    assert.deepEqual(a, readFileSync(convert(fixture('bert-base'), '--calibrate', texts).path), 'the same texts give the same bytes');
+    assert.deepEqual(
+        a,
+        readFileSync(convert(fixture('bert-base'), '--calibrate', texts).path),
+        'the same texts give the same bytes',
+    );
     assert.notDeepEqual(a, readFileSync(convert(fixture('bert-base')).path), 'the texts count');
 });
 
@@ -430,7 +660,8 @@ test('calibration texts that cannot be used are refused by line', () => {
         writeFileSync(path, content);
         return ['--calibrate', path];
     };
-    const refused = (content, message) => refuse(fixture('bert-base'), message, ...with_texts(content));
+    const refused = (content, message) =>
+        refuse(fixture('bert-base'), message, ...with_texts(content));
     refused('', /there is no text in it/);
     refused('\n  \n', /there is no text in it/);
     refused('{"ids":[1,2]}\n{"ids":[1,', /line 2: expected an object with `ids`/);
@@ -439,39 +670,93 @@ test('calibration texts that cannot be used are refused by line', () => {
     refused('{"ids":[1,-2]}', /line 1: expected/);
     refused('{"ids":[1,2.5]}', /line 1: expected/);
     refused('{"ids":[1,2],"type_ids":[0]}', /line 1: expected/);
-    refused('{"ids":[1,1000]}', /line 1: a token id is not in the vocabulary: ids \(1000, limit 1000\)/);
+    refused(
+        '{"ids":[1,1000]}',
+        /line 1: a token id is not in the vocabulary: ids \(1000, limit 1000\)/,
+    );
     refuse(fixture('bert-base'), /cannot be opened/, '--calibrate', join(folder(), 'none.jsonl'));
-    assert.equal(run(fixture('bert-base'), '-o', join(folder(), 'x'), '--dtype', 'f32', ...with_texts('{"ids":[1]}')).status, 2);
+    assert.equal(
+        run(
+            fixture('bert-base'),
+            '-o',
+            join(folder(), 'x'),
+            '--dtype',
+            'f32',
+            ...with_texts('{"ids":[1]}'),
+        ).status,
+        2,
+    );
 });
 
 test('f16 is rounded to the nearest, ties to even', () => {
-    // 1 + 2^-11 is a tie below, 1 + 3 * 2^-11 a tie above; 2^-25 is a tie with zero; then a subnormal.
-    const values = [1 + 2 ** -11, 1 + 3 * 2 ** -11, 1 + 2 ** -11 + 2 ** -20, 2 ** -25, 2 ** -25 * 1.001, -3 * 2 ** -24, 65504, -65519];
+    // 1 + 2^-11 is a tie below, 1 + 3 * 2^-11 a tie above; 2^-25 is a tie with zero; then a
+    // subnormal.
+    const values = [
+        1 + 2 ** -11,
+        1 + 3 * 2 ** -11,
+        1 + 2 ** -11 + 2 ** -20,
+        2 ** -25,
+        2 ** -25 * 1.001,
+        -3 * 2 ** -24,
+        65504,
+        -65519,
+    ];
     const expected = [0x3c00, 0x3c02, 0x3c01, 0, 1, 0x8003, 0x7bff, 0xfbff];
-    const set = (list) => edited('bert-seqcls', (nodes, tensors) => {
-        const table = tensors.find((tensor) => tensor.text(TENSOR.name).endsWith('word_embeddings.weight'));
-        table.set(TENSOR.raw, Buffer.concat([rawFloats(list), table.all(TENSOR.raw)[0].subarray(4 * list.length)]));
-    });
-    const { tensors } = readModel(convert(modelFolder('bert-seqcls', { 'model.onnx': set(values) }), '--dtype', 'f16').path);
+    const set = (list) =>
+        edited('bert-seqcls', (_nodes, tensors) => {
+            const table = tensors.find((tensor) =>
+                tensor.text(TENSOR.name).endsWith('word_embeddings.weight'),
+            );
+            table.set(
+                TENSOR.raw,
+                Buffer.concat([
+                    rawFloats(list),
+                    table.all(TENSOR.raw)[0].subarray(4 * list.length),
+                ]),
+            );
+        });
+    const { tensors } = readModel(
+        convert(modelFolder('bert-seqcls', { 'model.onnx': set(values) }), '--dtype', 'f16').path,
+    );
     const { bytes } = tensors['embeddings.word.weight'];
-    assert.deepEqual(values.map((_, i) => bytes.readUInt16LE(2 * i)), expected);
-    refuse(modelFolder('bert-seqcls', { 'model.onnx': set([65520]) }), /word_embeddings|embeddings\.word/, '--dtype', 'f16');
+    assert.deepEqual(
+        values.map((_, i) => bytes.readUInt16LE(2 * i)),
+        expected,
+    );
+    refuse(
+        modelFolder('bert-seqcls', { 'model.onnx': set([65520]) }),
+        /word_embeddings|embeddings\.word/,
+        '--dtype',
+        'f16',
+    );
 });
 
 test('a row of zeros gets a scale that can be used', () => {
-    const model = edited('bert-seqcls', (nodes, tensors) => {
-        const table = tensors.find((tensor) => tensor.text(TENSOR.name).endsWith('word_embeddings.weight'));
-        table.set(TENSOR.raw, Buffer.concat([Buffer.alloc(256), table.all(TENSOR.raw)[0].subarray(256)]));
+    const model = edited('bert-seqcls', (_nodes, tensors) => {
+        const table = tensors.find((tensor) =>
+            tensor.text(TENSOR.name).endsWith('word_embeddings.weight'),
+        );
+        table.set(
+            TENSOR.raw,
+            Buffer.concat([Buffer.alloc(256), table.all(TENSOR.raw)[0].subarray(256)]),
+        );
     });
     const { path } = convert(modelFolder('bert-seqcls', { 'model.onnx': model }));
     const { tensors } = readModel(path);
     assert.ok(tensors['embeddings.word.scale'].bytes.readFloatLE(0) > 0);
-    assert.equal(run('--verify', fixture('bert-seqcls', 'golden.json'), '--tolerance', '100', path).status, 0);
+    assert.equal(
+        run('--verify', fixture('bert-seqcls', 'golden.json'), '--tolerance', '100', path).status,
+        0,
+    );
 });
 
 test('a tokenizer travels first, byte for byte', () => {
     const tokenizer = '{ "model": {"vocab": {"ü": 0}},\n "odd spacing" : true}\n';
-    const { path, stderr } = convert(modelFolder('bert-seqcls', { 'tokenizer.json': tokenizer }), '--dtype', 'f32');
+    const { path, stderr } = convert(
+        modelFolder('bert-seqcls', { 'tokenizer.json': tokenizer }),
+        '--dtype',
+        'f32',
+    );
     const { tensors } = readModel(path);
     assert.equal(Object.keys(tensors)[0], 'tokenizer.json');
     assert.equal(tensors['tokenizer.json'].dtype, 'U8');
@@ -492,9 +777,16 @@ test('the folder above onnx/ is looked into; a file can be named instead of its 
 test('labels and lengths come from the JSON files', () => {
     const config = JSON.parse(readFileSync(fixture('bert-seqcls', 'config.json'), 'utf8'));
     const read = (files) => readModel(convert(modelFolder('bert-seqcls', files)).path).config;
-    assert.deepEqual(read({ 'config.json': { ...config, id2label: { 1: 'yes "é"', 0: 'no' } } }).labels, ['no', 'yes "é"']);
+    assert.deepEqual(
+        read({ 'config.json': { ...config, id2label: { 1: 'yes "é"', 0: 'no' } } }).labels,
+        ['no', 'yes "é"'],
+    );
     assert.deepEqual(read({}).labels, ['LABEL_0', 'LABEL_1']);
-    assert.equal(read({ 'tokenizer_config.json': '{"model_max_length": 1000000000000000019884624838656}' }).max_length, 64);
+    assert.equal(
+        read({ 'tokenizer_config.json': '{"model_max_length": 1000000000000000019884624838656}' })
+            .max_length,
+        64,
+    );
     assert.equal(read({ 'tokenizer_config.json': { model_max_length: 32 } }).max_length, 32);
 });
 
@@ -502,7 +794,11 @@ test('labels and lengths come from the JSON files', () => {
 
 /** Asserts that an edited export gives the same weights and config as the export itself. */
 function same(name, change, files = {}) {
-    const { path, stderr } = convert(modelFolder(name, { ...files, 'model.onnx': edited(name, change) }), '--dtype', 'f32');
+    const { path, stderr } = convert(
+        modelFolder(name, { ...files, 'model.onnx': edited(name, change) }),
+        '--dtype',
+        'f32',
+    );
     const { data, config, header } = readModel(path);
     assert.deepEqual(header, converted[name].header);
     assert.ok(data.equals(converted[name].data), 'the same weights');
@@ -524,18 +820,28 @@ function rename(nodes, tensors, graph) {
         n.set(NODE.output, ...n.texts(NODE.output).map(renamed));
         n.set(NODE.name, `n${i}`);
     }
-    graph.set(OUTPUTS, ...graph.all(OUTPUTS).map((bytes) => {
-        const output = new Message(bytes);
-        return output.set(1, renamed(output.text(1))).bytes();
-    }));
+    graph.set(
+        OUTPUTS,
+        ...graph.all(OUTPUTS).map((bytes) => {
+            const output = new Message(bytes);
+            return output.set(1, renamed(output.text(1))).bytes();
+        }),
+    );
     return names;
 }
 
 for (const name of Object.keys(FIXTURES)) {
     test(`${name}: names of nodes, values and tensors do not matter`, () => {
         let names;
-        const { config } = same(name, (...parts) => { names = rename(...parts); });
-        const outputs = Object.fromEntries(Object.entries(converted[name].config.outputs).map(([onnx, core]) => [names.get(onnx), core]));
+        const { config } = same(name, (...parts) => {
+            names = rename(...parts);
+        });
+        const outputs = Object.fromEntries(
+            Object.entries(converted[name].config.outputs).map(([onnx, core]) => [
+                names.get(onnx),
+                core,
+            ]),
+        );
         assert.deepEqual(config.outputs, outputs);
     });
 }
@@ -543,7 +849,11 @@ for (const name of Object.keys(FIXTURES)) {
 test('the order of operands of Add and Mul does not matter', () => {
     for (const name of ['bert-seqcls', 'bert-regression']) {
         same(name, (nodes) => {
-            for (const n of nodes) if (['Add', 'Mul'].includes(n.text(NODE.op))) n.set(NODE.input, ...n.texts(NODE.input).reverse());
+            for (const n of nodes) {
+                if (['Add', 'Mul'].includes(n.text(NODE.op))) {
+                    n.set(NODE.input, ...n.texts(NODE.input).reverse());
+                }
+            }
         });
     }
 });
@@ -563,33 +873,56 @@ test('Identity nodes anywhere do not matter', () => {
 });
 
 test('outputs may come in any order, or one alone', () => {
-    const reversed = same('bert-base', (nodes, tensors, graph) => graph.set(OUTPUTS, ...graph.all(OUTPUTS).reverse()));
+    const reversed = same('bert-base', (_nodes, _tensors, graph) =>
+        graph.set(OUTPUTS, ...graph.all(OUTPUTS).reverse()),
+    );
     assert.deepEqual(reversed.config.outputs, converted['bert-base'].config.outputs);
     for (const kept of ['last_hidden_state', 'pooler_output']) {
-        const model = edited('bert-base', (nodes, tensors, graph) =>
-            graph.set(OUTPUTS, ...graph.all(OUTPUTS).filter((bytes) => new Message(bytes).text(1) === kept)));
-        const { config } = readModel(convert(modelFolder('bert-base', { 'model.onnx': model })).path);
+        const model = edited('bert-base', (_nodes, _tensors, graph) =>
+            graph.set(
+                OUTPUTS,
+                ...graph.all(OUTPUTS).filter((bytes) => new Message(bytes).text(1) === kept),
+            ),
+        );
+        const { config } = readModel(
+            convert(modelFolder('bert-base', { 'model.onnx': model })).path,
+        );
         assert.deepEqual(config.outputs, { [kept]: { output: kept } });
         assert.equal(config.encoder.pooler_activation, kept === 'pooler_output' ? 'tanh' : 'none');
     }
 });
 
 test('weights may be stored as float_data, double, bfloat16 or float16', () => {
-    same('bert-seqcls', (nodes, tensors) => {
+    same('bert-seqcls', (_nodes, tensors) => {
         tensors.forEach((tensor, i) => {
             const values = floatsOf(tensor);
-            if (i % 2) tensor.set(TENSOR.raw).set(TENSOR.floats, rawFloats(values));
-            else tensor.set(TENSOR.type, TYPES.double).set(TENSOR.raw, Buffer.from(Float64Array.from(values).buffer));
+            if (i % 2) {
+                tensor.set(TENSOR.raw).set(TENSOR.floats, rawFloats(values));
+            } else {
+                tensor
+                    .set(TENSOR.type, TYPES.double)
+                    .set(TENSOR.raw, Buffer.from(Float64Array.from(values).buffer));
+            }
         });
     });
     // Three bits of fraction and exponents near 0 fit all three types.
-    const bits = (value) => (Math.abs(value) < 2 ** -12 ? 0 : rawFloats([value]).readUInt32LE() & 0xfff00000) >>> 0;
-    const half = (x) => (x === 0 ? 0 : (x >>> 16 & 0x8000) | ((x >>> 23 & 255) - 112) << 10 | (x >>> 13 & 1023));
+    const bits = (value) =>
+        (Math.abs(value) < 2 ** -12 ? 0 : rawFloats([value]).readUInt32LE() & 0xfff00000) >>> 0;
+    const half = (x) =>
+        x === 0
+            ? 0
+            : ((x >>> 16) & 0x8000) | ((((x >>> 23) & 255) - 112) << 10) | ((x >>> 13) & 1023);
     const stored = (type, write) => {
-        const model = edited('bert-seqcls', (nodes, tensors) => {
-            for (const tensor of tensors) tensor.set(TENSOR.type, type).set(TENSOR.raw, Buffer.concat(floatsOf(tensor).map((v) => write(bits(v)))));
+        const model = edited('bert-seqcls', (_nodes, tensors) => {
+            for (const tensor of tensors) {
+                tensor
+                    .set(TENSOR.type, type)
+                    .set(TENSOR.raw, Buffer.concat(floatsOf(tensor).map((v) => write(bits(v)))));
+            }
         });
-        return readModel(convert(modelFolder('bert-seqcls', { 'model.onnx': model }), '--dtype', 'f32').path).data;
+        return readModel(
+            convert(modelFolder('bert-seqcls', { 'model.onnx': model }), '--dtype', 'f32').path,
+        ).data;
     };
     const u16 = (x) => Buffer.from([x & 255, x >>> 8]);
     const expected = stored(TYPES.float, (x) => Buffer.from(Uint32Array.of(x).buffer));
@@ -597,16 +930,28 @@ test('weights may be stored as float_data, double, bfloat16 or float16', () => {
     assert.ok(stored(TYPES.float16, (x) => u16(half(x))).equals(expected));
 });
 
-/** Moves all weights to files beside the model; `entries` may spoil what is said about one of them. */
+/**
+ * Moves all weights to files beside the model; `entries` may spoil what is said about one of them.
+ */
 function external(entries = {}) {
     const parts = [];
     let offset = 0;
-    const model = edited('bert-seqcls', (nodes, tensors) => {
+    const model = edited('bert-seqcls', (_nodes, tensors) => {
         for (const [i, tensor] of tensors.entries()) {
             const raw = tensor.all(TENSOR.raw)[0];
-            const said = { location: 'model.onnx_data', offset: String(offset), length: String(raw.length), ...(i === 3 ? entries : {}) };
-            const pairs = Object.entries(said).map(([key, value]) => new Message().set(1, key).set(2, value).bytes());
-            tensor.set(TENSOR.raw).set(TENSOR.location, 1).set(TENSOR.external, ...pairs);
+            const said = {
+                location: 'model.onnx_data',
+                offset: String(offset),
+                length: String(raw.length),
+                ...(i === 3 ? entries : {}),
+            };
+            const pairs = Object.entries(said).map(([key, value]) =>
+                new Message().set(1, key).set(2, value).bytes(),
+            );
+            tensor
+                .set(TENSOR.raw)
+                .set(TENSOR.location, 1)
+                .set(TENSOR.external, ...pairs);
             parts.push(raw, Buffer.alloc(-raw.length & 15));
             offset += raw.length + (-raw.length & 15);
         }
@@ -644,7 +989,10 @@ test('external data that is not there, or not in the folder, is refused', () => 
         assert.ok(stderr.length > 20, what);
     }
     const { 'model.onnx_data': data, ...files } = external();
-    refuse(modelFolder('bert-seqcls', { ...files, 'model.onnx_data': data.subarray(0, -64) }), /classifier|onnx::MatMul/);
+    refuse(
+        modelFolder('bert-seqcls', { ...files, 'model.onnx_data': data.subarray(0, -64) }),
+        /classifier|onnx::MatMul/,
+    );
     refuse(modelFolder('bert-seqcls', files), /model\.onnx_data/);
 });
 
@@ -662,8 +1010,17 @@ test('without config.json the graph says everything', () => {
 
 test('where graph and config.json disagree, the graph wins and it is said', () => {
     const config = JSON.parse(readFileSync(fixture('bert-seqcls', 'config.json'), 'utf8'));
-    for (const [field, value] of [['num_attention_heads', 8], ['layer_norm_eps', 1e-5], ['hidden_act', 'gelu_new'], ['num_hidden_layers', 3]]) {
-        const { path, stderr } = convert(modelFolder('bert-seqcls', { 'config.json': { ...config, [field]: value } }), '--dtype', 'f32');
+    for (const [field, value] of [
+        ['num_attention_heads', 8],
+        ['layer_norm_eps', 1e-5],
+        ['hidden_act', 'gelu_new'],
+        ['num_hidden_layers', 3],
+    ]) {
+        const { path, stderr } = convert(
+            modelFolder('bert-seqcls', { 'config.json': { ...config, [field]: value } }),
+            '--dtype',
+            'f32',
+        );
         assert.match(stderr, new RegExp(field), `${field} is said`);
         assert.deepEqual(readModel(path).config, converted['bert-seqcls'].config);
     }
@@ -672,29 +1029,47 @@ test('where graph and config.json disagree, the graph wins and it is said', () =
 });
 
 test('an epsilon is read from the graph', () => {
-    const change = (value, pattern) => edited('bert-seqcls', (nodes) => {
-        for (const n of nodesOf(nodes, 'Constant', pattern)) editConstant(n, (tensor) => tensor.set(TENSOR.raw, rawFloats([value])));
-    });
-    const { path, stderr } = convert(modelFolder('bert-seqcls', { 'model.onnx': change(1e-5, /LayerNorm\/Constant_1$/) }));
+    const change = (value, pattern) =>
+        edited('bert-seqcls', (nodes) => {
+            for (const n of nodesOf(nodes, 'Constant', pattern)) {
+                editConstant(n, (tensor) => tensor.set(TENSOR.raw, rawFloats([value])));
+            }
+        });
+    const { path, stderr } = convert(
+        modelFolder('bert-seqcls', { 'model.onnx': change(1e-5, /LayerNorm\/Constant_1$/) }),
+    );
     assert.equal(Math.fround(readModel(path).config.encoder.layer_norm_eps), Math.fround(1e-5));
     assert.match(stderr, /layer_norm_eps/);
-    refuse(modelFolder('bert-seqcls', { 'model.onnx': change(1e-5, /layer\.1.*output\/LayerNorm\/Constant_1$/) }), /eps/i);
+    refuse(
+        modelFolder('bert-seqcls', {
+            'model.onnx': change(1e-5, /layer\.1.*output\/LayerNorm\/Constant_1$/),
+        }),
+        /eps/i,
+    );
 });
 
 /* ---------------------------------------------------------------------- what it cannot read -- */
 
 test('a graph with other factors gives a model with those, not the usual one', () => {
     const changes = {
-        'scores divided by 5': (nodes) => editConstant(nodesOf(nodes, 'Constant', /layer\.0\/attention\/self\/Constant_12$/)[0],
-            (tensor) => tensor.set(TENSOR.raw, rawFloats([5]))),
+        'scores divided by 5': (nodes) =>
+            editConstant(
+                nodesOf(nodes, 'Constant', /layer\.0\/attention\/self\/Constant_12$/)[0],
+                (tensor) => tensor.set(TENSOR.raw, rawFloats([5])),
+            ),
         'Gemm with alpha 2': (nodes) => {
             const [gemm] = nodesOf(nodes, 'Gemm', /pooler/);
-            gemm.set(NODE.attribute, ...gemm.all(NODE.attribute).map((bytes) => {
-                const a = new Message(bytes);
-                if (a.text(ATTRIBUTE.name) !== 'alpha') return bytes;
-                a.fields = a.fields.map((f) => (f[0] === ATTRIBUTE.float ? [f[0], 5, rawFloats([2])] : f));
-                return a.bytes();
-            }));
+            gemm.set(
+                NODE.attribute,
+                ...gemm.all(NODE.attribute).map((bytes) => {
+                    const a = new Message(bytes);
+                    if (a.text(ATTRIBUTE.name) !== 'alpha') return bytes;
+                    a.fields = a.fields.map((f) =>
+                        f[0] === ATTRIBUTE.float ? [f[0], 5, rawFloats([2])] : f,
+                    );
+                    return a.bytes();
+                }),
+            );
         },
     };
     for (const [what, change] of Object.entries(changes)) {
@@ -710,26 +1085,55 @@ test('a graph that computes something else is refused, naming the node', () => {
         const [n] = nodesOf(nodes, 'Constant', pattern);
         editConstant(n, (tensor) => tensor.set(TENSOR.raw, rawFloats([value])));
     };
-    const attribute = (op, pattern, name, number, ...values) => (nodes) => {
-        const [n] = nodesOf(nodes, op, pattern);
-        n.set(NODE.attribute, ...n.all(NODE.attribute).map((bytes) => {
-            const a = new Message(bytes);
-            return a.text(ATTRIBUTE.name) === name ? a.set(number, ...values).bytes() : bytes;
-        }));
-    };
+    const attribute =
+        (op, pattern, name, number, ...values) =>
+        (nodes) => {
+            const [n] = nodesOf(nodes, op, pattern);
+            n.set(
+                NODE.attribute,
+                ...n.all(NODE.attribute).map((bytes) => {
+                    const a = new Message(bytes);
+                    return a.text(ATTRIBUTE.name) === name
+                        ? a.set(number, ...values).bytes()
+                        : bytes;
+                }),
+            );
+        };
     const changes = {
         'GELU divides by 1.5': constant(/layer\.0\/intermediate.*\/Constant$/, 1.5),
         'GELU adds 2': constant(/layer\.0\/intermediate.*\/Constant_1$/, 2),
         'GELU halves by 0.6': constant(/layer\.1\/intermediate.*\/Constant_2$/, 0.6),
         'variance as a cube': constant(/layer\.1\/output\/LayerNorm\/Constant$/, 3),
-        'heads not transposed': attribute('Transpose', /layer\.0\/attention\/self\/Transpose$/, 'perm', ATTRIBUTE.ints, 0, 1, 2, 3),
-        'context not transposed back': attribute('Transpose', /layer\.1\/attention\/self\/Transpose_3$/, 'perm', ATTRIBUTE.ints, 0, 1, 2, 3),
+        'heads not transposed': attribute(
+            'Transpose',
+            /layer\.0\/attention\/self\/Transpose$/,
+            'perm',
+            ATTRIBUTE.ints,
+            0,
+            1,
+            2,
+            3,
+        ),
+        'context not transposed back': attribute(
+            'Transpose',
+            /layer\.1\/attention\/self\/Transpose_3$/,
+            'perm',
+            ATTRIBUTE.ints,
+            0,
+            1,
+            2,
+            3,
+        ),
         'Softmax over queries': attribute('Softmax', /layer\.0/, 'axis', ATTRIBUTE.int, 2),
         'mean over tokens': attribute('ReduceMean', /layer\.0\/output/, 'axes', ATTRIBUTE.ints, 1),
         'the second token is pooled': (nodes) => {
             const [gather] = nodesOf(nodes, 'Gather', /pooler/);
-            const [index] = nodes.filter((n) => n.texts(NODE.output).includes(gather.texts(NODE.input)[1]));
-            editConstant(index, (tensor) => tensor.set(TENSOR.raw, Buffer.from([1, 0, 0, 0, 0, 0, 0, 0])));
+            const [index] = nodes.filter((n) =>
+                n.texts(NODE.output).includes(gather.texts(NODE.input)[1]),
+            );
+            editConstant(index, (tensor) =>
+                tensor.set(TENSOR.raw, Buffer.from([1, 0, 0, 0, 0, 0, 0, 0])),
+            );
         },
         'query and key of other layers': (nodes) => {
             const [key] = nodesOf(nodes, 'MatMul', /layer\.1\/attention\/self\/key/);
@@ -742,7 +1146,11 @@ test('a graph that computes something else is refused, naming the node', () => {
         },
         'a residual from too early': (nodes) => {
             const [add] = nodesOf(nodes, 'Add', /layer\.1\/output\/Add$/);
-            add.set(NODE.input, add.texts(NODE.input)[0], '/bert/embeddings/LayerNorm/Add_1_output_0');
+            add.set(
+                NODE.input,
+                add.texts(NODE.input)[0],
+                '/bert/embeddings/LayerNorm/Add_1_output_0',
+            );
         },
         'no mask': (nodes) => {
             const [softmax] = nodesOf(nodes, 'Softmax', /layer\.0/);
@@ -750,7 +1158,16 @@ test('a graph that computes something else is refused, naming the node', () => {
         },
         'Relu where GELU was, in one layer': (nodes) => {
             const [matmul] = nodesOf(nodes, 'MatMul', /layer\.0\/output\/dense/);
-            nodes.splice(nodes.indexOf(matmul), 0, node('Relu', 'my/Relu', ['/bert/encoder/layer.0/intermediate/dense/Add_output_0'], ['r']));
+            nodes.splice(
+                nodes.indexOf(matmul),
+                0,
+                node(
+                    'Relu',
+                    'my/Relu',
+                    ['/bert/encoder/layer.0/intermediate/dense/Add_output_0'],
+                    ['r'],
+                ),
+            );
             matmul.set(NODE.input, 'r', matmul.texts(NODE.input)[1]);
         },
     };
@@ -763,66 +1180,166 @@ test('a graph that computes something else is refused, naming the node', () => {
 
 test('unknown operators and domains are named', () => {
     const bytes = readFileSync(fixture('bert-seqcls', 'model.onnx'));
-    const at = bytes.indexOf(Buffer.from([0x22, 3, ...Buffer.from('Erf')])); // op_type = 4, three letters
+    // Op_type = 4, three letters.
+    const at = bytes.indexOf(Buffer.from([0x22, 3, ...Buffer.from('Erf')]));
     assert.ok(at > 0);
     bytes.write('Frx', at + 2);
     const stderr = refuse(modelFolder('bert-seqcls', { 'model.onnx': bytes }), /Frx/);
     assert.match(stderr, /\/bert\/encoder\/layer\.0\/intermediate\/intermediate_act_fn\/Erf/);
-    const foreign = edited('bert-seqcls', (nodes) => nodesOf(nodes, 'Softmax')[0].set(7, 'com.example'));
+    const foreign = edited('bert-seqcls', (nodes) =>
+        nodesOf(nodes, 'Softmax')[0].set(7, 'com.example'),
+    );
     refuse(modelFolder('bert-seqcls', { 'model.onnx': foreign }), /com\.example/);
 });
 
 test('graphs that are no graphs are refused, naming the culprit', () => {
-    const graphOf = (inner) => new Message().set(ATTRIBUTE.name, 'then_branch').set(ATTRIBUTE.graph, inner).set(ATTRIBUTE.type, 5).bytes();
+    const graphOf = (inner) =>
+        new Message()
+            .set(ATTRIBUTE.name, 'then_branch')
+            .set(ATTRIBUTE.graph, inner)
+            .set(ATTRIBUTE.type, 5)
+            .bytes();
     let nested = new Message().set(2, 'deep').bytes();
-    for (let i = 0; i < 20000; i++) nested = new Message().set(NODES, node('If', 'deeper', [], [], graphOf(nested)).bytes()).bytes();
+    for (let i = 0; i < 20000; i++) {
+        nested = new Message()
+            .set(NODES, node('If', 'deeper', [], [], graphOf(nested)).bytes())
+            .bytes();
+    }
     const cases = {
-        'a cycle': [(nodes) => {
-            const [first, last] = [nodesOf(nodes, 'Add', /layer\.0\/attention\/output\/Add/)[0], nodesOf(nodes, 'Add', /layer\.1\/output\/Add/)[0]];
-            first.set(NODE.input, first.texts(NODE.input)[0], last.text(NODE.output));
-        }, /layer\.0\/attention\/output\/Add|layer\.1/],
-        'a node that feeds itself': [(nodes) => {
-            const [add] = nodesOf(nodes, 'Add', /layer\.0\/output\/Add/);
-            add.set(NODE.input, add.texts(NODE.input)[0], add.text(NODE.output));
-        }, /layer\.0\/output\/Add/],
-        'an output made twice': [(nodes) => {
-            const [a, b] = nodesOf(nodes, 'Softmax');
-            b.set(NODE.output, a.text(NODE.output));
-        }, /Softmax/],
-        'a missing initialiser': [(nodes, tensors) => tensors.splice(3, 1), SPOILT_TENSOR],
-        'two initialisers of one name': [(nodes, tensors) => tensors.push(tensors[3]), SPOILT_TENSOR],
-        'a missing output': [(nodes) => nodesOf(nodes, 'Gemm', /classifier/)[0].set(NODE.output, 'elsewhere'), /logits/],
-        'no outputs': [(nodes, tensors, graph) => graph.set(OUTPUTS), /output/],
-        'an If node': [(nodes) => nodes.push(node('If', 'my/If', ['input_ids'], ['z'], graphOf(new Message().set(2, 'g').bytes()))), /my\/If/],
-        'subgraphs 20,000 deep': [(nodes) => nodes.push(node('If', 'my/If', ['input_ids'], ['z'], graphOf(nested))), /./],
-        'types 20,000 deep': [(nodes, tensors, graph) => {
-            let type = new Message();
-            for (let i = 0; i < 20000; i++) type = new Message().set(4, new Message().set(1, type.bytes()).bytes());
-            graph.set(INPUTS, ...graph.all(INPUTS), new Message().set(1, 'deep').set(2, type.bytes()).bytes());
-        }, /nested/],
-        'an output listed twice': [(nodes, tensors, graph) => graph.set(OUTPUTS, ...graph.all(OUTPUTS), ...graph.all(OUTPUTS)), /logits/],
-        'an output without a name': [(nodes, tensors, graph) => graph.set(OUTPUTS, ''), /output/],
-        'a tensor without a name': [(nodes, tensors) => tensors[3].set(TENSOR.name), SPOILT_TENSOR],
-        'an attribute without a name': [(nodes) => {
-            const [transpose] = nodesOf(nodes, 'Transpose', /layer\.0/);
-            transpose.set(NODE.attribute, ...transpose.all(NODE.attribute).map((bytes) => new Message(bytes).set(ATTRIBUTE.name).bytes()));
-        }, /Transpose/],
-        'a node without operator or name': [(nodes) => nodesOf(nodes, 'Softmax')[0].set(NODE.op).set(NODE.name), /layer\.0\/attention\/self\/Softmax/],
-        'an output whose name is no UTF-8': [(nodes, tensors, graph) => {
-            const [gemm] = nodesOf(nodes, 'Gemm', /classifier/);
-            gemm.set(NODE.output, Buffer.from([0x6c, 0xff]));
-            graph.set(OUTPUTS, ...graph.all(OUTPUTS).map((bytes) => new Message(bytes).set(1, Buffer.from([0x6c, 0xff])).bytes()));
-        }, /UTF-8/],
-        'a node without an operator': [(nodes) => nodesOf(nodes, 'Softmax')[0].set(NODE.op), /Softmax/],
-        'a node without inputs': [(nodes) => nodesOf(nodes, 'Softmax')[0].set(NODE.input), /Softmax/],
-        'a node with one input too few': [(nodes) => { const n = nodesOf(nodes, 'MatMul')[0]; n.set(NODE.input, n.texts(NODE.input)[0]); }, /MatMul/],
-        'a MatMul of two activations': [(nodes) => {
-            const n = nodesOf(nodes, 'MatMul', /intermediate/)[0];
-            n.set(NODE.input, n.texts(NODE.input)[0], n.texts(NODE.input)[0]);
-        }, /intermediate/],
+        'a cycle': [
+            (nodes) => {
+                const [first, last] = [
+                    nodesOf(nodes, 'Add', /layer\.0\/attention\/output\/Add/)[0],
+                    nodesOf(nodes, 'Add', /layer\.1\/output\/Add/)[0],
+                ];
+                first.set(NODE.input, first.texts(NODE.input)[0], last.text(NODE.output));
+            },
+            /layer\.0\/attention\/output\/Add|layer\.1/,
+        ],
+        'a node that feeds itself': [
+            (nodes) => {
+                const [add] = nodesOf(nodes, 'Add', /layer\.0\/output\/Add/);
+                add.set(NODE.input, add.texts(NODE.input)[0], add.text(NODE.output));
+            },
+            /layer\.0\/output\/Add/,
+        ],
+        'an output made twice': [
+            (nodes) => {
+                const [a, b] = nodesOf(nodes, 'Softmax');
+                b.set(NODE.output, a.text(NODE.output));
+            },
+            /Softmax/,
+        ],
+        'a missing initialiser': [(_nodes, tensors) => tensors.splice(3, 1), SPOILT_TENSOR],
+        'two initialisers of one name': [
+            (_nodes, tensors) => tensors.push(tensors[3]),
+            SPOILT_TENSOR,
+        ],
+        'a missing output': [
+            (nodes) => nodesOf(nodes, 'Gemm', /classifier/)[0].set(NODE.output, 'elsewhere'),
+            /logits/,
+        ],
+        'no outputs': [(_nodes, _tensors, graph) => graph.set(OUTPUTS), /output/],
+        'an If node': [
+            (nodes) =>
+                nodes.push(
+                    node(
+                        'If',
+                        'my/If',
+                        ['input_ids'],
+                        ['z'],
+                        graphOf(new Message().set(2, 'g').bytes()),
+                    ),
+                ),
+            /my\/If/,
+        ],
+        'subgraphs 20,000 deep': [
+            (nodes) => nodes.push(node('If', 'my/If', ['input_ids'], ['z'], graphOf(nested))),
+            /./,
+        ],
+        'types 20,000 deep': [
+            (_nodes, _tensors, graph) => {
+                let type = new Message();
+                for (let i = 0; i < 20000; i++) {
+                    type = new Message().set(4, new Message().set(1, type.bytes()).bytes());
+                }
+                graph.set(
+                    INPUTS,
+                    ...graph.all(INPUTS),
+                    new Message().set(1, 'deep').set(2, type.bytes()).bytes(),
+                );
+            },
+            /nested/,
+        ],
+        'an output listed twice': [
+            (_nodes, _tensors, graph) =>
+                graph.set(OUTPUTS, ...graph.all(OUTPUTS), ...graph.all(OUTPUTS)),
+            /logits/,
+        ],
+        'an output without a name': [(_nodes, _tensors, graph) => graph.set(OUTPUTS, ''), /output/],
+        'a tensor without a name': [
+            (_nodes, tensors) => tensors[3].set(TENSOR.name),
+            SPOILT_TENSOR,
+        ],
+        'an attribute without a name': [
+            (nodes) => {
+                const [transpose] = nodesOf(nodes, 'Transpose', /layer\.0/);
+                transpose.set(
+                    NODE.attribute,
+                    ...transpose
+                        .all(NODE.attribute)
+                        .map((bytes) => new Message(bytes).set(ATTRIBUTE.name).bytes()),
+                );
+            },
+            /Transpose/,
+        ],
+        'a node without operator or name': [
+            (nodes) => nodesOf(nodes, 'Softmax')[0].set(NODE.op).set(NODE.name),
+            /layer\.0\/attention\/self\/Softmax/,
+        ],
+        'an output whose name is no UTF-8': [
+            (nodes, _tensors, graph) => {
+                const [gemm] = nodesOf(nodes, 'Gemm', /classifier/);
+                gemm.set(NODE.output, Buffer.from([0x6c, 0xff]));
+                graph.set(
+                    OUTPUTS,
+                    ...graph
+                        .all(OUTPUTS)
+                        .map((bytes) =>
+                            new Message(bytes).set(1, Buffer.from([0x6c, 0xff])).bytes(),
+                        ),
+                );
+            },
+            /UTF-8/,
+        ],
+        'a node without an operator': [
+            (nodes) => nodesOf(nodes, 'Softmax')[0].set(NODE.op),
+            /Softmax/,
+        ],
+        'a node without inputs': [
+            (nodes) => nodesOf(nodes, 'Softmax')[0].set(NODE.input),
+            /Softmax/,
+        ],
+        'a node with one input too few': [
+            (nodes) => {
+                const n = nodesOf(nodes, 'MatMul')[0];
+                n.set(NODE.input, n.texts(NODE.input)[0]);
+            },
+            /MatMul/,
+        ],
+        'a MatMul of two activations': [
+            (nodes) => {
+                const n = nodesOf(nodes, 'MatMul', /intermediate/)[0];
+                n.set(NODE.input, n.texts(NODE.input)[0], n.texts(NODE.input)[0]);
+            },
+            /intermediate/,
+        ],
     };
     for (const [what, [change, message]] of Object.entries(cases)) {
-        const stderr = refuse(modelFolder('bert-seqcls', { 'model.onnx': edited('bert-seqcls', change) }), message);
+        const stderr = refuse(
+            modelFolder('bert-seqcls', { 'model.onnx': edited('bert-seqcls', change) }),
+            message,
+        );
         assert.ok(stderr.length > 20, what);
     }
 });
@@ -830,7 +1347,8 @@ test('graphs that are no graphs are refused, naming the culprit', () => {
 test('tensors whose bytes lie are refused by name', () => {
     const spoilt = {
         'too few bytes': (tensor) => tensor.set(TENSOR.raw, tensor.all(TENSOR.raw)[0].subarray(4)),
-        'too many bytes': (tensor) => tensor.set(TENSOR.raw, Buffer.concat([tensor.all(TENSOR.raw)[0], Buffer.alloc(4)])),
+        'too many bytes': (tensor) =>
+            tensor.set(TENSOR.raw, Buffer.concat([tensor.all(TENSOR.raw)[0], Buffer.alloc(4)])),
         'no bytes': (tensor) => tensor.set(TENSOR.raw),
         'raw_data and float_data': (tensor) => tensor.set(TENSOR.floats, rawFloats([1, 2, 3])),
         'dimensions that overflow': (tensor) => tensor.set(TENSOR.dims, 2 ** 33, 2 ** 33),
@@ -839,23 +1357,34 @@ test('tensors whose bytes lie are refused by name', () => {
         'another shape': (tensor) => tensor.set(TENSOR.dims, 8, 8),
         'an unknown type': (tensor) => tensor.set(TENSOR.type, 99),
         'a type without numbers': (tensor) => tensor.set(TENSOR.type, 8),
-        'integers': (tensor) => tensor.set(TENSOR.type, 6),
+        integers: (tensor) => tensor.set(TENSOR.type, 6),
         NaN: (tensor) => tensor.set(TENSOR.raw, rawFloats([NaN, ...floatsOf(tensor).slice(1)])),
-        infinity: (tensor) => tensor.set(TENSOR.raw, rawFloats([...floatsOf(tensor).slice(1), -Infinity])),
+        infinity: (tensor) =>
+            tensor.set(TENSOR.raw, rawFloats([...floatsOf(tensor).slice(1), -Infinity])),
     };
     for (const [what, change] of Object.entries(spoilt)) {
-        const stderr = refuse(modelFolder('bert-seqcls', { 'model.onnx': edited('bert-seqcls', (nodes, tensors) => change(tensors[3])) }),
-            /bert\.embeddings\.LayerNorm\.weight|embeddings\.norm\.weight|embeddings\/LayerNorm/);
+        const stderr = refuse(
+            modelFolder('bert-seqcls', {
+                'model.onnx': edited('bert-seqcls', (_nodes, tensors) => change(tensors[3])),
+            }),
+            /bert\.embeddings\.LayerNorm\.weight|embeddings\.norm\.weight|embeddings\/LayerNorm/,
+        );
         assert.ok(stderr.length > 20, what);
     }
 });
 
 test('weights that do not fit each other are refused', () => {
-    const bytes = edited('bert-seqcls', (nodes, tensors) => {
-        const matrix = tensors.find((tensor) => tensor.text(TENSOR.name) === 'onnx::MatMul_349'); // 64 x 128
-        matrix.set(TENSOR.dims, 64, 64).set(TENSOR.raw, matrix.all(TENSOR.raw)[0].subarray(0, 64 * 64 * 4));
+    const bytes = edited('bert-seqcls', (_nodes, tensors) => {
+        // 64 x 128.
+        const matrix = tensors.find((tensor) => tensor.text(TENSOR.name) === 'onnx::MatMul_349');
+        matrix
+            .set(TENSOR.dims, 64, 64)
+            .set(TENSOR.raw, matrix.all(TENSOR.raw)[0].subarray(0, 64 * 64 * 4));
     });
-    refuse(modelFolder('bert-seqcls', { 'model.onnx': bytes }), /layer\.0\/intermediate|onnx::MatMul_349|layers\.0/);
+    refuse(
+        modelFolder('bert-seqcls', { 'model.onnx': bytes }),
+        /layer\.0\/intermediate|onnx::MatMul_349|layers\.0/,
+    );
 });
 
 test('files that are no models', () => {
@@ -871,7 +1400,12 @@ test('files that are no models', () => {
     refuse('/dev/null', /\/dev\/null/);
     // Pseudo-random bytes, the same every time.
     let state = 1;
-    const garbage = Buffer.from(Array.from({ length: 20000 }, () => (state = Math.imul(state, 1103515245) + 12345 >>> 0) >>> 24));
+    const garbage = Buffer.from(
+        Array.from(
+            { length: 20000 },
+            () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) >>> 24,
+        ),
+    );
     for (let i = 0; i < 40; i++) refuse(file(garbage.subarray(i * 100)), /model\.onnx/);
     assert.ok(whole.length > 0);
 });
@@ -879,8 +1413,11 @@ test('files that are no models', () => {
 test('an export cut off anywhere is refused', () => {
     const whole = readFileSync(fixture('bert-seqcls', 'model.onnx'));
     const path = modelFolder('bert-seqcls');
-    const positions = [...Array(40).keys(), ...Array.from({ length: 150 }, (_, i) => Math.floor(whole.length * (i + 0.37) / 150)),
-        ...Array.from({ length: 20 }, (_, i) => whole.length - 1 - i)];
+    const positions = [
+        ...Array(40).keys(),
+        ...Array.from({ length: 150 }, (_, i) => Math.floor((whole.length * (i + 0.37)) / 150)),
+        ...Array.from({ length: 20 }, (_, i) => whole.length - 1 - i),
+    ];
     for (const n of positions) {
         writeFileSync(join(path, 'model.onnx'), whole.subarray(0, n));
         refuse(path, /\S/);
@@ -891,13 +1428,14 @@ test('an export with a flipped bit is refused or converted, never a crash', () =
     const whole = readFileSync(fixture('bert-seqcls', 'model.onnx'));
     const path = modelFolder('bert-seqcls');
     const out = join(path, 'out.safetensors');
-    // The first half of the file is nodes; the rest is weights, where a flip is just another number.
+    // The first half of the file is nodes; the rest is weights, where a flip is just another
+    // number.
     for (let i = 0; i < 250; i++) {
-        const at = Math.floor(whole.length * i / 500);
-        whole[at] ^= 1 << i % 8;
+        const at = Math.floor((whole.length * i) / 500);
+        whole[at] ^= 1 << (i % 8);
         writeFileSync(join(path, 'model.onnx'), whole);
         const { status, stderr } = run(path, '-o', out);
-        whole[at] ^= 1 << i % 8;
+        whole[at] ^= 1 << (i % 8);
         assert.ok(status === 0 || status === 1, `exit code ${status}, byte ${at}`);
         assert.equal(existsSync(out), status === 0);
         if (status) assert.ok(stderr.length > 10);
@@ -907,9 +1445,28 @@ test('an export with a flipped bit is refused or converted, never a crash', () =
 
 test('JSON beside the model that cannot be read is refused by name', () => {
     for (const file of ['config.json', 'tokenizer.json', 'tokenizer_config.json']) {
-        for (const text of ['', '{', '[]', '"text"', '{"a": 1} trailing', '{'.repeat(200000), '['.repeat(200000), Buffer.from([0xff, 0xfe, 0x7b]),
-            Buffer.from('{"a": "\xff"}', 'latin1'), Buffer.from('{"a": "\xed\xa0\x80"}', 'latin1'), '{"a": "line\nend\u0001"}', '{"a": 1}\0', '{"a": 1}\0{}', '{"a": 1,', '{"a": 1}'.repeat(2)])
-            refuse(modelFolder('bert-seqcls', { [file]: text }), new RegExp(file.replace('.', '\\.')));
+        for (const text of [
+            '',
+            '{',
+            '[]',
+            '"text"',
+            '{"a": 1} trailing',
+            '{'.repeat(200000),
+            '['.repeat(200000),
+            Buffer.from([0xff, 0xfe, 0x7b]),
+            Buffer.from('{"a": "\xff"}', 'latin1'),
+            Buffer.from('{"a": "\xed\xa0\x80"}', 'latin1'),
+            '{"a": "line\nend\u0001"}',
+            '{"a": 1}\0',
+            '{"a": 1}\0{}',
+            '{"a": 1,',
+            '{"a": 1}'.repeat(2),
+        ]) {
+            refuse(
+                modelFolder('bert-seqcls', { [file]: text }),
+                new RegExp(file.replace('.', '\\.')),
+            );
+        }
     }
 });
 
@@ -917,7 +1474,11 @@ test('JSON beside the model that cannot be read is refused by name', () => {
 
 test('an output that cannot be written', () => {
     const source = fixture('bert-seqcls');
-    for (const out of [join(scratch, 'no such folder/out.safetensors'), '/proc/out.safetensors', join(fixture('bert-seqcls', 'config.json'), 'out')]) {
+    for (const out of [
+        join(scratch, 'no such folder/out.safetensors'),
+        '/proc/out.safetensors',
+        join(fixture('bert-seqcls', 'config.json'), 'out'),
+    ]) {
         const { status, stderr } = run(source, '-o', out);
         assert.equal(status, 1);
         assert.ok(stderr.includes(out), stderr);
@@ -931,11 +1492,22 @@ test('an output that cannot be written', () => {
 });
 
 test('a disk that is full', () => {
-    // A limit on the size of files fails the write as a full disk does; the signal must be ignored to see it.
+    // A limit on the size of files fails the write as a full disk does; the signal must be ignored
+    // to see it.
     for (const blocks of [0, 1, 8, 100]) {
         const where = folder();
-        const { status, stderr } = spawnSync('sh', ['-c', `trap '' XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`, program, fixture('bert-seqcls'), '-o', join(where, 'out.safetensors')],
-            { encoding: 'utf8' });
+        const { status, stderr } = spawnSync(
+            'sh',
+            [
+                '-c',
+                `trap '' XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`,
+                program,
+                fixture('bert-seqcls'),
+                '-o',
+                join(where, 'out.safetensors'),
+            ],
+            { encoding: 'utf8' },
+        );
         assert.equal(status, 1, stderr);
         assert.deepEqual(readdirSync(where), []);
     }
@@ -959,7 +1531,9 @@ test('--inspect prints metadata, config and every tensor', () => {
     const { status, stdout } = run('--inspect', path);
     assert.equal(status, 0);
     assert.match(stdout, /my model/);
-    for (const text of ['hidden_size', 'n_heads', 'n_labels', 'source_sha256']) assert.ok(stdout.includes(text), text);
+    for (const text of ['hidden_size', 'n_heads', 'n_labels', 'source_sha256']) {
+        assert.ok(stdout.includes(text), text);
+    }
     const { tensors } = readModel(path);
     const lines = stdout.split('\n');
     for (const [name, { dtype, bytes }] of Object.entries(tensors)) {
@@ -968,7 +1542,10 @@ test('--inspect prints metadata, config and every tensor', () => {
     }
 });
 
-/** The bytes of a model file after `change(header)`, or with the text that it returns; padded as the format wants it. */
+/**
+ * The bytes of a model file after `change(header)`, or with the text that it returns; padded as the
+ * format wants it.
+ */
 function rewritten(path, change) {
     const file = readFileSync(path);
     const n = Number(file.readBigUInt64LE(0));
@@ -986,58 +1563,158 @@ test('spoilt model files are refused by --inspect and --verify', () => {
     const spoilt = join(folder(), 'spoilt.safetensors');
     const both = (bytes, what) => {
         writeFileSync(spoilt, bytes);
-        for (const args of [['--inspect', spoilt], ['--verify', fixture('bert-seqcls', 'golden.json'), spoilt]]) {
+        for (const args of [
+            ['--inspect', spoilt],
+            ['--verify', fixture('bert-seqcls', 'golden.json'), spoilt],
+        ]) {
             const { status, stderr } = run(...args);
             assert.equal(status, 1, `${what}: exit code ${status} for ${args[0]}`);
             assert.ok(stderr.length > 20 && !stderr.includes('undefined'), what);
         }
     };
     const header_end = 8 + Number(whole.readBigUInt64LE(0));
-    for (const n of [0, 1, 7, 8, 9, 100, header_end - 1, header_end, header_end + 1, whole.length - 64, whole.length - 1]) both(whole.subarray(0, n), `cut at ${n}`);
+    for (const n of [
+        0,
+        1,
+        7,
+        8,
+        9,
+        100,
+        header_end - 1,
+        header_end,
+        header_end + 1,
+        whole.length - 64,
+        whole.length - 1,
+    ]) {
+        both(whole.subarray(0, n), `cut at ${n}`);
+    }
     both(Buffer.concat([whole, Buffer.alloc(1)]), 'a byte too many');
     for (const at of [header_end, header_end + 4096, whole.length - 1]) {
         const flipped = Buffer.from(whole);
         flipped[at] ^= 4;
         both(flipped, `a flipped bit at ${at}`);
     }
-    const length = (value) => { const bytes = Buffer.from(whole); bytes.writeBigUInt64LE(value); return bytes; };
-    for (const value of [0n, 1n, BigInt(whole.length), 1n << 31n, (1n << 64n) - 1n, (1n << 64n) - 8n]) both(length(value), `a header of ${value} bytes`);
+    const length = (value) => {
+        const bytes = Buffer.from(whole);
+        bytes.writeBigUInt64LE(value);
+        return bytes;
+    };
+    for (const value of [
+        0n,
+        1n,
+        BigInt(whole.length),
+        1n << 31n,
+        (1n << 64n) - 1n,
+        (1n << 64n) - 8n,
+    ]) {
+        both(length(value), `a header of ${value} bytes`);
+    }
 
     const word = 'embeddings.word.weight';
     const changes = {
-        'a hole': (h) => { h[word].data_offsets[1] -= 64; h[word].shape[0] -= 1; },
-        'an overlap': (h) => { h['embeddings.norm.weight'].data_offsets = h['embeddings.norm.bias'].data_offsets; },
-        'an end before the start': (h) => { h[word].data_offsets.reverse(); },
-        'an offset that wraps': (h) => { h[word].data_offsets[1] = 2 ** 64; },
-        'a negative offset': (h) => { h[word].data_offsets[0] = -64; },
-        'an offset with a fraction': (h) => { h[word].data_offsets[0] = 0.5; },
-        'an offset past the end': (h) => { h['classifier.bias'].data_offsets[1] += 64; },
-        'a wrong dtype': (h) => { h[word].dtype = 'F32'; },
-        'an unknown dtype': (h) => { h[word].dtype = 'F8_E4M3'; },
-        'a dtype that is no text': (h) => { h[word].dtype = 7; },
-        'a wrong shape': (h) => { h[word].shape = [320, 63]; },
-        'a shape that overflows': (h) => { h[word].shape = [2 ** 40, 2 ** 40]; },
-        'a shape that is no list': (h) => { h[word].shape = 20480; },
-        'a shape of rank 40': (h) => { h[word].shape = [...h[word].shape, ...Array(38).fill(1)]; },
-        'offsets of three': (h) => { h[word].data_offsets.push(1); },
-        'no offsets': (h) => { delete h[word].data_offsets; },
-        'a tensor that is no object': (h) => { h[word] = null; },
-        'no metadata': (h) => { delete h.__metadata__; },
-        'metadata that is no object': (h) => { h.__metadata__ = 'x'; },
-        'metadata that is no text': (h) => { h.__metadata__.name = 5; },
-        'another format': (h) => { h.__metadata__.format = 'pt'; },
-        'a newer version': (h) => { h.__metadata__.format_version = '3'; },
-        'no config': (h) => { delete h.__metadata__.config; },
-        'a config that is no JSON': (h) => { h.__metadata__.config = '{'; },
-        'chunks of nothing': (h) => { h.__metadata__.chunk_bytes = '0'; },
-        'one hash too few': (h) => { h.__metadata__.chunk_sha256 = ''; },
-        'a key twice': (h) => JSON.stringify(h).replace(`"${word}"`, `"embeddings.norm.weight":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"${word}"`),
-        'a key of the metadata twice': (h) => JSON.stringify(h).replace('"format":', '"format":"pt","format":'),
-        'a key of the config twice': (h) => { h.__metadata__.config = h.__metadata__.config.replace('"n_heads":', '"n_heads":2,"n_heads":'); },
-        'a config and more': (h) => { h.__metadata__.config += '}'; },
-        'chunks of a size that is no number': (h) => { h.__metadata__.chunk_bytes += ' apples'; },
+        'a hole': (h) => {
+            h[word].data_offsets[1] -= 64;
+            h[word].shape[0] -= 1;
+        },
+        'an overlap': (h) => {
+            h['embeddings.norm.weight'].data_offsets = h['embeddings.norm.bias'].data_offsets;
+        },
+        'an end before the start': (h) => {
+            h[word].data_offsets.reverse();
+        },
+        'an offset that wraps': (h) => {
+            h[word].data_offsets[1] = 2 ** 64;
+        },
+        'a negative offset': (h) => {
+            h[word].data_offsets[0] = -64;
+        },
+        'an offset with a fraction': (h) => {
+            h[word].data_offsets[0] = 0.5;
+        },
+        'an offset past the end': (h) => {
+            h['classifier.bias'].data_offsets[1] += 64;
+        },
+        'a wrong dtype': (h) => {
+            h[word].dtype = 'F32';
+        },
+        'an unknown dtype': (h) => {
+            h[word].dtype = 'F8_E4M3';
+        },
+        'a dtype that is no text': (h) => {
+            h[word].dtype = 7;
+        },
+        'a wrong shape': (h) => {
+            h[word].shape = [320, 63];
+        },
+        'a shape that overflows': (h) => {
+            h[word].shape = [2 ** 40, 2 ** 40];
+        },
+        'a shape that is no list': (h) => {
+            h[word].shape = 20480;
+        },
+        'a shape of rank 40': (h) => {
+            h[word].shape = [...h[word].shape, ...Array(38).fill(1)];
+        },
+        'offsets of three': (h) => {
+            h[word].data_offsets.push(1);
+        },
+        'no offsets': (h) => {
+            delete h[word].data_offsets;
+        },
+        'a tensor that is no object': (h) => {
+            h[word] = null;
+        },
+        'no metadata': (h) => {
+            delete h.__metadata__;
+        },
+        'metadata that is no object': (h) => {
+            h.__metadata__ = 'x';
+        },
+        'metadata that is no text': (h) => {
+            h.__metadata__.name = 5;
+        },
+        'another format': (h) => {
+            h.__metadata__.format = 'pt';
+        },
+        'a newer version': (h) => {
+            h.__metadata__.format_version = '3';
+        },
+        'no config': (h) => {
+            delete h.__metadata__.config;
+        },
+        'a config that is no JSON': (h) => {
+            h.__metadata__.config = '{';
+        },
+        'chunks of nothing': (h) => {
+            h.__metadata__.chunk_bytes = '0';
+        },
+        'one hash too few': (h) => {
+            h.__metadata__.chunk_sha256 = '';
+        },
+        'a key twice': (h) =>
+            JSON.stringify(h).replace(
+                `"${word}"`,
+                `"embeddings.norm.weight":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"${word}"`,
+            ),
+        'a key of the metadata twice': (h) =>
+            JSON.stringify(h).replace('"format":', '"format":"pt","format":'),
+        'a key of the config twice': (h) => {
+            h.__metadata__.config = h.__metadata__.config.replace(
+                '"n_heads":',
+                '"n_heads":2,"n_heads":',
+            );
+        },
+        'a config and more': (h) => {
+            h.__metadata__.config += '}';
+        },
+        'chunks of a size that is no number': (h) => {
+            h.__metadata__.chunk_bytes += ' apples';
+        },
         'a NUL behind the JSON': (h) => `${JSON.stringify(h)}\0`,
-        'text that is no UTF-8': (h) => { h.__metadata__.name = '\x7fXX'; return Buffer.from(JSON.stringify(h).replace('\x7fXX', '\xc3\x28'), 'latin1'); },
+        'text that is no UTF-8': (h) => {
+            h.__metadata__.name = '\x7fXX';
+            return Buffer.from(JSON.stringify(h).replace('\x7fXX', '\xc3\x28'), 'latin1');
+        },
         'a list': () => '[]',
         'no JSON': () => 'hello',
         'JSON and more': (h) => `${JSON.stringify(h)}x`,
@@ -1050,14 +1727,31 @@ test('spoilt model files are refused by --inspect and --verify', () => {
         writeFileSync(spoilt, rewritten(path, change));
         return run('--verify', fixture('bert-seqcls', 'golden.json'), '--tolerance', '0.5', spoilt);
     };
-    assert.equal(verify((h) => { h.__metadata__.name = 'sound'; }).status, 0, 'the rewriting itself spoils nothing');
+    assert.equal(
+        verify((h) => {
+            h.__metadata__.name = 'sound';
+        }).status,
+        0,
+        'the rewriting itself spoils nothing',
+    );
     const encoder = (field, value) => (h) => {
         const config = JSON.parse(h.__metadata__.config);
         config.encoder[field] = value;
         h.__metadata__.config = JSON.stringify(config);
     };
-    for (const [field, value] of [['hidden_size', 65], ['n_heads', 7], ['n_layers', 3], ['n_layers', 2 ** 31], ['n_layers', -1], ['vocab_size', 1e300],
-        ['activation', 'swish'], ['activation', 3], ['n_heads', 'four'], ['my_field', 1], ['head', 'none']]) {
+    for (const [field, value] of [
+        ['hidden_size', 65],
+        ['n_heads', 7],
+        ['n_layers', 3],
+        ['n_layers', 2 ** 31],
+        ['n_layers', -1],
+        ['vocab_size', 1e300],
+        ['activation', 'swish'],
+        ['activation', 3],
+        ['n_heads', 'four'],
+        ['my_field', 1],
+        ['head', 'none'],
+    ]) {
         const { status, stderr } = verify(encoder(field, value));
         assert.equal(status, 1, `${field} = ${value}`);
         assert.ok(stderr.length > 20);
@@ -1084,8 +1778,17 @@ test('--verify notices what differs, and says how much', () => {
     const trace = golden();
     trace.trace.attentions[1].data[3] += 0.01;
     assert.equal(verify(trace).status, 1, 'the trace is compared');
-    for (const change of [(t) => t.attentions.pop(), (t) => t.hidden_states.push(t.hidden_states[0]), (t) => { t.attentions = null; }, (t) => { t.case = 'other'; },
-        (t) => t.hidden_states[0].data.pop()]) {
+    for (const change of [
+        (t) => t.attentions.pop(),
+        (t) => t.hidden_states.push(t.hidden_states[0]),
+        (t) => {
+            t.attentions = null;
+        },
+        (t) => {
+            t.case = 'other';
+        },
+        (t) => t.hidden_states[0].data.pop(),
+    ]) {
         const spoilt = golden();
         change(spoilt.trace);
         const { status, stderr } = verify(spoilt);
@@ -1106,31 +1809,82 @@ test('--verify refuses a golden.json that is none', () => {
     const whole = () => JSON.parse(readFileSync(fixture('bert-seqcls', 'golden.json'), 'utf8'));
     const file = join(folder(), 'golden.json');
     const spoilt = {
-        empty: '', 'no JSON': 'x', 'a text': '"x"', 'an empty object': '{}', 'no cases': { ...whole(), cases: [] }, 'cases that are no list': { ...whole(), cases: 5 },
+        empty: '',
+        'no JSON': 'x',
+        'a text': '"x"',
+        'an empty object': '{}',
+        'no cases': { ...whole(), cases: [] },
+        'cases that are no list': { ...whole(), cases: 5 },
     };
     const change = {
-        'ids that are no lists': (c) => { c.input_ids = 5; },
-        'ids that are no numbers': (c) => { c.input_ids[0][0] = 'a'; },
-        'an id beyond the vocabulary': (c) => { c.input_ids[0][0] = 320; },
-        'a negative id': (c) => { c.input_ids[0][0] = -1; },
-        'a huge id': (c) => { c.input_ids[0][0] = 1e300; },
-        'a mask of another shape': (c) => { c.attention_mask[0].pop(); },
-        'a mask of zeros': (c) => { c.attention_mask[0].fill(0); },
-        'an unknown token type': (c) => { c.token_type_ids[0][0] = 2; },
-        'an output too short': (c) => { c.outputs.logits.data.pop(); },
-        'an output too long': (c) => { c.outputs.logits.data.push(0); },
-        'a mask of twos': (c) => { c.attention_mask[0].fill(2); },
-        'a mask of texts': (c) => { c.attention_mask[0].fill('1'); },
-        'a mask that is no list': (c) => { c.attention_mask = 1; },
-        'an id with a fraction': (c) => { c.input_ids[0][0] = 0.5; },
-        'types of more sequences': (c) => { c.token_type_ids.push(c.token_type_ids[0]); },
-        'no outputs': (c) => { c.outputs = {}; },
-        'an output that is not the model\'s': (c) => { c.outputs = { other: c.outputs.logits }; },
-        'outputs that are no object': (c) => { c.outputs = 1; },
-        'an output that is no number': (c) => { c.outputs.logits.data[0] = null; },
-        'a sequence too long': (c) => { for (const key of ['input_ids', 'attention_mask', 'token_type_ids']) c[key][0] = Array(65).fill(1); },
-        'no tokens': (c) => { for (const key of ['input_ids', 'attention_mask', 'token_type_ids']) c[key][0] = []; },
-        'no sequences': (c) => { for (const key of ['input_ids', 'attention_mask', 'token_type_ids']) c[key] = []; },
+        'ids that are no lists': (c) => {
+            c.input_ids = 5;
+        },
+        'ids that are no numbers': (c) => {
+            c.input_ids[0][0] = 'a';
+        },
+        'an id beyond the vocabulary': (c) => {
+            c.input_ids[0][0] = 320;
+        },
+        'a negative id': (c) => {
+            c.input_ids[0][0] = -1;
+        },
+        'a huge id': (c) => {
+            c.input_ids[0][0] = 1e300;
+        },
+        'a mask of another shape': (c) => {
+            c.attention_mask[0].pop();
+        },
+        'a mask of zeros': (c) => {
+            c.attention_mask[0].fill(0);
+        },
+        'an unknown token type': (c) => {
+            c.token_type_ids[0][0] = 2;
+        },
+        'an output too short': (c) => {
+            c.outputs.logits.data.pop();
+        },
+        'an output too long': (c) => {
+            c.outputs.logits.data.push(0);
+        },
+        'a mask of twos': (c) => {
+            c.attention_mask[0].fill(2);
+        },
+        'a mask of texts': (c) => {
+            c.attention_mask[0].fill('1');
+        },
+        'a mask that is no list': (c) => {
+            c.attention_mask = 1;
+        },
+        'an id with a fraction': (c) => {
+            c.input_ids[0][0] = 0.5;
+        },
+        'types of more sequences': (c) => {
+            c.token_type_ids.push(c.token_type_ids[0]);
+        },
+        'no outputs': (c) => {
+            c.outputs = {};
+        },
+        "an output that is not the model's": (c) => {
+            c.outputs = { other: c.outputs.logits };
+        },
+        'outputs that are no object': (c) => {
+            c.outputs = 1;
+        },
+        'an output that is no number': (c) => {
+            c.outputs.logits.data[0] = null;
+        },
+        'a sequence too long': (c) => {
+            for (const key of ['input_ids', 'attention_mask', 'token_type_ids']) {
+                c[key][0] = Array(65).fill(1);
+            }
+        },
+        'no tokens': (c) => {
+            for (const key of ['input_ids', 'attention_mask', 'token_type_ids']) c[key][0] = [];
+        },
+        'no sequences': (c) => {
+            for (const key of ['input_ids', 'attention_mask', 'token_type_ids']) c[key] = [];
+        },
     };
     for (const [what, edit] of Object.entries(change)) {
         const golden = whole();
@@ -1152,9 +1906,22 @@ test('usage errors end with 2 and leave nothing', () => {
     const out = join(folder(), 'out.safetensors');
     const source = fixture('bert-seqcls');
     for (const args of [
-        [], [source], ['-o', out], [source, '-o'], [source, '-o', out, 'another'], [source, '-o', out, '--dtype', 'f64'], [source, '-o', out, '--dtype', ''],
-        [source, '-o', out, '--unknown'], [source, '-o', out, '-x'], ['--inspect'], ['--inspect', out, out], ['--verify'], ['--verify', fixture('bert-seqcls', 'golden.json')],
-        ['--verify', 'a', 'b', '--tolerance', 'much'], ['--verify', 'a', 'b', '--tolerance', '-1'], ['--verify', 'a', 'b', '--tolerance', 'nan'],
+        [],
+        [source],
+        ['-o', out],
+        [source, '-o'],
+        [source, '-o', out, 'another'],
+        [source, '-o', out, '--dtype', 'f64'],
+        [source, '-o', out, '--dtype', ''],
+        [source, '-o', out, '--unknown'],
+        [source, '-o', out, '-x'],
+        ['--inspect'],
+        ['--inspect', out, out],
+        ['--verify'],
+        ['--verify', fixture('bert-seqcls', 'golden.json')],
+        ['--verify', 'a', 'b', '--tolerance', 'much'],
+        ['--verify', 'a', 'b', '--tolerance', '-1'],
+        ['--verify', 'a', 'b', '--tolerance', 'nan'],
         ['--verify', 'a', 'b', '--tolerance', ''],
     ]) {
         const { status, stderr } = run(...args);
@@ -1171,29 +1938,57 @@ test('usage errors end with 2 and leave nothing', () => {
 
 /** A model folder with the files of a tokenizer, but its tokenizer.json. */
 function tokenizerFolder(from, model_type) {
-    const files = Object.fromEntries(readdirSync(from).filter((file) => file !== 'tokenizer.json' && file !== 'cases.jsonl')
-        .map((file) => [file, readFileSync(join(from, file))]));
+    const files = Object.fromEntries(
+        readdirSync(from)
+            .filter((file) => file !== 'tokenizer.json' && file !== 'cases.jsonl')
+            .map((file) => [file, readFileSync(join(from, file))]),
+    );
     return modelFolder('bert-seqcls', { 'config.json': { model_type }, ...files });
 }
 
 const FAMILIES = {
-    'bert-uncased': 'bert', 'bert-cased': 'bert', 'bert-chinese': 'bert', roberta: 'roberta', 'deberta-bpe': 'deberta',
-    albert: 'albert', 'xlmr-spm': 'xlm-roberta', 'deberta-v3-spm': 'deberta-v2',
+    'bert-uncased': 'bert',
+    'bert-cased': 'bert',
+    'bert-chinese': 'bert',
+    roberta: 'roberta',
+    'deberta-bpe': 'deberta',
+    albert: 'albert',
+    'xlmr-spm': 'xlm-roberta',
+    'deberta-v3-spm': 'deberta-v2',
 };
 for (const [name, model_type] of Object.entries(FAMILIES)) {
-    const place = [join(root, 'tests/golden/tokenizers', name), resolve(root, '../shared/fixtures/tokenizers', name)]
-        .find((path) => existsSync(path) && readdirSync(path).some((file) => /^vocab\.|\.model$/.test(file)));
-    const skip = place ? false : `SKIPPED: the original files of ${name} are only in ../shared/fixtures`;
-    test(`${name}: its original files give the tokenizer.json that was made of them`, { skip }, () => {
+    const place = [
+        join(root, 'tests/golden/tokenizers', name),
+        resolve(root, '../shared/fixtures/tokenizers', name),
+    ].find(
+        (path) =>
+            existsSync(path) && readdirSync(path).some((file) => /^vocab\.|\.model$/.test(file)),
+    );
+    const skip = place
+        ? false
+        : `SKIPPED: the original files of ${name} are only in ../shared/fixtures`;
+    test(`${name}: its original files give the tokenizer.json that was made of them`, {
+        skip,
+    }, () => {
         const { path, stderr } = convert(tokenizerFolder(place, model_type));
         assert.doesNotMatch(stderr, /token ids only/);
         const { tensors } = readModel(path);
-        const { added_tokens: added, ...made } = JSON.parse(tensors['tokenizer.json'].bytes.toString());
-        const { added_tokens: wanted_added, ...wanted } = JSON.parse(readFileSync(join(place, 'tokenizer.json'), 'utf8'));
+        const { added_tokens: added, ...made } = JSON.parse(
+            tensors['tokenizer.json'].bytes.toString(),
+        );
+        const { added_tokens: wanted_added, ...wanted } = JSON.parse(
+            readFileSync(join(place, 'tokenizer.json'), 'utf8'),
+        );
         assert.deepEqual(made, wanted);
         // Some of the fixtures leave their special tokens out.
-        if (wanted_added.length) assert.deepEqual(added, wanted_added);
-        else assert.deepEqual(added.map(({ special }) => special), Array(5).fill(true));
+        if (wanted_added.length) {
+            assert.deepEqual(added, wanted_added);
+        } else {
+            assert.deepEqual(
+                added.map(({ special }) => special),
+                Array(5).fill(true),
+            );
+        }
     });
 }
 
@@ -1202,27 +1997,57 @@ test('original tokenizer files that are broken or of nobody are refused', () => 
     refuse(vocab('[PAD]\n[UNK]\n[CLS]\na\n'), /vocab\.txt: has no '\[SEP\]'/);
     refuse(vocab('[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\na\n'), /vocab\.txt: has 'a' twice/);
     refuse(vocab(Buffer.from([0x61, 0x0a, 0xff, 0x0a])), /vocab\.txt: line 2 is no UTF-8 text/);
-    const bpe = (merges, json = { '<s>': 0, '</s>': 1, a: 2 }) => modelFolder('bert-seqcls', { 'vocab.json': json, 'merges.txt': merges });
+    const bpe = (merges, json = { '<s>': 0, '</s>': 1, a: 2 }) =>
+        modelFolder('bert-seqcls', { 'vocab.json': json, 'merges.txt': merges });
     refuse(bpe('#version: 0.2\na b c\n'), /merges\.txt: line 2 is no pair of pieces/);
     refuse(bpe('', { a: 0 }), /vocab\.json: has no '<s>'/);
-    const spm = (bytes, config = { model_type: 'albert' }) => modelFolder('bert-seqcls', { 'config.json': config, 'spiece.model': bytes });
-    refuse(spm('x', { model_type: 'bert' }), /spiece\.model: config\.json's model_type .* do not say whose it is/);
+    const spm = (bytes, config = { model_type: 'albert' }) =>
+        modelFolder('bert-seqcls', { 'config.json': config, 'spiece.model': bytes });
+    refuse(
+        spm('x', { model_type: 'bert' }),
+        /spiece\.model: config\.json's model_type .* do not say whose it is/,
+    );
     refuse(spm(''), /spiece\.model: is no sentencepiece model/);
-    refuse(spm(Buffer.from([0x0a, 0x7f, 0x0a])), /spiece\.model: is no sentencepiece model, or is cut off/);
-    const piece = (text, score = [0x15, 0, 0, 0x80, 0xbf]) => Buffer.from([0x0a, text.length + 7, 0x0a, text.length, ...Buffer.from(text), ...score]);
+    refuse(
+        spm(Buffer.from([0x0a, 0x7f, 0x0a])),
+        /spiece\.model: is no sentencepiece model, or is cut off/,
+    );
+    const piece = (text, score = [0x15, 0, 0, 0x80, 0xbf]) =>
+        Buffer.from([0x0a, text.length + 7, 0x0a, text.length, ...Buffer.from(text), ...score]);
     refuse(spm(piece('a')), /spiece\.model: has no '\[CLS\]'/);
-    refuse(spm(piece('a', [0x15, 0, 0, 0xc0, 0x7f])), /spiece\.model: piece 0 .* its score no number/);
+    refuse(
+        spm(piece('a', [0x15, 0, 0, 0xc0, 0x7f])),
+        /spiece\.model: piece 0 .* its score no number/,
+    );
 });
 
 test('a sentencepiece model that is cut anywhere is refused or whole', () => {
     const text = (number, value) => new Message().set(number, value);
-    const pieces = ['<pad>', '<unk>', '[CLS]', '[SEP]', '[MASK]', 'a'].map((name) => text(1, name).bytes());
-    const model = new Message().set(1, ...pieces).set(2, new Message().set(3, 1).set(40, 1).bytes()).set(3, text(2, 'charsmap').bytes()).bytes();
-    const whole = modelFolder('bert-seqcls', { 'config.json': { model_type: 'albert' }, 'spiece.model': model });
-    assert.match(readModel(convert(whole).path).tensors['tokenizer.json'].bytes.toString(), /"Unigram","unk_id":1/);
+    const pieces = ['<pad>', '<unk>', '[CLS]', '[SEP]', '[MASK]', 'a'].map((name) =>
+        text(1, name).bytes(),
+    );
+    const model = new Message()
+        .set(1, ...pieces)
+        .set(2, new Message().set(3, 1).set(40, 1).bytes())
+        .set(3, text(2, 'charsmap').bytes())
+        .bytes();
+    const whole = modelFolder('bert-seqcls', {
+        'config.json': { model_type: 'albert' },
+        'spiece.model': model,
+    });
+    assert.match(
+        readModel(convert(whole).path).tensors['tokenizer.json'].bytes.toString(),
+        /"Unigram","unk_id":1/,
+    );
     for (let n = 0; n < model.length; n++) {
-        const path = modelFolder('bert-seqcls', { 'config.json': { model_type: 'albert' }, 'spiece.model': model.subarray(0, n) });
+        const path = modelFolder('bert-seqcls', {
+            'config.json': { model_type: 'albert' },
+            'spiece.model': model.subarray(0, n),
+        });
         const { status, stderr } = run(path, '-o', join(path, 'out'));
-        assert.ok(status === 0 || (status === 1 && /spiece\.model/.test(stderr)), `${n}: ${status} ${stderr}`);
+        assert.ok(
+            status === 0 || (status === 1 && /spiece\.model/.test(stderr)),
+            `${n}: ${status} ${stderr}`,
+        );
     }
 });

@@ -2,13 +2,27 @@
  * Metrics: of random answers, what scikit-learn, seqeval, scipy and the SQuAD script count
  * (tests/golden/metrics.json, which tests/tools/make_metric_goldens.py makes).
  */
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import {
-    accuracy, answerScores, classScores, confusion, entitiesOf, entityScores, hitRate, macroF1, matthews, ndcg,
-    normalizeAnswer, pearson, reciprocalRank, spanScores, spearman,
+    accuracy,
+    answerScores,
+    classScores,
+    confusion,
+    entitiesOf,
+    entityScores,
+    hitRate,
+    macroF1,
+    matthews,
+    ndcg,
+    normalizeAnswer,
+    pearson,
+    reciprocalRank,
+    spanScores,
+    spearman,
 } from '../../js/metrics/index.js';
 
 const golden = JSON.parse(readFileSync(new URL('../golden/metrics.json', import.meta.url), 'utf8'));
@@ -47,7 +61,10 @@ test('entities: seqeval', () => {
 
 test('entities of characters: each counts once, and only in its own text', () => {
     const paris = { type: 'LOC', start: 0, end: 5 };
-    const { micro, types } = spanScores([[paris], [], [paris]], [[paris, paris], [paris], [{ ...paris, end: 4 }]]);
+    const { micro, types } = spanScores(
+        [[paris], [], [paris]],
+        [[paris, paris], [paris], [{ ...paris, end: 4 }]],
+    );
     near(micro, { precision: 1 / 3, recall: 1 / 2, f1: 2 / 5, support: 2 });
     assert.deepEqual(Object.keys(types), ['LOC']);
 });
@@ -64,17 +81,36 @@ test('correlations: scipy, ties included', () => {
     for (const { a, b, ...want } of golden.correlations) {
         near({ pearson: pearson(a, b), spearman: spearman(a, b) }, want);
     }
-    for (const [a, b] of [[[0.1, 0.1, 0.1], [1, 2, 3]], [[1, 2], [5, 5]], [[1], [2]], [[], []]]) {
-        assert.ok(Number.isNaN(pearson(a, b)) && Number.isNaN(spearman(a, b)), JSON.stringify([a, b]));
+    for (const [a, b] of [
+        [
+            [0.1, 0.1, 0.1],
+            [1, 2, 3],
+        ],
+        [
+            [1, 2],
+            [5, 5],
+        ],
+        [[1], [2]],
+        [[], []],
+    ]) {
+        assert.ok(
+            Number.isNaN(pearson(a, b)) && Number.isNaN(spearman(a, b)),
+            JSON.stringify([a, b]),
+        );
     }
 });
 
 test('rankings: scikit-learn', () => {
     for (const { ranked, gains, k, ...want } of golden.rankings) {
-        near({ ndcg: ndcg(ranked, gains, k), reciprocal_rank: reciprocalRank(ranked, gains, k) }, want);
+        near(
+            { ndcg: ndcg(ranked, gains, k), reciprocal_rank: reciprocalRank(ranked, gains, k) },
+            want,
+        );
     }
     for (const { expected, ranked, top } of golden.hits) {
-        for (const [k, share] of Object.entries(top)) near(hitRate(expected, ranked, Number(k)), share);
+        for (const [k, share] of Object.entries(top)) {
+            near(hitRate(expected, ranked, Number(k)), share);
+        }
     }
 });
 
@@ -82,5 +118,8 @@ test('bert-wasm/metrics has all of them and evaluate(); the library itself has n
     const names = Object.keys(await import('../../js/metrics/index.js'));
     assert.ok(names.includes('evaluate'));
     assert.deepEqual(Object.keys(await import('bert-wasm/metrics')), names);
-    assert.deepEqual(Object.keys(await import('bert-wasm')).filter((name) => names.includes(name)), []);
+    assert.deepEqual(
+        Object.keys(await import('bert-wasm')).filter((name) => names.includes(name)),
+        [],
+    );
 });

@@ -2,6 +2,7 @@
  * Small model files made in JavaScript, for tests of the loader and of all that stands on it: the
  * format of ARCHITECTURE.md written a second time, independently of the converter.
  */
+
 import { createHash } from 'node:crypto';
 
 /** xorshift32, so that a model is the same every time. */
@@ -17,9 +18,18 @@ function random(seed) {
 export const CONFIG = {
     architecture: 'bert',
     encoder: {
-        vocab_size: 40, hidden_size: 16, embedding_size: 16, intermediate_size: 24, n_layers: 2, n_heads: 2, n_positions: 12,
-        n_token_types: 2, n_labels: 3, layer_norm_eps: 1e-12,
-        activation: 'gelu', pooler_activation: 'tanh',
+        vocab_size: 40,
+        hidden_size: 16,
+        embedding_size: 16,
+        intermediate_size: 24,
+        n_layers: 2,
+        n_heads: 2,
+        n_positions: 12,
+        n_token_types: 2,
+        n_labels: 3,
+        layer_norm_eps: 1e-12,
+        activation: 'gelu',
+        pooler_activation: 'tanh',
     },
     outputs: { logits: { output: 'logits' } },
     labels: ['no', 'perhaps', 'yes'],
@@ -33,16 +43,35 @@ export const TOKENIZER = JSON.stringify({
     truncation: null,
     padding: null,
     added_tokens: ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'].map((content, id) => ({
-        id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true,
+        id,
+        content,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
     })),
-    normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true },
+    normalizer: {
+        type: 'BertNormalizer',
+        clean_text: true,
+        handle_chinese_chars: true,
+        strip_accents: null,
+        lowercase: true,
+    },
     pre_tokenizer: { type: 'BertPreTokenizer' },
     post_processor: {
         type: 'TemplateProcessing',
-        single: [{ SpecialToken: { id: '[CLS]', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '[SEP]', type_id: 0 } }],
+        single: [
+            { SpecialToken: { id: '[CLS]', type_id: 0 } },
+            { Sequence: { id: 'A', type_id: 0 } },
+            { SpecialToken: { id: '[SEP]', type_id: 0 } },
+        ],
         pair: [
-            { SpecialToken: { id: '[CLS]', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '[SEP]', type_id: 0 } },
-            { Sequence: { id: 'B', type_id: 1 } }, { SpecialToken: { id: '[SEP]', type_id: 1 } },
+            { SpecialToken: { id: '[CLS]', type_id: 0 } },
+            { Sequence: { id: 'A', type_id: 0 } },
+            { SpecialToken: { id: '[SEP]', type_id: 0 } },
+            { Sequence: { id: 'B', type_id: 1 } },
+            { SpecialToken: { id: '[SEP]', type_id: 1 } },
         ],
         special_tokens: {
             '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
@@ -51,9 +80,26 @@ export const TOKENIZER = JSON.stringify({
     },
     decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
     model: {
-        type: 'WordPiece', unk_token: '[UNK]', continuing_subword_prefix: '##', max_input_chars_per_word: 100,
+        type: 'WordPiece',
+        unk_token: '[UNK]',
+        continuing_subword_prefix: '##',
+        max_input_chars_per_word: 100,
         vocab: Object.fromEntries(
-            ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'good', 'bad', 'film', '.', 'the', '##s'].map((token, id) => [token, id])),
+            [
+                '[PAD]',
+                '[UNK]',
+                '[CLS]',
+                '[SEP]',
+                '[MASK]',
+                'a',
+                'good',
+                'bad',
+                'film',
+                '.',
+                'the',
+                '##s',
+            ].map((token, id) => [token, id]),
+        ),
     },
 });
 
@@ -77,10 +123,14 @@ export function tensors(config = CONFIG) {
     const hidden = encoder.hidden_size;
     floats('embeddings.word.weight', [encoder.vocab_size, hidden]);
     if (encoder.n_positions) floats('embeddings.position.weight', [encoder.n_positions, hidden]);
-    if (encoder.n_token_types) floats('embeddings.token_type.weight', [encoder.n_token_types, hidden]);
+    if (encoder.n_token_types) {
+        floats('embeddings.token_type.weight', [encoder.n_token_types, hidden]);
+    }
     norm('embeddings.norm');
     for (let i = 0; i < encoder.n_layers; i++) {
-        for (const name of ['query', 'key', 'value', 'output']) matrix(`layers.${i}.attention.${name}`, hidden, hidden);
+        for (const name of ['query', 'key', 'value', 'output']) {
+            matrix(`layers.${i}.attention.${name}`, hidden, hidden);
+        }
         norm(`layers.${i}.attention.norm`);
         matrix(`layers.${i}.intermediate`, hidden, encoder.intermediate_size);
         matrix(`layers.${i}.output`, encoder.intermediate_size, hidden);
@@ -95,10 +145,17 @@ export function tensors(config = CONFIG) {
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 /**
- * A whole file. `change` may spoil the header object before it is written. Of many chunks, even where it
- * is small.
+ * A whole file. `change` may spoil the header object before it is written. Of many chunks, even
+ * where it is small.
  */
-export function modelBytes({ config = CONFIG, tokenizer = TOKENIZER, list = tensors(config), metadata = {}, change = () => {}, chunk_bytes = 1024 } = {}) {
+export function modelBytes({
+    config = CONFIG,
+    tokenizer = TOKENIZER,
+    list = tensors(config),
+    metadata = {},
+    change = () => {},
+    chunk_bytes = 1024,
+} = {}) {
     const parts = [];
     const header = {};
     let end = 0;
@@ -112,19 +169,30 @@ export function modelBytes({ config = CONFIG, tokenizer = TOKENIZER, list = tens
         const n = -end & 63;
         if (n) put(`padding.${n_padding++}`, 'U8', [n], new Uint8Array(n));
     };
-    if (tokenizer) put('tokenizer.json', 'U8', [Buffer.byteLength(tokenizer)], Buffer.from(tokenizer));
+    if (tokenizer) {
+        put('tokenizer.json', 'U8', [Buffer.byteLength(tokenizer)], Buffer.from(tokenizer));
+    }
     for (const { name, dtype, shape, bytes } of list) {
         align();
         put(name, dtype, shape, bytes);
     }
     const data = Buffer.concat(parts);
     const hashes = [];
-    for (let start = 0; start < data.length; start += chunk_bytes) hashes.push(sha256(data.subarray(start, start + chunk_bytes)));
+    for (let start = 0; start < data.length; start += chunk_bytes) {
+        hashes.push(sha256(data.subarray(start, start + chunk_bytes)));
+    }
     const whole = {
         __metadata__: {
-            format: 'bert-wasm', format_version: '2', name: 'tiny', revision: 'r1', dtype: 'f32',
-            source_sha256: sha256('tiny'), config: JSON.stringify(config),
-            chunk_bytes: String(chunk_bytes), chunk_sha256: hashes.join(','), ...metadata,
+            format: 'bert-wasm',
+            format_version: '2',
+            name: 'tiny',
+            revision: 'r1',
+            dtype: 'f32',
+            source_sha256: sha256('tiny'),
+            config: JSON.stringify(config),
+            chunk_bytes: String(chunk_bytes),
+            chunk_sha256: hashes.join(','),
+            ...metadata,
         },
         ...header,
     };

@@ -1,4 +1,5 @@
 /** What npm would publish: its exports, files and types, as publint sees them. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -11,5 +12,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 test('publint finds nothing', async () => {
     const { messages, pkg } = await publint({ pkgDir: ROOT, strict: true, level: 'suggestion' });
     assert.equal(pkg.name, 'bert-wasm');
-    assert.deepEqual(messages.map((message) => formatMessage(message, pkg)), []);
+    assert.deepEqual(
+        messages.map((message) => formatMessage(message, pkg)),
+        [],
+    );
 });

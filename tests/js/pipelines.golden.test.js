@@ -2,13 +2,14 @@
  * Every pipeline answers what that of transformers answers (tests/golden/pipelines): labels, spans,
  * answers and their order exactly, numbers to float32's rounding.
  */
+
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { pipeline } from '../../build/dist/index.node.js';
-import { GOLDEN, converted } from './converted.js';
+import { converted, GOLDEN } from './converted.js';
 
 const TOLERANCE = 1e-4;
 
@@ -19,8 +20,10 @@ const OTHERWISE = {
 
 /** What a result is compared as. */
 const COMPARED = {
-    'next-sentence-prediction': (result) => (Array.isArray(result) ? result.map(({ score }) => score) : result.score),
-    'feature-extraction': (result) => (Array.isArray(result) ? result.map(plainTensor) : plainTensor(result)),
+    'next-sentence-prediction': (result) =>
+        Array.isArray(result) ? result.map(({ score }) => score) : result.score,
+    'feature-extraction': (result) =>
+        Array.isArray(result) ? result.map(plainTensor) : plainTensor(result),
 };
 
 const plainTensor = ({ type, dims, data }) => ({ type, dims, data: Array.from(data) });
@@ -31,26 +34,42 @@ function unmarked(value, marks) {
     if (typeof value !== 'object' || value === null) return value;
     const { truncated, ...rest } = value;
     if (truncated) marks.push(truncated);
-    return Object.fromEntries(Object.entries(rest).map(([key, each]) => [key, unmarked(each, marks)]));
+    return Object.fromEntries(
+        Object.entries(rest).map(([key, each]) => [key, unmarked(each, marks)]),
+    );
 }
 
 /** The largest difference of numbers; anything else must be equal. */
 function difference(got, want, where) {
-    if (typeof want === 'number' && typeof got === 'number' && !(Number.isInteger(want) && Number.isInteger(got))) return Math.abs(got - want);
+    if (
+        typeof want === 'number' &&
+        typeof got === 'number' &&
+        !(Number.isInteger(want) && Number.isInteger(got))
+    ) {
+        return Math.abs(got - want);
+    }
     if (typeof want !== 'object' || want === null || typeof got !== 'object' || got === null) {
         assert.deepEqual(got, want, where);
         return 0;
     }
     assert.deepEqual(Object.keys(got).sort(), Object.keys(want).sort(), where);
-    return Object.keys(want).reduce((worst, key) => Math.max(worst, difference(got[key], want[key], `${where}.${key}`)), 0);
+    return Object.keys(want).reduce(
+        (worst, key) => Math.max(worst, difference(got[key], want[key], `${where}.${key}`)),
+        0,
+    );
 }
 
-for (const name of readdirSync(join(GOLDEN, 'pipelines')).filter((each) => !each.includes('.')).sort()) {
+for (const name of readdirSync(join(GOLDEN, 'pipelines'))
+    .filter((each) => !each.includes('.'))
+    .sort()) {
     test(`${name}: the answers of transformers`, async (t) => {
-        const { cases } = JSON.parse(readFileSync(join(GOLDEN, 'pipelines', name, 'cases.json'), 'utf8'));
+        const { cases } = JSON.parse(
+            readFileSync(join(GOLDEN, 'pipelines', name, 'cases.json'), 'utf8'),
+        );
         const path = converted(`pipelines/${name}`);
         const pipes = {};
-        let worst = 0, n = 0;
+        let worst = 0;
+        let n = 0;
         try {
             for (const [group, { task, calls }] of Object.entries(cases)) {
                 if (OTHERWISE[group]) continue;
@@ -64,7 +83,13 @@ for (const name of readdirSync(join(GOLDEN, 'pipelines')).filter((each) => !each
                     const error = difference(got, unmarked(result, []), what.slice(0, 400));
                     assert.ok(error <= TOLERANCE, `${what.slice(0, 400)}: ${error}`);
                     // Of documents the goldens do not say which were cut.
-                    if (task !== 'text-ranking' || truncated) assert.equal(marks.flat().includes(true), truncated, `truncated: ${what.slice(0, 400)}`);
+                    if (task !== 'text-ranking' || truncated) {
+                        assert.equal(
+                            marks.flat().includes(true),
+                            truncated,
+                            `truncated: ${what.slice(0, 400)}`,
+                        );
+                    }
                     worst = Math.max(worst, error);
                     n++;
                 }

@@ -2,6 +2,7 @@
  * Reading tokenizer.json straight from its bytes (reader.js) against reading it through JSON.parse
  * (file.js): the same tokenizers, the same refusals.
  */
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -22,7 +23,8 @@ const fileWith = (vocab, more = '') => `{"version": "1.0", "added_tokens": [], $
     "normalizer": null, "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": null,
     "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
         "max_input_chars_per_word": 100, "vocab": ${vocab}}}`;
-const SMALL = '{"[UNK]": 0, "a": 1, "##b": 2, "b": 3, "\\u00e9\\n": 4, "\u4e2d": 5, "\u{1f600}": 6}';
+const SMALL =
+    '{"[UNK]": 0, "a": 1, "##b": 2, "b": 3, "\\u00e9\\n": 4, "\u4e2d": 5, "\u{1f600}": 6}';
 
 const isDirect = (file) => readTokenizer(file).object('model').vocab instanceof Vocabulary;
 
@@ -38,7 +40,12 @@ function outcome(read) {
             assert.equal(vocabulary.id(piece), id);
             pieces.push([id, piece]);
         }
-        return { pieces, ids: ['ab', 'bb a', '\u4e2da \u{1f600}b'].map((text) => [...tokenizer.encode(text).ids]) };
+        return {
+            pieces,
+            ids: ['ab', 'bb a', '\u4e2da \u{1f600}b'].map((text) => [
+                ...tokenizer.encode(text).ids,
+            ]),
+        };
     } catch (error) {
         if (error.code === undefined || error instanceof assert.AssertionError) throw error;
         return { code: error.code, message: error.message };
@@ -69,13 +76,42 @@ test('pieces of any characters, written in any way, with space anywhere', () => 
         const digits = unit.toString(16).padStart(4, '0');
         return `\\u${random.chance(0.5) ? digits : digits.toUpperCase()}`;
     };
-    const short = { '"': '\\"', '\\': '\\\\', '/': '\\/', '\b': '\\b', '\f': '\\f', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-    const character = () => String.fromCodePoint(pick(
-        () => random.below(0x20), () => 0x20 + random.below(0x60), () => 0x22 + random.below(2),
-        () => 0x80 + random.below(0x780), () => 0x800 + random.below(0xd000), () => 0xe000 + random.below(0x2000),
-        () => 0x10000 + random.below(0x100000), () => pick(0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xfffd, 0xffff, 0x10000, 0x10ffff),
-        () => Object.keys(short)[random.below(8)].charCodeAt(0),
-    )());
+    const short = {
+        '"': '\\"',
+        '\\': '\\\\',
+        '/': '\\/',
+        '\b': '\\b',
+        '\f': '\\f',
+        '\n': '\\n',
+        '\r': '\\r',
+        '\t': '\\t',
+    };
+    const character = () =>
+        String.fromCodePoint(
+            pick(
+                () => random.below(0x20),
+                () => 0x20 + random.below(0x60),
+                () => 0x22 + random.below(2),
+                () => 0x80 + random.below(0x780),
+                () => 0x800 + random.below(0xd000),
+                () => 0xe000 + random.below(0x2000),
+                () => 0x10000 + random.below(0x100000),
+                () =>
+                    pick(
+                        0x7f,
+                        0x80,
+                        0x7ff,
+                        0x800,
+                        0xd7ff,
+                        0xe000,
+                        0xfffd,
+                        0xffff,
+                        0x10000,
+                        0x10ffff,
+                    ),
+                () => Object.keys(short)[random.below(8)].charCodeAt(0),
+            )(),
+        );
     const write = (c) => {
         const isPlain = c >= ' ' && c !== '"' && c !== '\\';
         if (isPlain && random.chance(0.6)) return c;
@@ -83,7 +119,10 @@ test('pieces of any characters, written in any way, with space anywhere', () => 
         return [...Array(c.length).keys()].map((i) => hex(c.charCodeAt(i))).join('');
     };
     for (let round = 0; round < 300; round++) {
-        const pieces = new Set(['[UNK]', ...(random.chance(0.2) ? ['', '__proto__', '7', '10'] : [])]);
+        const pieces = new Set([
+            '[UNK]',
+            ...(random.chance(0.2) ? ['', '__proto__', '7', '10'] : []),
+        ]);
         const count = random.below(60);
         for (let n = 0; n < count; n++) {
             const length = random.chance(0.02) ? 300 : 1 + random.below(4);
@@ -96,12 +135,18 @@ test('pieces of any characters, written in any way, with space anywhere', () => 
         const [step, first] = pick([1, 0], [1, 0], [list.length - 1, 0], [2, 3]);
         const isShuffled = step === list.length - 1;
         const id = (i) => (isShuffled ? list.length - 1 - i : first + step * i);
-        const members = list.map((piece, i) => `${space()}"${[...piece].map(write).join('')}"${space()}:${space()}${id(i)}${space()}`);
+        const members = list.map(
+            (piece, i) =>
+                `${space()}"${[...piece].map(write).join('')}"${space()}:${space()}${id(i)}${space()}`,
+        );
         const file = `${space()}${fileWith(`${space()}{${members.join(',')}}${space()}`)}${space()}`;
         assert.ok(isDirect(bytesOf(file)), file);
         const got = directly(bytesOf(file));
         assert.deepEqual(got, plainly(file), file);
-        assert.deepEqual(new Map(got.pieces), new Map(list.map((piece, i) => [id(i), piece]).sort((a, b) => a[0] - b[0])));
+        assert.deepEqual(
+            new Map(got.pieces),
+            new Map(list.map((piece, i) => [id(i), piece]).sort((a, b) => a[0] - b[0])),
+        );
     }
 });
 
@@ -110,13 +155,28 @@ test('other things called vocab and model are not mistaken for it', () => {
     const other = '{"vocab": {"x": 0, "y": {"model": {"vocab": {"z": 1}}}}}';
     const files = [
         fileWith(SMALL, `"post_processor": null, "vocab": {"x": 0}, "other": ${other},`),
-        fileWith(SMALL, '"say": "\\"model\\": {\\"vocab\\": {\\"x\\": 0", "\\"model": {"vocab": {"x": 0}}, "a\\\\": "model",'),
-        fileWith(SMALL, `"list": ["model", {"model": {"vocab": {"x": 0}}}, "vocab", ${other}], "text": "model", "vocab ": "vocab",`),
+        fileWith(
+            SMALL,
+            '"say": "\\"model\\": {\\"vocab\\": {\\"x\\": 0", "\\"model": {"vocab": {"x": ' +
+                '0}}, "a\\\\": "model",',
+        ),
+        fileWith(
+            SMALL,
+            `"list": ["model", {"model": {"vocab": {"x": 0}}}, "vocab", ${other}], "text": ` +
+                '"model", "vocab ": "vocab",',
+        ),
         fileWith(`${SMALL}, "after": {"vocab": {"x": 0}}, "list": [{"vocab": {"x": 0}}]`),
-        fileWith(SMALL).replace('"type": "WordPiece"', `"before": {"vocab": {"x": 0}}, "lists": [[{"vocab": {}}], "vocab"], "type": "WordPiece"`),
+        fileWith(SMALL).replace(
+            '"type": "WordPiece"',
+            '"before": {"vocab": {"x": 0}}, "lists": [[{"vocab": {}}], "vocab"], "type": ' +
+                '"WordPiece"',
+        ),
         // Keys at the root first, behind the model, and the vocabulary first in it.
-        fileWith(SMALL).replace(/"vocab": \{[^}]*\}/, '"vocab_size": 7').replace('"type": "WordPiece"', `"vocab": ${SMALL}, "type": "WordPiece"`),
-        `{${fileWith(SMALL).slice(fileWith(SMALL).indexOf('"model"'), -1)}, "pre_tokenizer": {"type": "BertPreTokenizer"}, "vocab": {"x": 1}}`,
+        fileWith(SMALL)
+            .replace(/"vocab": \{[^}]*\}/, '"vocab_size": 7')
+            .replace('"type": "WordPiece"', `"vocab": ${SMALL}, "type": "WordPiece"`),
+        `{${fileWith(SMALL).slice(fileWith(SMALL).indexOf('"model"'), -1)}, ` +
+            '"pre_tokenizer": {"type": "BertPreTokenizer"}, "vocab": {"x": 1}}',
     ];
     for (const file of files) {
         JSON.parse(file);
@@ -129,8 +189,11 @@ test('other things called vocab and model are not mistaken for it', () => {
 test('what is unusual but right is read through JSON.parse', () => {
     const want = directly(fileWith(SMALL));
     for (const file of [
-        fileWith(SMALL.replace(': 1,', ': 1.0,')), fileWith(SMALL.replace(': 1,', ': 10e-1,')), fileWith(SMALL.replace(': 0', ': -0')),
-        fileWith(SMALL).replace('"model"', '"m\\u006fdel"'), fileWith(SMALL).replace('"vocab"', '"\\u0076ocab"'),
+        fileWith(SMALL.replace(': 1,', ': 1.0,')),
+        fileWith(SMALL.replace(': 1,', ': 10e-1,')),
+        fileWith(SMALL.replace(': 0', ': -0')),
+        fileWith(SMALL).replace('"model"', '"m\\u006fdel"'),
+        fileWith(SMALL).replace('"vocab"', '"\\u0076ocab"'),
     ]) {
         assert.ok(!isDirect(file), file);
         assert.deepEqual(directly(file), want, file);
@@ -149,7 +212,9 @@ test('what is wrong is refused in the same words, read either way', () => {
         assert.equal(got.code, 'BAD_TOKENIZER', String(file));
         assert.match(got.message, message);
         assert.deepEqual(got, plainly(file));
-        if (typeof file === 'string') assert.deepEqual(directly(bytesOf(file)), plainly(bytesOf(file)));
+        if (typeof file === 'string') {
+            assert.deepEqual(directly(bytesOf(file)), plainly(bytesOf(file)));
+        }
     };
     const vocab = (members, message) => refused(fileWith(`{"[UNK]": 0, ${members}}`), message);
     vocab('"ab": 1, "c": 2, "ab": 3', /the key "ab" is there twice/);
@@ -187,29 +252,61 @@ test('what is wrong is refused in the same words, read either way', () => {
     refused(fileWith('[["[UNK]", 0]]'), /vocab must be an object/);
     refused(fileWith('null'), /vocab must be an object/);
     refused(fileWith('7'), /vocab must be an object/);
-    refused(fileWith(SMALL).replace('"vocab"', '"vocabulary"'), /vocab must be an object, but is missing/);
-    refused(fileWith(SMALL).replace('"model"', '"models"'), /model must be an object, but is missing/);
+    refused(
+        fileWith(SMALL).replace('"vocab"', '"vocabulary"'),
+        /vocab must be an object, but is missing/,
+    );
+    refused(
+        fileWith(SMALL).replace('"model"', '"models"'),
+        /model must be an object, but is missing/,
+    );
     refused(fileWith(SMALL).replace('"WordPiece"', '"Guess"'), /model 'Guess' is not supported/);
     refused(fileWith(SMALL, '"version": "1.0",'), /the key "version" is there twice/);
     refused(fileWith(SMALL, '"model": {},'), /the key "model" is there twice/);
     refused(fileWith(SMALL, `"model": {"vocab": ${SMALL}},`), /the key "model" is there twice/);
-    refused(fileWith(SMALL, `"m\\u006fdel": {"vocab": ${SMALL}},`), /the key "model" is there twice/);
+    refused(
+        fileWith(SMALL, `"m\\u006fdel": {"vocab": ${SMALL}},`),
+        /the key "model" is there twice/,
+    );
     refused(fileWith(`${SMALL}, "vocab": ${SMALL}`), /the key "vocab" is there twice/);
     refused(fileWith(`${SMALL}, "\\u0076ocab": {}`), /ocab" is there twice/);
     refused(fileWith(`${SMALL}, "type": "WordPiece"`), /the key "type" is there twice/);
-    refused(fileWith(SMALL, '"other": {"a": {"b": 1, "c": 2, "b": 3}},'), /the key "b" is there twice/);
+    refused(
+        fileWith(SMALL, '"other": {"a": {"b": 1, "c": 2, "b": 3}},'),
+        /the key "b" is there twice/,
+    );
     refused(`${fileWith(SMALL)} x`, /not valid JSON/);
     refused(`[${fileWith(SMALL)}]`, /must be an object/);
     refused(fileWith(SMALL).slice(0, -1), /not valid JSON/);
     refused(fileWith(SMALL).replace('null', 'nul'), /not valid JSON/);
     refused('', /not valid JSON/);
-    for (const wrong of [null, undefined, 7, [], {}]) assert.equal(directly(wrong).code, 'BAD_INPUT');
+    for (const wrong of [null, undefined, 7, [], {}]) {
+        assert.equal(directly(wrong).code, 'BAD_INPUT');
+    }
 });
 
 test('bytes that are not UTF-8 are refused, in a piece and elsewhere', () => {
     const file = fileWith('{"[UNK]": 0, "@@@@": 1}', '"other": "@@@@",');
-    const wrong = [[0x80], [0xbf], [0xc0, 0x80], [0xc1, 0xbf], [0xc3], [0xc3, 0x28], [0xe0, 0x80, 0x80], [0xe0, 0x9f, 0xbf], [0xe4, 0xb8], [0xe4, 0xb8, 0x28],
-        [0xed, 0xa0, 0x80], [0xed, 0xbf, 0xbf], [0xf0, 0x80, 0x80, 0x80], [0xf0, 0x8f, 0xbf, 0xbf], [0xf0, 0x9f, 0x98], [0xf4, 0x90, 0x80, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xff]];
+    const wrong = [
+        [0x80],
+        [0xbf],
+        [0xc0, 0x80],
+        [0xc1, 0xbf],
+        [0xc3],
+        [0xc3, 0x28],
+        [0xe0, 0x80, 0x80],
+        [0xe0, 0x9f, 0xbf],
+        [0xe4, 0xb8],
+        [0xe4, 0xb8, 0x28],
+        [0xed, 0xa0, 0x80],
+        [0xed, 0xbf, 0xbf],
+        [0xf0, 0x80, 0x80, 0x80],
+        [0xf0, 0x8f, 0xbf, 0xbf],
+        [0xf0, 0x9f, 0x98],
+        [0xf4, 0x90, 0x80, 0x80],
+        [0xf5, 0x80, 0x80, 0x80],
+        [0xff],
+    ];
     for (const at of [file.indexOf('@'), file.lastIndexOf('@') - 3]) {
         for (const each of wrong) {
             const bytes = bytesOf(file);
@@ -230,10 +327,15 @@ test('cut off anywhere, or with any byte another, it is the same read either way
         assert.deepEqual(got, plainly(bytes), what);
         if (got.code === undefined) nRead++;
     };
-    for (let length = 0; length < file.length; length++) check(file.subarray(0, length), `cut at ${length}`);
+    for (let length = 0; length < file.length; length++) {
+        check(file.subarray(0, length), `cut at ${length}`);
+    }
     assert.equal(nRead, 0);
     for (let at = 0; at < file.length; at++) {
-        for (const byte of [0, 0x09, 0x20, 0x22, 0x2c, 0x2d, 0x2e, 0x30, 0x31, 0x37, 0x3a, 0x5b, 0x5c, 0x5d, 0x61, 0x65, 0x75, 0x7b, 0x7d, 0x80, 0xc3, 0xed, 0xff]) {
+        for (const byte of [
+            0, 0x09, 0x20, 0x22, 0x2c, 0x2d, 0x2e, 0x30, 0x31, 0x37, 0x3a, 0x5b, 0x5c, 0x5d, 0x61,
+            0x65, 0x75, 0x7b, 0x7d, 0x80, 0xc3, 0xed, 0xff,
+        ]) {
             const bytes = file.slice();
             bytes[at] = byte;
             check(bytes, `${byte} at ${at}`);
@@ -243,33 +345,47 @@ test('cut off anywhere, or with any byte another, it is the same read either way
 });
 
 test('reading a large vocabulary takes time in proportion to it', () => {
-    const make = (count) => bytesOf(fileWith(`{"[UNK]": 0${Array.from({ length: count }, (_, i) => `, "word${i}": ${i + 1}`).join('')}}`));
+    const make = (count) => {
+        const words = Array.from({ length: count }, (_, i) => `, "word${i}": ${i + 1}`);
+        return bytesOf(fileWith(`{"[UNK]": 0${words.join('')}}`));
+    };
     const time = (file) => {
         assert.ok(isDirect(file));
         const start = performance.now();
         Tokenizer.fromJSON(file);
         return performance.now() - start;
     };
-    const short = make(20000), long = make(200000);
+    const short = make(20000);
+    const long = make(200000);
     time(short);
-    const ratio = Math.min(time(long), time(long)) / Math.max(1, Math.min(time(short), time(short)));
+    const ratio =
+        Math.min(time(long), time(long)) / Math.max(1, Math.min(time(short), time(short)));
     assert.ok(ratio < 60, `ten times the pieces take ${ratio.toFixed(0)} times as long`);
 });
 
 /** A small BPE around the text of its merges. */
 const bpeWith = (merges, more = '') => `{"version": "1.0", "added_tokens": [], "normalizer": null,
     "pre_tokenizer": null, "decoder": null, "post_processor": null, "model": {"type": "BPE",
-    "vocab": {"a": 0, "b": 1, "ab": 2, "\\u00e9": 3, "ab\u00e9": 4, " ": 5, " a": 6, "\\"": 7, "a\\"": 8, "#": 9, "##b": 10, "bb": 11}${more}
+    "vocab": {"a": 0, "b": 1, "ab": 2, "\\u00e9": 3, "ab\u00e9": 4, " ": 5, " a": 6, "\\"": 7,
+        "a\\"": 8, "#": 9, "##b": 10, "bb": 11}${more}
     ${merges === null ? '' : `, "merges": ${merges}`}}}`;
 const areDirect = (file) => readTokenizer(file).object('model').merges instanceof Merges;
 
 test('merges are read directly, however they are written, and are the same', () => {
     const direct = [
-        '["a b", "ab \\u00e9", "a \\""]', '[["a","b"],["ab","\u00e9"]]', ' [ [ "a" , "b" ] , [" ", "a" ]\n] ', '[]', '[\n]',
-        '["a\\u0020b"]', '["b b", "a b", "b b"]',
+        '["a b", "ab \\u00e9", "a \\""]',
+        '[["a","b"],["ab","\u00e9"]]',
+        ' [ [ "a" , "b" ] , [" ", "a" ]\n] ',
+        '[]',
+        '[\n]',
+        '["a\\u0020b"]',
+        '["b b", "a b", "b b"]',
     ];
     for (const merges of direct) {
-        for (const more of ['', ', "merges_of": ["a"], "x": {"merges": ["a c"]}, "y": ["merges", "]"]']) {
+        for (const more of [
+            '',
+            ', "merges_of": ["a"], "x": {"merges": ["a c"]}, "y": ["merges", "]"]',
+        ]) {
             const file = bpeWith(merges, more);
             assert.ok(areDirect(bytesOf(file)), file);
             const got = directly(bytesOf(file));
@@ -278,9 +394,30 @@ test('merges are read directly, however they are written, and are the same', () 
         }
     }
     const other = [
-        '["#version: 0.2", "a b"]', '["a b", "a"]', '["a  b"]', '["a b", ["a", "b"]]', '[["a", "b"], "a b"]', '[["a", "b", "b"]]', '["a c"]',
-        '["b a"]', '[" a"]', '{}', '"a b"', '7', 'null', null, '["a b" "b b"]', '["a b",]', '["a b"', '[["a", "b"]', '[["a" "b"]]',
-        '["a b"]]', '["a b"], "merges": ["b b"]', `["${'a'.repeat(5000)} b"]`, '["a\nb"]', '["\\ud800 b"]',
+        '["#version: 0.2", "a b"]',
+        '["a b", "a"]',
+        '["a  b"]',
+        '["a b", ["a", "b"]]',
+        '[["a", "b"], "a b"]',
+        '[["a", "b", "b"]]',
+        '["a c"]',
+        '["b a"]',
+        '[" a"]',
+        '{}',
+        '"a b"',
+        '7',
+        'null',
+        null,
+        '["a b" "b b"]',
+        '["a b",]',
+        '["a b"',
+        '[["a", "b"]',
+        '[["a" "b"]]',
+        '["a b"]]',
+        '["a b"], "merges": ["b b"]',
+        `["${'a'.repeat(5000)} b"]`,
+        '["a\nb"]',
+        '["\\ud800 b"]',
     ];
     for (const merges of other) {
         const file = bpeWith(merges);

@@ -4,13 +4,22 @@
  *
  * SEED and TEXTS (for each family; 20,000) may be set.
  */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Tokenizer } from '../../js/tokenizer/index.js';
-import { NO_FIXTURE, PYTHON, askOracle, fixture, missingOracle, plain, wellFormed } from './tokenizer_compare.js';
 import { randomTokenizer } from './random_tokenizers.js';
 import { randomUnigramTokenizer } from './random_unigram.js';
+import {
+    askOracle,
+    fixture,
+    missingOracle,
+    NO_FIXTURE,
+    PYTHON,
+    plain,
+    wellFormed,
+} from './tokenizer_compare.js';
 import { randomClusters, randomFrom, randomText, randomTruncation } from './tokenizer_texts.js';
 
 const seed = Number(process.env.SEED ?? 20260);
@@ -30,7 +39,11 @@ function answer(tokenizer, job) {
     const { text, pair, special, truncation } = job;
     let encoding;
     try {
-        encoding = tokenizer.encode(text, { text_pair: pair, add_special_tokens: special, truncation });
+        encoding = tokenizer.encode(text, {
+            text_pair: pair,
+            add_special_tokens: special,
+            truncation,
+        });
     } catch (error) {
         assert.match(error.code, /^BAD_(INPUT|OPTION)$/, error.stack);
         return { error: error.message };
@@ -39,7 +52,8 @@ function answer(tokenizer, job) {
     if (truncation) result.overflow = encoding.overflow.map((each) => plain(each, text, pair));
     if (job.decode) {
         result.decoded = [true, false].map((skip_special_tokens) =>
-            tokenizer.decode(encoding.ids, { skip_special_tokens }));
+            tokenizer.decode(encoding.ids, { skip_special_tokens }),
+        );
     }
     return result;
 }
@@ -50,15 +64,22 @@ function answer(tokenizer, job) {
  */
 async function compare(t, batches) {
     if (missing !== null) {
-        t.skip(`NOT TESTED against Hugging Face tokenizers: ${missing}. ` +
-            "To test it: pip install 'tokenizers==0.23.*' (PYTHON names the interpreter)");
+        t.skip(
+            `NOT TESTED against Hugging Face tokenizers: ${missing}. ` +
+                "To test it: pip install 'tokenizers==0.23.*' (PYTHON names the interpreter)",
+        );
         return;
     }
-    const answers = askOracle(batches.flatMap(({ file, jobs }) => [
-        { tokenizer: file },
-        ...jobs.map((job) =>
-            ({ ...job, text: wellFormed(job.text), pair: job.pair && wellFormed(job.pair) })),
-    ]));
+    const answers = askOracle(
+        batches.flatMap(({ file, jobs }) => [
+            { tokenizer: file },
+            ...jobs.map((job) => ({
+                ...job,
+                text: wellFormed(job.text),
+                pair: job.pair && wellFormed(job.pair),
+            })),
+        ]),
+    );
     let n = 0;
     let nErrors = 0;
     try {
@@ -69,13 +90,16 @@ async function compare(t, batches) {
                 const { value: want } = await answers.next();
                 const got = answer(tokenizer, job);
                 n++;
-                if (job.pair !== null && type === undefined) forgetSequences(...overflowOf(got, want));
+                if (job.pair !== null && type === undefined) {
+                    forgetSequences(...overflowOf(got, want));
+                }
                 if (type === 'Sequence') forgetSequences(got, want, ...overflowOf(got, want));
                 // An added token of space right behind one that takes space along: it panics.
                 if (want.error === 'AddedVocabulary bad split') continue;
                 // Which texts cannot be truncated must agree, not the words for it.
-                if (want.error !== undefined && got.error !== undefined) nErrors++;
-                else if (JSON.stringify(got) !== JSON.stringify(want)) {
+                if (want.error !== undefined && got.error !== undefined) {
+                    nErrors++;
+                } else if (JSON.stringify(got) !== JSON.stringify(want)) {
                     assert.deepEqual(got, want, describe(file, job));
                 }
             }
@@ -86,7 +110,10 @@ async function compare(t, batches) {
     t.diagnostic(`${n} texts equal (${nErrors} refused by both), seed ${seed}, ${PYTHON}`);
 }
 
-/** Not if the normalizer leaves nothing of an added token, which ours refuses and the library hangs at. */
+/**
+ * Not if the normalizer leaves nothing of an added token, which ours refuses and the library hangs
+ * at.
+ */
 function isSound({ file }) {
     try {
         Tokenizer.fromJSON(file);
@@ -99,8 +126,8 @@ function isSound({ file }) {
 
 /**
  * Without a post-processor the library loses, in overflowing windows of a pair, which token is of
- * which text; the types still say it. In a sequence of post-processors ByteLevel counts what another
- * added as texts. Ours does neither.
+ * which text; the types still say it. In a sequence of post-processors ByteLevel counts what
+ * another added as texts. Ours does neither.
  */
 function forgetSequences(...results) {
     for (const each of results) delete each.sequence;
@@ -113,12 +140,22 @@ function overflowOf(...results) {
 function describe(file, job) {
     const { model, ...rest } = JSON.parse(file);
     const { vocab, merges, ...parameters } = model;
-    return `seed ${seed}\n${JSON.stringify(job)}\n${JSON.stringify({ ...rest, model: parameters })}`;
+    return (
+        'seed ' +
+        `${seed}\n${JSON.stringify(job)}\n${JSON.stringify({ ...rest, model: parameters })}`
+    );
 }
 
 const FAMILIES = [
-    'bert-uncased', 'bert-cased', 'bert-chinese', 'deberta-bpe', 'roberta',
-    'albert', 'xlmr-spm', 'deberta-v3-spm', 'xlmr-real-cut',
+    'bert-uncased',
+    'bert-cased',
+    'bert-chinese',
+    'deberta-bpe',
+    'roberta',
+    'albert',
+    'xlmr-spm',
+    'deberta-v3-spm',
+    'xlmr-real-cut',
 ];
 for (const name of FAMILIES) {
     test(`${name}: ${nTexts} random texts`, async (t) => {
@@ -141,10 +178,20 @@ for (const family of ['WordPiece', 'BPE', 'WordLevel']) {
         const count = Math.ceil(nTexts / 250);
         // BPE has the more to choose from.
         const perFile = family === 'BPE' ? 50 : 250;
-        const batches = Array.from({ length: Math.ceil(count * 250 / perFile) }, () => ({
+        const batches = Array.from({ length: Math.ceil((count * 250) / perFile) }, () => ({
             file: JSON.stringify(randomTokenizer(random, family)),
             jobs: Array.from({ length: perFile }, () =>
-                randomJob(random, ['word', 'Day', '<x>', 'words', 'tattle', 'ratworld', "world's", 'Hello'])),
+                randomJob(random, [
+                    'word',
+                    'Day',
+                    '<x>',
+                    'words',
+                    'tattle',
+                    'ratworld',
+                    "world's",
+                    'Hello',
+                ]),
+            ),
         }));
         await compare(t, batches.filter(isSound));
     });
@@ -154,7 +201,9 @@ test(`random Unigram tokenizers: ${nTexts} random texts`, async (t) => {
     const random = randomFrom(seed + 2);
     const batches = Array.from({ length: Math.ceil(nTexts / 100) }, () => ({
         file: JSON.stringify(randomUnigramTokenizer(random)),
-        jobs: Array.from({ length: 100 }, () => randomJob(random, ['word', 'Day', '<mask>', 'words', 'aaaaaaa', 'xoxo'])),
+        jobs: Array.from({ length: 100 }, () =>
+            randomJob(random, ['word', 'Day', '<mask>', 'words', 'aaaaaaa', 'xoxo']),
+        ),
     }));
     await compare(t, batches);
 });

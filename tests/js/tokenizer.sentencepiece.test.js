@@ -1,4 +1,5 @@
 /** The sentencepiece family: golden cases, what is refused, reading of scored pieces. */
+
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +10,8 @@ import { readFile } from '../../js/tokenizer/file.js';
 import { Tokenizer } from '../../js/tokenizer/index.js';
 import { readTokenizer } from '../../js/tokenizer/reader.js';
 import { ScoredVocabulary } from '../../js/tokenizer/scored_vocabulary.js';
-import { checkGolden } from './tokenizer_compare.js';
 import { charsmap, largeUnigram } from './random_unigram.js';
+import { checkGolden } from './tokenizer_compare.js';
 import { measure } from './tokenizer_measure.js';
 import { randomFrom } from './tokenizer_texts.js';
 
@@ -18,7 +19,9 @@ const bytesOf = (text) => new TextEncoder().encode(text);
 
 /** The golden folder, or the one beside the repository, where the large ones are; or null. */
 function folder(name) {
-    const places = ['../golden', '../../../shared/fixtures'].map((place) => new URL(`${place}/tokenizers/${name}/`, import.meta.url));
+    const places = ['../golden', '../../../shared/fixtures'].map(
+        (place) => new URL(`${place}/tokenizers/${name}/`, import.meta.url),
+    );
     return places.find((each) => existsSync(new URL('tokenizer.json', each))) ?? null;
 }
 
@@ -29,7 +32,10 @@ for (const name of ['xlmr-spm', 'deberta-v3-spm', 'albert', 'xlmr-real-cut']) {
             t.skip(`NOT TESTED: ../shared/fixtures/tokenizers/${name} is not here`);
             return;
         }
-        const cases = readFileSync(new URL('cases.jsonl', from), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
+        const cases = readFileSync(new URL('cases.jsonl', from), 'utf8')
+            .trimEnd()
+            .split('\n')
+            .map((line) => JSON.parse(line));
         checkGolden(Tokenizer.fromJSON(readFileSync(new URL('tokenizer.json', from))), cases);
         t.diagnostic(`${cases.length} cases`);
         assert.ok(cases.length > 300, `only ${cases.length} cases`);
@@ -37,23 +43,41 @@ for (const name of ['xlmr-spm', 'deberta-v3-spm', 'albert', 'xlmr-real-cut']) {
 }
 
 const METASPACE = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true };
-const VOCAB = [['<unk>', 0], ['▁', -2], ['a', -3], ['▁a', -2.5], ['ab', -4], ['b', -5.25], ['😀', -6]];
+const VOCAB = [
+    ['<unk>', 0],
+    ['▁', -2],
+    ['a', -3],
+    ['▁a', -2.5],
+    ['ab', -4],
+    ['b', -5.25],
+    ['😀', -6],
+];
 
 /** A small tokenizer.json; vocab may be text, for what JSON.stringify would not write. */
 function fileWith({ vocab = VOCAB, model = {}, ...rest } = {}) {
     const text = typeof vocab === 'string' ? vocab : JSON.stringify(vocab);
     return JSON.stringify({
-        version: '1.0', added_tokens: [], normalizer: null, pre_tokenizer: METASPACE, post_processor: null, decoder: METASPACE, ...rest,
+        version: '1.0',
+        added_tokens: [],
+        normalizer: null,
+        pre_tokenizer: METASPACE,
+        post_processor: null,
+        decoder: METASPACE,
+        ...rest,
         model: { type: 'Unigram', unk_id: 0, vocab: '@', ...model },
     }).replace('"@"', () => text);
 }
 const make = (options) => Tokenizer.fromJSON(fileWith(options));
 const tokens = (options, text) => make(options).encode(text).tokens;
-const refused = (file, message) => assert.throws(() => Tokenizer.fromJSON(file), (error) => {
-    assert.equal(error.code, 'BAD_TOKENIZER', error.stack);
-    assert.match(error.message, message);
-    return true;
-});
+const refused = (file, message) =>
+    assert.throws(
+        () => Tokenizer.fromJSON(file),
+        (error) => {
+            assert.equal(error.code, 'BAD_TOKENIZER', error.stack);
+            assert.match(error.message, message);
+            return true;
+        },
+    );
 
 test('the best way to cut a word, unknown characters as one', () => {
     assert.deepEqual(tokens({}, 'ab a xyb'), ['▁', 'ab', '▁a', '▁', 'xy', 'b']);
@@ -63,31 +87,73 @@ test('the best way to cut a word, unknown characters as one', () => {
 });
 
 test('Metaspace: every scheme, and the files of before there were schemes', () => {
-    const cut = (options, text) => tokens({ pre_tokenizer: { type: 'Metaspace', replacement: '▁', ...options } }, text);
+    const cut = (options, text) =>
+        tokens({ pre_tokenizer: { type: 'Metaspace', replacement: '▁', ...options } }, text);
     assert.deepEqual(cut({ prepend_scheme: 'never' }, 'a a'), ['a', '▁a']);
     assert.deepEqual(cut({ prepend_scheme: 'first' }, 'a a'), ['▁a', '▁a']);
     assert.deepEqual(cut({}, 'a'), ['▁a']);
     assert.deepEqual(cut({ add_prefix_space: true }, 'a'), ['▁a']);
     assert.deepEqual(cut({ add_prefix_space: false }, 'a'), ['a']);
     assert.deepEqual(cut({ add_prefix_space: true, prepend_scheme: 'never' }, 'a'), ['a']);
-    refused(fileWith({ pre_tokenizer: { ...METASPACE, add_prefix_space: false } }), /add_prefix_space is false, but prepend_scheme is 'always'/);
-    refused(fileWith({ pre_tokenizer: { ...METASPACE, replacement: '▁▁' } }), /replacement must be one character/);
-    refused(fileWith({ pre_tokenizer: { ...METASPACE, replacement: '' } }), /replacement must be one character/);
-    refused(fileWith({ pre_tokenizer: { ...METASPACE, prepend_scheme: 'Last' } }), /prepend_scheme must be one of always, never, first/);
+    refused(
+        fileWith({ pre_tokenizer: { ...METASPACE, add_prefix_space: false } }),
+        /add_prefix_space is false, but prepend_scheme is 'always'/,
+    );
+    refused(
+        fileWith({ pre_tokenizer: { ...METASPACE, replacement: '▁▁' } }),
+        /replacement must be one character/,
+    );
+    refused(
+        fileWith({ pre_tokenizer: { ...METASPACE, replacement: '' } }),
+        /replacement must be one character/,
+    );
+    refused(
+        fileWith({ pre_tokenizer: { ...METASPACE, prepend_scheme: 'Last' } }),
+        /prepend_scheme must be one of always, never, first/,
+    );
 });
 
 test('regular expressions are known by their text, any other is refused', () => {
-    const replace = (Regex) => ({ normalizer: { type: 'Replace', pattern: { Regex }, content: 'b' } });
+    const replace = (Regex) => ({
+        normalizer: { type: 'Replace', pattern: { Regex }, content: 'b' },
+    });
     assert.deepEqual(tokens(replace(' {2,}'), 'a   a'), ['▁', 'ab', 'a']);
     assert.deepEqual(tokens(replace('``'), 'a``'), ['▁', 'ab']);
-    for (const regex of ['(a+)+$', ' {2,4}', '\\s*', 'a|b', '.', '', '[ ]{2,}', ' {2,}$', '\\p{L}', '(?i) +', '^ +']) {
+    for (const regex of [
+        '(a+)+$',
+        ' {2,4}',
+        '\\s*',
+        'a|b',
+        '.',
+        '',
+        '[ ]{2,}',
+        ' {2,}$',
+        '\\p{L}',
+        '(?i) +',
+        '^ +',
+    ]) {
         refused(fileWith(replace(regex)), /the regular expression ".*" is not supported/);
-        refused(fileWith({ decoder: replace(regex).normalizer }), /the regular expression ".*" is not supported/);
+        refused(
+            fileWith({ decoder: replace(regex).normalizer }),
+            /the regular expression ".*" is not supported/,
+        );
     }
 });
 
 test('scored pieces are read directly, with the last bit of the score the library has', () => {
-    const scores = ['-0', '0', '-10', '7', '-3.0', '-0.5', '-0.000001', '-13.563321113586426', '-3.008683919906616', '-1234567.12345678', '-16.816913604736328'];
+    const scores = [
+        '-0',
+        '0',
+        '-10',
+        '7',
+        '-3.0',
+        '-0.5',
+        '-0.000001',
+        '-13.563321113586426',
+        '-3.008683919906616',
+        '-1234567.12345678',
+        '-16.816913604736328',
+    ];
     const vocab = `[${scores.map((score, i) => `[ "p${i}" ,\n${score} ]`).join(' , ')}]`;
     const file = fileWith({ vocab });
     const direct = readTokenizer(bytesOf(file)).object('model').vocab;
@@ -97,7 +163,11 @@ test('scored pieces are read directly, with the last bit of the score the librar
     for (const [i, score] of scores.entries()) {
         // The digits as a whole number, rounded, then divided, rounded again.
         const [whole, part = ''] = score.split('.');
-        assert.equal(Math.abs(direct.scores[i]), Math.abs(Number(whole + part) / 10 ** part.length), score);
+        assert.equal(
+            Math.abs(direct.scores[i]),
+            Math.abs(Number(whole + part) / 10 ** part.length),
+            score,
+        );
         assert.equal(direct.piece(i), `p${i}`);
         assert.equal(direct.id(`p${i}`), i);
     }
@@ -106,7 +176,9 @@ test('scored pieces are read directly, with the last bit of the score the librar
     assert.equal(direct.id(''), -1);
     for (const unusual of ['-1e-3', '-1.5E2', '-1.1234567890123456789']) {
         const other = fileWith({ vocab: `[["<unk>",0],["a",${unusual}]]` });
-        assert.ok(!(readTokenizer(bytesOf(other)).object('model').vocab instanceof ScoredVocabulary));
+        assert.ok(
+            !(readTokenizer(bytesOf(other)).object('model').vocab instanceof ScoredVocabulary),
+        );
         assert.deepEqual(Tokenizer.fromJSON(other).encode('a').tokens, ['▁', 'a']);
     }
 });
@@ -131,20 +203,33 @@ test('what is wrong with scored pieces is refused', () => {
 });
 
 test('cut off anywhere, or with any byte another, it is the same read either way', () => {
-    const file = bytesOf(fileWith({ vocab: '[ ["<unk>",0], ["a",-1.5],["\\u00e9\\n" ,-12.25] ,["\u{1f600}",-3]]' }));
+    const file = bytesOf(
+        fileWith({ vocab: '[ ["<unk>",0], ["a",-1.5],["\\u00e9\\n" ,-12.25] ,["\u{1f600}",-3]]' }),
+    );
     const outcome = (read) => {
         try {
             const { vocabulary } = read().model;
-            return { pieces: Array.from({ length: vocabulary.size }, (_, id) => vocabulary.piece(id)), scores: [...vocabulary.scores] };
+            return {
+                pieces: Array.from({ length: vocabulary.size }, (_, id) => vocabulary.piece(id)),
+                scores: [...vocabulary.scores],
+            };
         } catch (error) {
             if (error.code === undefined) throw error;
             return error.message;
         }
     };
-    const check = (bytes) => assert.deepEqual(outcome(() => Tokenizer.fromJSON(bytes)), outcome(() => new Tokenizer(readFile(bytes))), new TextDecoder().decode(bytes));
+    const check = (bytes) =>
+        assert.deepEqual(
+            outcome(() => Tokenizer.fromJSON(bytes)),
+            outcome(() => new Tokenizer(readFile(bytes))),
+            new TextDecoder().decode(bytes),
+        );
     for (let length = 0; length < file.length; length++) check(file.subarray(0, length));
     for (let at = 0; at < file.length; at++) {
-        for (const byte of [0, 0x09, 0x20, 0x22, 0x2c, 0x2d, 0x2e, 0x30, 0x31, 0x5b, 0x5c, 0x5d, 0x61, 0x65, 0x7b, 0x7d, 0x80, 0xff]) {
+        for (const byte of [
+            0, 0x09, 0x20, 0x22, 0x2c, 0x2d, 0x2e, 0x30, 0x31, 0x5b, 0x5c, 0x5d, 0x61, 0x65, 0x7b,
+            0x7d, 0x80, 0xff,
+        ]) {
             const bytes = file.slice();
             bytes[at] = byte;
             check(bytes);
@@ -155,28 +240,55 @@ test('cut off anywhere, or with any byte another, it is the same read either way
 test('without unk_id, what is unknown is an error that names it', () => {
     const tokenizer = make({ model: { unk_id: null } });
     assert.deepEqual(tokenizer.encode('ab').tokens, ['▁', 'ab']);
-    assert.throws(() => tokenizer.encode('a€'), (error) => error.code === 'BAD_INPUT' && /U\+20AC/.test(error.message));
+    assert.throws(
+        () => tokenizer.encode('a€'),
+        (error) => error.code === 'BAD_INPUT' && /U\+20AC/.test(error.message),
+    );
     assert.deepEqual(tokenizer.encode('ab').tokens, ['▁', 'ab']);
 });
 
 test('a table of Precompiled that is no such table is refused', () => {
-    const precompiled = (precompiled_charsmap) => fileWith({ normalizer: { type: 'Precompiled', precompiled_charsmap } });
-    const good = Buffer.from(charsmap(new Map([['é', 'e'], ['x', '']])), 'base64');
-    assert.deepEqual(Tokenizer.fromJSON(precompiled(good.toString('base64'))).encode('axé').tokens, ['▁a', 'e']);
+    const precompiled = (precompiled_charsmap) =>
+        fileWith({ normalizer: { type: 'Precompiled', precompiled_charsmap } });
+    const good = Buffer.from(
+        charsmap(
+            new Map([
+                ['é', 'e'],
+                ['x', ''],
+            ]),
+        ),
+        'base64',
+    );
+    assert.deepEqual(
+        Tokenizer.fromJSON(precompiled(good.toString('base64'))).encode('axé').tokens,
+        ['▁a', 'e'],
+    );
     const changed = (at, value) => {
         const bytes = Buffer.from(good);
         bytes.writeUInt32LE(value >>> 0, at);
         return bytes.toString('base64');
     };
     for (const [table, message] of [
-        [null, /precompiled_charsmap must be a string/], ['%', /precompiled_charsmap must be base64/], ['', /is cut off/], ['AAAA', /is cut off/],
-        [changed(0, good.length), /is cut off/], [changed(0, 0xffffffff), /is cut off/], [changed(0, 6), /is cut off/], [changed(0, 0), /is cut off/],
+        [null, /precompiled_charsmap must be a string/],
+        ['%', /precompiled_charsmap must be base64/],
+        ['', /is cut off/],
+        ['AAAA', /is cut off/],
+        [changed(0, good.length), /is cut off/],
+        [changed(0, 0xffffffff), /is cut off/],
+        [changed(0, 6), /is cut off/],
+        [changed(0, 0), /is cut off/],
         [Buffer.concat([good, Buffer.of(0xff)]).toString('base64'), /not UTF-8/],
-    ]) refused(precompiled(table), message);
+    ]) {
+        refused(precompiled(table), message);
+    }
     // Whatever its trie says, nothing but the text and the table is read.
     const random = randomFrom(5);
     for (let n = 0; n < 3000; n++) {
-        const tokenizer = Tokenizer.fromJSON(precompiled(changed(4 + 4 * random.below(good.readUInt32LE(0) / 4), random.below(2 ** 32))));
+        const tokenizer = Tokenizer.fromJSON(
+            precompiled(
+                changed(4 + 4 * random.below(good.readUInt32LE(0) / 4), random.below(2 ** 32)),
+            ),
+        );
         tokenizer.encode('axé \u0301x中😀');
     }
 });
@@ -186,8 +298,15 @@ test('as many pieces as XLM-R has are read soon, and take little memory', (t) =>
     t.after(() => rmSync(folder, { recursive: true }));
     const file = join(folder, 'tokenizer.json');
     writeFileSync(file, largeUnigram(randomFrom(1), 250002));
-    const { first, median, kept, pieces } = measure(new URL('../../js/tokenizer/index.js', import.meta.url).href, 'load', file);
-    t.diagnostic(`${pieces} pieces: ${first.toFixed(0)} ms, then ${median.toFixed(0)} ms, ${kept.toFixed(1)} MB`);
+    const { first, median, kept, pieces } = measure(
+        new URL('../../js/tokenizer/index.js', import.meta.url).href,
+        'load',
+        file,
+    );
+    t.diagnostic(
+        `${pieces} pieces: ${first.toFixed(0)} ms, then ${median.toFixed(0)} ms, ` +
+            `${kept.toFixed(1)} MB`,
+    );
     assert.equal(pieces, 250002);
     assert.ok(median < 1500, `${median.toFixed(0)} ms`);
     assert.ok(kept < 50, `${kept.toFixed(1)} MB`);

@@ -2,6 +2,7 @@
  * Encodings as plain values, places counted in code points as Hugging Face `tokenizers` counts
  * them, and that library itself, run by tokenizer_oracle.py.
  */
+
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -19,7 +20,8 @@ function codePointIndices(text) {
     let count = 0;
     for (let i = 0; i <= text.length; i++) {
         indices.push(count);
-        const isPair = (text.charCodeAt(i) & 0xfc00) === 0xd800 &&
+        const isPair =
+            (text.charCodeAt(i) & 0xfc00) === 0xd800 &&
             (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00;
         if (isPair) indices[++i] = NaN; // no place is within a character
         count++;
@@ -39,7 +41,10 @@ export function plain(encoding, text, pair) {
         ids: Array.from(encoding.ids),
         type_ids: Array.from(encoding.type_ids),
         tokens: encoding.tokens,
-        offsets: Array.from(encoding.offsets, (at, i) => indices[Math.max(0, sequence[i >> 1])][at]),
+        offsets: Array.from(
+            encoding.offsets,
+            (at, i) => indices[Math.max(0, sequence[i >> 1])][at],
+        ),
         sequence,
         special: Array.from(encoding.special_tokens_mask),
     };
@@ -56,15 +61,26 @@ function agreeing(got, want) {
  */
 export function checkGolden(tokenizer, cases) {
     for (const { text, pair, special, truncation, overflow, sequence, ...want } of cases) {
-        const encoding = tokenizer.encode(text, { text_pair: pair, add_special_tokens: special, truncation });
+        const encoding = tokenizer.encode(text, {
+            text_pair: pair,
+            add_special_tokens: special,
+            truncation,
+        });
         const what = JSON.stringify({ text, pair, special, truncation });
         const got = plain(encoding, text, pair);
         assert.deepEqual(agreeing(got, want), want, what);
-        if (sequence) assert.deepEqual(got.sequence.map((s) => (s < 0 ? null : s)), sequence, what);
+        if (sequence) {
+            assert.deepEqual(
+                got.sequence.map((s) => (s < 0 ? null : s)),
+                sequence,
+                what,
+            );
+        }
         const parts = encoding.overflow.map((part) => plain(part, text, pair));
         assert.equal(parts.length, overflow?.length ?? 0, `overflow of ${what}`);
         overflow?.forEach(({ sequence: _, ...part }, i) =>
-            assert.deepEqual(agreeing(parts[i], part), part, `overflow ${i} of ${what}`));
+            assert.deepEqual(agreeing(parts[i], part), part, `overflow ${i} of ${what}`),
+        );
     }
 }
 
@@ -93,9 +109,15 @@ export const NO_FIXTURE = 'SKIPPED: ../shared/fixtures/tokenizers is not here';
 
 /** @returns {string | null}  why the library cannot be asked, or null */
 export function missingOracle() {
-    const { status, stderr, error } = spawnSync(PYTHON, ['-c',
-        'import tokenizers; assert tokenizers.__version__.startswith("0.23."), tokenizers.__version__'],
-    { encoding: 'utf8' });
+    const { status, stderr, error } = spawnSync(
+        PYTHON,
+        [
+            '-c',
+            'import tokenizers; assert tokenizers.__version__.startswith("0.23."), ' +
+                'tokenizers.__version__',
+        ],
+        { encoding: 'utf8' },
+    );
     if (error) return `${PYTHON}: ${error.message}`;
     return status === 0 ? null : `${PYTHON}: ${stderr.trim().split('\n').at(-1)}`;
 }

@@ -1,13 +1,14 @@
 /**
  * How long a tokenizer takes and how much memory, in a process of its own, where nothing else is:
  *
- *     node --expose-gc tokenizer_measure.js MODULE load FILE         milliseconds, the first time and the median; MB it keeps
+ *     node --expose-gc tokenizer_measure.js MODULE load FILE
+ *         milliseconds, the first time and the median; MB it keeps
  *     node --expose-gc tokenizer_measure.js MODULE encode FILE UNIT COUNT
- *                                                                    milliseconds for UNIT.repeat(COUNT), a tenth of it and a short
- *                                                                    text then; MB at the most
+ *         milliseconds for UNIT.repeat(COUNT), a tenth of it and a short text then; MB at the most
  *
  * MODULE is the file with Tokenizer. Prints JSON.
  */
+
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +19,11 @@ const MB = 2 ** 20;
  * @param {string[]} args  as above
  * @returns {any} */
 export function measure(...args) {
-    return JSON.parse(execFileSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), ...args], { encoding: 'utf8' }));
+    return JSON.parse(
+        execFileSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), ...args], {
+            encoding: 'utf8',
+        }),
+    );
 }
 
 /** Of everything JavaScript holds, typed arrays too, which are let go of a little later. */
@@ -42,8 +47,14 @@ async function load(Tokenizer, bytes) {
         tokenizer = Tokenizer.fromJSON(bytes);
         times.push(performance.now() - start);
     }
-    const kept = await held() - before;
-    return { first: times[0], median: times.slice().sort((a, b) => a - b)[2], kept, pieces: tokenizer.vocabSize, bytes: bytes.length };
+    const kept = (await held()) - before;
+    return {
+        first: times[0],
+        median: times.slice().sort((a, b) => a - b)[2],
+        kept,
+        pieces: tokenizer.vocabSize,
+        bytes: bytes.length,
+    };
 }
 
 function encode(Tokenizer, bytes, unit, count) {
@@ -65,5 +76,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const [module, what, file, ...rest] = process.argv.slice(2);
     const { Tokenizer } = await import(module);
     const bytes = readFileSync(file);
-    console.log(JSON.stringify(what === 'load' ? await load(Tokenizer, bytes) : encode(Tokenizer, bytes, ...rest)));
+    console.log(
+        JSON.stringify(
+            what === 'load' ? await load(Tokenizer, bytes) : encode(Tokenizer, bytes, ...rest),
+        ),
+    );
 }

@@ -1,7 +1,8 @@
 /**
- * The same code with transformers.js and with bert-wasm, the import changed: the same answers, but for
- * what only ours has (places in the text). transformers.js comes with `make bench-packages`.
+ * The same code with transformers.js and with bert-wasm, the import changed: the same answers, but
+ * for what only ours has (places in the text). transformers.js comes with `make bench-packages`.
  */
+
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,7 +11,7 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 import { pipeline } from '../../build/dist/index.node.js';
-import { GOLDEN, converted } from '../js/converted.js';
+import { converted, GOLDEN } from '../js/converted.js';
 import { CASES } from './cases.js';
 
 const bench = new URL('../../bench/package.json', import.meta.url);
@@ -25,7 +26,11 @@ function plain(value) {
     if (typeof value?.tolist === 'function') return plain(value.tolist());
     if (Array.isArray(value)) return value.map(plain);
     if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined && each !== null).map(([key, each]) => [key, plain(each)]));
+    return Object.fromEntries(
+        Object.entries(value)
+            .filter(([, each]) => each !== undefined && each !== null)
+            .map(([key, each]) => [key, plain(each)]),
+    );
 }
 
 /** That `theirs` is in `ours`, which may have more keys. */
@@ -40,7 +45,9 @@ function assertHas(ours, theirs, where) {
     }
 }
 
-test('every row of the table gives with transformers.js what it gives with bert-wasm', { skip }, async (t) => {
+test('every row of the table gives with transformers.js what it gives with bert-wasm', {
+    skip,
+}, async (t) => {
     const library = createRequire(bench).resolve('@huggingface/transformers');
     const transformers = await import(pathToFileURL(library));
     transformers.env.allowRemoteModels = false;
@@ -50,7 +57,11 @@ test('every row of the table gives with transformers.js what it gives with bert-
     const theirs = (task, model) => transformers.pipeline(task, model, options);
     for (const { task, model, code, peer } of CASES) {
         await t.test(`${task}, ${model}`, async () => {
-            const there = plain(await (peer ? peer(withOptions(transformers, options), model) : code(theirs, model)));
+            const there = plain(
+                await (peer
+                    ? peer(withOptions(transformers, options), model)
+                    : code(theirs, model)),
+            );
             assertHas(plain(await code(pipeline, converted(`pipelines/${model}`))), there, task);
         });
     }
@@ -59,5 +70,8 @@ test('every row of the table gives with transformers.js what it gives with bert-
 /** Its Auto classes with options for local files. */
 function withOptions({ AutoTokenizer, AutoModelForSequenceClassification }, options) {
     const bound = (of) => ({ from_pretrained: (model) => of.from_pretrained(model, options) });
-    return { AutoTokenizer: bound(AutoTokenizer), AutoModelForSequenceClassification: bound(AutoModelForSequenceClassification) };
+    return {
+        AutoTokenizer: bound(AutoTokenizer),
+        AutoModelForSequenceClassification: bound(AutoModelForSequenceClassification),
+    };
 }

@@ -4,6 +4,7 @@
  *
  *     node watched_engine.js SOCKET CLI.js ARGUMENT ...
  */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';

@@ -1,4 +1,5 @@
 /** The checks themselves find what they are for. */
+
 import { hasNoAny, is } from './checks.js';
 
 declare const anything: any;

@@ -1,15 +1,32 @@
 /** bert-wasm/metrics. */
+
 import { pipeline } from 'bert-wasm';
 import {
-    accuracy, answerScores, classScores, confusion, entitiesOf, entityScores, evaluate, hitRate, macroF1, matthews, ndcg, normalizeAnswer,
-    pearson, reciprocalRank, spanScores, spearman,
+    accuracy,
+    answerScores,
+    classScores,
+    confusion,
+    entitiesOf,
+    entityScores,
+    evaluate,
+    hitRate,
+    macroF1,
+    matthews,
+    ndcg,
+    normalizeAnswer,
+    pearson,
+    reciprocalRank,
+    spanScores,
+    spearman,
 } from 'bert-wasm/metrics';
 
 import { hasNoAny, is } from './checks.js';
 
 const pipe = await pipeline('text-classification');
 const evaluation = await evaluate(pipe, [{ text: 'a', label: 'POSITIVE' }], {
-    batch_size: 8, onprogress: ({ done, total }) => is<number>()(done / total), top_k: 1,
+    batch_size: 8,
+    onprogress: ({ done, total }) => is<number>()(done / total),
+    top_k: 1,
 });
 is<string>()(evaluation.task);
 is<number | undefined>()(evaluation.accuracy);
@@ -32,7 +49,13 @@ hasNoAny(entitiesOf(['B-PER'])[0]);
 hasNoAny(entityScores([['O']], [['O']]).micro);
 hasNoAny(spanScores([[{ start: 0, end: 1, type: 'PER' }]], [[]]));
 is<string>()(normalizeAnswer('The a'));
-is<number>()(hitRate(['a'], [['a']], 1) + ndcg([0], [1]) + reciprocalRank([0], [1], 10) + pearson([1], [1]) + spearman([1], [1]));
+is<number>()(
+    hitRate(['a'], [['a']], 1) +
+        ndcg([0], [1]) +
+        reciprocalRank([0], [1], 10) +
+        pearson([1], [1]) +
+        spearman([1], [1]),
+);
 // @ts-expect-error
 confusion(['a'], ['a'], 2);
 // @ts-expect-error

@@ -1,10 +1,30 @@
 /** Every overload of every task, and calls that must not compile. */
+
 import {
-    BertError, loadModel, pipeline, semanticSearch, similarity,
-    type CallMetrics, type Classification, type FeatureExtractionPipeline, type Features, type FillMaskPipeline, type LoadOptions,
-    type MaskFilling, type Metrics, type Model, type ModelInfo, type ModelSource, type NextSentence, type NextSentencePredictionPipeline,
-    type RankedDocument, type SearchResult, type TextClassificationPipeline, type TextRankingPipeline,
-    type ZeroShotClassification, type ZeroShotClassificationPipeline,
+    BertError,
+    type CallMetrics,
+    type Classification,
+    type FeatureExtractionPipeline,
+    type Features,
+    type FillMaskPipeline,
+    type LoadOptions,
+    loadModel,
+    type MaskFilling,
+    type Metrics,
+    type Model,
+    type ModelInfo,
+    type ModelSource,
+    type NextSentence,
+    type NextSentencePredictionPipeline,
+    pipeline,
+    type RankedDocument,
+    type SearchResult,
+    semanticSearch,
+    similarity,
+    type TextClassificationPipeline,
+    type TextRankingPipeline,
+    type ZeroShotClassification,
+    type ZeroShotClassificationPipeline,
 } from 'bert-wasm';
 
 import { hasNoAny, is } from './checks.js';
@@ -18,9 +38,19 @@ declare const rankings: Iterable<{ query: string; documents: string[] }>;
 type Stream<T> = AsyncGenerator<T, void, undefined>;
 
 // Loading.
-const sources: ModelSource[] = ['m.safetensors', new URL('https://example.com/m.safetensors'), bytes, new ArrayBuffer(1), new Blob()];
+const sources: ModelSource[] = [
+    'm.safetensors',
+    new URL('https://example.com/m.safetensors'),
+    bytes,
+    new ArrayBuffer(1),
+    new Blob(),
+];
 const loading: LoadOptions = {
-    signal, threads: 2, variant: 'base', int8_kernel: 'x', performance_marks: true,
+    signal,
+    threads: 2,
+    variant: 'base',
+    int8_kernel: 'x',
+    performance_marks: true,
     onprogress: ({ loaded, total }) => is<number>()(loaded / total),
     onmetrics: (call) => is<CallMetrics>()(call),
 };
@@ -85,9 +115,19 @@ await pipeline(model);
 // text-classification.
 is<Classification[]>()(await classify('a'));
 is<Classification[]>()(await classify('a', { top_k: 3 }));
-is<Classification[]>()(await classify({ text: 'a', text_pair: 'b' }, { top_k: null, function_to_apply: 'sigmoid' }));
+is<Classification[]>()(
+    await classify({ text: 'a', text_pair: 'b' }, { top_k: null, function_to_apply: 'sigmoid' }),
+);
 is<Classification[]>()(await classify(['a', { text: 'a', text_pair: 'b' }]));
-is<Classification[]>()(await classify(['a'], { signal, batch_tokens: 512, overflow: 'window', stride: 16, onprogress: ({ done, total }) => is<number>()(done / total) }));
+is<Classification[]>()(
+    await classify(['a'], {
+        signal,
+        batch_tokens: 512,
+        overflow: 'window',
+        stride: 16,
+        onprogress: ({ done, total }) => is<number>()(done / total),
+    }),
+);
 is<Classification[][]>()(await classify(['a'], { top_k: 2 }));
 is<Classification[][]>()(await classify(['a'], { top_k: null }));
 is<(Classification | BertError)[]>()(await classify(['a'], { errors: 'return' }));
@@ -157,7 +197,9 @@ await fill('[MASK]', { targets: [5] });
 
 // zero-shot-classification.
 is<ZeroShotClassification>()(await zeroShot('a', ['x', 'y']));
-is<ZeroShotClassification>()(await zeroShot('a', 'x, y', { hypothesis_template: '{}?', multi_label: true }));
+is<ZeroShotClassification>()(
+    await zeroShot('a', 'x, y', { hypothesis_template: '{}?', multi_label: true }),
+);
 is<ZeroShotClassification[]>()(await zeroShot(['a'], ['x']));
 is<(ZeroShotClassification | BertError)[]>()(await zeroShot(['a'], ['x'], { errors: 'return' }));
 is<Stream<ZeroShotClassification>>()(zeroShot(texts, ['x'], { signal }));
@@ -172,10 +214,14 @@ await zeroShot('a', ['x'], { multiLabel: true });
 
 // text-ranking.
 is<RankedDocument[]>()(await rank('q', ['a', 'b']));
-is<RankedDocument[]>()(await rank('q', ['a'], { top_k: 1, return_documents: true, function_to_apply: 'none' }));
+is<RankedDocument[]>()(
+    await rank('q', ['a'], { top_k: 1, return_documents: true, function_to_apply: 'none' }),
+);
 is<RankedDocument[]>()(await rank({ query: 'q', documents: ['a'] }, { signal }));
 is<RankedDocument[][]>()(await rank([{ query: 'q', documents: ['a'] }]));
-is<(RankedDocument[] | BertError)[]>()(await rank([{ query: 'q', documents: ['a'] }], { errors: 'return' }));
+is<(RankedDocument[] | BertError)[]>()(
+    await rank([{ query: 'q', documents: ['a'] }], { errors: 'return' }),
+);
 is<Stream<RankedDocument[]>>()(rank(rankings));
 is<Stream<RankedDocument[] | BertError>>()(rank(rankings, { errors: 'return' }));
 hasNoAny((await rank('q', ['a']))[0]);
@@ -191,7 +237,9 @@ await rank('q', ['a'], { function_to_apply: 'softmax' });
 // next-sentence-prediction.
 is<NextSentence>()(await follows({ text: 'a', text_pair: 'b' }));
 is<NextSentence[]>()(await follows([{ text: 'a', text_pair: 'b' }], { overflow: 'error' }));
-is<(NextSentence | BertError)[]>()(await follows([{ text: 'a', text_pair: 'b' }], { errors: 'return' }));
+is<(NextSentence | BertError)[]>()(
+    await follows([{ text: 'a', text_pair: 'b' }], { errors: 'return' }),
+);
 is<Stream<NextSentence>>()(follows(pairs));
 is<Stream<NextSentence | BertError>>()(follows(pairs, { errors: 'return' }));
 hasNoAny(await follows({ text: 'a', text_pair: 'b' }));
@@ -202,7 +250,11 @@ await follows({ text: 'a' });
 
 // Search.
 const corpus = await embed(['a', 'b'], { pooling: 'mean' });
-const results = await semanticSearch(await embed(['q'], { pooling: 'mean' }), corpus, { top_k: 5, score: 'dot', signal });
+const results = await semanticSearch(await embed(['q'], { pooling: 'mean' }), corpus, {
+    top_k: 5,
+    score: 'dot',
+    signal,
+});
 const first: SearchResult[] = results[0];
 is<SearchResult[]>()(await semanticSearch({ dims: [2], data: new Float32Array(2) }, corpus));
 is<SearchResult[][]>()(await semanticSearch({ dims: [1, 2], data: new Float32Array(2) }, corpus));

@@ -1,18 +1,18 @@
 /**
- * Byte pair encoding (Sennrich et al. 2016, as in GPT-2 and RoBERTa): a word is cut into characters,
- * and of the pairs of neighbours that may be merged the one of the lowest rank is, the first of
- * equals, until none may.
+ * Byte pair encoding (Sennrich et al. 2016, as in GPT-2 and RoBERTa): a word is cut into
+ * characters, and of the pairs of neighbours that may be merged the one of the lowest rank is, the
+ * first of equals, until none may.
  *
- * A short word looks at all its pairs for each merge, which is quickest for a few. A long one, and a
- * word may be megabytes, is cut where no piece lies across (seams.js), as between most of the bytes of
- * Chinese, and what is still long then keeps its pairs in a heap: n log n. Words that come again, nearly
- * all, are found in a cache.
+ * A short word looks at all its pairs for each merge, which is quickest for a few. A long one, and
+ * a word may be megabytes, is cut where no piece lies across (seams.js), as between most of the
+ * bytes of Chinese, and what is still long then keeps its pairs in a heap: n log n. Words that come
+ * again, nearly all, are found in a cache.
  */
 
 import { utf8 } from '../byte_level.js';
 import { badTokenizer } from '../file.js';
 import { codePointAt, isLeadSurrogate, unitsOf } from '../normalized_string.js';
-import { Vocabulary, quote } from '../vocabulary.js';
+import { quote, Vocabulary } from '../vocabulary.js';
 import { byteIds } from './byte_pieces.js';
 import { Heap } from './heap.js';
 import { Merges, NEVER } from './merges.js';
@@ -71,8 +71,12 @@ export class Bpe {
         /** @private */
         this.suffix = unitsOf(optional('end_of_word_suffix'));
         /** @private */
-        this.merges = Merges.of(fields.where, fields.get('merges'), this.vocabulary,
-            this.continuingPrefix);
+        this.merges = Merges.of(
+            fields.where,
+            fields.get('merges'),
+            this.vocabulary,
+            this.continuingPrefix,
+        );
         /** @private */
         this.unknown = fields.get('unk_token') === null ? null : fields.string('unk_token');
         /** @readonly */
@@ -87,8 +91,11 @@ export class Bpe {
          */
         this.byteIds = flag('byte_fallback') ? byteIds(this.vocabulary) : null;
         if (this.byteIds !== null && this.prefix.length + this.suffix.length > 0) {
-            throw badTokenizer(fields.where, 'byte_fallback is not supported together with ' +
-                'continuing_subword_prefix or end_of_word_suffix');
+            throw badTokenizer(
+                fields.where,
+                'byte_fallback is not supported together with ' +
+                    'continuing_subword_prefix or end_of_word_suffix',
+            );
         }
         /**
          * Ids of the first symbols: first of a word and not the last, last and not the first, ...
@@ -152,7 +159,7 @@ export class Bpe {
             return;
         }
         this.seams ??= new Seams(this.vocabulary, this.merges);
-        for (let from = start; from < end;) {
+        for (let from = start; from < end; ) {
             const to = this.seams.next(units, from, end);
             this.tokenizePart(text, from, to, tokens);
             from = to;
@@ -178,8 +185,11 @@ export class Bpe {
             if (isCached) at = cache.add(units, start, end, this, count);
             if (at < 0) {
                 for (let k = 0; k < count; k++) {
-                    tokens.push(this.ids[k], text.start(start + this.starts[k]),
-                        text.end(start + this.ends[k]));
+                    tokens.push(
+                        this.ids[k],
+                        text.start(start + this.starts[k]),
+                        text.end(start + this.ends[k]),
+                    );
                 }
                 if (this.ids.length > KEPT_SYMBOLS) {
                     this.reserve(SHORT);
@@ -191,8 +201,11 @@ export class Bpe {
         const { results } = cache;
         const last = at + 3 * results[at];
         for (at++; at < last; at += 3) {
-            tokens.push(results[at], text.start(start + results[at + 1]),
-                text.end(start + results[at + 2]));
+            tokens.push(
+                results[at],
+                text.start(start + results[at + 1]),
+                text.end(start + results[at + 2]),
+            );
         }
     }
 
@@ -228,7 +241,7 @@ export class Bpe {
         let pendingEnd = 0;
         let pendingBytes = 0;
         let isShifted = false; // whether the library has lost count of the bytes
-        for (let i = start; i < end;) {
+        for (let i = start; i < end; ) {
             const unit = units[i];
             const next = isLeadSurrogate(unit) ? i + 2 : i + 1;
             let id = isBare && unit < FIRST_SYMBOLS ? first[unit] : NOT_YET;
@@ -284,8 +297,11 @@ export class Bpe {
      */
     addUnknown(count, from, to, nBytes) {
         if (this.unknownId < 0) {
-            throw badTokenizer(this.where, 'a character is not in the vocabulary, nor is unk_token ' +
-                quote(this.unknown ?? ''));
+            throw badTokenizer(
+                this.where,
+                'a character is not in the vocabulary, nor is unk_token ' +
+                    quote(this.unknown ?? ''),
+            );
         }
         this.ids[count] = this.unknownId;
         this.starts[count] = from;
@@ -340,7 +356,7 @@ export class Bpe {
     shift(units, start, end, count) {
         const places = new Int32Array(3 * (end - start));
         let total = 0;
-        for (let i = start; i < end;) {
+        for (let i = start; i < end; ) {
             const unit = units[i];
             const next = isLeadSurrogate(unit) ? i + 2 : i + 1;
             const nBytes = unit < 0x80 ? 1 : unit < 0x800 ? 2 : next - i + 2;
@@ -411,7 +427,9 @@ export class Bpe {
             const rank = Math.floor(top / PLACES);
             const at = top - rank * PLACES;
             const right = nexts[at];
-            if (ids[at] < 0 || right === count || merges.rank(ids[at], ids[right]) !== rank) continue;
+            if (ids[at] < 0 || right === count || merges.rank(ids[at], ids[right]) !== rank) {
+                continue;
+            }
             ids[at] = merges.merged[rank];
             ids[right] = -1;
             ends[at] = ends[right];

@@ -1,4 +1,6 @@
-/** Pieces that stand for a byte, `<0x00>` to `<0xFF>`, for characters that are in no other piece. */
+/**
+ * Pieces that stand for a byte, `<0x00>` to `<0xFF>`, for characters that are in no other piece.
+ */
 
 /** @import { PieceList } from '../vocabulary.js' */
 
@@ -8,6 +10,7 @@
  */
 export function byteIds(vocabulary) {
     const ids = Int32Array.from({ length: 256 }, (_, byte) =>
-        vocabulary.id(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`));
+        vocabulary.id(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`),
+    );
     return ids.some((id) => id >= 0) ? ids : null;
 }

@@ -1,6 +1,7 @@
 /**
- * The merges of BPE: which two pieces become which third, and which pair goes first. A hash of pairs
- * of ids over typed arrays, 20 bytes or so for each merge; a Map of strings takes ten times as much.
+ * The merges of BPE: which two pieces become which third, and which pair goes first. A hash of
+ * pairs of ids over typed arrays, 20 bytes or so for each merge; a Map of strings takes ten times
+ * as much.
  */
 
 import { badTokenizer } from '../file.js';
@@ -46,7 +47,8 @@ export class Merges {
 
     /**
      * @param {string} where  in the file, for messages
-     * @param {unknown} value  pairs of pieces, or the merges that the reader of the file made of them
+     * @param {unknown} value  pairs of pieces, or the merges that the reader of the file made of
+     *   them
      * @param {Vocabulary} vocabulary
      * @param {string} prefix  what a piece within a word begins with, and loses when it is merged
      * @returns {Merges}
@@ -59,15 +61,25 @@ export class Merges {
         const columns = [0, 1, 2].map(() => new Uint32Array(list.length));
         for (let rank = 0; rank < list.length; rank++) {
             const name = `${where}: merge ${rank}`;
-            const pair = isLine && typeof list[rank] === 'string' ? list[rank].split(' ') : list[rank];
-            const isPair = Array.isArray(pair) && pair.length === 2 &&
-                pair.every((each) => typeof each === 'string') && isLine === (pair !== list[rank]);
+            const pair =
+                isLine && typeof list[rank] === 'string' ? list[rank].split(' ') : list[rank];
+            const isPair =
+                Array.isArray(pair) &&
+                pair.length === 2 &&
+                pair.every((each) => typeof each === 'string') &&
+                isLine === (pair !== list[rank]);
             if (!isPair) {
-                throw badTokenizer(name, 'must be two pieces, in all merges as "a b" or in all as ["a", "b"]');
+                throw badTokenizer(
+                    name,
+                    'must be two pieces, in all merges as "a b" or in all as ["a", "b"]',
+                );
             }
             if (!pair[1].startsWith(prefix)) {
-                throw badTokenizer(name, `${quote(pair[1])} does not begin with ${quote(prefix)}, the ` +
-                    'continuing_subword_prefix');
+                throw badTokenizer(
+                    name,
+                    `${quote(pair[1])} does not begin with ${quote(prefix)}, the ` +
+                        'continuing_subword_prefix',
+                );
             }
             const pieces = [...pair, pair[0] + pair[1].slice(prefix.length)];
             pieces.forEach((piece, k) => {
@@ -101,7 +113,7 @@ export class Merges {
         hash ^= hash >>> 15;
         for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
             const rank = slots[slot] - 1;
-            if (rank < 0 || this.left[rank] === left && this.right[rank] === right) return slot;
+            if (rank < 0 || (this.left[rank] === left && this.right[rank] === right)) return slot;
         }
     }
 }

@@ -1,8 +1,8 @@
 /**
- * Where a word of BPE falls apart: between two characters that are never next to each other where two
- * pieces are merged. No merge reaches across, so what is before and what is behind become the same
- * tokens alone. A run of Chinese, which has no spaces, is thus a word for each character, not one of
- * thousands of bytes.
+ * Where a word of BPE falls apart: between two characters that are never next to each other where
+ * two pieces are merged. No merge reaches across, so what is before and what is behind become the
+ * same tokens alone. A run of Chinese, which has no spaces, is thus a word for each character, not
+ * one of thousands of bytes.
  */
 
 /** @import { Vocabulary } from '../vocabulary.js' */
@@ -22,7 +22,8 @@ export class Seams {
          * @private
          */
         this.isPiece = Uint8Array.from({ length: FIRST_UNITS }, (_, unit) =>
-            (vocabulary.id(String.fromCharCode(unit)) < 0 ? 0 : 1));
+            vocabulary.id(String.fromCharCode(unit)) < 0 ? 0 : 1,
+        );
         /**
          * 1 for each character and the next one that some merge puts together.
          * @private
@@ -32,7 +33,9 @@ export class Seams {
         for (let rank = 0; rank < merges.size; rank++) {
             const before = pool[ends[vocabulary.entry(merges.left[rank])] - 1];
             const behind = pool[starts[vocabulary.entry(merges.right[rank])]];
-            if (before < FIRST_UNITS && behind < FIRST_UNITS) this.isJoined[before * FIRST_UNITS + behind] = 1;
+            if (before < FIRST_UNITS && behind < FIRST_UNITS) {
+                this.isJoined[before * FIRST_UNITS + behind] = 1;
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 /**
- * Unigram (Kudo 2018, sentencepiece): of all the ways to cut a word into pieces the one whose scores,
- * logarithms of probabilities, have the greatest sum; found in one pass (Viterbi), each place
- * remembering the best way to it. A character that is no piece costs ten more than the worst piece,
- * and those next to each other become one unknown token.
+ * Unigram (Kudo 2018, sentencepiece): of all the ways to cut a word into pieces the one whose
+ * scores, logarithms of probabilities, have the greatest sum; found in one pass (Viterbi), each
+ * place remembering the best way to it. A character that is no piece costs ten more than the worst
+ * piece, and those next to each other become one unknown token.
  *
  * Sums are in double precision and in the library's order, and of two equal ways the first is kept:
  * a long word has ways that differ in the last bit.
@@ -50,7 +50,10 @@ export class Unigram {
      */
     constructor(fields) {
         /** @readonly */
-        this.vocabulary = ScoredVocabulary.of(fields.where, fields.get('vocab') ?? fields.list('vocab'));
+        this.vocabulary = ScoredVocabulary.of(
+            fields.where,
+            fields.get('vocab') ?? fields.list('vocab'),
+        );
         const { size, scores } = this.vocabulary;
         /**
          * -1 for none: then what is unknown is an error.
@@ -58,15 +61,20 @@ export class Unigram {
          */
         this.unknownId = fields.get('unk_id') === null ? -1 : fields.integer('unk_id');
         if (this.unknownId >= size) {
-            throw badTokenizer(fields.where, `unk_id ${this.unknownId} is not among the ${size} pieces`);
+            throw badTokenizer(
+                fields.where,
+                `unk_id ${this.unknownId} is not among the ${size} pieces`,
+            );
         }
         let least = Infinity;
         for (let id = 0; id < size; id++) if (scores[id] < least) least = scores[id];
         /** @private */
         this.unknownScore = least - UNKNOWN_PENALTY;
         /** @private */
-        this.byteIds = fields.get('byte_fallback') !== null && fields.boolean('byte_fallback')
-            ? byteIds(this.vocabulary) : null;
+        this.byteIds =
+            fields.get('byte_fallback') !== null && fields.boolean('byte_fallback')
+                ? byteIds(this.vocabulary)
+                : null;
         /** @private */
         this.paths = new Paths(256);
     }
@@ -88,7 +96,7 @@ export class Unigram {
         // The way was found from its end; turn it round.
         const { scores: next, starts, ids } = paths;
         for (let to = length; to > 0; to = starts[to]) next[starts[to]] = to;
-        for (let from = 0; from < length;) {
+        for (let from = 0; from < length; ) {
             let to = next[from];
             const id = ids[to];
             if (id === this.unknownId) {
@@ -113,17 +121,17 @@ export class Unigram {
         const { slots, mask, root } = trie;
         starts.fill(-1, 0, length + 1);
         scores[0] = 0;
-        for (let at = 0; at < length;) {
+        for (let at = 0; at < length; ) {
             const here = scores[at];
             const behind = isLeadSurrogate(units[start + at]) ? at + 2 : at + 1;
             let isPiece = false;
             let node = root;
-            for (let i = at; i < length;) {
+            for (let i = at; i < length; ) {
                 // As Trie.step, which this is the only hurried use of.
                 const unit = units[start + i];
-                const low = node << 8 | unit & 255;
+                const low = (node << 8) | (unit & 255);
                 const hash = Math.imul(node, 0x9e3779b1) ^ Math.imul(unit, 0x85ebca6b);
-                let slot = (hash ^ hash >>> 15) & mask;
+                let slot = (hash ^ (hash >>> 15)) & mask;
                 let edge = slots[2 * slot];
                 let rest = slots[2 * slot + 1];
                 while (edge !== 0 && (edge !== low || rest >>> 24 !== unit >> 8)) {
@@ -193,6 +201,9 @@ export class Unigram {
  */
 function unknown(units, at) {
     const hex = codePointAt(units, at).toString(16);
-    return new BertError('BAD_INPUT', `the tokenizer has no piece for U+${hex.toUpperCase()}, and no ` +
-        'unk_id for what it does not know');
+    return new BertError(
+        'BAD_INPUT',
+        `the tokenizer has no piece for U+${hex.toUpperCase()}, and no ` +
+            'unk_id for what it does not know',
+    );
 }

@@ -41,7 +41,8 @@ export class WordCache {
      * @returns {number}  where in the results it is
      */
     add(units, start, end, { ids, starts, ends }, count) {
-        const isFull = this.table.size === CACHED_WORDS ||
+        const isFull =
+            this.table.size === CACHED_WORDS ||
             this.nUnits + end - start > CACHED_UNITS ||
             this.nResults + 3 * count + 1 > this.results.length;
         if (isFull) {

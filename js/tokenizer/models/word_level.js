@@ -36,8 +36,10 @@ export class WordLevel {
         const id = entry < 0 ? this.unknownId : table.ids[entry];
         // A vocabulary of all there is does without, as in the library.
         if (id < 0) {
-            throw badTokenizer(this.where, `a word is not in the vocabulary, nor is unk_token ` +
-                quote(this.unknown));
+            throw badTokenizer(
+                this.where,
+                `a word is not in the vocabulary, nor is unk_token ` + quote(this.unknown),
+            );
         }
         tokens.push(id, text.start(start), text.end(end));
     }

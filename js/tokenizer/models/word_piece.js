@@ -7,9 +7,9 @@
  * with that of the prefix. Rejected: a table of their own without the prefix, which takes time to
  * make and finds nothing sooner.
  *
- * A word is at most max_input_chars_per_word long and each of its places tries at most the length of
- * the longest piece: linear in the text. The linear-time automaton (Song et al. 2021) would gain on
- * words of many pieces; English has 1.3 a word.
+ * A word is at most max_input_chars_per_word long and each of its places tries at most the length
+ * of the longest piece: linear in the text. The linear-time automaton (Song et al. 2021) would gain
+ * on words of many pieces; English has 1.3 a word.
  */
 
 import { badTokenizer } from '../file.js';
@@ -31,8 +31,10 @@ export class WordPiece {
         /** @readonly */
         this.unknownId = this.vocabulary.id(unknown);
         if (this.unknownId < 0) {
-            throw badTokenizer(fields.where,
-                `unk_token ${JSON.stringify(unknown)} is not in the vocabulary`);
+            throw badTokenizer(
+                fields.where,
+                `unk_token ${JSON.stringify(unknown)} is not in the vocabulary`,
+            );
         }
         /** @private */
         this.maxCharacters = fields.integer('max_input_chars_per_word');
@@ -57,7 +59,7 @@ export class WordPiece {
         const mark = tokens.length;
         const { table } = this.vocabulary;
         let prefix = NO_PREFIX;
-        for (let from = start; from < end;) {
+        for (let from = start; from < end; ) {
             const entry = table.longest(units, from, end, prefix);
             if (entry < 0) {
                 tokens.length = mark;

@@ -1,6 +1,6 @@
 /**
- * What a model's config says of its outputs: which there are, how large, and what callers get of
- * them. Shapes are those of BERT_OUTPUTS in core/bert.h.
+ * What a model's config says of its outputs and limits: which outputs there are, how large, and how
+ * many tokens a sequence may have. Shapes are those of BERT_OUTPUTS in core/bert.h.
  */
 
 /**
@@ -11,16 +11,19 @@
  * @property {number} [index]  a column of its rows; of hidden_states and attentions a layer
  * @property {number} [head]  of attentions
  * @property {'softmax' | 'sigmoid'} [activation]  applied to its rows, before a column is taken
- * @property {'mean' | 'cls' | 'last_token'} [pooling]  of outputs with a row for each token: one row, their
- *   mean, the first, or the last
+ * @property {'mean' | 'cls' | 'last_token'} [pooling]  of outputs with a row for each token: one
+ *   row, their mean, the first, or the last
  *
  * @typedef {object} Sizes
  * @property {number} n_layers  that are run
  * @property {number} n_heads
- * @property {Record<string, number>} columns  of a row of each output that the model has, but attentions
+ * @property {Record<string, number>} columns  of a row of each output that the model has, but
+ *   attentions
  */
 
-/** Tokens that a session takes where nothing in the model limits them and its config has no more. */
+/**
+ * Tokens that a session takes where nothing in the model limits them and its config has no more.
+ */
 const LEAST_TOKENS = 512;
 
 /** Outputs with a row for each token. */
@@ -35,7 +38,8 @@ const COLUMNS = {
     logits: ({ n_labels }) => n_labels,
     token_logits: ({ n_token_labels }) => n_token_labels,
     lm_logits: (encoder) => has(encoder.lm_activation) && encoder.vocab_size,
-    sentence_embedding: (encoder) => has(encoder.pooling) && (encoder.embedding_dim || encoder.hidden_size),
+    sentence_embedding: (encoder) =>
+        has(encoder.pooling) && (encoder.embedding_dim || encoder.hidden_size),
     hidden_states: ({ hidden_size }) => hidden_size,
 };
 
@@ -49,7 +53,9 @@ function has(choice) {
  * @returns {Sizes}
  */
 export function sizesOf(encoder) {
-    const columns = Object.entries(COLUMNS).map(([output, of]) => /** @type {const} */ ([output, Number(of(encoder) || 0)]));
+    const columns = Object.entries(COLUMNS).map(
+        ([output, of]) => /** @type {const} */ ([output, Number(of(encoder) || 0)]),
+    );
     return {
         n_layers: Number(encoder.n_layers ?? 0),
         n_heads: Number(encoder.n_heads ?? 0),
@@ -81,7 +87,7 @@ export function limitOf({ n_positions, first_position = 0, n_distances }) {
 
 /**
  * Most tokens of a sequence here.
- * @param {import('./loader/model_file.js').ModelConfig} config
+ * @param {import('./model_file.js').ModelConfig} config
  */
 export function mostTokens({ encoder, max_length }) {
     const limit = limitOf(encoder);
@@ -122,37 +128,4 @@ export function outputBytes({ n_layers, n_heads, columns }, outputs, n, n_lm_row
         return rowsOf(output) * (columns[output] ?? 0);
     });
     return 4 * floats.reduce((sum, count) => sum + count, 0);
-}
-
-/**
- * @param {Float32Array} data  rows of n_columns, changed in place
- * @param {number} n_columns
- * @param {OutputRequest['activation']} activation
- */
-export function activate(data, n_columns, activation) {
-    if (activation === 'sigmoid') data.forEach((x, i) => { data[i] = 1 / (1 + Math.exp(-x)); });
-    if (activation !== 'softmax') return;
-    for (let start = 0; start < data.length; start += n_columns) {
-        const row = data.subarray(start, start + n_columns);
-        const largest = row.reduce((a, b) => Math.max(a, b), -Infinity);
-        let sum = 0;
-        for (const x of row) sum += Math.exp(x - largest);
-        row.forEach((x, i) => { row[i] = Math.exp(x - largest) / sum; });
-    }
-}
-
-/**
- * One row of many.
- * @param {import('./worker/sequences.js').Tensor} tensor  [n_rows, n_columns]
- * @param {NonNullable<OutputRequest['pooling']>} pooling
- * @returns {import('./worker/sequences.js').Tensor}
- */
-export function pool({ dims: [n_rows, n_columns], data }, pooling) {
-    if (pooling === 'cls') return { dims: [n_columns], data: data.slice(0, n_columns) };
-    if (pooling === 'last_token') return { dims: [n_columns], data: data.slice((n_rows - 1) * n_columns) };
-    const sums = new Float64Array(n_columns);
-    for (let row = 0, at = 0; row < n_rows; row++) {
-        for (let column = 0; column < n_columns; column++) sums[column] += data[at++];
-    }
-    return { dims: [n_columns], data: Float32Array.from(sums, (sum) => sum / n_rows) };
 }

@@ -14,7 +14,8 @@ export class Tensor {
         this.data = data;
         this.dims = dims;
         /** @type {'float32' | 'int8' | 'uint8'} */
-        this.type = data instanceof Float32Array ? 'float32' : data instanceof Int8Array ? 'int8' : 'uint8';
+        this.type =
+            data instanceof Float32Array ? 'float32' : data instanceof Int8Array ? 'int8' : 'uint8';
     }
 
     /**
@@ -37,5 +38,7 @@ export function nest(data, dims) {
     const [n, ...inner] = dims;
     if (inner.length === 0) return Array.from(data);
     const size = inner.reduce((product, each) => product * each, 1);
-    return Array.from({ length: n }, (_, i) => nest(data.subarray(i * size, (i + 1) * size), inner));
+    return Array.from({ length: n }, (_, i) =>
+        nest(data.subarray(i * size, (i + 1) * size), inner),
+    );
 }

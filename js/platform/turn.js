@@ -16,8 +16,8 @@ function open() {
 }
 
 /**
- * In browsers a message: timers are slowed down. In Node an immediate: there a port takes messages that
- * it sends to itself a thousand at a time, without looking elsewhere.
+ * In browsers a message: timers are slowed down. In Node an immediate: there a port takes messages
+ * that it sends to itself a thousand at a time, without looking elsewhere.
  * @returns {Promise<void>}
  */
 export function nextTurn() {

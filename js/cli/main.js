@@ -1,33 +1,44 @@
 #!/usr/bin/env node
+
 /**
  * bert-wasm on the command line: one JSON object a line on standard output, messages on standard
  * error. Exit codes: 0; 1 for bad input; 2 for a wrong command line.
  */
-import { command as bench } from './cli/bench.js';
-import { command as convert } from './cli/convert.js';
-import { command as evaluate } from './cli/eval.js';
-import { command as forward } from './cli/forward.js';
-import { command as info } from './cli/info.js';
-import { UsageError, help } from './cli/options.js';
-import { command as serve } from './cli/serve.js';
-import { taskCommand } from './cli/task_command.js';
-import { TASKS } from './cli/tasks.js';
-import { command as tokenize } from './cli/tokenize.js';
-import { command as verify } from './cli/verify.js';
-import { BertError } from './errors.js';
-import { version } from '../package.json';
 
-/** @type {Record<string, import('./cli/options.js').Command>} */
+import { version } from '../../package.json';
+import { BertError } from '../errors.js';
+import { command as bench } from './bench.js';
+import { command as convert } from './convert.js';
+import { command as evaluate } from './eval.js';
+import { command as forward } from './forward.js';
+import { command as info } from './info.js';
+import { help, UsageError } from './options.js';
+import { command as serve } from './serve.js';
+import { taskCommand } from './task_command.js';
+import { TASKS } from './tasks.js';
+import { command as tokenize } from './tokenize.js';
+import { command as verify } from './verify.js';
+
+/** @type {Record<string, import('./options.js').Command>} */
 const COMMANDS = {
     ...Object.fromEntries(Object.keys(TASKS).map((name) => [name, taskCommand(name)])),
-    tokenize, forward, eval: evaluate, info, verify, bench, serve, convert,
+    tokenize,
+    forward,
+    eval: evaluate,
+    info,
+    verify,
+    bench,
+    serve,
+    convert,
 };
 
 const WIDTH = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
 
 const USAGE = `usage: bert-wasm COMMAND ...
 
-${Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(WIDTH)}  ${summary}`).join('\n')}
+${Object.entries(COMMANDS)
+    .map(([name, { summary }]) => `  ${name.padEnd(WIDTH)}  ${summary}`)
+    .join('\n')}
 
 bert-wasm COMMAND --help says more. Without --model the bundled English sentiment model is used.
 `;
@@ -39,7 +50,9 @@ async function main([name, ...args]) {
     } else if (name === '--version') {
         process.stdout.write(`${version}\n`);
     } else if (name === undefined || !Object.hasOwn(COMMANDS, name)) {
-        throw new UsageError(name === undefined ? 'there is no command' : `there is no command '${name}'`);
+        throw new UsageError(
+            name === undefined ? 'there is no command' : `there is no command '${name}'`,
+        );
     } else if (asksForHelp(args)) {
         process.stdout.write(help(name, COMMANDS[name]));
     } else {
@@ -72,9 +85,16 @@ main(args).catch((error) => {
     if (error instanceof UsageError) {
         const command = Object.hasOwn(COMMANDS, args[0] ?? '') ? COMMANDS[args[0]] : undefined;
         process.stderr.write(`bert-wasm: ${error.message}\n\n`);
-        process.stderr.write(command ? `usage: bert-wasm ${args[0]} ${command.usage}\nbert-wasm ${args[0]} --help says more.\n` : USAGE);
+        process.stderr.write(
+            command
+                ? `usage: bert-wasm ${args[0]} ${command.usage}\nbert-wasm ${args[0]} --help ` +
+                      'says more.\n'
+                : USAGE,
+        );
         return exit(2);
     }
-    process.stderr.write(`bert-wasm: ${error instanceof BertError ? error.message : error.stack}\n`);
+    process.stderr.write(
+        `bert-wasm: ${error instanceof BertError ? error.message : error.stack}\n`,
+    );
     return exit(1);
 });

@@ -1,0 +1,7 @@
+/**
+ * The key of what `await using` calls; where the engine does not have it yet, the one that
+ * TypeScript's output and polyfills agree on.
+ * @type {typeof Symbol.asyncDispose}
+ */
+
+export const asyncDispose = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose');

@@ -1,0 +1,120 @@
+/**
+ * Bundles the package into the folder given: for browsers and for Node each the library and its
+ * self-contained worker, the command line, and the types.
+ *
+ *     node tools/build.mjs build/dist [--source-maps]      these take Node's bundles apart into files
+ */
+
+import { execFileSync } from 'node:child_process';
+import {
+    appendFileSync,
+    chmodSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    writeFileSync,
+} from 'node:fs';
+import { gzipSync } from 'node:zlib';
+
+import { build } from 'esbuild';
+import { minify } from 'terser';
+
+import { tidyDeclarations } from './declarations.mjs';
+
+const [out, flag] = process.argv.slice(2);
+const sourcemap = flag === '--source-maps';
+
+/** What a page loads: terser makes it a few per cent smaller than esbuild does. */
+const IN_PAGES = {
+    index: 'js/index.js',
+    worker: 'js/worker/worker.js',
+    tokenizer: 'js/tokenizer/index.js',
+    metrics: 'js/metrics/index.js',
+    explain: 'js/explain/index.js',
+};
+const common = {
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+};
+const node = { ...common, platform: 'node', target: 'node20.19', minify: false, sourcemap };
+
+/** The command line brings libraries in CommonJS, which look for require(). */
+const require_banner =
+    "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);";
+
+const [, , cli] = await Promise.all([
+    build({ ...common, platform: 'browser', entryPoints: IN_PAGES, outdir: out }),
+    build({
+        ...node,
+        entryPoints: { 'index.node': 'js/index.js', 'worker.node': 'js/worker/worker.js' },
+        outdir: out,
+    }),
+    build({
+        ...node,
+        entryPoints: { cli: 'js/cli/main.js' },
+        outdir: out,
+        banner: { js: require_banner },
+        metafile: true,
+    }),
+]);
+appendLicences(`${out}/cli.js`, Object.keys(cli.metafile.inputs));
+for (const name of Object.keys(IN_PAGES)) {
+    const file = `${out}/${name}.js`;
+    const { code } = await minify(readFileSync(file, 'utf8'), {
+        module: true,
+        ecma: 2020,
+        compress: { passes: 3, inline: 1, reduce_funcs: false },
+    }); // small after gzip
+    if (!code) throw new Error(`${file}: nothing is left of it`);
+    writeFileSync(file, code);
+}
+chmodSync(`${out}/cli.js`, 0o755);
+rmSync(`${out}/types`, { recursive: true, force: true }); // what earlier builds left
+execFileSync(
+    'node_modules/.bin/tsc',
+    [
+        '-p',
+        'tsconfig.json',
+        '--emitDeclarationOnly',
+        '--declaration',
+        '--noEmit',
+        'false',
+        '--outDir',
+        `${out}/types`,
+    ],
+    { stdio: 'inherit' },
+);
+const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+tidyDeclarations(
+    `${out}/types`,
+    Object.values(exports).flatMap(({ types }) => types?.match(/js\/.*$/) ?? []),
+);
+
+const size = (/** @type {string} */ file) =>
+    gzipSync(readFileSync(`${out}/${file}`), { level: 9 }).length;
+console.log(
+    `${out}: index.js ${size('index.js')} bytes gzipped, worker.js ${size('worker.js')}, ` +
+        `tokenizer.js alone ${size('tokenizer.js')}, metrics.js alone ` +
+        `${size('metrics.js')}, explain.js alone ${size('explain.js')}`,
+);
+
+/**
+ * What the licences of bundled packages ask for: their text goes where the code goes.
+ * @param {string} file
+ * @param {string[]} inputs  of its bundle
+ */
+function appendLicences(file, inputs) {
+    const packages = new Set(
+        inputs.flatMap((input) => input.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/) ?? []),
+    );
+    for (const folder of [...packages].sort()) {
+        const licence = readdirSync(folder).find((name) => /^licen[cs]e/i.test(name));
+        if (!licence) throw new Error(`${folder} has no licence to go with it`);
+        const text = readFileSync(`${folder}/${licence}`, 'utf8').trim().replaceAll('*/', '* /');
+        appendFileSync(file, `\n/* ${folder.slice('node_modules/'.length)}\n\n${text}\n*/\n`);
+    }
+}
