@@ -2,7 +2,9 @@
  * Bundles the package into the folder given: for browsers and for Node each the library and its
  * self-contained worker, the command line, and the types.
  *
- *     node tools/build.mjs build/dist [--source-maps]      these take Node's bundles apart into files
+ *     node tools/build.mjs build/dist [--source-maps]
+ *
+ * Source maps are for coverage: they take Node's bundles apart into files.
  */
 
 import { execFileSync } from 'node:child_process';

@@ -85,8 +85,9 @@ const rows = rooms.map(([room, { lines, branches }]) => {
 });
 const text = `# Coverage
 
-What \`make coverage\` counted last: lines and branches that the C tests and the JavaScript tests reach. The browser tests,
-which run \`js/platform/browser.js\` and the page, do not count. Lines are those that hold code.
+What \`make coverage\` counted last: lines and branches that the C tests and the JavaScript tests
+reach. The browser tests, which run \`js/platform/browser.js\` and the page, do not count. Lines are
+those that hold code.
 
 | room | lines | of | branches |
 | --- | --- | --- | --- |

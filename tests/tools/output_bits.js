@@ -1,6 +1,6 @@
 /**
- * A hash of everything the product answers over tests/golden, a line for each model and dtype: of the
- * converted file, and of every output in each build. A change that must change no answer is made
+ * A hash of everything the product answers over tests/golden, a line for each model and dtype:
+ * of the converted file, and of every output in each build. A change that must change no answer is made
  * between two runs of this:
  *
  *     node tests/tools/output_bits.js > before.txt      # in a checkout that is built
@@ -8,7 +8,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,7 +54,8 @@ async function answers(path, cases, variant) {
             token_type_ids: token_type_ids?.[i],
         }));
         const results = await model.forward(sequences, { hidden_states: true, attentions: true });
-        for (const result of results) for (const { data } of Object.values(result)) parts.push(data);
+        for (const result of results)
+            for (const { data } of Object.values(result)) parts.push(data);
     }
     model.dispose();
     return hash(parts);
