@@ -1,6 +1,6 @@
 /**
- * A hash of everything the product answers over tests/golden, a line for each model and dtype:
- * of the converted file, and of every output in each build. A change that must change no answer is made
+ * A hash of all that the product answers over tests/golden, a line for each model and dtype: of
+ * the converted file, and of every output in each build. A change that must change no answer is made
  * between two runs of this:
  *
  *     node tests/tools/output_bits.js > before.txt      # in a checkout that is built
