@@ -1,7 +1,7 @@
 /**
  * A hash of all that the product answers over tests/golden, a line for each model and dtype: of
- * the converted file, and of every output in each build. A change that must change no answer is made
- * between two runs of this:
+ * the converted file, and of every output in each build. Before and after a change that must not
+ * change an answer:
  *
  *     node tests/tools/output_bits.js > before.txt      # in a checkout that is built
  *     node tests/tools/output_bits.js | diff before.txt -
