@@ -153,7 +153,13 @@ dist_model := build/dist/models/$(notdir $(model))
 
 js: build/dist/.built $(dist_model) ## bundle the JavaScript and write its types
 
-build/dist/.built: $(js_sources) tools/build.mjs tsconfig.json package.json
+# `#core` in package.json's imports.
+build/gen/core.js: tools/core_constants.c core/bert.h core/search.h
+	@mkdir -p $(@D)
+	@$(CC) -std=c11 $(warnings) $< -o build/gen/core_constants
+	@build/gen/core_constants >$@
+
+build/dist/.built: $(js_sources) build/gen/core.js tools/build.mjs tools/declarations.mjs tsconfig.json package.json
 	@node tools/build.mjs build/dist
 	@touch $@
 
@@ -260,9 +266,9 @@ format: ## format C and JavaScript
 	clang-format-19 -i $(c_files)
 	node_modules/.bin/biome check --write
 
-c_files := $(wildcard core/*.[ch] converter/*.[ch] wasm/*.[ch] tests/c/*.[ch] bench/*.c examples/c/*.c)
+c_files := $(wildcard core/*.[ch] converter/*.[ch] wasm/*.[ch] tests/c/*.[ch] bench/*.c examples/c/*.c tools/*.c)
 
-lint: ## check formatting, habits and types
+lint: build/gen/core.js ## check formatting, habits and types
 	@clang-format-19 --dry-run -Werror $(c_files)
 	@node_modules/.bin/biome check --error-on-warnings
 	@node tools/check_lines.mjs js web-demo bench tests tools

@@ -17,7 +17,7 @@ export { semanticSearch, similarity } from './search.js';
 // Types that programs name.
 /** @typedef {import('./pipelines/index.js').LoadOptions} LoadOptions */
 /** @typedef {import('./model/model.js').ModelSource} ModelSource */
-/** @typedef {import('./worker/encoder.js').ModelInfo} ModelInfo */
+/** @typedef {import('./worker/loaded_model.js').ModelInfo} ModelInfo */
 /** @typedef {import('./model/monitor.js').CallMetrics} CallMetrics */
 /** @typedef {import('./model/monitor.js').Metrics} Metrics */
 /** @typedef {import('./search.js').Embeddings} Embeddings */

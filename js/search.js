@@ -7,6 +7,8 @@
  * corpus. Nothing is kept there between two turns of the event loop: all calls share it.
  */
 
+import { SEARCH_BITS, SEARCH_F32, SEARCH_I8, SEARCH_MAX_DIMS } from '#core';
+
 import { BertError, describe } from './errors.js';
 import { compileFrom } from './loader/compile.js';
 import { nextTurn } from './platform/turn.js';
@@ -56,23 +58,27 @@ const QUERIES_BYTES = 1 << 16;
 const MOST_SCORES = 1 << 15;
 const MOST_ROWS = 1 << 12;
 
-/** SEARCH_MAX_DIMS in core/search.h. */
-const MOST_DIMS = 65536;
+/** Of WebAssembly memory. */
+const PAGE_BYTES = 65536;
 
-const PAGE = 65536;
+/** A cache line: blocks in the module's memory start on it. */
+const LINE_BYTES = 64;
 
-/** As in search_type in core/search.h: a name for messages, and bits of a dimension. */
+/**
+ * What embeddings may be made of: the array's class, bits of a dimension, and the number of the
+ * type in core/search.h.
+ */
 const TYPES = [
-    { name: 'Float32Array', of: Float32Array, bits: 32 },
-    { name: 'Int8Array', of: Int8Array, bits: 8 },
-    { name: 'Uint8Array', of: Uint8Array, bits: 1 },
+    { of: Float32Array, bits: 32, code: SEARCH_F32 },
+    { of: Int8Array, bits: 8, code: SEARCH_I8 },
+    { of: Uint8Array, bits: 1, code: SEARCH_BITS },
 ];
 
 /**
  * @typedef {object} Rows  checked embeddings
  * @property {number} n
  * @property {number} d
- * @property {number} type
+ * @property {typeof TYPES[number]} type
  * @property {number} row_bytes
  * @property {Embeddings['data']} data
  */
@@ -174,19 +180,19 @@ function toRows(embeddings, what) {
                 'expected [n, d] or [d]',
         );
     }
-    const type = TYPES.findIndex(({ of }) => data instanceof of);
-    if (type < 0) {
+    const type = TYPES.find(({ of }) => data instanceof of);
+    if (!type) {
         throw refuse(
             `have data of ${describe(data)}, expected a Float32Array, ` +
                 'an Int8Array or a Uint8Array of bits',
         );
     }
-    const { bits, name } = TYPES[type];
+    const { bits } = type;
     const n = dims.length === 1 ? 1 : dims[0];
     const width = dims[dims.length - 1];
     const d = bits === 1 && data.length === n * width ? 8 * width : width;
-    if (n > 0 && (d < 1 || d > MOST_DIMS)) {
-        throw refuse(`have ${d} dimensions, expected 1 to ${MOST_DIMS}`);
+    if (n > 0 && (d < 1 || d > SEARCH_MAX_DIMS)) {
+        throw refuse(`have ${d} dimensions, expected 1 to ${SEARCH_MAX_DIMS}`);
     }
     if (bits === 1 && d % 8) {
         throw refuse(`have ${d} dimensions in a Uint8Array, which has 8 in each byte`);
@@ -195,7 +201,7 @@ function toRows(embeddings, what) {
     const n_values = (n * row_bytes) / data.BYTES_PER_ELEMENT;
     if (data.length !== n_values) {
         throw refuse(
-            `of dims ${JSON.stringify(dims)} have a ${name} of ${data.length}, ` +
+            `of dims ${JSON.stringify(dims)} have a ${type.of.name} of ${data.length}, ` +
                 `expected ${n_values}`,
         );
     }
@@ -231,8 +237,8 @@ async function scoreAll(queries, rows, score, signal, take) {
     if (queries.type !== rows.type) {
         throw new BertError(
             'BAD_INPUT',
-            `embeddings in a ${TYPES[queries.type].name} cannot be compared with those in a ` +
-                `${TYPES[rows.type].name}`,
+            `embeddings in a ${queries.type.of.name} cannot be compared with those in a ` +
+                `${rows.type.of.name}`,
         );
     }
     if (queries.d !== rows.d) {
@@ -322,13 +328,14 @@ class Scorer {
      */
     load(queries, first, n, most_rows) {
         const { memory } = this.wasm;
-        const aligned = (/** @type {number} */ address) => Math.ceil(address / 64) * 64;
+        const aligned = (/** @type {number} */ address) =>
+            Math.ceil(address / LINE_BYTES) * LINE_BYTES;
         this.n_queries = n;
         this.rows_at = aligned(this.heap + n * queries.row_bytes);
         this.squares_at = aligned(this.rows_at + most_rows * queries.row_bytes);
         this.scores_at = aligned(this.squares_at + (n + most_rows) * 8);
         const missing = this.scores_at + n * most_rows * 8 - memory.buffer.byteLength;
-        if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+        if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
         this.#copy(queries, first, n, this.heap);
     }
 
@@ -343,7 +350,7 @@ class Scorer {
         const { wasm, n_queries, rows_at, squares_at, scores_at } = this;
         this.#copy(rows, first, n, rows_at);
         wasm.search_scores_of(
-            rows.type,
+            rows.type.code,
             is_cosine,
             this.heap,
             n_queries,

@@ -170,6 +170,20 @@ bert_status EXPORT(engine_model_open)(const bert_tensor *tensors, uint32_t n_ten
     return bert_model_open(&config, tensors, n_tensors, memory, n_bytes, &model, &error);
 }
 
+/* What 4-bit units of this shape become: columns of a unit, or 0 if these are none. Writes dtype,
+ * rank, the shape and bytes. */
+uint32_t EXPORT(engine_q4_tensor)(const uint32_t units[3], uint32_t numbers[3 + BERT_MAX_RANK])
+{
+    bert_tensor tensor = {0};
+    uint32_t n_columns = bert_q4_tensor(units, &tensor);
+    *numbers++ = tensor.dtype;
+    *numbers++ = tensor.rank;
+    for (int i = 0; i < BERT_MAX_RANK; i++)
+        *numbers++ = tensor.shape[i];
+    *numbers = tensor.n_bytes;
+    return n_columns;
+}
+
 /* See bert_q4_expand() in core/bert.h. */
 void EXPORT(engine_expand)(const uint8_t *units, uint32_t n_units, uint32_t n_columns,
                            int8_t *values)
@@ -178,18 +192,6 @@ void EXPORT(engine_expand)(const uint8_t *units, uint32_t n_units, uint32_t n_co
 }
 
 /* --------------------------------------------------------------------------------- session -- */
-
-/* Tokens of a batch, and of a sequence of a model that does not limit them, where the options say
- * nothing. */
-uint32_t EXPORT(engine_default_max_tokens)(void)
-{
-    return BERT_DEFAULT_MAX_TOKENS;
-}
-
-uint32_t EXPORT(engine_default_max_sequence_tokens)(void)
-{
-    return BERT_DEFAULT_MAX_SEQUENCE_TOKENS;
-}
 
 /* Names of int8 kernels; "" beyond the last. */
 const char *EXPORT(engine_kernel_name)(uint32_t kernel)

@@ -370,7 +370,7 @@ function showFailure(title, error) {
     stage.dataset.state = 'failed';
 }
 
-/** @param {import('../js/worker/encoder.js').ModelInfo} info */
+/** @param {import('../js/worker/loaded_model.js').ModelInfo} info */
 function showFacts({ name, dtype, variant, reason, threads, memory_bytes, verified, version }) {
     element('fact-model').textContent = name;
     element('fact-dtype').textContent = verified ? `${dtype}, arrived undamaged (SHA-256)` : dtype;

@@ -2,15 +2,14 @@
 
 import { availableParallelism } from 'node:os';
 
+import { BERT_DEFAULT_MAX_TOKENS } from '#core';
+
 import { loadModel } from '../model/model.js';
 import { MODEL_OPTIONS, parse } from './options.js';
 import { print } from './print.js';
 
 /** Tokens of a text. */
 const LENGTHS = [16, 128, 512];
-
-/** Tokens of a batch: what the engine computes together. */
-const BATCH_TOKENS = 1024;
 
 /** Calls before measuring: kernels race again after the second. */
 const WARM_UP = 3;
@@ -46,7 +45,7 @@ async function run(args) {
         for (const tokens of lengths) {
             const text = sequence(tokens, Number(model.config.encoder.vocab_size));
             const batch = Array.from(
-                { length: Math.max(1, Math.floor(BATCH_TOKENS / tokens)) },
+                { length: Math.max(1, Math.floor(BERT_DEFAULT_MAX_TOKENS / tokens)) },
                 () => text,
             );
             const alone = await timeOf(() => model.forward([text]), seconds);

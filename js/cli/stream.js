@@ -3,10 +3,9 @@
  * are read and the last are printed. Whoever takes the answers slowly slows the reading.
  */
 
-import { BertError } from '../errors.js';
+import { BERT_DEFAULT_MAX_TOKENS } from '#core';
 
-/** Tokens that the engine computes together, unless told otherwise: with more it is no faster. */
-export const BATCH_TOKENS = 1024;
+import { BertError } from '../errors.js';
 
 /** Batches of the engine in a call: its way to the worker and back costs nothing then. */
 const CALL_BATCHES = 4;
@@ -54,7 +53,7 @@ const FATAL = new Set([
  * @param {number} [how.batch_tokens]
  * @returns {AsyncGenerator<Answer[], void>}
  */
-export function answers(pieces, { check, answer, size, batch_tokens = BATCH_TOKENS }) {
+export function answers(pieces, { check, answer, size, batch_tokens = BERT_DEFAULT_MAX_TOKENS }) {
     return inOrder(
         batches(pieces, size, batch_tokens * CALL_BATCHES),
         (records) => answerBatch(records, check, answer),

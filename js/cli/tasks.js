@@ -3,6 +3,8 @@
  * of a pipeline, and how its results become objects to print.
  */
 
+import { BERT_DEFAULT_MAX_TOKENS } from '#core';
+
 import { BertError, describe } from '../errors.js';
 
 /**
@@ -38,7 +40,9 @@ export const PIPELINE_OPTIONS = {
     'batch-tokens': {
         kind: 'whole',
         value: 'N',
-        help: 'most tokens computed together, 1 to 1024; default 1024',
+        help:
+            `most tokens computed together, 1 to ${BERT_DEFAULT_MAX_TOKENS}; ` +
+            `default ${BERT_DEFAULT_MAX_TOKENS}`,
     },
 };
 

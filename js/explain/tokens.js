@@ -36,7 +36,7 @@ export function modelOf(given, task) {
  * Outputs of one text, which is cut where it is longer than the model reads.
  * @param {Model} model
  * @param {unknown} input
- * @param {import('../loader/config.js').OutputRequest[]} requests
+ * @param {import('../loader/model_file.js').OutputRequest[]} requests
  * @param {AbortSignal} [signal]
  */
 export async function runText(model, input, requests, signal) {

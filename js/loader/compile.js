@@ -21,7 +21,7 @@ export async function compileFrom(url) {
     ) {
         throw new BertError(
             'ENGINE_FAILED',
-            `${source.label} is no WebAssembly module: is it served from where the ` +
+            `${source.label} is not a WebAssembly module: is it served from where the ` +
                 "package's files are?",
         );
     }

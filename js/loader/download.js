@@ -1,6 +1,6 @@
 /**
- * A URL, or any stream, as chunks of bytes. A server that answers with an error or with a page of
- * HTML is told apart here, where URL, status and content type are known.
+ * A URL, or any stream, as chunks of bytes. An answer that is an error or a page of HTML is refused
+ * here, where URL, status and content type are known.
  */
 
 import { BertError } from '../errors.js';
@@ -16,7 +16,7 @@ const READ_BYTES = 1 << 20;
  * @property {number} [n_bytes]  if known before the end
  * @property {AsyncIterable<Chunk>} chunks  each valid until the next one is asked for, or
  *   until it is recycled, if that can be
- * @property {(chunk: Chunk) => void} [recycle]  the chunk's memory is for later ones again
+ * @property {(chunk: Chunk) => void} [recycle]  gives the chunk's memory back, for later ones
  */
 
 /**
@@ -46,11 +46,11 @@ export async function openURL(url, signal) {
     if (/^text\/html\b/i.test(type)) {
         throw new BertError(
             'FETCH_FAILED',
-            `${url.href}: the server sent a page (status ${response.status}, ` +
+            `${url.href}: the server sent a page (HTTP status ${response.status}, ` +
                 `content type ${type}), not a model file`,
         );
     }
-    // With a content encoding the length is that of the compressed bytes: of no use.
+    // With a content encoding the length is that of the compressed bytes, which is of no use.
     const length = response.headers.get('content-encoding')
         ? null
         : response.headers.get('content-length');

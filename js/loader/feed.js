@@ -1,15 +1,15 @@
 /**
- * A download that the caller's thread begins while the worker still starts, chunk by chunk into the
- * worker: no chunk is copied, its memory comes back to be filled again, and no more than a few are
- * under way. In Chromium a model is there in two thirds of the time that it takes the worker to
- * fetch it itself, which cannot read while it reads the tokenizer.
+ * A download that the caller's thread begins while the worker still starts, and hands to it chunk
+ * by chunk: no chunk is copied, its memory comes back to be filled again, and no more than a few
+ * are under way. In Chromium a model is there in two thirds of the time that the worker would take
+ * to fetch it: that cannot read while it reads the tokenizer.
  *
  * Rejected: posting the response's stream, which takes longer than either.
  */
 
 import { fromMessage, toMessage } from '../errors.js';
 
-/** Chunks that are under way at most: they bridge the time in which the worker is busy. */
+/** Most chunks under way: enough for the time in which the worker is busy. */
 const WINDOW = 12;
 
 /** @typedef {import('./download.js').Source} Source */
@@ -20,16 +20,19 @@ const WINDOW = 12;
 
 /** The caller's end. */
 export class Feeder {
+    #post;
+
+    #n_free = WINDOW;
+
+    /** @type {(chunk: Chunk) => void} */
+    #recycle = () => {};
+
+    /** @type {(() => void) | undefined} */
+    #wake;
+
     /** @param {(message: FeedMessage, transfer?: ArrayBuffer[]) => void} post  to the worker */
     constructor(post) {
-        /** @private */
-        this.post = post;
-        /** @private */
-        this.n_free = WINDOW;
-        /** @private @type {(chunk: Chunk) => void} */
-        this.recycle = () => {};
-        /** @private @type {(() => void) | undefined} */
-        this.wake = undefined;
+        this.#post = post;
     }
 
     /**
@@ -39,56 +42,59 @@ export class Feeder {
     async send(opening) {
         try {
             const { label, n_bytes, chunks, recycle } = await opening;
-            if (recycle) this.recycle = recycle;
-            this.post({ opened: { label, n_bytes } });
+            if (recycle) this.#recycle = recycle;
+            this.#post({ opened: { label, n_bytes } });
             for await (const chunk of chunks) {
-                while (this.n_free === 0) {
+                while (this.#n_free === 0) {
                     await new Promise((resolve) => {
-                        this.wake = () => resolve(undefined);
+                        this.#wake = () => resolve(undefined);
                     });
                 }
-                this.n_free--;
+                this.#n_free--;
                 // Memory that is not made for this chunk may hold others.
                 const own = recycle ? chunk : chunk.slice();
-                this.post({ chunk: own }, [own.buffer]);
+                this.#post({ chunk: own }, [own.buffer]);
             }
-            this.post({ end: true });
+            this.#post({ end: true });
         } catch (error) {
-            this.post({ error: toMessage(error) });
+            this.#post({ error: toMessage(error) });
         }
     }
 
     /** @param {Chunk} chunk  that the worker has read */
     recycled(chunk) {
-        this.n_free++;
-        this.recycle(chunk);
-        this.wake?.();
+        this.#n_free++;
+        this.#recycle(chunk);
+        this.#wake?.();
     }
 }
 
 /** The worker's end. */
 export class Feed {
+    #recycle;
+
+    /** @type {FeedMessage[]} */
+    #messages = [];
+
+    /** @type {(() => void) | undefined} */
+    #wake;
+
     /** @param {(chunk: Chunk) => void} recycle  back to the caller */
     constructor(recycle) {
-        /** @private */
-        this.recycle = recycle;
-        /** @private @type {FeedMessage[]} */
-        this.messages = [];
-        /** @private @type {(() => void) | undefined} */
-        this.wake = undefined;
+        this.#recycle = recycle;
     }
 
     /** @param {FeedMessage} message */
     receive(message) {
-        this.messages.push(message);
-        this.wake?.();
+        this.#messages.push(message);
+        this.#wake?.();
     }
 
     /** @returns {Promise<Source>} */
     async open() {
         const message = await this.#next();
         if (!('opened' in message)) throw new Error('a feed begins with what it is');
-        return { ...message.opened, chunks: this.#chunks(), recycle: this.recycle };
+        return { ...message.opened, chunks: this.#chunks(), recycle: this.#recycle };
     }
 
     async *#chunks() {
@@ -100,12 +106,12 @@ export class Feed {
     }
 
     async #next() {
-        while (!this.messages.length) {
+        while (!this.#messages.length) {
             await new Promise((resolve) => {
-                this.wake = () => resolve(undefined);
+                this.#wake = () => resolve(undefined);
             });
         }
-        const message = /** @type {FeedMessage} */ (this.messages.shift());
+        const message = /** @type {FeedMessage} */ (this.#messages.shift());
         if ('error' in message) throw fromMessage(message.error);
         return message;
     }

@@ -1,38 +1,69 @@
 /**
  * The header of a model file, checked before anything is allocated. The format is described in
- * ARCHITECTURE.md; every rule of it is enforced here or, for what depends on the config, in
- * core/model.c.
+ * docs/model-file.md; every rule of it is enforced here or, for what depends on the config, by the
+ * core.
  */
 
+import { BERT_ALIGNMENT, BERT_MAX_RANK } from '#core';
+
 import { BertError, describe } from '../errors.js';
-import { limitOf, partsOf, sizesOf } from './config.js';
 import { layOut } from './layout.js';
 
 /** Bytes a header may have: 100,000 tensors and the hashes of 20 GB still fit. */
 const MAX_HEADER_BYTES = 32 << 20;
-const ALIGNMENT = 64;
 const FORMAT_VERSION = '2';
 
-/** Tokens that a sequence may have in any model. */
+/** Most tokens of a sequence where nothing in the model limits them. */
 const MOST_TOKENS = 1 << 20;
 
-/** @type {Record<string, number>} */
-const DTYPE_BYTES = { F32: 4, F16: 2, I8: 1, U8: 1 };
+/** Bytes of what the core does not read as it is: the tokenizer, padding, 4-bit weights. */
+const OTHER_DTYPES = { U8: 1 };
+
+/** Outputs of which a part is a layer; of any other it is a column. */
+export const LAYERED = ['hidden_states', 'attentions'];
 
 /**
  * @typedef {object} TensorEntry
  * @property {string} name
- * @property {'F32' | 'F16' | 'I8' | 'U8'} dtype
+ * @property {string} dtype  of the core, or U8
  * @property {number[]} shape
  * @property {number} start  bytes from the start of the data section
  * @property {number} end
  */
 
 /**
- * @typedef {object} ModelConfig  see ARCHITECTURE.md
+ * @typedef {Record<string, number | string>} EncoderConfig  fields of bert_config in core/bert.h
+ *
+ * @typedef {object} OutputRequest  an output of the core, or a part of it
+ * @property {string} output  its name
+ * @property {number} [index]  a column of its rows; of hidden_states and attentions a layer
+ * @property {number} [head]  of attentions
+ * @property {'softmax' | 'sigmoid'} [activation]  applied to its rows, before a column is taken
+ * @property {'mean' | 'cls' | 'last_token'} [pooling]  of outputs with a row for each token: one
+ *   row, their mean, the first, or the last
+ */
+
+/**
+ * @typedef {object} OutputShape  of an output of the core: in each layer a row of columns for each
+ *   token or sequence
+ * @property {number} n_columns  0: of attentions, whose rows are as long as their sequence
+ * @property {number} n_layers  1: there are no layers, or there is one
+ * @property {boolean} is_of_tokens
+ *
+ * @typedef {object} CoreFacts  what the core says; see core/bert.h
+ * @property {Record<string, number>} dtypes  bytes of an element, by name
+ * @property {(shape: number[]) => import('./layout.js').Expansion | null} expansionOf  what 4-bit
+ *   units of this shape become; null: these are none
+ * @property {(encoder: EncoderConfig) => void} configure  sets the config of which the rest is said
+ * @property {number} most_tokens  of a sequence; Infinity: the model does not limit them
+ * @property {Record<string, OutputShape>} outputs  that the model has, by name
+ */
+
+/**
+ * @typedef {object} ModelConfig  see docs/model-file.md
  * @property {string} architecture
- * @property {import('./config.js').EncoderConfig} encoder
- * @property {Record<string, import('./config.js').OutputRequest>} outputs  by ONNX name
+ * @property {EncoderConfig} encoder
+ * @property {Record<string, OutputRequest>} outputs  by ONNX name
  * @property {string[]} labels
  * @property {string | null} problem_type
  * @property {number} max_length
@@ -81,36 +112,38 @@ export function headerBytes(bytes, label) {
 
 /**
  * @param {Uint8Array} bytes  the header alone
+ * @param {CoreFacts} core  gets the config
  * @param {string} label
  * @returns {ModelHeader}
  */
-export function parseHeader(bytes, label) {
+export function parseHeader(bytes, core, label) {
     const header = parseObject(decode(bytes, label), label, 'the header');
     const metadata = parseMetadata(header.__metadata__, label);
+    const dtypes = { ...core.dtypes, ...OTHER_DTYPES };
     const tensors = Object.entries(header)
         .filter(([name]) => name !== '__metadata__')
-        .map(([name, entry]) => parseTensor(name, entry, label))
+        .map(([name, entry]) => parseTensor(name, entry, dtypes, label))
         .sort((a, b) => a.start - b.start || a.end - b.end);
     let end = 0;
     for (const tensor of tensors) {
         if (tensor.start !== end) {
             throw bad(
                 label,
-                `tensor '${tensor.name}' starts at ${tensor.start}, ` +
-                    `the one before it ends at ${end}`,
+                `tensor '${tensor.name}' must start at ${end}, where the one before it ends, ` +
+                    `not at ${tensor.start}`,
             );
         }
-        if (!tensor.name.startsWith('padding.') && tensor.start % ALIGNMENT !== 0) {
+        if (!tensor.name.startsWith('padding.') && tensor.start % BERT_ALIGNMENT !== 0) {
             throw bad(
                 label,
-                `tensor '${tensor.name}' starts at ${tensor.start}, ` +
-                    `which is no multiple of ${ALIGNMENT}`,
+                `tensor '${tensor.name}' must start on a multiple of ${BERT_ALIGNMENT}, ` +
+                    `not at ${tensor.start}`,
             );
         }
         end = tensor.end;
     }
     if (tensors.length === 0) throw bad(label, 'there are no tensors');
-    const config = parseConfig(metadata.config, label);
+    const config = parseConfig(metadata.config, core, label);
     return {
         metadata,
         config,
@@ -119,7 +152,7 @@ export function parseHeader(bytes, label) {
                 ? null
                 : parseReference(metadata.reference, config, label),
         tensors,
-        ...layOut(tensors, label),
+        ...layOut(tensors, core, label),
         data_bytes: end,
         ...parseChunks(metadata, end, label),
     };
@@ -134,6 +167,16 @@ function bad(label, what) {
 }
 
 /**
+ * @param {string} label
+ * @param {string} what
+ * @param {string} expected
+ * @param {unknown} value
+ */
+function unlike(label, what, expected, value) {
+    return bad(label, `${what} must be ${expected}, not ${describe(value)}`);
+}
+
+/**
  * @param {Uint8Array} bytes
  * @param {string} label
  */
@@ -141,7 +184,7 @@ function decode(bytes, label) {
     try {
         return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     } catch {
-        throw bad(label, 'the header is not UTF-8');
+        throw bad(label, 'the header is not valid UTF-8');
     }
 }
 
@@ -156,11 +199,9 @@ function parseObject(text, label, what) {
     try {
         value = JSON.parse(text);
     } catch (error) {
-        throw bad(label, `${what} is no JSON: ${/** @type {Error} */ (error).message}`);
+        throw bad(label, `${what} is not valid JSON: ${/** @type {Error} */ (error).message}`);
     }
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw bad(label, `${what} is ${describe(value)}, not an object`);
-    }
+    if (!isObject(value)) throw unlike(label, what, 'an object', value);
     return value;
 }
 
@@ -177,8 +218,8 @@ function parseMetadata(metadata, label) {
     if (values.format_version !== FORMAT_VERSION) {
         throw bad(
             label,
-            `format version ${values.format_version}; this version of bert-wasm reads ` +
-                `${FORMAT_VERSION}: convert the model again`,
+            `its format version must be ${FORMAT_VERSION} for this version of bert-wasm, ` +
+                `not ${values.format_version}: convert the model again`,
         );
     }
     return values;
@@ -187,29 +228,36 @@ function parseMetadata(metadata, label) {
 /**
  * @param {string} name
  * @param {any} entry
+ * @param {Record<string, number>} dtypes  bytes of an element
  * @param {string} label
  * @returns {TensorEntry}
  */
-function parseTensor(name, entry, label) {
+function parseTensor(name, entry, dtypes, label) {
     const { dtype, shape, data_offsets } = entry ?? {};
-    const size = Object.hasOwn(DTYPE_BYTES, dtype) ? DTYPE_BYTES[dtype] : 0;
-    if (!size) throw bad(label, `tensor '${name}' has dtype ${describe(dtype)}`);
+    const refused = (/** @type {string} */ what, /** @type {string} */ expected) =>
+        bad(label, `the ${what} of tensor '${name}' must be ${expected}`);
+    if (!Object.hasOwn(dtypes, dtype)) {
+        throw refused('dtype', `${Object.keys(dtypes).join(', ')}, not ${describe(dtype)}`);
+    }
     const isSize = (/** @type {unknown} */ n) =>
         Number.isSafeInteger(n) && /** @type {number} */ (n) >= 0;
-    if (!Array.isArray(shape) || shape.length > 4 || !shape.every(isSize)) {
-        throw bad(label, `tensor '${name}' has shape ${JSON.stringify(shape)}`);
+    if (!Array.isArray(shape) || shape.length > BERT_MAX_RANK || !shape.every(isSize)) {
+        throw refused(
+            'shape',
+            `up to ${BERT_MAX_RANK} whole numbers, not ${JSON.stringify(shape)}`,
+        );
     }
     if (!Array.isArray(data_offsets) || data_offsets.length !== 2 || !data_offsets.every(isSize)) {
-        throw bad(label, `tensor '${name}' has data_offsets ${JSON.stringify(data_offsets)}`);
+        throw refused('data_offsets', `two whole numbers, not ${JSON.stringify(data_offsets)}`);
     }
     const [start, end] = data_offsets;
     // A product that is no longer exact is far beyond any file: it cannot be equal.
-    const n_bytes = shape.reduce((product, n) => product * n, size);
+    const n_bytes = shape.reduce((product, n) => product * n, dtypes[dtype]);
     if (end - start !== n_bytes) {
         throw bad(
             label,
-            `tensor '${name}' of ${dtype} ${JSON.stringify(shape)} has ${end - start} ` +
-                `bytes, not ${n_bytes}`,
+            `tensor '${name}' of ${dtype} ${JSON.stringify(shape)} must have ${n_bytes} bytes, ` +
+                `not ${end - start}`,
         );
     }
     return { name, dtype, shape, start, end };
@@ -217,45 +265,45 @@ function parseTensor(name, entry, label) {
 
 /**
  * @param {string} text
+ * @param {CoreFacts} core  gets the config
  * @param {string} label
  * @returns {ModelConfig}
  */
-function parseConfig(text, label) {
+function parseConfig(text, core, label) {
     const config = parseObject(text, label, 'the config');
     const { architecture, encoder, outputs, labels, problem_type, max_length } = config;
-    if (typeof architecture !== 'string') {
-        throw bad(label, `the config has ${describe(architecture)} as architecture`);
-    }
-    if (!isObject(encoder)) throw bad(label, 'the config has no encoder');
+    const refused = (
+        /** @type {string} */ field,
+        /** @type {string} */ expected,
+        /** @type {unknown} */ value,
+    ) => unlike(label, `the config's ${field}`, expected, value);
+    if (typeof architecture !== 'string') throw refused('architecture', 'a string', architecture);
+    if (!isObject(encoder)) throw refused('encoder', 'an object', encoder);
     for (const [name, value] of Object.entries(encoder)) {
         if (!Number.isFinite(value) && typeof value !== 'string') {
-            throw bad(label, `the config's encoder has ${describe(value)} as ${name}`);
+            throw refused(`encoder.${name}`, 'a number or a string', value);
         }
     }
-    if (!isObject(outputs)) throw bad(label, 'the config has no outputs');
-    const sizes = sizesOf(encoder);
-    for (const [name, output] of Object.entries(outputs)) checkOutput(name, output, sizes, label);
-    const n_labels = encoder.n_labels || encoder.n_token_labels || 0;
+    core.configure(encoder);
+    if (!isObject(outputs)) throw refused('outputs', 'an object', outputs);
+    for (const [name, output] of Object.entries(outputs)) {
+        checkOutput(name, output, core.outputs, label);
+    }
+    const { logits, token_logits } = core.outputs;
+    const n_labels = (logits ?? token_logits)?.n_columns ?? 0;
     if (
         !Array.isArray(labels) ||
         labels.length !== n_labels ||
-        !labels.every((l) => typeof l === 'string')
+        !labels.every((each) => typeof each === 'string')
     ) {
-        throw bad(label, `the config has ${describe(labels)} as labels of ${n_labels} classes`);
+        throw refused('labels', `an array of ${n_labels} strings`, labels);
     }
     if (problem_type !== null && typeof problem_type !== 'string') {
-        throw bad(label, `the config has ${describe(problem_type)} as problem_type`);
+        throw refused('problem_type', 'a string or null', problem_type);
     }
-    const limit = limitOf(encoder);
-    if (
-        !Number.isInteger(max_length) ||
-        max_length < 1 ||
-        max_length > Math.min(limit, MOST_TOKENS)
-    ) {
-        throw bad(
-            label,
-            `the config has max_length ${describe(max_length)}, with ${limit} positions`,
-        );
+    const most = Math.min(core.most_tokens, MOST_TOKENS);
+    if (!Number.isInteger(max_length) || max_length < 1 || max_length > most) {
+        throw refused('max_length', `a whole number from 1 to ${most}`, max_length);
     }
     return /** @type {ModelConfig} */ (config);
 }
@@ -263,27 +311,26 @@ function parseConfig(text, label) {
 /**
  * @param {string} name
  * @param {any} request
- * @param {import('./config.js').Sizes} sizes
+ * @param {Record<string, OutputShape>} shapes
  * @param {string} label
  */
-function checkOutput(name, request, sizes, label) {
+function checkOutput(name, request, shapes, label) {
     const what = `the config's output '${name}'`;
-    if (!isObject(request)) throw bad(label, `${what} is ${describe(request)}, not an object`);
+    if (!isObject(request)) throw unlike(label, what, 'an object', request);
     const { output, index, activation, ...rest } = request;
-    const n_parts = typeof output === 'string' ? partsOf(sizes, output) : 0;
-    const [unknown] = Object.keys(rest);
-    if (n_parts === 0) {
-        throw bad(label, `${what} is ${describe(output)}, which the model does not have`);
+    if (typeof output !== 'string' || !Object.hasOwn(shapes, output)) {
+        throw unlike(label, what, `one of ${Object.keys(shapes).join(', ')}`, output);
     }
+    const { n_layers, n_columns } = shapes[output];
+    const n_parts = LAYERED.includes(output) ? n_layers : n_columns;
     if (index !== undefined && !(Number.isInteger(index) && index >= 0 && index < n_parts)) {
-        throw bad(label, `${what} has index ${describe(index)}, of ${n_parts} parts of ${output}`);
+        throw unlike(label, `the index of ${what}`, `from 0 to ${n_parts - 1}`, index);
     }
     if (activation !== undefined && activation !== 'softmax' && activation !== 'sigmoid') {
-        throw bad(label, `${what} has activation ${describe(activation)}`);
+        throw unlike(label, `the activation of ${what}`, "'softmax' or 'sigmoid'", activation);
     }
-    if (unknown !== undefined) {
-        throw bad(label, `${what} has a field '${unknown}' that is not known`);
-    }
+    const [unknown] = Object.keys(rest);
+    if (unknown !== undefined) throw bad(label, `${what} has an unknown field '${unknown}'`);
 }
 
 /**
@@ -295,10 +342,12 @@ function checkOutput(name, request, sizes, label) {
 function parseReference(text, config, label) {
     const reference = parseObject(text, label, 'the reference');
     const { error, cases } = reference;
-    if (!Number.isFinite(error) || error < 0) {
-        throw bad(label, `the reference has error ${describe(error)}`);
+    if (!isMagnitude(error)) {
+        throw unlike(label, 'the error of the reference', 'a number >= 0', error);
     }
-    if (!Array.isArray(cases)) throw bad(label, `the reference has ${describe(cases)} as cases`);
+    if (!Array.isArray(cases)) {
+        throw unlike(label, 'the cases of the reference', 'an array', cases);
+    }
     cases.forEach((one, i) => checkCase(one, config, label, `case ${i} of the reference`));
     return /** @type {Reference} */ (reference);
 }
@@ -310,37 +359,38 @@ function parseReference(text, config, label) {
  * @param {string} what
  */
 function checkCase(one, config, label, what) {
-    if (!isObject(one)) throw bad(label, `${what} is ${describe(one)}, not an object`);
+    if (!isObject(one)) throw unlike(label, what, 'an object', one);
     const { input_ids, token_type_ids = input_ids?.map?.(() => 0), outputs } = one;
     const isIds = (/** @type {unknown} */ list) =>
         Array.isArray(list) &&
         list.length > 0 &&
         list.every((id) => Number.isInteger(id) && id >= 0);
-    if (!isIds(input_ids)) throw bad(label, `${what} has ${describe(input_ids)} as input_ids`);
+    if (!isIds(input_ids)) {
+        throw unlike(label, `input_ids of ${what}`, 'whole numbers >= 0', input_ids);
+    }
     if (!isIds(token_type_ids) || token_type_ids.length !== input_ids.length) {
-        throw bad(
+        throw unlike(
             label,
-            `${what} has ${describe(token_type_ids)} as token_type_ids of ` +
-                `${input_ids.length} tokens`,
+            `token_type_ids of ${what}`,
+            `${input_ids.length} whole numbers >= 0`,
+            token_type_ids,
         );
     }
-    if (!isObject(outputs)) throw bad(label, `${what} has ${describe(outputs)} as outputs`);
+    if (!isObject(outputs)) throw unlike(label, `outputs of ${what}`, 'an object', outputs);
     for (const [name, entry] of Object.entries(outputs)) {
         if (!Object.hasOwn(config.outputs, name)) {
-            throw bad(label, `${what} has an output '${name}', the model has not`);
+            throw bad(label, `${what} has an output '${name}' that the model does not have`);
         }
         const { step, largest, samples } = entry ?? {};
+        const where = `of output '${name}' in ${what}`;
         if (!Number.isInteger(step) || step < 1) {
-            throw bad(label, `${what}, output '${name}': step is ${describe(step)}`);
+            throw unlike(label, `step ${where}`, 'a whole number >= 1', step);
         }
-        if (!Number.isFinite(largest) || largest < 0) {
-            throw bad(label, `${what}, output '${name}': largest is ${describe(largest)}`);
+        if (!isMagnitude(largest)) {
+            throw unlike(label, `largest ${where}`, 'a number >= 0', largest);
         }
         if (!Array.isArray(samples) || samples.length === 0 || !samples.every(Number.isFinite)) {
-            throw bad(
-                label,
-                `${what}, output '${name}': samples are ${describe(samples)}, or not all numbers`,
-            );
+            throw unlike(label, `samples ${where}`, 'an array of numbers', samples);
         }
     }
 }
@@ -350,6 +400,11 @@ function isObject(value) {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** @param {unknown} value */
+function isMagnitude(value) {
+    return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
+
 /**
  * @param {Record<string, string>} metadata
  * @param {number} data_bytes
@@ -357,8 +412,14 @@ function isObject(value) {
  */
 function parseChunks(metadata, data_bytes, label) {
     const chunk_bytes = Number(metadata.chunk_bytes);
-    if (!Number.isInteger(chunk_bytes) || chunk_bytes < 1024 || chunk_bytes > 1 << 26) {
-        throw bad(label, `chunk_bytes is ${describe(metadata.chunk_bytes)}`);
+    const [least, most] = [1 << 10, 1 << 26];
+    if (!Number.isInteger(chunk_bytes) || chunk_bytes < least || chunk_bytes > most) {
+        throw unlike(
+            label,
+            'chunk_bytes',
+            `a whole number from ${least} to ${most}`,
+            metadata.chunk_bytes,
+        );
     }
     const chunk_sha256 = String(metadata.chunk_sha256).split(',');
     const n_chunks = Math.ceil(data_bytes / chunk_bytes);
@@ -368,7 +429,7 @@ function parseChunks(metadata, data_bytes, label) {
     ) {
         throw bad(
             label,
-            `${chunk_sha256.length} chunk hashes for ${n_chunks} chunks, or malformed ones`,
+            `chunk_sha256 must be ${n_chunks} hashes of 64 hex digits, joined by commas`,
         );
     }
     return { chunk_bytes, chunk_sha256 };

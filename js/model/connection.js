@@ -17,19 +17,24 @@ const START_TIMEOUT = 30_000;
 
 /** Requests to a worker and their answers. Ends once: by end(), or when the worker dies. */
 export class Connection {
+    /** @type {import('../platform/browser.js').WorkerHandle} */
+    #worker = startWorker();
+
+    /** By id. @type {Map<number, Pending>} */
+    #pending = new Map();
+
+    #next_id = 1;
+
+    /** @type {Error | undefined} */
+    #ended;
+
+    #feeder = new Feeder(
+        (message, transfer) => this.#ended || this.#worker.post({ feed: message }, transfer),
+    );
+
     constructor() {
-        /** @type {import('../platform/browser.js').WorkerHandle} */
-        this.worker = startWorker();
-        /** @type {Map<number, Pending>} */
-        this.pending = new Map();
-        this.nextId = 1;
-        this.feeder = new Feeder(
-            (message, transfer) => this.ended || this.worker.post({ feed: message }, transfer),
-        );
-        /** @type {Error | undefined} */
-        this.ended = undefined;
-        this.worker.onMessage((message) => this.#receive(message));
-        this.worker.onError((error) =>
+        this.#worker.onMessage((message) => this.#receive(message));
+        this.#worker.onError((error) =>
             this.end(
                 new BertError('ENGINE_FAILED', `the worker failed: ${error.message}`, {
                     cause: error,
@@ -76,16 +81,16 @@ export class Connection {
      * @param {unknown} request
      * @param {AbortSignal} [signal]
      * @param {(progress: any) => void} [onprogress]
-     * @returns {Promise<{result: any, queue_ms: number}>}  and how long it waited for calls before
-     *   it
+     * @returns {Promise<{result: any, queue_ms: number}>}  with the time that it waited for
+     *   earlier calls
      */
     async timedCall(method, request, signal, onprogress) {
-        if (this.ended) throw this.ended;
+        if (this.#ended) throw this.#ended;
         signal?.throwIfAborted();
-        const id = this.nextId++;
+        const id = this.#next_id++;
         const answer = this.#wait(id, signal, onprogress);
         try {
-            this.worker.post({ id, method, request, wants_progress: onprogress !== undefined });
+            this.#worker.post({ id, method, request, wants_progress: onprogress !== undefined });
         } catch (error) {
             const cause = /** @type {Error} */ (error);
             this.#settle(id, (call) =>
@@ -106,15 +111,15 @@ export class Connection {
      * @param {Promise<import('../loader/download.js').Source>} opening
      */
     feed(opening) {
-        this.feeder.send(opening);
+        this.#feeder.send(opening);
     }
 
     /** @param {Error} reason  of every call from now on */
     end(reason) {
-        if (this.ended) return;
-        this.ended = reason;
-        this.worker.terminate();
-        for (const id of [...this.pending.keys()]) this.#settle(id, (call) => call.reject(reason));
+        if (this.#ended) return;
+        this.#ended = reason;
+        this.#worker.terminate();
+        for (const id of [...this.#pending.keys()]) this.#settle(id, (call) => call.reject(reason));
     }
 
     /**
@@ -125,13 +130,13 @@ export class Connection {
      */
     #wait(id, signal, onprogress) {
         const promise = new Promise((resolve, reject) => {
-            this.pending.set(id, { resolve, reject, onprogress });
+            this.#pending.set(id, { resolve, reject, onprogress });
         });
-        this.worker.keepAlive(true);
+        this.#worker.keepAlive(true);
         if (!signal) return promise;
         const abort = () => {
-            if (!this.pending.has(id)) return;
-            this.worker.post({ abort: id });
+            if (!this.#pending.has(id)) return;
+            this.#worker.post({ abort: id });
             this.#settle(id, (call) => call.reject(signal.reason));
         };
         signal.addEventListener('abort', abort, { once: true });
@@ -143,10 +148,10 @@ export class Connection {
      * @param {(call: Pending) => void} how
      */
     #settle(id, how) {
-        const call = this.pending.get(id);
+        const call = this.#pending.get(id);
         if (!call) return; // aborted meanwhile
-        this.pending.delete(id);
-        if (this.pending.size === 0) this.worker.keepAlive(false);
+        this.#pending.delete(id);
+        if (this.#pending.size === 0) this.#worker.keepAlive(false);
         how(call);
     }
 
@@ -155,9 +160,9 @@ export class Connection {
         if (message.ready) {
             this.#settle(0, (call) => call.resolve(undefined));
         } else if (message.recycled) {
-            this.feeder.recycled(message.recycled);
+            this.#feeder.recycled(message.recycled);
         } else if (message.progress) {
-            this.pending.get(message.id)?.onprogress?.(message.progress);
+            this.#pending.get(message.id)?.onprogress?.(message.progress);
         } else if (message.error) {
             this.#settle(message.id, (call) => call.reject(fromMessage(message.error)));
         } else {

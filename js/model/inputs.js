@@ -1,6 +1,6 @@
 /**
- * What callers give a model: a text or a pair of them; to forward() one sequence, several, or a
- * batch as other libraries have it, padded or not.
+ * What callers give a model: a text or a pair of them; and to forward() one sequence, several, or a
+ * batch in the form of other libraries, padded or not.
  */
 
 import { BertError, describe } from '../errors.js';
@@ -13,7 +13,7 @@ import { BertError, describe } from '../errors.js';
  * @typedef {{dims: readonly number[], data: Integers}} IntegerTensor  [n_sequences, n_tokens],
  *   row-major
  *
- * @typedef {object} Batch  a row a sequence; with a mask of 0 where it is padded
+ * @typedef {object} Batch  a row for each sequence; the mask is 0 where it is padded
  * @property {ArrayLike<Integers> | IntegerTensor} input_ids
  * @property {ArrayLike<Integers> | IntegerTensor} [attention_mask]
  * @property {ArrayLike<Integers> | IntegerTensor} [token_type_ids]
@@ -31,31 +31,35 @@ export function textsOf(input) {
 
 /**
  * @param {unknown} input
- * @returns {{sequences: import('../worker/sequences.js').Sequence[], isOne: boolean}}
+ * @returns {{sequences: import('../worker/sequences.js').Sequence[], is_one: boolean}}
  */
 export function toSequences(input) {
-    if (Array.isArray(input)) return { sequences: input, isOne: false };
+    if (Array.isArray(input)) return { sequences: input, is_one: false };
     if (typeof input !== 'object' || input === null) {
         throw new BertError(
             'BAD_INPUT',
-            `expected an object with input_ids, or an array of such, got ${describe(input)}`,
+            'the input must be an object with input_ids, or an array of such, ' +
+                `not ${describe(input)}`,
         );
     }
     const given = /** @type {Record<string, any>} */ (input);
-    if (!isBatch(given.input_ids)) return { sequences: [/** @type {any} */ (input)], isOne: true };
+    if (!isBatch(given.input_ids)) return { sequences: [/** @type {any} */ (input)], is_one: true };
     const columns = FIELDS.filter(
         (field) => given[field] !== undefined && given[field] !== null,
     ).map((field) => /** @type {const} */ ([field, rowsOf(given[field], field)]));
     const n = columns[0][1].length;
     for (const [field, rows] of columns) {
         if (rows.length !== n) {
-            throw new BertError('BAD_INPUT', `${field} has ${rows.length} rows, input_ids ${n}`);
+            throw new BertError(
+                'BAD_INPUT',
+                `${field} must have ${n} rows, as input_ids has, not ${rows.length}`,
+            );
         }
     }
     const sequences = Array.from({ length: n }, (_, i) =>
         Object.fromEntries(columns.map(([field, rows]) => [field, rows[i]])),
     );
-    return { sequences: /** @type {any} */ (sequences), isOne: false };
+    return { sequences: /** @type {any} */ (sequences), is_one: false };
 }
 
 /** @param {any} ids */
@@ -77,15 +81,15 @@ function rowsOf(value, field) {
         if (Array.isArray(value)) return value;
         throw new BertError(
             'BAD_INPUT',
-            `${field} is ${describe(value)}, expected rows as input_ids has them`,
+            `${field} must have rows, as input_ids has, not ${describe(value)}`,
         );
     }
     const [n, width] = value.dims;
     if (value.dims.length !== 2 || value.data?.length !== n * width) {
         throw new BertError(
             'BAD_INPUT',
-            `${field} has dims ${JSON.stringify(value.dims)} and ${value.data?.length} ` +
-                'values, expected [n_sequences, n_tokens]',
+            `${field} must have dims [n_sequences, n_tokens] and as many values, ` +
+                `not ${JSON.stringify(value.dims)} and ${value.data?.length}`,
         );
     }
     return Array.from({ length: n }, (_, i) => value.data.slice(i * width, (i + 1) * width));

@@ -13,7 +13,7 @@ import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 
-/** @import { ModelInfo } from '../worker/encoder.js' */
+/** @import { ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
 
 /** The model that is used when none is named: English sentiment. It comes with the package. */
@@ -43,20 +43,20 @@ export const DEFAULT_MODEL = new URL(
 
 /**
  * @typedef {object} ForwardOptions
- * @property {Record<string, import('../loader/config.js').OutputRequest>} [outputs]  by the
+ * @property {Record<string, import('../loader/model_file.js').OutputRequest>} [outputs]  by the
  *   result's name; default the ONNX model's
  * @property {boolean} [hidden_states]  also the embeddings' output and every layer's
  * @property {boolean} [attentions]  also every head's probabilities
- * @property {number} [batch_size]  sequences computed together; default as many as fit
+ * @property {number} [batch_size]  most sequences computed together; default no limit
  * @property {AbortSignal} [signal]
  */
 
-/** @typedef {Record<string, import('../worker/sequences.js').Tensor>} Outputs  by name */
+/** @typedef {Record<string, import('../worker/outputs.js').Tensor>} Outputs  by name */
 
 /**
  * @typedef {object} Progress  of a call with many texts
- * @property {number} done  texts
- * @property {number} total
+ * @property {number} done  texts so far
+ * @property {number} total  texts
  */
 
 /**
@@ -72,7 +72,7 @@ export async function loadModel(source, options = {}) {
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
-            `variant is ${describe(variant)}, expected 'base' or 'relaxed'`,
+            `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
     }
     const given = toSource(source ?? DEFAULT_MODEL);
@@ -106,7 +106,10 @@ function toSource(source) {
     if (source instanceof URL) return source.href;
     if (source instanceof ArrayBuffer) return new Uint8Array(source);
     if (source instanceof Uint8Array || source instanceof Blob) return source;
-    throw new BertError('BAD_INPUT', `a model is a URL, a path or bytes, got ${describe(source)}`);
+    throw new BertError(
+        'BAD_INPUT',
+        `a model must be a URL, a path or bytes, not ${describe(source)}`,
+    );
 }
 
 /** Made by loadModel(). */
@@ -182,7 +185,7 @@ export class Model {
      * @returns {Promise<any>}
      */
     async forward(input, { outputs: wanted, hidden_states, attentions, batch_size, signal } = {}) {
-        const { sequences, isOne } = toSequences(input);
+        const { sequences, is_one } = toSequences(input);
         const outputs = { ...(wanted ?? this.config.outputs) };
         if (hidden_states) outputs.hidden_states = { output: 'hidden_states' };
         if (attentions) outputs.attentions = { output: 'attentions' };
@@ -191,7 +194,7 @@ export class Model {
             { sequences, outputs, batch_size },
             signal,
         );
-        return isOne ? results[0] : results;
+        return is_one ? results[0] : results;
     }
 
     /**
@@ -206,8 +209,8 @@ export class Model {
     }
 
     /**
-     * Texts to outputs of the core, for pipelines. What is wrong with a text alone stands in its
-     * place; anything else rejects the call.
+     * Texts to outputs of the core, for pipelines. An error in one text takes its place among the
+     * results; any other rejects the call.
      * @param {import('../worker/texts.js').TextsRequest} request
      * @param {{signal?: AbortSignal, onprogress?: (progress: Progress) => void}} [options]
      * @returns {Promise<(import('../worker/texts.js').TextResult | BertError)[]>}

@@ -9,11 +9,11 @@ import { BertError } from '../errors.js';
  * @typedef {object} CallMetrics  of a call of a pipeline
  * @property {string} model  its name
  * @property {number} n_texts  that were asked for
- * @property {number} n_windows  that were computed: more than texts where these are long
+ * @property {number} n_windows  that were computed; a long text may have several
  * @property {number} n_tokens  special ones included
  * @property {number} n_batches
- * @property {number} batch_fill  tokens computed together, of what a batch may have; 0 to 1
- * @property {number} queue_ms  waiting for earlier calls
+ * @property {number} batch_fill  tokens computed together, over the most of a batch: 0 to 1
+ * @property {number} queue_ms  of waiting for earlier calls
  * @property {number} tokenize_ms
  * @property {number} encode_ms
  * @property {number} total_ms  until the caller had the results
@@ -21,8 +21,8 @@ import { BertError } from '../errors.js';
  *
  * @typedef {object} Metrics  of all calls so far
  * @property {number} calls  that have ended
- * @property {number} errors  of these
- * @property {number} pending  that have not ended
+ * @property {number} errors  those of them that failed
+ * @property {number} pending  calls that have not ended
  * @property {number} texts
  * @property {number} tokens
  * @property {number} queue_ms
@@ -50,30 +50,31 @@ const NO_METRICS = {
 };
 
 export class Monitor {
+    #model;
+    #onmetrics;
+    #has_marks;
+
+    #totals = {
+        calls: 0,
+        errors: 0,
+        pending: 0,
+        texts: 0,
+        tokens: 0,
+        queue_ms: 0,
+        tokenize_ms: 0,
+        encode_ms: 0,
+    };
+
+    #latency = new Histogram();
+
     /**
      * @param {string} model
      * @param {{onmetrics?: (call: CallMetrics) => void, performance_marks?: boolean}} options
      */
     constructor(model, { onmetrics, performance_marks = false }) {
-        /** @private */
-        this.model = model;
-        /** @private */
-        this.onmetrics = onmetrics;
-        /** @private */
-        this.marks = performance_marks;
-        /** @private */
-        this.totals = {
-            calls: 0,
-            errors: 0,
-            pending: 0,
-            texts: 0,
-            tokens: 0,
-            queue_ms: 0,
-            tokenize_ms: 0,
-            encode_ms: 0,
-        };
-        /** @private */
-        this.latency = new Histogram();
+        this.#model = model;
+        this.#onmetrics = onmetrics;
+        this.#has_marks = performance_marks;
     }
 
     /**
@@ -83,33 +84,33 @@ export class Monitor {
      */
     begin(n_texts) {
         const start = performance.now();
-        this.totals.pending++;
+        this.#totals.pending++;
         return (ended) => {
             const failed = ended instanceof Error || typeof ended !== 'object' || ended === null;
             const total_ms = performance.now() - start;
             /** @type {CallMetrics} */
             const call = {
-                model: this.model,
+                model: this.#model,
                 ...NO_METRICS,
                 ...(failed ? { error: nameOf(ended) } : ended),
                 n_texts,
                 total_ms,
             };
             this.#count(call);
-            if (this.marks) {
-                performance.measure(`bert-wasm ${this.model}`, {
+            if (this.#has_marks) {
+                performance.measure(`bert-wasm ${this.#model}`, {
                     start,
                     duration: total_ms,
                     detail: call,
                 });
             }
-            this.onmetrics?.(call);
+            this.#onmetrics?.(call);
         };
     }
 
     /** @param {CallMetrics} call */
     #count({ error, n_texts, n_tokens, queue_ms, tokenize_ms, encode_ms, total_ms }) {
-        const { totals } = this;
+        const totals = this.#totals;
         totals.pending--;
         totals.calls++;
         if (error !== undefined) {
@@ -121,12 +122,12 @@ export class Monitor {
         totals.queue_ms += queue_ms;
         totals.tokenize_ms += tokenize_ms;
         totals.encode_ms += encode_ms;
-        this.latency.add(total_ms);
+        this.#latency.add(total_ms);
     }
 
     /** @returns {Metrics} */
     snapshot() {
-        return { ...this.totals, latency_ms: this.latency.summary() };
+        return { ...this.#totals, latency_ms: this.#latency.summary() };
     }
 }
 
@@ -136,7 +137,7 @@ function nameOf(error) {
     return error instanceof Error ? error.name : String(error);
 }
 
-/** Buckets a doubling: each is 9 % wide. */
+/** Buckets of a doubling: each is 9 % wide. */
 const STEPS = 8;
 
 /** The least of the first bucket, in milliseconds. */
@@ -147,46 +148,39 @@ const BUCKETS = 32 * STEPS;
 
 /** Of positive numbers, in buckets of equal ratio. */
 export class Histogram {
-    constructor() {
-        /** @private */
-        this.counts = new Uint32Array(BUCKETS);
-        /** @private */
-        this.count = 0;
-        /** @private */
-        this.sum = 0;
-        /** @private */
-        this.max = 0;
-    }
+    #counts = new Uint32Array(BUCKETS);
+    #count = 0;
+    #sum = 0;
+    #max = 0;
 
     /** @param {number} value */
     add(value) {
         const bucket = Math.floor(Math.log2(Math.max(value, LEAST) / LEAST) * STEPS);
-        this.counts[Math.min(bucket, BUCKETS - 1)]++;
-        this.count++;
-        this.sum += value;
-        this.max = Math.max(this.max, value);
+        this.#counts[Math.min(bucket, BUCKETS - 1)]++;
+        this.#count++;
+        this.#sum += value;
+        this.#max = Math.max(this.#max, value);
     }
 
     /**
      * @param {number} share  0 to 1
-     * @returns {number}  at most 5 % from the value that so many are not above
+     * @returns {number}  within 5 %, the value that this share of all is not above
      */
     percentile(share) {
-        let left = Math.ceil(share * this.count);
-        for (let bucket = 0; bucket < BUCKETS && this.count > 0; bucket++) {
-            left -= this.counts[bucket];
-            if (left <= 0) return Math.min(LEAST * 2 ** ((bucket + 0.5) / STEPS), this.max);
+        let left = Math.ceil(share * this.#count);
+        for (let bucket = 0; bucket < BUCKETS && this.#count > 0; bucket++) {
+            left -= this.#counts[bucket];
+            if (left <= 0) return Math.min(LEAST * 2 ** ((bucket + 0.5) / STEPS), this.#max);
         }
         return 0;
     }
 
     /** @returns {Latency} */
     summary() {
-        const { count, sum, max } = this;
         return {
-            count,
-            sum,
-            max,
+            count: this.#count,
+            sum: this.#sum,
+            max: this.#max,
             p50: this.percentile(0.5),
             p90: this.percentile(0.9),
             p99: this.percentile(0.99),

@@ -1,5 +1,7 @@
 /** Options of a task's function: which there are, their defaults, and what they may be. */
 
+import { BERT_DEFAULT_MAX_TOKENS } from '#core';
+
 import { BertError, describe } from '../errors.js';
 
 /**
@@ -95,7 +97,8 @@ const RULES = {
         value === undefined || value instanceof AbortSignal ? null : 'an AbortSignal',
     onprogress: (value) =>
         value === undefined || typeof value === 'function' ? null : 'a function',
-    batch_tokens: (value, name) => (value === undefined ? null : wholeNumber(1, 1024)(value, name)),
+    batch_tokens: (value, name) =>
+        value === undefined ? null : wholeNumber(1, BERT_DEFAULT_MAX_TOKENS)(value, name),
     errors: oneOf('throw', 'return'),
     overflow: oneOf('truncate', 'error', 'window'),
     stride: wholeNumber(0),

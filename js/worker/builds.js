@@ -2,12 +2,13 @@
  * Which build of the engine runs here, and why: base or relaxed SIMD, one thread or several.
  */
 
+import { BERT_MAX_THREADS } from '#core';
 import { n_cores } from '#platform';
 
 import { BertError, describe } from '../errors.js';
 import { compileFrom } from '../loader/compile.js';
 
-/** Threads that are taken where none are asked for: more pay for large batches alone. */
+/** Most threads where the caller does not say: more pay off for large batches alone. */
 const DEFAULT_THREADS = 4;
 
 /** Milliseconds for a shared buffer to arrive in a message. */
@@ -28,13 +29,28 @@ const RELAXED_SIMD = moduleWith([...V128_ZERO, ...V128_ZERO, ...V128_ZERO, 0xfd,
 
 /**
  * @typedef {'base' | 'relaxed'} Variant
+ *
+ * @typedef {object} BuildChoice
+ * @property {Variant} variant  of the engine
+ * @property {string} reason  why that variant
+ * @property {number} threads  that are at work now, of those that were wanted
+ * @property {string} threads_reason  why so many were wanted
  */
+
+/**
+ * @param {{variant?: Variant, threads?: number}} wanted  default: the best that runs here
+ * @returns {Promise<BuildChoice & {module: WebAssembly.Module}>}
+ */
+export async function chooseBuild(wanted) {
+    const build = { ...chooseVariant(wanted.variant), ...(await chooseThreads(wanted.threads)) };
+    return { ...build, module: await compile(build.variant, build.threads > 1) };
+}
 
 /**
  * @param {Variant} [wanted]
  * @returns {{variant: Variant, reason: string}}
  */
-export function chooseVariant(wanted) {
+function chooseVariant(wanted) {
     if (!globalThis.WebAssembly?.validate(SIMD)) {
         throw new BertError(
             'UNSUPPORTED',
@@ -42,15 +58,15 @@ export function chooseVariant(wanted) {
                 'Node 16.4 or later',
         );
     }
-    const relaxed = WebAssembly.validate(RELAXED_SIMD);
-    if (wanted === 'relaxed' && !relaxed) {
+    const has_relaxed = WebAssembly.validate(RELAXED_SIMD);
+    if (wanted === 'relaxed' && !has_relaxed) {
         throw new BertError(
             'UNSUPPORTED',
             'relaxed SIMD was asked for, and this JavaScript engine does not have it',
         );
     }
     if (wanted) return { variant: wanted, reason: 'asked for' };
-    return relaxed
+    return has_relaxed
         ? { variant: 'relaxed', reason: 'this JavaScript engine has relaxed SIMD' }
         : { variant: 'base', reason: 'this JavaScript engine has no relaxed SIMD' };
 }
@@ -61,11 +77,15 @@ export function chooseVariant(wanted) {
  * @param {number} [wanted]
  * @returns {Promise<{threads: number, threads_reason: string}>}
  */
-export async function chooseThreads(wanted) {
-    if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1 && wanted <= 64)) {
+async function chooseThreads(wanted) {
+    if (
+        wanted !== undefined &&
+        !(Number.isInteger(wanted) && wanted >= 1 && wanted <= BERT_MAX_THREADS)
+    ) {
         throw new BertError(
             'BAD_OPTION',
-            `threads is ${describe(wanted)}, expected a whole number from 1 to 64`,
+            `threads must be a whole number from 1 to ${BERT_MAX_THREADS}, ` +
+                `not ${describe(wanted)}`,
         );
     }
     const cores = n_cores();
@@ -106,10 +126,10 @@ async function canShare() {
 
 /**
  * @param {Variant} variant
- * @param {boolean} threaded
+ * @param {boolean} is_threaded
  * @returns {Promise<WebAssembly.Module>}
  */
-export async function compile(variant, threaded) {
+async function compile(variant, is_threaded) {
     // All literal, so that bundlers see the files.
     const urls = {
         base: new URL('./engine-base.wasm', import.meta.url),
@@ -117,5 +137,5 @@ export async function compile(variant, threaded) {
         'base-threads': new URL('./engine-base-threads.wasm', import.meta.url),
         'relaxed-threads': new URL('./engine-relaxed-threads.wasm', import.meta.url),
     };
-    return compileFrom(urls[threaded ? /** @type {const} */ (`${variant}-threads`) : variant]);
+    return compileFrom(urls[is_threaded ? /** @type {const} */ (`${variant}-threads`) : variant]);
 }

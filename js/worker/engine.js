@@ -1,29 +1,25 @@
 /**
- * One instance of the WebAssembly engine as an object: owns the memory, and turns statuses of
- * wasm/engine.c into BertErrors. Runs in the worker.
+ * A model in an instance of the core, and the session that runs it: weights become a model there,
+ * batches become outputs.
  *
- * Memory, from engine_heap() on: weights, tensor table, model, session, stacks of threads, then
- * scratch for one call. Nothing is freed; the worker ends with its model.
- *
- * Addresses go up to 4 GiB: what the module returns as one is a signed number until >>> 0.
+ * Memory: weights, tensor table, model, session, stacks of threads, then scratch for one call.
  */
 
-import { version as VERSION } from '../../package.json';
+import { BERT_ALIGNMENT, BERT_DEFAULT_MAX_SEQUENCE_TOKENS, BERT_DEFAULT_MAX_TOKENS } from '#core';
+
 import { BertError } from '../errors.js';
-import { limitOf, mostTokens, outputBytes, sizesOf } from '../loader/config.js';
+import { Core } from './core.js';
+import { Instance, inMiB, PAGE_BYTES } from './instance.js';
 import { isDotSound } from './sound_dot.js';
 
 /** The 8-bit kernel of four products at once. */
 const DOT_I32 = 'relaxed-dot-i32';
 
-const ALIGNMENT = 64;
-const PAGE = 65536;
-
 /** Pages of the whole address space. */
 const MOST_PAGES = 65536;
 
-/** Memory of an engine that is only asked for sizes. */
-const PROBE_BYTES = 4 * PAGE;
+/** Memory of an instance that is only asked. */
+const PROBE_BYTES = 4 * PAGE_BYTES;
 
 /** Bytes of a helping thread's stack, as the first thread's in the Makefile. */
 const STACK_BYTES = 65536;
@@ -37,7 +33,7 @@ const SCRATCH_BYTES = 1 << 20;
  */
 const TURN_PRODUCTS = 1e9;
 
-/** Shared memory that is not sized for it may grow by so much for large outputs. */
+/** Bytes that shared memory which is not sized for it may grow by, for large outputs. */
 const GROWTH_BYTES = 1 << 28;
 
 /**
@@ -51,220 +47,184 @@ const GROWTH_BYTES = 1 << 28;
  */
 
 /**
- * @typedef {object} EngineOptions
- * @property {number} max_tokens  of a batch; 0: the default
- * @property {number} threads  most that will work
+ * An instance to be asked, of a module that Engine.create() then gets.
+ * @param {WebAssembly.Module} module
+ * @param {boolean} is_threaded  whether it is a build with threads
  */
+export async function openCore(module, is_threaded) {
+    const memory = is_threaded ? sharedMemory(PROBE_BYTES, 0) : undefined;
+    return new Core(await Instance.create(module, memory));
+}
 
 export class Engine {
+    /** @type {Instance} */
+    #instance;
+
+    /** @type {number} */
+    #n_threads;
+
+    /** Products of one token in one layer. @type {number} */
+    #n_products;
+
+    /** By their number in the core. @type {string[]} */
+    #kernel_names;
+
     /**
      * An engine for models of this config, if that fits. With several threads its memory is shared,
      * and has its final size from the start: growing shared memory crashes some browsers.
      *
-     * @param {WebAssembly.Module} module  a build with threads if and only if there are several
+     * @param {Core} probe  see openCore(); it has the header's config
      * @param {import('../loader/model_file.js').ModelHeader} header
-     * @param {EngineOptions} options
+     * @param {number} n_threads  most that will work
      */
-    static async create(module, header, options) {
-        const is_shared = options.threads > 1;
-        const probe = await Engine.#instantiate(
-            module,
-            is_shared ? shared(PROBE_BYTES, 0) : undefined,
-            header,
-            options,
-        );
-        const n_bytes = probe.#neededBytes(header, options);
-        if (n_bytes > MOST_PAGES * PAGE) {
+    static async create(probe, header, n_threads) {
+        const engine = new Engine(probe, header, n_threads);
+        const n_bytes = engine.#neededBytes(header);
+        if (n_bytes > MOST_PAGES * PAGE_BYTES) {
             throw new BertError(
                 'MODEL_TOO_LARGE',
                 `model '${header.metadata.name}' needs ${inMiB(n_bytes)} MiB of memory, ` +
-                    `WebAssembly has ${inMiB(MOST_PAGES * PAGE)}: ` +
+                    `WebAssembly has ${inMiB(MOST_PAGES * PAGE_BYTES)}: ` +
                     `convert it with a smaller --dtype (it is ${header.metadata.dtype})`,
             );
         }
-        if (!is_shared) return probe;
-        const { encoder } = header.config;
-        const words = outputBytes(sizesOf(encoder), ['lm_logits'], mostTokens(header.config));
-        return Engine.#instantiate(
-            module,
-            shared(n_bytes, Math.max(GROWTH_BYTES, words + SCRATCH_BYTES)),
-            header,
-            options,
-        );
+        if (n_threads === 1) return engine;
+        const words = probe.outputs.lm_logits
+            ? probe.outputBytes(['lm_logits'], engine.most_tokens)
+            : 0;
+        const memory = sharedMemory(n_bytes, Math.max(GROWTH_BYTES, words + SCRATCH_BYTES));
+        const core = new Core(await Instance.create(probe.instance.module, memory));
+        core.configure(header.config.encoder);
+        return new Engine(core, header, n_threads);
     }
 
     /**
-     * @param {WebAssembly.Module} module
-     * @param {WebAssembly.Memory | undefined} memory
+     * @param {Core} core  with the header's config
      * @param {import('../loader/model_file.js').ModelHeader} header
-     * @param {EngineOptions} options
+     * @param {number} n_threads
      */
-    static async #instantiate(module, memory, header, options) {
-        const { exports } = await WebAssembly.instantiate(
-            module,
-            memory ? { env: { memory } } : {},
-        );
-        const engine = new Engine(module, /** @type {any} */ (exports), memory);
-        const version = engine.#string(engine.wasm.engine_version());
-        if (version !== VERSION) {
-            throw new BertError(
-                'ENGINE_FAILED',
-                `the WebAssembly module is of version ${version}, ` +
-                    `the JavaScript of ${VERSION}: deploy both together`,
-            );
-        }
-        engine.#configure(header.config, options);
-        return engine;
-    }
-
-    /**
-     * @param {WebAssembly.Module} module
-     * @param {Record<string, any>} exports  of wasm/engine.c
-     * @param {WebAssembly.Memory} [memory]  default: the module's own
-     */
-    constructor(module, exports, memory = exports.memory) {
-        /** @private */
-        this.module = module;
-        /** @private */
-        this.wasm = exports;
-        /** @private */
-        this.memory = memory;
-        this.top = this.wasm.engine_heap() >>> 0;
-        /** @private @type {EngineOptions & {max_sequence_tokens: number}} */
-        this.options = { max_tokens: 0, max_sequence_tokens: 0, threads: 1 };
-        /** Products of one token in one layer. @private */
-        this.products = 0;
-        /** @private */
-        this.dtypes = this.#names(this.wasm.engine_dtype_name);
-        /** @private */
-        this.outputs = this.#names(this.wasm.engine_output_name);
+    constructor(core, { config }, n_threads) {
+        const { instance, encoder } = core;
+        const { wasm } = instance;
+        this.core = core;
+        this.#instance = instance;
+        this.#n_threads = n_threads;
+        const [hidden, intermediate] = [encoder.hidden_size, encoder.intermediate_size].map(Number);
+        this.#n_products = 4 * hidden ** 2 + 2 * hidden * intermediate;
+        /** Most tokens of a sequence here. */
+        this.most_tokens = Number.isFinite(core.most_tokens)
+            ? core.most_tokens
+            : Math.max(BERT_DEFAULT_MAX_SEQUENCE_TOKENS, config.max_length);
+        this.#setOptions();
+        this.#kernel_names = instance.names(wasm.engine_kernel_name);
         /**
          * Names of the 8-bit kernels that this build has, and this JavaScript engine runs right.
          */
-        this.kernels = this.#names(this.wasm.engine_kernel_name).filter(
+        this.kernels = this.#kernel_names.filter(
             (name, i) =>
-                i > 0 && this.wasm.engine_kernel_exists(i) && (name !== DOT_I32 || isDotSound()),
+                i > 0 && wasm.engine_kernel_exists(i) && (name !== DOT_I32 || isDotSound()),
         );
     }
 
-    /**
-     * @param {import('../loader/model_file.js').ModelConfig} config
-     * @param {EngineOptions} options
-     */
-    #configure(config, { max_tokens, threads }) {
-        const { wasm } = this;
-        const scratch = this.top;
-        wasm.engine_config_init();
-        for (const [name, value] of Object.entries(config.encoder)) {
-            const field = this.#write(name);
-            if (typeof value === 'number') this.#check(wasm.engine_config_number(field, value));
-            else this.#check(wasm.engine_config_choice(field, this.#write(String(value))));
-            this.top = scratch;
-        }
-        // The core knows the limit of a model that has one.
-        const max_sequence_tokens = Number.isFinite(limitOf(config.encoder))
-            ? 0
-            : mostTokens(config);
-        this.options = { max_tokens, max_sequence_tokens, threads };
-        const [hidden, intermediate] = [
-            Number(config.encoder.hidden_size),
-            Number(config.encoder.intermediate_size),
-        ];
-        this.products = 4 * hidden ** 2 + 2 * hidden * intermediate;
-        wasm.engine_options(max_tokens, max_sequence_tokens, threads, 0);
+    /** @param {number} [kernel]  0: the core's choice */
+    #setOptions(kernel = 0) {
+        this.#instance.wasm.engine_options(
+            BERT_DEFAULT_MAX_TOKENS,
+            this.most_tokens,
+            this.#n_threads,
+            kernel,
+        );
+    }
+
+    /** Bytes of the session that was set up last. */
+    #sessionBytes() {
+        const n_bytes = this.#instance.wasm.engine_session_bytes() >>> 0;
+        if (n_bytes === 0) throw this.#instance.error();
+        return n_bytes;
     }
 
     /**
      * Everything up to the first call's end, if it asks for no more than the last hidden states.
      * @param {import('../loader/model_file.js').ModelHeader} header
-     * @param {EngineOptions} options
      */
-    #neededBytes({ weights, weights_bytes, chunk_bytes, config }, { max_tokens, threads }) {
-        const model = this.wasm.engine_model_bytes() >>> 0;
-        const session = this.wasm.engine_session_bytes() >>> 0;
-        if (!model || !session) throw this.#error();
-        const names = weights.length * (ALIGNMENT * 2 + this.wasm.engine_tensor_size());
-        const staging = weights.some(({ q4_columns }) => q4_columns) ? 2 * chunk_bytes : 0;
+    #neededBytes({ weights, weights_bytes, chunk_bytes }) {
+        const { core } = this;
+        const names = weights.length * (2 * BERT_ALIGNMENT + this.#tensorSize());
+        const staging = weights.some(({ q4 }) => q4) ? 2 * chunk_bytes : 0;
         const scratch =
             SCRATCH_BYTES +
-            Math.max(max_tokens, mostTokens(config)) * Number(config.encoder.hidden_size) * 4;
+            Math.max(BERT_DEFAULT_MAX_TOKENS, this.most_tokens) *
+                Number(core.encoder.hidden_size) *
+                4;
         return (
-            this.top +
+            this.#instance.top +
             weights_bytes +
             staging +
             names +
-            model +
-            session +
-            threads * STACK_BYTES +
+            core.model_bytes +
+            this.#sessionBytes() +
+            this.#n_threads * STACK_BYTES +
             scratch +
-            16 * ALIGNMENT
+            16 * BERT_ALIGNMENT
         );
+    }
+
+    /** Bytes of an entry of the table of tensors. @returns {number} */
+    #tensorSize() {
+        return this.#instance.wasm.engine_tensor_size();
     }
 
     /** All of the memory. Valid until the next reserve(). */
     get heap() {
-        return new Uint8Array(this.memory.buffer);
+        return this.#instance.heap;
     }
 
-    get memoryBytes() {
-        return this.memory.buffer.byteLength;
+    get memory_bytes() {
+        return this.#instance.n_bytes;
     }
 
-    get threads() {
-        return this.wasm.engine_threads();
+    /** Threads at work now. @returns {number} */
+    get n_threads() {
+        return this.#instance.wasm.engine_threads();
     }
 
     /**
-     * The address of a new block, on 64 bytes.
+     * The address of a new block.
      * @param {number} n_bytes
      * @returns {number}
      */
     reserve(n_bytes) {
-        const address = this.top;
-        this.top = Math.ceil((address + n_bytes) / ALIGNMENT) * ALIGNMENT;
-        const missing = this.top - this.memoryBytes;
-        if (missing > 0) {
-            try {
-                this.memory.grow(Math.ceil(missing / PAGE));
-            } catch (error) {
-                this.top = address;
-                throw new BertError(
-                    'OUT_OF_MEMORY',
-                    `${inMiB(n_bytes)} MiB more than ${inMiB(this.memoryBytes)} MiB were ` +
-                        'refused: ask for less at a time, or load the model with threads: 1',
-                    { cause: error },
-                );
-            }
-        }
-        return address;
+        return this.#instance.reserve(n_bytes);
     }
 
     /**
-     * 4-bit units to 8-bit weights; see bert_q4_expand() in core/bert.h.
+     * 4-bit units to 8-bit weights: bert_q4_expand() in core/bert.h.
      * @param {number} units  their address
      * @param {number} n_units
      * @param {number} n_columns  of a unit
      * @param {number} address  where the weights go
      */
     expand(units, n_units, n_columns, address) {
-        this.wasm.engine_expand(units, n_units, n_columns, address);
+        this.#instance.wasm.engine_expand(units, n_units, n_columns, address);
     }
 
     /**
-     * @param {import('../loader/load.js').LoadedModel} model
+     * @param {import('../loader/layout.js').Weight[]} weights
+     * @param {number} address  of the block that they lie in
      */
-    openModel({ header, address }) {
-        const { wasm } = this;
-        const { weights } = header;
-        const names = weights.map(({ name }) => this.#write(name));
-        const table = this.reserve(weights.length * wasm.engine_tensor_size());
+    openModel(weights, address) {
+        const { core } = this;
+        const instance = this.#instance;
+        const { wasm } = instance;
+        const names = weights.map(({ name }) => instance.writeText(name));
+        const table = instance.reserve(weights.length * this.#tensorSize());
         weights.forEach(({ dtype, shape, at, n_bytes }, i) => {
             const [d0 = 0, d1 = 0, d2 = 0, d3 = 0] = shape;
             wasm.engine_tensor_set(
                 table,
                 i,
                 names[i],
-                this.dtypes.indexOf(dtype),
+                core.dtypeIndex(dtype),
                 shape.length,
                 d0,
                 d1,
@@ -274,33 +234,23 @@ export class Engine {
                 n_bytes,
             );
         });
-        const n_bytes = wasm.engine_model_bytes() >>> 0;
-        if (!n_bytes) throw this.#error();
-        const memory = this.reserve(n_bytes);
-        this.#check(wasm.engine_model_open(table, weights.length, memory, n_bytes));
+        const memory = instance.reserve(core.model_bytes);
+        instance.check(wasm.engine_model_open(table, weights.length, memory, core.model_bytes));
     }
 
-    /** @param {string} [kernel]  the 8-bit kernel; default: the core's */
+    /** @param {string | null} kernel  the 8-bit kernel; null: the core's choice */
     openSession(kernel) {
-        const {
-            wasm,
-            options: { max_tokens, max_sequence_tokens, threads },
-        } = this;
-        wasm.engine_options(
-            max_tokens,
-            max_sequence_tokens,
-            threads,
-            kernel ? this.#kernel(kernel) : 0,
-        );
-        const n_bytes = wasm.engine_session_bytes() >>> 0;
-        if (!n_bytes) throw this.#error();
-        const memory = this.reserve(n_bytes);
-        this.#check(wasm.engine_session_open(memory, n_bytes));
+        const instance = this.#instance;
+        this.#setOptions(kernel === null ? 0 : this.#kernel(kernel));
+        const n_bytes = this.#sessionBytes();
+        const memory = instance.reserve(n_bytes);
+        instance.check(instance.wasm.engine_session_open(memory, n_bytes));
     }
 
     /** @param {string} kernel  the 8-bit kernel from now on */
     useKernel(kernel) {
-        this.#check(this.wasm.engine_use_kernel(this.#kernel(kernel)));
+        const instance = this.#instance;
+        instance.check(instance.wasm.engine_use_kernel(this.#kernel(kernel)));
     }
 
     /**
@@ -308,25 +258,22 @@ export class Engine {
      * @returns {HelpingThread}
      */
     helpingThread() {
-        return {
-            module: this.module,
-            memory: this.memory,
-            stack_top: this.reserve(STACK_BYTES) + STACK_BYTES,
-        };
+        const { module, memory } = this.#instance;
+        return { module, memory, stack_top: this.reserve(STACK_BYTES) + STACK_BYTES };
     }
 
     /**
-     * A fixed piece of work with one kernel; see bert_int8_kernel_trial() in core/bert.h.
+     * A fixed piece of work with one kernel: bert_int8_kernel_trial() in core/bert.h.
      * @param {string} kernel
      * @param {number} n_repeats
      */
     tryKernel(kernel, n_repeats) {
-        this.wasm.engine_kernel_trial(this.#kernel(kernel), n_repeats);
+        this.#instance.wasm.engine_kernel_trial(this.#kernel(kernel), n_repeats);
     }
 
     /** @param {string} name */
     #kernel(name) {
-        return this.#names(this.wasm.engine_kernel_name).indexOf(name);
+        return this.#kernel_names.indexOf(name);
     }
 
     /**
@@ -339,34 +286,26 @@ export class Engine {
      *   shapes it, where it lies: valid until the next call
      */
     async encode(batch, wanted, turn) {
-        const { wasm } = this;
-        const scratch = this.top;
+        const { core } = this;
+        const instance = this.#instance;
+        const { wasm, top } = instance;
         try {
             const n_sequences = batch.lengths.length;
-            const lengths = this.#writeArray(batch.lengths);
-            const ids = this.#writeArray(batch.ids);
-            const token_types = this.#writeArray(batch.token_types);
-            const positions = this.#writeArray(batch.positions);
-            const attended = this.#writeArray(batch.attended);
+            const lengths = instance.write(batch.lengths);
+            const ids = instance.write(batch.ids);
+            const token_types = instance.write(batch.token_types);
+            const positions = instance.write(batch.positions);
+            const attended = instance.write(batch.attended);
             const n_lm_tokens = batch.lm_tokens?.length ?? 0;
-            const lm_tokens = batch.lm_tokens ? this.#writeArray(batch.lm_tokens) : 0;
-            const addresses = new Uint32Array(this.outputs.length);
-            /** @type {Record<string, number>} */
-            const counts = {};
-            for (const name of wanted) {
-                const index = this.outputs.indexOf(name);
-                const count = wasm.engine_output_count(
-                    index >>> 0,
-                    n_sequences,
-                    lengths,
-                    n_lm_tokens,
-                    lm_tokens,
-                );
-                if (count < 0) throw this.#error();
-                counts[name] = count;
-                addresses[index] = this.reserve(count * 4);
-            }
-            this.#check(
+            const lm_tokens = batch.lm_tokens ? instance.write(batch.lm_tokens) : 0;
+            const addresses = new Uint32Array(core.n_outputs);
+            const places = wanted.map((name) => {
+                const count = core.outputCount(name, n_sequences, lengths, n_lm_tokens, lm_tokens);
+                const address = instance.reserve(4 * count);
+                addresses[core.outputIndex(name)] = address;
+                return { name, address, count };
+            });
+            instance.check(
                 wasm.engine_encode_begin(
                     n_sequences,
                     lengths,
@@ -376,77 +315,27 @@ export class Engine {
                     attended,
                     n_lm_tokens,
                     lm_tokens,
-                    this.#writeArray(addresses),
+                    instance.write(addresses),
                 ),
             );
             const n_layers = Math.max(
                 1,
                 Math.floor(
-                    (TURN_PRODUCTS * this.threads) / this.products / Math.max(1, batch.ids.length),
+                    (TURN_PRODUCTS * this.n_threads) /
+                        this.#n_products /
+                        Math.max(1, batch.ids.length),
                 ),
             );
             while (wasm.engine_encode_step(n_layers) > 0) await turn();
             return Object.fromEntries(
-                wanted.map((name) => [
+                places.map(({ name, address, count }) => [
                     name,
-                    new Float32Array(
-                        this.memory.buffer,
-                        addresses[this.outputs.indexOf(name)],
-                        counts[name],
-                    ),
+                    new Float32Array(instance.memory.buffer, address, count),
                 ]),
             );
         } finally {
-            this.top = scratch;
+            instance.top = top;
         }
-    }
-
-    /**
-     * @param {Uint32Array | Uint8Array} array
-     * @returns {number} its address
-     */
-    #writeArray(array) {
-        const address = this.reserve(array.byteLength);
-        this.heap.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), address);
-        return address;
-    }
-
-    /** @param {string} text */
-    #write(text) {
-        return this.#writeArray(new TextEncoder().encode(`${text}\0`));
-    }
-
-    /** @param {number} pointer */
-    #string(pointer) {
-        const { heap } = this;
-        const address = pointer >>> 0;
-        // A copy: shared memory cannot be decoded.
-        return new TextDecoder().decode(heap.slice(address, heap.indexOf(0, address)));
-    }
-
-    /** @param {(index: number) => number} nameOf */
-    #names(nameOf) {
-        const names = [];
-        for (let i = 0, name; (name = this.#string(nameOf(i))); i++) names.push(name);
-        return names;
-    }
-
-    /** @param {number} status */
-    #check(status) {
-        if (status !== 0) throw this.#error();
-    }
-
-    #error() {
-        const { wasm } = this;
-        const subject = this.#string(wasm.engine_error_subject());
-        const text = this.#string(wasm.engine_error_text());
-        // NaN: there is none.
-        const [value, limit] = [wasm.engine_error_value(), wasm.engine_error_limit()];
-        const numbers = [value, ...(Number.isNaN(limit) ? [] : [`limit ${limit}`])].join(', ');
-        return new BertError(
-            this.#string(wasm.engine_error_name()),
-            `${text}: ${subject}${Number.isNaN(value) ? '' : ` (${numbers})`}`,
-        );
     }
 }
 
@@ -474,12 +363,12 @@ export async function serve({ module, memory, stack_top }, onready) {
  * @param {number} n_bytes
  * @param {number} growth  bytes, or fewer where a browser does not promise so many
  */
-function shared(n_bytes, growth) {
-    const initial = Math.ceil(n_bytes / PAGE);
+function sharedMemory(n_bytes, growth) {
+    const initial = Math.ceil(n_bytes / PAGE_BYTES);
     const memory = (/** @type {number} */ more) =>
         new WebAssembly.Memory({
             initial,
-            maximum: Math.min(initial + Math.ceil(more / PAGE), MOST_PAGES),
+            maximum: Math.min(initial + Math.ceil(more / PAGE_BYTES), MOST_PAGES),
             shared: true,
         });
     try {
@@ -496,9 +385,4 @@ function shared(n_bytes, growth) {
             );
         }
     }
-}
-
-/** @param {number} n_bytes */
-function inMiB(n_bytes) {
-    return Math.ceil(n_bytes / 2 ** 20);
 }

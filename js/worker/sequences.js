@@ -1,16 +1,17 @@
 /**
- * Between what callers have (sequences of ids, padded and masked as they like) and what the core
- * takes (a ragged batch), and back.
+ * From what callers have (sequences of ids, padded and masked as they like) to what the core takes:
+ * ragged batches, with a way to take their outputs apart.
  *
- * Tokens whose mask is 0 are left out; the others keep their positions, but that models which do
- * not count padding do not count what is left out of it either. One exception keeps the answer that
- * of the reference: a pooler reads the first token even where its mask is 0, so there the first
- * token is computed, attended to by nobody, and its row is left out of the results.
+ * Which tokens of a masked sequence are computed, and at which positions, the core says. Where the
+ * first one is computed only because the model reads it by its place, nobody attends to it, and its
+ * row is left out of the results: the answer is that of the reference.
  */
 
 import { BertError, describe } from '../errors.js';
-import { OF_TOKENS } from '../loader/config.js';
-import { activate, pool } from './outputs.js';
+import { split } from './outputs.js';
+
+/** Bytes of a batch's outputs, beyond one sequence's: words' logits of 1024 tokens may be 1 GB. */
+const MAX_OUTPUT_BYTES = 64 << 20;
 
 /**
  * @typedef {ArrayLike<number> | ArrayLike<bigint>} Integers
@@ -35,60 +36,125 @@ import { activate, pool } from './outputs.js';
  */
 
 /**
- * @typedef {object} Tensor
- * @property {number[]} dims
- * @property {Float32Array} data  row-major
+ * @typedef {object} Batch
+ * @property {number[]} indices  of its sequences
+ * @property {import('./engine.js').RaggedBatch} tokens
+ * @property {string[]} outputs  that the core must compute
+ * @property {(computed: Record<string, Float32Array>) => Results[]} split  what was asked for, of
+ *   each sequence, from these outputs
+ *
+ * @typedef {Record<string, import('./outputs.js').Tensor>} Results
+ *
+ * @typedef {Pick<import('./engine.js').Engine, 'core' | 'most_tokens'>} Limits  of a model: what
+ *   the core says, and most tokens of a sequence
  */
 
 /**
+ * Batches of sequences, the longest first, as many together as fit; one that does not fit is alone.
+ * All sequences are checked before the first batch.
+ * @param {Sequence[]} sequences
+ * @param {Record<string, import('../loader/model_file.js').OutputRequest>} requests  by the
+ *   result's name
+ * @param {Limits} model
+ * @param {{most_tokens: number, most_sequences?: number}} most  of a batch; default no limit
+ * @returns {Generator<Batch>}
+ */
+export function* batchesOf(sequences, requests, model, { most_tokens, most_sequences = Infinity }) {
+    const { core } = model;
+    const prepared = sequences.map((sequence, i) => prepare(sequence, model, `sequence ${i}`));
+    const outputs = [...new Set(Object.values(requests).map(({ output }) => output))];
+    const batchOf = (/** @type {number[]} */ indices) => {
+        const batch = indices.map((i) => prepared[i]);
+        return {
+            indices,
+            tokens: join(batch),
+            outputs,
+            split: (/** @type {Record<string, Float32Array>} */ computed) =>
+                split(computed, batch, requests, core),
+        };
+    };
+    const longest_first = [...prepared.keys()].sort(
+        (a, b) => prepared[b].ids.length - prepared[a].ids.length,
+    );
+    /** @type {number[]} */
+    let indices = [];
+    let [n_tokens, n_bytes] = [0, 0];
+    for (const i of longest_first) {
+        const { ids, lm_rows } = prepared[i];
+        const own_bytes = core.outputBytes(outputs, ids.length, lm_rows?.length);
+        const fits =
+            indices.length < most_sequences &&
+            n_tokens + ids.length <= most_tokens &&
+            n_bytes + own_bytes <= MAX_OUTPUT_BYTES;
+        if (indices.length > 0 && !fits) {
+            yield batchOf(indices);
+            indices = [];
+            [n_tokens, n_bytes] = [0, 0];
+        }
+        indices.push(i);
+        n_tokens += ids.length;
+        n_bytes += own_bytes;
+    }
+    if (indices.length > 0) yield batchOf(indices);
+}
+
+/**
  * @param {Sequence} sequence
- * @param {{reads_first: boolean, padding_id: number}} model  see readsFirst() and paddingId()
+ * @param {Limits} model
  * @param {string} where  for messages: `sequence 3`
  * @returns {PreparedSequence}
  */
-export function prepare(sequence, { reads_first, padding_id }, where) {
+export function prepare(sequence, { core, most_tokens }, where) {
     if (typeof sequence !== 'object' || sequence === null) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: expected an object with input_ids, got ${describe(sequence)}`,
+            `${where}: it must be an object with input_ids, not ${describe(sequence)}`,
         );
     }
     const ids = toIntegers(sequence.input_ids, 'input_ids', where);
-    const n = ids.length;
-    const mask = optional(sequence.attention_mask, 'attention_mask', where, n, 1);
-    const types = optional(sequence.token_type_ids, 'token_type_ids', where, n, 0);
-    for (const value of mask) {
-        if (value > 1) {
-            throw new BertError(
-                'BAD_INPUT',
-                `${where}: attention_mask has ${value}, expected 0 or 1`,
-            );
-        }
-    }
-    let n_padding = 0; // left out and not counted
-    /** @type {number[]} */
-    const positions = [];
-    const kept = Uint32Array.from(ids.keys()).filter((i) => {
-        const keep = mask[i] === 1 || (i === 0 && reads_first);
-        if (keep) positions.push(i - n_padding);
-        else if (ids[i] === padding_id) n_padding++;
-        return keep;
-    });
-    if (!mask.includes(1)) {
-        throw new BertError('EMPTY_SEQUENCE', `${where}: there is no token to attend to`);
+    const types = optional(sequence.token_type_ids, 'token_type_ids', where, ids.length, 0);
+    const mask = toMask(sequence.attention_mask, where, ids.length);
+    const { kept, positions } = core.keep(ids, mask);
+    // Before memory is asked for: outputs of a sequence that is too long may be too large for it.
+    if (kept.length > most_tokens) {
+        throw new BertError(
+            'SEQUENCE_TOO_LONG',
+            `${where}: it must have at most ${most_tokens} tokens, not ${kept.length}`,
+        );
     }
     return {
         ids: kept.map((i) => ids[i]),
         token_types: kept.map((i) => types[i]),
-        positions: Uint32Array.from(positions),
+        positions,
         attended: Uint8Array.from(kept, (i) => mask[i]),
         ...(sequence.lm_rows ? { lm_rows: toRows(sequence.lm_rows, mask, kept, where) } : {}),
     };
 }
 
 /**
+ * @param {unknown} values
+ * @param {string} where
+ * @param {number} n
+ * @returns {Uint8Array}
+ */
+function toMask(values, where, n) {
+    const mask = optional(values, 'attention_mask', where, n, 1);
+    const bad = mask.findIndex((value) => value > 1);
+    if (bad >= 0) {
+        throw new BertError(
+            'BAD_INPUT',
+            `${where}: attention_mask[${bad}] must be 0 or 1, not ${mask[bad]}`,
+        );
+    }
+    if (!mask.includes(1)) {
+        throw new BertError('EMPTY_SEQUENCE', `${where}: there is no token to attend to`);
+    }
+    return Uint8Array.from(mask);
+}
+
+/**
  * @param {Integers} given
- * @param {Uint32Array} mask
+ * @param {Uint8Array} mask
  * @param {Uint32Array} kept  the tokens that are computed
  * @param {string} where
  */
@@ -98,14 +164,15 @@ function toRows(given, mask, kept, where) {
         if (mask[token] !== 1) {
             throw new BertError(
                 'BAD_INPUT',
-                `${where}: lm_rows[${i}] is ${token}, which is no token whose mask is 1`,
+                `${where}: lm_rows[${i}] must be the index of a token whose mask is 1, ` +
+                    `not ${token}`,
             );
         }
         if (i > 0 && token <= rows[i - 1]) {
             throw new BertError(
                 'BAD_INPUT',
-                `${where}: lm_rows[${i}] is ${token} after ${rows[i - 1]}, ` +
-                    'expected ascending indices',
+                `${where}: lm_rows[${i}] must be above ${rows[i - 1]}, the one before it, ` +
+                    `not ${token}`,
             );
         }
     });
@@ -123,7 +190,7 @@ function toIntegers(values, name, where) {
     if (typeof list !== 'object' || list === null || typeof list.length !== 'number') {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: ${name} is ${describe(values)}, expected an array of integers`,
+            `${where}: ${name} must be an array of integers, not ${describe(values)}`,
         );
     }
     return Uint32Array.from(list, (value, i) => {
@@ -131,7 +198,7 @@ function toIntegers(values, name, where) {
         if (!Number.isInteger(number) || number < 0 || number > 0xffffffff) {
             throw new BertError(
                 'BAD_INPUT',
-                `${where}: ${name}[${i}] is ${describe(value)}, expected an integer >= 0`,
+                `${where}: ${name}[${i}] must be an integer >= 0, not ${describe(value)}`,
             );
         }
         return number;
@@ -151,47 +218,17 @@ function optional(values, name, where, length, fill) {
     if (integers.length !== length) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: ${name} has ${integers.length} values, input_ids ${length}`,
+            `${where}: ${name} must have ${length} values, one a token, not ${integers.length}`,
         );
     }
     return integers;
 }
 
 /**
- * Runs of consecutive sequences that are no larger than the limits, as [begin, end). A sequence
- * that is larger alone is alone.
- * @param {PreparedSequence[]} sequences
- * @param {number} max_sequences
- * @param {{most: number, of: (sequence: PreparedSequence) => number}[]} limits  of a sum over the
- *   sequences
- * @returns {[number, number][]}
- */
-export function cut(sequences, max_sequences, limits) {
-    /** @type {[number, number][]} */
-    const batches = [];
-    let begin = 0;
-    let sums = limits.map(() => 0);
-    sequences.forEach((sequence, i) => {
-        const own = limits.map(({ of }) => of(sequence));
-        if (
-            i > begin &&
-            (i - begin >= max_sequences || limits.some(({ most }, k) => sums[k] + own[k] > most))
-        ) {
-            batches.push([begin, i]);
-            begin = i;
-            sums = limits.map(() => 0);
-        }
-        sums = sums.map((sum, k) => sum + own[k]);
-    });
-    if (begin < sequences.length) batches.push([begin, sequences.length]);
-    return batches;
-}
-
-/**
  * @param {PreparedSequence[]} sequences
  * @returns {import('./engine.js').RaggedBatch}
  */
-export function join(sequences) {
+function join(sequences) {
     const n_tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
     const batch = {
         lengths: Uint32Array.from(sequences, ({ ids }) => ids.length),
@@ -223,162 +260,4 @@ function lmTokens(sequences) {
             return tokens;
         }),
     );
-}
-
-/**
- * What is asked for of a batch's outputs, taken apart by sequence.
- * @param {Record<string, Float32Array>} outputs  as Engine.encode() returns them; only read
- * @param {PreparedSequence[]} sequences
- * @param {import('../loader/config.js').Sizes} sizes
- * @param {Record<string, import('../loader/config.js').OutputRequest>} requests  by the result's
- *   name
- * @returns {Record<string, Tensor>[]}
- */
-export function split(outputs, sequences, sizes, requests) {
-    const n_tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
-    const n_squares = sequences.reduce((sum, { ids }) => sum + ids.length ** 2, 0);
-    const place = {
-        s: 0,
-        n: 0,
-        skip: 0,
-        token: 0,
-        square: 0,
-        lm_row: 0,
-        n_lm_rows: 0,
-        n_tokens,
-        n_squares,
-    };
-    return sequences.map(({ ids, attended, lm_rows }, s) => {
-        const skip = attended[0] ? 0 : 1;
-        // Where all rows were asked for, the one that is skipped is among them.
-        const lm_skip = lm_rows ? 0 : skip;
-        const n_lm_rows = (lm_rows?.length ?? ids.length) - lm_skip;
-        place.lm_row += lm_skip;
-        Object.assign(place, { s, n: ids.length, skip, n_lm_rows });
-        const result = Object.fromEntries(
-            Object.entries(requests).map(([name, request]) => [
-                name,
-                take(outputs[request.output], request, place, sizes),
-            ]),
-        );
-        place.token += ids.length;
-        place.square += ids.length ** 2;
-        place.lm_row += n_lm_rows;
-        return result;
-    });
-}
-
-/**
- * @typedef {object} Place  of a sequence in a batch
- * @property {number} s  its index
- * @property {number} n  its tokens
- * @property {number} skip  1: the first of them is in no result
- * @property {number} token  tokens before it
- * @property {number} square  the same, of each sequence squared
- * @property {number} lm_row  rows of lm_logits before its own
- * @property {number} n_lm_rows
- * @property {number} n_tokens  of the batch
- * @property {number} n_squares  likewise
- */
-
-/**
- * @param {Float32Array} data  an output of a batch
- * @param {import('../loader/config.js').OutputRequest} request
- * @param {Place} place
- * @param {import('../loader/config.js').Sizes} sizes
- * @returns {Tensor}
- */
-function take(
-    data,
-    { output, index, head, activation, pooling },
-    place,
-    { n_layers, n_heads, columns },
-) {
-    const { s, n, skip, token, lm_row, n_lm_rows, n_tokens } = place;
-    const width = columns[output];
-    const rows = (/** @type {number} */ first, /** @type {number} */ n_rows) =>
-        data.subarray(first * width, (first + n_rows) * width);
-    const layer = (/** @type {number} */ l) => ({
-        dims: [n - skip, width],
-        data: rows(l * n_tokens + token + skip, n - skip),
-    });
-    /** @type {Tensor} */
-    let tensor;
-    if (output === 'attentions') {
-        tensor = stack(n_layers, index, (l) => maps(data, l, n_heads, head, place));
-    } else if (output === 'hidden_states') {
-        tensor = stack(n_layers + 1, index, layer);
-    } else if (output === 'lm_logits') {
-        tensor = { dims: [n_lm_rows, width], data: rows(lm_row, n_lm_rows).slice() };
-    } else {
-        const { dims, data: view } = OF_TOKENS.includes(output)
-            ? layer(0)
-            : { dims: [width], data: rows(s, 1) };
-        tensor = { dims, data: view.slice() };
-    }
-    if (pooling) tensor = pool(tensor, pooling);
-    if (activation) activate(tensor.data, tensor.dims[tensor.dims.length - 1], activation);
-    return index === undefined || output === 'attentions' || output === 'hidden_states'
-        ? tensor
-        : column(tensor, index);
-}
-
-/**
- * A layer's attention probabilities, without the row and the column of a token that is skipped.
- * @param {Float32Array} data
- * @param {number} layer
- * @param {number} n_heads
- * @param {number | undefined} head  of which alone
- * @param {Place} place
- * @returns {Tensor}
- */
-function maps(data, layer, n_heads, head, { n, skip, square, n_squares }) {
-    const n_maps = head === undefined ? n_heads : 1;
-    const start = (layer * n_squares + square) * n_heads + (head ?? 0) * n * n;
-    const kept = n - skip;
-    const view = data.subarray(start, start + n_maps * n * n);
-    const dims = head === undefined ? [n_heads, kept, kept] : [kept, kept];
-    if (!skip) return { dims, data: view };
-    const out = new Float32Array(n_maps * kept * kept);
-    let at = 0;
-    for (let row = 0; row < n_maps * n; row++) {
-        if (row % n === 0) continue;
-        out.set(view.subarray(row * n + 1, (row + 1) * n), at);
-        at += kept;
-    }
-    return { dims, data: out };
-}
-
-/**
- * All layers, or one, copied.
- * @param {number} n
- * @param {number | undefined} index
- * @param {(layer: number) => Tensor} part
- * @returns {Tensor}
- */
-function stack(n, index, part) {
-    if (index !== undefined) {
-        const { dims, data } = part(index);
-        return { dims, data: data.slice() };
-    }
-    const parts = Array.from({ length: n }, (_, i) => part(i));
-    const dims = parts.length ? parts[0].dims : [];
-    const size = parts.length ? parts[0].data.length : 0;
-    const data = new Float32Array(n * size);
-    parts.forEach((one, i) => data.set(one.data, i * size));
-    return { dims: [n, ...dims], data };
-}
-
-/**
- * A column of a tensor's rows: one dimension less.
- * @param {Tensor} tensor
- * @param {number} index
- * @returns {Tensor}
- */
-function column({ dims, data }, index) {
-    const width = dims[dims.length - 1];
-    return {
-        dims: dims.slice(0, -1),
-        data: Float32Array.from({ length: data.length / width }, (_, i) => data[i * width + index]),
-    };
 }

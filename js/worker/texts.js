@@ -1,7 +1,7 @@
 /**
  * Texts through a model, in the worker: each is tokenized and cut into windows that the model can
- * read, all windows are computed together, and each text gets its own back. What is wrong with one
- * text is that text's answer, and changes nothing for the others.
+ * read, all windows are computed together, and each text gets its own back. An error in one text
+ * takes its place among the results, and changes nothing for the others.
  */
 
 import { BertError, toMessage } from '../errors.js';
@@ -9,23 +9,22 @@ import { BertError, toMessage } from '../errors.js';
 /**
  * @typedef {{text: string, text_pair?: string | null}} Texts  a text, or a pair of them
  *
- * @typedef {'truncate' | 'error' | 'window'} Overflow  what becomes of a text that is longer than
- *   the model reads: it is cut, it is an error, or it is read in several windows
+ * @typedef {'truncate' | 'error' | 'window'} Overflow  of a text that is longer than the model
+ *   reads: it is cut, it is an error, or it is read in several windows
  *
  * @typedef {object} TextsRequest
  * @property {Texts[]} inputs
- * @property {Record<string, import('../loader/config.js').OutputRequest>} outputs  by the result's
- *   name
+ * @property {Record<string, import('../loader/model_file.js').OutputRequest>} outputs  by the
+ *   result's name
  * @property {Overflow} [overflow]  default 'truncate'
  * @property {number} [max_length]  tokens of a window, special ones included; default the model's
  * @property {number} [stride]  tokens that neighbouring windows share; default 0
  * @property {import('../tokenizer/truncation.js').TruncationStrategy} [strategy]  which text of a
  *   pair is cut
- * @property {boolean} [tokens]  also what each window was made of
- * @property {boolean} [words]  and the words of these tokens, for which the text is gone through
- *   once more
- * @property {number} [lm_token]  lm_logits are wanted for tokens of this id alone
- * @property {number} [batch_tokens]  see Encoder.forward()
+ * @property {boolean} [tokens]  whether windows tell their tokens
+ * @property {boolean} [words]  and the words of these, which takes another pass over the text
+ * @property {number} [lm_token]  the id of the tokens that lm_logits are wanted for; default all
+ * @property {number} [batch_tokens]  most tokens computed together; see ForwardRequest
  *
  * @typedef {object} WindowTokens
  * @property {Uint32Array} ids
@@ -34,17 +33,18 @@ import { BertError, toMessage } from '../errors.js';
  * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own
  *   text
  * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
- * @property {Int32Array} [words]  which word of its text each is of; -1: a special token
+ * @property {Int32Array} [words]  the index of the word that each is of, in its text; -1: a special
+ *   token
  *
  * @typedef {object} TextWindow
- * @property {Record<string, import('./sequences.js').Tensor>} outputs
+ * @property {Record<string, import('./outputs.js').Tensor>} outputs
  * @property {number} n_tokens
- * @property {number[]} [lm_rows]  the tokens that lm_logits are of, where there is an lm_token
+ * @property {number[]} [lm_rows]  indices of the tokens that lm_logits are of, with lm_token
  * @property {WindowTokens} [tokens]
  *
  * @typedef {object} TextResult
- * @property {TextWindow[]} windows  one, but for overflow: 'window'
- * @property {boolean} truncated  whether there is more text than is in the windows
+ * @property {TextWindow[]} windows  one, or with overflow: 'window' one or more
+ * @property {boolean} truncated  whether some of the text is in no window
  *
  * @typedef {{error: ReturnType<typeof toMessage>}} Failure  what is wrong with a text
  *
@@ -53,35 +53,35 @@ import { BertError, toMessage } from '../errors.js';
  * @property {number} n_windows
  * @property {number} n_tokens  special ones included
  * @property {number} n_batches
- * @property {number} batch_fill  tokens computed together, of what a batch may have; 0 to 1
+ * @property {number} batch_fill  tokens computed together, over the most of a batch: 0 to 1
  * @property {number} tokenize_ms
  * @property {number} encode_ms
  */
 
-/** Texts that are tokenized between two looks for an abort. */
+/** Texts that are tokenized between two checks for an abort. */
 const TEXTS_A_TURN = 64;
 
 /**
- * @param {import('./encoder.js').Encoder} encoder
+ * @param {import('./loaded_model.js').LoadedModel} model
  * @param {TextsRequest} request
  * @param {() => Promise<void>} turn  throws if the call was aborted
  * @param {(progress: {done: number, total: number}) => void} onprogress  in texts
  * @returns {Promise<{results: (TextResult | Failure)[], metrics: TextsMetrics}>}
  */
-export async function runTexts(encoder, request, turn, onprogress) {
+export async function runTexts(model, request, turn, onprogress) {
     const { inputs, outputs, batch_tokens } = request;
-    encoder.needTokenizer();
+    model.needTokenizer();
     const started = performance.now();
     /** @type {import('../tokenizer/encoding.js').Encoding[]} */
     const windows = [];
-    /** Of each window the text. @type {number[]} */
+    /** The index of the text that each window belongs to. @type {number[]} */
     const text_of = [];
     /** @type {(TextResult | Failure)[]} */
     const results = [];
     for (const [i, input] of inputs.entries()) {
         if (i % TEXTS_A_TURN === TEXTS_A_TURN - 1) await turn();
         try {
-            const cut = cutText(encoder, input, request);
+            const cut = cutText(model, input, request);
             for (const window of cut.windows) {
                 windows.push(window);
                 text_of.push(i);
@@ -94,21 +94,21 @@ export async function runTexts(encoder, request, turn, onprogress) {
     }
     const tokenized = performance.now();
 
-    // Tokenizers of models without token types may have them all the same.
-    const types = Number(encoder.config.encoder.n_token_types) > 1;
-    const sequences = windows.map((window) => toSequence(window, types, request.lm_token));
-    const left = results.map(() => 0);
-    for (const i of text_of) left[i]++;
-    let done = left.filter((n) => n === 0).length;
+    // A tokenizer may give types where its model has none.
+    const has_types = Number(model.config.encoder.n_token_types) > 1;
+    const sequences = windows.map((window) => toSequence(window, has_types, request.lm_token));
+    const n_left = results.map(() => 0);
+    for (const i of text_of) n_left[i]++;
+    let done = n_left.filter((n) => n === 0).length;
     const ondone = (/** @type {number[]} */ computed) => {
-        for (const window of computed) if (--left[text_of[window]] === 0) done++;
+        for (const window of computed) if (--n_left[text_of[window]] === 0) done++;
         onprogress({ done, total: inputs.length });
     };
     const {
         outputs: computed,
         n_batches,
         batch_fill,
-    } = await encoder.compute({ sequences, outputs, batch_tokens }, turn, ondone);
+    } = await model.compute({ sequences, outputs, batch_tokens }, turn, ondone);
     for (const [w, window] of windows.entries()) {
         const result = /** @type {TextResult} */ (results[text_of[w]]);
         result.windows.push({
@@ -116,7 +116,7 @@ export async function runTexts(encoder, request, turn, onprogress) {
             n_tokens: window.length,
             lm_rows: sequences[w].lm_rows,
             ...(request.tokens
-                ? { tokens: tokensOf(window, encoder.needTokenizer(), request.words) }
+                ? { tokens: tokensOf(window, model.needTokenizer(), request.words) }
                 : {}),
         });
     }
@@ -135,24 +135,24 @@ export async function runTexts(encoder, request, turn, onprogress) {
 }
 
 /**
- * @param {import('./encoder.js').Encoder} encoder
+ * @param {import('./loaded_model.js').LoadedModel} model
  * @param {Texts} input
  * @param {TextsRequest} request
  */
-function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0, strategy }) {
-    const limit = encoder.config.max_length;
+function cutText(model, input, { overflow = 'truncate', max_length, stride = 0, strategy }) {
+    const limit = model.config.max_length;
     const length = Math.min(max_length ?? limit, limit);
-    const windowed = overflow === 'window';
+    const is_windowed = overflow === 'window';
     const { text, text_pair } = input;
-    const encoding = encoder.needTokenizer().encode(text, {
+    const encoding = model.needTokenizer().encode(text, {
         text_pair,
         truncation: {
             max_length: length,
-            stride: windowed ? stride : 0,
-            strategy: strategy ?? strategyFor(input, windowed),
+            stride: is_windowed ? stride : 0,
+            strategy: strategy ?? strategyFor(input, is_windowed),
         },
     });
-    if (overflow === 'window') {
+    if (is_windowed) {
         return { windows: [encoding, ...encoding.overflow], truncated: false };
     }
     const { truncated } = encoding;
@@ -167,13 +167,13 @@ function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0
 }
 
 /**
- * In windows the longer text of a pair is cut alone: windows of both, each with each, would be far
+ * In windows only the longer text of a pair is cut: windows of both, each with each, would be far
  * too many.
  * @param {Texts} input
- * @param {boolean} windowed
+ * @param {boolean} is_windowed
  */
-function strategyFor({ text, text_pair }, windowed) {
-    if (!windowed || typeof text_pair !== 'string') return 'longest_first';
+function strategyFor({ text, text_pair }, is_windowed) {
+    if (!is_windowed || typeof text_pair !== 'string') return 'longest_first';
     return text.length >= text_pair.length ? 'only_first' : 'only_second';
 }
 
@@ -198,12 +198,12 @@ function tokensOf(window, tokenizer, wants_words) {
 
 /**
  * @param {import('../tokenizer/encoding.js').Encoding} encoding
- * @param {boolean} types
+ * @param {boolean} has_types
  * @param {number} [lm_token]
  * @returns {import('./sequences.js').Sequence & {lm_rows?: number[]}}
  */
-function toSequence({ ids, type_ids }, types, lm_token) {
-    const sequence = { input_ids: ids, ...(types ? { token_type_ids: type_ids } : {}) };
+function toSequence({ ids, type_ids }, has_types, lm_token) {
+    const sequence = { input_ids: ids, ...(has_types ? { token_type_ids: type_ids } : {}) };
     return lm_token === undefined ? sequence : { ...sequence, lm_rows: placesOf(ids, lm_token) };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Threads that help a session: workers of the worker. Those that come, come; the work goes on
- * without the others.
+ * Threads that help a session: workers of the worker. Some may never come: the work goes on without
+ * them.
  */
 
 import { startWorker } from '#platform';
@@ -28,12 +28,16 @@ export function startThreads(n) {
 }
 
 export class HelpingThreads {
+    /** @type {import('../platform/browser.js').WorkerHandle[]} */
+    #workers;
+
+    /** Whether each serves, once all have answered or failed. @type {Promise<boolean[]>} */
+    #settled;
+
     /** @param {import('../platform/browser.js').WorkerHandle[]} workers */
     constructor(workers) {
-        /** @type {import('../platform/browser.js').WorkerHandle[]} */
-        this.workers = workers;
-        /** @private */
-        this.settled = Promise.all(
+        this.#workers = workers;
+        this.#settled = Promise.all(
             workers.map(
                 (worker) =>
                     new Promise((resolve) => {
@@ -48,7 +52,7 @@ export class HelpingThreads {
 
     /** @param {import('./engine.js').Engine} engine  with an open session */
     join(engine) {
-        for (const worker of this.workers) worker.post({ serve: engine.helpingThread() });
+        for (const worker of this.#workers) worker.post({ serve: engine.helpingThread() });
     }
 
     /**
@@ -57,17 +61,17 @@ export class HelpingThreads {
      */
     async wait(engine) {
         const deadline = performance.now() + JOIN_TIMEOUT;
-        let n_expected = 1 + this.workers.length;
-        this.settled.then((served) => {
+        let n_expected = 1 + this.#workers.length;
+        this.#settled.then((served) => {
             n_expected = 1 + served.filter(Boolean).length;
         });
         // A thread that serves can no longer send a message: the engine counts it.
-        while (engine.threads < n_expected && performance.now() < deadline) {
+        while (engine.n_threads < n_expected && performance.now() < deadline) {
             await new Promise((resolve) => setTimeout(resolve, 1));
         }
     }
 
     end() {
-        for (const worker of this.workers) worker.terminate();
+        for (const worker of this.#workers) worker.terminate();
     }
 }

@@ -1,13 +1,15 @@
 /**
  * The worker: takes requests one after the other, answers each with a result or an error. A failed
- * request changes nothing for the next.
+ * request changes nothing for the next. Messages:
  *
- * In:   {id, method, request, wants_progress} or {abort: id}, {feed: a part of the model's file},
- * or
- *       {serve: a thread}: this worker then helps another
- * Out:  {ready: true} once, {id, result, queue_ms}, {id, error, queue_ms}, {id, progress},
- * {recycled: a
- *       chunk of the file}
+ *     in    {id, method, request, wants_progress}    a request
+ *           {abort: id}                              the caller no longer wants its answer
+ *           {feed: part}                             of the model's file: js/loader/feed.js
+ *           {serve: thread}                          this worker helps another one from now on
+ *     out   {ready: true}                            once
+ *           {id, result, queue_ms}, {id, error, queue_ms}, {id, progress}
+ *           {recycled: chunk}                        of the model's file, to be filled again
+ *           {serving: boolean}                       the answer to {serve}
  */
 
 import { parentPort } from '#platform';
@@ -16,16 +18,16 @@ import { toMessage } from '../errors.js';
 import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
 import { nextTurn } from '../platform/turn.js';
-import { Encoder } from './encoder.js';
 import { serve } from './engine.js';
+import { LoadedModel } from './loaded_model.js';
 import { runTexts } from './texts.js';
 import { TOKENIZER_CALLS, traitsOf } from './tokenizer_calls.js';
 
-/** Bytes from which on a result's memory is handed over; less is sooner copied. */
+/** A buffer of so many bytes or more is transferred; a smaller one is copied sooner. */
 const TRANSFER_BYTES = 1 << 16;
 
 /**
- * What of a result need not be copied.
+ * Buffers of a result to transfer instead of copying.
  * @param {unknown} value
  * @param {ArrayBuffer[]} [found]
  * @returns {ArrayBuffer[]}
@@ -44,8 +46,8 @@ function transferOf(value, found = []) {
 
 async function main() {
     const port = await parentPort();
-    /** @type {Encoder | undefined} */
-    let encoder;
+    /** @type {LoadedModel | undefined} */
+    let model;
     /** @type {Map<number, AbortController>} */
     const running = new Map();
     let last = Promise.resolve();
@@ -67,22 +69,22 @@ async function main() {
         if (method === 'load') {
             const opening =
                 request.source === undefined ? feed.open() : openSource(request.source, signal);
-            encoder = await Encoder.load(opening, request, (loaded, total) =>
+            model = await LoadedModel.load(opening, request, (loaded, total) =>
                 onprogress({ loaded, total }),
             );
             return {
-                ...encoder.info(),
-                tokenizer_traits: encoder.tokenizer && traitsOf(encoder.tokenizer),
+                ...model.info(),
+                tokenizer_traits: model.tokenizer && traitsOf(model.tokenizer),
             };
         }
-        if (!encoder) throw new Error('no model is loaded');
-        if (method === 'info') return encoder.settledInfo();
+        if (!model) throw new Error('no model is loaded');
+        if (method === 'info') return model.settledInfo();
         if (Object.hasOwn(TOKENIZER_CALLS, method)) {
-            return TOKENIZER_CALLS[method](encoder.needTokenizer(), request);
+            return TOKENIZER_CALLS[method](model.needTokenizer(), request);
         }
-        if (method === 'run') return runTexts(encoder, request, turn, onprogress);
-        if (method === 'forward') return encoder.forward(request, turn);
-        if (method === 'verify') return encoder.verify(turn);
+        if (method === 'run') return runTexts(model, request, turn, onprogress);
+        if (method === 'forward') return model.forward(request, turn);
+        if (method === 'verify') return model.verify(turn);
         throw new Error(`no method ${method}`);
     }
 

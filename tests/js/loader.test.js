@@ -5,7 +5,8 @@ import { test } from 'node:test';
 
 import { BertError } from '../../js/errors.js';
 import { Feed, Feeder } from '../../js/loader/feed.js';
-import { load } from '../../js/loader/load.js';
+import { ModelFile } from '../../js/loader/load.js';
+import { openCore } from './core.js';
 import { CONFIG, modelBytes, tensors, withHeader } from './model_bytes.js';
 
 /** 4-bit units as bytes: bert_q4_expand() of core/bert.h a second time. */
@@ -20,6 +21,8 @@ function expanded(units, n_columns) {
         return (nibble - 8) * units[start + (n_columns === 1 ? 0 : (at >> 2) % 8)];
     });
 }
+
+const CORE = await openCore();
 
 /** Loads into plain memory, in chunks of `step` bytes as a network would bring them. */
 async function loadBytes(
@@ -48,24 +51,15 @@ async function loadBytes(
             );
         },
     };
-    let tokenizer = null;
-    const destination = {
-        open: async () => engine,
-        tokenizer: (given) => {
-            tokenizer = given;
-        },
-    };
-    const loaded = await load(
-        { label: 'test', n_bytes, chunks: chunks() },
-        destination,
-        onprogress,
-    );
-    return { ...loaded, memory, tokenizer };
+    const file = new ModelFile({ label: 'test', n_bytes, chunks: chunks() });
+    const header = await file.readHeader(CORE);
+    const loaded = await file.readData(header, engine, (json) => json, onprogress);
+    return { ...loaded, header, memory };
 }
 
-const refused = (bytes, message) =>
+const refused = (bytes, message, code = 'BAD_MODEL_FILE') =>
     assert.rejects(loadBytes(bytes), (error) => {
-        assert.equal(error.code, 'BAD_MODEL_FILE', error.stack);
+        assert.equal(error.code, code, error.stack);
         assert.match(error.message, message);
         return true;
     });
@@ -114,8 +108,8 @@ test('4-bit tensors arrive as 8-bit ones, however the bytes are cut', async () =
                 ['layers.0.output.scale', 'F32', [40]],
             ],
         );
-        header.weights.forEach(({ name, at, n_bytes, q4_columns }, i) => {
-            const expected = q4_columns ? expanded(list[i].bytes, q4_columns) : list[i].bytes;
+        header.weights.forEach(({ name, at, n_bytes, q4 }, i) => {
+            const expected = q4 ? expanded(list[i].bytes, q4.n_columns) : list[i].bytes;
             assert.deepEqual(memory.slice(address + at, address + at + n_bytes), expected, name);
         });
     }
@@ -126,7 +120,7 @@ test('4-bit tensors arrive as 8-bit ones, however the bytes are cut', async () =
     ]) {
         await refused(
             modelBytes({ list: [{ ...list[0], shape }] }),
-            /embeddings\.word\.q4.*no units of 4-bit weights/,
+            /embeddings\.word\.q4.* must have a shape of 4-bit units, not \[/,
         );
     }
 });
@@ -174,8 +168,11 @@ test('what is no model file is refused by what it is', async () => {
         new TextEncoder().encode('<!doctype html><html></html>'),
         /not a safetensors file.*<!doctyp/,
     );
-    await refused(withHeader('[]', Buffer.alloc(0)), /array of 0/);
-    await refused(withHeader('{"a"', Buffer.alloc(0)), /no JSON/);
+    await refused(
+        withHeader('[]', Buffer.alloc(0)),
+        /the header must be an object, not array of 0/,
+    );
+    await refused(withHeader('{"a"', Buffer.alloc(0)), /the header is not valid JSON/);
     await refused(withHeader('{}', Buffer.alloc(0)), /not of this library/);
     await refused(
         withHeader(`{"a":${'['.repeat(5000)}${']'.repeat(5000)}}`, Buffer.alloc(0)),
@@ -183,7 +180,7 @@ test('what is no model file is refused by what it is', async () => {
     );
     const latin = withHeader('{"__metadata__":{}}', Buffer.alloc(0));
     latin[10] = 0xff;
-    await refused(latin, /not UTF-8/);
+    await refused(latin, /not valid UTF-8/);
     await refused(
         new Uint8Array([255, 255, 255, 255, 255, 255, 255, 255, 1]),
         /not a safetensors file/,
@@ -196,14 +193,14 @@ test('each rule of the format', async () => {
     for (const format_version of ['1', '3', '02', 2]) {
         await refused(
             modelBytes({ metadata: { format_version } }),
-            new RegExp(`format version ${format_version}; .* reads 2: convert the model again`),
+            new RegExp(`must be 2 .*, not ${format_version}: convert the model again`),
         );
     }
     await refused(
         spoilt((h) => {
             h[name].dtype = 'F64';
         }),
-        /dtype string "F64"/,
+        /the dtype of tensor .* must be F32, F16, I8, U8, not string "F64"/,
     );
     await refused(
         spoilt((h) => {
@@ -215,64 +212,76 @@ test('each rule of the format', async () => {
         spoilt((h) => {
             h[name] = null;
         }),
-        /dtype undefined/,
+        /dtype .* not undefined/,
     );
     await refused(
         spoilt((h) => {
             h[name].shape = [2, -16, 8];
         }),
-        /shape \[2,-16,8\]/,
+        /shape .* must be up to 4 whole numbers, not \[2,-16,8\]/,
     );
     await refused(
         spoilt((h) => {
             h[name].shape = [1, 1, 1, 1, 256];
         }),
-        /shape/,
+        /shape .* not \[1,1,1,1,256\]/,
     );
     await refused(
         spoilt((h) => {
             h[name].shape = [2 ** 31, 2 ** 31, 8];
         }),
-        /has 1024 bytes, not/,
+        /must have [0-9]+ bytes, not 1024/,
     );
     await refused(
         spoilt((h) => {
             h[name].shape = [2, 16, 4];
         }),
-        /has 1024 bytes, not 512/,
+        /must have 512 bytes, not 1024/,
     );
     await refused(
         spoilt((h) => {
             h[name].data_offsets = [0];
         }),
-        /data_offsets/,
+        /data_offsets .* must be two whole numbers, not \[0\]/,
     );
     await refused(
         spoilt((h) => {
             h[name].data_offsets[0] += 4;
             h[name].data_offsets[1] += 4;
         }),
-        /starts at/,
+        /must start at/,
     );
     await refused(
         spoilt((h) => {
             h.extra = h[name];
         }),
-        /starts at/,
+        /must start at/,
     );
     await refused(
         spoilt((h) => {
             delete h[name];
         }),
-        /starts at/,
+        /must start at/,
     );
-    await refused(modelBytes({ metadata: { chunk_bytes: '0' } }), /chunk_bytes/);
-    await refused(modelBytes({ metadata: { chunk_sha256: 'abc' } }), /chunk hashes/);
-    await refused(modelBytes({ metadata: { config: '7' } }), /config is number 7/);
-    await refused(modelBytes({ config: { ...CONFIG, labels: ['a'] } }), /as labels of 3 classes/);
+    await refused(
+        modelBytes({ metadata: { chunk_bytes: '0' } }),
+        /chunk_bytes must be a whole number from 1024 to 67108864, not string "0"/,
+    );
+    await refused(
+        modelBytes({ metadata: { chunk_sha256: 'abc' } }),
+        /chunk_sha256 must be [0-9]+ hashes/,
+    );
+    await refused(
+        modelBytes({ metadata: { config: '7' } }),
+        /the config must be an object, not number 7/,
+    );
+    await refused(
+        modelBytes({ config: { ...CONFIG, labels: ['a'] } }),
+        /labels must be an array of 3 strings, not array of 1/,
+    );
     await refused(
         modelBytes({ config: { ...CONFIG, max_length: 13 } }),
-        /max_length number 13, with 12 positions/,
+        /max_length must be a whole number from 1 to 12, not number 13/,
     );
 });
 
@@ -280,42 +289,59 @@ test('each rule of the config', async () => {
     const config = (change) => modelBytes({ config: { ...CONFIG, ...change }, list: tensors() });
     const encoder = (change) => config({ encoder: { ...CONFIG.encoder, ...change } });
     const output = (request) => config({ outputs: { answer: request } });
-    await refused(config({ architecture: 1 }), /number 1 as architecture/);
-    await refused(config({ encoder: [] }), /no encoder/);
-    await refused(encoder({ pooling: null }), /encoder has null as pooling/);
-    await refused(config({ outputs: [] }), /no outputs/);
-    await refused(config({ problem_type: 7 }), /number 7 as problem_type/);
-    await refused(config({ max_length: 2.5 }), /max_length number 2.5/);
+    await refused(config({ architecture: 1 }), /architecture must be a string, not number 1/);
+    await refused(config({ encoder: [] }), /encoder must be an object, not array of 0/);
+    await refused(
+        encoder({ pooling: null }),
+        /encoder\.pooling must be a number or a string, not null/,
+    );
+    await refused(config({ outputs: [] }), /outputs must be an object, not array of 0/);
+    await refused(
+        config({ problem_type: 7 }),
+        /problem_type must be a string or null, not number 7/,
+    );
+    await refused(config({ max_length: 2.5 }), /max_length must be .*, not number 2.5/);
     await refused(
         encoder({ n_positions: 14, first_position: 3 }),
-        /max_length number 12, with 11 positions/,
+        /max_length must be a whole number from 1 to 11, not number 12/,
     );
     await refused(
-        encoder({ n_positions: 0, n_distances: 11 }),
-        /max_length number 12, with 11 positions/,
+        encoder({ n_positions: 0, n_distances: 11, position_attention: 'bias' }),
+        /max_length must be a whole number from 1 to 11, not number 12/,
     );
+    await refused(encoder({ n_headz: 1 }), /n_headz/, 'UNKNOWN_FIELD');
+    await refused(encoder({ n_positions: 2, first_position: 3 }), /first_position/, 'BAD_FIELD');
     await refused(
         encoder({ n_labels: 0, n_token_labels: 2 }),
-        /output 'logits' is string "logits", which the model does not have/,
+        /output 'logits' must be one of last_hidden_state, .*, not string "logits"/,
     );
-    await refused(config({ labels: [], outputs: {} }), /array of 0 as labels of 3 classes/);
-    await refused(output('logits'), /output 'answer' is string "logits", not an object/);
+    await refused(
+        config({ labels: [], outputs: {} }),
+        /labels must be an array of 3 strings, not array of 0/,
+    );
+    await refused(output('logits'), /output 'answer' must be an object, not string "logits"/);
     for (const name of ['token_logits', 'lm_logits', 'sentence_embedding', 'toString', 3]) {
-        await refused(output({ output: name }), /'answer' is .*, which the model does not have/);
+        await refused(
+            output({ output: name }),
+            /'answer' must be one of last_hidden_state, .*, not /,
+        );
     }
     for (const index of [-1, 3, 0.5, '0']) {
         await refused(
             output({ output: 'logits', index }),
-            /'answer' has index .*, of 3 parts of logits/,
+            /the index of .*'answer' must be from 0 to 2, not /,
         );
     }
-    await refused(output({ output: 'hidden_states', index: 3 }), /index number 3, of 3 parts/);
-    await refused(output({ output: 'attentions', index: 2 }), /index number 2, of 2 parts/);
+    await refused(
+        output({ output: 'hidden_states', index: 3 }),
+        /index .* from 0 to 2, not number 3/,
+    );
+    await refused(output({ output: 'attentions', index: 2 }), /index .* from 0 to 1, not number 2/);
     await refused(
         output({ output: 'logits', activation: 'relu' }),
-        /'answer' has activation string "relu"/,
+        /the activation of .*'answer' must be 'softmax' or 'sigmoid', not string "relu"/,
     );
-    await refused(output({ output: 'logits', axis: 1 }), /'answer' has a field 'axis'/);
+    await refused(output({ output: 'logits', axis: 1 }), /'answer' has an unknown field 'axis'/);
     await loadBytes(output({ output: 'logits', index: 2, activation: 'softmax' }));
 });
 
@@ -331,59 +357,87 @@ test('each rule of the reference', async () => {
     assert.equal((await loadBytes(good)).header.reference, null);
     await refused(
         modelBytes({ metadata: { reference: '{"error": nan}' } }),
-        /reference is no JSON/,
+        /the reference is not valid JSON/,
     );
-    await refused(file([]), /reference is array of 0/);
-    await refused(file({ cases: [] }), /reference has error undefined/);
-    await refused(file({ error: -1, cases: [] }), /error number -1/);
-    await refused(file({ error: 0, cases: {} }), /Object as cases/);
-    await refused(file({ error: 0, cases: [3] }), /case 0 of the reference is number 3/);
-    await refused(one({ input_ids: [1, -2] }), /array of 2 as input_ids/);
-    await refused(one({ input_ids: [] }), /array of 0 as input_ids/);
-    await refused(one({ token_type_ids: [0] }), /array of 1 as token_type_ids of 2 tokens/);
-    await refused(one({ outputs: null }), /null as outputs/);
+    await refused(file([]), /the reference must be an object, not array of 0/);
+    await refused(
+        file({ cases: [] }),
+        /the error of the reference must be a number >= 0, not undefined/,
+    );
+    await refused(file({ error: -1, cases: [] }), /error .* not number -1/);
+    await refused(
+        file({ error: 0, cases: {} }),
+        /the cases of the reference must be an array, not Object/,
+    );
+    await refused(
+        file({ error: 0, cases: [3] }),
+        /case 0 of the reference must be an object, not number 3/,
+    );
+    await refused(
+        one({ input_ids: [1, -2] }),
+        /input_ids of case 0 of the reference must be whole numbers >= 0, not array of 2/,
+    );
+    await refused(one({ input_ids: [] }), /input_ids .* not array of 0/);
+    await refused(
+        one({ token_type_ids: [0] }),
+        /token_type_ids .* must be 2 whole numbers >= 0, not array of 1/,
+    );
+    await refused(one({ outputs: null }), /outputs of case 0 .* must be an object, not null/);
     await refused(
         one({ outputs: { pooled: { step: 1, largest: 1, samples: [1] } } }),
-        /has an output 'pooled', the model has not/,
+        /has an output 'pooled' that the model does not have/,
     );
     await refused(
         one({ outputs: { logits: { step: 0, largest: 1, samples: [1] } } }),
-        /output 'logits': step is number 0/,
+        /step of output 'logits' .* must be a whole number >= 1, not number 0/,
     );
     await refused(
         one({ outputs: { logits: { step: 1, samples: [1] } } }),
-        /output 'logits': largest is undefined/,
+        /largest of output 'logits' .* not undefined/,
     );
     await refused(
         one({ outputs: { logits: { step: 1, largest: 1, samples: [] } } }),
-        /samples are array of 0/,
+        /samples of output 'logits' .* must be an array of numbers, not array of 0/,
     );
     await refused(
         one({ outputs: { logits: { step: 1, largest: 1, samples: [null] } } }),
-        /samples are array of 1, or not all numbers/,
+        /samples .* not array of 1/,
     );
 });
 
-test('a stream that breaks is reported as it broke, and is closed', async () => {
-    let closed = false;
+test('a stream that breaks is reported as it broke', async () => {
     async function* chunks() {
-        try {
-            yield good.subarray(0, 3000);
-            throw new Error('connection reset');
-        } finally {
-            closed = true;
-        }
+        yield good.subarray(0, good.length - 100);
+        throw new Error('connection reset');
     }
-    const memory = new Uint8Array(good.length);
+    const file = new ModelFile({ label: 'x', chunks: chunks() });
+    const header = await file.readHeader(CORE);
+    const memory = { reserve: () => 0, heap: new Uint8Array(good.length) };
     await assert.rejects(
-        load(
-            { label: 'x', chunks: chunks() },
-            { open: async () => ({ reserve: () => 0, heap: memory }), tokenizer() {} },
+        file.readData(
+            header,
+            memory,
+            () => {},
             () => {},
         ),
         /connection reset/,
     );
-    assert.ok(closed);
+});
+
+test('a file that is not wanted any longer ends its transfer', async () => {
+    let has_ended = false;
+    async function* chunks() {
+        try {
+            yield good;
+        } finally {
+            has_ended = true;
+        }
+    }
+    const file = new ModelFile({ label: 'x', chunks: chunks() });
+    await file.readHeader(CORE);
+    assert.equal(has_ended, false);
+    await file.close();
+    assert.equal(has_ended, true);
 });
 
 /**

@@ -3,14 +3,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { outputBytes, sizesOf } from '../../js/loader/config.js';
 import { activate } from '../../js/worker/outputs.js';
-import { cut, join, prepare, split } from '../../js/worker/sequences.js';
+import { batchesOf, prepare } from '../../js/worker/sequences.js';
+import { coreOf } from './core.js';
 
 /** Models whose first token is read, or not; PADDED does not count padding, which is token 1. */
-const POOLED = { reads_first: true, padding_id: -1 };
-const BARE = { reads_first: false, padding_id: -1 };
-const PADDED = { reads_first: false, padding_id: 1 };
+const modelOf = async (fields) => ({ core: await coreOf(fields), most_tokens: 512 });
+const POOLED = await modelOf({ pooler_activation: 'tanh' });
+const BARE = await modelOf({});
+const PADDED = await modelOf({ n_positions: 512, first_position: 2 });
+const POOLED_PADDED = await modelOf({
+    n_positions: 512,
+    first_position: 2,
+    pooler_activation: 'tanh',
+});
 
 const plain = ({ ids, token_types, positions, attended }) => ({
     ids: [...ids],
@@ -74,7 +80,7 @@ test('where padding is not counted, what is left out of it is not either', () =>
         'padding that is attended to is for the core',
     );
     assert.deepEqual(
-        positions([1, 1, 5], [0, 0, 1], { ...PADDED, reads_first: true }),
+        positions([1, 1, 5], [0, 0, 1], POOLED_PADDED),
         [0, 1],
         'and so is what is kept',
     );
@@ -84,20 +90,36 @@ test('where padding is not counted, what is left out of it is not either', () =>
 test('bad sequences say what and where', () => {
     const refused = (sequence, code, message) =>
         assert.throws(() => prepare(sequence, POOLED, 'sequence 3'), { code, message });
-    refused(null, 'BAD_INPUT', /^sequence 3: expected an object with input_ids, got null/);
-    refused({}, 'BAD_INPUT', /input_ids is undefined/);
-    refused({ input_ids: 'abc' }, 'BAD_INPUT', /input_ids is string "abc"/);
-    refused({ input_ids: [1, 2.5] }, 'BAD_INPUT', /input_ids\[1\] is number 2.5/);
-    refused({ input_ids: [1, -2] }, 'BAD_INPUT', /input_ids\[1\] is number -2/);
-    refused({ input_ids: [1, '2'] }, 'BAD_INPUT', /input_ids\[1\] is string "2"/);
+    refused(null, 'BAD_INPUT', /^sequence 3: it must be an object with input_ids, not null/);
+    refused({}, 'BAD_INPUT', /input_ids must be an array of integers, not undefined/);
+    refused({ input_ids: 'abc' }, 'BAD_INPUT', /input_ids must be .*, not string "abc"/);
+    refused(
+        { input_ids: [1, 2.5] },
+        'BAD_INPUT',
+        /input_ids\[1\] must be an integer >= 0, not number 2.5/,
+    );
+    refused({ input_ids: [1, -2] }, 'BAD_INPUT', /input_ids\[1\] must be .*, not number -2/);
+    refused({ input_ids: [1, '2'] }, 'BAD_INPUT', /input_ids\[1\] must be .*, not string "2"/);
     refused(
         { input_ids: [1, 2], attention_mask: [1] },
         'BAD_INPUT',
-        /attention_mask has 1 values, input_ids 2/,
+        /attention_mask must have 2 values, one a token, not 1/,
     );
-    refused({ input_ids: [1, 2], attention_mask: [1, 2] }, 'BAD_INPUT', /attention_mask has 2/);
+    refused(
+        { input_ids: [1, 2], attention_mask: [1, 2] },
+        'BAD_INPUT',
+        /attention_mask\[1\] must be 0 or 1, not 2/,
+    );
     refused({ input_ids: [] }, 'EMPTY_SEQUENCE', /no token/);
     refused({ input_ids: [1, 2], attention_mask: [0, 0] }, 'EMPTY_SEQUENCE', /no token/);
+    refused(
+        { input_ids: Array(513).fill(1) },
+        'SEQUENCE_TOO_LONG',
+        /^sequence 3: it must have at most 512 tokens, not 513/,
+    );
+    const input_ids = Array(600).fill(1);
+    const attention_mask = input_ids.map((_, i) => Number(i < 512));
+    assert.equal(prepare({ input_ids, attention_mask }, BARE, 's').ids.length, 512);
 });
 
 test('rows of words: indices of the caller become those of what is computed', () => {
@@ -124,94 +146,83 @@ test('rows of words: indices of the caller become those of what is computed', ()
                 ),
             { code: 'BAD_INPUT', message },
         );
-    refused([3], /^sequence 3: lm_rows\[0\] is 3/);
-    refused([0], /lm_rows\[0\] is 0/);
-    refused([0], /lm_rows\[0\] is 0/, POOLED);
-    refused([2, 1], /lm_rows\[1\] is 1 after 2/);
-    refused([1, 1], /lm_rows\[1\] is 1 after 1/);
-    refused([-1], /lm_rows\[0\] is number -1/);
-    refused(2, /lm_rows is number 2/);
+    refused([3], /^sequence 3: lm_rows\[0\] must be the index of a token whose mask is 1, not 3/);
+    refused([0], /lm_rows\[0\] must be .*, not 0/);
+    refused([0], /lm_rows\[0\] must be .*, not 0/, POOLED);
+    refused([2, 1], /lm_rows\[1\] must be above 2, the one before it, not 1/);
+    refused([1, 1], /lm_rows\[1\] must be above 1, .* not 1/);
+    refused([-1], /lm_rows\[0\] must be .*, not number -1/);
+    refused(2, /lm_rows must be .*, not number 2/);
 });
 
-const sequenceOf = (n) => prepare({ input_ids: Array(n).fill(1) }, BARE, 's');
-
-test('batches hold at most so many tokens, sequences and bytes, in order', () => {
-    const sequences = [4, 4, 4, 9, 1, 1].map(sequenceOf);
-    const tokens = (most) => ({ most, of: ({ ids }) => ids.length });
-    assert.deepEqual(cut(sequences, 100, [tokens(8)]), [
-        [0, 2],
-        [2, 3],
-        [3, 4],
-        [4, 6],
-    ]);
-    assert.deepEqual(cut(sequences, 4, [tokens(100)]), [
-        [0, 4],
-        [4, 6],
-    ]);
-    assert.deepEqual(
-        cut(sequences, 100, [tokens(100), { most: 33, of: ({ ids }) => ids.length ** 2 }]),
-        [
-            [0, 2],
-            [2, 3],
-            [3, 4],
-            [4, 6],
-        ],
-    );
-    assert.deepEqual(cut([], 8, [tokens(8)]), []);
-});
-
-const SIZES = sizesOf({
-    hidden_size: 2,
+/** A model with every head but a pooler's. */
+const MODEL = await modelOf({
     n_layers: 1,
-    n_heads: 1,
-    n_labels: 1,
-    n_token_labels: 2,
     vocab_size: 3,
+    n_token_labels: 2,
     lm_activation: 'gelu',
+    lm_tied: 1,
     pooling: 'mean',
     embedding_dim: 4,
 });
-const ask = (...outputs) => Object.fromEntries(outputs.map((output) => [output, { output }]));
+const CLASSIFIER = await modelOf({ n_layers: 1, pooler_activation: 'tanh', n_labels: 1 });
 
-test('sizes follow from the config', () => {
-    assert.deepEqual(SIZES, {
-        n_layers: 1,
-        n_heads: 1,
-        columns: {
-            last_hidden_state: 2,
-            logits: 1,
-            token_logits: 2,
-            lm_logits: 3,
-            sentence_embedding: 4,
-            hidden_states: 2,
-        },
-    });
-    assert.equal(
-        sizesOf({ hidden_size: 2, pooling: 'cls', pooler_activation: 'none' }).columns
-            .sentence_embedding,
-        2,
+/** Of sequences of these lengths the indices in each batch. */
+const batched = (lengths, output, most, model = MODEL) =>
+    [
+        ...batchesOf(
+            lengths.map((n) => ({ input_ids: Array(n).fill(1) })),
+            { output: { output } },
+            model,
+            most,
+        ),
+    ].map(({ indices }) => indices);
+
+test('batches hold at most so many tokens, sequences and bytes, the longest first', async () => {
+    const lengths = [4, 1, 9, 4, 1, 4];
+    const output = 'sentence_embedding';
+    assert.deepEqual(batched(lengths, output, { most_tokens: 8 }), [[2], [0, 3], [5, 1, 4]]);
+    assert.deepEqual(batched(lengths, output, { most_tokens: 100 }), [[2, 0, 3, 5, 1, 4]]);
+    assert.deepEqual(batched(lengths, output, { most_tokens: 100, most_sequences: 4 }), [
+        [2, 0, 3, 5],
+        [1, 4],
+    ]);
+    assert.deepEqual(batched([], output, { most_tokens: 8 }), []);
+    const wordy = await modelOf({ vocab_size: 1 << 20, lm_activation: 'gelu', lm_tied: 1 });
+    assert.deepEqual(
+        batched([8, 20, 8, 1], 'lm_logits', { most_tokens: 100 }, wordy),
+        [[1], [0, 2], [3]],
+        '64 MiB are 16 tokens; one that has more is alone',
     );
-    assert.equal(
-        outputBytes(SIZES, ['lm_logits', 'logits', 'hidden_states', 'attentions'], 10),
-        4 * (30 + 1 + 40 + 100),
-    );
-    assert.equal(outputBytes(SIZES, ['lm_logits', 'last_hidden_state'], 10, 2), 4 * (6 + 20));
-    assert.equal(outputBytes(SIZES, ['lm_logits'], 10, 0), 0);
 });
 
-test('what is joined is split again', () => {
-    const sequences = [2, 1].map(sequenceOf);
-    assert.deepEqual([...join(sequences).lengths], [2, 1]);
-    const outputs = {
-        logits: Float32Array.of(10, 20),
-        last_hidden_state: Float32Array.of(1, 2, 3, 4, 5, 6),
-        token_logits: Float32Array.of(1, 2, 3, 4, 5, 6),
-        lm_logits: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9),
-        sentence_embedding: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8),
-        hidden_states: Float32Array.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16),
-        attentions: Float32Array.of(0.1, 0.9, 0.2, 0.8, 1),
-    };
-    const [a, b] = split(outputs, sequences, SIZES, ask(...Object.keys(outputs))).map((result) =>
+test('an output that the model does not have is refused before anything is computed', () => {
+    assert.throws(() => batched([1], 'logits', { most_tokens: 8 }), { code: 'NO_SUCH_OUTPUT' });
+    assert.throws(() => batched([1], 'toString', { most_tokens: 8 }), { code: 'NO_SUCH_OUTPUT' });
+});
+
+test('bytes of outputs', () => {
+    const { core } = MODEL;
+    assert.equal(
+        core.outputBytes(['lm_logits', 'sentence_embedding', 'hidden_states', 'attentions'], 10),
+        4 * (30 + 4 + 40 + 100),
+    );
+    assert.equal(core.outputBytes(['lm_logits', 'last_hidden_state'], 10, 2), 4 * (6 + 20));
+    assert.equal(core.outputBytes(['lm_logits'], 10, 0), 0);
+});
+
+const ask = (...outputs) => Object.fromEntries(outputs.map((output) => [output, { output }]));
+
+/** The one batch of these sequences, which are given the longest first. */
+const batchOf = (sequences, requests, model = MODEL) => {
+    const [batch, ...others] = batchesOf(sequences, requests, model, { most_tokens: 100 });
+    assert.deepEqual([batch.indices, others], [[...sequences.keys()], []]);
+    return batch;
+};
+
+/** The results with their data as plain arrays. */
+const readable = (results) =>
+    results.map((result) =>
         Object.fromEntries(
             Object.entries(result).map(([name, { dims, data }]) => [
                 name,
@@ -219,8 +230,28 @@ test('what is joined is split again', () => {
             ]),
         ),
     );
-    assert.deepEqual(a.logits, { dims: [1], data: [10] });
-    assert.deepEqual(b.logits, { dims: [1], data: [20] });
+
+const TWO = [{ input_ids: [1, 2] }, { input_ids: [3] }];
+
+test('what is joined is split again', () => {
+    const outputs = {
+        last_hidden_state: Float32Array.of(1, 2, 3, 4, 5, 6),
+        token_logits: Float32Array.of(1, 2, 3, 4, 5, 6),
+        lm_logits: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9),
+        sentence_embedding: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+        hidden_states: Float32Array.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16),
+        attentions: Float32Array.of(0.1, 0.9, 0.2, 0.8, 1),
+    };
+    const batch = batchOf(TWO, ask(...Object.keys(outputs)));
+    assert.deepEqual(batch.outputs, Object.keys(outputs));
+    assert.deepEqual(batch.tokens, {
+        lengths: Uint32Array.of(2, 1),
+        ids: Uint32Array.of(1, 2, 3),
+        token_types: Uint32Array.of(0, 0, 0),
+        positions: Uint32Array.of(0, 1, 0),
+        attended: Uint8Array.of(1, 1, 1),
+    });
+    const [a, b] = readable(batch.split(outputs));
     assert.deepEqual(a.hidden_states, { dims: [2, 2, 2], data: [1, 2, 3, 4, 11, 12, 13, 14] });
     assert.deepEqual(b.hidden_states, { dims: [2, 1, 2], data: [5, 6, 15, 16] });
     assert.deepEqual(b.last_hidden_state, { dims: [1, 2], data: [5, 6] });
@@ -229,64 +260,75 @@ test('what is joined is split again', () => {
     assert.deepEqual(b.sentence_embedding, { dims: [4], data: [5, 6, 7, 8] });
     assert.deepEqual(a.attentions.dims, [1, 1, 2, 2]);
     assert.deepEqual(b.attentions, { dims: [1, 1, 1, 1], data: [1] });
+    const classified = batchOf(TWO, ask('logits'), CLASSIFIER).split({
+        logits: Float32Array.of(10, 20),
+    });
+    assert.deepEqual(readable(classified), [
+        { logits: { dims: [1], data: [10] } },
+        { logits: { dims: [1], data: [20] } },
+    ]);
 });
 
-test('rows of words are joined and split again, beside sequences that want all', () => {
+test('rows of words are joined and split again, beside sequences that want all', async () => {
+    // The longest first: the second and the third have a first token that nobody attends to.
     const given = [
         { input_ids: [1, 2, 3], lm_rows: [0, 2] },
+        { input_ids: [7, 8, 9], attention_mask: [0, 1, 1], lm_rows: [2] },
         { input_ids: [4, 5], attention_mask: [0, 1] },
         { input_ids: [6], lm_rows: [] },
-        { input_ids: [7, 8, 9], attention_mask: [0, 1, 1], lm_rows: [2] },
     ];
-    const sequences = given.map((sequence) => prepare(sequence, POOLED, 's'));
-    const { lm_tokens } = join(sequences);
-    assert.deepEqual(lm_tokens, Uint32Array.of(0, 2, 3, 4, 8));
-    assert.equal(join([sequences[1]]).lm_tokens, undefined);
+    const model = await modelOf({
+        vocab_size: 3,
+        pooler_activation: 'tanh',
+        lm_activation: 'gelu',
+        lm_tied: 1,
+    });
+    const requests = {
+        lm_logits: { output: 'lm_logits' },
+        chance: { output: 'lm_logits', index: 1 },
+    };
+    const batch = batchOf(given, requests, model);
+    const { lm_tokens } = batch.tokens;
+    assert.deepEqual(lm_tokens, Uint32Array.of(0, 2, 5, 6, 7));
+    assert.equal('lm_tokens' in batchOf([given[2]], requests, model).tokens, false);
     const outputs = {
         lm_logits: Float32Array.from(
             [...lm_tokens].flatMap((token) => [token, 10 + token, 20 + token]),
         ),
     };
-    const rows = split(outputs, sequences, SIZES, {
-        lm_logits: { output: 'lm_logits' },
-        chance: { output: 'lm_logits', index: 1 },
-    });
+    const rows = batch.split(outputs);
     assert.deepEqual(
         rows.map(({ lm_logits }) => lm_logits),
         [
             { dims: [2, 3], data: Float32Array.of(0, 10, 20, 2, 12, 22) },
-            { dims: [1, 3], data: Float32Array.of(4, 14, 24) },
+            { dims: [1, 3], data: Float32Array.of(5, 15, 25) },
+            { dims: [1, 3], data: Float32Array.of(7, 17, 27) },
             { dims: [0, 3], data: Float32Array.of() },
-            { dims: [1, 3], data: Float32Array.of(8, 18, 28) },
         ],
     );
     assert.deepEqual(
         rows.map(({ chance }) => [...chance.data]),
-        [[10, 12], [14], [], [18]],
+        [[10, 12], [15], [17], []],
     );
 });
 
 test('parts of outputs: columns, layers, activations', () => {
-    const sequences = [2, 1].map(sequenceOf);
     const outputs = {
         token_logits: Float32Array.of(1, 2, 3, 4, 5, 6),
-        logits: Float32Array.of(10, 20),
         hidden_states: Float32Array.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16),
         attentions: Float32Array.of(0.1, 0.9, 0.2, 0.8, 1),
     };
-    const [a, b] = split(outputs, sequences, SIZES, {
+    const [a, b] = batchOf(TWO, {
         start: { output: 'token_logits', index: 0 },
         end: { output: 'token_logits', index: 1 },
         chance: { output: 'token_logits', index: 1, activation: 'softmax' },
-        yes: { output: 'logits', index: 0, activation: 'sigmoid' },
         layer: { output: 'hidden_states', index: 1 },
         maps: { output: 'attentions', index: 0 },
-    });
+    }).split(outputs);
     assert.deepEqual(a.start, { dims: [2], data: Float32Array.of(1, 3) });
     assert.deepEqual(b.end, { dims: [1], data: Float32Array.of(6) });
     const chance = Math.fround(1 / (1 + Math.exp(-1)));
     assert.deepEqual(a.chance, { dims: [2], data: Float32Array.of(chance, chance) });
-    assert.deepEqual(b.yes, { dims: [], data: Float32Array.of(1 / (1 + Math.exp(-20))) });
     assert.deepEqual(b.layer, { dims: [1, 2], data: Float32Array.of(15, 16) });
     assert.deepEqual(a.maps, { dims: [1, 2, 2], data: Float32Array.of(0.1, 0.9, 0.2, 0.8) });
     assert.deepEqual(
@@ -294,6 +336,11 @@ test('parts of outputs: columns, layers, activations', () => {
         Float32Array.of(1, 2, 3, 4, 5, 6),
         'the outputs are only read',
     );
+    const yes = { output: 'logits', index: 0, activation: 'sigmoid' };
+    const [, second] = batchOf(TWO, { yes }, CLASSIFIER).split({
+        logits: Float32Array.of(10, 20),
+    });
+    assert.deepEqual(second.yes, { dims: [], data: Float32Array.of(1 / (1 + Math.exp(-20))) });
     const large = Float32Array.of(1000, 999, -1000);
     activate(large, 3, 'softmax');
     assert.deepEqual(
@@ -302,15 +349,15 @@ test('parts of outputs: columns, layers, activations', () => {
     );
 });
 
-test('the row of an unattended first token is left out', () => {
-    const sizes = sizesOf({
-        hidden_size: 2,
+test('the row of an unattended first token is left out', async () => {
+    const model = await modelOf({
         n_layers: 1,
         n_heads: 2,
+        pooler_activation: 'tanh',
         n_labels: 1,
         n_token_labels: 1,
     });
-    const sequences = [prepare({ input_ids: [0, 1, 1], attention_mask: [0, 1, 1] }, POOLED, 's')];
+    const sequences = [{ input_ids: [0, 1, 1], attention_mask: [0, 1, 1] }];
     const map = [0, 0.3, 0.7, 0, 0.4, 0.6, 0, 0.5, 0.5];
     const outputs = {
         last_hidden_state: Float32Array.of(1, 2, 3, 4, 5, 6),
@@ -319,12 +366,13 @@ test('the row of an unattended first token is left out', () => {
         attentions: Float32Array.from([...map, ...map]),
         logits: Float32Array.of(3),
     };
-    const [result] = split(outputs, sequences, sizes, {
+    const requests = {
         ...ask(...Object.keys(outputs)),
         start: { output: 'token_logits', index: 0 },
         layer: { output: 'hidden_states', index: 1 },
         maps: { output: 'attentions', index: 0 },
-    });
+    };
+    const [result] = batchOf(sequences, requests, model).split(outputs);
     assert.deepEqual(result.logits, { dims: [1], data: Float32Array.of(3) });
     assert.deepEqual(result.last_hidden_state, { dims: [2, 2], data: Float32Array.of(3, 4, 5, 6) });
     assert.deepEqual(result.token_logits, { dims: [2, 1], data: Float32Array.of(8, 9) });

@@ -1,0 +1,31 @@
+/*
+ * core_constants.c - prints, as a JavaScript module, the constants of core/ that JavaScript needs
+ * where there is no engine to ask: on the caller's thread, and before a module is compiled. What
+ * depends on a model's config is asked of the engine (wasm/engine.c).
+ *
+ * The compiler reads the headers: their #defines and enums are not parsed a second time.
+ */
+#include <stdio.h>
+
+#include "../core/bert.h"
+#include "../core/search.h"
+
+#define NUMBER(name) printf("export const " #name " = %lld;\n", (long long)(name))
+#define STRING(name) printf("export const " #name " = '%s';\n", name)
+
+int main(void)
+{
+    printf("// Constants of core/bert.h and core/search.h: written by tools/core_constants.c.\n");
+    STRING(BERT_VERSION);
+    NUMBER(BERT_ALIGNMENT);
+    NUMBER(BERT_MAX_RANK);
+    NUMBER(BERT_MAX_THREADS);
+    NUMBER(BERT_DEFAULT_MAX_TOKENS);
+    NUMBER(BERT_DEFAULT_MAX_SEQUENCE_TOKENS);
+    NUMBER(BERT_UNLIMITED_TOKENS);
+    NUMBER(SEARCH_F32);
+    NUMBER(SEARCH_I8);
+    NUMBER(SEARCH_BITS);
+    NUMBER(SEARCH_MAX_DIMS);
+    return 0;
+}
