@@ -33,6 +33,15 @@ import { PieceTable } from './vocabulary.js';
 const MAX_CONTENT = 1024;
 
 export class AddedVocabulary {
+    /** @type {Map<string, AddedToken>} */
+    #by_content = new Map();
+
+    /** @type {Map<number, AddedToken>} */
+    #by_id = new Map();
+
+    /** @type {Set<string>} */
+    #special = new Set();
+
     /**
      * @param {unknown[]} list  added_tokens of the file
      * @param {PieceList} vocabulary  the model's
@@ -40,24 +49,18 @@ export class AddedVocabulary {
      * @param {NormalizedString} scratch
      */
     constructor(list, vocabulary, normalizer, scratch) {
-        /** @private @type {Map<string, AddedToken>} */
-        this.byContent = new Map();
-        /** @private @type {Map<number, AddedToken>} */
-        this.byId = new Map();
-        /** @private @type {Set<string>} */
-        this.special = new Set();
         // Ids follow the model's in the order of the file; the ids in the file only confirm that.
         let next = vocabulary.size;
         /** How many of them the model does not have. */
-        this.nNew = 0;
+        this.n_new = 0;
         for (let i = 0; i < list.length; i++) {
             const token = readToken(list[i], i);
             if (token.content === '') continue;
             const known = vocabulary.id(token.content);
             const id = known >= 0 ? known : next++;
-            if (known < 0) this.nNew++;
+            if (known < 0) this.n_new++;
             if (token.id !== id) throw wrongId(token, id, known >= 0);
-            if (this.byContent.has(token.content)) {
+            if (this.#by_content.has(token.content)) {
                 throw badTokenizer('added_tokens', `${quote(token.content)} is there twice`);
             }
             if (known < 0 && vocabulary.piece(id) !== null) {
@@ -72,11 +75,11 @@ export class AddedVocabulary {
                 normalizer.normalize(scratch);
                 token.found = scratch.slice(0, scratch.length);
             }
-            this.byContent.set(token.content, token);
-            this.byId.set(id, token);
-            if (token.special) this.special.add(token.content);
+            this.#by_content.set(token.content, token);
+            this.#by_id.set(id, token);
+            if (token.special) this.#special.add(token.content);
         }
-        const tokens = [...this.byId.values()];
+        const tokens = [...this.#by_id.values()];
         /** Finds tokens in the text as it was given, null if there are none. */
         this.given = makeMatcher(tokens.filter((token) => !token.normalized));
         /** Finds tokens in the normalised text. */
@@ -88,7 +91,7 @@ export class AddedVocabulary {
      * @returns {number}  its id, or -1
      */
     id(token) {
-        return this.byContent.get(token)?.id ?? -1;
+        return this.#by_content.get(token)?.id ?? -1;
     }
 
     /**
@@ -96,7 +99,7 @@ export class AddedVocabulary {
      * @returns {AddedToken | null}
      */
     token(id) {
-        return this.byId.get(id) ?? null;
+        return this.#by_id.get(id) ?? null;
     }
 
     /**
@@ -104,7 +107,7 @@ export class AddedVocabulary {
      * @returns {boolean}
      */
     isSpecial(token) {
-        return this.special.has(token);
+        return this.#special.has(token);
     }
 }
 
@@ -137,11 +140,11 @@ function readToken(config, index) {
 /**
  * @param {AddedToken} token
  * @param {number} id  what it should be
- * @param {boolean} known  because the model's vocabulary has it
+ * @param {boolean} is_known  because the model's vocabulary has it
  * @returns {Error}
  */
-function wrongId({ content, id: given }, id, known) {
-    const reason = known
+function wrongId({ content, id: given }, id, is_known) {
+    const reason = is_known
         ? 'the id it has in the vocabulary'
         : 'the next after the vocabulary and the added tokens before it';
     return badTokenizer(
@@ -170,18 +173,22 @@ function makeMatcher(tokens) {
  * Finds some added tokens in units.
  */
 export class AddedTokenMatcher {
+    /** Tokens by entry of the table. */
+    #tokens;
+
+    /** @type {PieceTable} */
+    #table;
+
+    /** First units of the tokens. */
+    #first;
+
     /**
      * @param {AddedToken[]} tokens
      */
     constructor(tokens) {
         const pool = unitsOf(tokens.map(({ found }) => found).join(''));
-        /**
-         * Tokens by entry of the table.
-         * @private
-         */
-        this.tokens = tokens;
-        /** @private */
-        this.table = new PieceTable(pool, tokens.length);
+        this.#tokens = tokens;
+        this.#table = new PieceTable(pool, tokens.length);
         const first = [];
         let end = 0;
         for (const token of tokens) {
@@ -194,7 +201,7 @@ export class AddedTokenMatcher {
                     `nothing is left of ${quote(token.content)} ` + 'when it is normalised',
                 );
             }
-            if (!this.table.add(start, end, token.id)) {
+            if (!this.#table.add(start, end, token.id)) {
                 throw badTokenizer(
                     'added_tokens',
                     `${quote(token.content)} is the same as ` + 'another when it is normalised',
@@ -202,11 +209,7 @@ export class AddedTokenMatcher {
             }
             first.push(pool[start], pool[start]);
         }
-        /**
-         * First units of the tokens.
-         * @private
-         */
-        this.first = new CodePointSet(first);
+        this.#first = new CodePointSet(first);
     }
 
     /**
@@ -214,11 +217,12 @@ export class AddedTokenMatcher {
      * @param {Uint16Array} units
      * @param {number} length
      * @param {(start: number, end: number) => void} onText
-     * @param {(token: AddedToken, start: number, end: number, bare: boolean) => void} onToken
-     *     `bare` if it took no space along
+     * @param {(token: AddedToken, start: number, end: number, is_bare: boolean) => void} onToken
+     *     `is_bare` if it took no space along
      */
     split(units, length, onText, onToken) {
-        const { table, first } = this;
+        const table = this.#table;
+        const first = this.#first;
         let done = 0; // up to here everything has been handed on
         for (let i = 0; i < length; ) {
             const entry = first.has(units[i]) ? table.longest(units, i, length) : -1;
@@ -226,7 +230,7 @@ export class AddedTokenMatcher {
                 i++;
                 continue;
             }
-            const token = this.tokens[entry];
+            const token = this.#tokens[entry];
             const behind = i + table.ends[entry] - table.starts[entry];
             if (token.single_word && !isSingleWord(units, i, behind, length)) {
                 i = behind;

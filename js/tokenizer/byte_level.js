@@ -21,17 +21,17 @@ const UNITS = new Uint16Array(256);
 /** The bytes that characters stand for, -1 for none. */
 const BYTES = new Int16Array(0x144).fill(-1);
 for (let byte = 0, next = 0x100; byte < 256; byte++) {
-    const isSeen = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
-    UNITS[byte] = isSeen ? byte : next++;
+    const is_seen = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    UNITS[byte] = is_seen ? byte : next++;
     BYTES[UNITS[byte]] = byte;
 }
 
 /**
- * @param {number} codePoint
+ * @param {number} code_point
  * @returns {number[]}  its bytes
  */
-export function utf8(codePoint) {
-    const c = codePoint;
+export function utf8(code_point) {
+    const c = code_point;
     if (c < 0x80) return [c];
     const bytes = [0x80 | (c & 0x3f)];
     if (c >= 0x800) bytes.unshift(0x80 | ((c >> 6) & 0x3f));
@@ -42,11 +42,11 @@ export function utf8(codePoint) {
 
 /**
  * The normalizer ByteLevel, a map of characters.
- * @param {number} codePoint
+ * @param {number} code_point
  * @returns {string}
  */
-export function byteLevel(codePoint) {
-    return String.fromCharCode(...utf8(codePoint).map((byte) => UNITS[byte]));
+export function byteLevel(code_point) {
+    return String.fromCharCode(...utf8(code_point).map((byte) => UNITS[byte]));
 }
 
 /**
@@ -77,35 +77,30 @@ export function decodeByteLevel(tokens) {
  * A word as its bytes.
  */
 class Word extends NormalizedString {
-    constructor() {
-        super();
-        /** @private */
-        this.room = new Uint16Array(256);
-        /** @private */
-        this.places = new Uint32Array(256);
-    }
+    #room = new Uint16Array(256);
+    #places = new Uint32Array(256);
 
     /**
      * @param {NormalizedString} text
      * @param {number} from
      * @param {number} to
-     * @param {boolean} prefix  whether a space that is not in the text comes first; it comes from
+     * @param {boolean} has_prefix  whether a space that is not in the text comes first, as if from
      *     the character at `from`
      */
-    write(text, from, to, prefix) {
+    write(text, from, to, has_prefix) {
         // Three bytes for a unit are the most; large words are counted.
         let most = 3 * (to - from) + 1;
         if (most > KEPT_UNITS) most = countBytes(text.units, from, to) + 1;
-        if (most > this.room.length) {
+        if (most > this.#room.length) {
             const room = most > KEPT_UNITS ? most : 2 * most;
-            this.room = new Uint16Array(room);
-            this.places = new Uint32Array(room);
+            this.#room = new Uint16Array(room);
+            this.#places = new Uint32Array(room);
         }
         const { units } = text;
-        const { room } = this;
+        const room = this.#room;
         this.source = text.source;
         this.units = room;
-        if (text.starts === null && !prefix) {
+        if (text.starts === null && !has_prefix) {
             let i = from;
             let o = 0;
             while (i < to && units[i] < 0x80) room[o++] = UNITS[units[i++]];
@@ -116,21 +111,21 @@ class Word extends NormalizedString {
                 return;
             }
         }
-        this.writeBytes(text, from, to, prefix);
+        this.#writeBytes(text, from, to, has_prefix);
     }
 
     /**
-     * @private
      * @param {NormalizedString} text
      * @param {number} from
      * @param {number} to
-     * @param {boolean} prefix
+     * @param {boolean} has_prefix
      */
-    writeBytes(text, from, to, prefix) {
+    #writeBytes(text, from, to, has_prefix) {
         const { units } = text;
-        const { room, places } = this;
+        const room = this.#room;
+        const places = this.#places;
         let o = 0;
-        if (prefix) {
+        if (has_prefix) {
             places[0] = text.start(from);
             room[o++] = UNITS[SPACE];
         }
@@ -161,9 +156,9 @@ class Word extends NormalizedString {
      */
     release() {
         super.release();
-        if (this.room.length <= 2 * KEPT_UNITS) return;
-        this.room = new Uint16Array(256);
-        this.places = new Uint32Array(256);
+        if (this.#room.length <= 2 * KEPT_UNITS) return;
+        this.#room = new Uint16Array(256);
+        this.#places = new Uint32Array(256);
     }
 }
 
@@ -188,17 +183,17 @@ function countBytes(units, from, to) {
  * post-processor of the same name.
  */
 export class ByteLevel {
+    #adds_space;
+    #match;
+    #word = new Word();
+
     /**
      * @param {Fields} fields
      */
     constructor(fields) {
         fields.boolean('trim_offsets');
-        /** @private */
-        this.addSpace = fields.boolean('add_prefix_space');
-        /** @private */
-        this.match = fields.boolean('use_regex', true) ? GPT2() : null;
-        /** @private */
-        this.word = new Word();
+        this.#adds_space = fields.boolean('add_prefix_space');
+        this.#match = fields.boolean('use_regex', true) ? GPT2() : null;
     }
 
     /**
@@ -209,10 +204,11 @@ export class ByteLevel {
      */
     preTokenize(text, start, end, sink) {
         if (start === end) return;
-        const { match, word } = this;
+        const match = this.#match;
+        const word = this.#word;
         const { units } = text;
         let from = start;
-        if (this.addSpace && units[start] !== SPACE) {
+        if (this.#adds_space && units[start] !== SPACE) {
             from = match === null ? end : behindSpace(match, units, start, end);
             word.write(text, start, from, true);
             sink(word, 0, word.length);

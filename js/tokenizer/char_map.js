@@ -18,28 +18,28 @@ const POOLED = -16;
 const PAGES = 0x110000 >> 8;
 
 export class CharMap {
+    #map;
+    #pool_length = 0;
+
     /**
-     * @param {(codePoint: number) => string | null} map  null where it cannot say; the empty
+     * @param {(code_point: number) => string | null} map  null where it cannot say; the empty
      *     string removes the character. At most 31 units.
      */
     constructor(map) {
-        /** @private */
-        this.map = map;
+        this.#map = map;
         /** @readonly @type {(Int32Array | null)[]} */
         this.pages = new Array(PAGES).fill(null);
         /** Units of the results that are longer than one. */
         this.pool = new Uint16Array(256);
-        /** @private */
-        this.poolLength = 0;
     }
 
     /**
-     * @param {number} codePoint
+     * @param {number} code_point
      * @returns {number}  as a page holds it, never 0
      */
-    code(codePoint) {
-        const page = this.pages[codePoint >> 8];
-        return page?.[codePoint & 255] || this.learn(codePoint);
+    code(code_point) {
+        const page = this.pages[code_point >> 8];
+        return page?.[code_point & 255] || this.#learn(code_point);
     }
 
     /**
@@ -49,43 +49,41 @@ export class CharMap {
     firstPage() {
         let page = this.pages[0];
         if (page === null) {
-            for (let c = 0; c < 256; c++) this.learn(c);
+            for (let c = 0; c < 256; c++) this.#learn(c);
             page = /** @type {Int32Array} */ (/** @type {unknown} */ (this.pages[0]));
         }
         return page;
     }
 
     /**
-     * @private
-     * @param {number} codePoint
+     * @param {number} code_point
      * @returns {number}
      */
-    learn(codePoint) {
-        const page = (this.pages[codePoint >> 8] ??= new Int32Array(256));
-        return (page[codePoint & 255] = this.encode(codePoint, this.map(codePoint)));
+    #learn(code_point) {
+        const page = (this.pages[code_point >> 8] ??= new Int32Array(256));
+        return (page[code_point & 255] = this.#encode(code_point, this.#map(code_point)));
     }
 
     /**
-     * @private
-     * @param {number} codePoint
+     * @param {number} code_point
      * @param {string | null} text
      * @returns {number}
      */
-    encode(codePoint, text) {
+    #encode(code_point, text) {
         if (text === null) return UNMAPPED;
         if (text.length === 0) return DELETED;
         if (text.length === 1) return text.charCodeAt(0) + 1;
-        if (codePoint > 0xffff && text.codePointAt(0) === codePoint && text.length === 2) {
+        if (code_point > 0xffff && text.codePointAt(0) === code_point && text.length === 2) {
             return SAME;
         }
-        const at = this.poolLength;
+        const at = this.#pool_length;
         if (at + text.length > this.pool.length) {
             const pool = new Uint16Array(2 * this.pool.length);
             pool.set(this.pool);
             this.pool = pool;
         }
         for (let i = 0; i < text.length; i++) this.pool[at + i] = text.charCodeAt(i);
-        this.poolLength += text.length;
+        this.#pool_length += text.length;
         return POOLED - 32 * at - text.length;
     }
 }
@@ -108,12 +106,12 @@ export function pooledLength(code) {
 
 /**
  * One map after another, as one.
- * @param {((codePoint: number) => string | null)[]} maps
- * @returns {(codePoint: number) => string | null}
+ * @param {((code_point: number) => string | null)[]} maps
+ * @returns {(code_point: number) => string | null}
  */
 export function compose(maps) {
-    return (codePoint) => {
-        let text = String.fromCodePoint(codePoint);
+    return (code_point) => {
+        let text = String.fromCodePoint(code_point);
         for (const map of maps) {
             let mapped = '';
             for (const character of text) {

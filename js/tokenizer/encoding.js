@@ -37,6 +37,20 @@
  */
 
 export class Encoding {
+    #assembly;
+    #surfaces;
+    #parts;
+    #makeOverflow;
+
+    /** @type {string[] | null} */
+    #made_tokens = null;
+
+    /** @type {Int32Array | null} */
+    #made_words = null;
+
+    /** @type {Encoding[] | null} */
+    #made_overflow = null;
+
     /**
      * Tokenizers make these.
      * @param {Assembly} assembly
@@ -61,23 +75,13 @@ export class Encoding {
         this.sequence = new Int8Array(length);
         /** 1 for tokens that have been added, 0 for those of the text. */
         this.special_tokens_mask = new Uint8Array(length);
-        /** @private */
-        this.assembly = assembly;
-        /** @private */
-        this.surfaces = sequences.map(({ surfaces }) => surfaces);
-        /** @private */
-        this.parts = parts;
-        /** @private */
-        this.makeOverflow = makeOverflow;
-        /** @private @type {string[] | null} */
-        this.madeTokens = null;
-        /** @private @type {Int32Array | null} */
-        this.madeWords = null;
-        /** @private @type {Encoding[] | null} */
-        this.madeOverflow = null;
+        this.#assembly = assembly;
+        this.#surfaces = sequences.map(({ surfaces }) => surfaces);
+        this.#parts = parts;
+        this.#makeOverflow = makeOverflow;
         /** Whether something did not fit: see `overflow`. */
         this.truncated = makeOverflow !== null;
-        this.fill(sequences);
+        this.#fill(sequences);
     }
 
     /** Number of tokens. */
@@ -90,22 +94,22 @@ export class Encoding {
      * @returns {string[]}
      */
     get tokens() {
-        if (this.madeTokens === null) {
-            const { pieces } = this.assembly;
-            this.madeTokens = [];
+        if (this.#made_tokens === null) {
+            const { pieces } = this.#assembly;
+            this.#made_tokens = [];
             for (let p = 0; p < pieces.length; p++) {
                 const { tokens, sequence } = pieces[p];
                 if (tokens !== null) {
-                    this.madeTokens.push(...tokens);
+                    this.#made_tokens.push(...tokens);
                     continue;
                 }
-                const { from, to } = this.parts[p];
+                const { from, to } = this.#parts[p];
                 for (let i = from; i < to; i++) {
-                    this.madeTokens.push(this.textAt(sequence, i, this.madeTokens.length));
+                    this.#made_tokens.push(this.#textAt(sequence, i, this.#made_tokens.length));
                 }
             }
         }
-        return this.madeTokens;
+        return this.#made_tokens;
     }
 
     /**
@@ -114,23 +118,23 @@ export class Encoding {
      * @returns {Int32Array}
      */
     get words() {
-        if (this.madeWords === null) {
-            const { assembly } = this;
+        if (this.#made_words === null) {
+            const assembly = this.#assembly;
             const { pieces, text, text_pair } = assembly;
             const words = (assembly.words ??= []);
-            this.madeWords = new Int32Array(this.length).fill(-1);
+            this.#made_words = new Int32Array(this.length).fill(-1);
             let at = 0;
             for (let p = 0; p < pieces.length; p++) {
                 const { ids, sequence } = pieces[p];
-                const { from, to } = this.parts[p];
+                const { from, to } = this.#parts[p];
                 if (ids === null) {
                     words[sequence] ??= assembly.wordsOf(sequence === 0 ? text : text_pair);
-                    this.madeWords.set(words[sequence].subarray(from, to), at);
+                    this.#made_words.set(words[sequence].subarray(from, to), at);
                 }
-                at += partLength(pieces[p], this.parts[p]);
+                at += partLength(pieces[p], this.#parts[p]);
             }
         }
-        return this.madeWords;
+        return this.#made_words;
     }
 
     /**
@@ -138,20 +142,19 @@ export class Encoding {
      * @returns {Encoding[]}
      */
     get overflow() {
-        return (this.madeOverflow ??= this.makeOverflow?.() ?? []);
+        return (this.#made_overflow ??= this.#makeOverflow?.() ?? []);
     }
 
     /**
-     * @private
      * @param {SequenceTokens[]} sequences
      */
-    fill(sequences) {
-        const { pieces } = this.assembly;
+    #fill(sequences) {
+        const { pieces } = this.#assembly;
         let at = 0;
         for (let p = 0; p < pieces.length; p++) {
             const piece = pieces[p];
-            const { from, to, type_id } = this.parts[p];
-            const end = at + partLength(piece, this.parts[p]);
+            const { from, to, type_id } = this.#parts[p];
+            const end = at + partLength(piece, this.#parts[p]);
             if (piece.ids !== null) {
                 this.ids.set(piece.ids, at);
                 this.sequence.fill(-1, at, end);
@@ -161,9 +164,9 @@ export class Encoding {
                 this.ids.set(ids.subarray(from, to), at);
                 this.offsets.set(offsets.subarray(2 * from, 2 * to), 2 * at);
                 if (piece.sequence !== 0) this.sequence.fill(piece.sequence, at, end);
-                const { tokenText } = this.assembly;
+                const { tokenText } = this.#assembly;
                 for (const trim of piece.trims) {
-                    trim(this, at, end, text, tokenText, this.surfaces[piece.sequence], at - from);
+                    trim(this, at, end, text, tokenText, this.#surfaces[piece.sequence], at - from);
                 }
             }
             if (type_id !== 0) this.type_ids.fill(type_id, at, end);
@@ -172,14 +175,13 @@ export class Encoding {
     }
 
     /**
-     * @private
      * @param {number} sequence
      * @param {number} index  of the token in its sequence
      * @param {number} at  of the token here
      * @returns {string}
      */
-    textAt(sequence, index, at) {
-        return this.surfaces[sequence]?.get(index) ?? this.assembly.tokenText(this.ids[at]);
+    #textAt(sequence, index, at) {
+        return this.#surfaces[sequence]?.get(index) ?? this.#assembly.tokenText(this.ids[at]);
     }
 }
 

@@ -28,6 +28,9 @@ export function badTokenizer(where, message, options) {
  * The members of one object of the file.
  */
 export class Fields {
+    /** @type {Record<string, unknown>} */
+    #members;
+
     /**
      * @param {unknown} value
      * @param {string} where
@@ -40,8 +43,7 @@ export class Fields {
         if (depth > MAX_DEPTH) {
             throw badTokenizer(where, `more than ${MAX_DEPTH} sequences in each other`);
         }
-        /** @private @type {Record<string, unknown>} */
-        this.members = /** @type {Record<string, unknown>} */ (value);
+        this.#members = /** @type {Record<string, unknown>} */ (value);
         /** @readonly */
         this.where = where;
         /** @readonly */
@@ -53,7 +55,7 @@ export class Fields {
      * @returns {unknown}  null where it is missing
      */
     get(name) {
-        return Object.hasOwn(this.members, name) ? (this.members[name] ?? null) : null;
+        return Object.hasOwn(this.#members, name) ? (this.#members[name] ?? null) : null;
     }
 
     /**
@@ -63,7 +65,7 @@ export class Fields {
      */
     wrong(name, wanted) {
         const value = this.get(name);
-        const given = Object.hasOwn(this.members, name) ? describe(value) : 'missing';
+        const given = Object.hasOwn(this.#members, name) ? describe(value) : 'missing';
         return badTokenizer(this.where, `${name} must be ${wanted}, but is ${given}`);
     }
 
@@ -85,7 +87,7 @@ export class Fields {
      */
     boolean(name, missing) {
         const value = this.get(name);
-        if (missing !== undefined && !Object.hasOwn(this.members, name)) return missing;
+        if (missing !== undefined && !Object.hasOwn(this.#members, name)) return missing;
         if (typeof value !== 'boolean') throw this.wrong(name, 'true or false');
         return value;
     }
@@ -110,7 +112,7 @@ export class Fields {
      */
     oneOf(name, values, missing) {
         const value = this.get(name);
-        if (missing !== undefined && !Object.hasOwn(this.members, name)) return missing;
+        if (missing !== undefined && !Object.hasOwn(this.#members, name)) return missing;
         const found = values.find((each) => each === value);
         if (found === undefined) throw this.wrong(name, `one of ${values.join(', ')}`);
         return found;

@@ -83,12 +83,12 @@ function findKind(c) {
 const kinds = once(() => new CharMap((c) => String.fromCharCode(findKind(c))));
 
 /**
- * @param {number} codePoint
+ * @param {number} code_point
  * @returns {boolean}  whether it is always a cluster of its own between two others of which this is
  *     true, but for CR and LF
  */
-export function standsAlone(codePoint) {
-    return findKind(codePoint) < VOWEL;
+export function standsAlone(code_point) {
+    return findKind(code_point) < VOWEL;
 }
 
 /**
@@ -130,26 +130,26 @@ export function graphemeEnd(units, start, length) {
     let kind = map.code(first) - 1;
     if (kind === CONTROL) return i;
     // A picture and what extends it; a consonant, 2 if a linker follows.
-    let picture = kind === PICTURE;
+    let is_picture = kind === PICTURE;
     let conjunct = kind === INDIC_CONSONANT ? 1 : 0;
     while (i < length) {
-        const codePoint = codePointAt(units, i);
-        const next = map.code(codePoint) - 1;
-        const joined =
+        const code_point = codePointAt(units, i);
+        const next = map.code(code_point) - 1;
+        const is_joined =
             next >= JOINER ||
             (kind === PREPEND && next !== CONTROL) ||
-            (kind === JOINER && picture && next === PICTURE) ||
+            (kind === JOINER && is_picture && next === PICTURE) ||
             (conjunct === 2 && next === INDIC_CONSONANT) ||
             isSyllable(kind, next);
-        if (!joined) break;
+        if (!is_joined) break;
         if (next === INDIC_CONSONANT) conjunct = 1;
         else if (next === INDIC_LINKER && conjunct > 0) conjunct = 2;
-        else if (next < JOINER || next === SPACING || codePoint === ZWNJ) conjunct = 0;
+        else if (next < JOINER || next === SPACING || code_point === ZWNJ) conjunct = 0;
         // A second joiner is no extension of the picture.
-        if (next === PICTURE) picture = true;
-        else if (next < JOINER || next === SPACING || kind === JOINER) picture = false;
+        if (next === PICTURE) is_picture = true;
+        else if (next < JOINER || next === SPACING || kind === JOINER) is_picture = false;
         kind = next;
-        i += codePoint < 0x10000 ? 1 : 2;
+        i += code_point < 0x10000 ? 1 : 2;
     }
     return i;
 }

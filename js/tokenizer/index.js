@@ -50,6 +50,26 @@ import { readTruncation, truncate } from './truncation.js';
 const KEPT_UNITS = 1 << 20;
 
 export class Tokenizer {
+    #normalizer;
+    #pre_tokenizer;
+    #model;
+    #post_processor;
+    #decoder;
+    #text = new NormalizedString();
+    #added;
+    #source = new Uint16Array(256);
+    #buffers = [new TokenBuffer(), new TokenBuffer()];
+
+    /** @type {(id: number) => string} */
+    #tokenText;
+
+    /**
+     * The word of each token of a text, which takes another pass over it: to remember the words of
+     * every text would make all slower, and hardly any are asked for.
+     * @type {(text: unknown) => Int32Array}
+     */
+    #wordsOf;
+
     /**
      * @param {string | Uint8Array | ArrayBuffer} file  tokenizer.json
      * @returns {Tokenizer}
@@ -78,40 +98,27 @@ export class Tokenizer {
             const config = file.get(name);
             return config === null ? null : make(config);
         };
-        /** @private */
-        this.normalizer = optional('normalizer', (config) => makeNormalizer(config));
-        /** @private */
-        this.preTokenizer = optional('pre_tokenizer', (config) => makePreTokenizer(config));
-        /** @private */
-        this.model = makeModel(file.object('model'));
-        /** @private */
-        this.postProcessor = optional('post_processor', (config) => makePostProcessor(config));
-        /** @private */
-        this.decoder = optional('decoder', (config) => makeDecoder(config));
-        /** @private */
-        this.text = new NormalizedString();
+        this.#normalizer = optional('normalizer', (config) => makeNormalizer(config));
+        this.#pre_tokenizer = optional('pre_tokenizer', (config) => makePreTokenizer(config));
+        this.#model = makeModel(file.object('model'));
+        this.#post_processor = optional('post_processor', (config) => makePostProcessor(config));
+        this.#decoder = optional('decoder', (config) => makeDecoder(config));
         const added = file.get('added_tokens') === null ? [] : file.list('added_tokens');
-        /** @private */
-        this.added = new AddedVocabulary(added, this.model.vocabulary, this.normalizer, this.text);
-        /** @private */
-        this.source = new Uint16Array(256);
-        /** @private */
-        this.buffers = [new TokenBuffer(), new TokenBuffer()];
-        /** @private @type {(id: number) => string} */
-        this.tokenText = (id) =>
-            this.model.vocabulary.piece(id) ?? this.added.token(id)?.content ?? '';
-        /**
-         * The word of each token of a text. It is gone through once more: to remember words of
-         * every text would make all slower, and hardly any are asked for.
-         * @private @type {(text: unknown) => Int32Array}
-         */
-        this.wordsOf = (text) => {
-            const [tokens] = this.buffers;
-            this.tokenize(text, 'text', tokens, true);
+        this.#added = new AddedVocabulary(
+            added,
+            this.#model.vocabulary,
+            this.#normalizer,
+            this.#text,
+        );
+        this.#tokenText = (id) =>
+            this.#model.vocabulary.piece(id) ?? this.#added.token(id)?.content ?? '';
+        this.#wordsOf = (text) => {
+            const [tokens] = this.#buffers;
+            this.#tokenize(text, 'text', tokens, true);
             return tokens.words();
         };
         /** How many tokens there are, added ones included. */
-        this.vocabSize = this.model.vocabulary.size + this.added.nNew;
+        this.vocab_size = this.#model.vocabulary.size + this.#added.n_new;
     }
 
     /**
@@ -124,7 +131,7 @@ export class Tokenizer {
      */
     encode(text, options = {}) {
         const { text_pair, add_special_tokens, truncation } = readEncodeOptions(options);
-        return this.encodeTexts(text, text_pair, add_special_tokens, truncation);
+        return this.#encodeTexts(text, text_pair, add_special_tokens, truncation);
     }
 
     /**
@@ -155,7 +162,7 @@ export class Tokenizer {
                     `texts[${i}] must be a text or [text, text_pair], ` + `not ${describe(each)}`,
                 );
             }
-            return this.encodeTexts(text, pair, add_special_tokens, truncation, `texts[${i}]`);
+            return this.#encodeTexts(text, pair, add_special_tokens, truncation, `texts[${i}]`);
         });
     }
 
@@ -175,7 +182,7 @@ export class Tokenizer {
         for (const id of checkIds(ids)) {
             const token = this.idToToken(id);
             // Like the library: ids that there are not are left out.
-            if (token === null || (skip_special_tokens && this.added.isSpecial(token))) continue;
+            if (token === null || (skip_special_tokens && this.#added.isSpecial(token))) continue;
             tokens.push(token);
         }
         return this.joinTokens(tokens);
@@ -187,7 +194,7 @@ export class Tokenizer {
      * @returns {string}
      */
     joinTokens(tokens) {
-        return this.decoder === null ? tokens.join(' ') : this.decoder(tokens).join('');
+        return this.#decoder === null ? tokens.join(' ') : this.#decoder(tokens).join('');
     }
 
     /**
@@ -195,14 +202,14 @@ export class Tokenizer {
      * need one, yet theirs has one by name.
      * @returns {number | null}
      */
-    get unknownId() {
-        const { unknownId } = this.model;
-        return unknownId >= 0 ? unknownId : (this.tokenToId('<unk>') ?? this.tokenToId('[UNK]'));
+    get unknown_id() {
+        const { unknown_id } = this.#model;
+        return unknown_id >= 0 ? unknown_id : (this.tokenToId('<unk>') ?? this.tokenToId('[UNK]'));
     }
 
     /** What marks a token that continues a word, `##`; empty: nothing does. */
-    get continuingPrefix() {
-        return this.model.continuingPrefix ?? '';
+    get continuing_prefix() {
+        return this.#model.continuing_prefix ?? '';
     }
 
     /**
@@ -214,8 +221,8 @@ export class Tokenizer {
         if (typeof token !== 'string') {
             throw new BertError('BAD_INPUT', `a token must be a string, not ${describe(token)}`);
         }
-        const added = this.added.id(token);
-        const id = added >= 0 ? added : this.model.vocabulary.id(token);
+        const added = this.#added.id(token);
+        const id = added >= 0 ? added : this.#model.vocabulary.id(token);
         return id >= 0 ? id : null;
     }
 
@@ -226,35 +233,35 @@ export class Tokenizer {
      *     is found as
      */
     idToToken(id) {
-        return this.added.token(id)?.found ?? this.model.vocabulary.piece(id);
+        return this.#added.token(id)?.found ?? this.#model.vocabulary.piece(id);
     }
 
     /**
-     * @private
      * @param {unknown} text
      * @param {unknown} pair  null for none
-     * @param {boolean} special
+     * @param {boolean} with_special
      * @param {Truncation | null} truncation
      * @param {string} [where]
      * @returns {Encoding}
      */
-    encodeTexts(text, pair, special, truncation, where = '') {
-        const sequences = [this.tokenize(text, where || 'text', this.buffers[0])];
+    #encodeTexts(text, pair, with_special, truncation, where = '') {
+        const sequences = [this.#tokenize(text, where || 'text', this.#buffers[0])];
         if (pair !== null) {
             const name = where ? `${where}: text_pair` : 'text_pair';
-            sequences.push(this.tokenize(pair, name, this.buffers[1]));
+            sequences.push(this.#tokenize(pair, name, this.#buffers[1]));
         }
-        const pieces = piecesOf(this.postProcessor, pair !== null, special);
+        const pieces = piecesOf(this.#post_processor, pair !== null, with_special);
         const lengths = sequences.map(({ ids }) => ids.length);
         /** @type {Windows[]} */
         let windows = lengths.map((length) => [[0, length]]);
         if (truncation !== null) {
             windows = truncate(lengths, truncation, {
-                single: countSpecial(piecesOf(this.postProcessor, false, true)),
+                single: countSpecial(piecesOf(this.#post_processor, false, true)),
                 now: countSpecial(pieces),
             });
         }
-        const { tokenText, wordsOf } = this;
+        const tokenText = this.#tokenText;
+        const wordsOf = this.#wordsOf;
         return assemble(
             { pieces, tokenText, wordsOf, text, text_pair: pair, words: null },
             sequences,
@@ -264,40 +271,39 @@ export class Tokenizer {
 
     /**
      * The tokens of a text, without special ones.
-     * @private
      * @param {unknown} text
      * @param {string} where  what to call it
      * @param {TokenBuffer} tokens
      * @param {boolean} [with_words]
      * @returns {SequenceTokens}
      */
-    tokenize(text, where, tokens, with_words = false) {
+    #tokenize(text, where, tokens, with_words = false) {
         if (typeof text !== 'string') {
             throw new BertError('BAD_INPUT', `${where} must be a string, not ${describe(text)}`);
         }
         tokens.clear(with_words);
         const { length } = text;
-        const isLarge = length > KEPT_UNITS;
-        if (isLarge || length > this.source.length) {
-            this.source = new Uint16Array(Math.max(length, 2 * this.source.length));
+        const is_large = length > KEPT_UNITS;
+        if (is_large || length > this.#source.length) {
+            this.#source = new Uint16Array(Math.max(length, 2 * this.#source.length));
         }
-        const { source } = this;
+        const source = this.#source;
         readUnits(text, source);
-        const { given } = this.added;
+        const { given } = this.#added;
         /** @type {(start: number, end: number) => void} */
-        const onText = (start, end) => this.tokenizePart(source, start, end, tokens);
+        const onText = (start, end) => this.#tokenizePart(source, start, end, tokens);
         if (given === null) {
             onText(0, length);
         } else {
-            given.split(source, length, onText, (token, start, end, bare) => {
+            given.split(source, length, onText, (token, start, end, is_bare) => {
                 tokens.nextWord();
                 tokens.push(token.id, start, end);
-                if (!bare) tokens.setSurface(textOf(source, start, end));
+                if (!is_bare) tokens.setSurface(textOf(source, start, end));
             });
         }
-        if (isLarge) {
-            this.source = new Uint16Array(256);
-            this.text.release();
+        if (is_large) {
+            this.#source = new Uint16Array(256);
+            this.#text.release();
         }
         return {
             ids: tokens.ids.subarray(0, tokens.length),
@@ -309,14 +315,16 @@ export class Tokenizer {
 
     /**
      * What is between added tokens.
-     * @private
      * @param {Uint16Array} source
      * @param {number} start
      * @param {number} end
      * @param {TokenBuffer} tokens
      */
-    tokenizePart(source, start, end, tokens) {
-        const { text, normalizer, preTokenizer, model } = this;
+    #tokenizePart(source, start, end, tokens) {
+        const text = this.#text;
+        const normalizer = this.#normalizer;
+        const pre_tokenizer = this.#pre_tokenizer;
+        const model = this.#model;
         text.reset(source, start, end);
         normalizer?.normalize(text);
         /** @type {(word: NormalizedString, from: number, to: number) => void} */
@@ -326,18 +334,18 @@ export class Tokenizer {
         };
         /** @type {(from: number, to: number) => void} */
         const onText = (from, to) => {
-            if (preTokenizer !== null) preTokenizer.preTokenize(text, from, to, onWord);
+            if (pre_tokenizer !== null) pre_tokenizer.preTokenize(text, from, to, onWord);
             else if (to > from) onWord(text, from, to);
         };
-        const { normalized } = this.added;
+        const { normalized } = this.#added;
         if (normalized === null) {
             onText(0, text.length);
             return;
         }
-        normalized.split(text.units, text.length, onText, (token, from, to, bare) => {
+        normalized.split(text.units, text.length, onText, (token, from, to, is_bare) => {
             tokens.nextWord();
             tokens.push(token.id, text.start(from), text.end(to));
-            if (!bare || token.found !== this.tokenText(token.id)) {
+            if (!is_bare || token.found !== this.#tokenText(token.id)) {
                 tokens.setSurface(text.slice(from, to));
             }
         });
@@ -413,8 +421,8 @@ function checkFlag(name, value) {
  * @returns {number[]}
  */
 function checkIds(ids) {
-    const isIterable = typeof ids === 'object' && ids !== null && Symbol.iterator in ids;
-    if (!isIterable) {
+    const is_iterable = typeof ids === 'object' && ids !== null && Symbol.iterator in ids;
+    if (!is_iterable) {
         throw new BertError('BAD_INPUT', `ids must be an array of integers, not ${describe(ids)}`);
     }
     const list = Array.from(/** @type {Iterable<number>} */ (ids));

@@ -23,8 +23,8 @@ function readOptions(fields) {
     if ([...replacement].length !== 1) throw fields.wrong('replacement', 'one character');
     let scheme = fields.oneOf('prepend_scheme', SCHEMES, 'always');
     // Files of before 2023 have this instead.
-    const isOld = fields.get('add_prefix_space') !== null;
-    if (isOld && !fields.boolean('add_prefix_space')) {
+    const is_old = fields.get('add_prefix_space') !== null;
+    if (is_old && !fields.boolean('add_prefix_space')) {
         if (fields.get('prepend_scheme') !== null && scheme !== 'never') {
             throw badTokenizer(
                 fields.where,
@@ -33,24 +33,24 @@ function readOptions(fields) {
         }
         scheme = 'never';
     }
-    const split = fields.get('split') === null || fields.boolean('split');
-    return { replacement, scheme, split };
+    const is_split = fields.get('split') === null || fields.boolean('split');
+    return { replacement, scheme, is_split };
 }
 
 export class Metaspace {
+    #replacement;
+    #scheme;
+    #is_split;
+    #word = new NormalizedString();
+
     /**
      * @param {Fields} fields
      */
     constructor(fields) {
-        const { replacement, scheme, split } = readOptions(fields);
-        /** @private */
-        this.replacement = unitsOf(replacement);
-        /** @private */
-        this.scheme = scheme;
-        /** @private */
-        this.split = split;
-        /** @private */
-        this.word = new NormalizedString();
+        const { replacement, scheme, is_split } = readOptions(fields);
+        this.#replacement = unitsOf(replacement);
+        this.#scheme = scheme;
+        this.#is_split = is_split;
     }
 
     /**
@@ -61,12 +61,14 @@ export class Metaspace {
      */
     preTokenize(text, start, end, sink) {
         if (end === start) return;
-        const { word, scheme, replacement } = this;
+        const word = this.#word;
+        const scheme = this.#scheme;
+        const replacement = this.#replacement;
         const prefix = scheme === 'always' || (scheme === 'first' && text.start(start) === 0);
         word.copyWithSpace(text, start, end, replacement, prefix);
         const { units, length } = word;
         let from = 0;
-        if (this.split) {
+        if (this.#is_split) {
             const [first, second] = replacement;
             for (let i = 1; i < length; i++) {
                 if (units[i] !== first || (second !== undefined && units[i + 1] !== second)) {

@@ -19,7 +19,7 @@ import { combiningClass, compose, decompose } from './unicode.js';
 /**
  * Code points of a text, with what each did to it and its combining class.
  * @typedef {object} Marked
- * @property {Int32Array} codePoints
+ * @property {Int32Array} code_points
  * @property {Int32Array} changes
  * @property {Uint8Array} classes
  * @property {number} count
@@ -34,19 +34,19 @@ const FIRST_DECOMPOSED = 0xa0;
 const FIRST_COMPOSED = 0x300;
 
 export class NormalizationForm {
+    #is_composed;
+    #unchanged;
+    #decompositions;
+    #marked = newMarked();
+
     /**
      * @param {Form} form
      */
     constructor(form) {
         const decomposition = form === 'NFC' || form === 'NFD' ? 'NFD' : 'NFKD';
-        /** @private */
-        this.composed = form === 'NFC' || form === 'NFKC';
-        /** @private */
-        this.unchanged = form === 'NFC' ? FIRST_COMPOSED : FIRST_DECOMPOSED;
-        /** @private */
-        this.decompositions = new CharMap((c) => decompose(c, decomposition));
-        /** @private */
-        this.marked = newMarked();
+        this.#is_composed = form === 'NFC' || form === 'NFKC';
+        this.#unchanged = form === 'NFC' ? FIRST_COMPOSED : FIRST_DECOMPOSED;
+        this.#decompositions = new CharMap((c) => decompose(c, decomposition));
     }
 
     /**
@@ -55,34 +55,33 @@ export class NormalizationForm {
     normalize(text) {
         const { units, length } = text;
         let plain = 0;
-        while (plain < length && units[plain] < this.unchanged) plain++;
+        while (plain < length && units[plain] < this.#unchanged) plain++;
         if (plain === length) return;
-        const marked = this.decompose(units, length);
-        if (this.composed) recompose(marked);
-        text.transform(marked.codePoints, marked.changes, marked.count);
-        if (marked.codePoints.length > KEPT_CODE_POINTS) this.marked = newMarked();
+        const marked = this.#decompose(units, length);
+        if (this.#is_composed) recompose(marked);
+        text.transform(marked.code_points, marked.changes, marked.count);
+        if (marked.code_points.length > KEPT_CODE_POINTS) this.#marked = newMarked();
     }
 
     /**
-     * @private
      * @param {Uint16Array} units
      * @param {number} length
      * @returns {Marked}  decomposed and in canonical order
      */
-    decompose(units, length) {
-        const map = this.decompositions;
-        const { marked } = this;
+    #decompose(units, length) {
+        const map = this.#decompositions;
+        const marked = this.#marked;
         marked.count = 0;
         let run = 0; // where the marks that may have to be sorted begin
         for (let i = 0; i < length; ) {
-            if (marked.count + 32 > marked.codePoints.length) {
+            if (marked.count + 32 > marked.code_points.length) {
                 growMarked(marked, marked.count + length - i + 32);
             }
-            const codePoint = codePointAt(units, i);
+            const code_point = codePointAt(units, i);
             i += isLeadSurrogate(units[i]) ? 2 : 1;
-            const code = codePoint < 0x80 ? SAME : map.code(codePoint);
+            const code = code_point < 0x80 ? SAME : map.code(code_point);
             if (code >= UNMAPPED) {
-                run = append(marked, code > 0 ? code - 1 : codePoint, 0, run);
+                run = append(marked, code > 0 ? code - 1 : code_point, 0, run);
                 continue;
             }
             const start = pooledAt(code);
@@ -103,7 +102,7 @@ export class NormalizationForm {
  */
 function newMarked() {
     return {
-        codePoints: new Int32Array(256),
+        code_points: new Int32Array(256),
         changes: new Int32Array(256),
         classes: new Uint8Array(256),
         count: 0,
@@ -112,15 +111,15 @@ function newMarked() {
 
 /**
  * @param {Marked} marked
- * @param {number} codePoint
+ * @param {number} code_point
  * @param {number} change
  * @param {number} run  where the current run of marks begins
  * @returns {number}  where it begins now
  */
-function append(marked, codePoint, change, run) {
+function append(marked, code_point, change, run) {
     const at = marked.count++;
-    const combining = combiningClass(codePoint);
-    marked.codePoints[at] = codePoint;
+    const combining = combiningClass(code_point);
+    marked.code_points[at] = code_point;
     marked.changes[at] = change;
     marked.classes[at] = combining;
     if (combining !== 0) return run;
@@ -134,10 +133,10 @@ function append(marked, codePoint, change, run) {
  * @param {number} from
  * @param {number} to
  */
-function sortRun({ codePoints, changes, classes }, from, to) {
-    let sorted = true;
-    for (let i = from + 1; i < to; i++) sorted &&= classes[i - 1] <= classes[i];
-    if (sorted) return;
+function sortRun({ code_points, changes, classes }, from, to) {
+    let is_sorted = true;
+    for (let i = from + 1; i < to; i++) is_sorted &&= classes[i - 1] <= classes[i];
+    if (is_sorted) return;
     const next = new Uint32Array(256);
     for (let i = from; i < to; i++) next[classes[i]]++;
     for (let k = 0, at = from; k < 256; k++) {
@@ -145,14 +144,14 @@ function sortRun({ codePoints, changes, classes }, from, to) {
         next[k] = at;
         at += n;
     }
-    const oldPoints = codePoints.slice(from, to);
-    const oldChanges = changes.slice(from, to);
-    const oldClasses = classes.slice(from, to);
+    const old_points = code_points.slice(from, to);
+    const old_changes = changes.slice(from, to);
+    const old_classes = classes.slice(from, to);
     for (let i = 0; i < to - from; i++) {
-        const at = next[oldClasses[i]]++;
-        codePoints[at] = oldPoints[i];
-        changes[at] = oldChanges[i];
-        classes[at] = oldClasses[i];
+        const at = next[old_classes[i]]++;
+        code_points[at] = old_points[i];
+        changes[at] = old_changes[i];
+        classes[at] = old_classes[i];
     }
 }
 
@@ -161,24 +160,24 @@ function sortRun({ codePoints, changes, classes }, from, to) {
  * @param {Marked} marked
  */
 function recompose(marked) {
-    const { codePoints, changes, classes, count } = marked;
+    const { code_points, changes, classes, count } = marked;
     let starter = -1; // where the last starter has been written
-    let lastClass = 0; // of what stands between it and here; 0 for nothing
+    let last_class = 0; // of what stands between it and here; 0 for nothing
     let o = 0;
     for (let i = 0; i < count; i++) {
-        const codePoint = codePoints[i];
+        const code_point = code_points[i];
         const combining = classes[i];
         // A mark of the same or a higher class between the two blocks them.
-        const open = starter >= 0 && (lastClass === 0 || lastClass < combining);
-        const composed = open ? compose(codePoints[starter], codePoint, combining) : -1;
+        const is_open = starter >= 0 && (last_class === 0 || last_class < combining);
+        const composed = is_open ? compose(code_points[starter], code_point, combining) : -1;
         if (composed >= 0) {
-            codePoints[starter] = composed;
+            code_points[starter] = composed;
             changes[starter] += changes[i] - 1;
             continue;
         }
         if (combining === 0) starter = o;
-        lastClass = combining;
-        codePoints[o] = codePoint;
+        last_class = combining;
+        code_points[o] = code_point;
         changes[o] = changes[i];
         o++;
     }
@@ -190,10 +189,10 @@ function recompose(marked) {
  * @param {number} room
  */
 function growMarked(marked, room) {
-    const size = Math.max(room, 2 * marked.codePoints.length);
-    const { codePoints, changes, classes } = marked;
-    marked.codePoints = new Int32Array(size);
-    marked.codePoints.set(codePoints);
+    const size = Math.max(room, 2 * marked.code_points.length);
+    const { code_points, changes, classes } = marked;
+    marked.code_points = new Int32Array(size);
+    marked.code_points.set(code_points);
     marked.changes = new Int32Array(size);
     marked.changes.set(changes);
     marked.classes = new Uint8Array(size);

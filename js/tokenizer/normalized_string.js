@@ -60,9 +60,9 @@ export function readUnits(text, units) {
         const unit = text.charCodeAt(i);
         units[i] = unit;
         if ((unit & 0xf800) !== 0xd800) continue;
-        const paired =
+        const is_pair =
             isLeadSurrogate(unit) && i + 1 < length && isTrailSurrogate(text.charCodeAt(i + 1));
-        if (paired) units[++i] = text.charCodeAt(i);
+        if (is_pair) units[++i] = text.charCodeAt(i);
         else units[i] = 0xfffd;
     }
 }
@@ -103,6 +103,12 @@ export function textOf(units, start, end) {
  */
 
 export class NormalizedString {
+    /** @type {Buffer[]} */
+    #buffers = [newBuffer(), newBuffer()];
+
+    /** Which of the buffers holds the units, -1 for none: they are the source's. */
+    #current = -1;
+
     constructor() {
         /**
          * The caller's text.
@@ -119,16 +125,6 @@ export class NormalizedString {
          */
         this.starts = null;
         this.shift = 0;
-        /**
-         * @private
-         * @type {Buffer[]}
-         */
-        this.buffers = [newBuffer(), newBuffer()];
-        /**
-         * Which of the buffers holds the units, -1 for none: they are the source's.
-         * @private
-         */
-        this.current = -1;
     }
 
     /**
@@ -143,8 +139,8 @@ export class NormalizedString {
         this.length = to - from;
         this.starts = null;
         this.shift = from;
-        this.current = -1;
-        for (const buffer of this.buffers) {
+        this.#current = -1;
+        for (const buffer of this.#buffers) {
             if (buffer.units.length > KEPT_UNITS && buffer.units.length > 4 * source.length) {
                 Object.assign(buffer, newBuffer());
             }
@@ -193,7 +189,7 @@ export class NormalizedString {
     map(map) {
         const { units, length } = this;
         const first = map.firstPage();
-        const target = this.target(length);
+        const target = this.#target(length);
         const out = target.units;
         let i = 0;
         // As long as one unit becomes one, positions stay.
@@ -216,22 +212,21 @@ export class NormalizedString {
                 }
             }
             if (i === length) {
-                this.commit(target, length, false);
+                this.#commit(target, length, false);
                 return true;
             }
         }
-        return this.mapUneven(map, target, i);
+        return this.#mapUneven(map, target, i);
     }
 
     /**
      * The rest of map(), where characters come and go.
-     * @private
      * @param {CharMap} map
      * @param {Buffer} target  holds the first n units
      * @param {number} n
      * @returns {boolean}
      */
-    mapUneven(map, target, n) {
+    #mapUneven(map, target, n) {
         const { units, length, starts, shift } = this;
         const first = map.firstPage();
         withStarts(target);
@@ -244,8 +239,9 @@ export class NormalizedString {
             if (o + 32 > target.units.length) grow(target, o, o + length - i + 32);
             const from = starts === null ? i + shift : starts[i];
             const unit = units[i];
-            const wide = isLeadSurrogate(unit);
-            const code = unit < 256 ? first[unit] : map.code(wide ? codePointAt(units, i) : unit);
+            const is_wide = isLeadSurrogate(unit);
+            const code =
+                unit < 256 ? first[unit] : map.code(is_wide ? codePointAt(units, i) : unit);
             if (code > 0) {
                 target.units[o] = code - 1;
                 target.starts[o++] = from;
@@ -263,9 +259,9 @@ export class NormalizedString {
             } else if (code !== DELETED) {
                 return false;
             }
-            i += wide ? 2 : 1;
+            i += is_wide ? 2 : 1;
         }
-        this.commit(target, o, true);
+        this.#commit(target, o, true);
         return true;
     }
 
@@ -274,12 +270,12 @@ export class NormalizedString {
      * took a character's place, 1 if it is new, -n if it took one's place and removed the n after.
      * A new one comes from the character before it, as in the library, which the order of
      * combining marks makes visible.
-     * @param {Int32Array} codePoints
+     * @param {Int32Array} code_points
      * @param {Int32Array} changes
      * @param {number} count
      */
-    transform(codePoints, changes, count) {
-        const target = this.target(2 * count);
+    transform(code_points, changes, count) {
+        const target = this.#target(2 * count);
         withStarts(target);
         const { units, starts } = target;
         let o = 0;
@@ -295,17 +291,17 @@ export class NormalizedString {
             } else if (i > 0) {
                 from = this.start(i - (isTrailSurrogate(this.units[i - 1]) ? 2 : 1));
             }
-            const codePoint = codePoints[k];
+            const code_point = code_points[k];
             starts[o] = from;
-            if (codePoint < 0x10000) {
-                units[o++] = codePoint;
+            if (code_point < 0x10000) {
+                units[o++] = code_point;
             } else {
-                units[o++] = 0xd7c0 + (codePoint >> 10);
+                units[o++] = 0xd7c0 + (code_point >> 10);
                 starts[o] = from;
-                units[o++] = 0xdc00 | (codePoint & 0x3ff);
+                units[o++] = 0xdc00 | (code_point & 0x3ff);
             }
         }
-        this.commit(target, o, true);
+        this.#commit(target, o, true);
     }
 
     /**
@@ -317,7 +313,7 @@ export class NormalizedString {
         const { units, length } = this;
         let match = pattern.find(units, 0, length);
         if (match < 0) return;
-        const target = this.target(length);
+        const target = this.#target(length);
         withStarts(target);
         let o = 0;
         let i = 0;
@@ -338,7 +334,7 @@ export class NormalizedString {
             }
             match = pattern.find(units, i, length);
         }
-        this.commit(target, o, true);
+        this.#commit(target, o, true);
     }
 
     /**
@@ -348,13 +344,13 @@ export class NormalizedString {
      * @param {number} start
      * @param {number} end  more than start
      * @param {Uint16Array} content
-     * @param {boolean} prefix  whether to put it before the text
+     * @param {boolean} has_prefix  whether to put it before the text
      */
-    copyWithSpace(text, start, end, content, prefix) {
+    copyWithSpace(text, start, end, content, has_prefix) {
         const n = content.length;
-        const before = prefix && !startsWithSpace(text.units, start, end, content) ? n : 0;
+        const before = has_prefix && !startsWithSpace(text.units, start, end, content) ? n : 0;
         this.source = text.source;
-        const target = this.target(n * (end - start) + before);
+        const target = this.#target(n * (end - start) + before);
         withStarts(target);
         const { units, starts } = target;
         const from = text.units;
@@ -379,7 +375,7 @@ export class NormalizedString {
                 starts[o++] = at;
             }
         }
-        this.commit(target, o, true);
+        this.#commit(target, o, true);
     }
 
     /**
@@ -390,7 +386,7 @@ export class NormalizedString {
         const { units, length } = this;
         if (length === 0 || prefix.length === 0) return;
         const n = prefix.length;
-        const target = this.target(length + n);
+        const target = this.#target(length + n);
         withStarts(target);
         target.units.set(prefix);
         target.starts.fill(this.start(0), 0, n);
@@ -398,7 +394,7 @@ export class NormalizedString {
             target.units[n + i] = units[i];
             target.starts[n + i] = this.start(isTrailSurrogate(units[i]) ? i - 1 : i);
         }
-        this.commit(target, length + n, true);
+        this.#commit(target, length + n, true);
     }
 
     /**
@@ -420,28 +416,26 @@ export class NormalizedString {
 
     /**
      * The buffer that the text is not in, with room for so many units.
-     * @private
      * @param {number} room
      * @returns {Buffer}
      */
-    target(room) {
-        const buffer = this.buffers[this.current === 0 ? 1 : 0];
+    #target(room) {
+        const buffer = this.#buffers[this.#current === 0 ? 1 : 0];
         if (buffer.units.length < room) grow(buffer, 0, room);
         return buffer;
     }
 
     /**
      * Makes a buffer that has been filled the text.
-     * @private
      * @param {Buffer} buffer
      * @param {number} length
-     * @param {boolean} aligned  whether its starts have been filled too
+     * @param {boolean} has_starts  whether its starts have been filled too
      */
-    commit(buffer, length, aligned) {
-        this.current = this.buffers.indexOf(buffer);
+    #commit(buffer, length, has_starts) {
+        this.#current = this.#buffers.indexOf(buffer);
         this.units = buffer.units;
         this.length = length;
-        this.starts = aligned ? buffer.starts : null;
+        this.starts = has_starts ? buffer.starts : null;
     }
 }
 

@@ -32,7 +32,7 @@ import {
  * @property {(text: NormalizedString) => void} normalize
  */
 
-/** @typedef {(codePoint: number) => string | null} CharacterMap */
+/** @typedef {(code_point: number) => string | null} CharacterMap */
 
 /**
  * @param {number} c
@@ -102,6 +102,11 @@ function nmt(c) {
  * @implements {Normalizer}
  */
 class BertNormalizer {
+    #whole;
+
+    /** The same step by step, for texts with marks that may change places. */
+    #steps;
+
     /**
      * @param {Fields} fields
      */
@@ -114,15 +119,10 @@ class BertNormalizer {
         if (fields.boolean('clean_text')) before.push(clean);
         if (fields.boolean('handle_chinese_chars')) before.push(setChineseApart);
         const after = lowercase ? [lowerCase] : [];
-        /** @private */
-        this.whole = new CharMap(
+        this.#whole = new CharMap(
             compose([...before, ...(accents ? [stripAccents] : []), ...after]),
         );
-        /**
-         * The same step by step, for texts with marks that may change places.
-         * @private
-         */
-        this.steps = accents
+        this.#steps = accents
             ? {
                   before: new CharMap(compose(before)),
                   form: new NormalizationForm('NFD'),
@@ -135,10 +135,10 @@ class BertNormalizer {
      * @param {NormalizedString} text
      */
     normalize(text) {
-        if (text.map(this.whole) || this.steps === null) return;
-        text.map(this.steps.before);
-        this.steps.form.normalize(text);
-        text.map(this.steps.after);
+        if (text.map(this.#whole) || this.#steps === null) return;
+        text.map(this.#steps.before);
+        this.#steps.form.normalize(text);
+        text.map(this.#steps.after);
     }
 }
 
@@ -146,19 +146,20 @@ class BertNormalizer {
  * @implements {Normalizer}
  */
 class MapNormalizer {
+    #characters;
+
     /**
      * @param {CharacterMap} map
      */
     constructor(map) {
-        /** @private */
-        this.characters = new CharMap(map);
+        this.#characters = new CharMap(map);
     }
 
     /**
      * @param {NormalizedString} text
      */
     normalize(text) {
-        text.map(this.characters);
+        text.map(this.#characters);
     }
 }
 
@@ -166,21 +167,22 @@ class MapNormalizer {
  * @implements {Normalizer}
  */
 class Strip {
+    #left;
+    #right;
+
     /**
      * @param {Fields} fields
      */
     constructor(fields) {
-        /** @private */
-        this.left = fields.boolean('strip_left');
-        /** @private */
-        this.right = fields.boolean('strip_right');
+        this.#left = fields.boolean('strip_left');
+        this.#right = fields.boolean('strip_right');
     }
 
     /**
      * @param {NormalizedString} text
      */
     normalize(text) {
-        text.strip(this.left, this.right);
+        text.strip(this.#left, this.#right);
     }
 }
 
@@ -188,21 +190,22 @@ class Strip {
  * @implements {Normalizer}
  */
 class Replace {
+    #pattern;
+    #content;
+
     /**
      * @param {Fields} fields
      */
     constructor(fields) {
-        /** @private */
-        this.pattern = readPattern(fields);
-        /** @private */
-        this.content = unitsOf(readContent(fields));
+        this.#pattern = readPattern(fields);
+        this.#content = unitsOf(readContent(fields));
     }
 
     /**
      * @param {NormalizedString} text
      */
     normalize(text) {
-        text.replace(this.pattern, this.content);
+        text.replace(this.#pattern, this.#content);
     }
 }
 
@@ -210,19 +213,20 @@ class Replace {
  * @implements {Normalizer}
  */
 class Prepend {
+    #prefix;
+
     /**
      * @param {Fields} fields
      */
     constructor(fields) {
-        /** @private */
-        this.prefix = unitsOf(fields.string('prepend'));
+        this.#prefix = unitsOf(fields.string('prepend'));
     }
 
     /**
      * @param {NormalizedString} text
      */
     normalize(text) {
-        text.prepend(this.prefix);
+        text.prepend(this.#prefix);
     }
 }
 
@@ -230,12 +234,13 @@ class Prepend {
  * @implements {Normalizer}
  */
 class Sequence {
+    #normalizers;
+
     /**
      * @param {Fields} fields
      */
     constructor(fields) {
-        /** @private */
-        this.normalizers = fields
+        this.#normalizers = fields
             .list('normalizers')
             .map((config) => makeNormalizer(config, fields.depth + 1));
     }
@@ -244,7 +249,7 @@ class Sequence {
      * @param {NormalizedString} text
      */
     normalize(text) {
-        for (const normalizer of this.normalizers) normalizer.normalize(text);
+        for (const normalizer of this.#normalizers) normalizer.normalize(text);
     }
 }
 

@@ -65,9 +65,9 @@ function kindOf(c) {
  * @property {'none' | 'lower' | 'any'} contractions  what is set apart in `it's`: nothing, lower
  *   case
  *     or any case
- * @property {boolean} lead  whether any sign may begin a word, as in `(word`, or only a space
+ * @property {boolean} has_lead  whether any sign may begin a word, as in `(word`, or only a space
  * @property {number} digits  how many numbers stay together
- * @property {boolean} lines  whether line ends stay with what is before them
+ * @property {boolean} keeps_lines  whether line ends stay with what is before them
  */
 
 /**
@@ -75,15 +75,15 @@ function kindOf(c) {
  * @param {Variant} variant
  * @returns {Match}
  */
-function words({ contractions, lead, digits, lines }) {
-    const kindsOf = unitKinds();
+function words({ contractions, has_lead, digits, keeps_lines }) {
+    const kind_of_unit = unitKinds();
     /**
      * @param {Uint16Array} units
      * @param {number} at
      * @returns {number}
      */
     const kindAt = (units, at) => {
-        const kind = kindsOf[units[at]];
+        const kind = kind_of_unit[units[at]];
         return kind === HALF ? kindOf(codePointAt(units, at)) : kind;
     };
     /**
@@ -96,8 +96,8 @@ function words({ contractions, lead, digits, lines }) {
     const skip = (units, at, end, kind) => {
         let i = at;
         for (;;) {
-            while (i < end && kindsOf[units[i]] === kind) i++;
-            if (i >= end || kindsOf[units[i]] !== HALF || kindAt(units, i) !== kind) return i;
+            while (i < end && kind_of_unit[units[i]] === kind) i++;
+            if (i >= end || kind_of_unit[units[i]] !== HALF || kindAt(units, i) !== kind) return i;
             i += 2;
         }
     };
@@ -111,18 +111,18 @@ function words({ contractions, lead, digits, lines }) {
         let from = at;
         if (kind !== LETTER && kind !== NUMBER) {
             const next = isLeadSurrogate(unit) ? at + 2 : at + 1;
-            const isLead = unit === SPACE || (lead && unit !== NEW_LINE && unit !== RETURN);
-            const behind = isLead && next < end ? kindAt(units, next) : BLANK;
+            const is_lead = unit === SPACE || (has_lead && unit !== NEW_LINE && unit !== RETURN);
+            const behind = is_lead && next < end ? kindAt(units, next) : BLANK;
             if (
                 behind === LETTER ||
                 (unit === SPACE && behind === 0) ||
-                (unit === SPACE && behind === NUMBER && !lead)
+                (unit === SPACE && behind === NUMBER && !has_lead)
             ) {
                 from = next;
                 kind = behind;
             }
         }
-        if (kind === BLANK) return blank(units, at, skip(units, at, end, BLANK), end, lines);
+        if (kind === BLANK) return blank(units, at, skip(units, at, end, BLANK), end, keeps_lines);
         if (kind === NUMBER && digits < Infinity) {
             let to = from;
             for (let n = 0; n < digits && to < end && kindAt(units, to) === NUMBER; n++) {
@@ -131,7 +131,7 @@ function words({ contractions, lead, digits, lines }) {
             return to;
         }
         let to = skip(units, from, end, kind);
-        if (kind === 0 && lines) while (to < end && isLineEnd(units[to])) to++;
+        if (kind === 0 && keeps_lines) while (to < end && isLineEnd(units[to])) to++;
         return to;
     };
 }
@@ -149,12 +149,12 @@ function isLineEnd(unit) {
  * @param {number} from
  * @param {number} to  where the space ends
  * @param {number} end
- * @param {boolean} lines
+ * @param {boolean} keeps_lines
  * @returns {number}  how far it goes together: up to the last line end, or leaving its last
  *     character to the word behind it
  */
-function blank(units, from, to, end, lines) {
-    if (lines) {
+function blank(units, from, to, end, keeps_lines) {
+    if (keeps_lines) {
         let last = to;
         while (last > from && !isLineEnd(units[last - 1])) last--;
         if (last > from) return last;
@@ -166,32 +166,32 @@ function blank(units, from, to, end, lines) {
  * @param {Uint16Array} units
  * @param {number} at  the apostrophe
  * @param {number} end
- * @param {boolean} anyCase
+ * @param {boolean} ignores_case
  * @returns {number}  behind 's, 't, 'm, 'd, 're, 've or 'll, or `at`
  */
-function contraction(units, at, end, anyCase) {
+function contraction(units, at, end, ignores_case) {
     /** @type {(i: number) => number} */
     const lower = (i) => {
         const unit = i < end ? units[i] : 0;
-        if (anyCase && unit > 0x40 && unit < 0x5b) return unit + 0x20;
-        return anyCase && unit === 0x17f ? 0x73 : unit; // the long s
+        if (ignores_case && unit > 0x40 && unit < 0x5b) return unit + 0x20;
+        return ignores_case && unit === 0x17f ? 0x73 : unit; // the long s
     };
     const a = lower(at + 1);
     if (a === 0x73 || a === 0x74 || a === 0x6d || a === 0x64) return at + 2;
     const b = lower(at + 2);
-    const isTwo = ((a === 0x72 || a === 0x76) && b === 0x65) || (a === 0x6c && b === 0x6c);
-    return isTwo ? at + 3 : at;
+    const is_two = ((a === 0x72 || a === 0x76) && b === 0x65) || (a === 0x6c && b === 0x6c);
+    return is_two ? at + 3 : at;
 }
 
 export const GPT2 = () =>
-    words({ contractions: 'lower', lead: false, digits: Infinity, lines: false });
+    words({ contractions: 'lower', has_lead: false, digits: Infinity, keeps_lines: false });
 
 /**
  * CLIP's: words, single numbers and signs, without space.
  * @returns {Match}
  */
 function clip() {
-    const match = words({ contractions: 'lower', lead: false, digits: 1, lines: false });
+    const match = words({ contractions: 'lower', has_lead: false, digits: 1, keeps_lines: false });
     return (units, at, end) => (whitespace().has(units[at]) ? at : match(units, at, end));
 }
 
@@ -205,9 +205,9 @@ function some(set, most) {
     return (units, at, end) => {
         let to = at;
         for (let n = 0; n < most && to < end; n++) {
-            const codePoint = codePointAt(units, to);
-            if (!set.has(codePoint)) break;
-            to += codePoint < 0x10000 ? 1 : 2;
+            const code_point = codePointAt(units, to);
+            if (!set.has(code_point)) break;
+            to += code_point < 0x10000 ? 1 : 2;
         }
         return to;
     };
@@ -292,7 +292,7 @@ for (const [count, digits] of /** @type {const} */ ([
     ['', 1],
     ['+', Infinity],
 ])) {
-    const variant = () => words({ contractions: 'any', lead: true, digits, lines: true });
+    const variant = () => words({ contractions: 'any', has_lead: true, digits, keeps_lines: true });
     for (const apart of ANY_CASE) {
         const ends = `| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|${SPACES}`;
         EXPRESSIONS[`${apart}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}${count}${ends}`] = variant;

@@ -31,7 +31,7 @@ import { whitespace } from './unicode.js';
  *     shift: number) => void} Trim
  */
 
-/** @typedef {(parts: Piece[][], special: boolean) => Piece[][]} Process */
+/** @typedef {(parts: Piece[][], with_special: boolean) => Piece[][]} Process */
 
 /**
  * @typedef {object} PostProcessor
@@ -82,13 +82,13 @@ function makeRows(process) {
 const PLAIN = makeRows((parts) => parts);
 
 /**
- * @param {PostProcessor | null} postProcessor
- * @param {boolean} isPair
- * @param {boolean} special
+ * @param {PostProcessor | null} post_processor
+ * @param {boolean} is_pair
+ * @param {boolean} with_special
  * @returns {Piece[]}
  */
-export function piecesOf(postProcessor, isPair, special) {
-    return (postProcessor ?? PLAIN).rows[(isPair ? 2 : 0) + (special ? 1 : 0)];
+export function piecesOf(post_processor, is_pair, with_special) {
+    return (post_processor ?? PLAIN).rows[(is_pair ? 2 : 0) + (with_special ? 1 : 0)];
 }
 
 /**
@@ -114,10 +114,10 @@ function tokenAndId(fields, name, type_id) {
 function bertProcessing(fields) {
     const cls = tokenAndId(fields, 'cls', 0);
     const sep = tokenAndId(fields, 'sep', 0);
-    const secondSep = tokenAndId(fields, 'sep', 1);
-    return (parts, special) => {
-        if (!special) return parts;
-        return parts.map((part, i) => (i === 0 ? [cls, ...part, sep] : [...part, secondSep]));
+    const second_sep = tokenAndId(fields, 'sep', 1);
+    return (parts, with_special) => {
+        if (!with_special) return parts;
+        return parts.map((part, i) => (i === 0 ? [cls, ...part, sep] : [...part, second_sep]));
     };
 }
 
@@ -133,9 +133,9 @@ function robertaProcessing(fields) {
     const cls = tokenAndId(fields, 'cls', 0);
     const sep = tokenAndId(fields, 'sep', 0);
     const trim = byteLevel(fields);
-    return (parts, special) =>
-        trim(parts, special).map((part, i) => {
-            if (!special) return part.map((piece) => ({ ...piece, type_id: 0 }));
+    return (parts, with_special) =>
+        trim(parts, with_special).map((part, i) => {
+            if (!with_special) return part.map((piece) => ({ ...piece, type_id: 0 }));
             const bare = part.map((piece) => ({ ...piece, type_id: 0, overflow_type_id: 0 }));
             return [i === 0 ? cls : sep, ...bare, sep];
         });
@@ -147,7 +147,7 @@ function robertaProcessing(fields) {
  * @returns {Process}
  */
 function byteLevel(fields) {
-    const addSpace = fields.boolean('add_prefix_space');
+    const adds_space = fields.boolean('add_prefix_space');
     if (!fields.boolean('trim_offsets')) return (parts) => parts;
     /**
      * By id how many characters of space a token begins and ends with: leading << 16 | trailing, +
@@ -183,7 +183,7 @@ function byteLevel(fields) {
                         const from = offsets[2 * i];
                         const to = offsets[2 * i + 1];
                         // The one space that was put before the text is no part of it.
-                        if (addSpace && leading === 1 && (i === first || from === 0)) leading = 0;
+                        if (adds_space && leading === 1 && (i === first || from === 0)) leading = 0;
                         const begin = Math.min(forward(text, from, leading), to);
                         offsets[2 * i] = begin;
                         offsets[2 * i + 1] = Math.max(backward(text, to, found & 0xffff), begin);
@@ -265,7 +265,7 @@ function templateProcessing(fields) {
             throw badTokenizer(fields.where, 'pair must use sequences A and B');
         }
     }
-    return (parts, special) => {
+    return (parts, with_special) => {
         const template = [single, pair][parts.length - 1];
         if (template === undefined) {
             throw badTokenizer(
@@ -274,7 +274,7 @@ function templateProcessing(fields) {
                     'the post-processor before it leaves',
             );
         }
-        const used = special ? template : template.filter(({ ids }) => ids === null);
+        const used = with_special ? template : template.filter(({ ids }) => ids === null);
         return used.map((piece) =>
             piece.ids !== null
                 ? [piece]
@@ -291,7 +291,8 @@ function sequence(fields) {
     const all = fields
         .list('processors')
         .map((config) => make(POST_PROCESSORS, 'post-processor', config, fields.depth + 1));
-    return (parts, special) => all.reduce((before, process) => process(before, special), parts);
+    return (parts, with_special) =>
+        all.reduce((before, process) => process(before, with_special), parts);
 }
 
 /**

@@ -15,6 +15,7 @@ import { numeric, punctuation, script, whitespace, word } from './unicode.js';
 /** @import { Fields } from './file.js' */
 /** @import { NormalizedString } from './normalized_string.js' */
 /** @import { Match } from './patterns.js' */
+/** @import { CodePointSet } from './unicode.js' */
 
 /** @typedef {(text: NormalizedString, start: number, end: number) => void} Sink */
 
@@ -41,18 +42,18 @@ const ASCII = 128;
 
 /**
  * @param {Behavior} behavior
- * @param {boolean} previous  whether the part before is a delimiter
- * @param {boolean} found  whether this one is
+ * @param {boolean} was_found  whether the part before is a delimiter
+ * @param {boolean} is_found  whether this one is
  * @returns {boolean}  whether the text is cut between the two
  */
-function isCut(behavior, previous, found) {
+function isCut(behavior, was_found, is_found) {
     switch (behavior) {
         case 'MergedWithPrevious':
-            return previous || !found;
+            return was_found || !is_found;
         case 'MergedWithNext':
-            return !previous || found;
+            return !was_found || is_found;
         case 'Contiguous':
-            return previous !== found;
+            return was_found !== is_found;
         default:
             return true;
     }
@@ -63,18 +64,19 @@ function isCut(behavior, previous, found) {
  * @implements {PreTokenizer}
  */
 class Split {
+    #match;
+    #behavior;
+    #is_inverted;
+
     /**
      * @param {Match} match
      * @param {Behavior} behavior
-     * @param {boolean} [invert]
+     * @param {boolean} [is_inverted]
      */
-    constructor(match, behavior, invert = false) {
-        /** @private */
-        this.match = match;
-        /** @private */
-        this.behavior = behavior;
-        /** @private */
-        this.invert = invert;
+    constructor(match, behavior, is_inverted = false) {
+        this.#match = match;
+        this.#behavior = behavior;
+        this.#is_inverted = is_inverted;
     }
 
     /**
@@ -84,27 +86,29 @@ class Split {
      * @param {Sink} sink
      */
     preTokenize(text, start, end, sink) {
-        const { match, behavior, invert } = this;
+        const match = this.#match;
+        const behavior = this.#behavior;
+        const is_inverted = this.#is_inverted;
         const { units } = text;
-        const isRemoved = behavior === 'Removed';
+        const is_removed = behavior === 'Removed';
         let from = start; // where what has not been handed on begins
-        let previous = false; // whether the part before is a delimiter
+        let was_found = false; // whether the part before is a delimiter
         for (let at = start; at < end; ) {
             // A part: a match, or all up to the next.
             let to = match(units, at, end);
-            const found = to > at !== invert;
+            const is_found = to > at !== is_inverted;
             if (to === at) {
                 do to += isLeadSurrogate(units[to]) ? 2 : 1;
                 while (to < end && match(units, to, end) === to);
             }
-            if (isCut(behavior, previous, found)) {
-                if (at > from && !(isRemoved && previous)) sink(text, from, at);
+            if (isCut(behavior, was_found, is_found)) {
+                if (at > from && !(is_removed && was_found)) sink(text, from, at);
                 from = at;
             }
-            previous = found;
+            was_found = is_found;
             at = to;
         }
-        if (end > from && !(isRemoved && previous)) sink(text, from, end);
+        if (end > from && !(is_removed && was_found)) sink(text, from, end);
     }
 }
 
@@ -113,27 +117,11 @@ class Split {
  * @implements {PreTokenizer}
  */
 class BertPreTokenizer {
-    constructor() {
-        /** @private */
-        this.space = whitespace();
-        /** @private */
-        this.punctuation = punctuation();
-        /**
-         * For ASCII: 0 within a word, 1 space, 2 punctuation.
-         * @private
-         */
-        this.ascii = Uint8Array.from({ length: ASCII }, (_, c) => this.kind(c));
-    }
+    #space = whitespace();
+    #punctuation = punctuation();
 
-    /**
-     * @private
-     * @param {number} codePoint
-     * @returns {number}
-     */
-    kind(codePoint) {
-        if (this.space.has(codePoint)) return 1;
-        return this.punctuation.has(codePoint) ? 2 : 0;
-    }
+    /** bertKind() of ASCII. */
+    #ascii = Uint8Array.from({ length: ASCII }, (_, c) => bertKind(c, whitespace(), punctuation()));
 
     /**
      * @param {NormalizedString} text
@@ -143,14 +131,18 @@ class BertPreTokenizer {
      */
     preTokenize(text, start, end, sink) {
         const { units } = text;
-        const { ascii } = this;
+        const space = this.#space;
+        const signs = this.#punctuation;
+        const ascii = this.#ascii;
         let from = start;
         for (let i = start; i < end; ) {
             const unit = units[i];
-            const wide = isLeadSurrogate(unit);
-            const next = wide ? i + 2 : i + 1;
+            const is_wide = isLeadSurrogate(unit);
+            const next = is_wide ? i + 2 : i + 1;
             const kind =
-                unit < ASCII ? ascii[unit] : this.kind(wide ? codePointAt(units, i) : unit);
+                unit < ASCII
+                    ? ascii[unit]
+                    : bertKind(is_wide ? codePointAt(units, i) : unit, space, signs);
             if (kind !== 0) {
                 if (i > from) sink(text, from, i);
                 if (kind === 2) sink(text, i, next);
@@ -163,16 +155,23 @@ class BertPreTokenizer {
 }
 
 /**
+ * @param {number} code_point
+ * @param {CodePointSet} space
+ * @param {CodePointSet} signs
+ * @returns {number}  0 within a word, 1 space, 2 punctuation
+ */
+function bertKind(code_point, space, signs) {
+    if (space.has(code_point)) return 1;
+    return signs.has(code_point) ? 2 : 0;
+}
+
+/**
  * Runs of letters, marks, digits and connectors (\w), and runs of what is neither that nor space.
  * @implements {PreTokenizer}
  */
 class Whitespace {
-    constructor() {
-        /** @private */
-        this.space = whitespace();
-        /** @private */
-        this.word = word();
-    }
+    #space = whitespace();
+    #word = word();
 
     /**
      * @param {NormalizedString} text
@@ -181,19 +180,21 @@ class Whitespace {
      * @param {Sink} sink
      */
     preTokenize(text, start, end, sink) {
+        const letters = this.#word;
+        const space = this.#space;
         let from = start;
         let current = 0; // of what the run is: 0 space, 1 word, 2 other
         for (let i = start; i < end; ) {
-            const codePoint = codePointAt(text.units, i);
+            const code_point = codePointAt(text.units, i);
             let kind = 2;
-            if (this.word.has(codePoint)) kind = 1;
-            else if (this.space.has(codePoint)) kind = 0;
+            if (letters.has(code_point)) kind = 1;
+            else if (space.has(code_point)) kind = 0;
             if (kind !== current) {
                 if (current !== 0) sink(text, from, i);
                 from = i;
                 current = kind;
             }
-            i += codePoint < 0x10000 ? 1 : 2;
+            i += code_point < 0x10000 ? 1 : 2;
         }
         if (current !== 0) sink(text, from, end);
     }
@@ -215,14 +216,14 @@ class UnicodeScripts {
         let from = end;
         let current = -1;
         for (let i = start; i < end; ) {
-            const codePoint = codePointAt(text.units, i);
-            const found = script(codePoint);
+            const code_point = codePointAt(text.units, i);
+            const found = script(code_point);
             if (found >= 0 && found !== current) {
                 if (current >= 0) sink(text, from, i);
                 from = i;
                 current = found;
             }
-            i += codePoint < 0x10000 ? 1 : 2;
+            i += code_point < 0x10000 ? 1 : 2;
         }
         if (current >= 0) sink(text, from, end);
     }
@@ -232,12 +233,13 @@ class UnicodeScripts {
  * @implements {PreTokenizer}
  */
 class Sequence {
+    #pre_tokenizers;
+
     /**
      * @param {Fields} fields
      */
     constructor(fields) {
-        /** @private */
-        this.preTokenizers = fields
+        this.#pre_tokenizers = fields
             .list('pretokenizers')
             .map((config) => makePreTokenizer(config, fields.depth + 1));
     }
@@ -250,10 +252,10 @@ class Sequence {
      */
     preTokenize(text, start, end, sink) {
         let next = sink;
-        for (let k = this.preTokenizers.length - 1; k >= 0; k--) {
-            const preTokenizer = this.preTokenizers[k];
+        for (let k = this.#pre_tokenizers.length - 1; k >= 0; k--) {
+            const pre_tokenizer = this.#pre_tokenizers[k];
             const after = next;
-            next = (part, from, to) => preTokenizer.preTokenize(part, from, to, after);
+            next = (part, from, to) => pre_tokenizer.preTokenize(part, from, to, after);
         }
         if (end > start) next(text, start, end);
     }

@@ -33,6 +33,16 @@ const MAX_MAPPED = 31;
 const NOTHING = new Int32Array(0);
 
 export class Precompiled {
+    #trie;
+    #strings;
+
+    /** What was found, by where it is among the strings. @type {Map<number, Int32Array>} */
+    #found = new Map();
+
+    #bytes = new Uint8Array(8);
+    #alone;
+    #changes = new Changes();
+
     /**
      * @param {Fields} fields
      */
@@ -49,48 +59,34 @@ export class Precompiled {
                     `and has ${bytes.length} in all`,
             );
         }
-        /** @private */
-        this.trie = new Uint32Array(size / 4);
-        for (let i = 0; i < size / 4; i++) this.trie[i] = view.getUint32(4 + 4 * i, true);
-        /** @private */
-        this.strings = bytes.subarray(4 + size);
+        this.#trie = new Uint32Array(size / 4);
+        for (let i = 0; i < size / 4; i++) this.#trie[i] = view.getUint32(4 + 4 * i, true);
+        this.#strings = bytes.subarray(4 + size);
         try {
-            new TextDecoder('utf-8', { fatal: true }).decode(this.strings);
+            new TextDecoder('utf-8', { fatal: true }).decode(this.#strings);
         } catch (cause) {
             throw badTokenizer(fields.where, `the strings of ${name} are not UTF-8`, { cause });
         }
-        /**
-         * What was found, by where it is among the strings.
-         * @private
-         * @type {Map<number, Int32Array>}
-         */
-        this.found = new Map();
-        /** @private */
-        this.bytes = new Uint8Array(8);
-        /** @private */
-        this.alone = new CharMap((c) => this.mapAlone(c));
-        /** @private */
-        this.changes = new Changes();
+        this.#alone = new CharMap((c) => this.#mapAlone(c));
     }
 
     /**
      * @param {NormalizedString} text
      */
     normalize(text) {
-        if (!text.map(this.alone)) this.normalizeClusters(text);
+        if (!text.map(this.#alone)) this.#normalizeClusters(text);
     }
 
     /**
-     * @private
      * @param {number} c
      * @returns {string | null}
      */
-    mapAlone(c) {
+    #mapAlone(c) {
         if (c === 0x0d || !standsAlone(c)) return null;
         const units = Uint16Array.of(c, 0);
         const self = String.fromCodePoint(c);
         for (let i = 0; i < self.length; i++) units[i] = self.charCodeAt(i);
-        const found = this.find(units, 0, self.length);
+        const found = this.#find(units, 0, self.length);
         if (found === null) return self;
         if (found.length === 0 || found.length > MAX_MAPPED) return null;
         const text = String.fromCodePoint(...found);
@@ -98,17 +94,16 @@ export class Precompiled {
     }
 
     /**
-     * @private
      * @param {NormalizedString} text
      */
-    normalizeClusters(text) {
+    #normalizeClusters(text) {
         const { units, length } = text;
-        const { changes } = this;
+        const changes = this.#changes;
         changes.clear(length);
         for (let i = 0; i < length; ) {
             const end = graphemeEnd(units, i, length);
             const found =
-                byteLength(units, i, end) < LONG_CLUSTER ? this.find(units, i, end) : null;
+                byteLength(units, i, end) < LONG_CLUSTER ? this.#find(units, i, end) : null;
             if (found !== null) {
                 let characters = 0;
                 for (let k = i; k < end; characters++) k += codePointAt(units, k) < 0x10000 ? 1 : 2;
@@ -117,20 +112,19 @@ export class Precompiled {
                 continue;
             }
             while (i < end) {
-                const codePoint = codePointAt(units, i);
-                const next = i + (codePoint < 0x10000 ? 1 : 2);
-                const part = this.find(units, i, next);
-                if (part === null) changes.push(codePoint, 0);
+                const code_point = codePointAt(units, i);
+                const next = i + (code_point < 0x10000 ? 1 : 2);
+                const part = this.#find(units, i, next);
+                if (part === null) changes.push(code_point, 0);
                 else changes.replace(1, part);
                 i = next;
             }
         }
-        text.transform(changes.codePoints, changes.changes, changes.length);
+        text.transform(changes.code_points, changes.changes, changes.length);
         changes.release();
     }
 
     /**
-     * @private
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} end  at most 5 bytes on
@@ -138,8 +132,9 @@ export class Precompiled {
      *   they
      *     begin with none
      */
-    find(units, start, end) {
-        const { trie, bytes } = this;
+    #find(units, start, end) {
+        const trie = this.#trie;
+        const bytes = this.#bytes;
         const length = encode(units, start, end, bytes);
         let node = offset(trie[0]);
         for (let i = 0; i < length; i++) {
@@ -150,26 +145,25 @@ export class Precompiled {
             const unit = trie[node];
             if (unit === undefined || (unit & 0x800000ff) !== byte) return null;
             node ^= offset(unit);
-            if (((unit >>> 8) & 1) === 1) return this.string(trie[node] & 0x7fffffff);
+            if (((unit >>> 8) & 1) === 1) return this.#string(trie[node] & 0x7fffffff);
         }
         return null;
     }
 
     /**
-     * @private
      * @param {number} start
      * @returns {Int32Array}  the code points of the string that begins there
      */
-    string(start) {
-        let found = this.found.get(start);
+    #string(start) {
+        let found = this.#found.get(start);
         if (found === undefined) {
-            const end = this.strings.indexOf(0, start);
-            const bytes = this.strings.subarray(start, end < 0 ? undefined : end);
+            const end = this.#strings.indexOf(0, start);
+            const bytes = this.#strings.subarray(start, end < 0 ? undefined : end);
             found = Int32Array.from(
                 new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes),
                 (c) => /** @type {number} */ (c.codePointAt(0)),
             );
-            this.found.set(start, found.length > 0 ? found : NOTHING);
+            this.#found.set(start, found.length > 0 ? found : NOTHING);
         }
         return found;
     }
@@ -181,7 +175,7 @@ export class Precompiled {
  */
 class Changes {
     constructor() {
-        this.codePoints = new Int32Array(256);
+        this.code_points = new Int32Array(256);
         this.changes = new Int32Array(256);
         this.length = 0;
     }
@@ -191,44 +185,44 @@ class Changes {
      */
     clear(expected) {
         this.length = 0;
-        if (expected > this.codePoints.length) {
-            this.codePoints = new Int32Array(expected + 32);
+        if (expected > this.code_points.length) {
+            this.code_points = new Int32Array(expected + 32);
             this.changes = new Int32Array(expected + 32);
         }
     }
 
     release() {
-        if (this.codePoints.length > 1 << 16) {
-            this.codePoints = new Int32Array(256);
+        if (this.code_points.length > 1 << 16) {
+            this.code_points = new Int32Array(256);
             this.changes = new Int32Array(256);
         }
     }
 
     /**
-     * @param {number} codePoint
+     * @param {number} code_point
      * @param {number} change
      */
-    push(codePoint, change) {
+    push(code_point, change) {
         const at = this.length++;
-        if (at === this.codePoints.length) {
-            const { codePoints, changes } = this;
-            this.codePoints = new Int32Array(2 * at);
-            this.codePoints.set(codePoints);
+        if (at === this.code_points.length) {
+            const { code_points, changes } = this;
+            this.code_points = new Int32Array(2 * at);
+            this.code_points.set(code_points);
             this.changes = new Int32Array(2 * at);
             this.changes.set(changes);
         }
-        this.codePoints[at] = codePoint;
+        this.code_points[at] = code_point;
         this.changes[at] = change;
     }
 
     /**
      * @param {number} count  how many characters go
-     * @param {Int32Array} codePoints  those that take their place
+     * @param {Int32Array} code_points  those that take their place
      */
-    replace(count, codePoints) {
-        for (let k = 0; k < codePoints.length; k++) this.push(codePoints[k], k < count ? 0 : 1);
+    replace(count, code_points) {
+        for (let k = 0; k < code_points.length; k++) this.push(code_points[k], k < count ? 0 : 1);
         // What removes them is the last character there is, of this string or of one before.
-        const removed = count - codePoints.length;
+        const removed = count - code_points.length;
         if (removed > 0 && this.length > 0) this.changes[this.length - 1] -= removed;
     }
 }

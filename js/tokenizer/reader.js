@@ -97,25 +97,25 @@ function readDirectly(bytes) {
     if (bytes.length > MAX_BYTES) return null;
     const start = findVocabulary(bytes);
     if (start < 0) return null;
-    const isList = bytes[start] === OPEN_LIST;
-    const found = isList ? readScoredPieces(bytes, start) : readPieces(bytes, start);
+    const is_list = bytes[start] === OPEN_LIST;
+    const found = is_list ? readScoredPieces(bytes, start) : readPieces(bytes, start);
     if (found === null) return null;
     const { pieces } = found;
     const vocabulary =
         'scores' in pieces ? ScoredVocabulary.fromPieces(pieces) : Vocabulary.fromPieces(pieces);
     if (vocabulary === null) return null;
-    const mergesStart = vocabulary instanceof Vocabulary ? findMerges(bytes, found.end) : -1;
+    const merges_start = vocabulary instanceof Vocabulary ? findMerges(bytes, found.end) : -1;
     const merges =
-        vocabulary instanceof Vocabulary && mergesStart >= 0
-            ? readMerges(bytes, mergesStart, vocabulary)
+        vocabulary instanceof Vocabulary && merges_start >= 0
+            ? readMerges(bytes, merges_start, vocabulary)
             : null;
     try {
         const text = textWithout(bytes, [
             [start + 1, found.end - 1],
-            ...(merges === null ? [] : [[mergesStart + 1, merges.end - 1]]),
+            ...(merges === null ? [] : [[merges_start + 1, merges.end - 1]]),
         ]);
         const value = JSON.parse(text);
-        if (duplicateKey(text) !== null || isList !== wantsScores(value.model)) return null;
+        if (duplicateKey(text) !== null || is_list !== wantsScores(value.model)) return null;
         // No key is there twice, so this is the object or list that was found.
         value.model.vocab = vocabulary;
         if (merges !== null) {
@@ -157,7 +157,7 @@ function textWithout(bytes, gaps) {
 function findVocabulary(bytes) {
     const { length } = bytes;
     let depth = 0;
-    let inModel = false;
+    let in_model = false;
     for (let i = 0; i < length; i++) {
         const c = bytes[i];
         if (c < QUOTE) continue; // space, most of what is between strings
@@ -165,8 +165,8 @@ function findVocabulary(bytes) {
             const end = endOfString(bytes, i + 1);
             if (end < 0) return -1;
             if (depth === 1 && isString(bytes, i + 1, end, 'model')) {
-                inModel = bytes[valueBehind(bytes, end + 1)] === OPEN;
-            } else if (depth === 2 && inModel && isString(bytes, i + 1, end, 'vocab')) {
+                in_model = bytes[valueBehind(bytes, end + 1)] === OPEN;
+            } else if (depth === 2 && in_model && isString(bytes, i + 1, end, 'vocab')) {
                 return valueBehind(bytes, end + 1);
             }
             i = end;
@@ -175,7 +175,7 @@ function findVocabulary(bytes) {
             depth++;
         } else if ((c | 0x20) === CLOSE) {
             depth--;
-            if (depth < 2) inModel = false;
+            if (depth < 2) in_model = false;
         }
     }
     return -1;
@@ -266,34 +266,32 @@ function valueBehind(bytes, from) {
 function readPieces(bytes, start) {
     // Room for the most there can be; what is not used of such large arrays takes no memory.
     const room = bytes.length - start;
-    const maxPieces = Math.floor(room / SHORTEST_MEMBER);
-    const ids = new Uint32Array(maxPieces);
+    const max_pieces = Math.floor(room / SHORTEST_MEMBER);
+    const ids = new Uint32Array(max_pieces);
     const pieces = {
         pool: new Uint16Array(room),
-        ends: new Uint32Array(maxPieces),
+        ends: new Uint32Array(max_pieces),
         ids,
-        hashes: new Uint32Array(maxPieces),
+        hashes: new Uint32Array(max_pieces),
         size: 0,
     };
     let c = COMMA;
     let i = start + 1;
     while (c === COMMA) {
-        c = bytes[i];
-        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
-        if (c !== QUOTE) {
+        i = skipSpace(bytes, i);
+        if (bytes[i] !== QUOTE) {
             // Only an empty object may have none behind the bracket.
-            if (c !== CLOSE || pieces.size > 0) return null;
+            if (bytes[i] !== CLOSE || pieces.size > 0) return null;
             return { pieces, end: i + 1 };
         }
         i = readPiece(bytes, i + 1, pieces);
         if (i < 0) return null;
-        c = bytes[i];
-        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
-        if (c !== COLON) return null;
-        c = bytes[++i];
-        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
+        i = skipSpace(bytes, i);
+        if (bytes[i] !== COLON) return null;
+        i = skipSpace(bytes, i + 1);
         const digits = i;
         let id = 0;
+        c = bytes[i];
         while (c >= ZERO && c <= NINE) {
             id = id * 10 + c - ZERO;
             c = bytes[++i];
@@ -301,8 +299,8 @@ function readPieces(bytes, start) {
         if (i === digits || i > digits + MAX_DIGITS) return null;
         if (bytes[digits] === ZERO && i > digits + 1) return null;
         ids[pieces.size++] = id;
-        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
-        i++;
+        i = skipSpace(bytes, i);
+        c = bytes[i++];
     }
     return c === CLOSE ? { pieces, end: i } : null;
 }
@@ -316,42 +314,35 @@ function readPieces(bytes, start) {
  */
 function readScoredPieces(bytes, start) {
     const room = bytes.length - start;
-    const maxPieces = Math.floor(room / SHORTEST_PAIR);
+    const max_pieces = Math.floor(room / SHORTEST_PAIR);
     const pieces = {
         pool: new Uint16Array(room),
-        ends: new Uint32Array(maxPieces),
-        scores: new Float64Array(maxPieces),
+        ends: new Uint32Array(max_pieces),
+        scores: new Float64Array(max_pieces),
         size: 0,
         hashes: null,
     };
     let c = COMMA;
     let i = start + 1;
     while (c === COMMA) {
-        c = bytes[i];
-        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
-        if (c !== OPEN_LIST) {
-            if (c !== CLOSE_LIST || pieces.size > 0) return null;
+        i = skipSpace(bytes, i);
+        if (bytes[i] !== OPEN_LIST) {
+            if (bytes[i] !== CLOSE_LIST || pieces.size > 0) return null;
             return { pieces, end: i + 1 };
         }
-        c = bytes[++i];
-        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
-        if (c !== QUOTE) return null;
+        i = skipSpace(bytes, i + 1);
+        if (bytes[i] !== QUOTE) return null;
         i = readPiece(bytes, i + 1, pieces);
         if (i < 0) return null;
-        c = bytes[i];
-        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
-        if (c !== COMMA) return null;
-        c = bytes[++i];
-        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
-        i = readScore(bytes, i, pieces);
+        i = skipSpace(bytes, i);
+        if (bytes[i] !== COMMA) return null;
+        i = readScore(bytes, skipSpace(bytes, i + 1), pieces);
         if (i < 0) return null;
-        c = bytes[i];
-        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
-        if (c !== CLOSE_LIST) return null;
+        i = skipSpace(bytes, i);
+        if (bytes[i] !== CLOSE_LIST) return null;
         pieces.size++;
-        c = bytes[++i];
-        while (c === SPACE || c === LINE_FEED || c === RETURN || c === TAB) c = bytes[++i];
-        i++;
+        i = skipSpace(bytes, i + 1);
+        c = bytes[i++];
     }
     return c === CLOSE_LIST ? { pieces, end: i } : null;
 }
@@ -367,14 +358,14 @@ function readScoredPieces(bytes, start) {
  */
 function readScore(bytes, from, { scores, size }) {
     let i = from;
-    const isNegative = bytes[i] === MINUS;
-    if (isNegative) i++;
+    const is_negative = bytes[i] === MINUS;
+    if (is_negative) i++;
     const first = i;
     let point = -1;
     // Nine digits and nine more: both and their sum are exact before the one rounding.
     let high = 0;
     let low = 0;
-    let nLow = 0;
+    let n_low = 0;
     let n = 0;
     for (; ; i++) {
         const c = bytes[i];
@@ -383,7 +374,7 @@ function readScore(bytes, from, { scores, size }) {
                 high = high * 10 + c - ZERO;
             } else {
                 low = low * 10 + c - ZERO;
-                nLow++;
+                n_low++;
             }
             if (++n > MAX_SCORE_DIGITS) return -1;
         } else if (c === POINT && point < 0 && n > 0) {
@@ -394,8 +385,8 @@ function readScore(bytes, from, { scores, size }) {
     }
     if (n === 0 || point === i - 1 || (bytes[i] | 0x20) === 0x65) return -1;
     if (bytes[first] === ZERO && n > 1 && point !== first + 1) return -1;
-    const score = (high * POWERS[nLow] + low) / POWERS[point < 0 ? 0 : i - 1 - point];
-    scores[size] = isNegative ? -score : score;
+    const score = (high * POWERS[n_low] + low) / POWERS[point < 0 ? 0 : i - 1 - point];
+    scores[size] = is_negative ? -score : score;
     return i;
 }
 
@@ -418,7 +409,7 @@ function readMerges(bytes, start, { table }) {
     let rank = 0;
     let c = COMMA;
     let i = start + 1;
-    const isPair = bytes[skipSpace(bytes, i)] === OPEN_LIST;
+    const is_pair = bytes[skipSpace(bytes, i)] === OPEN_LIST;
     while (c === COMMA) {
         i = skipSpace(bytes, i);
         if (rank === 0 && bytes[i] === CLOSE_LIST) {
@@ -426,7 +417,7 @@ function readMerges(bytes, start, { table }) {
             i++;
             break;
         }
-        if (isPair) {
+        if (is_pair) {
             if (bytes[i] !== OPEN_LIST) return null;
             i = skipSpace(bytes, i + 1);
         }
@@ -436,7 +427,7 @@ function readMerges(bytes, start, { table }) {
         if (i < 0) return null;
         let split = ends[0];
         let end = split;
-        if (isPair) {
+        if (is_pair) {
             i = skipSpace(bytes, i);
             if (bytes[i] !== COMMA) return null;
             i = skipSpace(bytes, i + 1);
@@ -465,8 +456,7 @@ function readMerges(bytes, start, { table }) {
         right[rank] = table.ids[b];
         merged[rank++] = table.ids[ab];
         i = skipSpace(bytes, i);
-        c = bytes[i];
-        i++;
+        c = bytes[i++];
     }
     if (c !== CLOSE_LIST) return null;
     const [a, b, ab] = columns.map((column) => column.slice(0, rank));
@@ -542,15 +532,15 @@ function readCharacter(bytes, at) {
     if (first < 0x80) return first >= SPACE ? (first << 4) | 1 : -1;
     if (!(first >= 0xc2 && first <= 0xf4)) return -1;
     const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    let codePoint = first & (0x7f >> length);
+    let code_point = first & (0x7f >> length);
     for (let i = 1; i < length; i++) {
         const next = bytes[at + i];
         if ((next & 0xc0) !== 0x80) return -1;
-        codePoint = (codePoint << 6) | (next & 0x3f);
+        code_point = (code_point << 6) | (next & 0x3f);
     }
-    const isSurrogate = codePoint >= 0xd800 && codePoint <= 0xdfff;
-    if (codePoint < LEAST[length] || codePoint > 0x10ffff || isSurrogate) return -1;
-    return (codePoint << 4) | length;
+    const is_surrogate = code_point >= 0xd800 && code_point <= 0xdfff;
+    if (code_point < LEAST[length] || code_point > 0x10ffff || is_surrogate) return -1;
+    return (code_point << 4) | length;
 }
 
 /**

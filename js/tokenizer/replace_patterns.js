@@ -28,9 +28,9 @@ const ATOMS = ['\\s', '\\n', '\\r', '\\t', ' '];
 
 /** How often at least, and whether more belong to the same match. */
 const QUANTIFIERS = new Map([
-    ['', { least: 1, greedy: false }],
-    ['+', { least: 1, greedy: true }],
-    ['{2,}', { least: 2, greedy: true }],
+    ['', { least: 1, is_greedy: false }],
+    ['+', { least: 1, is_greedy: true }],
+    ['{2,}', { least: 2, is_greedy: true }],
 ]);
 
 /**
@@ -39,12 +39,13 @@ const QUANTIFIERS = new Map([
  * @implements {Pattern}
  */
 class Literal {
+    #units;
+
     /**
      * @param {string} text  not empty
      */
     constructor(text) {
-        /** @private */
-        this.units = unitsOf(text);
+        this.#units = unitsOf(text);
         this.end = 0;
     }
 
@@ -55,7 +56,7 @@ class Literal {
      * @returns {number}
      */
     find(units, from, to) {
-        const pattern = this.units;
+        const pattern = this.#units;
         const last = to - pattern.length;
         for (let i = from; i <= last; i++) {
             let k = 0;
@@ -74,17 +75,18 @@ class Literal {
  * @implements {Pattern}
  */
 class Run {
+    #has;
+    #least;
+    #is_greedy;
+
     /**
      * @param {(unit: number) => boolean} has
-     * @param {{least: number, greedy: boolean}} quantifier
+     * @param {{least: number, is_greedy: boolean}} quantifier
      */
-    constructor(has, { least, greedy }) {
-        /** @private */
-        this.has = has;
-        /** @private */
-        this.least = least;
-        /** @private */
-        this.greedy = greedy;
+    constructor(has, { least, is_greedy }) {
+        this.#has = has;
+        this.#least = least;
+        this.#is_greedy = is_greedy;
         this.end = 0;
     }
 
@@ -95,11 +97,13 @@ class Run {
      * @returns {number}
      */
     find(units, from, to) {
-        const { has, least, greedy } = this;
+        const has = this.#has;
+        const least = this.#least;
+        const is_greedy = this.#is_greedy;
         for (let i = from; i < to; i++) {
             if (!has(units[i])) continue;
             let end = i + 1;
-            while (greedy && end < to && has(units[end])) end++;
+            while (is_greedy && end < to && has(units[end])) end++;
             if (end - i >= least) {
                 this.end = end;
                 return i;

@@ -57,6 +57,8 @@ export function wantsScores(model) {
  * zero if it is none; the unit's high bits, and the id + 1 of the piece that ends there.
  */
 export class Trie {
+    #room;
+
     /**
      * @param {number} slots  a power of 2
      */
@@ -67,8 +69,7 @@ export class Trie {
         this.mask = slots - 1;
         /** @readonly */
         this.root = slots + 1;
-        /** @private */
-        this.room = Math.floor(slots * 0.8);
+        this.#room = Math.floor(slots * 0.8);
     }
 
     /**
@@ -76,12 +77,12 @@ export class Trie {
      * @returns {Trie | null}  null if two are the same, or they are too large
      */
     static of(pieces) {
-        const nUnits = pieces.size > 0 ? pieces.ends[pieces.size - 1] : 0;
+        const n_units = pieces.size > 0 ? pieces.ends[pieces.size - 1] : 0;
         // Pieces share beginnings, so most likely half as many nodes as units are enough.
-        let slots = 1 << Math.ceil(Math.log2(Math.max(0.7 * nUnits, 64)));
+        let slots = 1 << Math.ceil(Math.log2(Math.max(0.7 * n_units, 64)));
         for (; slots <= MAX_SLOTS; slots *= 2) {
             const trie = new Trie(slots);
-            const added = trie.add(pieces);
+            const added = trie.#add(pieces);
             if (added === pieces.size) return trie;
             if (added >= 0) return null;
         }
@@ -89,13 +90,12 @@ export class Trie {
     }
 
     /**
-     * @private
      * @param {ScoredPieces} pieces
      * @returns {number}  how many were added before one that was there, -1 if there is no room
      */
-    add({ pool, ends, size }) {
+    #add({ pool, ends, size }) {
         const { slots, mask, root } = this;
-        let { room } = this;
+        let room = this.#room;
         let i = 0;
         for (let id = 0; id < size; id++) {
             const end = ends[id];
@@ -172,6 +172,9 @@ function spread(node, unit) {
 }
 
 export class ScoredVocabulary {
+    #ends;
+    #pool;
+
     /**
      * Use ScoredVocabulary.of or ScoredVocabulary.fromPieces.
      * @param {ScoredPieces} pieces
@@ -183,10 +186,8 @@ export class ScoredVocabulary {
         this.trie = trie;
         /** @readonly */
         this.scores = scores.slice(0, size);
-        /** @private */
-        this.ends = ends.slice(0, size);
-        /** @private */
-        this.pool = pool.slice(0, size > 0 ? ends[size - 1] : 0);
+        this.#ends = ends.slice(0, size);
+        this.#pool = pool.slice(0, size > 0 ? ends[size - 1] : 0);
     }
 
     /**
@@ -223,7 +224,7 @@ export class ScoredVocabulary {
      */
     piece(id) {
         if (!(id >= 0 && id < this.size)) return null;
-        return textOf(this.pool, id > 0 ? this.ends[id - 1] : 0, this.ends[id]);
+        return textOf(this.#pool, id > 0 ? this.#ends[id - 1] : 0, this.#ends[id]);
     }
 }
 

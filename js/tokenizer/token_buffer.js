@@ -28,7 +28,7 @@ export class TokenBuffer {
 
     /** @param {boolean} with_words  whether words are wanted of the next text */
     clear(with_words) {
-        if (this.ids.length > KEPT_TOKENS && this.length < this.ids.length >> 2) this.resize(256);
+        if (this.ids.length > KEPT_TOKENS && this.length < this.ids.length >> 2) this.#resize(256);
         this.length = 0;
         this.word_starts = with_words ? [] : null;
         this.surfaces = null;
@@ -46,7 +46,7 @@ export class TokenBuffer {
      */
     push(id, start, end) {
         const at = this.length++;
-        if (at === this.ids.length) this.resize(2 * at);
+        if (at === this.ids.length) this.#resize(2 * at);
         this.ids[at] = id;
         this.offsets[2 * at] = start;
         this.offsets[2 * at + 1] = end;
@@ -71,10 +71,9 @@ export class TokenBuffer {
     }
 
     /**
-     * @private
      * @param {number} size
      */
-    resize(size) {
+    #resize(size) {
         const { ids, offsets } = this;
         this.ids = new Uint32Array(size);
         this.offsets = new Uint32Array(2 * size);

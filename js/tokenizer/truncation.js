@@ -75,20 +75,20 @@ export function readTruncation(options) {
 /**
  * @param {number[]} lengths  tokens of each text
  * @param {Truncation} truncation
- * @param {{single: number, now: number}} nSpecial  special tokens that a single text gets, and
+ * @param {{single: number, now: number}} n_special  special tokens that a single text gets, and
  *     that are added now
  * @returns {Windows[]}  for each text
  */
-export function truncate(lengths, truncation, nSpecial) {
+export function truncate(lengths, truncation, n_special) {
     const { strategy, stride, direction } = truncation;
-    const room = truncation.max_length - nSpecial.now;
+    const room = truncation.max_length - n_special.now;
     if (room < 0) {
         throw badOption(
             `truncation.max_length is ${truncation.max_length}, but ` +
-                `${nSpecial.now} special tokens are added`,
+                `${n_special.now} special tokens are added`,
         );
     }
-    if (truncation.max_length >= nSpecial.single) checkStride(truncation, nSpecial.single);
+    if (truncation.max_length >= n_special.single) checkStride(truncation, n_special.single);
     const kept = keep(lengths, room, strategy);
     return lengths.map((length, i) => {
         if (kept[i] >= length) return [[0, length]];
@@ -106,14 +106,14 @@ export function truncate(lengths, truncation, nSpecial) {
 /**
  * The library's check when truncation is asked for, whatever the text.
  * @param {Truncation} truncation
- * @param {number} nSpecial
+ * @param {number} n_special
  */
-function checkStride({ max_length, stride }, nSpecial) {
-    const room = max_length - nSpecial;
+function checkStride({ max_length, stride }, n_special) {
+    const room = max_length - n_special;
     if (room < stride) {
         throw badOption(
             `truncation.stride is ${stride}, but max_length ${max_length} leaves ` +
-                `${room} tokens beside ${nSpecial} special ones`,
+                `${room} tokens beside ${n_special} special ones`,
         );
     }
 }

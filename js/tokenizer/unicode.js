@@ -50,43 +50,44 @@ const CHINESE = [
  * A set of code points: a bit for each of the first 65,536, a search among runs for the others.
  */
 export class CodePointSet {
+    #runs;
+    #bits = new Int32Array(BMP / 32);
+
     /**
      * @param {ArrayLike<number>} runs  first and last code point of each, rising
      */
     constructor(runs) {
-        /** @private */
-        this.runs = Uint32Array.from(runs);
-        /** @private */
-        this.bits = new Int32Array(BMP / 32);
+        this.#runs = Uint32Array.from(runs);
         for (let r = 0; r < runs.length; r += 2) {
             const last = Math.min(runs[r + 1], BMP - 1);
-            for (let c = runs[r]; c <= last; c++) this.bits[c >> 5] |= 1 << (c & 31);
+            for (let c = runs[r]; c <= last; c++) this.#bits[c >> 5] |= 1 << (c & 31);
         }
     }
 
     /**
-     * @param {number} codePoint
+     * @param {number} code_point
      * @returns {boolean}
      */
-    has(codePoint) {
-        if (codePoint < BMP) return ((this.bits[codePoint >> 5] >>> (codePoint & 31)) & 1) !== 0;
-        const run = findRun(this.runs, 2, codePoint);
-        return run >= 0 && codePoint <= this.runs[run + 1];
+    has(code_point) {
+        if (code_point < BMP)
+            return ((this.#bits[code_point >> 5] >>> (code_point & 31)) & 1) !== 0;
+        const run = findRun(this.#runs, 2, code_point);
+        return run >= 0 && code_point <= this.#runs[run + 1];
     }
 }
 
 /**
  * @param {Uint32Array} runs
  * @param {number} width  numbers in a run; its first code point is the first
- * @param {number} codePoint
+ * @param {number} code_point
  * @returns {number}  where the last run that begins at or before the code point is, or -width
  */
-function findRun(runs, width, codePoint) {
+function findRun(runs, width, code_point) {
     let low = 0;
     let high = runs.length / width;
     while (low < high) {
         const middle = (low + high) >> 1;
-        if (runs[middle * width] <= codePoint) low = middle + 1;
+        if (runs[middle * width] <= code_point) low = middle + 1;
         else high = middle;
     }
     return (low - 1) * width;
@@ -176,59 +177,59 @@ const undecomposed = once(() => new CodePointSet(unpack(UNDECOMPOSED, 2)));
 const combiningRuns = once(() => unpack(COMBINING_CLASSES, 3));
 
 /**
- * @param {number} codePoint
+ * @param {number} code_point
  * @returns {boolean}  whether it is of a category M
  */
-export function isMark(codePoint) {
-    return nonspacing().has(codePoint) || spacing().has(codePoint);
+export function isMark(code_point) {
+    return nonspacing().has(code_point) || spacing().has(code_point);
 }
 
 /**
- * @param {number} codePoint
+ * @param {number} code_point
  * @returns {number}  the canonical combining class, 0 for what does not combine
  */
-export function combiningClass(codePoint) {
-    if (codePoint < 0x300) return 0;
+export function combiningClass(code_point) {
+    if (code_point < 0x300) return 0;
     const runs = combiningRuns();
-    const run = findRun(runs, 3, codePoint);
-    return run >= 0 && codePoint <= runs[run + 1] ? runs[run + 2] : 0;
+    const run = findRun(runs, 3, code_point);
+    return run >= 0 && code_point <= runs[run + 1] ? runs[run + 2] : 0;
 }
 
 const scriptRuns = once(() => unpack(SCRIPTS, 3));
 
 /**
- * @param {number} codePoint
+ * @param {number} code_point
  * @returns {number}  its script, a number; -1 for what goes with any, as space
  */
-export function script(codePoint) {
+export function script(code_point) {
     const runs = scriptRuns();
-    const run = findRun(runs, 3, codePoint);
-    return run >= 0 && codePoint <= runs[run + 1] ? runs[run + 2] : -1;
+    const run = findRun(runs, 3, code_point);
+    return run >= 0 && code_point <= runs[run + 1] ? runs[run + 2] : -1;
 }
 
 /**
- * @param {number} codePoint
+ * @param {number} code_point
  * @returns {string}  its lower case without regard to what is around it (so no final sigma)
  */
-export function lowerCase(codePoint) {
-    if (codePoint >= 0x1c89) {
+export function lowerCase(code_point) {
+    if (code_point >= 0x1c89) {
         for (const [first, last, lower] of LOWER_CASE) {
-            if (codePoint >= first && codePoint <= last) {
-                return String.fromCodePoint(lower + codePoint - first);
+            if (code_point >= first && code_point <= last) {
+                return String.fromCodePoint(lower + code_point - first);
             }
         }
     }
-    return String.fromCodePoint(codePoint).toLowerCase();
+    return String.fromCodePoint(code_point).toLowerCase();
 }
 
 /**
- * @param {number} codePoint
+ * @param {number} code_point
  * @param {'NFD' | 'NFKD'} form
  * @returns {string}  its full decomposition, or itself
  */
-export function decompose(codePoint, form) {
-    const text = String.fromCodePoint(codePoint);
-    if (codePoint < 0x80 || undecomposed().has(codePoint)) return text;
+export function decompose(code_point, form) {
+    const text = String.fromCodePoint(code_point);
+    if (code_point < 0x80 || undecomposed().has(code_point)) return text;
     return text.normalize(form);
 }
 
@@ -243,11 +244,11 @@ const HANGUL = { first: 0xac00, last: 0xd7a3, leading: 0x1100, vowel: 0x1161, tr
 /**
  * @param {number} first  a starter
  * @param {number} second
- * @param {number} secondClass  its combining class
+ * @param {number} second_class  its combining class
  * @returns {number}  what the two compose to, or -1
  */
-export function compose(first, second, secondClass) {
-    if (secondClass === 0 && !JOINING.has(second)) {
+export function compose(first, second, second_class) {
+    if (second_class === 0 && !JOINING.has(second)) {
         if (second < HANGUL.vowel || second > HANGUL.trailing + 27) return -1;
         return composeHangul(first, second);
     }
@@ -267,6 +268,7 @@ function composeHangul(first, second) {
     if (first >= leading && first < leading + 19 && second >= vowel && second < vowel + 21) {
         return HANGUL.first + ((first - leading) * 21 + second - vowel) * 28;
     }
-    const open = first >= HANGUL.first && first <= HANGUL.last && (first - HANGUL.first) % 28 === 0;
-    return open && second > trailing ? first + second - trailing : -1;
+    const is_open =
+        first >= HANGUL.first && first <= HANGUL.last && (first - HANGUL.first) % 28 === 0;
+    return is_open && second > trailing ? first + second - trailing : -1;
 }

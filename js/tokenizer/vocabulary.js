@@ -58,6 +58,14 @@ export const NO_PREFIX = new Prefix('');
  * Finds pieces at a place in a text.
  */
 export class PieceTable {
+    /** Pairs of a hash and an entry + 1; 0 for no entry. */
+    #slots;
+
+    #mask;
+
+    /** Hashes of the beginnings of the text at hand, by length. */
+    #hashes = new Int32Array(1);
+
     /**
      * @param {Uint16Array} pool  the text of all pieces
      * @param {number} capacity  how many pieces there may be
@@ -71,21 +79,11 @@ export class PieceTable {
         this.ids = new Uint32Array(capacity);
         this.size = 0;
         /** Length of the longest piece, in units. */
-        this.longestLength = 0;
+        this.longest_length = 0;
         // At most half full, so that a search ends soon.
         const slots = 2 ** Math.ceil(Math.log2(2 * Math.max(capacity, 2)));
-        /**
-         * Pairs of a hash and an entry + 1; 0 for no entry.
-         * @private
-         */
-        this.slots = new Int32Array(2 * slots);
-        /** @private */
-        this.mask = slots - 1;
-        /**
-         * Hashes of the beginnings of the text at hand, by length.
-         * @private
-         */
-        this.hashes = new Int32Array(1);
+        this.#slots = new Int32Array(2 * slots);
+        this.#mask = slots - 1;
     }
 
     /**
@@ -97,7 +95,7 @@ export class PieceTable {
         table.ids.set(ids.subarray(0, size));
         table.ends.set(ends.subarray(0, size));
         if (size > 0) table.starts.set(ends.subarray(0, size - 1), 1);
-        return table.enter(hashes.subarray(0, size)) ? table : null;
+        return table.#enter(hashes.subarray(0, size)) ? table : null;
     }
 
     /**
@@ -111,25 +109,26 @@ export class PieceTable {
         this.starts[entry] = start;
         this.ends[entry] = end;
         this.ids[entry] = id;
-        return this.enter(Uint32Array.of(hashOf(this.pool, start, end, HASH_SEED)));
+        return this.#enter(Uint32Array.of(hashOf(this.pool, start, end, HASH_SEED)));
     }
 
     clear() {
-        this.slots.fill(0);
+        this.#slots.fill(0);
         this.size = 0;
     }
 
     /**
      * Makes the next pieces be found, whose places are known.
-     * @private
      * @param {Uint32Array} hashes  theirs
      * @returns {boolean}  false if one is there already
      */
-    enter(hashes) {
-        const { pool, starts, ends, slots, mask } = this;
+    #enter(hashes) {
+        const { pool, starts, ends } = this;
+        const slots = this.#slots;
+        const mask = this.#mask;
         const first = this.size;
         const count = hashes.length;
-        let longest = this.longestLength;
+        let longest = this.longest_length;
         for (let i = 0; i < count; i++) {
             const entry = first + i;
             const hash = hashes[i];
@@ -137,8 +136,9 @@ export class PieceTable {
             const length = ends[entry] - start;
             let slot = spread(hash) & mask;
             for (let other = slots[2 * slot + 1]; other !== 0; other = slots[2 * slot + 1]) {
-                const same = slots[2 * slot] === hash;
-                if (same && this.equals(other - 1, NO_PREFIX, pool, start, length)) return false;
+                const is_same = slots[2 * slot] === hash;
+                if (is_same && this.#equals(other - 1, NO_PREFIX, pool, start, length))
+                    return false;
                 slot = (slot + 1) & mask;
             }
             slots[2 * slot] = hash;
@@ -146,7 +146,7 @@ export class PieceTable {
             if (length > longest) longest = length;
         }
         this.size = first + count;
-        this.longestLength = longest;
+        this.longest_length = longest;
         return true;
     }
 
@@ -157,9 +157,9 @@ export class PieceTable {
      * @returns {number}  the entry of the piece that this is, or -1
      */
     find(units, start, end) {
-        if (end - start > this.longestLength) return -1;
+        if (end - start > this.longest_length) return -1;
         const hash = hashOf(units, start, end, HASH_SEED);
-        return this.lookUp(hash, NO_PREFIX, units, start, end - start);
+        return this.#lookUp(hash, NO_PREFIX, units, start, end - start);
     }
 
     /**
@@ -172,11 +172,13 @@ export class PieceTable {
      *     and which is longer than the prefix; or -1
      */
     longest(units, start, end, prefix = NO_PREFIX) {
-        if (this.hashes.length <= this.longestLength) {
-            this.hashes = new Int32Array(this.longestLength + 1);
+        if (this.#hashes.length <= this.longest_length) {
+            this.#hashes = new Int32Array(this.longest_length + 1);
         }
-        const { hashes, slots, mask } = this;
-        const length = Math.min(end - start, this.longestLength - prefix.units.length);
+        const hashes = this.#hashes;
+        const slots = this.#slots;
+        const mask = this.#mask;
+        const length = Math.min(end - start, this.longest_length - prefix.units.length);
         let { hash } = prefix;
         for (let n = 1; n <= length; n++) {
             hash = ((hash ^ units[start + n - 1]) * HASH_FACTOR) & HASH_MASK;
@@ -185,14 +187,13 @@ export class PieceTable {
         for (let n = length; n > 0; n--) {
             // Most lengths fail at their first slot: without a call.
             if (slots[2 * (spread(hashes[n]) & mask) + 1] === 0) continue;
-            const entry = this.lookUp(hashes[n], prefix, units, start, n);
+            const entry = this.#lookUp(hashes[n], prefix, units, start, n);
             if (entry >= 0) return entry;
         }
         return -1;
     }
 
     /**
-     * @private
      * @param {number} hash
      * @param {Prefix} prefix
      * @param {Uint16Array} units
@@ -200,18 +201,18 @@ export class PieceTable {
      * @param {number} length
      * @returns {number}  an entry, or -1
      */
-    lookUp(hash, prefix, units, start, length) {
-        const { slots, mask } = this;
+    #lookUp(hash, prefix, units, start, length) {
+        const slots = this.#slots;
+        const mask = this.#mask;
         for (let slot = spread(hash) & mask; ; slot = (slot + 1) & mask) {
             const entry = slots[2 * slot + 1] - 1;
             if (entry < 0) return -1;
-            const same = slots[2 * slot] === hash;
-            if (same && this.equals(entry, prefix, units, start, length)) return entry;
+            const is_same = slots[2 * slot] === hash;
+            if (is_same && this.#equals(entry, prefix, units, start, length)) return entry;
         }
     }
 
     /**
-     * @private
      * @param {number} entry
      * @param {Prefix} prefix
      * @param {Uint16Array} units
@@ -219,7 +220,7 @@ export class PieceTable {
      * @param {number} length
      * @returns {boolean}
      */
-    equals(entry, prefix, units, start, length) {
+    #equals(entry, prefix, units, start, length) {
         const { pool } = this;
         const before = prefix.units;
         const from = this.starts[entry];
@@ -261,6 +262,9 @@ function spread(hash) {
  * The vocabulary of a model: all its pieces, both ways.
  */
 export class Vocabulary {
+    /** Any entry for a gap; null if ids are entries, as they are in nearly all files. */
+    #entries;
+
     /**
      * Use Vocabulary.of or Vocabulary.fromPieces.
      * @param {PieceTable} table
@@ -269,11 +273,7 @@ export class Vocabulary {
     constructor(table, entries) {
         /** @readonly */
         this.table = table;
-        /**
-         * Any entry for a gap; null if ids are entries, as they are in nearly all files.
-         * @private
-         */
-        this.entries = entries;
+        this.#entries = entries;
         /** How many pieces there are. */
         this.size = table.size;
     }
@@ -330,7 +330,7 @@ export class Vocabulary {
      * @returns {number}  the entry of the table
      */
     entry(id) {
-        return this.entries === null ? id : this.entries[id];
+        return this.#entries === null ? id : this.#entries[id];
     }
 }
 
@@ -340,10 +340,10 @@ export class Vocabulary {
  * @returns {Uint32Array | null}  null if two are the same, or one is far beyond their number
  */
 function entriesById(ids, size) {
-    let nIds = 0;
-    for (let entry = 0; entry < size; entry++) nIds = Math.max(nIds, ids[entry] + 1);
-    if (nIds > 2 * size + MAX_GAPS) return null;
-    const entries = new Uint32Array(nIds);
+    let n_ids = 0;
+    for (let entry = 0; entry < size; entry++) n_ids = Math.max(n_ids, ids[entry] + 1);
+    if (n_ids > 2 * size + MAX_GAPS) return null;
+    const entries = new Uint32Array(n_ids);
     for (let entry = 0; entry < size; entry++) {
         const id = ids[entry];
         const other = entries[id];
@@ -361,7 +361,7 @@ function entriesById(ids, size) {
 function makeVocabulary(where, members) {
     const names = Object.keys(members);
     const { length } = names;
-    let nUnits = 0;
+    let n_units = 0;
     for (const name of names) {
         const id = members[name];
         if (!isWellFormed(name)) {
@@ -379,9 +379,9 @@ function makeVocabulary(where, members) {
                 `the id of ${quote(name)}, ${id}, is far beyond the ` + `${length} pieces`,
             );
         }
-        nUnits += name.length;
+        n_units += name.length;
     }
-    const pool = new Uint16Array(nUnits);
+    const pool = new Uint16Array(n_units);
     const ends = new Uint32Array(length);
     const ids = new Uint32Array(length);
     const hashes = new Uint32Array(length);

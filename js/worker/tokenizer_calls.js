@@ -37,8 +37,8 @@ const MASK_TOKENS = ['[MASK]', '<mask>'];
 export function traitsOf(tokenizer) {
     const token = MASK_TOKENS.find((each) => tokenizer.tokenToId(each) !== null);
     return {
-        unknown_id: tokenizer.unknownId,
-        continuing_prefix: tokenizer.continuingPrefix,
+        unknown_id: tokenizer.unknown_id,
+        continuing_prefix: tokenizer.continuing_prefix,
         mask: token === undefined ? null : { token, id: Number(tokenizer.tokenToId(token)) },
     };
 }

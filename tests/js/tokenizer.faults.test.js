@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 import { Tokenizer } from '../../js/tokenizer/index.js';
 import { NormalizedString, unitsOf } from '../../js/tokenizer/normalized_string.js';
+import { makeNormalizer } from '../../js/tokenizer/normalizers.js';
 import { charsmap } from './random_unigram.js';
 import { measure } from './tokenizer_measure.js';
 import { randomFrom } from './tokenizer_texts.js';
@@ -208,11 +209,15 @@ const FIXTURES = [
 const TOKENIZERS = [
     ...FIXTURES.filter(({ url }) => url !== null).map(({ name, url }) => [name, readFileSync(url)]),
     ...Object.entries(FURTHER).map(([name, file]) => [name, JSON.stringify(file)]),
-].map(([name, file]) => ({
-    name,
-    tokenizer: Tokenizer.fromJSON(file),
-    added: JSON.parse(file).added_tokens.map(({ content }) => content),
-}));
+].map(([name, file]) => {
+    const { added_tokens, normalizer } = JSON.parse(file);
+    return {
+        name,
+        tokenizer: Tokenizer.fromJSON(file),
+        added: added_tokens.map(({ content }) => content),
+        normalizer: normalizer && makeNormalizer(normalizer),
+    };
+});
 
 test('every kind of tokenizer is here', (t) => {
     const absent = FIXTURES.filter(({ url }) => url === null);
@@ -228,8 +233,8 @@ test('every kind of tokenizer is here', (t) => {
 
 /** A test for each tokenizer. */
 function forEach(what, run) {
-    for (const { name, tokenizer, added } of TOKENIZERS) {
-        test(`${name}: ${what}`, () => run(tokenizer, added));
+    for (const { name, tokenizer, added, normalizer } of TOKENIZERS) {
+        test(`${name}: ${what}`, () => run(tokenizer, added, normalizer));
     }
 }
 
@@ -239,10 +244,10 @@ const bare = (tokenizer, text) => tokenizer.encode(text, { add_special_tokens: f
 const isSpace = (unit) => /[\u0085\s]/.test(String.fromCharCode(unit)) && unit !== 0xfeff;
 
 /** 1 for each unit of the text of which the normalizer leaves something that is not space. */
-function unitsLeft(tokenizer, text) {
+function unitsLeft(normalizer, text) {
     const string = new NormalizedString();
     string.reset(unitsOf(text), 0, text.length);
-    tokenizer.normalizer?.normalize(string);
+    normalizer?.normalize(string);
     const left = new Uint8Array(text.length);
     for (let i = 0; i < string.length; i++) {
         const isTrail = (string.units[i] & 0xfc00) === 0xdc00;
@@ -257,7 +262,7 @@ function unitsLeft(tokenizer, text) {
  * That an encoding is one of this text: ids that there are, places in order, nothing of the text
  * lost.
  */
-function checkEncoding(tokenizer, text, what) {
+function checkEncoding(tokenizer, normalizer, text, what) {
     const { ids, type_ids, offsets, sequence, special_tokens_mask, tokens, length } = bare(
         tokenizer,
         text,
@@ -284,7 +289,7 @@ function checkEncoding(tokenizer, text, what) {
         covered.fill(1, start, end);
         last = start;
     }
-    const left = unitsLeft(tokenizer, text);
+    const left = unitsLeft(normalizer, text);
     for (let i = 0; i < text.length; i++) {
         assert.ok(
             covered[i] === 1 || left[i] === 0,
@@ -338,12 +343,13 @@ const TEXTS = {
     ],
 };
 
-forEach('every odd text', (tokenizer) => {
+forEach('every odd text', (tokenizer, _, normalizer) => {
     const known = 'The film was good, 7/10.';
     const want = tokenizer.encode(known);
     for (const [what, texts] of Object.entries(TEXTS)) {
         for (const text of texts) {
-            checkEncoding(tokenizer, text, `${what}, ${JSON.stringify(text.slice(0, 40))}`);
+            const named = `${what}, ${JSON.stringify(text.slice(0, 40))}`;
+            checkEncoding(tokenizer, normalizer, text, named);
             assert.equal(typeof tokenizer.decode(tokenizer.encode(text).ids), 'string');
         }
         // Nothing of it stays behind.
@@ -352,7 +358,7 @@ forEach('every odd text', (tokenizer) => {
     }
 });
 
-forEach('random texts keep all that the normalizer does', (tokenizer) => {
+forEach('random texts keep all that the normalizer does', (tokenizer, _, normalizer) => {
     const random = randomFrom(20261);
     const parts = Object.values(TEXTS)
         .flat()
@@ -362,7 +368,7 @@ forEach('random texts keep all that the normalizer does', (tokenizer) => {
         for (let k = 1 + random.below(8); k > 0; k--) {
             text += random.pick(parts) + random.pick(['', ' ', 'the', 'Film', '7']);
         }
-        checkEncoding(tokenizer, text, JSON.stringify(text));
+        checkEncoding(tokenizer, normalizer, text, JSON.stringify(text));
     }
 });
 

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 
 import { readFile } from '../../js/tokenizer/file.js';
 import { Tokenizer } from '../../js/tokenizer/index.js';
+import { makeModel } from '../../js/tokenizer/models/index.js';
 import { Merges } from '../../js/tokenizer/models/merges.js';
 import { readTokenizer } from '../../js/tokenizer/reader.js';
 import { Vocabulary } from '../../js/tokenizer/vocabulary.js';
@@ -31,8 +32,9 @@ const isDirect = (file) => readTokenizer(file).object('model').vocab instanceof 
 /** What a file is read as: all pieces and the tokens of some texts, or the error. */
 function outcome(read) {
     try {
-        const tokenizer = read();
-        const { vocabulary } = tokenizer.model;
+        const file = read();
+        const tokenizer = new Tokenizer(file);
+        const { vocabulary } = makeModel(file.object('model'));
         const pieces = [];
         for (let id = 0; pieces.length < vocabulary.size; id++) {
             const piece = vocabulary.piece(id);
@@ -51,8 +53,8 @@ function outcome(read) {
         return { code: error.code, message: error.message };
     }
 }
-const directly = (file) => outcome(() => Tokenizer.fromJSON(file));
-const plainly = (file) => outcome(() => new Tokenizer(readFile(file)));
+const directly = (file) => outcome(() => readTokenizer(file));
+const plainly = (file) => outcome(() => readFile(file));
 
 for (const name of ['bert-uncased', 'bert-cased', 'bert-chinese', 'deberta-bpe']) {
     test(`${name} is read directly, as bytes and as text, and is the same`, () => {

@@ -52,7 +52,7 @@ async function load(Tokenizer, bytes) {
         first: times[0],
         median: times.slice().sort((a, b) => a - b)[2],
         kept,
-        pieces: tokenizer.vocabSize,
+        pieces: tokenizer.vocab_size,
         bytes: bytes.length,
     };
 }

@@ -42,6 +42,37 @@ const PLACES = 2 ** 28;
 const NOT_YET = -2;
 
 export class Bpe {
+    #where;
+    #prefix;
+    #suffix;
+    #merges;
+    #unknown;
+    #fuses_unknown;
+    #ignores_merges;
+
+    /** Ids of the pieces that stand for a byte, null if there are none. */
+    #byte_ids;
+
+    /** Ids of the first symbols: first of a word and not the last, last and not the first, ... */
+    #symbol_ids = [0, 1, 2, 3].map(() => new Int32Array(FIRST_SYMBOLS).fill(NOT_YET));
+
+    #scratch;
+
+    /** Whether symbols are what is written in the word. */
+    #is_bare;
+
+    /** Made for the first long word. @type {Seams | null} */
+    #seams = null;
+
+    #cache = new WordCache();
+    #heap = new Heap();
+
+    /** How many bytes the library counts for each; of a long word then where the one before is. */
+    #bytes = new Int32Array(SHORT);
+
+    /** The rank of each with the next; of a long word where the next is. */
+    #nexts = new Int32Array(SHORT);
+
     /**
      * @param {Fields} fields
      */
@@ -60,65 +91,34 @@ export class Bpe {
         if (dropout !== null && dropout !== 0) {
             throw badTokenizer(fields.where, 'dropout is not supported: it cuts words at random');
         }
-        /** @private */
-        this.where = fields.where;
+        this.#where = fields.where;
         /** @readonly */
         this.vocabulary = Vocabulary.of(fields.where, fields.object('vocab'));
         /** @readonly */
-        this.continuingPrefix = optional('continuing_subword_prefix');
-        /** @private */
-        this.prefix = unitsOf(this.continuingPrefix);
-        /** @private */
-        this.suffix = unitsOf(optional('end_of_word_suffix'));
-        /** @private */
-        this.merges = Merges.of(
+        this.continuing_prefix = optional('continuing_subword_prefix');
+        this.#prefix = unitsOf(this.continuing_prefix);
+        this.#suffix = unitsOf(optional('end_of_word_suffix'));
+        this.#merges = Merges.of(
             fields.where,
             fields.get('merges'),
             this.vocabulary,
-            this.continuingPrefix,
+            this.continuing_prefix,
         );
-        /** @private */
-        this.unknown = fields.get('unk_token') === null ? null : fields.string('unk_token');
+        this.#unknown = fields.get('unk_token') === null ? null : fields.string('unk_token');
         /** @readonly */
-        this.unknownId = this.unknown === null ? -1 : this.vocabulary.id(this.unknown);
-        /** @private */
-        this.fuseUnknown = flag('fuse_unk');
-        /** @private */
-        this.ignoreMerges = flag('ignore_merges');
-        /**
-         * Ids of the pieces that stand for a byte, null if there are none.
-         * @private
-         */
-        this.byteIds = flag('byte_fallback') ? byteIds(this.vocabulary) : null;
-        if (this.byteIds !== null && this.prefix.length + this.suffix.length > 0) {
+        this.unknown_id = this.#unknown === null ? -1 : this.vocabulary.id(this.#unknown);
+        this.#fuses_unknown = flag('fuse_unk');
+        this.#ignores_merges = flag('ignore_merges');
+        this.#byte_ids = flag('byte_fallback') ? byteIds(this.vocabulary) : null;
+        if (this.#byte_ids !== null && this.#prefix.length + this.#suffix.length > 0) {
             throw badTokenizer(
                 fields.where,
                 'byte_fallback is not supported together with ' +
                     'continuing_subword_prefix or end_of_word_suffix',
             );
         }
-        /**
-         * Ids of the first symbols: first of a word and not the last, last and not the first, ...
-         * @private
-         */
-        this.symbolIds = [0, 1, 2, 3].map(() => new Int32Array(FIRST_SYMBOLS).fill(NOT_YET));
-        /** @private */
-        this.scratch = new Uint16Array(this.prefix.length + 2 + this.suffix.length);
-        /**
-         * Whether symbols are what is written in the word.
-         * @private
-         */
-        this.isBare = this.prefix.length + this.suffix.length === 0;
-        /**
-         * Made for the first long word.
-         * @private
-         * @type {Seams | null}
-         */
-        this.seams = null;
-        /** @private */
-        this.cache = new WordCache();
-        /** @private */
-        this.heap = new Heap();
+        this.#scratch = new Uint16Array(this.#prefix.length + 2 + this.#suffix.length);
+        this.#is_bare = this.#prefix.length + this.#suffix.length === 0;
         /**
          * Of each symbol of the word at hand its id, and where it starts and ends, counted from the
          * start of the word.
@@ -126,16 +126,6 @@ export class Bpe {
         this.ids = new Int32Array(SHORT);
         this.starts = new Int32Array(SHORT);
         this.ends = new Int32Array(SHORT);
-        /**
-         * How many bytes the library counts for each; of a long word then where the one before is.
-         * @private
-         */
-        this.bytes = new Int32Array(SHORT);
-        /**
-         * The rank of each with the next; of a long word where the next is.
-         * @private
-         */
-        this.nexts = new Int32Array(SHORT);
     }
 
     /**
@@ -146,7 +136,7 @@ export class Bpe {
      */
     tokenize(text, start, end, tokens) {
         const { units } = text;
-        if (this.ignoreMerges) {
+        if (this.#ignores_merges) {
             const { table } = this.vocabulary;
             const entry = table.find(units, start, end);
             if (entry >= 0) {
@@ -154,35 +144,34 @@ export class Bpe {
                 return;
             }
         }
-        if (end - start <= CACHED_LENGTH || !this.isBare) {
-            this.tokenizePart(text, start, end, tokens);
+        if (end - start <= CACHED_LENGTH || !this.#is_bare) {
+            this.#tokenizePart(text, start, end, tokens);
             return;
         }
-        this.seams ??= new Seams(this.vocabulary, this.merges);
+        this.#seams ??= new Seams(this.vocabulary, this.#merges);
         for (let from = start; from < end; ) {
-            const to = this.seams.next(units, from, end);
-            this.tokenizePart(text, from, to, tokens);
+            const to = this.#seams.next(units, from, end);
+            this.#tokenizePart(text, from, to, tokens);
             from = to;
         }
     }
 
     /**
      * A word, or what there is of it between two seams.
-     * @private
      * @param {NormalizedString} text
      * @param {number} start
      * @param {number} end
      * @param {TokenBuffer} tokens
      */
-    tokenizePart(text, start, end, tokens) {
+    #tokenizePart(text, start, end, tokens) {
         const { units } = text;
-        const { cache } = this;
-        const isCached = end - start <= CACHED_LENGTH;
-        let at = isCached ? cache.find(units, start, end) : -1;
+        const cache = this.#cache;
+        const is_cached = end - start <= CACHED_LENGTH;
+        let at = is_cached ? cache.find(units, start, end) : -1;
         if (at < 0) {
-            let count = this.symbols(units, start, end);
-            count = count <= SHORT ? this.mergeShort(count) : this.mergeLong(count);
-            if (isCached) at = cache.add(units, start, end, this, count);
+            let count = this.#symbols(units, start, end);
+            count = count <= SHORT ? this.#mergeShort(count) : this.#mergeLong(count);
+            if (is_cached) at = cache.add(units, start, end, this, count);
             if (at < 0) {
                 for (let k = 0; k < count; k++) {
                     tokens.push(
@@ -192,8 +181,8 @@ export class Bpe {
                     );
                 }
                 if (this.ids.length > KEPT_SYMBOLS) {
-                    this.reserve(SHORT);
-                    this.heap = new Heap();
+                    this.#reserve(SHORT);
+                    this.#heap = new Heap();
                 }
                 return;
             }
@@ -210,49 +199,49 @@ export class Bpe {
     }
 
     /**
-     * @private
      * @param {number} room
      */
-    reserve(room) {
+    #reserve(room) {
         this.ids = new Int32Array(room);
         this.starts = new Int32Array(room);
         this.ends = new Int32Array(room);
-        this.bytes = new Int32Array(room);
-        this.nexts = new Int32Array(room);
+        this.#bytes = new Int32Array(room);
+        this.#nexts = new Int32Array(room);
     }
 
     /**
      * Cuts a word into symbols.
-     * @private
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} end
      * @returns {number}  how many
      */
-    symbols(units, start, end) {
+    #symbols(units, start, end) {
         // Bytes may be more than units.
-        const room = (end - start) * (this.byteIds === null ? 1 : 3);
-        if (room > this.ids.length) this.reserve(room);
-        const { ids, starts, ends, bytes, isBare } = this;
-        const first = this.symbolIds[0];
+        const room = (end - start) * (this.#byte_ids === null ? 1 : 3);
+        if (room > this.ids.length) this.#reserve(room);
+        const { ids, starts, ends } = this;
+        const bytes = this.#bytes;
+        const is_bare = this.#is_bare;
+        const first = this.#symbol_ids[0];
         let count = 0;
         // What is unknown is only put behind the next symbol that is not a byte.
         let pending = -1;
-        let pendingEnd = 0;
-        let pendingBytes = 0;
-        let isShifted = false; // whether the library has lost count of the bytes
+        let pending_end = 0;
+        let pending_bytes = 0;
+        let is_shifted = false; // whether the library has lost count of the bytes
         for (let i = start; i < end; ) {
             const unit = units[i];
             const next = isLeadSurrogate(unit) ? i + 2 : i + 1;
-            let id = isBare && unit < FIRST_SYMBOLS ? first[unit] : NOT_YET;
-            if (id === NOT_YET) id = this.symbol(units, i, next, i === start, next === end);
-            const nBytes = unit < 0x80 ? 1 : unit < 0x800 ? 2 : next - i + 2;
-            if (id < 0 && this.byteIds !== null) {
+            let id = is_bare && unit < FIRST_SYMBOLS ? first[unit] : NOT_YET;
+            if (id === NOT_YET) id = this.#symbol(units, i, next, i === start, next === end);
+            const n_bytes = unit < 0x80 ? 1 : unit < 0x800 ? 2 : next - i + 2;
+            if (id < 0 && this.#byte_ids !== null) {
                 const bytesOf = utf8(codePointAt(units, i));
-                if (bytesOf.every((byte) => this.hasByte(byte))) {
-                    isShifted ||= pending >= 0;
+                if (bytesOf.every((byte) => this.#hasByte(byte))) {
+                    is_shifted ||= pending >= 0;
                     for (const byte of bytesOf) {
-                        ids[count] = this.byteIds[byte];
+                        ids[count] = this.#byte_ids[byte];
                         starts[count] = i - start;
                         ends[count] = next - start;
                         bytes[count++] = 1;
@@ -261,82 +250,81 @@ export class Bpe {
                     continue;
                 }
             }
-            if (pending >= 0 && (id >= 0 || !this.fuseUnknown)) {
-                count = this.addUnknown(count, pending, pendingEnd, pendingBytes);
+            if (pending >= 0 && (id >= 0 || !this.#fuses_unknown)) {
+                count = this.#addUnknown(count, pending, pending_end, pending_bytes);
                 pending = -1;
             }
             if (id >= 0) {
                 ids[count] = id;
                 starts[count] = i - start;
                 ends[count] = next - start;
-                bytes[count++] = nBytes;
-            } else if (this.unknown === null) {
-                isShifted = true;
+                bytes[count++] = n_bytes;
+            } else if (this.#unknown === null) {
+                is_shifted = true;
             } else {
                 if (pending < 0) {
                     pending = i - start;
-                    pendingBytes = 0;
+                    pending_bytes = 0;
                 }
-                pendingEnd = next - start;
-                pendingBytes += nBytes;
+                pending_end = next - start;
+                pending_bytes += n_bytes;
             }
             i = next;
         }
-        if (pending >= 0) count = this.addUnknown(count, pending, pendingEnd, pendingBytes);
-        if (isShifted) this.shift(units, start, end, count);
+        if (pending >= 0) count = this.#addUnknown(count, pending, pending_end, pending_bytes);
+        if (is_shifted) this.#shift(units, start, end, count);
         return count;
     }
 
     /**
-     * @private
      * @param {number} count
      * @param {number} from
      * @param {number} to
-     * @param {number} nBytes
+     * @param {number} n_bytes
      * @returns {number}  count + 1
      */
-    addUnknown(count, from, to, nBytes) {
-        if (this.unknownId < 0) {
+    #addUnknown(count, from, to, n_bytes) {
+        if (this.unknown_id < 0) {
             throw badTokenizer(
-                this.where,
+                this.#where,
                 'a character is not in the vocabulary, nor is unk_token ' +
-                    quote(this.unknown ?? ''),
+                    quote(this.#unknown ?? ''),
             );
         }
-        this.ids[count] = this.unknownId;
+        this.ids[count] = this.unknown_id;
         this.starts[count] = from;
         this.ends[count] = to;
-        this.bytes[count] = nBytes;
+        this.#bytes[count] = n_bytes;
         return count + 1;
     }
 
     /**
-     * @private
      * @param {number} byte
      * @returns {boolean}
      */
-    hasByte(byte) {
-        return this.byteIds !== null && this.byteIds[byte] >= 0;
+    #hasByte(byte) {
+        return this.#byte_ids !== null && this.#byte_ids[byte] >= 0;
     }
 
     /**
-     * @private
      * @param {Uint16Array} units
      * @param {number} from
      * @param {number} to
-     * @param {boolean} isFirst  of its word
-     * @param {boolean} isLast
+     * @param {boolean} is_first  of its word
+     * @param {boolean} is_last
      * @returns {number}  the id of the symbol, or -1
      */
-    symbol(units, from, to, isFirst, isLast) {
-        const known = this.symbolIds[(isFirst ? 2 : 0) + (isLast ? 1 : 0)];
+    #symbol(units, from, to, is_first, is_last) {
+        const known = this.#symbol_ids[(is_first ? 2 : 0) + (is_last ? 1 : 0)];
         const unit = units[from];
         if (unit < FIRST_SYMBOLS && known[unit] !== NOT_YET) return known[unit];
-        const { scratch, prefix, suffix } = this;
+        const scratch = this.#scratch;
+        const prefix = this.#prefix;
+        const suffix = this.#suffix;
         let n = 0;
-        if (!isFirst) for (let k = 0; k < prefix.length; k++) scratch[n++] = prefix[k];
+        if (!is_first) for (let k = 0; k < prefix.length; k++) scratch[n++] = prefix[k];
         for (let k = from; k < to; k++) scratch[n++] = units[k];
-        if (isLast) for (let k = 0; k < suffix.length; k++) scratch[n++] = suffix[k];
+        if (is_last) for (let k = 0; k < suffix.length; k++) scratch[n++] = suffix[k];
         const { table } = this.vocabulary;
         const entry = table.find(scratch, 0, n);
         const id = entry < 0 ? -1 : table.ids[entry];
@@ -347,38 +335,38 @@ export class Bpe {
     /**
      * Puts the symbols where the library thinks they are. It adds up bytes, so that behind a
      * character that it left out, or put off, they are all before their place.
-     * @private
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} end
      * @param {number} count
      */
-    shift(units, start, end, count) {
+    #shift(units, start, end, count) {
         const places = new Int32Array(3 * (end - start));
         let total = 0;
         for (let i = start; i < end; ) {
             const unit = units[i];
             const next = isLeadSurrogate(unit) ? i + 2 : i + 1;
-            const nBytes = unit < 0x80 ? 1 : unit < 0x800 ? 2 : next - i + 2;
-            for (let k = 0; k < nBytes; k++) places[total++] = i - start;
+            const n_bytes = unit < 0x80 ? 1 : unit < 0x800 ? 2 : next - i + 2;
+            for (let k = 0; k < n_bytes; k++) places[total++] = i - start;
             i = next;
         }
         let at = 0;
         for (let k = 0; k < count; k++) {
             this.starts[k] = places[at];
-            at += this.bytes[k];
+            at += this.#bytes[k];
             const last = places[at - 1];
             this.ends[k] = last + (isLeadSurrogate(units[start + last]) ? 2 : 1);
         }
     }
 
     /**
-     * @private
      * @param {number} count  of symbols
      * @returns {number}  how many are left
      */
-    mergeShort(count) {
-        const { ids, starts, ends, merges, nexts: ranks } = this;
+    #mergeShort(count) {
+        const { ids, starts, ends } = this;
+        const merges = this.#merges;
+        const ranks = this.#nexts;
         let n = count;
         for (let k = 0; k + 1 < n; k++) ranks[k] = merges.rank(ids[k], ids[k + 1]);
         for (;;) {
@@ -408,12 +396,15 @@ export class Bpe {
     /**
      * The same with a heap of the pairs. A pair that is no more is left in it, and is known by its
      * rank not being that of the pair that is there now.
-     * @private
      * @param {number} count
      * @returns {number}
      */
-    mergeLong(count) {
-        const { ids, starts, ends, merges, nexts, bytes: previous, heap } = this;
+    #mergeLong(count) {
+        const { ids, starts, ends } = this;
+        const merges = this.#merges;
+        const nexts = this.#nexts;
+        const previous = this.#bytes;
+        const heap = this.#heap;
         heap.reserve(count);
         for (let k = 0; k < count; k++) {
             previous[k] = k - 1;

@@ -4,9 +4,9 @@
  * Numbers, the smallest first.
  */
 export class Heap {
+    #items = new Float64Array(64);
+
     constructor() {
-        /** @private */
-        this.items = new Float64Array(64);
         this.size = 0;
     }
 
@@ -15,7 +15,7 @@ export class Heap {
      * @param {number} room
      */
     reserve(room) {
-        if (room > this.items.length) this.items = new Float64Array(room);
+        if (room > this.#items.length) this.#items = new Float64Array(room);
     }
 
     /**
@@ -23,16 +23,16 @@ export class Heap {
      * @param {number} item
      */
     append(item) {
-        if (this.size === this.items.length) {
+        if (this.size === this.#items.length) {
             const items = new Float64Array(2 * this.size);
-            items.set(this.items);
-            this.items = items;
+            items.set(this.#items);
+            this.#items = items;
         }
-        this.items[this.size++] = item;
+        this.#items[this.size++] = item;
     }
 
     order() {
-        for (let at = (this.size >> 1) - 1; at >= 0; at--) this.sink(at, this.items[at]);
+        for (let at = (this.size >> 1) - 1; at >= 0; at--) this.#sink(at, this.#items[at]);
     }
 
     /**
@@ -41,7 +41,7 @@ export class Heap {
     push(item) {
         let at = this.size;
         this.append(item);
-        const { items } = this;
+        const items = this.#items;
         while (at > 0) {
             const parent = (at - 1) >> 1;
             if (items[parent] <= item) break;
@@ -55,19 +55,19 @@ export class Heap {
      * @returns {number}
      */
     pop() {
-        const top = this.items[0];
+        const top = this.#items[0];
         this.size--;
-        if (this.size > 0) this.sink(0, this.items[this.size]);
+        if (this.size > 0) this.#sink(0, this.#items[this.size]);
         return top;
     }
 
     /**
-     * @private
      * @param {number} from
      * @param {number} item
      */
-    sink(from, item) {
-        const { items, size } = this;
+    #sink(from, item) {
+        const { size } = this;
+        const items = this.#items;
         let at = from;
         for (;;) {
             let child = 2 * at + 1;

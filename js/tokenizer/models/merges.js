@@ -16,6 +16,11 @@ export const NEVER = 0x7fffffff;
 export const VERSION = '#version';
 
 export class Merges {
+    /** Ranks + 1, 0 for none; at most half are taken. */
+    #slots;
+
+    #mask;
+
     /**
      * The later of two merges of the same pair holds, as in the library.
      * @param {Uint32Array} left  ids, by rank
@@ -33,15 +38,10 @@ export class Merges {
         this.merged = merged;
         const { length } = left;
         const slots = 2 ** Math.ceil(Math.log2(2 * Math.max(length, 2)));
-        /**
-         * Ranks + 1, 0 for none; at most half are taken.
-         * @private
-         */
-        this.slots = new Int32Array(slots);
-        /** @private */
-        this.mask = slots - 1;
+        this.#slots = new Int32Array(slots);
+        this.#mask = slots - 1;
         for (let rank = 0; rank < length; rank++) {
-            this.slots[this.slot(left[rank], right[rank])] = rank + 1;
+            this.#slots[this.#slot(left[rank], right[rank])] = rank + 1;
         }
     }
 
@@ -56,19 +56,19 @@ export class Merges {
     static of(where, value, vocabulary, prefix) {
         if (value instanceof Merges) return value;
         if (!Array.isArray(value)) throw badTokenizer(where, 'merges must be a list');
-        const isLine = typeof value[0] === 'string';
-        const list = isLine ? value.filter((line) => !String(line).startsWith(VERSION)) : value;
+        const is_line = typeof value[0] === 'string';
+        const list = is_line ? value.filter((line) => !String(line).startsWith(VERSION)) : value;
         const columns = [0, 1, 2].map(() => new Uint32Array(list.length));
         for (let rank = 0; rank < list.length; rank++) {
             const name = `${where}: merge ${rank}`;
             const pair =
-                isLine && typeof list[rank] === 'string' ? list[rank].split(' ') : list[rank];
-            const isPair =
+                is_line && typeof list[rank] === 'string' ? list[rank].split(' ') : list[rank];
+            const is_pair =
                 Array.isArray(pair) &&
                 pair.length === 2 &&
                 pair.every((each) => typeof each === 'string') &&
-                isLine === (pair !== list[rank]);
-            if (!isPair) {
+                is_line === (pair !== list[rank]);
+            if (!is_pair) {
                 throw badTokenizer(
                     name,
                     'must be two pieces, in all merges as "a b" or in all as ["a", "b"]',
@@ -97,18 +97,18 @@ export class Merges {
      * @returns {number}  the lowest goes first; NEVER if the two are not merged
      */
     rank(left, right) {
-        const rank = this.slots[this.slot(left, right)] - 1;
+        const rank = this.#slots[this.#slot(left, right)] - 1;
         return rank < 0 ? NEVER : rank;
     }
 
     /**
-     * @private
      * @param {number} left
      * @param {number} right
      * @returns {number}  where the pair is, or would be
      */
-    slot(left, right) {
-        const { slots, mask } = this;
+    #slot(left, right) {
+        const slots = this.#slots;
+        const mask = this.#mask;
         let hash = Math.imul(left, 0x9e3779b1) ^ Math.imul(right, 0x85ebca6b);
         hash ^= hash >>> 15;
         for (let slot = hash & mask; ; slot = (slot + 1) & mask) {

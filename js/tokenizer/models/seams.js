@@ -12,29 +12,26 @@
 const FIRST_UNITS = 0x200;
 
 export class Seams {
+    /** 1 for characters that are pieces. Those that are not may become anything. */
+    #is_piece;
+
+    /** 1 for each character and the next one that some merge puts together. */
+    #is_joined = new Uint8Array(FIRST_UNITS * FIRST_UNITS);
+
     /**
      * @param {Vocabulary} vocabulary  whose pieces have no affixes
      * @param {Merges} merges
      */
     constructor(vocabulary, merges) {
-        /**
-         * 1 for characters that are pieces. Those that are not may become anything.
-         * @private
-         */
-        this.isPiece = Uint8Array.from({ length: FIRST_UNITS }, (_, unit) =>
+        this.#is_piece = Uint8Array.from({ length: FIRST_UNITS }, (_, unit) =>
             vocabulary.id(String.fromCharCode(unit)) < 0 ? 0 : 1,
         );
-        /**
-         * 1 for each character and the next one that some merge puts together.
-         * @private
-         */
-        this.isJoined = new Uint8Array(FIRST_UNITS * FIRST_UNITS);
         const { pool, starts, ends } = vocabulary.table;
         for (let rank = 0; rank < merges.size; rank++) {
             const before = pool[ends[vocabulary.entry(merges.left[rank])] - 1];
             const behind = pool[starts[vocabulary.entry(merges.right[rank])]];
             if (before < FIRST_UNITS && behind < FIRST_UNITS) {
-                this.isJoined[before * FIRST_UNITS + behind] = 1;
+                this.#is_joined[before * FIRST_UNITS + behind] = 1;
             }
         }
     }
@@ -46,13 +43,14 @@ export class Seams {
      * @returns {number}  where to cut it next, or its end
      */
     next(units, start, end) {
-        const { isPiece, isJoined } = this;
+        const is_piece = this.#is_piece;
+        const is_joined = this.#is_joined;
         let before = units[start];
-        if (before >= FIRST_UNITS || isPiece[before] === 0) return end;
+        if (before >= FIRST_UNITS || is_piece[before] === 0) return end;
         for (let i = start + 1; i < end; i++) {
             const unit = units[i];
-            if (unit >= FIRST_UNITS || isPiece[unit] === 0) return end;
-            if (isJoined[before * FIRST_UNITS + unit] === 0) return i;
+            if (unit >= FIRST_UNITS || is_piece[unit] === 0) return end;
+            if (is_joined[before * FIRST_UNITS + unit] === 0) return i;
             before = unit;
         }
         return end;

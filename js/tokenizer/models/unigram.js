@@ -45,6 +45,10 @@ class Paths {
 }
 
 export class Unigram {
+    #unknown_score;
+    #byte_ids;
+    #paths = new Paths(256);
+
     /**
      * @param {Fields} fields
      */
@@ -59,24 +63,20 @@ export class Unigram {
          * -1 for none: then what is unknown is an error.
          * @readonly
          */
-        this.unknownId = fields.get('unk_id') === null ? -1 : fields.integer('unk_id');
-        if (this.unknownId >= size) {
+        this.unknown_id = fields.get('unk_id') === null ? -1 : fields.integer('unk_id');
+        if (this.unknown_id >= size) {
             throw badTokenizer(
                 fields.where,
-                `unk_id ${this.unknownId} is not among the ${size} pieces`,
+                `unk_id ${this.unknown_id} is not among the ${size} pieces`,
             );
         }
         let least = Infinity;
         for (let id = 0; id < size; id++) if (scores[id] < least) least = scores[id];
-        /** @private */
-        this.unknownScore = least - UNKNOWN_PENALTY;
-        /** @private */
-        this.byteIds =
+        this.#unknown_score = least - UNKNOWN_PENALTY;
+        this.#byte_ids =
             fields.get('byte_fallback') !== null && fields.boolean('byte_fallback')
                 ? byteIds(this.vocabulary)
                 : null;
-        /** @private */
-        this.paths = new Paths(256);
     }
 
     /**
@@ -87,21 +87,21 @@ export class Unigram {
      */
     tokenize(text, start, end, tokens) {
         const length = end - start;
-        let { paths } = this;
+        let paths = this.#paths;
         if (length >= paths.ids.length) {
             paths = new Paths(Math.min(2 * length, Math.max(length, KEPT_UNITS)));
-            if (length <= KEPT_UNITS) this.paths = paths;
+            if (length <= KEPT_UNITS) this.#paths = paths;
         }
-        this.search(text.units, start, length, paths);
+        this.#search(text.units, start, length, paths);
         // The way was found from its end; turn it round.
         const { scores: next, starts, ids } = paths;
         for (let to = length; to > 0; to = starts[to]) next[starts[to]] = to;
         for (let from = 0; from < length; ) {
             let to = next[from];
             const id = ids[to];
-            if (id === this.unknownId) {
+            if (id === this.unknown_id) {
                 while (to < length && ids[next[to]] === id) to = next[to];
-                this.pushUnknown(text, start + from, start + to, tokens);
+                this.#pushUnknown(text, start + from, start + to, tokens);
             } else {
                 tokens.push(id, text.start(start + from), text.end(start + to));
             }
@@ -110,21 +110,20 @@ export class Unigram {
     }
 
     /**
-     * @private
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} length
      * @param {Paths} paths
      */
-    search(units, start, length, { scores, starts, ids }) {
-        const { trie, scores: pieceScores } = this.vocabulary;
+    #search(units, start, length, { scores, starts, ids }) {
+        const { trie, scores: piece_scores } = this.vocabulary;
         const { slots, mask, root } = trie;
         starts.fill(-1, 0, length + 1);
         scores[0] = 0;
         for (let at = 0; at < length; ) {
             const here = scores[at];
             const behind = isLeadSurrogate(units[start + at]) ? at + 2 : at + 1;
-            let isPiece = false;
+            let is_piece = false;
             let node = root;
             for (let i = at; i < length; ) {
                 // As Trie.step, which this is the only hurried use of.
@@ -144,21 +143,21 @@ export class Unigram {
                 i++;
                 const id = (rest & 0xffffff) - 1;
                 if (id < 0) continue;
-                const score = pieceScores[id] + here;
+                const score = piece_scores[id] + here;
                 if (starts[i] < 0 || score > scores[i]) {
                     scores[i] = score;
                     starts[i] = at;
                     ids[i] = id;
                 }
-                if (i === behind) isPiece = true;
+                if (i === behind) is_piece = true;
             }
-            if (!isPiece) {
-                const score = this.unknownScore + here;
+            if (!is_piece) {
+                const score = this.#unknown_score + here;
                 if (starts[behind] < 0 || score > scores[behind]) {
-                    if (this.unknownId < 0) throw unknown(units, start + at);
+                    if (this.unknown_id < 0) throw unknown(units, start + at);
                     scores[behind] = score;
                     starts[behind] = at;
-                    ids[behind] = this.unknownId;
+                    ids[behind] = this.unknown_id;
                 }
             }
             at = behind;
@@ -166,13 +165,12 @@ export class Unigram {
     }
 
     /**
-     * @private
      * @param {NormalizedString} text
      * @param {number} from
      * @param {number} to
      * @param {TokenBuffer} tokens
      */
-    pushUnknown(text, from, to, tokens) {
+    #pushUnknown(text, from, to, tokens) {
         const start = text.start(from);
         const end = text.end(to);
         // Together unknown characters may be a piece.
@@ -182,14 +180,14 @@ export class Unigram {
             return;
         }
         const content = text.slice(from, to);
-        if (this.byteIds !== null) {
+        if (this.#byte_ids !== null) {
             const bytes = new TextEncoder().encode(content);
-            if (bytes.every((byte) => this.byteIds?.[byte] !== -1)) {
-                for (const byte of bytes) tokens.push(this.byteIds[byte], start, end);
+            if (bytes.every((byte) => this.#byte_ids?.[byte] !== -1)) {
+                for (const byte of bytes) tokens.push(this.#byte_ids[byte], start, end);
                 return;
             }
         }
-        tokens.push(this.unknownId, start, end);
+        tokens.push(this.unknown_id, start, end);
         tokens.setSurface(content);
     }
 }

@@ -10,15 +10,13 @@ const CACHED_UNITS = 1 << 17;
 const CACHED_TOKENS = 1 << 16;
 
 export class WordCache {
+    #table = new PieceTable(new Uint16Array(CACHED_UNITS), CACHED_WORDS);
+    #n_units = 0;
+    #n_results = 0;
+
     constructor() {
-        /** @private */
-        this.table = new PieceTable(new Uint16Array(CACHED_UNITS), CACHED_WORDS);
         /** For each word the number of its tokens, then id, start and end of each. */
         this.results = new Int32Array(3 * CACHED_TOKENS);
-        /** @private */
-        this.nUnits = 0;
-        /** @private */
-        this.nResults = 0;
     }
 
     /**
@@ -28,8 +26,8 @@ export class WordCache {
      * @returns {number}  where in the results it is, or -1
      */
     find(units, start, end) {
-        const entry = this.table.find(units, start, end);
-        return entry < 0 ? -1 : this.table.ids[entry];
+        const entry = this.#table.find(units, start, end);
+        return entry < 0 ? -1 : this.#table.ids[entry];
     }
 
     /**
@@ -41,25 +39,26 @@ export class WordCache {
      * @returns {number}  where in the results it is
      */
     add(units, start, end, { ids, starts, ends }, count) {
-        const isFull =
-            this.table.size === CACHED_WORDS ||
-            this.nUnits + end - start > CACHED_UNITS ||
-            this.nResults + 3 * count + 1 > this.results.length;
-        if (isFull) {
-            this.table.clear();
-            this.nUnits = 0;
-            this.nResults = 0;
+        const is_full =
+            this.#table.size === CACHED_WORDS ||
+            this.#n_units + end - start > CACHED_UNITS ||
+            this.#n_results + 3 * count + 1 > this.results.length;
+        if (is_full) {
+            this.#table.clear();
+            this.#n_units = 0;
+            this.#n_results = 0;
         }
-        const { table, results } = this;
-        const from = this.nUnits;
-        for (let i = start; i < end; i++) table.pool[this.nUnits++] = units[i];
-        const at = this.nResults;
-        table.add(from, this.nUnits, at);
-        results[this.nResults++] = count;
+        const { results } = this;
+        const table = this.#table;
+        const from = this.#n_units;
+        for (let i = start; i < end; i++) table.pool[this.#n_units++] = units[i];
+        const at = this.#n_results;
+        table.add(from, this.#n_units, at);
+        results[this.#n_results++] = count;
         for (let k = 0; k < count; k++) {
-            results[this.nResults++] = ids[k];
-            results[this.nResults++] = starts[k];
-            results[this.nResults++] = ends[k];
+            results[this.#n_results++] = ids[k];
+            results[this.#n_results++] = starts[k];
+            results[this.#n_results++] = ends[k];
         }
         return at;
     }

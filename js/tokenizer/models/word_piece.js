@@ -21,6 +21,9 @@ import { NO_PREFIX, Prefix, Vocabulary } from '../vocabulary.js';
 /** @import { TokenBuffer } from '../token_buffer.js' */
 
 export class WordPiece {
+    #max_characters;
+    #continuing;
+
     /**
      * @param {Fields} fields
      */
@@ -29,19 +32,17 @@ export class WordPiece {
         this.vocabulary = Vocabulary.of(fields.where, fields.object('vocab'));
         const unknown = fields.string('unk_token');
         /** @readonly */
-        this.unknownId = this.vocabulary.id(unknown);
-        if (this.unknownId < 0) {
+        this.unknown_id = this.vocabulary.id(unknown);
+        if (this.unknown_id < 0) {
             throw badTokenizer(
                 fields.where,
                 `unk_token ${JSON.stringify(unknown)} is not in the vocabulary`,
             );
         }
-        /** @private */
-        this.maxCharacters = fields.integer('max_input_chars_per_word');
+        this.#max_characters = fields.integer('max_input_chars_per_word');
         /** @readonly */
-        this.continuingPrefix = fields.string('continuing_subword_prefix');
-        /** @private */
-        this.continuing = new Prefix(this.continuingPrefix);
+        this.continuing_prefix = fields.string('continuing_subword_prefix');
+        this.#continuing = new Prefix(this.continuing_prefix);
     }
 
     /**
@@ -52,8 +53,8 @@ export class WordPiece {
      */
     tokenize(text, start, end, tokens) {
         const { units } = text;
-        if (end - start > this.maxCharacters && this.isTooLong(units, start, end)) {
-            tokens.push(this.unknownId, text.start(start), text.end(end));
+        if (end - start > this.#max_characters && this.#isTooLong(units, start, end)) {
+            tokens.push(this.unknown_id, text.start(start), text.end(end));
             return;
         }
         const mark = tokens.length;
@@ -63,29 +64,28 @@ export class WordPiece {
             const entry = table.longest(units, from, end, prefix);
             if (entry < 0) {
                 tokens.length = mark;
-                tokens.push(this.unknownId, text.start(start), text.end(end));
+                tokens.push(this.unknown_id, text.start(start), text.end(end));
                 return;
             }
             const to = from + table.ends[entry] - table.starts[entry] - prefix.units.length;
             tokens.push(table.ids[entry], text.start(from), text.end(to));
             from = to;
-            prefix = this.continuing;
+            prefix = this.#continuing;
         }
     }
 
     /**
      * The limit counts characters, not units.
-     * @private
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} end
      * @returns {boolean}
      */
-    isTooLong(units, start, end) {
+    #isTooLong(units, start, end) {
         let characters = 0;
-        for (let i = start; i < end && characters <= this.maxCharacters; i++) {
+        for (let i = start; i < end && characters <= this.#max_characters; i++) {
             if (!isTrailSurrogate(units[i])) characters++;
         }
-        return characters > this.maxCharacters;
+        return characters > this.#max_characters;
     }
 }
