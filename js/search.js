@@ -107,7 +107,7 @@ export async function semanticSearch(
     if (!Number.isInteger(top_k) || top_k < 1) {
         throw new BertError(
             'BAD_OPTION',
-            `top_k is ${describe(top_k)}, expected a whole number from 1`,
+            `top_k must be a whole number >= 1, not ${describe(top_k)}`,
         );
     }
     const queries = toRows(queryEmbeddings, 'the query embeddings');
@@ -166,7 +166,7 @@ export async function similarity(a, b, { score = 'cosine', signal } = {}) {
 function toRows(embeddings, what) {
     const refuse = (/** @type {string} */ why) => new BertError('BAD_INPUT', `${what} ${why}`);
     if (typeof embeddings !== 'object' || embeddings === null) {
-        throw refuse(`are ${describe(embeddings)}, expected {dims, data}`);
+        throw refuse(`must be {dims, data}, not ${describe(embeddings)}`);
     }
     const { dims, data } = embeddings;
     if (
@@ -176,15 +176,15 @@ function toRows(embeddings, what) {
         !dims.every((n) => Number.isInteger(n) && n >= 0)
     ) {
         throw refuse(
-            `have dims ${Array.isArray(dims) ? JSON.stringify(dims) : describe(dims)}, ` +
-                'expected [n, d] or [d]',
+            'must have dims [n, d] or [d], ' +
+                `not ${Array.isArray(dims) ? JSON.stringify(dims) : describe(dims)}`,
         );
     }
     const type = TYPES.find(({ of }) => data instanceof of);
     if (!type) {
         throw refuse(
-            `have data of ${describe(data)}, expected a Float32Array, ` +
-                'an Int8Array or a Uint8Array of bits',
+            'must have data in a Float32Array, an Int8Array or a Uint8Array of bits, ' +
+                `not ${describe(data)}`,
         );
     }
     const { bits } = type;
@@ -192,17 +192,17 @@ function toRows(embeddings, what) {
     const width = dims[dims.length - 1];
     const d = bits === 1 && data.length === n * width ? 8 * width : width;
     if (n > 0 && (d < 1 || d > SEARCH_MAX_DIMS)) {
-        throw refuse(`have ${d} dimensions, expected 1 to ${SEARCH_MAX_DIMS}`);
+        throw refuse(`must have 1 to ${SEARCH_MAX_DIMS} dimensions, not ${d}`);
     }
     if (bits === 1 && d % 8) {
-        throw refuse(`have ${d} dimensions in a Uint8Array, which has 8 in each byte`);
+        throw refuse(`must have 8 dimensions for each byte of a Uint8Array, not ${d} in all`);
     }
     const row_bytes = (d * bits) / 8;
     const n_values = (n * row_bytes) / data.BYTES_PER_ELEMENT;
     if (data.length !== n_values) {
         throw refuse(
-            `of dims ${JSON.stringify(dims)} have a ${type.of.name} of ${data.length}, ` +
-                `expected ${n_values}`,
+            `of dims ${JSON.stringify(dims)} must have a ${type.of.name} of ${n_values}, ` +
+                `not ${data.length}`,
         );
     }
     return { n, d, type, row_bytes, data };
@@ -230,7 +230,7 @@ async function scoreAll(queries, rows, score, signal, take) {
     if (score !== 'cosine' && score !== 'dot') {
         throw new BertError(
             'BAD_OPTION',
-            `score is ${describe(score)}, expected 'cosine' or 'dot'`,
+            `score must be 'cosine' or 'dot', not ${describe(score)}`,
         );
     }
     if (queries.n === 0 || rows.n === 0) return;

@@ -213,8 +213,8 @@ function choose(name, wanted, n) {
         if (!Number.isInteger(each) || each < 0 || each >= n) {
             throw new BertError(
                 'BAD_OPTION',
-                `${name} is ${describe(each)}, expected a whole number from 0 to ${n - 1}, ` +
-                    'or a list of them',
+                `${name} must be a whole number from 0 to ${n - 1}, or a list of them, ` +
+                    `not ${describe(each)}`,
             );
         }
     }

@@ -19,7 +19,7 @@ const MOST_TOKENS = 1 << 20;
 /** Bytes of what the core does not read as it is: the tokenizer, padding, 4-bit weights. */
 const OTHER_DTYPES = { U8: 1 };
 
-/** Outputs of which a part is a layer; of any other it is a column. */
+/** Outputs whose `index` is a layer; that of any other is a column. */
 export const LAYERED = ['hidden_states', 'attentions'];
 
 /**
@@ -46,15 +46,15 @@ export const LAYERED = ['hidden_states', 'attentions'];
 /**
  * @typedef {object} OutputShape  of an output of the core: in each layer a row of columns for each
  *   token or sequence
- * @property {number} n_columns  0: of attentions, whose rows are as long as their sequence
- * @property {number} n_layers  1: there are no layers, or there is one
+ * @property {number} n_columns  0 for attentions, whose rows are as long as their sequence
+ * @property {number} n_layers  1 where there are no layers
  * @property {boolean} is_of_tokens
  *
  * @typedef {object} CoreFacts  what the core says; see core/bert.h
  * @property {Record<string, number>} dtypes  bytes of an element, by name
  * @property {(shape: number[]) => import('./layout.js').Expansion | null} expansionOf  what 4-bit
  *   units of this shape become; null: these are none
- * @property {(encoder: EncoderConfig) => void} configure  sets the config of which the rest is said
+ * @property {(encoder: EncoderConfig) => void} configure  sets the config that implies the rest
  * @property {number} most_tokens  of a sequence; Infinity: the model does not limit them
  * @property {Record<string, OutputShape>} outputs  that the model has, by name
  */

@@ -1,4 +1,4 @@
-/** Where model bytes come from: a URL, a file, or bytes at hand, all as one stream. */
+/** Where model bytes come from: a URL, a file, or given bytes, all as one stream. */
 
 import { openFile } from '#platform';
 

@@ -5,7 +5,7 @@ import { startWorker } from '#platform';
 import { BertError, fromMessage } from '../errors.js';
 import { Feeder } from '../loader/feed.js';
 
-/** Milliseconds for the worker to say that it is there: its script is small. */
+/** Milliseconds in which the worker must have started: its script is small. */
 const START_TIMEOUT = 30_000;
 
 /**
@@ -15,7 +15,7 @@ const START_TIMEOUT = 30_000;
  * @property {(progress: any) => void} [onprogress]
  */
 
-/** Requests to a worker and their answers. Ends once: by end(), or when the worker dies. */
+/** Requests to a worker and their answers. It ends once: by end(), or when the worker dies. */
 export class Connection {
     /** @type {import('../platform/browser.js').WorkerHandle} */
     #worker = startWorker();
@@ -44,7 +44,7 @@ export class Connection {
     }
 
     /**
-     * The worker's first message, or an error: never silence.
+     * Waits for the worker's first message; throws if there is none in time.
      * @param {AbortSignal} [signal]
      */
     async ready(signal) {

@@ -1,6 +1,6 @@
 /**
- * The key of what `await using` calls; where the engine does not have it yet, the one that
- * TypeScript's output and polyfills agree on.
+ * The key of the method that `await using` calls; where the engine does not have it yet, the one
+ * that TypeScript's output and polyfills agree on.
  * @type {typeof Symbol.asyncDispose}
  */
 

@@ -13,9 +13,10 @@ import { BertError } from '../errors.js';
 
 /**
  * @typedef {object} WorkerExtras
- * @property {(listener: (error: Error) => void) => void} onError  load failure, crash or exit
+ * @property {(listener: (error: Error) => void) => void} onError  it could not load, crashed or
+ *   ended
  * @property {() => void} terminate
- * @property {(alive: boolean) => void} keepAlive  whether the process must wait for the worker
+ * @property {(is_alive: boolean) => void} keepAlive  whether the process waits for the worker
  */
 
 /** @typedef {Port & WorkerExtras} WorkerHandle */

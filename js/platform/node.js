@@ -13,8 +13,7 @@ const READ_BYTES = 1 << 18;
 
 /** @returns {import('./browser.js').WorkerHandle} */
 export function startWorker() {
-    // The worker is self-contained: flags of the main script (--input-type, --import) are not for
-    // it.
+    // The worker is self-contained: it needs no flags of the main script (--input-type, --import).
     const worker = new Worker(new URL('./worker.node.js', import.meta.url), { execArgv: [] });
     return {
         post: (message, transfer = []) => worker.postMessage(message, transfer),
@@ -26,7 +25,7 @@ export function startWorker() {
             );
         },
         terminate: () => void worker.terminate(),
-        keepAlive: (alive) => (alive ? worker.ref() : worker.unref()),
+        keepAlive: (is_alive) => (is_alive ? worker.ref() : worker.unref()),
     };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Turns of the event loop: what was posted before one has come after it. They cost a few
- * microseconds, after a long computation some tens.
+ * Turns of the event loop: messages that were posted before a turn have arrived after it. A turn
+ * takes a few microseconds, after a long computation some tens.
  */
 
 /** @type {(() => void)[]} */

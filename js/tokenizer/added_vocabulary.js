@@ -1,11 +1,11 @@
 /**
- * Added tokens: pieces that are found in the text before anything else is done to it, `[MASK]`
- * and what users add. Those that are `normalized` are found, in their normalised form, in the
- * normalised text instead.
+ * Added tokens: pieces that are found in the text before anything else is done to it, such as
+ * `[MASK]` and those that users add. The `normalized` ones are normalised too, and found in the
+ * normalised text.
  *
  * At each place the longest token that begins there is taken and the search goes on behind it. The
  * library uses an Aho-Corasick automaton for that; a look at the first character and a hash of what
- * follows do the same in time proportional to the text, for tokens of limited length.
+ * follows do the same in time proportional to the text, since tokens have a limited length.
  */
 
 import { badTokenizer, Fields } from './file.js';
@@ -21,15 +21,15 @@ import { PieceTable } from './vocabulary.js';
  * @typedef {object} AddedToken
  * @property {number} id
  * @property {string} content
- * @property {boolean} single_word  found as a whole word only
- * @property {boolean} lstrip  takes the space before it along
- * @property {boolean} rstrip  takes the space behind it along
- * @property {boolean} normalized  found in normalised text
- * @property {boolean} special  left out when decoding
+ * @property {boolean} single_word  whether it is found as a whole word only
+ * @property {boolean} lstrip  whether it takes along the space before it
+ * @property {boolean} rstrip  whether it takes along the space behind it
+ * @property {boolean} normalized  whether it is found in normalised text
+ * @property {boolean} special  whether it is left out when decoding
  * @property {string} found  what is looked for: the content, normalised if it is `normalized`
  */
 
-/** Longer ones would make the search slow, and are surely a mistake. */
+/** A longer one would make the search slow; it is surely a mistake. */
 const MAX_CONTENT = 1024;
 
 export class AddedVocabulary {
@@ -61,7 +61,7 @@ export class AddedVocabulary {
             if (known < 0) this.n_new++;
             if (token.id !== id) throw wrongId(token, id, known >= 0);
             if (this.#by_content.has(token.content)) {
-                throw badTokenizer('added_tokens', `${quote(token.content)} is there twice`);
+                throw badTokenizer('added_tokens', `${quote(token.content)} occurs twice`);
             }
             if (known < 0 && vocabulary.piece(id) !== null) {
                 throw badTokenizer(
@@ -122,7 +122,7 @@ function readToken(config, index) {
     if (content.length > MAX_CONTENT) {
         throw badTokenizer(
             fields.where,
-            `its content has ${content.length} characters; ${MAX_CONTENT} are the limit`,
+            `its content must have at most ${MAX_CONTENT} characters, not ${content.length}`,
         );
     }
     return {
@@ -173,7 +173,7 @@ function makeMatcher(tokens) {
  * Finds some added tokens in units.
  */
 export class AddedTokenMatcher {
-    /** Tokens by entry of the table. */
+    /** By entry of the table. */
     #tokens;
 
     /** @type {PieceTable} */
@@ -198,13 +198,13 @@ export class AddedTokenMatcher {
             if (token.found === '') {
                 throw badTokenizer(
                     'added_tokens',
-                    `nothing is left of ${quote(token.content)} ` + 'when it is normalised',
+                    `nothing is left of ${quote(token.content)} when it is normalised`,
                 );
             }
             if (!this.#table.add(start, end, token.id)) {
                 throw badTokenizer(
                     'added_tokens',
-                    `${quote(token.content)} is the same as ` + 'another when it is normalised',
+                    `${quote(token.content)} is the same as another when it is normalised`,
                 );
             }
             first.push(pool[start], pool[start]);

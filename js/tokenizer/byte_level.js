@@ -11,7 +11,7 @@ import { GPT2 } from './patterns.js';
 
 const SPACE = 0x20;
 
-/** Words beyond this do not leave their memory behind. */
+/** The buffers of a word of more units are given back after it. */
 const KEPT_UNITS = 1 << 16;
 
 /**
@@ -50,7 +50,7 @@ export function byteLevel(code_point) {
 }
 
 /**
- * The decoder ByteLevel: bytes that are no UTF-8 become U+FFFD.
+ * The decoder ByteLevel: bytes that are not valid UTF-8 become U+FFFD.
  * @param {string[]} tokens
  * @returns {string[]}
  */
@@ -151,7 +151,7 @@ class Word extends NormalizedString {
     }
 
     /**
-     * Lets go of a large word's memory.
+     * Gives a large word's memory back.
      * @override
      */
     release() {

@@ -1,5 +1,5 @@
 /**
- * A map from each character to what takes its place, remembered as it is asked: most of what
+ * A map from each character to what takes its place, filled as it is asked. Most of what
  * normalizers do (lower case, cleaning, stripping, decomposition) is such a map, so that one loop
  * over a table does the work of all, and a stage of several steps is one map of their composition.
  *

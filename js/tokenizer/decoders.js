@@ -11,7 +11,7 @@ import { readContent, readPattern } from './replace_patterns.js';
 /** @import { Fields } from './file.js' */
 
 /**
- * What becomes of the tokens of a text, which put together are the text.
+ * Turns the tokens of a text into strings that, put together, are the text.
  * @typedef {(tokens: string[]) => string[]} Decoder
  */
 
@@ -75,7 +75,7 @@ function replace(fields) {
 }
 
 /**
- * Takes up to so many of a character from the start and the end of each token.
+ * Removes up to `start` and `stop` of a character from the start and the end of each token.
  * @param {Fields} fields
  * @returns {Decoder}
  */
@@ -96,8 +96,8 @@ function strip(fields) {
 }
 
 /**
- * Pieces that stand for a byte, `<0x0A>`, become the text that the bytes are; where they are none,
- * U+FFFD for each.
+ * Pieces that stand for a byte, `<0x0A>`, become the text of these bytes, or U+FFFD each where they
+ * are not valid UTF-8.
  * @param {string[]} tokens
  * @returns {string[]}
  */

@@ -2,9 +2,9 @@
  * What a tokenizer makes of a text or a pair: flat typed arrays, ready for the engine, and on
  * demand the tokens as strings and the windows that did not fit.
  *
- * Overflowing windows are put together when they are asked for. For a pair of which both overflow
- * the library combines each with each, so that two long texts have millions of windows that nobody
- * wants.
+ * Windows that did not fit are put together when they are asked for. Where both texts of a pair
+ * overflow, the library combines each window with each, so that two long texts have millions of
+ * windows that nobody wants.
  */
 
 /** @import { Piece } from './post_processors.js' */
@@ -15,7 +15,7 @@
  * @typedef {object} SequenceTokens
  * @property {Uint32Array} ids
  * @property {Uint32Array} offsets
- * @property {Map<number, string> | null} surfaces  as in TokenBuffer
+ * @property {Map<number, string> | null} surfaces  see TokenBuffer
  * @property {string} text
  */
 
@@ -24,15 +24,15 @@
  * @typedef {object} Assembly
  * @property {Piece[]} pieces
  * @property {(id: number) => string} tokenText
- * @property {(text: unknown) => Int32Array} wordsOf  the word of each token of a text
+ * @property {(text: unknown) => Int32Array} wordsOf  the index of each token's word in a text
  * @property {unknown} text
  * @property {unknown} text_pair
- * @property {Int32Array[] | null} words  of the sequences, once they have been asked for; of all
- *   windows
+ * @property {Int32Array[] | null} words  of each sequence, shared by all windows; null until they
+ *   have been asked for
  */
 
 /**
- * For each piece, which tokens of its sequence to take, and their type.
+ * The tokens that each piece takes of its sequence, and their type.
  * @typedef {{from: number, to: number, type_id: number}[]} Parts
  */
 
@@ -54,9 +54,9 @@ export class Encoding {
     /**
      * Tokenizers make these.
      * @param {Assembly} assembly
-     * @param {SequenceTokens[]} sequences  read now, but for their surfaces
+     * @param {SequenceTokens[]} sequences  copied now, but for their surfaces
      * @param {Parts} parts
-     * @param {(() => Encoding[]) | null} makeOverflow  null: all of the text is in this one
+     * @param {(() => Encoding[]) | null} makeOverflow  null: the text is whole in this encoding
      */
     constructor(assembly, sequences, parts, makeOverflow) {
         const { pieces } = assembly;
@@ -64,16 +64,16 @@ export class Encoding {
         for (let p = 0; p < pieces.length; p++) length += partLength(pieces[p], parts[p]);
         /** Token ids. */
         this.ids = new Uint32Array(length);
-        /** Token types (segments), as the model wants them. */
+        /** Token types (segments) for the model. */
         this.type_ids = new Uint32Array(length);
         /**
          * Start and end of each token in turn, UTF-16 indices into its own text (see `sequence`):
          * `text.slice(offsets[2 * i], offsets[2 * i + 1])`. 0, 0 for special tokens.
          */
         this.offsets = new Uint32Array(2 * length);
-        /** For each token 0 if it is of the text, 1 if of text_pair, -1 if it has been added. */
+        /** For each token 0 if it is of the text, 1 if of text_pair, -1 if it is special. */
         this.sequence = new Int8Array(length);
-        /** 1 for tokens that have been added, 0 for those of the text. */
+        /** 1 for special tokens, 0 for those of a text. */
         this.special_tokens_mask = new Uint8Array(length);
         this.#assembly = assembly;
         this.#surfaces = sequences.map(({ surfaces }) => surfaces);
@@ -113,8 +113,8 @@ export class Encoding {
     }
 
     /**
-     * For each token the number of its word in its text, as the pre-tokenizer cuts words; -1 if it
-     * has been added.
+     * For each token the index of its word in its text, as the pre-tokenizer cuts words; -1 for
+     * special tokens.
      * @returns {Int32Array}
      */
     get words() {
@@ -138,7 +138,7 @@ export class Encoding {
     }
 
     /**
-     * What did not fit, in further windows with the same special tokens.
+     * Further windows, of what did not fit, with the same special tokens.
      * @returns {Encoding[]}
      */
     get overflow() {
@@ -237,9 +237,9 @@ function partsOf(pieces, windows, choice) {
 }
 
 /**
- * Which window of its sequence each piece is in, for each overflowing encoding in the library's
- * order, which comes from appending piece by piece: what overflows already is combined with the
- * new piece's first window and then its others, what does not with its others.
+ * The window of its sequence that each piece takes, for each overflowing encoding, in the library's
+ * order. That comes from appending piece by piece: what overflows already is combined with the new
+ * piece's first window and then its others, what does not overflow with its others.
  * @param {Piece[]} pieces
  * @param {Windows[]} windows
  * @returns {number[][]}

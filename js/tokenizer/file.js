@@ -1,7 +1,6 @@
 /**
- * Reading tokenizer.json: the text becomes a value, and `Fields` hands out its members with their
- * types checked, so that every stage can trust what it holds and every refusal says where in the
- * file it is.
+ * Reading tokenizer.json: the text becomes a value, and `Fields` gives its members with their types
+ * checked, so that every stage can trust them and every refusal says where in the file it is.
  *
  * JSON.parse does the parsing: it is native, and does not recurse on input in any engine that
  * matters. It has one flaw here, that the last of two equal keys silently wins, which in a
@@ -41,7 +40,7 @@ export class Fields {
             throw badTokenizer(where, `must be an object, not ${describe(value)}`);
         }
         if (depth > MAX_DEPTH) {
-            throw badTokenizer(where, `more than ${MAX_DEPTH} sequences in each other`);
+            throw badTokenizer(where, `must be within at most ${MAX_DEPTH} sequences`);
         }
         this.#members = /** @type {Record<string, unknown>} */ (value);
         /** @readonly */
@@ -65,8 +64,10 @@ export class Fields {
      */
     wrong(name, wanted) {
         const value = this.get(name);
-        const given = Object.hasOwn(this.#members, name) ? describe(value) : 'missing';
-        return badTokenizer(this.where, `${name} must be ${wanted}, but is ${given}`);
+        const given = Object.hasOwn(this.#members, name)
+            ? `not ${describe(value)}`
+            : 'but is missing';
+        return badTokenizer(this.where, `${name} must be ${wanted}, ${given}`);
     }
 
     /**
@@ -198,8 +199,7 @@ export function readFile(file) {
     } else {
         throw new BertError(
             'BAD_INPUT',
-            'a tokenizer is read from the text or the bytes of ' +
-                `tokenizer.json, not from ${describe(file)}`,
+            `tokenizer.json must be given as text or bytes, not ${describe(file)}`,
         );
     }
     let value;
@@ -210,7 +210,7 @@ export function readFile(file) {
         throw badTokenizer('', `not valid JSON: ${reason.slice(0, 200)}`, { cause });
     }
     const twice = duplicateKey(text);
-    if (twice !== null) throw badTokenizer('', `the key ${twice} is there twice`);
+    if (twice !== null) throw badTokenizer('', `the key ${twice} occurs twice`);
     return new Fields(value, '');
 }
 

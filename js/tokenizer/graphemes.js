@@ -1,6 +1,6 @@
 /**
  * Extended grapheme clusters (Unicode Standard Annex 29) as the library cuts text into them, for
- * Precompiled, to which only clusters of fewer than 6 bytes matter. So there is no rule for flags:
+ * Precompiled, to which only clusters of fewer than 6 bytes matter. So flags need no rule:
  * a regional indicator has 4 bytes and what could follow it at least 2.
  */
 
@@ -36,7 +36,7 @@ const SPACING = 11;
 const EXTEND = 12;
 const INDIC_LINKER = 13;
 
-/** In this order, for what is in several. */
+/** The first that a code point is in counts. */
 const SETS = /** @type {const} */ ([
     [LINKER, INDIC_LINKER],
     [GRAPHEME_EXTEND, EXTEND],
@@ -84,8 +84,8 @@ const kinds = once(() => new CharMap((c) => String.fromCharCode(findKind(c))));
 
 /**
  * @param {number} code_point
- * @returns {boolean}  whether it is always a cluster of its own between two others of which this is
- *     true, but for CR and LF
+ * @returns {boolean}  whether it is a cluster of its own wherever this is true of its neighbours
+ *     too, except for CR and LF
  */
 export function standsAlone(code_point) {
     return findKind(code_point) < VOWEL;

@@ -2,7 +2,7 @@
  * A tokenizer from the `tokenizer.json` of Hugging Face `tokenizers`: an interpreter for the file,
  * one module for each stage, each stage's kinds under their names in the file.
  *
- *     added tokens   added_vocabulary.js   [MASK] and the like, before all else
+ *     added tokens   added_vocabulary.js   [MASK] and others, before all else
  *     normalizer     normalizers.js        lower case, accents, ...: a new text with its alignment
  *     pre-tokenizer  pre_tokenizers.js     words
  *     model          models/               the tokens of a word
@@ -10,10 +10,10 @@
  *     post-processor post_processors.js    special tokens, types
  *     decoder        decoders.js           the way back
  *
- * It gives the library's ids and places for any text, in time and memory proportional to it, and
- * refuses by name what it does not know: a tokenizer that is nearly right makes a model that is
- * quietly wrong. Rejected: compiling the library itself to wasm, two megabytes for what is done
- * here in forty kilobytes, and no faster.
+ * It gives the library's ids and places for any text, in time and memory proportional to the text,
+ * and refuses by name what it does not know: a tokenizer that is nearly right makes a model that is
+ * quietly wrong. Rejected: compiling the library itself to wasm, which is two megabytes instead of
+ * forty kilobytes, and no faster.
  */
 
 import { BertError, describe } from '../errors.js';
@@ -37,16 +37,16 @@ import { readTruncation, truncate } from './truncation.js';
 /**
  * @typedef {object} EncodeOptions
  * @property {string | null} [text_pair]  a second text
- * @property {boolean} [add_special_tokens]  [CLS], [SEP] and the like; true
- * @property {TruncationOptions | null} [truncation]  null for none
+ * @property {boolean} [add_special_tokens]  whether [CLS], [SEP] and others are added; default true
+ * @property {TruncationOptions | null} [truncation]  default null: none
  */
 
 /**
  * @typedef {object} DecodeOptions
- * @property {boolean} [skip_special_tokens]  true
+ * @property {boolean} [skip_special_tokens]  whether these are left out; default true
  */
 
-/** Texts beyond this do not leave their memory behind. */
+/** The buffers of a text of more units are given back after it. */
 const KEPT_UNITS = 1 << 20;
 
 export class Tokenizer {
@@ -86,7 +86,7 @@ export class Tokenizer {
     constructor(file) {
         const version = file.get('version');
         if (version !== null && version !== '1.0') {
-            throw badTokenizer('', `version ${describe(version)} is not supported, only "1.0"`);
+            throw badTokenizer('', `version must be "1.0", not ${describe(version)}`);
         }
         /**
          * @template T
@@ -126,8 +126,8 @@ export class Tokenizer {
      * @param {string} text  of any length, empty too; half a surrogate pair counts as U+FFFD
      * @param {EncodeOptions} [options]
      * @returns {Encoding}  of its own: the next call does not change it
-     * @throws {BertError} BAD_INPUT if a text is no string, has what the vocabulary cannot say, or
-     *     cannot be truncated as it should; BAD_OPTION
+     * @throws {BertError} BAD_INPUT if a text is not a string, has what the vocabulary cannot say,
+     *     or cannot be truncated as it should; BAD_OPTION
      */
     encode(text, options = {}) {
         const { text_pair, add_special_tokens, truncation } = readEncodeOptions(options);
@@ -159,7 +159,7 @@ export class Tokenizer {
             if (Array.isArray(each) && each.length !== 2) {
                 throw new BertError(
                     'BAD_INPUT',
-                    `texts[${i}] must be a text or [text, text_pair], ` + `not ${describe(each)}`,
+                    `texts[${i}] must be a text or [text, text_pair], not ${describe(each)}`,
                 );
             }
             return this.#encodeTexts(text, pair, add_special_tokens, truncation, `texts[${i}]`);
@@ -167,11 +167,11 @@ export class Tokenizer {
     }
 
     /**
-     * Text again, as near as the file's decoder comes to it.
-     * @param {Iterable<number>} ids  those that there are not are left out
+     * The text of ids, as the file's decoder makes it, which may differ from what was encoded.
+     * @param {Iterable<number>} ids  those that have no token are left out
      * @param {DecodeOptions} [options]
      * @returns {string}
-     * @throws {BertError} BAD_INPUT if one is no integer
+     * @throws {BertError} BAD_INPUT if one is not an integer
      */
     decode(ids, options = {}) {
         const { skip_special_tokens } = readOptions('decode', options, {
@@ -181,7 +181,7 @@ export class Tokenizer {
         const tokens = [];
         for (const id of checkIds(ids)) {
             const token = this.idToToken(id);
-            // Like the library: ids that there are not are left out.
+            // As in the library, what has no token is left out.
             if (token === null || (skip_special_tokens && this.#added.isSpecial(token))) continue;
             tokens.push(token);
         }
@@ -189,7 +189,7 @@ export class Tokenizer {
     }
 
     /**
-     * Text of tokens, as the file's decoder puts them together. It need not know them.
+     * The text of tokens, as the file's decoder puts them together; they may be in no vocabulary.
      * @param {string[]} tokens
      * @returns {string}
      */
@@ -198,8 +198,8 @@ export class Tokenizer {
     }
 
     /**
-     * The id of what the vocabulary does not know, null if there is none. Byte-level models do not
-     * need one, yet theirs has one by name.
+     * The id that stands for what the vocabulary does not know; null if there is none. Byte-level
+     * models do not need it, but their vocabularies have it by name.
      * @returns {number | null}
      */
     get unknown_id() {
@@ -207,7 +207,7 @@ export class Tokenizer {
         return unknown_id >= 0 ? unknown_id : (this.tokenToId('<unk>') ?? this.tokenToId('[UNK]'));
     }
 
-    /** What marks a token that continues a word, `##`; empty: nothing does. */
+    /** What a token that continues a word begins with, `##`; empty: such tokens are not marked. */
     get continuing_prefix() {
         return this.#model.continuing_prefix ?? '';
     }
@@ -215,7 +215,7 @@ export class Tokenizer {
     /**
      * @param {string} token  as in the vocabulary: `##ing`, `Ġthe`, `▁the`, `[MASK]`
      * @returns {number | null}  its id, null if there is none
-     * @throws {BertError} BAD_INPUT if it is no string
+     * @throws {BertError} BAD_INPUT if it is not a string
      */
     tokenToId(token) {
         if (typeof token !== 'string') {
@@ -228,9 +228,8 @@ export class Tokenizer {
 
     /**
      * @param {number} id
-     * @returns {string | null}  its token, null if there is none; of a normalized added token what
-     *   it
-     *     is found as
+     * @returns {string | null}  its token, null if there is none; a normalized added token as it
+     *     is found in a text
      */
     idToToken(id) {
         return this.#added.token(id)?.found ?? this.#model.vocabulary.piece(id);
@@ -272,7 +271,7 @@ export class Tokenizer {
     /**
      * The tokens of a text, without special ones.
      * @param {unknown} text
-     * @param {string} where  what to call it
+     * @param {string} where  its name in messages
      * @param {TokenBuffer} tokens
      * @param {boolean} [with_words]
      * @returns {SequenceTokens}
@@ -314,7 +313,7 @@ export class Tokenizer {
     }
 
     /**
-     * What is between added tokens.
+     * The tokens of a part of a text that is between added tokens.
      * @param {Uint16Array} source
      * @param {number} start
      * @param {number} end
@@ -382,14 +381,14 @@ function readEncodeOptions(options) {
  * @template {Record<string, unknown>} T
  * @param {string} method
  * @param {unknown} options
- * @param {T} defaults  all there are
+ * @param {T} defaults  of all options
  * @returns {T}
  */
 function readOptions(method, options, defaults) {
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
         throw new BertError(
             'BAD_OPTION',
-            `the options of ${method} must be an object, ` + `not ${describe(options)}`,
+            `the options of ${method} must be an object, not ${describe(options)}`,
         );
     }
     const read = { ...defaults };

@@ -9,7 +9,7 @@ import { NormalizedString, unitsOf } from './normalized_string.js';
 /** @import { Fields } from './file.js' */
 /** @import { Sink } from './pre_tokenizers.js' */
 
-/** Texts beyond this do not leave their memory behind. */
+/** The buffers of a text of more units are given back after it. */
 const KEPT_UNITS = 1 << 20;
 
 /** Whether one is put before a text that does not begin with one: always, never, or only at 0. */
@@ -28,7 +28,7 @@ function readOptions(fields) {
         if (fields.get('prepend_scheme') !== null && scheme !== 'never') {
             throw badTokenizer(
                 fields.where,
-                'add_prefix_space is false, but prepend_scheme is ' + `'${scheme}'`,
+                `prepend_scheme must be 'never' with add_prefix_space: false, not '${scheme}'`,
             );
         }
         scheme = 'never';

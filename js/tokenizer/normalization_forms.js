@@ -25,7 +25,7 @@ import { combiningClass, compose, decompose } from './unicode.js';
  * @property {number} count
  */
 
-/** Texts beyond this do not leave their memory behind. */
+/** The buffers of a text of more code points are given back after it. */
 const KEPT_CODE_POINTS = 1 << 18;
 
 /** Below this, no form changes anything: é decomposes, ª is compatible with a. */

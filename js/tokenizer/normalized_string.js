@@ -1,16 +1,15 @@
 /**
- * A text on its way through the normalizers: what it has become, and for each unit of that the
- * character of the caller's text that it came from.
+ * A text on its way through the normalizers: what it has become, and the character of the caller's
+ * text that each unit of it came from.
  *
  * Everything is UTF-16 units in typed arrays. Each unit comes from exactly one character of the
- * original (of several that were composed or replaced, the library names one), so one array of
- * starts says it all; while nothing has been inserted or removed, which for most text is for ever,
- * there is none, and positions differ by a constant. Rejected: code points (twice the memory, and
- * offsets would have to be counted again) and a start and an end for each unit as the library has
- * (twice again, to the same end).
+ * original (where several were composed or replaced, the library names one), so one array of starts
+ * says it all. Most texts never need it: until something is inserted or removed, positions differ
+ * by a constant. Rejected: code points (twice the memory, and offsets would have to be counted
+ * again) and a start and an end for each unit, as the library has them (twice again).
  *
- * One NormalizedString serves all the texts of a tokenizer, one after another; its buffers are
- * what is reused.
+ * One NormalizedString serves all the texts of a tokenizer, one after another, so that its buffers
+ * are used again.
  */
 
 import { DELETED, pooledAt, pooledLength, SAME, UNMAPPED } from './char_map.js';
@@ -19,7 +18,7 @@ import { whitespace } from './unicode.js';
 /** @import { CharMap } from './char_map.js' */
 /** @import { Pattern } from './replace_patterns.js' */
 
-/** Buffers beyond this are given back after the text that needed them. */
+/** Larger buffers are given back after the text that needed them. */
 const KEPT_UNITS = 1 << 20;
 
 /**
@@ -96,7 +95,7 @@ export function textOf(units, start, end) {
 }
 
 /**
- * A place to write what a text becomes.
+ * What a text becomes is written to one of two.
  * @typedef {object} Buffer
  * @property {Uint16Array} units
  * @property {Uint32Array} starts
@@ -119,7 +118,7 @@ export class NormalizedString {
         this.units = this.source;
         this.length = 0;
         /**
-         * Where in the source the character of each unit begins; null if at the unit's own
+         * Where in the source the character of each unit begins; null if that is the unit's own
          * position + shift.
          * @type {Uint32Array | null}
          */
@@ -148,7 +147,7 @@ export class NormalizedString {
     }
 
     /**
-     * Lets go of a large text's memory.
+     * Gives a large text's memory back.
      */
     release() {
         this.reset(new Uint16Array(0), 0, 0);
@@ -156,7 +155,7 @@ export class NormalizedString {
 
     /**
      * @param {number} at  a unit, the first of its character
-     * @returns {number}  where in the source that came from begins
+     * @returns {number}  where in the source the character that it came from begins
      */
     start(at) {
         return this.starts === null ? at + this.shift : this.starts[at];
@@ -182,7 +181,7 @@ export class NormalizedString {
     }
 
     /**
-     * Puts for each character what the map has for it.
+     * Replaces each character by what the map has for it.
      * @param {CharMap} map
      * @returns {boolean}  false if the map could not say for some character; nothing has changed
      */
@@ -220,7 +219,7 @@ export class NormalizedString {
     }
 
     /**
-     * The rest of map(), where characters come and go.
+     * The rest of map(), where the number of units changes.
      * @param {CharMap} map
      * @param {Buffer} target  holds the first n units
      * @param {number} n
@@ -266,10 +265,10 @@ export class NormalizedString {
     }
 
     /**
-     * Puts a sequence of code points for the whole text, with what each did to the text: 0 if it
-     * took a character's place, 1 if it is new, -n if it took one's place and removed the n after.
-     * A new one comes from the character before it, as in the library, which the order of
-     * combining marks makes visible.
+     * Replaces the whole text by code points, each with its change: 0 if it takes a character's
+     * place, 1 if it is new, -n if it takes a character's place and removes the n after that. A new
+     * one comes from the character before it, as in the library; the order of combining marks makes
+     * that visible.
      * @param {Int32Array} code_points
      * @param {Int32Array} changes
      * @param {number} count
@@ -305,7 +304,7 @@ export class NormalizedString {
     }
 
     /**
-     * Puts a string for each match. What is put comes from the last character of what was there.
+     * Replaces each match by a string, all of which comes from the last character of the match.
      * @param {Pattern} pattern
      * @param {Uint16Array} content
      */
@@ -338,13 +337,13 @@ export class NormalizedString {
     }
 
     /**
-     * Becomes a part of another text, with a string for each space, and before it if it does not
-     * begin with that anyway.
+     * Becomes a part of another text, with a string in place of each space, and one more in front
+     * unless the part begins with a space or with that string.
      * @param {NormalizedString} text
      * @param {number} start
      * @param {number} end  more than start
      * @param {Uint16Array} content
-     * @param {boolean} has_prefix  whether to put it before the text
+     * @param {boolean} has_prefix  whether there may be one in front
      */
     copyWithSpace(text, start, end, content, has_prefix) {
         const n = content.length;
@@ -379,7 +378,7 @@ export class NormalizedString {
     }
 
     /**
-     * Puts a string before the text, unless that is empty. It comes from the first character.
+     * Puts a string, which comes from the first character, in front of a text that is not empty.
      * @param {Uint16Array} prefix
      */
     prepend(prefix) {
@@ -398,7 +397,7 @@ export class NormalizedString {
     }
 
     /**
-     * Takes the space from its ends.
+     * Removes space from its ends.
      * @param {boolean} left
      * @param {boolean} right
      */
@@ -415,7 +414,7 @@ export class NormalizedString {
     }
 
     /**
-     * The buffer that the text is not in, with room for so many units.
+     * The buffer that the text is not in, with room for at least `room` units.
      * @param {number} room
      * @returns {Buffer}
      */
@@ -426,7 +425,7 @@ export class NormalizedString {
     }
 
     /**
-     * Makes a buffer that has been filled the text.
+     * Makes a buffer that has been filled hold the text.
      * @param {Buffer} buffer
      * @param {number} length
      * @param {boolean} has_starts  whether its starts have been filled too

@@ -31,7 +31,7 @@ const APOSTROPHE = 0x27;
 const LETTER = 1;
 const NUMBER = 2;
 const BLANK = 3;
-/** Half a character, whose kind is that of the whole. */
+/** Half of a surrogate pair: the whole has a kind. */
 const HALF = 4;
 
 /** @type {Uint8Array | null} */
@@ -62,11 +62,10 @@ function kindOf(c) {
 /**
  * How the patterns of GPT-2 and those after it differ.
  * @typedef {object} Variant
- * @property {'none' | 'lower' | 'any'} contractions  what is set apart in `it's`: nothing, lower
- *   case
- *     or any case
+ * @property {'none' | 'lower' | 'any'} contractions  whether `'s` in `it's` is set apart: never, in
+ *   lower case, or in any case
  * @property {boolean} has_lead  whether any sign may begin a word, as in `(word`, or only a space
- * @property {number} digits  how many numbers stay together
+ * @property {number} digits  most numbers that stay together
  * @property {boolean} keeps_lines  whether line ends stay with what is before them
  */
 
@@ -196,7 +195,7 @@ function clip() {
 }
 
 /**
- * Characters of a class, at least one and at most so many.
+ * From one to `most` characters of a class.
  * @param {SetLike} set
  * @param {number} most
  * @returns {Match}

@@ -1,9 +1,9 @@
 /**
- * The post-processors of tokenizer.json, each under its name there. All come to the same: a row of
- * pieces, special tokens and sequences, with a type for each, one row for a text and one for a
+ * The post-processors of tokenizer.json, each under its name there. The result of all is a row of
+ * pieces, special tokens and sequences, with a type for each: one row for a text and one for a
  * pair. `Encoding` puts the tokens in it.
  *
- * As in the library a post-processor is given parts, a text or two, and gives back parts, which the
+ * As in the library, a post-processor takes parts, one or two texts, and returns parts, which the
  * next of a sequence takes; put together they are the row. Rows are made once, when the file is
  * read.
  */
@@ -78,7 +78,7 @@ function makeRows(process) {
     };
 }
 
-/** Where there is no post-processor. */
+/** What a tokenizer without one does. */
 const PLAIN = makeRows((parts) => parts);
 
 /**
@@ -149,10 +149,7 @@ function robertaProcessing(fields) {
 function byteLevel(fields) {
     const adds_space = fields.boolean('add_prefix_space');
     if (!fields.boolean('trim_offsets')) return (parts) => parts;
-    /**
-     * By id how many characters of space a token begins and ends with: leading << 16 | trailing, +
-     * 1.
-     */
+    /** Characters of space at both ends of a token, by id: leading << 16 | trailing, + 1. */
     let spaces = new Uint32Array(1024);
     /** @type {(id: number, tokenText: (id: number) => string) => number} */
     const learn = (id, tokenText) => {
@@ -237,7 +234,7 @@ function forward(text, at, n) {
  * @param {string} text
  * @param {number} at
  * @param {number} n
- * @returns {number}  n characters back, or where it was if there are not so many
+ * @returns {number}  n characters back; `at` if there are fewer
  */
 function backward(text, at, n) {
     let i = at;

@@ -1,8 +1,8 @@
 /**
  * The pre-tokenizers of tokenizer.json, each under its name there. A pre-tokenizer cuts a part of
  * a text into words and hands each to a sink, a model or the next pre-tokenizer of a sequence, so
- * that no list of words is ever made. A sink is also told which text the word is of: pre-tokenizers
- * that write a word anew (Metaspace, ByteLevel) hand on one of their own.
+ * that no list of words is ever made. A sink is also told which text the word is in: pre-tokenizers
+ * that rewrite a word (Metaspace, ByteLevel) hand on a text of their own.
  */
 
 import { ByteLevel } from './byte_level.js';
@@ -25,7 +25,7 @@ import { numeric, punctuation, script, whitespace, word } from './unicode.js';
  */
 
 /**
- * What becomes of a delimiter: `the-final--countdown` split at `-` is, with
+ * What happens to a delimiter: `the-final--countdown` split at `-` is, with
  * Removed              the, final, countdown
  * Isolated             the, -, final, -, -, countdown
  * MergedWithPrevious   the-, final-, -, countdown

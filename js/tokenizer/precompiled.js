@@ -3,8 +3,8 @@
  * place, which is NFKC with some changes in nearly all files. It is a double array trie over UTF-8
  * bytes (darts-clone) that leads to places in a row of strings that end in NUL.
  *
- * It is applied as the library applies it, oddities and all, for models have been published with
- * the ids that come of it:
+ * It is applied as the library applies it, oddities and all, since models have been published with
+ * the ids that result:
  *   - cluster by cluster, not the longest key at each place as sentencepiece does;
  *   - a cluster of fewer than 6 bytes becomes what the *shortest* key it begins with becomes, and
  *     what is behind that key in the cluster is lost;
@@ -24,7 +24,7 @@ import { codePointAt } from './normalized_string.js';
 /** @import { Fields } from './file.js' */
 /** @import { NormalizedString } from './normalized_string.js' */
 
-/** Clusters of this many bytes are not looked up as a whole. */
+/** Clusters of so many bytes or more are not looked up as a whole. */
 const LONG_CLUSTER = 6;
 
 /** The most units that a CharMap has room for. */
@@ -36,7 +36,7 @@ export class Precompiled {
     #trie;
     #strings;
 
-    /** What was found, by where it is among the strings. @type {Map<number, Int32Array>} */
+    /** Strings that have been read, by their place. @type {Map<number, Int32Array>} */
     #found = new Map();
 
     #bytes = new Uint8Array(8);
@@ -128,8 +128,7 @@ export class Precompiled {
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} end  at most 5 bytes on
-     * @returns {Int32Array | null}  what the shortest key that they begin with becomes, null if
-     *   they
+     * @returns {Int32Array | null}  what the shortest key that they begin with becomes; null: they
      *     begin with none
      */
     #find(units, start, end) {
@@ -181,13 +180,13 @@ class Changes {
     }
 
     /**
-     * @param {number} expected  how many there will be, more or less
+     * @param {number} n_expected  about how many there will be
      */
-    clear(expected) {
+    clear(n_expected) {
         this.length = 0;
-        if (expected > this.code_points.length) {
-            this.code_points = new Int32Array(expected + 32);
-            this.changes = new Int32Array(expected + 32);
+        if (n_expected > this.code_points.length) {
+            this.code_points = new Int32Array(n_expected + 32);
+            this.changes = new Int32Array(n_expected + 32);
         }
     }
 

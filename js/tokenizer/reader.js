@@ -6,15 +6,15 @@
  * of the time and of the memory that a tokenizer took to load. So one scan of the bytes puts the
  * pieces into typed arrays, and JSON.parse gets the file without them.
  *
- * This knows no errors. Whatever is unusual, from an id with a decimal point to a file that is no
- * JSON at all, is left to readFile, which takes all of the file through JSON.parse and says what is
- * wrong with it.
+ * This reports no errors. Whatever is unusual, from an id with a decimal point to a file that is
+ * not JSON at all, is left to readFile, which reads the whole file by JSON.parse and says what is
+ * wrong.
  *
- * It runs once in most processes, before any engine has compiled it: the loops call nothing for an
- * ordinary character, and their numbers are small integers, for which V8 allocates nothing however
- * it runs them. Rejected: scanning the decoded text, whose charCodeAt is a call until it is
- * compiled, and which is a copy of the file twice as large; filling the hash table in the same
- * loop, which takes longer to compile than it saves.
+ * It runs once in most processes, before any engine has compiled it: there is no call for an
+ * ordinary character, and numbers are small integers, for which V8 never allocates. Rejected:
+ * scanning the decoded text, whose charCodeAt is a call until it is compiled, and which is a copy
+ * of the file twice as large; filling the hash table in the same loop, which takes longer to
+ * compile than it saves; skipping space without a call, which saves nothing.
  */
 
 import { duplicateKey, Fields, isWellFormed, readFile } from './file.js';
@@ -43,7 +43,7 @@ const CLOSE_LIST = 0x5d;
 const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
-/** Ids with more digits than these are surely too large, and might be no small integers. */
+/** An id with more digits is surely too large, and might not be a small integer. */
 const MAX_DIGITS = 9;
 
 /** Far beyond any vocabulary; the arrays have room for four times as much. */
@@ -70,7 +70,7 @@ const LEAST = [0, 0, 0x80, 0x800, 0x10000];
 
 /**
  * @param {string | Uint8Array | ArrayBuffer} file
- * @returns {Fields}  `vocab` of its model is a Vocabulary, or an object where that could not be
+ * @returns {Fields}  `vocab` of its model is a Vocabulary, or an object where readFile read it
  */
 export function readTokenizer(file) {
     const bytes = bytesOf(file);
@@ -116,7 +116,7 @@ function readDirectly(bytes) {
         ]);
         const value = JSON.parse(text);
         if (duplicateKey(text) !== null || is_list !== wantsScores(value.model)) return null;
-        // No key is there twice, so this is the object or list that was found.
+        // No key occurs twice, so this is the object or list that was found.
         value.model.vocab = vocabulary;
         if (merges !== null) {
             // With a prefix other pieces are merged.
@@ -143,7 +143,7 @@ function textWithout(bytes, gaps) {
         length += start - done;
         done = end;
     }
-    // A byte order mark is no JSON; readFile knows where it is allowed.
+    // A byte order mark is not JSON; readFile knows where it is allowed.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
         rest.subarray(0, length),
     );
@@ -151,8 +151,8 @@ function textWithout(bytes, gaps) {
 
 /**
  * @param {Uint8Array} bytes
- * @returns {number}  where the object or list is that is `vocab` of the object that is `model` of
- *     the file, or -1; it is for certain if the file, but for this, turns out to be valid JSON
+ * @returns {number}  where `model.vocab` is, an object or a list; or -1. It is certain if the rest
+ *     of the file turns out to be valid JSON
  */
 function findVocabulary(bytes) {
     const { length } = bytes;
@@ -184,8 +184,7 @@ function findVocabulary(bytes) {
 /**
  * @param {Uint8Array} bytes
  * @param {number} from  behind the vocabulary
- * @returns {number}  where the list is that is `merges` of the same object, or -1; as certain as
- *   that
+ * @returns {number}  where the list `merges` of the same object is, or -1; as certain as that
  */
 function findMerges(bytes, from) {
     const { length } = bytes;
@@ -256,8 +255,8 @@ function valueBehind(bytes, from) {
 }
 
 /**
- * The members of an object. Behind the end of an array is undefined, which compares as false with
- * all that is allowed, so that no end need be looked for.
+ * The members of an object. What is behind the end of an array is undefined and equal to nothing
+ * that is allowed, so that the end need not be looked for.
  * @param {Uint8Array} bytes
  * @param {number} start  where the object begins
  * @returns {{pieces: Pieces, end: number} | null}  and where the object ends; null if its members
@@ -465,7 +464,7 @@ function readMerges(bytes, start, { table }) {
 
 /**
  * @param {Uint16Array} pool
- * @returns {boolean}  whether this may be no merge, but what old files begin with
+ * @returns {boolean}  whether this may be the line that old files begin with, and not a merge
  */
 function isVersion(pool) {
     return pool[0] === VERSION.charCodeAt(0) && textOf(pool, 0, VERSION.length) === VERSION;
@@ -524,7 +523,7 @@ function readPiece(bytes, from, { pool, ends, hashes, size }) {
  * A character of a string, however it is written.
  * @param {Uint8Array} bytes
  * @param {number} at
- * @returns {number}  its code point * 16 + how many bytes it takes; -1 if it is none
+ * @returns {number}  its code point * 16 + the bytes that it takes; -1 if it is not valid
  */
 function readCharacter(bytes, at) {
     const first = bytes[at];

@@ -1,7 +1,7 @@
 /**
  * What Replace looks for: a string, or one of the few regular expressions that files have, known by
  * their text and each searched for by hand. None is ever compiled: one from a stranger's file could
- * take a regular expression engine longer than anyone would wait.
+ * keep a regular expression engine busy for ever.
  */
 
 import { badTokenizer } from './file.js';
@@ -17,16 +17,16 @@ import { whitespace } from './unicode.js';
  * @property {number} end  where that match ends
  */
 
-/** A pattern is searched for at each place, and its replacement put at each place. */
+/** Longest pattern and replacement: there may be one at each place of a text. */
 const MAX_PATTERN = 256;
 
-/** What a string has that is more than itself as a regular expression. */
+/** Characters with a meaning of their own in regular expressions. */
 const META = /[\\^$.|?*+()[\]{}]/;
 
 /** What may be repeated. */
 const ATOMS = ['\\s', '\\n', '\\r', '\\t', ' '];
 
-/** How often at least, and whether more belong to the same match. */
+/** The least number of repeats, and whether more belong to the same match. */
 const QUANTIFIERS = new Map([
     ['', { least: 1, is_greedy: false }],
     ['+', { least: 1, is_greedy: true }],
@@ -71,7 +71,7 @@ class Literal {
 }
 
 /**
- * Some of the same kind in a row.
+ * A run of characters of a kind.
  * @implements {Pattern}
  */
 class Run {
@@ -140,7 +140,7 @@ export function readPattern(fields) {
         if (known !== null) return known;
         throw badTokenizer(
             fields.where,
-            'the regular expression ' + `${JSON.stringify(regex.slice(0, 80))} is not supported`,
+            `the regular expression ${JSON.stringify(regex.slice(0, 80))} is not supported`,
         );
     }
     if (typeof text !== 'string') throw fields.wrong('pattern', 'a String or Regex');

@@ -20,15 +20,13 @@ import { quote } from './vocabulary.js';
  * @property {Uint32Array} ends  of each, where in the pool it ends
  * @property {Float64Array} scores
  * @property {number} size
- * @property {null} hashes  none are needed
+ * @property {null} hashes  they are not needed
  */
 
 /** A node and eight bits of a unit are one number; so are the other eight and an id. */
 const MAX_SLOTS = 1 << 23;
 
-/**
- * A search at each place of a text for a longer one would take too long; it is surely a mistake.
- */
+/** A longer one would make the search slow; it is surely a mistake. */
 const MAX_PIECE = 1024;
 
 /**
@@ -91,7 +89,8 @@ export class Trie {
 
     /**
      * @param {ScoredPieces} pieces
-     * @returns {number}  how many were added before one that was there, -1 if there is no room
+     * @returns {number}  how many were added before one that is the same as another; -1 if there
+     *     is no room
      */
     #add({ pool, ends, size }) {
         const { slots, mask, root } = this;
@@ -248,7 +247,7 @@ function makeVocabulary(where, list) {
         if (piece.length > MAX_PIECE) {
             throw badTokenizer(
                 where,
-                `${quote(piece)} has ${piece.length} characters; ${MAX_PIECE} ` + 'are the limit',
+                `${quote(piece)} must have at most ${MAX_PIECE} characters, not ${piece.length}`,
             );
         }
         if (typeof score !== 'number' || !Number.isFinite(score)) {
@@ -268,7 +267,7 @@ function makeVocabulary(where, list) {
     const seen = new Set();
     for (const name of names) {
         if (name !== '' && seen.has(name)) {
-            throw badTokenizer(where, `the piece ${quote(name)} is there twice`);
+            throw badTokenizer(where, `the piece ${quote(name)} occurs twice`);
         }
         seen.add(name);
     }

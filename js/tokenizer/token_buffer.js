@@ -3,7 +3,7 @@
  * serves all the texts of a tokenizer, one after another.
  */
 
-/** A buffer beyond this is given back after the text that needed it. */
+/** A larger buffer is given back after the text that needed it. */
 const KEPT_TOKENS = 1 << 18;
 
 export class TokenBuffer {
@@ -13,14 +13,14 @@ export class TokenBuffer {
         this.offsets = new Uint32Array(512);
         this.length = 0;
         /**
-         * Of each word the token that it begins with, or would: some words have none. Null where
-         * nobody asks, which is nearly always: it takes time.
+         * For each word the index of its first token, or of the next word's where it has none. Null
+         * if words are not wanted, which is nearly always: they take time.
          * @type {number[] | null}
          */
         this.word_starts = null;
         /**
-         * By token, the text of those whose text is not that of their id: added tokens, which take
-         * space with them or are found in normalised text.
+         * The text of tokens for which it is not that of their id, by index: added tokens that take
+         * space along or are found in normalised text.
          * @type {Map<number, string> | null}
          */
         this.surfaces = null;
@@ -34,7 +34,7 @@ export class TokenBuffer {
         this.surfaces = null;
     }
 
-    /** The tokens that come are of the next word. */
+    /** The next tokens are of a new word. */
     nextWord() {
         if (this.word_starts !== null) this.word_starts.push(this.length);
     }
@@ -52,7 +52,7 @@ export class TokenBuffer {
         this.offsets[2 * at + 1] = end;
     }
 
-    /** Of each token the number of its word, where these were wanted. */
+    /** The index of each token's word, if words were wanted. */
     words() {
         const words = new Int32Array(this.length);
         this.word_starts?.forEach((start, word, starts) =>
@@ -62,7 +62,7 @@ export class TokenBuffer {
     }
 
     /**
-     * Says what the last token looks like.
+     * Says what the text of the last token is.
      * @param {string} text
      */
     setSurface(text) {

@@ -1,5 +1,5 @@
 /**
- * Truncation: which tokens of a text, or of the two of a pair, are kept, and which make the
+ * Truncation: which tokens of a text, or of each text of a pair, are kept, and which go to
  * overflowing windows. Windows are ranges; nothing is copied here.
  *
  * The rules, and when they cannot be followed, are the Rust library's. It differs in one case: a
@@ -14,16 +14,17 @@ import { isInteger } from './file.js';
 
 /**
  * @typedef {object} TruncationOptions
- * @property {number} max_length  tokens at most, the special ones included
- * @property {TruncationStrategy} [strategy]  which text of a pair loses tokens; `longest_first`
- * @property {number} [stride]  how many tokens a window shares with the one before; 0
- * @property {'right' | 'left'} [direction]  the side that loses tokens; `right`
+ * @property {number} max_length  most tokens, special ones included
+ * @property {TruncationStrategy} [strategy]  which text of a pair loses tokens; default
+ *   `longest_first`
+ * @property {number} [stride]  tokens that a window shares with the one before it; default 0
+ * @property {'right' | 'left'} [direction]  the side that loses tokens; default `right`
  */
 
 /** @typedef {Required<TruncationOptions>} Truncation */
 
 /**
- * Ranges of tokens: what is kept, then what overflows.
+ * Ranges of tokens: first what is kept, then what overflows.
  * @typedef {[start: number, end: number][]} Windows
  */
 
@@ -75,8 +76,8 @@ export function readTruncation(options) {
 /**
  * @param {number[]} lengths  tokens of each text
  * @param {Truncation} truncation
- * @param {{single: number, now: number}} n_special  special tokens that a single text gets, and
- *     that are added now
+ * @param {{single: number, now: number}} n_special  special tokens that are added to a single
+ *     text, and to this one or pair
  * @returns {Windows[]}  for each text
  */
 export function truncate(lengths, truncation, n_special) {
@@ -84,8 +85,8 @@ export function truncate(lengths, truncation, n_special) {
     const room = truncation.max_length - n_special.now;
     if (room < 0) {
         throw badOption(
-            `truncation.max_length is ${truncation.max_length}, but ` +
-                `${n_special.now} special tokens are added`,
+            `truncation.max_length must be at least ${n_special.now}, the number of special ` +
+                `tokens, not ${truncation.max_length}`,
         );
     }
     if (truncation.max_length >= n_special.single) checkStride(truncation, n_special.single);
@@ -94,9 +95,8 @@ export function truncate(lengths, truncation, n_special) {
         if (kept[i] >= length) return [[0, length]];
         if (kept[i] > 0 && stride >= kept[i]) {
             throw badOption(
-                `truncation.stride is ${stride}, but must be less than the ` +
-                    `${kept[i]} tokens of this text that max_length ` +
-                    `${truncation.max_length} leaves`,
+                `truncation.stride must be less than ${kept[i]}, the tokens of this text that ` +
+                    `max_length ${truncation.max_length} leaves, not ${stride}`,
             );
         }
         return windows(length, kept[i], stride, direction);
@@ -104,7 +104,7 @@ export function truncate(lengths, truncation, n_special) {
 }
 
 /**
- * The library's check when truncation is asked for, whatever the text.
+ * The library's check of options, whatever the text.
  * @param {Truncation} truncation
  * @param {number} n_special
  */
@@ -112,8 +112,8 @@ function checkStride({ max_length, stride }, n_special) {
     const room = max_length - n_special;
     if (room < stride) {
         throw badOption(
-            `truncation.stride is ${stride}, but max_length ${max_length} leaves ` +
-                `${room} tokens beside ${n_special} special ones`,
+            `truncation.stride must be at most ${room}, the tokens that max_length ` +
+                `${max_length} leaves beside ${n_special} special ones, not ${stride}`,
         );
     }
 }
@@ -134,7 +134,7 @@ function keep(lengths, room, strategy) {
     }
     const cut = strategy === 'only_first' ? 0 : 1;
     if (cut >= lengths.length) {
-        throw badOption("truncation.strategy is 'only_second', but there is no text_pair");
+        throw badOption("truncation.strategy must not be 'only_second' without a text_pair");
     }
     if (lengths[cut] <= excess) {
         throw new BertError(

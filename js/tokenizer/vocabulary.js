@@ -4,7 +4,7 @@
  * text for each piece, where a Map of strings takes more than a hundred, and the longest piece at a
  * place is found by hashing the text once.
  *
- * Rejected: a trie, which needs no second look at the text but some six nodes for each piece.
+ * Rejected: a trie, which reads the text once only but needs some six nodes for each piece.
  */
 
 import { badTokenizer, isWellFormed } from './file.js';
@@ -18,7 +18,7 @@ export const HASH_SEED = 0x1c9dc5;
 export const HASH_FACTOR = 0x1b3;
 export const HASH_MASK = 0x1fffff;
 
-/** Ids may leave gaps, but not so many that tables by id would be mostly gaps. */
+/** Ids may leave gaps, but tables by id should not be mostly gaps. */
 const MAX_GAPS = 1 << 16;
 
 /**
@@ -37,8 +37,8 @@ const MAX_GAPS = 1 << 16;
  */
 
 /**
- * What pieces begin with that is not in the text, as `##`. It has been hashed, so that looking up
- * what follows is no more work than looking up a whole piece.
+ * What pieces begin with that is not in the text, as `##`. Its hash is known, so that looking up
+ * the rest takes no longer than looking up a whole piece.
  */
 export class Prefix {
     /**
@@ -73,7 +73,7 @@ export class PieceTable {
     constructor(pool, capacity) {
         /** @readonly */
         this.pool = pool;
-        /** Of each piece, where in the pool it begins and ends, and its id. */
+        /** Where each piece begins and ends in the pool, and its id. */
         this.starts = new Uint32Array(capacity);
         this.ends = new Uint32Array(capacity);
         this.ids = new Uint32Array(capacity);
@@ -118,7 +118,7 @@ export class PieceTable {
     }
 
     /**
-     * Makes the next pieces be found, whose places are known.
+     * Makes the next pieces, whose places are known, findable.
      * @param {Uint32Array} hashes  theirs
      * @returns {boolean}  false if one is there already
      */
@@ -167,9 +167,8 @@ export class PieceTable {
      * @param {number} start
      * @param {number} end
      * @param {Prefix} [prefix]
-     * @returns {number}  the entry of the longest piece that the prefix and then the text begin
-     *   with,
-     *     and which is longer than the prefix; or -1
+     * @returns {number}  the entry of the longest piece that begins the prefix and text together
+     *     and is longer than the prefix; or -1
      */
     longest(units, start, end, prefix = NO_PREFIX) {
         if (this.#hashes.length <= this.longest_length) {
@@ -370,13 +369,13 @@ function makeVocabulary(where, members) {
         if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) {
             throw badTokenizer(
                 where,
-                `the id of ${quote(name)} must be an integer, ` + `not ${JSON.stringify(id)}`,
+                `the id of ${quote(name)} must be an integer, not ${JSON.stringify(id)}`,
             );
         }
         if (id >= 2 * length + MAX_GAPS) {
             throw badTokenizer(
                 where,
-                `the id of ${quote(name)}, ${id}, is far beyond the ` + `${length} pieces`,
+                `the id of ${quote(name)}, ${id}, is far beyond the ${length} pieces`,
             );
         }
         n_units += name.length;

@@ -33,8 +33,8 @@ const RELAXED_SIMD = moduleWith([...V128_ZERO, ...V128_ZERO, ...V128_ZERO, 0xfd,
  * @typedef {object} BuildChoice
  * @property {Variant} variant  of the engine
  * @property {string} reason  why that variant
- * @property {number} threads  that are at work now, of those that were wanted
- * @property {string} threads_reason  why so many were wanted
+ * @property {number} threads  at work now; more may have been wanted
+ * @property {string} threads_reason  why that number was wanted
  */
 
 /**
@@ -102,7 +102,7 @@ async function chooseThreads(wanted) {
     return { threads, threads_reason: wanted ? 'asked for' : `there are ${cores} cores` };
 }
 
-/** Whether a shared buffer really gets through a message: its existence alone does not say so. */
+/** Whether a shared buffer can really be sent in a message: that it exists does not say so. */
 async function canShare() {
     if (typeof SharedArrayBuffer === 'undefined' || globalThis.crossOriginIsolated === false) {
         return false;
@@ -130,7 +130,7 @@ async function canShare() {
  * @returns {Promise<WebAssembly.Module>}
  */
 async function compile(variant, is_threaded) {
-    // All literal, so that bundlers see the files.
+    // Literal, so that bundlers see the files.
     const urls = {
         base: new URL('./engine-base.wasm', import.meta.url),
         relaxed: new URL('./engine-relaxed.wasm', import.meta.url),

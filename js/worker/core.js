@@ -92,7 +92,7 @@ export class Core {
 
     /**
      * @param {number[]} shape  of 4-bit units: [rows, groups, bytes], of less than 2 GiB
-     * @returns {import('../loader/layout.js').Expansion | null}  null: these are no such units
+     * @returns {import('../loader/layout.js').Expansion | null}  null: this is no such shape
      */
     expansionOf(shape) {
         const { instance } = this;
@@ -162,13 +162,13 @@ export class Core {
      * Bytes of some outputs of a sequence.
      * @param {string[]} outputs
      * @param {number} n_tokens
-     * @param {number} [n_lm_tokens]  of which lm_logits are wanted; default all
+     * @param {number} [n_lm_tokens]  tokens that lm_logits are wanted for; default all
      */
     outputBytes(outputs, n_tokens, n_lm_tokens) {
         const { instance } = this;
         return instance.scratch(() => {
             const lengths = instance.write(Uint32Array.of(n_tokens));
-            // Of the tokens themselves their number is enough.
+            // The number of tokens is enough: which they are does not matter.
             const lm_tokens = n_lm_tokens === undefined ? 0 : lengths;
             const counts = outputs.map((output) =>
                 this.outputCount(output, 1, lengths, n_lm_tokens ?? 0, lm_tokens),

@@ -33,7 +33,7 @@ const SCRATCH_BYTES = 1 << 20;
  */
 const TURN_PRODUCTS = 1e9;
 
-/** Bytes that shared memory which is not sized for it may grow by, for large outputs. */
+/** Bytes that shared memory may grow by, for larger outputs than it was sized for. */
 const GROWTH_BYTES = 1 << 28;
 
 /**
@@ -144,7 +144,8 @@ export class Engine {
     }
 
     /**
-     * Everything up to the first call's end, if it asks for no more than the last hidden states.
+     * Bytes that are used by the end of the first call, if it asks for the last hidden states at
+     * most.
      * @param {import('../loader/model_file.js').ModelHeader} header
      */
     #neededBytes({ weights, weights_bytes, chunk_bytes }) {
@@ -361,7 +362,7 @@ export async function serve({ module, memory, stack_top }, onready) {
 
 /**
  * @param {number} n_bytes
- * @param {number} growth  bytes, or fewer where a browser does not promise so many
+ * @param {number} growth  bytes that it may grow by; fewer where a browser does not allow so many
  */
 function sharedMemory(n_bytes, growth) {
     const initial = Math.ceil(n_bytes / PAGE_BYTES);

@@ -1,6 +1,6 @@
 /**
- * What callers get of a batch's outputs: of each sequence its own rows, and of these what the core
- * does not compute: parts, activations and pooling.
+ * What callers get of a batch's outputs: each sequence its own rows, with what the core does not
+ * compute: parts, activations and pooling.
  */
 
 import { LAYERED } from '../loader/model_file.js';
@@ -107,7 +107,7 @@ function copy({ dims, data }) {
  * @param {Float32Array} data
  * @param {number} layer
  * @param {number} n_heads
- * @param {number | undefined} head  of which alone
+ * @param {number | undefined} head  the only one that is wanted; undefined: all
  * @param {Place} place
  * @returns {Tensor}
  */

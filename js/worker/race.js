@@ -1,6 +1,6 @@
 /**
- * Picks the 8-bit kernel: what is one instruction on one CPU is five on another, and only running
- * them tells. All give the same bits, so a wrong choice costs time and nothing else.
+ * Picks the 8-bit kernel: what is one instruction on one CPU is five on another, and only a race
+ * tells. All give the same bits, so a wrong choice costs time and nothing else.
  */
 
 /** Repeats that make a JavaScript engine compile the kernel for speed; it does so meanwhile. */
@@ -9,10 +9,7 @@ const WARM_UP = 170;
 /** Repeats of one measurement: 30 to 90 microseconds. */
 const REPEATS = 133;
 
-/**
- * As many times more where clocks are coarse for privacy: pages that are not isolated have one of
- * 0.1 ms.
- */
+/** Repeats are multiplied by this in pages that are not isolated, whose clock is of 0.1 ms. */
 const COARSE = 4;
 const ROUNDS = 3;
 
@@ -29,11 +26,11 @@ export function warmUp(engine) {
 }
 
 /**
- * Some time after warmUp(). Takes about a millisecond. The winner is who is fastest in most rounds:
- * a clock that slows down or speeds up within one round says nothing about the others.
+ * To be called some time after warmUp(). Takes about a millisecond. The winner is the fastest in
+ * most rounds: where the processor slows down or speeds up within a round, the others are right.
  * @param {Runners} engine
- * @returns {{kernel: string, kernel_gops: Record<string, number>}}  the winner, and 10^9 operations
- *   a second of all
+ * @returns {{kernel: string, kernel_gops: Record<string, number>}}  the winner, and the 10^9
+ *   operations a second of each
  */
 export function race(engine) {
     const { kernels } = engine;
@@ -50,7 +47,7 @@ export function race(engine) {
             const start = performance.now();
             engine.tryKernel(kernel, n_repeats);
             const measured = (OPERATIONS * n_repeats) / 1e6 / (performance.now() - start);
-            // Clocks that are coarse for privacy may not have moved: that says nothing.
+            // A coarse clock may not have moved: that says nothing.
             gops[kernel] = Number.isFinite(measured) ? Math.round(measured) : 0;
             if (gops[kernel] > (kernel_gops[kernel] ?? 0)) kernel_gops[kernel] = gops[kernel];
         }

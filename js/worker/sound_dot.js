@@ -27,7 +27,7 @@ const EXPECTED = 7 + 4 * 3 * 5;
 /** @type {boolean | undefined} */
 let sound;
 
-/** @returns {boolean}  false too where there is no such instruction */
+/** @returns {boolean}  also false where there is no such instruction */
 export function isDotSound() {
     // The first call runs what the baseline compiler made.
     sound ??=

@@ -5,7 +5,7 @@
 
 import { startWorker } from '#platform';
 
-/** Milliseconds that info() waits for threads that are still on their way. */
+/** Most milliseconds that wait() waits for threads that are still starting. */
 const JOIN_TIMEOUT = 2000;
 
 /**
@@ -21,7 +21,7 @@ export function startThreads(n) {
             worker.keepAlive(false);
             workers.push(worker);
         } catch {
-            break; // a browser without workers in workers, or without room for one more
+            break; // workers cannot start workers here, or there is no room for one more
         }
     }
     return new HelpingThreads(workers);
@@ -56,7 +56,7 @@ export class HelpingThreads {
     }
 
     /**
-     * Until everyone has come or failed.
+     * Until every thread serves or has failed.
      * @param {import('./engine.js').Engine} engine
      */
     async wait(engine) {

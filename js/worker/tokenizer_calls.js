@@ -1,6 +1,6 @@
 /**
- * What the caller's thread asks of a model's tokenizer (ModelTokenizer), in the worker: always many
- * at once.
+ * What the caller's thread (ModelTokenizer) asks of a model's tokenizer, in the worker: always for
+ * many at once.
  */
 
 import { BertError } from '../errors.js';
@@ -16,15 +16,16 @@ import { BertError } from '../errors.js';
  * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own
  *   text
  * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
- * @property {Encoded[]} [overflow]  what did not fit, with `truncation`
+ * @property {Encoded[]} [overflow]  further windows, of what did not fit; with `truncation`
  *
- * @typedef {(string | string[])[]} TokenList  tokens; those that are put together first are a list
+ * @typedef {(string | string[])[]} TokenList  tokens; a list among them is put together first
  *
  * @typedef {object} TokenizerTraits  what pipelines need to know of a tokenizer
- * @property {number | null} unknown_id
- * @property {{token: string, id: number} | null} mask  the token that stands for one to be guessed
- * @property {string} continuing_prefix  what marks a token that continues a word, `##`; empty:
- *   nothing does
+ * @property {number | null} unknown_id  that stands for what the vocabulary does not know
+ * @property {{token: string, id: number} | null} mask  the token that stands for one to be filled
+ *   in
+ * @property {string} continuing_prefix  what a token that continues a word begins with, `##`;
+ *   empty: such tokens are not marked
  */
 
 /** What families call the mask token. */

@@ -1,18 +1,17 @@
 /**
  * Whether a model file still gives, here, the answers of the ONNX model that it was made from.
  *
- * The file has those answers for a few inputs, and the error that the converter measured natively
- * for the file as it is stored: what its dtype costs. On another machine additions are rounded in
- * another order, so the error found here is a little different; a wrong kernel or broken weights
- * are far off.
+ * The file has those answers for a few inputs, and the error of the file as it is stored, which the
+ * converter measured natively: what its dtype costs. Another machine adds and rounds in another
+ * order, so the error here is a little different; a wrong kernel or broken weights are far off.
  */
 
 import { BertError } from '../errors.js';
 
-/** The error may be so many times the converter's ... */
+/** The error may be the converter's times this ... */
 const FACTOR = 1.5;
 
-/** ... and so much more: what rounding on another machine may cost an f32 model. */
+/** ... plus this, which rounding on another machine may cost an f32 model. */
 const ROUNDING = 2e-4;
 
 /**
@@ -37,12 +36,12 @@ export function compare(reference, results, name) {
         Object.fromEntries(
             Object.entries(outputs).map(([output, { step, largest, samples }]) => {
                 const { data } = results[i][output];
-                if (samples.length !== Math.ceil(data.length / step)) {
+                const n_samples = Math.ceil(data.length / step);
+                if (samples.length !== n_samples) {
                     throw new BertError(
                         'BAD_MODEL_FILE',
-                        `model '${name}': case ${i} of the reference has ${samples.length} ` +
-                            `samples of output '${output}', of ${data.length} numbers every ` +
-                            `${step}th`,
+                        `model '${name}': case ${i} of the reference must have ${n_samples} ` +
+                            `samples of output '${output}', not ${samples.length}`,
                     );
                 }
                 return [output, errorOf(data, step, samples) / Math.max(1, largest)];

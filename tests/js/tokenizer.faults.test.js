@@ -788,7 +788,7 @@ for (const kind of KINDS) {
                 changed(kind, (file) => {
                     file[stage] = nested;
                 }),
-                /more than \d+ sequences in each other/,
+                /must be within at most \d+ sequences/,
                 `${stage}, nested`,
             );
         }
@@ -796,7 +796,7 @@ for (const kind of KINDS) {
             changed(kind, (file) => {
                 file.version = '2.0';
             }),
-            /version string "2.0" is not supported/,
+            /version must be "1.0", not string "2.0"/,
         );
     });
 
@@ -845,8 +845,8 @@ for (const kind of KINDS) {
         const written = (more) =>
             text.replace(JSON.stringify(vocab), () => JSON.stringify(vocab).slice(0, -1) + more);
         if (Array.isArray(vocab)) {
-            refused(written(',["a",-1]]'), /the piece "a" is there twice/);
-            refused(written(',["\\u0061",-1]]'), /the piece "a" is there twice/);
+            refused(written(',["a",-1]]'), /the piece "a" occurs twice/);
+            refused(written(',["\\u0061",-1]]'), /the piece "a" occurs twice/);
             refused(written(',["\\ud800",-1]]'), /half a surrogate pair/);
             for (const [score, message] of [
                 ['NaN', /not valid JSON/],
@@ -857,8 +857,8 @@ for (const kind of KINDS) {
                 refused(written(`,["c",${score}]]`), message, score);
             }
         } else {
-            refused(written(',"a":99}'), /the key "a" is there twice/);
-            refused(written(',"\\u0061":99}'), /the key "(\\u0061|a)" is there twice/);
+            refused(written(',"a":99}'), /the key "a" occurs twice/);
+            refused(written(',"\\u0061":99}'), /the key "(\\u0061|a)" occurs twice/);
             refused(written(',"c":1}'), /"c" and "a" have the same id 1/);
             refused(written(',"\\ud800":99}'), /half a surrogate pair/);
             for (const id of ['-1', '1.5', '"7"', 'null', '[]']) {
@@ -917,7 +917,7 @@ const WRONG = [
         (file) => {
             file.model.unk_id = 5;
         },
-        /unk_id 5 is not among the 5 pieces/,
+        /unk_id must be below 5, the number of pieces, not 5/,
     ],
     [
         'Unigram',

@@ -219,9 +219,9 @@ test('what is wrong is refused in the same words, read either way', () => {
         }
     };
     const vocab = (members, message) => refused(fileWith(`{"[UNK]": 0, ${members}}`), message);
-    vocab('"ab": 1, "c": 2, "ab": 3', /the key "ab" is there twice/);
-    vocab('"ab": 1, "c": 2, "\\u0061b": 3', /the key "\\u0061b" is there twice/);
-    vocab('"[UNK]": 1', /the key "\[UNK\]" is there twice/);
+    vocab('"ab": 1, "c": 2, "ab": 3', /the key "ab" occurs twice/);
+    vocab('"ab": 1, "c": 2, "\\u0061b": 3', /the key "\\u0061b" occurs twice/);
+    vocab('"[UNK]": 1', /the key "\[UNK\]" occurs twice/);
     vocab('"x\\ud83d": 1', /half a surrogate pair/);
     vocab('"\\ude00x": 1', /half a surrogate pair/);
     vocab('"\\ud83d\\ud83d\\ude00": 1', /half a surrogate pair/);
@@ -263,19 +263,16 @@ test('what is wrong is refused in the same words, read either way', () => {
         /model must be an object, but is missing/,
     );
     refused(fileWith(SMALL).replace('"WordPiece"', '"Guess"'), /model 'Guess' is not supported/);
-    refused(fileWith(SMALL, '"version": "1.0",'), /the key "version" is there twice/);
-    refused(fileWith(SMALL, '"model": {},'), /the key "model" is there twice/);
-    refused(fileWith(SMALL, `"model": {"vocab": ${SMALL}},`), /the key "model" is there twice/);
-    refused(
-        fileWith(SMALL, `"m\\u006fdel": {"vocab": ${SMALL}},`),
-        /the key "model" is there twice/,
-    );
-    refused(fileWith(`${SMALL}, "vocab": ${SMALL}`), /the key "vocab" is there twice/);
-    refused(fileWith(`${SMALL}, "\\u0076ocab": {}`), /ocab" is there twice/);
-    refused(fileWith(`${SMALL}, "type": "WordPiece"`), /the key "type" is there twice/);
+    refused(fileWith(SMALL, '"version": "1.0",'), /the key "version" occurs twice/);
+    refused(fileWith(SMALL, '"model": {},'), /the key "model" occurs twice/);
+    refused(fileWith(SMALL, `"model": {"vocab": ${SMALL}},`), /the key "model" occurs twice/);
+    refused(fileWith(SMALL, `"m\\u006fdel": {"vocab": ${SMALL}},`), /the key "model" occurs twice/);
+    refused(fileWith(`${SMALL}, "vocab": ${SMALL}`), /the key "vocab" occurs twice/);
+    refused(fileWith(`${SMALL}, "\\u0076ocab": {}`), /ocab" occurs twice/);
+    refused(fileWith(`${SMALL}, "type": "WordPiece"`), /the key "type" occurs twice/);
     refused(
         fileWith(SMALL, '"other": {"a": {"b": 1, "c": 2, "b": 3}},'),
-        /the key "b" is there twice/,
+        /the key "b" occurs twice/,
     );
     refused(`${fileWith(SMALL)} x`, /not valid JSON/);
     refused(`[${fileWith(SMALL)}]`, /must be an object/);

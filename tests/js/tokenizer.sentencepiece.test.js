@@ -98,7 +98,7 @@ test('Metaspace: every scheme, and the files of before there were schemes', () =
     assert.deepEqual(cut({ add_prefix_space: true, prepend_scheme: 'never' }, 'a'), ['a']);
     refused(
         fileWith({ pre_tokenizer: { ...METASPACE, add_prefix_space: false } }),
-        /add_prefix_space is false, but prepend_scheme is 'always'/,
+        /prepend_scheme must be 'never' with add_prefix_space: false, not 'always'/,
     );
     refused(
         fileWith({ pre_tokenizer: { ...METASPACE, replacement: '▁▁' } }),
@@ -190,7 +190,7 @@ test('what is wrong with scored pieces is refused', () => {
     vocab('[["<unk>",0],["a"]]', /vocab\[1\] must be a piece and its score/);
     vocab('[["<unk>",0],[3,-1]]', /vocab\[1\] must be a piece and its score/);
     vocab('[["<unk>",0],"a"]', /vocab\[1\] must be a piece and its score/);
-    vocab(`[["<unk>",0],["${'x'.repeat(1025)}",-1]]`, /1025 characters/);
+    vocab(`[["<unk>",0],["${'x'.repeat(1025)}",-1]]`, /at most 1024 characters, not 1025/);
     vocab('[["<unk>",0],["a",01]]', /not valid JSON/);
     vocab('[["<unk>",0],["a",1.]]', /not valid JSON/);
     vocab('[["<unk>",0],["a",-]]', /not valid JSON/);
@@ -198,7 +198,7 @@ test('what is wrong with scored pieces is refused', () => {
     vocab('[["<unk>",0],["a",-1],]', /not valid JSON/);
     vocab('[["<unk>",0] ["a",-1]]', /not valid JSON/);
     vocab('{"<unk>":0}', /vocab must be a list/);
-    vocab('[]', /unk_id 0 is not among the 0 pieces/);
+    vocab('[]', /unk_id must be below 0, the number of pieces, not 0/);
     refused(fileWith({ model: { byte_fallback: 'yes' } }), /byte_fallback must be true or false/);
     refused(fileWith({ model: { type: 'WordPiece' } }), /vocab must be an object/);
 });

@@ -1,11 +1,11 @@
 /**
  * Byte pair encoding (Sennrich et al. 2016, as in GPT-2 and RoBERTa): a word is cut into
- * characters, and of the pairs of neighbours that may be merged the one of the lowest rank is, the
- * first of equals, until none may.
+ * characters; then the pair of neighbours with the lowest rank, the first of equals, is merged,
+ * until no pair may be.
  *
- * A short word looks at all its pairs for each merge, which is quickest for a few. A long one, and
- * a word may be megabytes, is cut where no piece lies across (seams.js), as between most of the
- * bytes of Chinese, and what is still long then keeps its pairs in a heap: n log n. Words that come
+ * For a short word all pairs are compared for each merge, which is quickest for a few. A long one,
+ * and a word may be megabytes, is cut where no piece lies across (seams.js), as between most of the
+ * bytes of Chinese; what is still long then keeps its pairs in a heap: n log n. Words that occur
  * again, nearly all, are found in a cache.
  */
 
@@ -23,16 +23,16 @@ import { WordCache } from './word_cache.js';
 /** @import { NormalizedString } from '../normalized_string.js' */
 /** @import { TokenBuffer } from '../token_buffer.js' */
 
-/** Words of more symbols than this are merged with a heap. */
+/** Words of more symbols are merged with a heap. */
 const SHORT = 48;
 
-/** Words with more units than this are cut, and not kept in the cache. */
+/** Words of more units are cut, and not kept in the cache. */
 const CACHED_LENGTH = 40;
 
 /** Ids of the symbols of the first code points are kept in a table. */
 const FIRST_SYMBOLS = 0x200;
 
-/** Room for symbols beyond this is given back after the word that needed it. */
+/** Room for more symbols is given back after the word that needed it. */
 const KEPT_SYMBOLS = 1 << 16;
 
 /** A place in the heap is rank * PLACES + position, exact in double precision. */
@@ -67,10 +67,10 @@ export class Bpe {
     #cache = new WordCache();
     #heap = new Heap();
 
-    /** How many bytes the library counts for each; of a long word then where the one before is. */
+    /** Bytes that the library counts for each; later, in a long word, where the one before is. */
     #bytes = new Int32Array(SHORT);
 
-    /** The rank of each with the next; of a long word where the next is. */
+    /** The rank of each with the next; in a long word where the next is. */
     #nexts = new Int32Array(SHORT);
 
     /**
@@ -120,7 +120,7 @@ export class Bpe {
         this.#scratch = new Uint16Array(this.#prefix.length + 2 + this.#suffix.length);
         this.#is_bare = this.#prefix.length + this.#suffix.length === 0;
         /**
-         * Of each symbol of the word at hand its id, and where it starts and ends, counted from the
+         * The id of each symbol of the word at hand, and where it starts and ends, counted from the
          * start of the word.
          */
         this.ids = new Int32Array(SHORT);
@@ -157,7 +157,7 @@ export class Bpe {
     }
 
     /**
-     * A word, or what there is of it between two seams.
+     * A word, or the part of it between two seams.
      * @param {NormalizedString} text
      * @param {number} start
      * @param {number} end
@@ -225,7 +225,7 @@ export class Bpe {
         const is_bare = this.#is_bare;
         const first = this.#symbol_ids[0];
         let count = 0;
-        // What is unknown is only put behind the next symbol that is not a byte.
+        // What is unknown is put in only at the next symbol that is not a byte.
         let pending = -1;
         let pending_end = 0;
         let pending_bytes = 0;
@@ -333,8 +333,8 @@ export class Bpe {
     }
 
     /**
-     * Puts the symbols where the library thinks they are. It adds up bytes, so that behind a
-     * character that it left out, or put off, they are all before their place.
+     * Puts the symbols where the library thinks they are. It adds up bytes, so that all symbols
+     * behind a character that it left out or postponed are too early.
      * @param {Uint16Array} units
      * @param {number} start
      * @param {number} end
@@ -394,8 +394,8 @@ export class Bpe {
     }
 
     /**
-     * The same with a heap of the pairs. A pair that is no more is left in it, and is known by its
-     * rank not being that of the pair that is there now.
+     * The same with a heap of the pairs. A pair that no longer exists stays in it, and is told by
+     * its rank, which is not that of the pair in its place.
      * @param {number} count
      * @returns {number}
      */

@@ -11,7 +11,7 @@ export class Heap {
     }
 
     /**
-     * Makes room for so many while it is empty.
+     * Makes room for `room` items while it is empty.
      * @param {number} room
      */
     reserve(room) {

@@ -17,7 +17,7 @@ import { WordPiece } from './word_piece.js';
 /**
  * @typedef {object} Model
  * @property {PieceList} vocabulary
- * @property {number} unknown_id  of what it does not know, -1: there is none
+ * @property {number} unknown_id  that stands for what it does not know; -1: there is none
  * @property {string} [continuing_prefix]  of pieces that continue a word
  * @property {(text: NormalizedString, start: number, end: number, tokens: TokenBuffer) => void}
  *     tokenize  puts the tokens of a word where they belong

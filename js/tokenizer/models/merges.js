@@ -1,7 +1,7 @@
 /**
  * The merges of BPE: which two pieces become which third, and which pair goes first. A hash of
- * pairs of ids over typed arrays, 20 bytes or so for each merge; a Map of strings takes ten times
- * as much.
+ * pairs of ids over typed arrays, some 20 bytes for each merge; a Map of strings takes ten times as
+ * much.
  */
 
 import { badTokenizer } from '../file.js';
@@ -12,7 +12,7 @@ import { quote } from '../vocabulary.js';
 /** The rank of a pair that is not merged: behind all others. */
 export const NEVER = 0x7fffffff;
 
-/** Files of old begin their merges with a line that says so. */
+/** The merges of old files begin with such a line. */
 export const VERSION = '#version';
 
 export class Merges {

@@ -1,14 +1,14 @@
 /**
  * Where a word of BPE falls apart: between two characters that are never next to each other where
- * two pieces are merged. No merge reaches across, so what is before and what is behind become the
- * same tokens alone. A run of Chinese, which has no spaces, is thus a word for each character, not
- * one of thousands of bytes.
+ * two pieces are merged. No merge reaches across, so each side becomes the same tokens alone. A run
+ * of Chinese, which has no spaces, is thus a word for each character, not one of thousands of
+ * bytes.
  */
 
 /** @import { Vocabulary } from '../vocabulary.js' */
 /** @import { Merges } from './merges.js' */
 
-/** Of characters from this on nothing is known: what stands for bytes is before. */
+/** Nothing is known of characters from this one on; those that stand for bytes are before. */
 const FIRST_UNITS = 0x200;
 
 export class Seams {

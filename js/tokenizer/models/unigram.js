@@ -1,8 +1,8 @@
 /**
  * Unigram (Kudo 2018, sentencepiece): of all the ways to cut a word into pieces the one whose
  * scores, logarithms of probabilities, have the greatest sum; found in one pass (Viterbi), each
- * place remembering the best way to it. A character that is no piece costs ten more than the worst
- * piece, and those next to each other become one unknown token.
+ * place remembering the best way to it. A character that is not a piece costs ten more than the
+ * worst piece, and neighbouring ones become one unknown token.
  *
  * Sums are in double precision and in the library's order, and of two equal ways the first is kept:
  * a long word has ways that differ in the last bit.
@@ -24,7 +24,7 @@ import { byteIds } from './byte_pieces.js';
 /** How much worse an unknown character is than the worst piece. */
 const UNKNOWN_PENALTY = 10;
 
-/** Words beyond this do not leave their memory behind. */
+/** The buffers of a word of more units are given back after it. */
 const KEPT_UNITS = 1 << 16;
 
 /**
@@ -67,7 +67,7 @@ export class Unigram {
         if (this.unknown_id >= size) {
             throw badTokenizer(
                 fields.where,
-                `unk_id ${this.unknown_id} is not among the ${size} pieces`,
+                `unk_id must be below ${size}, the number of pieces, not ${this.unknown_id}`,
             );
         }
         let least = Infinity;

@@ -1,6 +1,6 @@
 /**
- * What became of the words of BPE, so that each is merged once. It is emptied when it is full, and
- * small enough that filling it again costs little.
+ * The tokens of words of BPE, so that each is merged once. It is emptied when it is full, and small
+ * enough that filling it again costs little.
  */
 
 import { PieceTable } from '../vocabulary.js';

@@ -5,7 +5,7 @@
  *
  * Continuing pieces (`##ing`) are looked up by the rest as it stands in the text, whose hash begins
  * with that of the prefix. Rejected: a table of their own without the prefix, which takes time to
- * make and finds nothing sooner.
+ * make and is no faster.
  *
  * A word is at most max_input_chars_per_word long and each of its places tries at most the length
  * of the longest piece: linear in the text. The linear-time automaton (Song et al. 2021) would gain
