@@ -188,7 +188,7 @@ static void self_attention(const thread_share *share, const layer_weights *layer
     project(share, layer);
     attend(share, layer, probabilities);
     add_dense(share, rows.first, rows_count(rows),
-              session->query + (size_t)rows.first * layer->query.n_out, &inputs,
+              session->query + (size_t)rows.first * layer->attention_output.n_in, &inputs,
               &layer->attention_output);
     norm_hidden(share, rows, &layer->attention_norm, &layer->intermediate);
 }
