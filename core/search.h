@@ -7,22 +7,22 @@
 
 #include <stdint.h>
 
-/* What embeddings are made of. */
+/* What embeddings are made of; its number is the bits of a dimension. */
 typedef enum search_type {
-    SEARCH_F32,
-    SEARCH_I8,  /* int8_t; products and their sums are exact */
-    SEARCH_BITS /* 8 dimensions a byte, each of which is 1 or, where the bit is 0, -1 */
+    SEARCH_F32 = 32,
+    SEARCH_I8 = 8,  /* int8_t; products and their sums are exact */
+    SEARCH_BITS = 1 /* 8 dimensions a byte, each of which is 1 or, where the bit is 0, -1 */
 } search_type;
 
 /* Most dimensions, of bits a multiple of 8: sums of products of integers fit 32 bits. */
 #define SEARCH_MAX_DIMS 65536
 
 /*
- * The sum of products of each query and each row, [n_queries, n_rows], or with `is_cosine` that
- * over the lengths of both: of a row of zeros 0, of a row and itself 1. Queries [n_queries, n_dims]
- * and rows [n_rows, n_dims] lie without gaps anywhere.
+ * The sum of products of each query and each row, [n_queries, n_rows], or, with `is_cosine`,
+ * divided by the lengths of both: 0 for a row of zeros, 1 for a row and itself. Queries [n_queries,
+ * n_dims] and rows [n_rows, n_dims] lie anywhere, without gaps.
  *
- * The same bits for a query and a row, whatever others there are. `squares` is scratch,
+ * A query and a row give the same bits, whatever others there are. `squares` is scratch,
  * [n_queries + n_rows].
  */
 void search_scores(search_type type, int is_cosine, const void *queries, uint32_t n_queries,

@@ -2,11 +2,11 @@
  * simd.h - the only place that knows which 128-bit SIMD there is.
  *
  * Kernels are written once, in WebAssembly's own intrinsics (wasm_f32x4_add, ...):
- *   base       wasm with -msimd128
- *   relaxed    wasm with -msimd128 -mrelaxed-simd: multiply-add is one instruction
- *   native     through SIMDe, so that tests, sanitizers and fuzzers run on the code that ships
- *   scalar     SIMDe without native instructions (config=scalar): plain C, to find a wrong
- * intrinsic
+ *
+ *     base       wasm with -msimd128
+ *     relaxed    wasm with -msimd128 -mrelaxed-simd: multiply-add is one instruction
+ *     native     through SIMDe, so that tests and sanitizers run on the code that ships
+ *     scalar     SIMDe without native instructions (config=scalar), to find a wrong intrinsic
  *
  * Rejected: compiler vector extensions (no relaxed operations), one file per instruction set (four
  * places for one idea).
@@ -22,6 +22,10 @@
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/wasm/simd128.h>
 #endif
+
+/* For functions with arguments that are constants where they are called, or that are part of a hot
+ * loop. */
+#define INLINE static inline __attribute__((always_inline))
 
 /* Rows of a tile of f32 sums, 8 columns wide: as many as registers hold, measured. */
 #ifdef __wasm_relaxed_simd__
@@ -72,8 +76,9 @@ static inline v128_t simd_dot_i32(v128_t a, v128_t b, v128_t sum)
 #endif
 
 /*
- * The same pointer, but what it points to is no longer known to the compiler. JavaScript engines
- * make a constant vector of four or five instructions wherever it is used; a load is one.
+ * The same pointer, but the compiler no longer knows what it points to, so that constants are
+ * loaded. JavaScript engines make a constant vector with four or five instructions wherever it is
+ * used; a load is one.
  */
 static inline const float *simd_opaque(const float *p)
 {

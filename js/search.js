@@ -64,14 +64,11 @@ const PAGE_BYTES = 65536;
 /** A cache line: blocks in the module's memory start on it. */
 const LINE_BYTES = 64;
 
-/**
- * What embeddings may be made of: the array's class, bits of a dimension, and the number of the
- * type in core/search.h.
- */
+/** What embeddings may be made of; a search_type of core/search.h is the bits of a dimension. */
 const TYPES = [
-    { of: Float32Array, bits: 32, code: SEARCH_F32 },
-    { of: Int8Array, bits: 8, code: SEARCH_I8 },
-    { of: Uint8Array, bits: 1, code: SEARCH_BITS },
+    { of: Float32Array, bits: SEARCH_F32 },
+    { of: Int8Array, bits: SEARCH_I8 },
+    { of: Uint8Array, bits: SEARCH_BITS },
 ];
 
 /**
@@ -190,11 +187,11 @@ function toRows(embeddings, what) {
     const { bits } = type;
     const n = dims.length === 1 ? 1 : dims[0];
     const width = dims[dims.length - 1];
-    const d = bits === 1 && data.length === n * width ? 8 * width : width;
+    const d = bits === SEARCH_BITS && data.length === n * width ? 8 * width : width;
     if (n > 0 && (d < 1 || d > SEARCH_MAX_DIMS)) {
         throw refuse(`must have 1 to ${SEARCH_MAX_DIMS} dimensions, not ${d}`);
     }
-    if (bits === 1 && d % 8) {
+    if (bits === SEARCH_BITS && d % 8) {
         throw refuse(`must have 8 dimensions for each byte of a Uint8Array, not ${d} in all`);
     }
     const row_bytes = (d * bits) / 8;
@@ -350,7 +347,7 @@ class Scorer {
         const { wasm, n_queries, rows_at, squares_at, scores_at } = this;
         this.#copy(rows, first, n, rows_at);
         wasm.search_scores_of(
-            rows.type.code,
+            rows.type.bits,
             is_cosine,
             this.heap,
             n_queries,
