@@ -134,7 +134,7 @@ dist_model := build/dist/models/$(notdir $(model))
 
 js: build/dist/.built $(dist_model) ## bundle the JavaScript and write its types
 
-build/dist/.built: $(js_sources) tools/build.mjs tsconfig.json package.json
+build/dist/.built: $(js_sources) tools/build.mjs tools/declarations.mjs tsconfig.json package.json
 	@node tools/build.mjs build/dist
 	@touch $@
 
@@ -247,7 +247,8 @@ lint: ## check formatting, habits and types
 	@clang-format-19 --dry-run -Werror $(c_files)
 	@node_modules/.bin/biome check --error-on-warnings
 	@node tools/check_lines.mjs js web-demo bench tests tools
-	@node_modules/.bin/tsc -p tsconfig.json --noEmit
+	@for config in tsconfig.json tests/tsconfig.json tests/tsconfig.sw.json; do \
+		node_modules/.bin/tsc -p $$config --noEmit || exit 1; done
 
 clean: ## remove everything that was built
 	rm -rf build

@@ -34,6 +34,7 @@ const IN_PAGES = {
     metrics: 'js/metrics/index.js',
     explain: 'js/explain/index.js',
 };
+/** @type {import('esbuild').BuildOptions} */
 const common = {
     bundle: true,
     format: 'esm',
@@ -42,6 +43,7 @@ const common = {
     legalComments: 'none',
     logLevel: 'warning',
 };
+/** @type {import('esbuild').BuildOptions} */
 const node = { ...common, platform: 'node', target: 'node20.19', minify: false, sourcemap };
 
 /** The command line brings libraries in CommonJS, which look for require(). */

@@ -14,11 +14,11 @@ const COMMENT = String.raw`/\*\*(?:(?!\*/)[^])*\*/`;
  */
 export function tidyDeclarations(folder, entries) {
     const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
-        name.endsWith('.d.ts'),
+        /\.d\.m?ts$/.test(name),
     );
     for (const name of files) {
         const file = join(folder, name);
-        const source = readFileSync(name.replace(/\.d\.ts$/, '.js'), 'utf8');
+        const source = readFileSync(name.replace(/\.d\.(m?)ts$/, '.$1js'), 'utf8');
         writeFileSync(file, tidy(readFileSync(file, 'utf8'), source, name));
     }
     const reached = new Set(entries);

@@ -375,6 +375,7 @@ function wordLabel(rows, strategy, labels) {
 function group(labelled) {
     /** @type {Labelled[][]} */
     const groups = [];
+    /** @type {string | null} */
     let last = null;
     for (const each of labelled) {
         const { begins, type } = typeOf(each.entity);

@@ -6,7 +6,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { BertError, loadModel, pipeline, semanticSearch } from '../../build/dist/index.node.js';
+import { BertError, loadModel, pipeline, semanticSearch } from 'bert-wasm';
+
 import { Histogram } from '../../js/model/monitor.js';
 import { converted } from './converted.js';
 import { randomFrom } from './tokenizer_texts.js';
@@ -129,7 +130,7 @@ test('a text of 50,000 tokens: the mean of its windows, in the memory of one', a
 
     const truncation = { max_length: 512, stride: 50 };
     const [encoded] = await read.model.tokenizer.encodeBatch([text], { truncation });
-    const windows = [encoded, ...encoded.overflow];
+    const windows = [encoded, ...(encoded.overflow ?? [])];
     assert.equal(windows.length, n_windows);
     const outputs = await read.model.forward(windows.map(({ ids }) => ({ input_ids: ids })));
     const { labels } = read.model.config;
@@ -209,8 +210,8 @@ test('embeddings: dimensions, int8 and bits', async () => {
     full.data.forEach((x, i) =>
         assert.equal((ubinary.data[i >> 3] >> (7 - (i & 7))) & 1, x > 0 ? 1 : 0),
     );
-    const [[best]] = await semanticSearch(ubinary, ubinary, { top_k: 1 });
-    assert.deepEqual(best, { corpus_id: 0, score: 1 });
+    const [found] = await semanticSearch(ubinary, ubinary, { top_k: 1 });
+    assert.deepEqual(found, [{ corpus_id: 0, score: 1 }]);
     const binary = await embed(texts, { pooling: 'mean', quantize: true });
     assert.deepEqual(
         [binary.type, Array.from(binary.data)],
@@ -359,7 +360,7 @@ test('metrics: of each call, of all, and as marks', async () => {
         marks.map(({ name }) => name),
         Array(3).fill(`bert-wasm ${classify.model.name}`),
     );
-    assert.equal(marks[0].detail.n_texts, 2);
+    assert.equal(/** @type {PerformanceMeasure} */ (marks[0]).detail.n_texts, 2);
 });
 
 test('percentiles of the histogram are right within 5 %', () => {
@@ -428,6 +429,7 @@ test('a model whose head does not do a task is refused, naming both', async () =
         'question-answering-bert': 'a span head (start and end of an answer)',
         'feature-extraction-bert': 'no head',
     };
+    /** @type {Record<string, string[]>} */
     const does = {
         'text-classification': ['text-classification-bert'],
         'token-classification': ['token-classification-bert'],
@@ -439,7 +441,7 @@ test('a model whose head does not do a task is refused, naming both', async () =
     for (const [name, head] of Object.entries(has)) {
         const model = await loadModel(converted(`pipelines/${name}`));
         for (const [task, fitting] of Object.entries(does)) {
-            const made = pipeline(task, model);
+            const made = pipeline(/** @type {any} */ (task), model);
             if (fitting.includes(name)) {
                 await made;
             } else {
@@ -449,7 +451,7 @@ test('a model whose head does not do a task is refused, naming both', async () =
                 );
             }
             if (fitting.includes(name) || head === 'a sequence classifier') continue;
-            await assert.rejects(made, (error) => error.message.endsWith(head));
+            await assert.rejects(made, (/** @type {any} */ error) => error.message.endsWith(head));
         }
         model.dispose();
     }

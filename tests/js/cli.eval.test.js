@@ -8,8 +8,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { pipeline } from '../../build/dist/index.node.js';
-import { answerScores, ndcg, pearson, reciprocalRank, spearman } from '../../build/dist/metrics.js';
+import { pipeline } from 'bert-wasm';
+import { answerScores, ndcg, pearson, reciprocalRank, spearman } from 'bert-wasm/metrics';
+
 import { cli, printed } from './cli_process.js';
 import { converted, scratch } from './converted.js';
 

@@ -309,7 +309,7 @@ test('100,000 lines, 200 MB, for a slow reader: neither read ahead nor kept', {
     let rest = '';
     for await (const chunk of child.stdout.setEncoding('utf8')) {
         const lines = (rest + chunk).split('\n');
-        rest = lines.pop();
+        rest = lines.pop() ?? '';
         for (const line of lines) {
             assert.ok(line.startsWith(`{"id":${expected},`), line.slice(0, 50));
             expected++;

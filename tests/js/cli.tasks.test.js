@@ -25,6 +25,9 @@ function recorder(result) {
 const features = (dims, data, more = {}) =>
     Object.assign(new Tensor(Float32Array.from(data), dims), { truncated: [false], ...more });
 
+/** @returns {import('../../js/cli/stream.js').Answer} */
+const answerOf = (value, result) => ({ record: { value, where: 'f:1', bytes: 1 }, result });
+
 async function outputs(name, result, values, options = {}) {
     const { pipe, calls } = recorder(result);
     const { answer, fields } = TASKS[name];
@@ -32,9 +35,7 @@ async function outputs(name, result, values, options = {}) {
     const results = await answer(pipe, values, options);
     return {
         calls,
-        lines: results.map((one, i) =>
-            toOutput(fields, { record: { value: values[i] }, result: one }, false),
-        ),
+        lines: results.map((one, i) => toOutput(fields, answerOf(values[i], one), false)),
     };
 }
 
@@ -164,7 +165,13 @@ test('embed and similarity: vectors, or why there is none', async () => {
     assert.deepEqual(near.lines, [{ score: 1 }, { id: 2, score: 0.5 }]);
     const wrong = new BertError('SEQUENCE_TOO_LONG', 'text 2');
     assert.equal(
-        (await TASKS.similarity.answer(async () => vectors.with(2, wrong), pairs, {}))[1],
+        (
+            await TASKS.similarity.answer(
+                async () => /** @type {any[]} */ (vectors).with(2, wrong),
+                pairs,
+                {},
+            )
+        )[1],
         wrong,
     );
     await assert.rejects(
@@ -206,7 +213,7 @@ test('rank: all queries in a call', async () => {
         },
         { ranking: [] },
     ]);
-    assert.deepEqual(TASKS.rank.fromArguments(['q', 'a', 'b']), [
+    assert.deepEqual(TASKS.rank.fromArguments?.(['q', 'a', 'b']), [
         { query: 'q', documents: ['a', 'b'] },
     ]);
     assert.throws(() => TASKS.rank.fromText('line'), { code: 'BAD_OPTION' });
@@ -251,11 +258,14 @@ test('fields: what is missing or of another type is named; others are carried th
         () => checkFields(fields, { documents: [] }),
         /query is undefined, expected a string/,
     );
-    assert.throws(() => checkFields({ constructor: 'text' }, {}), /constructor is undefined/);
+    assert.throws(
+        () => checkFields(/** @type {any} */ ({ constructor: 'text' }), {}),
+        /constructor is undefined/,
+    );
     assert.equal(sizeOf(fields, { query: 'abc', documents: ['de', 'f'], note: 'long' }), 6);
     const value = JSON.parse('{"id": 1, "__proto__": {"x": 1}, "text": "a"}');
     const line = JSON.stringify(
-        toOutput(TASKS.classify.fields, { record: { value }, result: { label: 'L' } }, false),
+        toOutput(TASKS.classify.fields, answerOf(value, { label: 'L' }), false),
     );
     assert.equal(line, '{"id":1,"__proto__":{"x":1},"label":"L"}');
 });
@@ -331,7 +341,7 @@ test('an error in the place of a result is of its record alone', async () => {
         { check: () => {}, size: () => 1, answer },
     ).next();
     assert.deepEqual(
-        batch.map(({ error }) => error?.message),
+        batch?.map(({ error }) => error?.message),
         [undefined, 'f:2: it is longer than the model allows', undefined],
     );
     assert.equal(calls, 3, 'nothing is computed again');

@@ -262,6 +262,7 @@ class Message {
         }
     }
 
+    /** @returns {any[]}  integers, or bytes */
     all(number) {
         return this.fields.filter(([n]) => n === number).map(([, , payload]) => payload);
     }
@@ -300,7 +301,7 @@ class Message {
             for (; value > 127n; value >>= 7n) bytes.push(Number(value & 127n) | 128);
             parts.push(Buffer.from([...bytes, Number(value)]));
         };
-        for (const [number, wire, payload] of this.fields) {
+        for (const [number, wire, payload] of /** @type {any[][]} */ (this.fields)) {
             varint(BigInt((number << 3) | wire));
             if (wire === 0) {
                 varint(payload);
@@ -354,6 +355,8 @@ function editConstant(constant, change) {
     constant.set(NODE.attribute, attribute.set(ATTRIBUTE.tensor, tensor.bytes()).bytes());
 }
 
+const lastLine = (text) => text.trimEnd().split('\n').at(-1);
+
 const floatsOf = (tensor) => {
     const raw = tensor.all(TENSOR.raw)[0];
     return Array.from({ length: raw.length / 4 }, (_, i) => raw.readFloatLE(4 * i));
@@ -376,7 +379,7 @@ for (const name of Object.keys(FIXTURES)) {
         );
         assert.match(stderr, /tokenizer\.json/, 'says that there is no tokenizer');
         const verified = run('--verify', fixture(name, 'golden.json'), path);
-        t.diagnostic(verified.stdout.trimEnd().split('\n').at(-1));
+        t.diagnostic(lastLine(verified.stdout));
         assert.equal(verified.status, 0, verified.stdout + verified.stderr);
         const golden = JSON.parse(readFileSync(fixture(name, 'golden.json'), 'utf8'));
         for (const output of golden.outputs) assert.match(verified.stdout, new RegExp(output));
@@ -422,10 +425,12 @@ for (const name of Object.keys(FIXTURES)) {
         );
     });
 
-    for (const [dtype, tolerance, least, most] of [
+    /** @type {[string, number, number, number][]} */
+    const small = [
         ['f16', 0.02, 0.5, 0.6],
         ['q8', 0.5, 0.25, 0.4],
-    ]) {
+    ];
+    for (const [dtype, tolerance, least, most] of small) {
         test(`${name}: ${dtype} is small and near`, (t) => {
             const { path } = convert(fixture(name), '--dtype', dtype);
             const { config, tensors, metadata, data } = readModel(path);
@@ -447,7 +452,7 @@ for (const name of Object.keys(FIXTURES)) {
                 String(tolerance),
                 path,
             );
-            t.diagnostic(near.stdout.trimEnd().split('\n').at(-1));
+            t.diagnostic(lastLine(near.stdout));
             assert.equal(near.status, 0, near.stdout + near.stderr);
             const exact = run(
                 '--verify',
@@ -479,7 +484,7 @@ test('q8 is the default, symmetric per column and per row, and as near as roundi
         const integers = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
         const largest = new Int32Array(scale.length);
         const is_matrix = shape.length === 4;
-        const smooth = is_matrix ? smoothOf(name) : null;
+        const smooth = is_matrix ? smoothOf(name) : [];
         const is_zero = Array(scale.length).fill(true);
         integers.forEach((integer, i) => {
             const quads = shape[1];
@@ -1010,12 +1015,12 @@ test('without config.json the graph says everything', () => {
 
 test('where graph and config.json disagree, the graph wins and it is said', () => {
     const config = JSON.parse(readFileSync(fixture('bert-seqcls', 'config.json'), 'utf8'));
-    for (const [field, value] of [
-        ['num_attention_heads', 8],
-        ['layer_norm_eps', 1e-5],
-        ['hidden_act', 'gelu_new'],
-        ['num_hidden_layers', 3],
-    ]) {
+    for (const [field, value] of Object.entries({
+        num_attention_heads: 8,
+        layer_norm_eps: 1e-5,
+        hidden_act: 'gelu_new',
+        num_hidden_layers: 3,
+    })) {
         const { path, stderr } = convert(
             modelFolder('bert-seqcls', { 'config.json': { ...config, [field]: value } }),
             '--dtype',
@@ -1977,7 +1982,7 @@ for (const [name, model_type] of Object.entries(FAMILIES)) {
             tensors['tokenizer.json'].bytes.toString(),
         );
         const { added_tokens: wanted_added, ...wanted } = JSON.parse(
-            readFileSync(join(place, 'tokenizer.json'), 'utf8'),
+            readFileSync(join(String(place), 'tokenizer.json'), 'utf8'),
         );
         assert.deepEqual(made, wanted);
         // Some of the fixtures leave their special tokens out.
@@ -1997,7 +2002,7 @@ test('original tokenizer files that are broken or of nobody are refused', () => 
     refuse(vocab('[PAD]\n[UNK]\n[CLS]\na\n'), /vocab\.txt: has no '\[SEP\]'/);
     refuse(vocab('[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\na\n'), /vocab\.txt: has 'a' twice/);
     refuse(vocab(Buffer.from([0x61, 0x0a, 0xff, 0x0a])), /vocab\.txt: line 2 is no UTF-8 text/);
-    const bpe = (merges, json = { '<s>': 0, '</s>': 1, a: 2 }) =>
+    const bpe = (merges, /** @type {object} */ json = { '<s>': 0, '</s>': 1, a: 2 }) =>
         modelFolder('bert-seqcls', { 'vocab.json': json, 'merges.txt': merges });
     refuse(bpe('#version: 0.2\na b c\n'), /merges\.txt: line 2 is no pair of pieces/);
     refuse(bpe('', { a: 0 }), /vocab\.json: has no '<s>'/);

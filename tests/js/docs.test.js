@@ -27,7 +27,8 @@ import { dirname, join, relative } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { pipeline } from '../../build/dist/index.node.js';
+import { pipeline } from 'bert-wasm';
+
 import { CASES, sourceOf } from '../moving/cases.js';
 import { converted, scratch } from './converted.js';
 
@@ -61,6 +62,7 @@ const FILES = {
 };
 
 /** Commands that are not run. */
+/** @type {[RegExp, string][]} */
 const NOT_RUN = [
     [/ serve /, 'it does not end'],
     [/ convert |path\/to/, 'it needs an export'],

@@ -22,10 +22,14 @@ function expanded(units, n_columns) {
 }
 
 /** Loads into plain memory, in chunks of `step` bytes as a network would bring them. */
-async function loadBytes(
-    bytes,
-    { step = bytes.length, n_bytes = undefined, onprogress = () => {} } = {},
-) {
+/**
+ * @param {import('../../js/loader/download.js').Chunk} bytes
+ * @param {object} [options]
+ * @param {number} [options.step]  bytes of a chunk
+ * @param {number} [options.n_bytes]  that the file is said to have
+ * @param {(loaded: number, total: number) => void} [options.onprogress]
+ */
+async function loadBytes(bytes, { step = bytes.length, n_bytes, onprogress = () => {} } = {}) {
     let memory = new Uint8Array(0);
     async function* chunks() {
         for (let i = 0; i < bytes.length; i += step) yield bytes.subarray(i, i + step);
@@ -64,7 +68,7 @@ async function loadBytes(
 }
 
 const refused = (bytes, message) =>
-    assert.rejects(loadBytes(bytes), (error) => {
+    assert.rejects(loadBytes(bytes), (/** @type {any} */ error) => {
         assert.equal(error.code, 'BAD_MODEL_FILE', error.stack);
         assert.match(error.message, message);
         return true;
@@ -195,7 +199,7 @@ test('each rule of the format', async () => {
     const spoilt = (change) => modelBytes({ change });
     for (const format_version of ['1', '3', '02', 2]) {
         await refused(
-            modelBytes({ metadata: { format_version } }),
+            modelBytes({ metadata: /** @type {any} */ ({ format_version }) }),
             new RegExp(`format version ${format_version}; .* reads 2: convert the model again`),
         );
     }
@@ -378,7 +382,7 @@ test('a stream that breaks is reported as it broke, and is closed', async () => 
     await assert.rejects(
         load(
             { label: 'x', chunks: chunks() },
-            { open: async () => ({ reserve: () => 0, heap: memory }), tokenizer() {} },
+            { open: async () => ({ reserve: () => 0, heap: memory, expand() {} }), tokenizer() {} },
             () => {},
         ),
         /connection reset/,
@@ -439,7 +443,7 @@ test('a file fed by another thread arrives whole, its chunks used again', async 
     const parts = [];
     for await (const chunk of source.chunks) {
         parts.push(chunk.slice());
-        source.recycle(chunk);
+        source.recycle?.(chunk);
     }
     assert.deepEqual(new Uint8Array(Buffer.concat(parts)), file);
     assert.ok(counts.most <= 12, `${counts.most} chunks under way`);

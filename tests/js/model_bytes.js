@@ -147,6 +147,13 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 /**
  * A whole file. `change` may spoil the header object before it is written. Of many chunks, even
  * where it is small.
+ * @param {object} [file]
+ * @param {any} [file.config]
+ * @param {string | null} [file.tokenizer]
+ * @param {any[]} [file.list]
+ * @param {Record<string, string>} [file.metadata]
+ * @param {(header: any) => void} [file.change]
+ * @param {number} [file.chunk_bytes]
  */
 export function modelBytes({
     config = CONFIG,

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 
-import { BertError, semanticSearch, similarity } from '../../build/dist/index.node.js';
+import { BertError, semanticSearch, similarity } from 'bert-wasm';
+
 import { LIBRARY } from './built.js';
 
 let state = 12345;
@@ -91,7 +92,7 @@ for (const [type, make] of Object.entries(MAKE)) {
             const d = (1 + random(70)) * 8;
             const a = make(1 + random(60), d);
             const b = make(1 + random(400), d);
-            for (const score of ['cosine', 'dot']) {
+            for (const score of /** @type {const} */ (['cosine', 'dot'])) {
                 const { dims, data } = await similarity(a, b, { score });
                 assert.deepEqual(dims, [a.dims[0], b.dims[0]]);
                 const rows = rowsOf(b);
@@ -134,6 +135,7 @@ test('fractions: as near as float32 is, best first, and a row is exactly like it
     });
     const corpus = floats(2000, 383);
     const queries = { dims: [5, 383], data: corpus.data.slice(0, 5 * 383) };
+    /** @type {any} */
     const found = await semanticSearch(queries, corpus, { top_k: 50 });
     const want = plainSearch(queries, corpus, 50, 'cosine');
     found.forEach((list, q) => {
@@ -263,12 +265,13 @@ test('a signal ends it, with its reason', async () => {
 test('bad input says what is wrong with which', async () => {
     const good = MAKE.f32(2, 8);
     const refused = (call, code, message) =>
-        assert.rejects(call, (error) => {
+        assert.rejects(call, (/** @type {any} */ error) => {
             assert.ok(error instanceof BertError, error.stack);
             assert.equal(error.code, code);
             assert.match(error.message, message);
             return true;
         });
+    /** @type {[any, RegExp][]} */
     const bad = [
         [null, /are null/],
         [[1, 2], /have dims undefined/],
@@ -308,15 +311,19 @@ test('bad input says what is wrong with which', async () => {
     }
     await refused(semanticSearch(good, MAKE.f32(2, 9)), 'BAD_INPUT', /8 dimensions .* 9/);
     await refused(semanticSearch(good, MAKE.int8(2, 8)), 'BAD_INPUT', /Float32Array .* Int8Array/);
-    for (const top_k of [0, -1, 1.5, NaN, '3']) {
+    for (const top_k of /** @type {any[]} */ ([0, -1, 1.5, NaN, '3'])) {
         await refused(semanticSearch(good, good, { top_k }), 'BAD_OPTION', /^top_k is /);
     }
     await refused(
-        semanticSearch(good, good, { score: 'euclidean' }),
+        semanticSearch(good, good, { score: /** @type {any} */ ('euclidean') }),
         'BAD_OPTION',
         /score is string "euclidean"/,
     );
-    await refused(similarity(good, good, { score: null }), 'BAD_OPTION', /score is null/);
+    await refused(
+        similarity(good, good, { score: /** @type {any} */ (null) }),
+        'BAD_OPTION',
+        /score is null/,
+    );
 });
 
 test('a script that has searched ends', () => {

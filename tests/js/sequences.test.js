@@ -20,12 +20,15 @@ const plain = ({ ids, token_types, positions, attended }) => ({
 });
 
 test('without a mask everything is kept', () => {
-    assert.deepEqual(plain(prepare({ input_ids: [7, 8n, 9] }, POOLED, 's')), {
-        ids: [7, 8, 9],
-        token_types: [0, 0, 0],
-        positions: [0, 1, 2],
-        attended: [1, 1, 1],
-    });
+    assert.deepEqual(
+        plain(prepare({ input_ids: /** @type {any[]} */ ([7, 8n, 9]) }, POOLED, 's')),
+        {
+            ids: [7, 8, 9],
+            token_types: [0, 0, 0],
+            positions: [0, 1, 2],
+            attended: [1, 1, 1],
+        },
+    );
 });
 
 test('masked tokens are left out and the others keep their positions', () => {

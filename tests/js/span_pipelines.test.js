@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { BertError, pipeline } from '../../build/dist/index.node.js';
+import { BertError, pipeline } from 'bert-wasm';
+
 import { converted } from './converted.js';
 
 const withCode =
@@ -36,7 +37,7 @@ async function collect(results) {
     return list;
 }
 
-/** A pipeline for this test. */
+/** A pipeline for this test. @returns {Promise<any>} */
 async function using(t, task, name) {
     const pipe = await pipeline(task, converted(`pipelines/${name}`));
     t.after(() => pipe.dispose());
@@ -156,7 +157,7 @@ test('token-classification: a long text is cut and says so, refused, or windowed
     const none = await recognise([LONG, 'Anna'], { ignore_labels: recognise.model.config.labels });
     assert.deepEqual(none, [[], []]);
     assert.deepEqual(
-        none.map(({ truncated }) => truncated),
+        /** @type {any[]} */ (none).map(({ truncated }) => truncated),
         [true, undefined],
         'an empty list says so too',
     );

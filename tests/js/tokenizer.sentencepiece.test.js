@@ -53,7 +53,10 @@ const VOCAB = [
     ['😀', -6],
 ];
 
-/** A small tokenizer.json; vocab may be text, for what JSON.stringify would not write. */
+/**
+ * A small tokenizer.json; vocab may be text, for what JSON.stringify would not write.
+ * @param {Record<string, any>} [stages]
+ */
 function fileWith({ vocab = VOCAB, model = {}, ...rest } = {}) {
     const text = typeof vocab === 'string' ? vocab : JSON.stringify(vocab);
     return JSON.stringify({
@@ -72,7 +75,7 @@ const tokens = (options, text) => make(options).encode(text).tokens;
 const refused = (file, message) =>
     assert.throws(
         () => Tokenizer.fromJSON(file),
-        (error) => {
+        (/** @type {any} */ error) => {
             assert.equal(error.code, 'BAD_TOKENIZER', error.stack);
             assert.match(error.message, message);
             return true;
@@ -242,7 +245,7 @@ test('without unk_id, what is unknown is an error that names it', () => {
     assert.deepEqual(tokenizer.encode('ab').tokens, ['▁', 'ab']);
     assert.throws(
         () => tokenizer.encode('a€'),
-        (error) => error.code === 'BAD_INPUT' && /U\+20AC/.test(error.message),
+        (/** @type {any} */ error) => error.code === 'BAD_INPUT' && /U\+20AC/.test(error.message),
     );
     assert.deepEqual(tokenizer.encode('ab').tokens, ['▁', 'ab']);
 });

@@ -61,7 +61,7 @@ for (const [name, libraries] of Object.entries(LIBRARIES)) {
 test('declarations are of what is public, with its comments', () => {
     const folder = join(ROOT, 'build/dist/types/js');
     const text = (file) => readFileSync(join(folder, file), 'utf8');
-    for (const file of readdirSync(folder, { recursive: true }).filter((each) =>
+    for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((each) =>
         each.endsWith('.d.ts'),
     )) {
         assert.doesNotMatch(text(file), /['"]#platform/, file);
