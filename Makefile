@@ -182,10 +182,10 @@ tokenizers-python:
 test-js: native wasm js tokenizers-python ## JavaScript tests, on the built package
 	PYTHON=$${PYTHON:-$(tokenizers)/bin/python} node --test --test-timeout=300000 $(wildcard tests/js/*.test.js)
 
-test-moving: native wasm js ## the code of README's table with transformers.js too, where make bench-packages has put it
+test-moving: native wasm js ## docs/moving-from-transformers.md with transformers.js too, where make bench-packages has put it
 	node --test --test-timeout=300000 tests/moving/moving.test.js
 
-test-browser: site ## the page in a real browser
+test-browser: site ## the page and the README's script tag in a real browser
 	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js)
 
 # PySpark is outside the tree: it is large, and its environment is not to be copied.
@@ -252,6 +252,15 @@ bench-packages:
 model: setup native ## rebuild the bundled model from $MODEL_ONNX
 	@mkdir -p $(dir $(model))
 	build/native/bert-convert $(MODEL_ONNX) -o $(model) --dtype q8 --name sentiment-minilm-l6
+
+# --- documents ---------------------------------------------------------------------------------------
+
+.PHONY: numbers screenshots
+numbers: ## write what was measured into the documents
+	@node tools/numbers.mjs
+
+screenshots: site ## take the pictures of the documents
+	@node tools/screenshots.mjs
 
 format: ## format the C sources
 	clang-format-19 -i $(c_files)
