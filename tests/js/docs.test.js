@@ -1,22 +1,36 @@
 /**
- * The examples of README.md and docs/ run as they stand. Each ```js block is a module in a folder that
- * has the package, models of the names that they use, and some files of texts; it must end by itself.
+ * The examples of README.md and docs/ run as they stand. Each block of JavaScript (```js) is a
+ * module in a folder that has the package, models of the names that they use, and some files of
+ * texts; it must end by itself.
  *
- * - What a block with the bundled model alone prints must be what its comments say: a comment behind
- *   console.log(), or in lines after it, that begins with a value. `0.98...` are its first digits, `...`
- *   is anything, what comes behind the value is prose.
+ * - What a block with the bundled model alone prints must be what its comments say: a comment
+ *   behind console.log(), or in lines after it, that begins with a value. `0.98...` are its first
+ *   digits, `...` is anything, what comes behind the value is prose.
  * - Models of tests/golden answer at random: of comments the names of properties must be there.
  * - ```js page` blocks are for pages: they are parsed and not run.
- * - Indented lines `$ npx bert-wasm ...` are run by a shell, but for those that do not end or need what is not here.
+ * - Indented lines `$ npx bert-wasm ...` are run by a shell, but for those that do not end or need
+ *   what is not here.
+ *
+ * Blocks of HTML are run by tests/browser/docs.test.js; what else documents must keep is in
+ * docs.pages.test.js.
  */
+
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import {
+    copyFileSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    symlinkSync,
+    writeFileSync,
+} from 'node:fs';
+import { join, relative } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { pipeline } from '../../build/dist/index.node.js';
+import { pipeline } from 'bert-wasm';
+
 import { CASES, sourceOf } from '../moving/cases.js';
 import { converted, scratch } from './converted.js';
 
@@ -35,16 +49,22 @@ const MODELS = {
 };
 
 const TEXTS = ['What a wonderful film.', 'It was dull.', 'I could watch it again and again.'];
+const LABELS = ['POSITIVE', 'NEGATIVE', 'POSITIVE'];
 
 /** Files that the examples read. */
 const FILES = {
     'reviews.txt': TEXTS.join('\n'),
     'texts.txt': TEXTS.join('\n'),
     'reviews.jsonl': TEXTS.map((text, id) => JSON.stringify({ id, text })).join('\n'),
-    'labelled.tsv': `sentence\tlabel\n${TEXTS.map((text, i) => `${text}\t${i === 1 ? 'NEGATIVE' : 'POSITIVE'}`).join('\n')}\n`,
+    'labelled.tsv': [
+        'sentence\tlabel',
+        ...TEXTS.map((text, i) => `${text}\t${LABELS[i]}`),
+        '',
+    ].join('\n'),
 };
 
 /** Commands that are not run. */
+/** @type {[RegExp, string][]} */
 const NOT_RUN = [
     [/ serve /, 'it does not end'],
     [/ convert |path\/to/, 'it needs an export'],
@@ -54,18 +74,25 @@ const NOT_RUN = [
 
 /** @returns {string[]} */
 function docFiles() {
-    const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
+    const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).filter(
+        (name) => name.endsWith('.md'),
+    );
     return ['README.md', ...pages.sort().map((name) => join('docs', name))];
 }
 
 /** @returns {{blocks: Block[], commands: {where: string, line: string}[]}} */
 function readDocs() {
-    const blocks = [], commands = [];
+    const blocks = [];
+    const commands = [];
     for (const file of docFiles()) {
         const text = readFileSync(join(ROOT, file), 'utf8');
         const lineOf = (at) => text.slice(0, at).split('\n').length;
-        for (const { 1: kind, 2: code, index } of text.matchAll(/^```(js.*)\n([^]*?)^```$/gm)) blocks.push({ where: `${file}:${lineOf(index)}`, kind, code });
-        for (const { 1: line, index } of text.matchAll(/^ {4}\$ (.*npx bert-wasm .*)$/gm)) commands.push({ where: `${file}:${lineOf(index)}`, line });
+        for (const { 1: kind, 2: code, index } of text.matchAll(/^```(js.*)\n([\s\S]*?)^```$/gm)) {
+            blocks.push({ where: `${file}:${lineOf(index)}`, kind, code });
+        }
+        for (const { 1: line, index } of text.matchAll(/^ {4}\$ (.*npx bert-wasm .*)$/gm)) {
+            commands.push({ where: `${file}:${lineOf(index)}`, line });
+        }
     }
     return { blocks, commands };
 }
@@ -78,9 +105,14 @@ function readDocs() {
 function run(command, args) {
     return new Promise((resolve, reject) => {
         const child = spawn(command, args, { cwd: scratch, timeout: 120_000 });
-        let stdout = '', stderr = '';
-        child.stdout.on('data', (chunk) => { stdout += chunk; });
-        child.stderr.on('data', (chunk) => { stderr += chunk; });
+        let stdout = '';
+        let stderr = '';
+        child.stdout.on('data', (chunk) => {
+            stdout += chunk;
+        });
+        child.stderr.on('data', (chunk) => {
+            stderr += chunk;
+        });
         child.on('error', reject);
         child.on('close', (code) => resolve({ code, stdout, stderr }));
     });
@@ -102,7 +134,7 @@ function expectedOf(code) {
         if (lines[k] === '}') k++; // of a loop
         for (; lines[k]?.startsWith('// '); k++) rest.push(lines[k].slice(3));
         for (const said of comment === undefined ? rest : [comment]) {
-            const value = valueOf(said);
+            const value = leadingValue(said);
             if (value !== null) found.push(value);
         }
     });
@@ -113,7 +145,7 @@ function expectedOf(code) {
  * The value that a comment begins with; null: it is prose.
  * @param {string} comment
  */
-function valueOf(comment) {
+function leadingValue(comment) {
     if (/^[[{]/.test(comment)) {
         let depth = 0;
         for (let i = 0; i < comment.length; i++) {
@@ -122,7 +154,11 @@ function valueOf(comment) {
         }
         return null;
     }
-    return /^(?:[A-Z_]{2,}\b(?::? [^,]+)?|'[^']*'|-?\d[\d.]*\b(?:\.\.\.)?|true\b|false\b|null\b)/.exec(comment)?.[0] ?? null;
+    return (
+        /^(?:[A-Z_]{2,}\b(?::? [^,]+)?|'[^']*'|-?\d[\d.]*\b(?:\.\.\.)?|true\b|false\b|null\b)/.exec(
+            comment,
+        )?.[0] ?? null
+    );
 }
 
 /** Without spaces and quotes, which console.log() sets as there is room. */
@@ -130,10 +166,12 @@ const bare = (text) => text.replace(/[\s'"]/g, '');
 
 /** @param {string} value */
 function patternOf(value) {
-    const pieces = bare(value).split(/(\.\.\.)/).map((piece, i, all) => {
-        if (piece !== '...') return piece.replace(/[.[\]{}()*+?^$|\\]/g, '\\$&');
-        return /\d$/.test(all[i - 1]) ? '\\d*?' : '.*?';
-    });
+    const pieces = bare(value)
+        .split(/(\.\.\.)/)
+        .map((piece, i, all) => {
+            if (piece !== '...') return piece.replace(/[.[\]{}()*+?^$|\\]/g, '\\$&');
+            return /\d$/.test(all[i - 1]) ? '\\d*?' : '.*?';
+        });
     return new RegExp(pieces.join(''), 's');
 }
 
@@ -146,7 +184,8 @@ before(() => {
     // The tokenizer of the bundled model is first in its file.
     const file = readFileSync(BUNDLED);
     const start = 8 + Number(file.readBigUInt64LE(0));
-    const [from, to] = JSON.parse(file.subarray(8, start).toString())['tokenizer.json'].data_offsets;
+    const [from, to] = JSON.parse(file.subarray(8, start).toString())['tokenizer.json']
+        .data_offsets;
     writeFileSync(join(scratch, 'tokenizer.json'), file.subarray(start + from, start + to));
 });
 
@@ -154,23 +193,15 @@ before(() => {
 function makeModels(text) {
     const names = new Set(text.match(/[\w-]+\.safetensors/g) ?? []);
     for (const name of names) {
-        assert.ok(MODELS[name], `there is no model for ${name}: add it to MODELS, or use ${Object.keys(MODELS).join(', ')}`);
+        assert.ok(
+            MODELS[name],
+            `there is no model for ${name}: add it to MODELS, ` +
+                `or use ${Object.keys(MODELS).join(', ')}`,
+        );
         copyFileSync(converted(`pipelines/${MODELS[name]}`), join(scratch, name));
     }
     return names.size > 0;
 }
-
-test('links lead somewhere', () => {
-    for (const file of docFiles()) {
-        for (const [, target, anchor] of readFileSync(join(ROOT, file), 'utf8').matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
-            const to = target === '' ? file : join(dirname(file), target);
-            assert.ok(existsSync(join(ROOT, to)), `${file}: ${target}`);
-            if (!anchor) continue;
-            const anchors = [...readFileSync(join(ROOT, to), 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, title]) => title.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-'));
-            assert.ok(anchors.includes(anchor), `${file}: ${target}#${anchor}`);
-        }
-    }
-});
 
 test('there are examples', () => {
     assert.ok(blocks.length >= 10, `${blocks.length}`);
@@ -192,7 +223,13 @@ for (const { where, code, kind } of blocks) {
         let left = bare(stdout);
         for (const value of expectedOf(code)) {
             if (isRandom) {
-                for (const [, key] of value.matchAll(/(\w+):/g)) assert.match(stdout, new RegExp(`\\b${key}:`), `${key} of ${value}, printed: ${stdout}`);
+                for (const [, key] of value.matchAll(/(\w+):/g)) {
+                    assert.match(
+                        stdout,
+                        new RegExp(`\\b${key}:`),
+                        `${key} of ${value}, printed: ${stdout}`,
+                    );
+                }
                 continue;
             }
             const found = patternOf(value).exec(left);
@@ -202,11 +239,11 @@ for (const { where, code, kind } of blocks) {
     });
 }
 
-test('the table for users of transformers.js shows the calls of tests/moving/cases.js, which run', async () => {
-    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+test('the table for users of transformers.js shows the calls of tests/moving', async () => {
+    const page = readFileSync(join(ROOT, 'docs/moving-from-transformers.md'), 'utf8');
     assert.ok(CASES.length >= 7);
     for (const each of CASES) {
-        assert.ok(readme.includes(`\`${sourceOf(each)}\``), sourceOf(each));
+        assert.ok(page.includes(`\`${sourceOf(each)}\``), sourceOf(each));
         const result = await each.code(pipeline, converted(`pipelines/${each.model}`));
         assert.equal(typeof result, 'object', each.task);
     }
@@ -217,7 +254,10 @@ for (const { where, line } of commands) {
         const reason = NOT_RUN.find(([pattern]) => pattern.test(line))?.[1];
         if (reason) return t.skip(`not run: ${reason}`);
         makeModels(line);
-        const shell = line.replaceAll('npx bert-wasm', `"${process.execPath}" "${relative(scratch, join(ROOT, 'build/dist/cli.js'))}"`);
+        const shell = line.replaceAll(
+            'npx bert-wasm',
+            `"${process.execPath}" "${relative(scratch, join(ROOT, 'build/dist/cli.js'))}"`,
+        );
         const { code, stderr } = await run('bash', ['-euo', 'pipefail', '-c', shell]);
         assert.equal(code, 0, stderr);
     });

@@ -1,6 +1,6 @@
 /**
- * Code that runs with transformers.js and, with the import changed, with bert-wasm: the calls of README.md's table
- * "Moving from transformers.js".
+ * Code that runs with transformers.js and, with the import changed, with bert-wasm: the calls of
+ * docs/moving-from-transformers.md.
  *
  *     import { pipeline } from 'bert-wasm';                    // or '@huggingface/transformers'
  *     for (const { model, code } of CASES) await code(pipeline, fileOrFolderOf(model));
@@ -10,11 +10,13 @@
  * @typedef {object} Case
  * @property {string} task
  * @property {string} model  a folder of tests/golden/pipelines
- * @property {(pipe: any) => Promise<any>} call  what README.md shows
- * @property {(pipe: any) => Promise<any>} [same]  the call that gives with both libraries the same, where `call` does not
- * @property {(pipeline: any, model: any) => Promise<any>} code  the whole of it: gives what the call gives (or `same`)
- * @property {(transformers: any, model: string) => Promise<any>} [peer]  what stands for the call in transformers.js, where that
- *   has no such pipeline: gives the same
+ * @property {(pipe: any) => Promise<any>} call  what the page shows
+ * @property {(pipe: any) => Promise<any>} [same]  the call that gives with both libraries the same,
+ *   where `call` does not
+ * @property {(pipeline: any, model: any) => Promise<any>} code  the whole of it: gives what the
+ *   call gives (or `same`)
+ * @property {(transformers: any, model: string) => Promise<any>} [peer]  what stands for the call
+ *   in transformers.js, where that has no such pipeline: gives the same
  */
 
 /** @type {(Omit<Case, 'code'>)[]} */
@@ -32,13 +34,15 @@ const CALLS = [
     {
         task: 'token-classification',
         model: 'token-classification-bert',
-        call: (pipe) => pipe('Anna Schmidt works for Google in New York.', { aggregation_strategy: 'simple' }),
+        call: (pipe) =>
+            pipe('Anna Schmidt works for Google in New York.', { aggregation_strategy: 'simple' }),
     },
     {
         task: 'question-answering',
         model: 'question-answering-bert',
         call: (pipe) => pipe('Where does Sarah live?', 'Sarah lives in London.'),
-        same: (pipe) => pipe('Where does Sarah live?', 'Sarah lives in London.', { align_to_words: false }),
+        same: (pipe) =>
+            pipe('Where does Sarah live?', 'Sarah lives in London.', { align_to_words: false }),
     },
     {
         task: 'fill-mask',
@@ -48,7 +52,8 @@ const CALLS = [
     {
         task: 'feature-extraction',
         model: 'feature-extraction-bert',
-        call: (pipe) => pipe(['A man is eating.', 'The sky is blue.'], { pooling: 'mean', normalize: true }),
+        call: (pipe) =>
+            pipe(['A man is eating.', 'The sky is blue.'], { pooling: 'mean', normalize: true }),
     },
     {
         task: 'zero-shot-classification',
@@ -58,14 +63,23 @@ const CALLS = [
     {
         task: 'text-ranking',
         model: 'text-ranking-bert',
-        call: (pipe) => pipe('Who lives in Berlin?', ['Berlin is green.', 'Many people live in Berlin.']),
+        call: (pipe) =>
+            pipe('Who lives in Berlin?', ['Berlin is green.', 'Many people live in Berlin.']),
         async peer({ AutoTokenizer, AutoModelForSequenceClassification }, model) {
-            const query = 'Who lives in Berlin?', documents = ['Berlin is green.', 'Many people live in Berlin.'];
+            const query = 'Who lives in Berlin?';
+            const documents = ['Berlin is green.', 'Many people live in Berlin.'];
             const tokenizer = await AutoTokenizer.from_pretrained(model);
             const scorer = await AutoModelForSequenceClassification.from_pretrained(model);
-            const { logits } = await scorer(tokenizer(documents.map(() => query), { text_pair: documents, padding: true, truncation: true }));
+            const { logits } = await scorer(
+                tokenizer(
+                    documents.map(() => query),
+                    { text_pair: documents, padding: true, truncation: true },
+                ),
+            );
             await scorer.dispose();
-            return logits.sigmoid().tolist()
+            return logits
+                .sigmoid()
+                .tolist()
                 .map(([score], corpus_id) => ({ corpus_id, score }))
                 .sort((a, b) => b.score - a.score);
         },
@@ -84,9 +98,9 @@ export const CASES = CALLS.map((each) => ({
 }));
 
 /**
- * The call as README.md shows it.
+ * The call as the page shows it.
  * @param {Case} of
  */
 export function sourceOf({ call }) {
-    return call.toString().replace(/^\(pipe\) => /, '');
+    return call.toString().replace(/^\(pipe\) =>\s+/, '');
 }
