@@ -249,18 +249,16 @@ bench-packages:
 		touch bench/node_modules/.package-lock.json; \
 	fi
 
-model: setup native ## rebuild the bundled model from $MODEL_ONNX
-	@mkdir -p $(dir $(model))
-	build/native/bert-convert $(MODEL_ONNX) -o $(model) --dtype q8 --name sentiment-minilm-l6
-
-# --- documents ---------------------------------------------------------------------------------------
-
 .PHONY: numbers screenshots
 numbers: ## write what was measured into the documents
 	@node tools/numbers.mjs
 
 screenshots: site ## take the pictures of the documents
 	@node tools/screenshots.mjs
+
+model: setup native ## rebuild the bundled model from $MODEL_ONNX
+	@mkdir -p $(dir $(model))
+	build/native/bert-convert $(MODEL_ONNX) -o $(model) --dtype q8 --name sentiment-minilm-l6
 
 format: ## format the C sources
 	clang-format-19 -i $(c_files)
