@@ -39,21 +39,14 @@ export function unmarked(text) {
     return text.replace(PLACE, '');
 }
 
-/** Documents that may have such places. @returns {string[]}  from the root */
+/** Documents that people read, which may have such places. @returns {string[]}  from the root */
 export function documents() {
-    const inside = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' });
-    return [
-        'README.md',
-        'ARCHITECTURE.md',
-        'CONTRIBUTING.md',
-        'CHANGELOG.md',
-        ...inside
-            .filter((name) => name.endsWith('.md'))
-            .sort()
-            .map((name) => join('docs', name)),
-        'examples/spark/README.md',
-        'web-demo/models/README.md',
-    ];
+    const inside = ['docs', 'examples', 'web-demo/models'].flatMap((folder) => {
+        const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' });
+        const pages = names.filter((name) => name.endsWith('.md'));
+        return pages.sort().map((name) => join(folder, name));
+    });
+    return ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...inside];
 }
 
 if (process.argv[1] === import.meta.filename) {
