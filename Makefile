@@ -184,7 +184,7 @@ test-js: native wasm js ## JavaScript tests, on the built package
 test-moving: native wasm js ## the code for users of transformers.js, with both libraries where bench has it
 	node --test --test-timeout=300000 tests/moving/moving.test.js
 
-test-browser: site ## the page in a real browser
+test-browser: site ## the page and the README's script tag in a real browser
 	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js)
 
 test-spark: wasm js ## the PySpark example; needs Java 17 or later and Python 3.10 or later
@@ -232,6 +232,13 @@ bench-packages:
 	@tools/bench_packages.sh
 
 ##@ Maintain
+
+.PHONY: numbers screenshots
+numbers: ## write what was measured into the documents
+	@node tools/numbers.mjs
+
+screenshots: site ## take the pictures of the documents
+	@node tools/screenshots.mjs
 
 model: setup native ## rebuild the bundled model from $MODEL_ONNX
 	@mkdir -p $(dir $(model))
