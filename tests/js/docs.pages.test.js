@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, normalize, relative } from 'node:path';
+import { basename, dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -186,32 +186,6 @@ test('make targets that documents name are there', () => {
         }
     }
     assert.ok(n_targets > 40, `${n_targets}`);
-});
-
-test('a folder uses those above it in its table, never one below', () => {
-    for (const { base, rows } of rooms()) {
-        const order = rows.map(folderOf).filter((folder) => folder !== null);
-        for (const [i, folder] of order.entries()) {
-            const path = join(ROOT, base, folder);
-            if (!existsSync(path)) continue;
-            const names = readdirSync(path, { recursive: true, encoding: 'utf8' });
-            for (const name of names.filter((each) => /\.(c|h|js)$/.test(each))) {
-                const text = readFileSync(join(path, name), 'utf8');
-                const includes = [...text.matchAll(/^#include "([^"]+)"/gm)].map(([, to]) => to);
-                const imports = [...text.matchAll(/^(?:import|export)\b[^;]*? from '(\.[^']+)'/gm)];
-                const used = [
-                    ...includes,
-                    ...imports.map(([, to]) =>
-                        relative(join(ROOT, base), join(path, dirname(name), to)),
-                    ),
-                ];
-                for (const to of used) {
-                    const k = order.indexOf(`${to.split('/')[0]}/`);
-                    assert.ok(k <= i, `${base}${folder}${name} uses ${to}, which is below it`);
-                }
-            }
-        }
-    }
 });
 
 test('numbers are those that were measured: make numbers', () => {
