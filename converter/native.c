@@ -1,13 +1,20 @@
 /* native.c - see native.h. */
 #include "native.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 bool native_fault(fault *fault, const char *what, const bert_error *error)
 {
-    return fault_set(fault, "%s: %s: %s (%lld, limit %lld)", what, bert_status_text(error->status),
-                     error->subject, (long long)error->value, (long long)error->limit);
+    char numbers[64] = "";
+    if (error->n_numbers == 1)
+        snprintf(numbers, sizeof numbers, " (%lld)", (long long)error->value);
+    if (error->n_numbers == 2)
+        snprintf(numbers, sizeof numbers, " (%lld, limit %lld)", (long long)error->value,
+                 (long long)error->limit);
+    return fault_set(fault, "%s: %s: %s%s", what, bert_status_text(error->status), error->subject,
+                     numbers);
 }
 
 void *native_alloc(size_t n_bytes)

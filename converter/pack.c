@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t dtype_bytes[] = {
-#define DTYPE_BYTES(name, size) size,
-    BERT_DTYPES(DTYPE_BYTES)
-#undef DTYPE_BYTES
-};
-
 const char *pack_dtype_name(pack_dtype dtype)
 {
     static const char *const names[] = {
@@ -31,7 +25,7 @@ bool pack_is_quantised(pack_dtype dtype)
 static void plan(packed *out, const char *name, const char *suffix, bert_dtype dtype, uint32_t rank,
                  const uint32_t *shape)
 {
-    *out = (packed){.dtype = dtype, .rank = rank, .n_bytes = dtype_bytes[dtype]};
+    *out = (packed){.dtype = dtype, .rank = rank, .n_bytes = bert_dtype_bytes(dtype)};
     /* Names come from read_collect.c, and have room. */
     memcpy(out->name, name, strlen(name));
     strcat(out->name, suffix);

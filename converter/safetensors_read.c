@@ -31,11 +31,9 @@ static size_t dtype_bytes(const char *dtype)
 {
     if (strcmp(dtype, "U8") == 0)
         return 1;
-#define DTYPE_BYTES(name, size)                                                                    \
-    if (strcmp(dtype, #name) == 0)                                                                 \
-        return size;
-    BERT_DTYPES(DTYPE_BYTES)
-#undef DTYPE_BYTES
+    for (int i = 0; i < BERT_DTYPE_COUNT; i++)
+        if (strcmp(dtype, bert_dtype_name((bert_dtype)i)) == 0)
+            return bert_dtype_bytes((bert_dtype)i);
     return 0;
 }
 

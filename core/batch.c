@@ -3,7 +3,7 @@
 
 static bert_status bad_position(bert_error *error, uint32_t position, uint32_t limit)
 {
-    return error_set(error, BERT_BAD_POSITION, "positions", position, limit);
+    return error_set_limit(error, BERT_BAD_POSITION, "positions", position, limit);
 }
 
 /* Positions that the caller gave: those that it did not are 0, 1, 2, ... and no longer than the
@@ -11,13 +11,13 @@ static bert_status bad_position(bert_error *error, uint32_t position, uint32_t l
 static bert_status check_positions(const bert_config *config, const uint32_t *ids,
                                    const uint32_t *positions, uint32_t n, bert_error *error)
 {
-    uint32_t most = config_most_tokens(config), n_padding = 0;
+    uint32_t most = bert_config_most_tokens(config), n_padding = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (positions[i] >= most)
             return bad_position(error, positions[i], most);
         if (config->conv_size && i > 0 && positions[i] <= positions[i - 1])
             return bad_position(error, positions[i], positions[i - 1]);
-        if (embeddings_is_padding(config, ids[i]))
+        if (config_is_padding(config, ids[i]))
             n_padding++;
         else if (positions[i] < n_padding) /* more tokens before it than its position says */
             return bad_position(error, positions[i], n_padding);
@@ -32,15 +32,16 @@ static bert_status check_sequence(const bert_config *config, const bert_batch *b
     uint32_t n_attended = 0;
     for (uint32_t i = first; i < first + n; i++) {
         if (batch->ids[i] >= config->vocab_size)
-            return error_set(error, BERT_BAD_TOKEN_ID, "ids", batch->ids[i], config->vocab_size);
+            return error_set_limit(error, BERT_BAD_TOKEN_ID, "ids", batch->ids[i],
+                                   config->vocab_size);
         uint32_t n_types = config->n_token_types ? config->n_token_types : 1;
         if (batch->token_types && batch->token_types[i] >= n_types)
-            return error_set(error, BERT_BAD_TOKEN_TYPE, "token_types", batch->token_types[i],
-                             n_types);
+            return error_set_limit(error, BERT_BAD_TOKEN_TYPE, "token_types", batch->token_types[i],
+                                   n_types);
         n_attended += !batch->attended || batch->attended[i];
     }
     if (n_attended == 0)
-        return error_set(error, BERT_EMPTY_SEQUENCE, "attended", 0, 1);
+        return error_set(error, BERT_EMPTY_SEQUENCE, "attended");
     return batch->positions
                ? check_positions(config, batch->ids + first, batch->positions + first, n, error)
                : BERT_OK;
@@ -52,8 +53,8 @@ static bert_status check_lm_tokens(const bert_batch *batch, uint32_t n_tokens, b
     for (uint32_t i = 0; batch->lm_tokens && i < batch->n_lm_tokens; i++) {
         uint32_t token = batch->lm_tokens[i], least = i ? batch->lm_tokens[i - 1] + 1 : 0;
         if (token >= n_tokens || token < least)
-            return error_set(error, BERT_BAD_POSITION, "lm_tokens", token,
-                             token < n_tokens ? least : n_tokens);
+            return error_set_limit(error, BERT_BAD_POSITION, "lm_tokens", token,
+                                   token < n_tokens ? least : n_tokens);
     }
     return BERT_OK;
 }
@@ -65,14 +66,14 @@ bert_status batch_check(const bert_session *session, const bert_batch *batch, ui
     for (uint32_t s = 0; s < batch->n_sequences; s++) {
         uint32_t n = batch->lengths[s];
         if (n == 0)
-            return error_set(error, BERT_EMPTY_SEQUENCE, "lengths", s, 0);
+            return error_set_value(error, BERT_EMPTY_SEQUENCE, "lengths", s);
         if (n > session->max_sequence_tokens)
-            return error_set(error, BERT_SEQUENCE_TOO_LONG, "lengths", n,
-                             session->max_sequence_tokens);
+            return error_set_limit(error, BERT_SEQUENCE_TOO_LONG, "lengths", n,
+                                   session->max_sequence_tokens);
         total += n;
         if (total > session->max_tokens)
-            return error_set(error, BERT_BATCH_TOO_LARGE, "lengths", (int64_t)total,
-                             session->max_tokens);
+            return error_set_limit(error, BERT_BATCH_TOO_LARGE, "lengths", (int64_t)total,
+                                   session->max_tokens);
         bert_status status =
             check_sequence(&session->model->config, batch, (uint32_t)total - n, n, error);
         if (status != BERT_OK)
@@ -95,78 +96,41 @@ uint64_t batch_attentions(const bert_config *config, const bert_batch *batch)
     return config->n_heads * squares;
 }
 
-/* Columns of an output that has a row for each token or sequence; 0: the model does not have it. */
-static uint32_t columns_of(const bert_config *config, bert_output output)
+/* Rows of a layer of an output. */
+static uint64_t rows_of(bert_output output, const bert_batch *batch)
 {
-    switch (output) {
-    case BERT_OUTPUT_LAST_HIDDEN_STATE:
-    case BERT_OUTPUT_HIDDEN_STATES:
-        return config->hidden_size;
-    case BERT_OUTPUT_POOLER_OUTPUT:
-        return config->pooler_activation == BERT_ACTIVATION_NONE ? 0 : config->hidden_size;
-    case BERT_OUTPUT_LOGITS:
-        return config->n_labels;
-    case BERT_OUTPUT_TOKEN_LOGITS:
-        return config->n_token_labels;
-    case BERT_OUTPUT_LM_LOGITS:
-        return config->lm_activation == BERT_ACTIVATION_NONE ? 0 : config->vocab_size;
-    case BERT_OUTPUT_SENTENCE_EMBEDDING:
-        if (config->pooling == BERT_POOLING_NONE)
-            return 0;
-        return config->embedding_dim ? config->embedding_dim : config->hidden_size;
-    case BERT_OUTPUT_ATTENTIONS:
-    case BERT_OUTPUT_COUNT:
-        break;
-    }
-    return 0;
+    uint64_t n_tokens = 0;
+    if (!bert_output_is_of_tokens(output))
+        return batch->n_sequences;
+    for (uint32_t s = 0; s < batch->n_sequences; s++)
+        n_tokens += batch->lengths[s];
+    return output == BERT_OUTPUT_LM_LOGITS ? batch_lm_tokens(batch, n_tokens) : n_tokens;
 }
 
-bert_status bert_output_count(const bert_model *model, bert_output output, const bert_batch *batch,
-                              size_t *count, bert_error *error)
+bert_status bert_output_count(const bert_config *config, bert_output output,
+                              const bert_batch *batch, size_t *count, bert_error *error)
 {
     const char *name = bert_output_name(output);
-    const bert_config *config = &model->config;
-    uint64_t tokens = 0, n_columns = columns_of(config, output), n = 0;
-    for (uint32_t s = 0; s < batch->n_sequences; s++)
-        tokens += batch->lengths[s];
-    switch (output) {
-    case BERT_OUTPUT_LAST_HIDDEN_STATE:
-    case BERT_OUTPUT_TOKEN_LOGITS:
-        n = tokens * n_columns;
-        break;
-    case BERT_OUTPUT_LM_LOGITS:
-        n = batch_lm_tokens(batch, tokens) * n_columns;
-        break;
-    case BERT_OUTPUT_POOLER_OUTPUT:
-    case BERT_OUTPUT_LOGITS:
-    case BERT_OUTPUT_SENTENCE_EMBEDDING:
-        n = batch->n_sequences * n_columns;
-        break;
-    case BERT_OUTPUT_HIDDEN_STATES:
-        n = (config->n_layers + 1ull) * tokens * n_columns;
-        break;
-    case BERT_OUTPUT_ATTENTIONS:
-        n = config->n_layers * batch_attentions(config, batch);
-        break;
-    case BERT_OUTPUT_COUNT:
-        break;
-    }
+    uint64_t n_columns = bert_output_columns(config, output);
+    uint64_t n = bert_output_layers(config, output);
     if (n_columns == 0 && output != BERT_OUTPUT_ATTENTIONS)
-        return error_set(error, BERT_NO_SUCH_OUTPUT, name, output, BERT_OUTPUT_COUNT);
+        return error_set(error, BERT_NO_SUCH_OUTPUT, name);
+    n *= output == BERT_OUTPUT_ATTENTIONS ? batch_attentions(config, batch)
+                                          : rows_of(output, batch) * n_columns;
     if (n > SIZE_MAX / 2 / sizeof(float))
-        return error_set(error, BERT_BATCH_TOO_LARGE, name, (int64_t)n,
-                         (int64_t)(SIZE_MAX / 2 / sizeof(float)));
+        return error_set_limit(error, BERT_BATCH_TOO_LARGE, name, (int64_t)n,
+                               (int64_t)(SIZE_MAX / 2 / sizeof(float)));
     *count = (size_t)n;
     return BERT_OK;
 }
 
-bert_status batch_check_outputs(const bert_model *model, const bert_batch *batch,
+bert_status batch_check_outputs(const bert_config *config, const bert_batch *batch,
                                 const bert_outputs *outputs, bert_error *error)
 {
     for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
         size_t count;
         if (outputs->data[i]) {
-            bert_status status = bert_output_count(model, (bert_output)i, batch, &count, error);
+            bert_status status = bert_output_count(config, (bert_output)i, batch, &count, error);
             if (status != BERT_OK)
                 return status;
         }

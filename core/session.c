@@ -1,11 +1,8 @@
 /* session.c - options with their defaults, and everything that encoding needs in one block. */
-#include "internal.h"
-
-#define DEFAULT_MAX_TOKENS 1024
-#define DEFAULT_MAX_SEQUENCE_TOKENS 512 /* where nothing in the model limits them */
+#include "share.h"
 
 /* Room for integers of either width. */
-static quantised take_quantised(arena *arena, uint64_t n_rows, uint32_t n_in)
+static quantised take_quantised(memory_arena *arena, uint64_t n_rows, uint32_t n_in)
 {
     quantised rows = {.stride = quantised_stride(n_in)};
     rows.values = arena_take(arena, n_rows * rows.stride, sizeof(int16_t));
@@ -24,7 +21,8 @@ static uint64_t most_inputs(const bert_config *config)
 }
 
 /* What attention_position.c works in, for sequences of up to `n` tokens. */
-static void take_positions(arena *arena, const bert_config *config, uint64_t n, workspace *space)
+static void take_positions(memory_arena *arena, const bert_config *config, uint64_t n,
+                           workspace *space)
 {
     if (config->position_attention == BERT_POSITION_ATTENTION_NONE)
         return;
@@ -40,7 +38,7 @@ static void take_positions(arena *arena, const bert_config *config, uint64_t n, 
         space->key_terms = arena_take(arena, n * width, sizeof(float));
 }
 
-static workspace take_workspace(arena *arena, const bert_config *config, uint64_t n)
+static workspace take_workspace(memory_arena *arena, const bert_config *config, uint64_t n)
 {
     uint64_t hidden = config->hidden_size, intermediate = config->intermediate_size;
     uint64_t dim = hidden / config->n_heads;
@@ -56,7 +54,8 @@ static workspace take_workspace(arena *arena, const bert_config *config, uint64_
 }
 
 /* With an arena that only counts, sizes alone come of it. */
-static bert_session *lay_out(const bert_config *config, const bert_options *options, arena *arena)
+static bert_session *lay_out(const bert_config *config, const bert_options *options,
+                             memory_arena *arena)
 {
     uint64_t tokens = options->max_tokens, hidden = config->hidden_size;
     bert_session header = {.max_tokens = options->max_tokens,
@@ -94,23 +93,24 @@ static bert_status resolve(const bert_config *config, const bert_options *option
                            bert_options *resolved, bert_error *error)
 {
     *resolved = options ? *options : (bert_options){0};
-    uint32_t most = config_most_tokens(config);
+    uint32_t most = bert_config_most_tokens(config);
     if (resolved->max_sequence_tokens == 0)
-        resolved->max_sequence_tokens = most == UINT32_MAX ? DEFAULT_MAX_SEQUENCE_TOKENS : most;
+        resolved->max_sequence_tokens =
+            most == BERT_UNLIMITED_TOKENS ? BERT_DEFAULT_MAX_SEQUENCE_TOKENS : most;
     if (resolved->max_sequence_tokens > most)
-        return error_set(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
-                         resolved->max_sequence_tokens, most);
+        return error_set_limit(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
+                               resolved->max_sequence_tokens, most);
     if (resolved->max_tokens == 0)
-        resolved->max_tokens = DEFAULT_MAX_TOKENS;
+        resolved->max_tokens = BERT_DEFAULT_MAX_TOKENS;
     if (resolved->max_tokens < resolved->max_sequence_tokens)
         resolved->max_tokens = resolved->max_sequence_tokens;
     if (resolved->n_threads == 0)
         resolved->n_threads = 1;
     if (resolved->n_threads > BERT_MAX_THREADS)
-        return error_set(error, BERT_BAD_OPTION, "n_threads", resolved->n_threads,
-                         BERT_MAX_THREADS);
+        return error_set_limit(error, BERT_BAD_OPTION, "n_threads", resolved->n_threads,
+                               BERT_MAX_THREADS);
     if (!bert_int8_kernel_exists(resolved->int8_kernel))
-        return error_set(error, BERT_BAD_OPTION, "int8_kernel", resolved->int8_kernel, 0);
+        return error_set(error, BERT_BAD_OPTION, "int8_kernel");
     return BERT_OK;
 }
 
@@ -123,11 +123,11 @@ bert_status bert_session_bytes(const bert_config *config, const bert_options *op
         status = resolve(config, options, &resolved, error);
     if (status != BERT_OK)
         return status;
-    arena arena = {0};
+    memory_arena arena = {0};
     lay_out(config, &resolved, &arena);
     if (arena.n_bytes > SIZE_MAX / 2)
-        return error_set(error, BERT_MODEL_TOO_LARGE, "session", (int64_t)arena.n_bytes,
-                         (int64_t)(SIZE_MAX / 2));
+        return error_set_limit(error, BERT_MODEL_TOO_LARGE, "session", (int64_t)arena.n_bytes,
+                               (int64_t)(SIZE_MAX / 2));
     *n_bytes = (size_t)arena.n_bytes;
     return BERT_OK;
 }
@@ -141,10 +141,11 @@ bert_status bert_session_open(const bert_model *model, const bert_options *optio
     if (status != BERT_OK)
         return status;
     if (n_bytes < needed)
-        return error_set(error, BERT_OUT_OF_MEMORY, "session", (int64_t)n_bytes, (int64_t)needed);
+        return error_set_limit(error, BERT_OUT_OF_MEMORY, "session", (int64_t)n_bytes,
+                               (int64_t)needed);
     bert_options resolved;
     resolve(&model->config, options, &resolved, error);
-    arena arena = {.base = memory};
+    memory_arena arena = {.base = memory};
     *session = lay_out(&model->config, &resolved, &arena);
     (*session)->model = model;
     return BERT_OK;
@@ -154,7 +155,7 @@ bert_status bert_session_use_kernel(bert_session *session, bert_int8_kernel kern
                                     bert_error *error)
 {
     if (!bert_int8_kernel_exists(kernel))
-        return error_set(error, BERT_BAD_OPTION, "int8_kernel", kernel, 0);
+        return error_set(error, BERT_BAD_OPTION, "int8_kernel");
     session->int8_kernel = gemm_i8_kernel(kernel);
     return BERT_OK;
 }

@@ -166,6 +166,7 @@ MATH_INLINE void math_activate(v128_t *x, int n, bert_activation activation)
         math_silu(x, n);
         break;
     case BERT_ACTIVATION_NONE:
+    case BERT_ACTIVATION_COUNT:
         break;
     }
 }

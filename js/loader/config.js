@@ -1,6 +1,6 @@
 /**
  * What a model's config says of its outputs and limits: which outputs there are, how large, and how
- * many tokens a sequence may have. Shapes are those of BERT_OUTPUTS in core/bert.h.
+ * many tokens a sequence may have. Shapes are those of bert_output in core/bert.h.
  */
 
 /**

@@ -440,11 +440,12 @@ export class Engine {
         const { wasm } = this;
         const subject = this.#string(wasm.engine_error_subject());
         const text = this.#string(wasm.engine_error_text());
+        // NaN: there is none.
         const [value, limit] = [wasm.engine_error_value(), wasm.engine_error_limit()];
-        const numbers = value || limit ? ` (${value}, limit ${limit})` : '';
+        const numbers = [value, ...(Number.isNaN(limit) ? [] : [`limit ${limit}`])].join(', ');
         return new BertError(
             this.#string(wasm.engine_error_name()),
-            `${text}: ${subject}${numbers}`,
+            `${text}: ${subject}${Number.isNaN(value) ? '' : ` (${numbers})`}`,
         );
     }
 }
