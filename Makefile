@@ -54,7 +54,7 @@ $(error config is release, debug, sanitize or scalar, not '$(config)')
 endif
 
 core_sources := $(wildcard core/*.c)
-converter_sources := $(wildcard converter/*.c)
+converter_sources := $(wildcard converter/*.c converter/*/*.c)
 c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
 test_objects := $(patsubst %.c,$(native)/%.o,$(filter-out $(wildcard tests/c/test_*.c),$(wildcard tests/c/*.c)))
 core_objects := $(core_sources:%.c=$(native)/%.o)
@@ -256,7 +256,7 @@ model: setup native ## rebuild the bundled model from $MODEL_ONNX
 format: ## format the C sources
 	clang-format-19 -i $(c_files)
 
-c_files := $(wildcard core/*.[ch] converter/*.[ch] wasm/*.[ch] tests/c/*.[ch] bench/*.c)
+c_files := $(wildcard core/*.[ch] converter/*.[ch] converter/*/*.[ch] wasm/*.[ch] tests/c/*.[ch] bench/*.c)
 
 lint: ## check formatting and types
 	@clang-format-19 --dry-run -Werror $(c_files)

@@ -1,17 +1,18 @@
 /* convert.c - ONNX to a model file: read, plan, write. See ARCHITECTURE.md for the format. */
-#include "convert.h"
+#include "commands.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model_dir.h"
-#include "native.h"
-#include "pack.h"
-#include "prove.h"
-#include "read.h"
-#include "safetensors.h"
-#include "smooth.h"
+#include "files/safetensors.h"
+#include "import/graph_read.h"
+#include "native/native.h"
+#include "native/prove.h"
+#include "quantise/smooth.h"
+#include "read/read.h"
+#include "source/model_dir.h"
+#include "weights/pack.h"
 
 /* Largest error of a model that is not quantised, over its largest output. */
 #define PROOF_TOLERANCE 2e-4
@@ -53,7 +54,8 @@ static cJSON *config_json(const model_dir *dir, const bert_weights *weights)
 {
     const bert_config *config = &weights->config;
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "architecture", model_dir_architecture(dir, weights));
+    cJSON_AddStringToObject(json, "architecture",
+                            model_dir_architecture(dir, weights->architecture));
     cJSON_AddItemToObject(json, "encoder", encoder_json(config));
     cJSON *outputs = cJSON_AddObjectToObject(json, "outputs");
     for (size_t i = 0; i < weights->n_outputs; i++) {

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert.h"
-#include "safetensors.h"
+#include "commands.h"
+#include "files/safetensors.h"
 
 static void print_entry(const safetensors_entry *entry)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert.h"
+#include "commands.h"
 
 static const char usage_text[] =
     "usage: bert-convert MODEL_DIR_OR_ONNX -o OUT.safetensors [--dtype f32|f16|q8|q4] [--name N]\n"

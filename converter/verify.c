@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert.h"
-#include "engine.h"
-#include "json.h"
-#include "padded.h"
+#include "commands.h"
+#include "files/json.h"
+#include "native/model_file.h"
+#include "native/padded.h"
 
 /* ------------------------------------------------------------------------------------- cases -- */
 
@@ -47,7 +47,7 @@ static const char *case_name(const cJSON *json)
     return cJSON_IsString(name) ? name->valuestring : "";
 }
 
-static bool read_case(const engine *engine, const cJSON *json, const char *path, padded *batch,
+static bool read_case(const model_file *model, const cJSON *json, const char *path, padded *batch,
                       fault *fault)
 {
     const cJSON *ids = cJSON_GetObjectItemCaseSensitive(json, "input_ids");
@@ -62,7 +62,7 @@ static bool read_case(const engine *engine, const cJSON *json, const char *path,
     bool ok = padded_alloc(batch, (uint32_t)n_rows, (uint32_t)width, fault) && cells;
     if (ok &&
         (!read_matrix(ids, batch, 0, batch->ids) || !read_matrix(types, batch, 0, batch->types) ||
-         !read_matrix(mask, batch, 1, cells) || !padded_apply_mask(batch, &engine->config, cells)))
+         !read_matrix(mask, batch, 1, cells) || !padded_apply_mask(batch, &model->config, cells)))
         ok = fault_set(fault,
                        "%s: case '%s': input_ids, token_type_ids and attention_mask must be lists "
                        "of %d lists of %d whole numbers, the mask's 0 or 1, and some 1 a row",
@@ -139,20 +139,21 @@ static void report(const char *name, const char *output, const comparison *resul
 }
 
 /* Adds one expected tensor to the result. */
-static bool compare_tensor(const engine *engine, const padded *batch, const padded_output *output,
-                           const float *got, const cJSON *tensor, comparison *result)
+static bool compare_tensor(const model_file *model, const padded *batch,
+                           const padded_output *output, const float *got, const cJSON *tensor,
+                           comparison *result)
 {
-    double *expected = read_numbers(tensor, padded_count(&engine->config, batch, output));
+    double *expected = read_numbers(tensor, padded_count(&model->config, batch, output));
     if (expected)
-        padded_compare(&engine->config, batch, output, got, expected, result);
+        padded_compare(&model->config, batch, output, got, expected, result);
     free(expected);
     return expected != NULL;
 }
 
 /* What the model calls an output. */
-static bool find_output(const engine *engine, const char *name, padded_output *output)
+static bool find_output(const model_file *model, const char *name, padded_output *output)
 {
-    const cJSON *names = cJSON_GetObjectItemCaseSensitive(engine->file.config, "outputs");
+    const cJSON *names = cJSON_GetObjectItemCaseSensitive(model->file.config, "outputs");
     const cJSON *entry = cJSON_GetObjectItemCaseSensitive(names, name);
     const cJSON *kind = cJSON_GetObjectItemCaseSensitive(entry, "output");
     const cJSON *index = cJSON_GetObjectItemCaseSensitive(entry, "index");
@@ -169,11 +170,11 @@ static bool find_output(const engine *engine, const char *name, padded_output *o
     return false;
 }
 
-static bool verify_case(const engine *engine, const cJSON *json, const cJSON *cases,
+static bool verify_case(const model_file *model, const cJSON *json, const cJSON *cases,
                         double tolerance, const char *path, summary *summary, fault *fault)
 {
     padded batch = {0};
-    bool ok = read_case(engine, json, path, &batch, fault);
+    bool ok = read_case(model, json, path, &batch, fault);
     const cJSON *tensor, *expected = cJSON_GetObjectItemCaseSensitive(json, "outputs");
     if (ok && (!cJSON_IsObject(expected) || !expected->child))
         ok = fault_set(fault, "%s: case '%s' has no object of outputs", path, case_name(json));
@@ -181,10 +182,10 @@ static bool verify_case(const engine *engine, const cJSON *json, const cJSON *ca
     {
         padded_output output;
         comparison result = {0};
-        if (ok && !find_output(engine, tensor->string, &output))
+        if (ok && !find_output(model, tensor->string, &output))
             ok = fault_set(fault, "%s: the model has no output '%s'", path, tensor->string);
-        float *got = ok ? padded_run(&engine->native, &batch, output.output, path, fault) : NULL;
-        ok = got && (compare_tensor(engine, &batch, &output, got, tensor, &result) ||
+        float *got = ok ? padded_run(&model->native, &batch, output.output, path, fault) : NULL;
+        ok = got && (compare_tensor(model, &batch, &output, got, tensor, &result) ||
                      fault_set(fault,
                                "%s: case '%s': '%s' needs a \"data\" of as many numbers as the "
                                "model gives",
@@ -199,19 +200,19 @@ static bool verify_case(const engine *engine, const cJSON *json, const cJSON *ca
 }
 
 /* The layers of one output of the trace. */
-static bool verify_layers(const engine *engine, const padded *batch, bert_output output,
+static bool verify_layers(const model_file *model, const padded *batch, bert_output output,
                           const cJSON *layers, uint32_t n_layers, const char *name,
                           double tolerance, const char *path, summary *summary, fault *fault)
 {
     comparison result = {0};
-    float *got = padded_run(&engine->native, batch, output, path, fault);
+    float *got = padded_run(&model->native, batch, output, path, fault);
     bool ok = got != NULL;
     if (ok && cJSON_GetArraySize(layers) != (int)n_layers)
         ok = fault_set(fault, "%s: the trace needs %s of %u layers", path, bert_output_name(output),
                        n_layers);
     for (uint32_t i = 0; ok && i < n_layers; i++) {
         padded_output layer = {.output = output, .index = (int32_t)i};
-        ok = compare_tensor(engine, batch, &layer, got, cJSON_GetArrayItem(layers, (int)i),
+        ok = compare_tensor(model, batch, &layer, got, cJSON_GetArrayItem(layers, (int)i),
                             &result) ||
              fault_set(fault, "%s: the trace's %s need as many numbers as the model gives", path,
                        bert_output_name(output));
@@ -223,7 +224,7 @@ static bool verify_layers(const engine *engine, const padded *batch, bert_output
 }
 
 /* The trace: every layer's hidden states and attention probabilities of one case. */
-static bool verify_trace(const engine *engine, const cJSON *trace, const cJSON *cases,
+static bool verify_trace(const model_file *model, const cJSON *trace, const cJSON *cases,
                          double tolerance, const char *path, summary *summary, fault *fault)
 {
     const cJSON *wanted = cJSON_GetObjectItemCaseSensitive(trace, "case"), *json = NULL, *item;
@@ -233,14 +234,14 @@ static bool verify_trace(const engine *engine, const cJSON *trace, const cJSON *
             json = item;
     }
     padded batch = {0};
-    uint32_t n_layers = engine->config.n_layers;
+    uint32_t n_layers = model->config.n_layers;
     const cJSON *states = cJSON_GetObjectItemCaseSensitive(trace, "hidden_states");
     const cJSON *maps = cJSON_GetObjectItemCaseSensitive(trace, "attentions");
     bool ok = (json || fault_set(fault, "%s: the trace's case is the name of none", path)) &&
-              read_case(engine, json, path, &batch, fault) &&
-              verify_layers(engine, &batch, BERT_OUTPUT_HIDDEN_STATES, states, n_layers + 1,
+              read_case(model, json, path, &batch, fault) &&
+              verify_layers(model, &batch, BERT_OUTPUT_HIDDEN_STATES, states, n_layers + 1,
                             case_name(json), tolerance, path, summary, fault) &&
-              verify_layers(engine, &batch, BERT_OUTPUT_ATTENTIONS, maps, n_layers, case_name(json),
+              verify_layers(model, &batch, BERT_OUTPUT_ATTENTIONS, maps, n_layers, case_name(json),
                             tolerance, path, summary, fault);
     padded_free(&batch);
     return ok;
@@ -249,7 +250,7 @@ static bool verify_trace(const engine *engine, const cJSON *trace, const cJSON *
 bool verify(const char *golden, const char *path, double tolerance, fault *fault)
 {
     file file;
-    engine engine = {0};
+    model_file model = {0};
     cJSON *json = NULL;
     summary summary = {.all_ok = true};
     bool ok = file_open(golden, &file, fault);
@@ -259,12 +260,12 @@ bool verify(const char *golden, const char *path, double tolerance, fault *fault
     const cJSON *trace = cJSON_GetObjectItemCaseSensitive(json, "trace");
     if (ok && (!cJSON_IsArray(cases) || !cases->child))
         ok = fault_set(fault, "%s: is no golden.json: it has no list of cases", golden);
-    ok = ok && engine_open(&engine, path, MAX_CASE_TOKENS, fault);
+    ok = ok && model_file_open(&model, path, MAX_CASE_TOKENS, fault);
     cJSON_ArrayForEach(one, cases) ok =
-        ok && verify_case(&engine, one, cases, tolerance, golden, &summary, fault);
+        ok && verify_case(&model, one, cases, tolerance, golden, &summary, fault);
     if (trace)
-        ok = ok && verify_trace(&engine, trace, cases, tolerance, golden, &summary, fault);
-    engine_close(&engine);
+        ok = ok && verify_trace(&model, trace, cases, tolerance, golden, &summary, fault);
+    model_file_close(&model);
     cJSON_Delete(json);
     file_close(&file);
     if (ok)

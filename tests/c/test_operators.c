@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "harness.h"
-#include "operators_internal.h"
+#include "operators/internal.h"
 
 #define MAX_ARRAYS 8
 #define MAX_CONSTANTS 64

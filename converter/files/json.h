@@ -1,0 +1,24 @@
+/*
+ * json.h - JSON from files that anybody may have written: read whole and by the rules, or not at
+ * all.
+ */
+#ifndef CONVERTER_JSON_H
+#define CONVERTER_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+#include "files/fault.h"
+
+/* The object that the text is. NULL if it is anything else, with a fault that starts with `what`:
+ * a path, or what is read. Free it by cJSON_Delete(). */
+cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault *fault);
+
+/* Whether all bytes are valid UTF-8 without the control characters that JSON escapes. */
+bool json_is_text(const void *text, size_t n_bytes);
+
+/* A key that some object in `json` has twice, or NULL. Readers differ in which of the two counts.
+ */
+const char *json_repeated_key(const cJSON *json);
+
+#endif

@@ -1,0 +1,275 @@
+/* graph.c - see graph.h and graph_build.h: what a graph is. How a file becomes one: import/.
+ */
+#include "graph/graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/graph_build.h"
+
+/* A name and what it stands for. Several names may stand for one value. */
+typedef struct entry {
+    const char *name;
+    const graph_value *value;
+} entry;
+
+typedef struct block {
+    struct block *next;
+    max_align_t memory[];
+} block;
+
+struct graph {
+    const Onnx__GraphProto *proto;
+    int64_t opset;
+    graph_value **values;
+    size_t n_values, capacity;
+    entry *entries; /* open-addressed hash table */
+    size_t n_slots;
+    block *blocks;
+};
+
+/* ----------------------------------------------------------------------------------- building --
+ */
+
+void *graph_alloc(graph *graph, size_t count, size_t size)
+{
+    block *block = calloc(1, sizeof *block + count * size + 1);
+    if (!block)
+        abort();
+    block->next = graph->blocks;
+    graph->blocks = block;
+    return block->memory;
+}
+
+graph *graph_new(const Onnx__GraphProto *proto, int64_t opset, size_t n_names)
+{
+    graph *graph = calloc(1, sizeof *graph);
+    entry *entries = calloc(2 * n_names + 1, sizeof *entries);
+    if (!graph || !entries)
+        abort();
+    *graph = (struct graph){
+        .proto = proto, .opset = opset, .entries = entries, .n_slots = 2 * n_names + 1};
+    return graph;
+}
+
+void graph_close(graph *graph)
+{
+    if (!graph)
+        return;
+    for (size_t i = 0; i < graph->n_values; i++)
+        array_release(graph->values[i]->constant);
+    for (block *block = graph->blocks, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
+    free(graph->values);
+    free(graph->entries);
+    free(graph);
+}
+
+/* FNV-1a: Fowler, Noll and Vo. */
+static entry *entry_of(const graph *graph, const char *name)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (const char *c = name; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    size_t slot = hash % graph->n_slots;
+    while (graph->entries[slot].name && strcmp(graph->entries[slot].name, name) != 0)
+        slot = (slot + 1) % graph->n_slots;
+    return &graph->entries[slot];
+}
+
+const graph_value *graph_find(const graph *graph, const char *name)
+{
+    return entry_of(graph, name)->value;
+}
+
+bool graph_bind(graph *graph, const char *name, const graph_value *value)
+{
+    entry *entry = entry_of(graph, name);
+    if (entry->name)
+        return false;
+    entry->name = name;
+    entry->value = value;
+    return true;
+}
+
+static graph_value *add_value(graph *graph, const char *name)
+{
+    if (graph->n_values == graph->capacity) {
+        graph->capacity = graph->capacity ? 2 * graph->capacity : 1024;
+        graph->values = realloc(graph->values, graph->capacity * sizeof *graph->values);
+        if (!graph->values)
+            abort();
+    }
+    graph_value *value = graph_alloc(graph, 1, sizeof *value);
+    value->name = name;
+    value->index = graph->n_values;
+    graph->values[graph->n_values++] = value;
+    return value;
+}
+
+const graph_value *graph_input(graph *graph, const char *name)
+{
+    graph_value *value = add_value(graph, name);
+    value->is_input = true;
+    return value;
+}
+
+const graph_node *graph_emit(graph *graph, const char *domain, const char *op, const char *name,
+                             const graph_value *const *inputs, size_t n_inputs, size_t n_outputs,
+                             const graph_attribute *attributes, size_t n_attributes)
+{
+    graph_node *node = graph_alloc(graph, 1, sizeof *node);
+    const graph_value **in = graph_alloc(graph, n_inputs, sizeof *in);
+    const graph_value **out = graph_alloc(graph, n_outputs, sizeof *out);
+    graph_attribute *copies = graph_alloc(graph, n_attributes, sizeof *copies);
+    bool is_fixed = true;
+    for (size_t i = 0; i < n_inputs; i++) {
+        in[i] = inputs[i];
+        is_fixed = is_fixed && (!in[i] || in[i]->is_fixed);
+    }
+    if (n_attributes)
+        memcpy(copies, attributes, n_attributes * sizeof *copies);
+    *node = (graph_node){.op = op,
+                         .domain = domain,
+                         .name = name,
+                         .inputs = in,
+                         .n_inputs = n_inputs,
+                         .outputs = out,
+                         .n_outputs = n_outputs,
+                         .attributes = copies,
+                         .n_attributes = n_attributes};
+    for (size_t i = 0; i < n_outputs; i++) {
+        graph_value *value = add_value(graph, name);
+        value->node = node;
+        value->output = i;
+        value->is_fixed = is_fixed;
+        out[i] = value;
+    }
+    return node;
+}
+
+const graph_value *graph_constant(graph *graph, const char *name, array *constant)
+{
+    graph_value *value = add_value(graph, name);
+    value->constant = constant;
+    value->is_fixed = true;
+    return value;
+}
+
+/* A constant that the file does not have. */
+static array *new_constant(graph *graph, array_type type, uint32_t rank, int64_t n,
+                           const graph_value **value)
+{
+    fault fault = {0};
+    array *constant = array_new(type, rank, &n, &fault);
+    if (!constant)
+        abort();
+    *value = graph_constant(graph, "", constant);
+    return constant;
+}
+
+const graph_value *graph_integers(graph *graph, const int64_t *numbers, size_t n)
+{
+    const graph_value *value;
+    array *constant = new_constant(graph, ARRAY_INTEGER, 1, (int64_t)n, &value);
+    memcpy(constant->integers, numbers, n * sizeof *numbers);
+    return value;
+}
+
+const graph_value *graph_integer(graph *graph, int64_t number)
+{
+    const graph_value *value;
+    new_constant(graph, ARRAY_INTEGER, 0, 0, &value)->integers[0] = number;
+    return value;
+}
+
+const graph_value *graph_float(graph *graph, float number)
+{
+    const graph_value *value;
+    new_constant(graph, ARRAY_FLOAT, 0, 0, &value)->floats[0] = number;
+    return value;
+}
+
+/* -------------------------------------------------------------------------------------- walking --
+ */
+
+int64_t graph_opset(const graph *graph)
+{
+    return graph->opset;
+}
+
+size_t graph_n_values(const graph *graph)
+{
+    return graph->n_values;
+}
+
+const graph_value *graph_at(const graph *graph, size_t index)
+{
+    return graph->values[index];
+}
+
+size_t graph_n_outputs(const graph *graph)
+{
+    return graph->proto->n_output;
+}
+
+const char *graph_output_name(const graph *graph, size_t i)
+{
+    return graph->proto->output[i]->name;
+}
+
+const graph_value *graph_operand(const graph_value *value, size_t i)
+{
+    return value && value->node && i < value->node->n_inputs ? value->node->inputs[i] : NULL;
+}
+
+bool graph_is(const graph_value *value, const char *op)
+{
+    return value && value->node && !value->node->domain[0] && strcmp(value->node->op, op) == 0;
+}
+
+int64_t graph_input_dim(const graph *graph, const graph_value *input, size_t axis)
+{
+    for (size_t i = 0; i < graph->proto->n_input; i++) {
+        const Onnx__ValueInfoProto *info = graph->proto->input[i];
+        if (strcmp(info->name, input->name) != 0 || !info->type ||
+            info->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
+            !info->type->tensor_type || !info->type->tensor_type->shape)
+            continue;
+        const Onnx__TensorShapeProto *shape = info->type->tensor_type->shape;
+        if (axis < shape->n_dim &&
+            shape->dim[axis]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
+            return shape->dim[axis]->dim_value;
+        return 0;
+    }
+    return 0;
+}
+
+const graph_attribute *graph_attribute_find(const graph_node *node, const char *name)
+{
+    for (size_t i = 0; node && i < node->n_attributes; i++)
+        if (strcmp(node->attributes[i].name, name) == 0)
+            return &node->attributes[i];
+    return NULL;
+}
+
+int64_t graph_attribute_int(const graph_node *node, const char *name, int64_t fallback)
+{
+    const graph_attribute *attribute = graph_attribute_find(node, name);
+    return attribute ? attribute->i : fallback;
+}
+
+float graph_attribute_float(const graph_node *node, const char *name, float fallback)
+{
+    const graph_attribute *attribute = graph_attribute_find(node, name);
+    return attribute ? attribute->f : fallback;
+}
+
+bool graph_attribute_is(const graph_node *node, const char *name, const char *text)
+{
+    const graph_attribute *attribute = graph_attribute_find(node, name);
+    size_t n = strlen(text);
+    return attribute && attribute->n_text == n && memcmp(attribute->text, text, n) == 0;
+}

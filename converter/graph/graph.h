@@ -1,0 +1,84 @@
+/*
+ * graph.h - an ONNX graph as values and the nodes that make them, in the order of execution.
+ *
+ * Fused and quantised operators of exporters and optimisers are not here: while the graph is opened
+ * they are written out in plain ones (import/), so that whoever reads it sees one way of saying
+ * things.
+ */
+#ifndef CONVERTER_GRAPH_H
+#define CONVERTER_GRAPH_H
+
+#include "graph/array.h"
+#include "graph/onnx.h"
+
+typedef struct graph_node graph_node;
+
+/* One value: made by a node, a constant of the file, or an input of the graph. */
+typedef struct graph_value {
+    const char *name;
+    size_t index;           /* in the order of execution: behind everything that it is made of */
+    const graph_node *node; /* what makes it, or NULL */
+    size_t output;          /* which output of the node */
+    array *constant;        /* of the file; NULL: none */
+    bool is_fixed;          /* computed from constants alone, or one */
+    bool is_input;          /* of the graph, and no constant */
+} graph_value;
+
+typedef struct graph_attribute {
+    const char *name;
+    int64_t i;
+    float f;
+    const int64_t *ints;
+    size_t n_ints;
+    const float *floats;
+    size_t n_floats;
+    const char *text; /* [n_text], not terminated */
+    size_t n_text;
+    const graph_value *value; /* a tensor, as a constant; NULL: it is none */
+} graph_attribute;
+
+struct graph_node {
+    const char *op, *domain;    /* domain "": the standard one */
+    const char *name;           /* for messages: of its first output, if it has none of its own */
+    const graph_value **inputs; /* [n_inputs], NULL: left out */
+    size_t n_inputs;
+    const graph_value **outputs; /* [n_outputs], NULL: left out */
+    size_t n_outputs;
+    const graph_attribute *attributes;
+    size_t n_attributes;
+};
+
+typedef struct graph graph;
+
+/* Of graph_open() (import/graph_read.h). NULL is allowed. */
+void graph_close(graph *graph);
+
+/* Operator set of the standard domain. */
+int64_t graph_opset(const graph *graph);
+
+size_t graph_n_values(const graph *graph);
+const graph_value *graph_at(const graph *graph, size_t index);
+
+/* NULL if there is no value of that name. */
+const graph_value *graph_find(const graph *graph, const char *name);
+
+size_t graph_n_outputs(const graph *graph);
+const char *graph_output_name(const graph *graph, size_t i);
+
+/* Dimension `axis` of an input as the file declares it; 0: open. */
+int64_t graph_input_dim(const graph *graph, const graph_value *input, size_t axis);
+
+/* Input i of the node that makes `value`; NULL if it has no node, or no such input. */
+const graph_value *graph_operand(const graph_value *value, size_t i);
+
+/* Whether `value` is made by this operator of the standard domain. */
+bool graph_is(const graph_value *value, const char *op);
+
+/* An attribute of a node, or NULL. */
+const graph_attribute *graph_attribute_find(const graph_node *node, const char *name);
+int64_t graph_attribute_int(const graph_node *node, const char *name, int64_t fallback);
+float graph_attribute_float(const graph_node *node, const char *name, float fallback);
+/* Whether it is this text. */
+bool graph_attribute_is(const graph_node *node, const char *name, const char *text);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * graph_build.h - making a graph, for import/; and memory that lives as long as it, for read/.
+ */
+#ifndef CONVERTER_GRAPH_BUILD_H
+#define CONVERTER_GRAPH_BUILD_H
+
+#include "graph/graph.h"
+
+/* An empty graph with room for so many names. Aborts without memory. */
+graph *graph_new(const Onnx__GraphProto *proto, int64_t opset, size_t n_names);
+
+/* Gives a value a name; several may stand for one. False if the name is taken. */
+bool graph_bind(graph *graph, const char *name, const graph_value *value);
+
+/* An input of the graph, and a constant, whose array it takes; neither is bound to its name. */
+const graph_value *graph_input(graph *graph, const char *name);
+const graph_value *graph_constant(graph *graph, const char *name, array *constant);
+
+/* Memory that lives as long as the graph, zeros. Aborts if there is none: these are small. */
+void *graph_alloc(graph *graph, size_t count, size_t size);
+
+/* A node with the attributes given, behind all others; its outputs are new values without names of
+ * their own. `name` is for messages. Attributes are copied, lists in them are not. */
+const graph_node *graph_emit(graph *graph, const char *domain, const char *op, const char *name,
+                             const graph_value *const *inputs, size_t n_inputs, size_t n_outputs,
+                             const graph_attribute *attributes, size_t n_attributes);
+
+/* A constant of one float, of one integer, or of a list of integers. */
+const graph_value *graph_float(graph *graph, float number);
+const graph_value *graph_integer(graph *graph, int64_t number);
+const graph_value *graph_integers(graph *graph, const int64_t *numbers, size_t n);
+
+#endif

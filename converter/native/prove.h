@@ -1,0 +1,47 @@
+/*
+ * prove.h - the converted model against the graph that it was read from.
+ *
+ * The graph is evaluated on a few inputs (in float32, with exact activations where it rounds them),
+ * the core runs the same inputs natively, and every output is compared. What was read wrong shows
+ * here, whatever the reason, and is refused. Answers of the graph go with the model file, so that
+ * users can ask the same of their own machine.
+ */
+#ifndef CONVERTER_PROVE_H
+#define CONVERTER_PROVE_H
+
+#include <cjson/cJSON.h>
+
+#include "native/native.h"
+#include "native/padded.h"
+#include "read/match.h"
+#include "weights/weights.h"
+
+#define PROVE_CASES 2
+
+/* Inputs and what the graph answers. */
+typedef struct proof_case {
+    padded batch;
+    double *expected[WEIGHTS_MAX_OUTPUTS]; /* by output of the weights */
+} proof_case;
+
+typedef struct proof {
+    proof_case cases[PROVE_CASES];
+    int n_cases;
+    bert_options options; /* of a session that can run them */
+} proof;
+
+/* Evaluates the graph. proof_close() in any case. */
+bool proof_open(proof *proof, reader *reader, const bert_weights *weights, fault *fault);
+void proof_close(proof *proof);
+
+/* The largest error over the largest output (at least 1) of all outputs and cases; the output that
+ * has it in *worst, if that is not NULL. Negative with a fault. */
+double proof_error(const proof *proof, const native *native, const bert_weights *weights,
+                   const char **worst, fault *fault);
+
+/* Answers for a model file: {"error": E, "cases": [{"input_ids": [], "token_type_ids": [],
+ * "outputs": {name: {"step": K, "largest": M, "samples": [elements 0, K, 2 K, ...]}}}]}. The cases
+ * are whole sequences alone, without padding; M is the largest magnitude of all elements. */
+cJSON *proof_json(const proof *proof, const bert_weights *weights, double error);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * calibrate.h - what the inputs of a model's products are like on texts that users gave.
+ */
+#ifndef CONVERTER_CALIBRATE_H
+#define CONVERTER_CALIBRATE_H
+
+#include "native/native.h"
+#include "weights/weights.h"
+
+/* For each layer's weights and site (bert.h), the largest magnitude of every input, and, if asked
+ * for, the sums of products of any two: for BERT-base half a gigabyte. */
+typedef struct calibration {
+    size_t n_tokens;
+    float *largest[BERT_SITE_COUNT]; /* [n_layers, inputs of the site] */
+    float *moments[BERT_SITE_COUNT]; /* [n_layers, inputs, inputs], the upper triangles; or NULL */
+} calibration;
+
+/*
+ * Runs the texts of a JSON Lines file, each line with `ids` and perhaps `type_ids` as `bert-wasm
+ * tokenize` writes them, through `model`, which is not quantised. False for a file or line that
+ * cannot be used; calibration_free() either way.
+ */
+bool calibrate(const native *model, const char *path, bool with_moments, calibration *calibration,
+               fault *fault);
+
+void calibration_free(calibration *calibration);
+
+#endif

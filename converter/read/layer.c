@@ -1,0 +1,146 @@
+/* layer.c - one layer, and the convolution beside the first (read.h). */
+#include "read/read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/graph_build.h"
+
+/* norm(x + dense(...)): what is normed may be summed in any order, bias apart. */
+typedef struct residual {
+    affine dense;
+    value x; /* plain */
+} residual;
+
+static void add_bias(const reader *reader, affine *dense, const float *bias)
+{
+    float *sum = graph_alloc(reader->graph, dense->n_out, sizeof *sum);
+    for (uint32_t i = 0; i < dense->n_out; i++)
+        sum[i] = dense->bias[i] + bias[i];
+    dense->bias = sum;
+}
+
+/* Both ways to split a sum into a dense layer and something else; how many there are. */
+static int split_residual(const reader *reader, value sum, residual splits[2])
+{
+    value bias = NULL;
+    int n = 0;
+    sum = plain(reader, sum);
+    /* A bias that is added last. */
+    for (size_t i = 0; graph_is(sum, "Add") && i < 2; i++)
+        if (graph_operand(sum, i)->is_fixed) {
+            bias = graph_operand(sum, i);
+            sum = plain(reader, graph_operand(sum, 1 - i));
+            break;
+        }
+    for (size_t i = 0; graph_is(sum, "Add") && i < 2; i++) {
+        if (!match_affine(reader, graph_operand(sum, i), &splits[n].dense))
+            continue;
+        const float *numbers = bias ? fixed_vector(reader, bias, splits[n].dense.n_out) : NULL;
+        if (bias && !numbers)
+            continue;
+        if (bias)
+            add_bias(reader, &splits[n].dense, numbers);
+        splits[n++].x = plain(reader, graph_operand(sum, 1 - i));
+    }
+    return n;
+}
+
+/* The feed-forward block: activation(x W1 + b1) W2 + b2 of the same x that is added. */
+static bool read_feed_forward(reader *reader, const residual *split, layer_match *layer)
+{
+    layer->output = split->dense;
+    return match_activated(reader, split->dense.input, &layer->intermediate, &layer->activation) &&
+           layer->activation != BERT_ACTIVATION_NONE && layer->intermediate.input == split->x;
+}
+
+/* Attention on the same x that is added. */
+static bool read_self_attention(reader *reader, const residual *split, layer_match *layer)
+{
+    const attention *attention = &layer->attention;
+    layer->attention_output = split->dense;
+    layer->input = split->x;
+    if (!read_attention(reader, split->dense.input, &layer->attention))
+        return false;
+    return (attention->query.dense.input == split->x && attention->key.dense.input == split->x &&
+            attention->value.dense.input == split->x) ||
+           mismatch(reader, split->dense.product, "attention on the same value as its residual");
+}
+
+bool read_layer(reader *reader, value at, layer_match *layer)
+{
+    residual splits[2];
+    *layer = (layer_match){.result = plain(reader, at), .n_steps = -1};
+    if (!match_layer_norm(reader, at, &layer->output_norm))
+        return false;
+    int n = split_residual(reader, layer->output_norm.input, splits), i = 0;
+    layer->n_steps = n > 0 ? 0 : -1;
+    while (i < n && !read_feed_forward(reader, &splits[i], layer))
+        i++;
+    if (i == n)
+        return mismatch(reader, layer->output_norm.input,
+                        "a sum of a feed-forward block (dense, activation, dense) and its input");
+    layer->n_steps = 1;
+    value attended = splits[i].x;
+    if (!match_layer_norm(reader, attended, &layer->attention_norm))
+        return mismatch(reader, attended, "the layer normalisation after attention");
+    layer->n_steps = 2;
+    n = split_residual(reader, layer->attention_norm.input, splits);
+    for (i = 0; i < n; i++)
+        if (read_self_attention(reader, &splits[i], layer))
+            return true;
+    return mismatch(reader, layer->attention_norm.input,
+                    "a sum of a dense layer of attention and its input");
+}
+
+/* The Conv from which `at` comes alone, and the last value before it that is laid out like `at`. */
+static value find_conv(const reader *reader, value at)
+{
+    for (int steps = 0; at && steps < 24 && !is_product(reader, at); steps++) {
+        if (graph_is(at, "Conv"))
+            return at;
+        value next = carrier(reader, at);
+        for (size_t i = 0; !next && at->node && i < at->node->n_inputs; i++)
+            if (at->node->inputs[i] && carries(reader, at->node->inputs[i]))
+                next = at->node->inputs[i]; /* of an activation any operand will do */
+        at = next;
+    }
+    return NULL;
+}
+
+/* The value whose activation `at` is: the result of the Conv in the layout of `at`. */
+static bool read_conv_activation(reader *reader, value at, value conv, bert_activation *activation)
+{
+    for (size_t i = at->index; i > conv->index; i--) {
+        value from = graph_at(reader->graph, i);
+        const array *shape = shape_of(reader, from), *wanted = shape_of(reader, at);
+        if (shape && shape->is_hollow && shape->rank == wanted->rank &&
+            memcmp(shape->dims, wanted->dims, shape->rank * sizeof *shape->dims) == 0 &&
+            graph_is(from, "Transpose") && find_conv(reader, from) == conv)
+            return match_activation(reader, from, at, activation);
+    }
+    return false;
+}
+
+bool read_conv(reader *reader, value at, conv_match *conv)
+{
+    *conv = (conv_match){0};
+    if (!match_layer_norm(reader, at, &conv->norm))
+        return mismatch(reader, at, "a layer normalisation");
+    value sum = conv->norm.input;
+    for (size_t i = 0; graph_is(sum, "Add") && i < 2; i++) {
+        value branch = graph_operand(sum, i), node = find_conv(reader, branch);
+        if (!node || !graph_operand(node, 1)->is_fixed)
+            continue;
+        conv->node = node;
+        conv->layer = plain(reader, graph_operand(sum, 1 - i));
+        conv->input = graph_operand(node, 0);
+        while (graph_is(conv->input, "Transpose") || graph_is(conv->input, "Identity"))
+            conv->input = graph_operand(conv->input, 0);
+        conv->input = plain(reader, conv->input);
+        return read_conv_activation(reader, branch, node, &conv->activation) ||
+               mismatch(reader, branch, "an activation of a convolution");
+    }
+    conv->node = NULL;
+    return mismatch(reader, sum, "a sum of a layer and a convolution");
+}

@@ -1,0 +1,580 @@
+/* match.c - see match.h. */
+#include "read/match.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/graph_build.h"
+
+/* ------------------------------------------------------------------------------------ reader -- */
+
+/* Tokens of an evaluation: odd, prime, and no usual number of heads or columns. */
+#define PROBE_TOKENS 7
+
+static const struct {
+    const char *name;
+    role role;
+} input_names[] = {
+    {"input_ids", ROLE_IDS},          {"input", ROLE_IDS},         {"tokens", ROLE_IDS},
+    {"attention_mask", ROLE_MASK},    {"input_mask", ROLE_MASK},   {"mask", ROLE_MASK},
+    {"token_type_ids", ROLE_TYPES},   {"segment_ids", ROLE_TYPES}, {"input_type_ids", ROLE_TYPES},
+    {"position_ids", ROLE_POSITIONS},
+};
+
+static bool find_inputs(reader *reader)
+{
+    for (size_t i = 0; i < graph_n_values(reader->graph); i++) {
+        value at = graph_at(reader->graph, i);
+        if (!at->is_input)
+            continue;
+        size_t k = 0, n = sizeof input_names / sizeof *input_names;
+        while (k < n && strcmp(at->name, input_names[k].name) != 0)
+            k++;
+        if (k == n)
+            return fault_set(reader->fault,
+                             "the graph has an input '%s'; an encoder is expected to have "
+                             "input_ids and perhaps attention_mask, token_type_ids, position_ids",
+                             at->name);
+        if (reader->inputs[input_names[k].role])
+            return fault_set(reader->fault, "the graph has two inputs '%s' and '%s' of one kind",
+                             reader->inputs[input_names[k].role]->name, at->name);
+        reader->inputs[input_names[k].role] = at;
+    }
+    return reader->inputs[ROLE_IDS] || fault_set(reader->fault, "the graph has no input_ids");
+}
+
+bool reader_open(reader *reader, graph *graph, fault *fault)
+{
+    *reader = (struct reader){.graph = graph, .fault = fault, .n_batch = 1};
+    reader->n_tokens = PROBE_TOKENS;
+    if (!find_inputs(reader))
+        return false;
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        if (!reader->inputs[i])
+            continue;
+        int64_t n_batch = graph_input_dim(graph, reader->inputs[i], 0);
+        int64_t n_tokens = graph_input_dim(graph, reader->inputs[i], 1);
+        if (n_tokens > 0 && n_batch >= 0) {
+            reader->n_tokens = n_tokens;
+            reader->is_static = true;
+        }
+        if (n_batch > 0 && i != ROLE_POSITIONS)
+            reader->n_batch = n_batch;
+    }
+    if (reader->n_tokens > 1 << 16 || reader->n_batch > 1 << 10)
+        return fault_set(fault, "the graph takes %lld sequences of %lld tokens",
+                         (long long)reader->n_batch, (long long)reader->n_tokens);
+    reader->constants = evaluation_new(graph, NULL);
+    reader->open = reader_evaluation(reader, reader->n_tokens, true);
+    reader->masked = reader_evaluation(reader, reader->n_tokens, false);
+    for (size_t i = 0; i < graph_n_outputs(graph); i++)
+        if (!evaluation_get(reader->masked, graph_find(graph, graph_output_name(graph, i)), fault))
+            return false;
+    return true;
+}
+
+void reader_close(reader *reader)
+{
+    evaluation_free(reader->open);
+    evaluation_free(reader->masked);
+    evaluation_free(reader->constants);
+    for (size_t i = 0; i < reader->n_kept; i++)
+        array_release(reader->kept[i]);
+}
+
+bool mismatch(reader *reader, value at, const char *expected)
+{
+    if (at && (!reader->mismatch || at->index < reader->mismatch->index)) {
+        reader->mismatch = at;
+        reader->expected = expected;
+    }
+    return false;
+}
+
+/* -------------------------------------------------------------------------------- evaluating -- */
+
+evaluation *reader_evaluation(const reader *reader, int64_t n_tokens, bool is_open)
+{
+    evaluation *evaluation = evaluation_new(reader->graph, reader->constants);
+    int64_t dims[] = {reader->n_batch, n_tokens};
+    fault ignored = {0};
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        value at = reader->inputs[i];
+        if (!at)
+            continue;
+        bool is_hollow = i == ROLE_IDS || is_open;
+        array *array = is_hollow ? array_new_hollow(ARRAY_INTEGER, 2, dims, &ignored)
+                                 : array_new(ARRAY_INTEGER, 2, dims, &ignored);
+        if (!array)
+            abort();
+        for (int64_t k = 0; !is_hollow && k < array->count; k++)
+            array->integers[k] = i == ROLE_MASK ? 1 : i == ROLE_POSITIONS ? k % n_tokens : 0;
+        evaluation_set(evaluation, at, array);
+    }
+    return evaluation;
+}
+
+array *fixed_array(const reader *reader, value at)
+{
+    fault ignored = {0};
+    return at && at->is_fixed ? evaluation_get(reader->constants, at, &ignored) : NULL;
+}
+
+const float *fixed_vector(const reader *reader, value at, size_t n)
+{
+    fault ignored = {0};
+    array *array = fixed_array(reader, at);
+    const float *floats = array ? array_floats(array, &ignored) : NULL;
+    if (!floats || (array->count != 1 &&
+                    ((size_t)array->count != n || (size_t)array->dims[array->rank - 1] != n)))
+        return NULL;
+    float *vector = graph_alloc(reader->graph, n, sizeof *vector);
+    for (size_t i = 0; i < n; i++)
+        vector[i] = floats[array->count == 1 ? 0 : i];
+    return vector;
+}
+
+bool fixed_number(const reader *reader, value at, double *number)
+{
+    fault ignored = {0};
+    array *array = at ? evaluation_get(reader->open, at, &ignored) : NULL;
+    if (!array || array->is_hollow || array->count != 1)
+        return false;
+    if (array->type == ARRAY_FLOAT)
+        *number = array_floats(array, &ignored)[0];
+    else
+        *number = (double)array_integers(array, &ignored)[0];
+    return true;
+}
+
+const array *shape_of(const reader *reader, value at)
+{
+    fault ignored = {0};
+    return at ? evaluation_get(reader->masked, at, &ignored) : NULL;
+}
+
+int64_t last_dim(const reader *reader, value at)
+{
+    const array *shape = shape_of(reader, at);
+    return shape && shape->rank ? shape->dims[shape->rank - 1] : 0;
+}
+
+bool carries(const reader *reader, value at)
+{
+    const array *array = shape_of(reader, at);
+    return !array || array->is_hollow;
+}
+
+value carrier(const reader *reader, value at)
+{
+    value found = NULL;
+    for (size_t i = 0; at->node && i < at->node->n_inputs; i++) {
+        value operand = at->node->inputs[i];
+        if (!operand || operand == found || !carries(reader, operand))
+            continue;
+        if (found)
+            return NULL;
+        found = operand;
+    }
+    return found;
+}
+
+array *array_like(const reader *reader, value at)
+{
+    const array *shape = shape_of(reader, at);
+    return shape && shape->type == ARRAY_FLOAT
+               ? array_new(ARRAY_FLOAT, shape->rank, shape->dims, reader->fault)
+               : NULL;
+}
+
+array *respond(const reader *reader, value from, array *elements, value to)
+{
+    fault ignored = {0};
+    if (!elements)
+        return NULL;
+    evaluation *evaluation = evaluation_from(reader->masked, from);
+    evaluation_set(evaluation, from, elements);
+    array *answer = evaluation_get(evaluation, to, &ignored);
+    answer =
+        answer && !answer->is_hollow && array_floats(answer, &ignored) ? array_share(answer) : NULL;
+    evaluation_free(evaluation);
+    return answer;
+}
+
+/* ----------------------------------------------------------------------------------- matching --
+ */
+
+/* Whether node changes the shape alone, and not the last axis. */
+static bool keeps_rows(const reader *reader, value at)
+{
+    static const char *const ops[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatten"};
+    bool is_layout = false;
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        is_layout = is_layout || graph_is(at, ops[i]);
+    return is_layout && last_dim(reader, at) == last_dim(reader, graph_operand(at, 0));
+}
+
+/* Whether the node gives its operand in its own shape, as slices of everything do. */
+static bool keeps_shape(const reader *reader, value at)
+{
+    const array *shape = shape_of(reader, at), *before = shape_of(reader, graph_operand(at, 0));
+    if (!graph_is(at, "Slice") && !graph_is(at, "Expand") && !graph_is(at, "Concat"))
+        return false;
+    return shape && before && shape->rank == before->rank &&
+           memcmp(shape->dims, before->dims, shape->rank * sizeof *shape->dims) == 0;
+}
+
+static bool is_identity_transpose(value at)
+{
+    const graph_attribute *order =
+        graph_is(at, "Transpose") ? graph_attribute_find(at->node, "perm") : NULL;
+    for (size_t i = 0; order && i < order->n_ints; i++)
+        if (order->ints[i] != (int64_t)i)
+            return false;
+    return order != NULL;
+}
+
+/* One step of plain(): the operand, or NULL where the node does something. */
+static value skip(const reader *reader, value at)
+{
+    if (graph_is(at, "Identity") || graph_is(at, "Dropout") || graph_is(at, "Cast") ||
+        is_identity_transpose(at) || keeps_rows(reader, at) || keeps_shape(reader, at))
+        return graph_operand(at, 0);
+    /* A mask that blanks padding: a factor, or a choice. */
+    if (graph_is(at, "Where") && !carries(reader, graph_operand(at, 0)))
+        return carrier(reader, at);
+    double number;
+    for (size_t i = 0; i < 2; i++) {
+        value other = graph_operand(at, 1 - i);
+        if (graph_is(at, "Mul") && !carries(reader, other) && !other->is_fixed &&
+            !fixed_number(reader, other, &number))
+            return graph_operand(at, i);
+        bool is_neutral =
+            (graph_is(at, "Mul") && fixed_number(reader, other, &number) && number == 1) ||
+            (graph_is(at, "Add") && fixed_number(reader, other, &number) && number == 0);
+        if (is_neutral)
+            return graph_operand(at, i);
+    }
+    return graph_is(at, "Div") && fixed_number(reader, graph_operand(at, 1), &number) && number == 1
+               ? graph_operand(at, 0)
+               : NULL;
+}
+
+value plain(const reader *reader, value at)
+{
+    for (value next; at && (next = skip(reader, at)); at = next)
+        ;
+    return at;
+}
+
+/* ------------------------------------------------------------------------------- dense layers --
+ */
+
+/* The fixed matrix behind `at`, perhaps transposed. */
+static array *match_weight(const reader *reader, value at, bool *is_transposed)
+{
+    *is_transposed = false;
+    if (!at || !at->is_fixed)
+        return NULL;
+    /* A Transpose of a constant need not be computed. */
+    if (graph_is(at, "Transpose") && graph_operand(at, 0)->constant) {
+        const array *inner = graph_operand(at, 0)->constant;
+        const graph_attribute *order = graph_attribute_find(at->node, "perm");
+        if (inner->rank == 2 && inner->type == ARRAY_FLOAT &&
+            (!order || (order->n_ints == 2 && order->ints[0] == 1))) {
+            *is_transposed = true;
+            return graph_operand(at, 0)->constant;
+        }
+    }
+    array *array = fixed_array(reader, at);
+    return array && array->rank == 2 && array->type == ARRAY_FLOAT ? array : NULL;
+}
+
+bool is_product(const reader *reader, value at)
+{
+    return (graph_is(at, "MatMul") || graph_is(at, "Gemm")) && graph_operand(at, 1)->is_fixed &&
+           carries(reader, graph_operand(at, 0));
+}
+
+#define MAX_STEPS 8
+
+/* The operand through which `at` = operand (op) something fixed; NULL if it is not of that form. */
+static value affine_step(value at, value *fixed)
+{
+    static const char *const ops[] = {"Add", "Sub", "Mul", "Div"};
+    for (size_t i = 0; i < 4; i++) {
+        if (!graph_is(at, ops[i]))
+            continue;
+        value a = graph_operand(at, 0), b = graph_operand(at, 1);
+        bool commutes = i == 0 || i == 2;
+        *fixed = b->is_fixed ? b : a;
+        return b->is_fixed ? a : a->is_fixed && commutes ? b : NULL;
+    }
+    return NULL;
+}
+
+/* Applies a step to scale and bias [n]; false if it is not one number a column. */
+static bool apply_step(const reader *reader, value at, value fixed, float *scale, float *bias,
+                       size_t n)
+{
+    const float *numbers = fixed_vector(reader, fixed, n);
+    for (size_t i = 0; numbers && i < n; i++) {
+        if (graph_is(at, "Add")) {
+            bias[i] += numbers[i];
+        } else if (graph_is(at, "Sub")) {
+            bias[i] -= numbers[i];
+        } else {
+            float factor = graph_is(at, "Mul") ? numbers[i] : 1 / numbers[i];
+            scale[i] *= factor;
+            bias[i] *= factor;
+        }
+    }
+    return numbers != NULL;
+}
+
+static bool is_all(const float *numbers, size_t n, float number)
+{
+    for (size_t i = 0; i < n; i++)
+        if (numbers[i] != number)
+            return false;
+    return true;
+}
+
+bool match_affine(const reader *reader, value at, affine *affine)
+{
+    value steps[MAX_STEPS], fixed[MAX_STEPS], v = at;
+    size_t n_steps = 0;
+    while (v && !is_product(reader, v)) {
+        if (graph_is(v, "Identity") || graph_is(v, "Dropout") || graph_is(v, "Cast") ||
+            keeps_rows(reader, v)) {
+            v = graph_operand(v, 0);
+            continue;
+        }
+        if (n_steps == MAX_STEPS)
+            return false;
+        steps[n_steps] = v;
+        v = affine_step(v, &fixed[n_steps++]);
+    }
+    if (!v)
+        return false;
+    *affine = (struct affine){.output = at, .product = v};
+    affine->weight = match_weight(reader, graph_operand(v, 1), &affine->is_transposed);
+    if (!affine->weight || (graph_is(v, "Gemm") && graph_attribute_int(v->node, "transA", 0)))
+        return false;
+    bool is_gemm = graph_is(v, "Gemm");
+    affine->is_transposed ^= is_gemm && graph_attribute_int(v->node, "transB", 0);
+    affine->n_in = (uint32_t)affine->weight->dims[affine->is_transposed];
+    affine->n_out = (uint32_t)affine->weight->dims[!affine->is_transposed];
+    affine->input = plain(reader, graph_operand(v, 0));
+
+    size_t n = affine->n_out;
+    float *scale = graph_alloc(reader->graph, n, sizeof *scale);
+    float *bias = graph_alloc(reader->graph, n, sizeof *bias);
+    const float *c =
+        is_gemm && graph_operand(v, 2) ? fixed_vector(reader, graph_operand(v, 2), n) : NULL;
+    if (is_gemm && graph_operand(v, 2) && !c)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        scale[i] = is_gemm ? graph_attribute_float(v->node, "alpha", 1) : 1;
+        bias[i] = c ? c[i] * graph_attribute_float(v->node, "beta", 1) : 0;
+    }
+    while (n_steps-- > 0)
+        if (!apply_step(reader, steps[n_steps], fixed[n_steps], scale, bias, n))
+            return false;
+    affine->scale = is_all(scale, n, 1) ? NULL : scale;
+    affine->bias = bias;
+    return true;
+}
+
+/* -------------------------------------------------------------------------------- layer norms --
+ */
+
+/* What `at` is the mean of, over the last axis, or NULL. */
+static value match_mean(const reader *reader, value at)
+{
+    at = at && graph_is(at, "Cast") ? graph_operand(at, 0) : at;
+    const array *before =
+        graph_is(at, "ReduceMean") ? shape_of(reader, graph_operand(at, 0)) : NULL;
+    const graph_attribute *axes = before ? graph_attribute_find(at->node, "axes") : NULL;
+    double axis;
+    if (!before)
+        return NULL;
+    if (axes && axes->n_ints == 1)
+        axis = (double)axes->ints[0];
+    else if (!graph_operand(at, 1) || !fixed_number(reader, graph_operand(at, 1), &axis))
+        return NULL;
+    return axis == -1 || axis == (double)before->rank - 1 ? plain(reader, graph_operand(at, 0))
+                                                          : NULL;
+}
+
+/* x of (x - mean(x)), or NULL. */
+static value match_centred(const reader *reader, value at)
+{
+    at = plain(reader, at);
+    value x = graph_is(at, "Sub") ? plain(reader, graph_operand(at, 0)) : NULL;
+    return x && match_mean(reader, graph_operand(at, 1)) == x ? x : NULL;
+}
+
+/* x of the mean of (x - mean(x))^2, or NULL. */
+static value match_variance(const reader *reader, value at)
+{
+    value square = match_mean(reader, plain(reader, at));
+    double exponent;
+    if (square && graph_is(square, "Mul") && graph_operand(square, 0) == graph_operand(square, 1))
+        return match_centred(reader, graph_operand(square, 0));
+    if (square && graph_is(square, "Pow") &&
+        fixed_number(reader, graph_operand(square, 1), &exponent) && exponent == 2)
+        return match_centred(reader, graph_operand(square, 0));
+    return NULL;
+}
+
+/* x of sqrt(variance(x) + eps), or NULL. */
+static value match_deviation(const reader *reader, value at, float *eps)
+{
+    double exponent = 0, number;
+    at = plain(reader, at);
+    bool is_root = graph_is(at, "Sqrt") ||
+                   (graph_is(at, "Pow") && fixed_number(reader, graph_operand(at, 1), &exponent) &&
+                    exponent == 0.5);
+    value sum = is_root ? plain(reader, graph_operand(at, 0)) : NULL;
+    for (size_t i = 0; graph_is(sum, "Add") && i < 2; i++) {
+        value variance = graph_operand(sum, 1 - i);
+        if (fixed_number(reader, graph_operand(sum, i), &number)) {
+            *eps = (float)number;
+            return match_variance(reader, variance);
+        }
+    }
+    return NULL;
+}
+
+/* (x - mean) / deviation, however divided. */
+static value match_normalised(const reader *reader, value at, float *eps)
+{
+    at = plain(reader, at);
+    if (graph_is(at, "Div")) {
+        value x = match_centred(reader, graph_operand(at, 0));
+        return x && match_deviation(reader, graph_operand(at, 1), eps) == x ? x : NULL;
+    }
+    for (size_t i = 0; graph_is(at, "Mul") && i < 2; i++) {
+        value x = match_centred(reader, graph_operand(at, i)), inverse = graph_operand(at, 1 - i);
+        if (x && graph_is(inverse, "Reciprocal") &&
+            match_deviation(reader, graph_operand(inverse, 0), eps) == x)
+            return x;
+    }
+    return NULL;
+}
+
+bool match_layer_norm(const reader *reader, value at, layer_norm *norm)
+{
+    at = plain(reader, at);
+    int64_t width = last_dim(reader, at);
+    const array *shape = shape_of(reader, at);
+    *norm = (layer_norm){0};
+    if (!shape || width < 1)
+        return false;
+    norm->n = (uint32_t)width;
+    if (graph_is(at, "LayerNormalization")) {
+        int64_t axis = graph_attribute_int(at->node, "axis", -1);
+        value bias = graph_operand(at, 2);
+        norm->input = plain(reader, graph_operand(at, 0));
+        norm->weight = fixed_vector(reader, graph_operand(at, 1), norm->n);
+        norm->bias = bias ? fixed_vector(reader, bias, norm->n)
+                          : graph_alloc(reader->graph, norm->n, sizeof(float));
+        norm->eps = graph_attribute_float(at->node, "epsilon", 1e-5f);
+        return norm->weight && norm->bias && (axis == -1 || axis == (int64_t)shape->rank - 1);
+    }
+    for (size_t i = 0; graph_is(at, "Add") && i < 2; i++) {
+        value scaled = graph_operand(at, 1 - i);
+        if (!graph_operand(at, i)->is_fixed)
+            continue;
+        scaled = plain(reader, scaled);
+        for (size_t k = 0; graph_is(scaled, "Mul") && k < 2; k++) {
+            if (!graph_operand(scaled, k)->is_fixed)
+                continue;
+            norm->input = match_normalised(reader, graph_operand(scaled, 1 - k), &norm->eps);
+            norm->weight = fixed_vector(reader, graph_operand(scaled, k), norm->n);
+            norm->bias = fixed_vector(reader, graph_operand(at, i), norm->n);
+            if (norm->input && norm->weight && norm->bias)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* -------------------------------------------------------------------------------- activations --
+ */
+
+static double apply(bert_activation activation, double x)
+{
+    switch (activation) {
+    case BERT_ACTIVATION_NONE:
+        return x;
+    case BERT_ACTIVATION_GELU:
+        return 0.5 * x * (1 + erf(x * 0.70710678118654752));
+    case BERT_ACTIVATION_GELU_TANH:
+        return 0.5 * x * (1 + tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)));
+    case BERT_ACTIVATION_TANH:
+        return tanh(x);
+    case BERT_ACTIVATION_RELU:
+        return x > 0 ? x : 0;
+    case BERT_ACTIVATION_SILU:
+        return x / (1 + exp(-x));
+    }
+    return NAN;
+}
+
+bool match_activation(const reader *reader, value from, value to, bert_activation *activation)
+{
+    static const bert_activation candidates[] = {BERT_ACTIVATION_NONE,      BERT_ACTIVATION_GELU,
+                                                 BERT_ACTIVATION_GELU_TANH, BERT_ACTIVATION_TANH,
+                                                 BERT_ACTIVATION_RELU,      BERT_ACTIVATION_SILU};
+    /* -6 to 6: 97 steps, so that neighbours in the array differ. */
+    array *grid = array_like(reader, from);
+    for (int64_t i = 0; grid && i < grid->count; i++)
+        grid->floats[i] = (float)(i % 97 - 48) / 8;
+    array *answer = respond(reader, from, grid, to);
+    fault ignored = {0};
+    const float *got = answer ? array_floats(answer, &ignored) : NULL;
+    const array *shape = shape_of(reader, from);
+    double best = 1e-3; /* rounding of constants in float16 is less */
+    bool found = false;
+    for (size_t k = 0; got && answer->count == shape->count && k < 6; k++) {
+        double largest = 0;
+        for (int64_t i = 0; i < answer->count; i++) {
+            double x = (double)(i % 97 - 48) / 8;
+            double error = fabs(got[i] - apply(candidates[k], x));
+            largest = error >= largest ? error : isnan(error) ? INFINITY : largest;
+        }
+        if (largest < best) {
+            best = largest;
+            *activation = candidates[k];
+            found = true;
+        }
+    }
+    array_release(answer);
+    return found;
+}
+
+/* Values that one is made of, depth first along what carries, until a dense layer. */
+static bool search_activated(const reader *reader, value at, value to, affine *dense,
+                             bert_activation *activation, int depth)
+{
+    if (match_affine(reader, at, dense) && match_activation(reader, at, to, activation))
+        return true;
+    if (!at->node || is_product(reader, at) || depth == 24 || graph_is(at, "Softmax") ||
+        graph_is(at, "LayerNormalization") || graph_is(at, "ReduceMean"))
+        return false;
+    for (size_t i = 0; i < at->node->n_inputs; i++) {
+        value operand = at->node->inputs[i];
+        if (operand && carries(reader, operand) &&
+            search_activated(reader, operand, to, dense, activation, depth + 1))
+            return true;
+    }
+    return false;
+}
+
+bool match_activated(const reader *reader, value to, affine *dense, bert_activation *activation)
+{
+    return to && search_activated(reader, to, to, dense, activation, 0);
+}

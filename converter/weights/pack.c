@@ -1,0 +1,229 @@
+/* pack.c - see pack.h. */
+#include "weights/pack.h"
+#include "weights/pack_q4.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t dtype_bytes[] = {
+#define DTYPE_BYTES(name, size) size,
+    BERT_DTYPES(DTYPE_BYTES)
+#undef DTYPE_BYTES
+};
+
+const char *pack_dtype_name(pack_dtype dtype)
+{
+    static const char *const names[] = {
+#define DTYPE_NAME(name, text) text,
+        PACK_DTYPES(DTYPE_NAME)
+#undef DTYPE_NAME
+    };
+    return names[dtype];
+}
+
+bool pack_is_quantised(pack_dtype dtype)
+{
+    return dtype == PACK_Q8 || dtype == PACK_Q4;
+}
+
+static void plan(packed *out, const char *name, const char *suffix, bert_dtype dtype, uint32_t rank,
+                 const uint32_t *shape)
+{
+    *out = (packed){.dtype = dtype, .rank = rank, .n_bytes = dtype_bytes[dtype]};
+    /* Names come from read/collect.c, and have room. */
+    memcpy(out->name, name, strlen(name));
+    strcat(out->name, suffix);
+    for (uint32_t i = 0; i < rank; i++)
+        out->n_bytes *= out->shape[i] = shape[i];
+}
+
+uint32_t pack_n_in(const weight *weight)
+{
+    return weight->n_rows;
+}
+
+uint32_t pack_n_out(const weight *weight)
+{
+    return weight->n_columns;
+}
+
+/* Quads of inputs in an 8-bit panel: whole pairs of them. */
+static uint32_t quads(uint32_t n_in)
+{
+    return (n_in + 2 * BERT_QUAD - 1) / (2 * BERT_QUAD) * 2;
+}
+
+/* `n` units a row of 4-bit numbers, of `n_columns` columns each. */
+static void plan_q4(packed *out, const char *name, uint32_t n_rows, uint32_t n, uint32_t n_columns)
+{
+    plan(out, name, ".q4", BERT_DTYPE_I8, 3,
+         (uint32_t[]){n_rows, n, BERT_Q4_UNIT_BYTES(n_columns)});
+    out->q4_columns = n_columns;
+}
+
+static int plan_matrix(const weight *weight, pack_dtype dtype, packed *out)
+{
+    uint32_t depth = pack_n_in(weight), n = pack_n_out(weight);
+    uint32_t n_panels = (n + BERT_PANEL - 1) / BERT_PANEL;
+    if (!pack_is_quantised(dtype) || !weight->smooth) {
+        plan(out, weight->name, ".weight", dtype == PACK_F32 ? BERT_DTYPE_F32 : BERT_DTYPE_F16, 3,
+             (uint32_t[]){n_panels, depth, BERT_PANEL});
+        return 1;
+    }
+    int count = 0;
+    if (weight->smooth_leads) {
+        /* Query, key and value share their factors: those are the layer's. */
+        char name[BERT_MAX_NAME + 1];
+        memcpy(name, weight->name, sizeof name);
+        char *query = strstr(name, ".attention.query");
+        if (query)
+            *query = '\0';
+        plan(&out[count++], name, ".smooth", BERT_DTYPE_F32, 1, &depth);
+    }
+    if (dtype == PACK_Q4 && depth % BERT_GROUP == 0)
+        plan_q4(&out[count++], weight->name, n_panels, depth / BERT_GROUP, BERT_PANEL);
+    else
+        plan(&out[count++], weight->name, ".weight", BERT_DTYPE_I8, 4,
+             (uint32_t[]){n_panels, quads(depth), BERT_PANEL, BERT_QUAD});
+    plan(&out[count++], weight->name, ".scale", BERT_DTYPE_F32, 1, &n);
+    return count;
+}
+
+int pack_plan(const weight *weight, pack_dtype dtype, packed out[PACK_MAX_TENSORS])
+{
+    static const bert_dtype loaded[] = {BERT_DTYPE_F32, BERT_DTYPE_F16, BERT_DTYPE_I8,
+                                        BERT_DTYPE_I8};
+    uint32_t n_rows = weight->n_rows, n_columns = weight->n_columns;
+    if (weight->keep_f32)
+        dtype = PACK_F32;
+    if (weight->kind == WEIGHT_MATRIX)
+        return plan_matrix(weight, dtype, out);
+    if (weight->kind == WEIGHT_VECTOR) {
+        plan(&out[0], weight->name, "", BERT_DTYPE_F32, weight->rank,
+             (uint32_t[]){n_rows, n_columns});
+        return 1;
+    }
+    if (dtype == PACK_Q4 && n_columns % BERT_GROUP == 0)
+        plan_q4(&out[0], weight->name, n_rows, n_columns / BERT_GROUP, 1);
+    else
+        plan(&out[0], weight->name, ".weight", loaded[dtype], 2, (uint32_t[]){n_rows, n_columns});
+    if (loaded[dtype] != BERT_DTYPE_I8)
+        return 1;
+    plan(&out[1], weight->name, ".scale", BERT_DTYPE_F32, 1, &n_rows);
+    return 2;
+}
+
+/* IEEE 754 binary16, rounded to nearest, ties to even; infinity where it does not fit. */
+static uint16_t narrow_f16(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (magnitude >= 0x477ff000) /* 65520: half way to what 65504 + 32 would be */
+        return (uint16_t)(sign | 0x7c00);
+    if (magnitude < 0x38800000) { /* below 2^-14: subnormal, in units of 2^-24 */
+        return (uint16_t)(sign | (uint32_t)lrintf(fabsf(value) * 0x1p24f));
+    }
+    uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
+    return (uint16_t)(sign | ((rounded - 0x38000000) >> 13));
+}
+
+/* The scale by which the largest of n numbers, `stride` apart, becomes the integer `most`. */
+static float find_scale(const float *values, size_t n, size_t stride, int most)
+{
+    float largest = 0;
+    for (size_t i = 0; i < n; i++)
+        largest = fmaxf(largest, fabsf(values[i * stride]));
+    float scale = largest / (float)most;
+    return scale >= 1e-30f ? scale : 1; /* nothing but zeros, or too small to divide by */
+}
+
+static bool store(packed *out, size_t at, float value, float scale, const weight *weight,
+                  fault *fault)
+{
+    if (out->dtype == BERT_DTYPE_F32) {
+        ((float *)out->data)[at] = value;
+    } else if (out->dtype == BERT_DTYPE_F16) {
+        uint16_t half = narrow_f16(value);
+        ((uint16_t *)out->data)[at] = half;
+        if ((half & 0x7fff) == 0x7c00)
+            return fault_set(fault, "'%s' has %g, which f16 cannot hold: use f32", weight->name,
+                             (double)value);
+    } else {
+        ((int8_t *)out->data)[at] = (int8_t)lrintf(value / scale);
+    }
+    return true;
+}
+
+/* Panels of [in, out] values; `scales` [out], for I8 alone. */
+static bool store_matrix(const weight *weight, float *values, packed *out, float *scales,
+                         fault *fault)
+{
+    uint32_t depth = pack_n_in(weight), n = pack_n_out(weight);
+    bool is_i8 = out->dtype == BERT_DTYPE_I8;
+    for (size_t i = 0; is_i8 && i < (size_t)depth * n; i++)
+        values[i] /= weight->smooth[i / n];
+    if (out->q4_columns)
+        return pack_q4_matrix(values, depth, n, weight->moments, out->data, scales, fault);
+    for (uint32_t j = 0; j < n; j++) {
+        size_t panel = j / BERT_PANEL, column = j % BERT_PANEL;
+        if (is_i8)
+            scales[j] = find_scale(values + j, depth, n, BERT_I8_MAX);
+        for (size_t k = 0; k < depth; k++) {
+            size_t quad = panel * quads(depth) + k / BERT_QUAD;
+            size_t at = is_i8 ? (quad * BERT_PANEL + column) * BERT_QUAD + k % BERT_QUAD
+                              : (panel * depth + k) * BERT_PANEL + column;
+            if (!store(out, at, values[k * n + j], is_i8 ? scales[j] : 1, weight, fault))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Rows of a table; `scales` [rows], for I8 alone. A vector is a table of one row. */
+static bool store_table(const weight *weight, const float *values, packed *out, float *scales,
+                        fault *fault)
+{
+    bool is_table = weight->kind == WEIGHT_TABLE;
+    uint64_t count = (uint64_t)weight->n_rows * weight->n_columns;
+    uint64_t columns = is_table ? weight->n_columns : count;
+    if (out->q4_columns) {
+        pack_q4_table(values, weight->n_rows, weight->n_columns, out->data, scales);
+        return true;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        if (scales && i % columns == 0)
+            scales[i / columns] = find_scale(values + i, columns, 1, 127);
+        if (!store(out, i, values[i], scales ? scales[i / columns] : 1, weight, fault))
+            return false;
+    }
+    return true;
+}
+
+bool pack_weight(const weight *weight, packed out[PACK_MAX_TENSORS], fault *fault)
+{
+    float *values = weights_floats(weight, fault);
+    if (!values)
+        return false;
+    bool ok = true;
+    packed *tensor = NULL, *scales = NULL;
+    for (int i = 0; ok && i < PACK_MAX_TENSORS && out[i].n_bytes; i++) {
+        out[i].data = calloc(1, out[i].n_bytes);
+        ok = out[i].data || fault_set(fault, "out of memory for '%s'", weight->name);
+        const char *suffix = strrchr(out[i].name, '.');
+        if (ok && suffix && strcmp(suffix, ".smooth") == 0)
+            memcpy(out[i].data, weight->smooth, out[i].n_bytes);
+        else if (!tensor)
+            tensor = &out[i];
+        else
+            scales = &out[i];
+    }
+    if (ok && weight->kind == WEIGHT_MATRIX)
+        ok = store_matrix(weight, values, tensor, scales ? scales->data : NULL, fault);
+    else if (ok)
+        ok = store_table(weight, values, tensor, scales ? scales->data : NULL, fault);
+    free(values);
+    return ok;
+}
