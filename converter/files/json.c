@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------------------------- reading -- */
+/* ----------------------------------------------------------------------------------- reading -- */
 
 /* Bytes of the UTF-8 character at `text`, 0 if it is none: RFC 3629, section 4. */
 static size_t character_bytes(const uint8_t *text, size_t n_left)
@@ -71,7 +71,7 @@ cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault *fa
     return NULL;
 }
 
-/* ------------------------------------------------------------------------------------- keys -- */
+/* -------------------------------------------------------------------------------------- keys -- */
 
 static int by_text(const void *a, const void *b)
 {

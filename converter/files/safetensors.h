@@ -12,7 +12,7 @@
 #define SAFETENSORS_FORMAT_VERSION "2"
 #define SAFETENSORS_CHUNK_BYTES (1 << 20)
 
-/* -------------------------------------------------------------------------------- writing -- */
+/* ----------------------------------------------------------------------------------- writing -- */
 
 typedef struct safetensors_writer safetensors_writer;
 
@@ -31,7 +31,7 @@ bool safetensors_write(safetensors_writer *writer, const void *data, size_t n_by
 bool safetensors_finish(safetensors_writer *writer, fault *fault);
 void safetensors_abandon(safetensors_writer *writer);
 
-/* -------------------------------------------------------------------------------- reading -- */
+/* ----------------------------------------------------------------------------------- reading -- */
 
 typedef struct safetensors_entry {
     const char *name, *dtype;

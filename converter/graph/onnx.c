@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------ wire format -- */
+/* ------------------------------------------------------------------------------- wire format -- */
 
 #define MAX_NESTING 64
 
@@ -143,7 +143,7 @@ void onnx_close(onnx_model *model)
     model->n_external = 0;
 }
 
-/* ---------------------------------------------------------------------------------- tensors -- */
+/* ----------------------------------------------------------------------------------- tensors -- */
 
 /* Types of later versions of the format than the generated header knows. */
 enum { TYPE_UINT4 = 21, TYPE_INT4 = 22 };

@@ -131,8 +131,7 @@ static bool needs(const lowering *l, size_t n)
     return true;
 }
 
-/* ---------------------------------------------------------------------------- quantised graphs --
- */
+/* -------------------------------------------------------------------------- quantised graphs -- */
 
 static bool lower_dynamic_quantize_linear(lowering *l)
 {
@@ -288,8 +287,7 @@ static bool lower_gather_block_quantized(lowering *l)
     return give(l, binary(l, "Gather", table, in(l, 1)));
 }
 
-/* ------------------------------------------------------------------------------- fused products --
- */
+/* ---------------------------------------------------------------------------- fused products -- */
 
 static value swap_last(const lowering *l, value a, bool swap)
 {
@@ -324,8 +322,7 @@ static bool lower_fused_gemm(lowering *l)
     return refuse(l, "fuses an activation that is not supported");
 }
 
-/* --------------------------------------------------------------------- fused norms, activations --
- */
+/* ------------------------------------------------------------------ fused norms, activations -- */
 
 static bool lower_gelu(lowering *l)
 {
@@ -361,8 +358,7 @@ static bool lower_skip_layer_norm(lowering *l)
     return give(l, layer_norm(l, sum, in(l, 2), in(l, 3)));
 }
 
-/* ---------------------------------------------------------------------------- fused embeddings --
- */
+/* -------------------------------------------------------------------------- fused embeddings -- */
 
 /* 0, 1, 2, ... for each token of ids [batch, n]. */
 static value count_tokens(const lowering *l, value ids)
@@ -424,8 +420,7 @@ static bool lower_q_embed_layer_norm(lowering *l)
     return embed(l, tables[0], tables[1], tables[2], tables[3], tables[4], in(l, 7), NULL);
 }
 
-/* ------------------------------------------------------------------------------------ attention --
- */
+/* --------------------------------------------------------------------------------- attention -- */
 
 /* [batch, n, hidden] cut into heads: [batch, heads, n, dim]. */
 static value cut_heads(const lowering *l, value a, int64_t n_heads)
@@ -578,8 +573,7 @@ static bool lower_standard_attention(lowering *l)
     return give(l, n_heads ? join_heads(l, context) : context);
 }
 
-/* ------------------------------------------------------------------------------------ the table --
- */
+/* --------------------------------------------------------------------------------- the table -- */
 
 static const struct rule {
     const char *domain, *op;

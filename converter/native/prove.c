@@ -11,7 +11,7 @@
 /* Numbers of an output that go with a model file. */
 #define N_SAMPLES 32
 
-/* ------------------------------------------------------------------------------- the graph -- */
+/* --------------------------------------------------------------------------------- the graph -- */
 
 /* A reproducible sequence: Numerical Recipes, 7.1. */
 static uint32_t next_random(uint32_t *state)
@@ -140,7 +140,7 @@ void proof_close(proof *proof)
     *proof = (struct proof){0};
 }
 
-/* --------------------------------------------------------------------------------- the core -- */
+/* ---------------------------------------------------------------------------------- the core -- */
 
 double proof_error(const proof *proof, const native *native, const bert_weights *weights,
                    const char **worst, fault *fault)

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ----------------------------------------------------------------------------------- binary -- */
+/* ------------------------------------------------------------------------------------ binary -- */
 
 /* Steps are in elements: 0 where an input is broadcast. */
 typedef void binary_row(void *out, const void *first, int64_t first_step, const void *second,
@@ -258,7 +258,7 @@ static bool run_mean(operation *operation, fault *fault)
     return true;
 }
 
-/* ------------------------------------------------------------------------------------ unary -- */
+/* ------------------------------------------------------------------------------------- unary -- */
 
 typedef void unary_row(void *out, const void *x, int64_t n);
 
@@ -422,7 +422,7 @@ static bool run_dropout(operation *operation, fault *fault)
     return mask;
 }
 
-/* ------------------------------------------------------------------------------------ casts -- */
+/* ------------------------------------------------------------------------------------- casts -- */
 
 /* An integer as it is left in a smaller type. */
 static int64_t narrow(int64_t value, int64_t data_type)

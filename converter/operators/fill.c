@@ -7,8 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* -------------------------------------------------------------------------------------- fills --
- */
+/* ------------------------------------------------------------------------------------- fills -- */
 
 /* Made of numbers: not one of the inputs may be hollow. */
 static int64_t range_length(array *const *inputs, fault *fault)
@@ -130,8 +129,7 @@ static bool run_eye_like(operation *operation, fault *fault)
     return out;
 }
 
-/* ------------------------------------------------------------------------------------- others --
- */
+/* ------------------------------------------------------------------------------------ others -- */
 
 static bool run_trilu(operation *operation, fault *fault)
 {

@@ -6,8 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* --------------------------------------------------------------------------- gather and scatter --
- */
+/* ------------------------------------------------------------------------ gather and scatter -- */
 
 /* Element i of x to element k of out, without widening all of a constant that nobody asked for. */
 static void take(array *out, int64_t k, const array *x, int64_t i, int64_t n)

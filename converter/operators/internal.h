@@ -17,8 +17,7 @@ extern const operator_kind operators_elementwise[], operators_shape[], operators
  * calculated with: no product of two overflows. No dimension is larger. */
 #define OPERATOR_MAX_NUMBER (INT64_C(1) << 30)
 
-/* ------------------------------------------------------------------------- inputs and outputs --
- */
+/* ------------------------------------------------------------------------ inputs and outputs -- */
 
 /*
  * Whether the inputs have these types, a letter each: f for floats, i for integers, x for either;

@@ -38,8 +38,7 @@ static float difference(int64_t x, int64_t zero)
     return (float)((double)x - (double)zero);
 }
 
-/* ------------------------------------------------------------------------------- dequantizing --
- */
+/* ------------------------------------------------------------------------------ dequantizing -- */
 
 /* Which scale an element has: x is [..., dim, n_inner], the scales [n_scales] or, in blocks,
  * [..., n_scales, n_inner]. */

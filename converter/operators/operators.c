@@ -35,8 +35,7 @@ const operator_kind *operator_find(const char *domain, const char *name)
     return NULL;
 }
 
-/* ------------------------------------------------------------------------- inputs and outputs --
- */
+/* ------------------------------------------------------------------------ inputs and outputs -- */
 
 array *operator_input(const operation *operation, size_t i)
 {

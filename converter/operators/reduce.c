@@ -213,8 +213,7 @@ static bool run_reduction(operation *operation, fault *fault)
     return out && (x->is_hollow || fill_reduced(reduction, out, x, in_row, fault));
 }
 
-/* --------------------------------------------------------------------------- places of extremes --
- */
+/* ------------------------------------------------------------------------ places of extremes -- */
 
 #define FIND(row)                                                                                  \
     for (int64_t i = 1; i < n; i++)                                                                \
@@ -261,8 +260,7 @@ static bool run_extreme(operation *operation, fault *fault)
     return ok;
 }
 
-/* -------------------------------------------------------------------------------- rows to rows --
- */
+/* ------------------------------------------------------------------------------ rows to rows -- */
 
 /* `out` may be `row`. */
 typedef void row_function(float *out, const float *row, int64_t n);

@@ -7,8 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------------------------- of shapes --
- */
+/* --------------------------------------------------------------------------------- of shapes -- */
 
 static int64_t clamp(int64_t value, int64_t least, int64_t most)
 {
@@ -365,8 +364,7 @@ static bool run_slice(operation *operation, fault *fault)
     return copy_out(operation, 0, x, x->rank, slice.dims, slice.start, slice.strides, fault);
 }
 
-/* -------------------------------------------------------------------------------- tile and pad --
- */
+/* ------------------------------------------------------------------------------ tile and pad -- */
 
 /* As the broadcast of a shape that has a dimension of 1 before each. */
 static bool run_tile(operation *operation, fault *fault)

@@ -144,8 +144,7 @@ static void take_scale(const reader *reader, projection *projection, double *sca
     *scale *= factor;
 }
 
-/* ------------------------------------------------------------------------------------- scores --
- */
+/* ------------------------------------------------------------------------------------ scores -- */
 
 typedef struct scores {
     value content[2]; /* queries and keys as they are multiplied */
@@ -318,8 +317,7 @@ static bool read_relative_terms(reader *reader, const scores *scores, attention 
     return true;
 }
 
-/* ---------------------------------------------------------------------------------- attention --
- */
+/* --------------------------------------------------------------------------------- attention -- */
 
 /* The Softmax from which `at` comes, or NULL. */
 static value find_softmax(const reader *reader, value at)
@@ -408,8 +406,7 @@ bool read_attention(reader *reader, value at, attention *attention)
     return true;
 }
 
-/* --------------------------------------------------------------------------- relative positions --
- */
+/* ------------------------------------------------------------------------ relative positions -- */
 
 /* By distance what [..., n, n] says by position, if it depends on nothing else. `out`:
  * [2 n - 1], element n - 1 + q - k, or k - q if `is_flipped`. */

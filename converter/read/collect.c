@@ -11,8 +11,7 @@
 /* Distances that are stored where nothing else bounds the length of a sequence. */
 #define MAX_DISTANCES 1024
 
-/* ------------------------------------------------------------------------------------ weights --
- */
+/* ----------------------------------------------------------------------------------- weights -- */
 
 static void add_vector(bert_weights *weights, const float *values, uint32_t n, const char *prefix,
                        const char *suffix)
@@ -60,7 +59,7 @@ static void add_table(bert_weights *weights, array *table, uint32_t first_row, u
     weight->keep_f32 = keep_f32;
 }
 
-/* ---------------------------------------------------------------------------- shared layers -- */
+/* ----------------------------------------------------------------------------- shared layers -- */
 
 /* Whether two matrices hold the same numbers. */
 static bool same_matrix(const affine *a, const affine *b)
@@ -136,8 +135,7 @@ static const layer_match *stored_layer(const encoder_match *encoder, const bert_
     return &encoder->layers[l];
 }
 
-/* ------------------------------------------------------------------------- relative positions --
- */
+/* ------------------------------------------------------------------------ relative positions -- */
 
 static bool is_relative(const attention *attention)
 {
@@ -185,8 +183,7 @@ static bool find_tables(reader *reader, const encoder_match *encoder, int64_t li
     return false;
 }
 
-/* ------------------------------------------------------------------------------------- config --
- */
+/* ------------------------------------------------------------------------------------ config -- */
 
 static bool is_eps(const layer_norm *norm, float eps)
 {
@@ -388,8 +385,7 @@ static bool check_sizes(reader *reader, const encoder_match *encoder, const bert
            mismatch(reader, encoder->conv.node, "the same epsilon in the convolution's norm");
 }
 
-/* --------------------------------------------------------------------------------- collecting --
- */
+/* -------------------------------------------------------------------------------- collecting -- */
 
 static void add_layer(bert_weights *weights, const layer_match *layer,
                       const relative_tables *tables, uint32_t index)

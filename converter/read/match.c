@@ -202,8 +202,7 @@ array *respond(const reader *reader, value from, array *elements, value to)
     return answer;
 }
 
-/* ----------------------------------------------------------------------------------- matching --
- */
+/* ---------------------------------------------------------------------------------- matching -- */
 
 /* Whether node changes the shape alone, and not the last axis. */
 static bool keeps_rows(const reader *reader, value at)
@@ -268,8 +267,7 @@ value plain(const reader *reader, value at)
     return at;
 }
 
-/* ------------------------------------------------------------------------------- dense layers --
- */
+/* ------------------------------------------------------------------------------ dense layers -- */
 
 /* The fixed matrix behind `at`, perhaps transposed. */
 static array *match_weight(const reader *reader, value at, bool *is_transposed)
@@ -387,8 +385,7 @@ bool match_affine(const reader *reader, value at, affine *affine)
     return true;
 }
 
-/* -------------------------------------------------------------------------------- layer norms --
- */
+/* ------------------------------------------------------------------------------- layer norms -- */
 
 /* What `at` is the mean of, over the last axis, or NULL. */
 static value match_mean(const reader *reader, value at)
@@ -502,8 +499,7 @@ bool match_layer_norm(const reader *reader, value at, layer_norm *norm)
     return false;
 }
 
-/* -------------------------------------------------------------------------------- activations --
- */
+/* ------------------------------------------------------------------------------- activations -- */
 
 static double apply(bert_activation activation, double x)
 {

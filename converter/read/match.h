@@ -44,7 +44,7 @@ void reader_close(reader *reader);
 /* Remembers what was expected at `at`; false. */
 bool mismatch(reader *reader, value at, const char *expected);
 
-/* ------------------------------------------------------------------------------- evaluating -- */
+/* -------------------------------------------------------------------------------- evaluating -- */
 
 /* Inputs of [n_batch, n_tokens]: hollow ids, and a mask of ones and types of zeros, or hollow ones
  * as well. */
@@ -76,7 +76,7 @@ array *array_like(const reader *reader, value at);
  * by array_release(). Takes the caller's use of `elements`. */
 array *respond(const reader *reader, value from, array *elements, value to);
 
-/* --------------------------------------------------------------------------------- matching -- */
+/* ---------------------------------------------------------------------------------- matching -- */
 
 /* The value without nodes that leave its numbers and their last axis alone. */
 value plain(const reader *reader, value at);

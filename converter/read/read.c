@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------- layers --
- */
+/* ------------------------------------------------------------------------------------ layers -- */
 
 /* Whether the value is made of something that a softmax made: then it is no embedding. */
 static bool has_attention(const reader *reader, value at)
@@ -119,8 +118,7 @@ bool read_stack(reader *reader, value output, encoder_match *encoder)
     return read_embeddings(reader, at, &encoder->embeddings);
 }
 
-/* ------------------------------------------------------------------------------------ outputs --
- */
+/* ----------------------------------------------------------------------------------- outputs -- */
 
 static bool read_outputs(reader *reader, encoder_match *encoder, bert_weights *weights)
 {

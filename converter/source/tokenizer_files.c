@@ -11,8 +11,7 @@
 
 #define METASPACE "\xe2\x96\x81" /* U+2581 */
 
-/* -------------------------------------------------------------------------------------- hints --
- */
+/* ------------------------------------------------------------------------------------- hints -- */
 
 static const char *text_of(const cJSON *config, const char *key, const char *fallback)
 {
@@ -53,8 +52,7 @@ static specials read_specials(const tokenizer_hints *hints, bool like_bert)
                       text_of(config, "mask_token", like_bert ? "[MASK]" : "<mask>")};
 }
 
-/* --------------------------------------------------------------------------------------- JSON --
- */
+/* -------------------------------------------------------------------------------------- JSON -- */
 
 static cJSON *typed(const char *type)
 {
@@ -159,8 +157,7 @@ static double need(double id, const char *name, const char *path, fault *fault)
     return id;
 }
 
-/* ---------------------------------------------------------------------------------- WordPiece --
- */
+/* --------------------------------------------------------------------------------- WordPiece -- */
 
 /* A copy of the next line, without its end; NULL at the end. free() it. */
 static char *next_line(const file *file, size_t *at)
@@ -261,8 +258,7 @@ static char *make_word_piece(const char *path, const tokenizer_hints *hints, fau
     return finish(json, path, fault);
 }
 
-/* ---------------------------------------------------------------------------------------- BPE --
- */
+/* --------------------------------------------------------------------------------------- BPE -- */
 
 /* Pairs "a b", in order of rank; comments only on top. */
 static cJSON *read_merges(const char *path, fault *fault)
@@ -371,8 +367,7 @@ static char *make_bpe(const char *vocab_path, const char *merges_path, const tok
     return finish(json, vocab_path, fault);
 }
 
-/* ------------------------------------------------------------------------------------ Unigram --
- */
+/* ----------------------------------------------------------------------------------- Unigram -- */
 
 static void push_piece(cJSON *vocab, const char *text, size_t n_bytes, double score)
 {
