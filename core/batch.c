@@ -11,13 +11,13 @@ static bert_status bad_position(bert_error *error, uint32_t position, uint32_t l
 static bert_status check_positions(const bert_config *config, const uint32_t *ids,
                                    const uint32_t *positions, uint32_t n, bert_error *error)
 {
-    uint32_t most = config_most_tokens(config), n_padding = 0;
+    uint32_t most = bert_config_most_tokens(config), n_padding = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (positions[i] >= most)
             return bad_position(error, positions[i], most);
         if (config->conv_size && i > 0 && positions[i] <= positions[i - 1])
             return bad_position(error, positions[i], positions[i - 1]);
-        if (embeddings_is_padding(config, ids[i]))
+        if (config_is_padding(config, ids[i]))
             n_padding++;
         else if (positions[i] < n_padding) /* more tokens before it than its position says */
             return bad_position(error, positions[i], n_padding);
@@ -95,64 +95,27 @@ uint64_t batch_attentions(const bert_config *config, const bert_batch *batch)
     return config->n_heads * squares;
 }
 
-/* Columns of an output that has a row for each token or sequence; 0: the model does not have it. */
-static uint32_t columns_of(const bert_config *config, bert_output output)
+/* Rows of a layer of an output. */
+static uint64_t rows_of(bert_output output, const bert_batch *batch)
 {
-    switch (output) {
-    case BERT_OUTPUT_LAST_HIDDEN_STATE:
-    case BERT_OUTPUT_HIDDEN_STATES:
-        return config->hidden_size;
-    case BERT_OUTPUT_POOLER_OUTPUT:
-        return config->pooler_activation == BERT_ACTIVATION_NONE ? 0 : config->hidden_size;
-    case BERT_OUTPUT_LOGITS:
-        return config->n_labels;
-    case BERT_OUTPUT_TOKEN_LOGITS:
-        return config->n_token_labels;
-    case BERT_OUTPUT_LM_LOGITS:
-        return config->lm_activation == BERT_ACTIVATION_NONE ? 0 : config->vocab_size;
-    case BERT_OUTPUT_SENTENCE_EMBEDDING:
-        if (config->pooling == BERT_POOLING_NONE)
-            return 0;
-        return config->embedding_dim ? config->embedding_dim : config->hidden_size;
-    case BERT_OUTPUT_ATTENTIONS:
-    case BERT_OUTPUT_COUNT:
-        break;
-    }
-    return 0;
+    uint64_t n_tokens = 0;
+    if (!bert_output_is_of_tokens(output))
+        return batch->n_sequences;
+    for (uint32_t s = 0; s < batch->n_sequences; s++)
+        n_tokens += batch->lengths[s];
+    return output == BERT_OUTPUT_LM_LOGITS ? batch_lm_tokens(batch, n_tokens) : n_tokens;
 }
 
-bert_status bert_output_count(const bert_model *model, bert_output output, const bert_batch *batch,
-                              size_t *count, bert_error *error)
+bert_status bert_output_count(const bert_config *config, bert_output output,
+                              const bert_batch *batch, size_t *count, bert_error *error)
 {
     const char *name = bert_output_name(output);
-    const bert_config *config = &model->config;
-    uint64_t tokens = 0, n_columns = columns_of(config, output), n = 0;
-    for (uint32_t s = 0; s < batch->n_sequences; s++)
-        tokens += batch->lengths[s];
-    switch (output) {
-    case BERT_OUTPUT_LAST_HIDDEN_STATE:
-    case BERT_OUTPUT_TOKEN_LOGITS:
-        n = tokens * n_columns;
-        break;
-    case BERT_OUTPUT_LM_LOGITS:
-        n = batch_lm_tokens(batch, tokens) * n_columns;
-        break;
-    case BERT_OUTPUT_POOLER_OUTPUT:
-    case BERT_OUTPUT_LOGITS:
-    case BERT_OUTPUT_SENTENCE_EMBEDDING:
-        n = batch->n_sequences * n_columns;
-        break;
-    case BERT_OUTPUT_HIDDEN_STATES:
-        n = (config->n_layers + 1ull) * tokens * n_columns;
-        break;
-    case BERT_OUTPUT_ATTENTIONS:
-        n = config->n_layers * batch_attentions(config, batch);
-        break;
-    case BERT_OUTPUT_COUNT:
-        break;
-    }
+    uint64_t n_columns = bert_output_columns(config, output);
+    uint64_t n = bert_output_layers(config, output);
     if (n_columns == 0 && output != BERT_OUTPUT_ATTENTIONS)
         return error_set(error, BERT_NO_SUCH_OUTPUT, name, output, BERT_OUTPUT_COUNT);
+    n *= output == BERT_OUTPUT_ATTENTIONS ? batch_attentions(config, batch)
+                                          : rows_of(output, batch) * n_columns;
     if (n > SIZE_MAX / 2 / sizeof(float))
         return error_set(error, BERT_BATCH_TOO_LARGE, name, (int64_t)n,
                          (int64_t)(SIZE_MAX / 2 / sizeof(float)));
@@ -160,13 +123,13 @@ bert_status bert_output_count(const bert_model *model, bert_output output, const
     return BERT_OK;
 }
 
-bert_status batch_check_outputs(const bert_model *model, const bert_batch *batch,
+bert_status batch_check_outputs(const bert_config *config, const bert_batch *batch,
                                 const bert_outputs *outputs, bert_error *error)
 {
     for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
         size_t count;
         if (outputs->data[i]) {
-            bert_status status = bert_output_count(model, (bert_output)i, batch, &count, error);
+            bert_status status = bert_output_count(config, (bert_output)i, batch, &count, error);
             if (status != BERT_OK)
                 return status;
         }

@@ -230,6 +230,15 @@ bert_status bert_config_set_number(bert_config *config, const char *name, double
 bert_status bert_config_set_choice(bert_config *config, const char *name, const char *value,
                                    bert_error *error);
 
+/* Layers whose weights there are, and which of those the layer `layer`, below n_layers, has. */
+uint32_t bert_config_n_stored_layers(const bert_config *config);
+uint32_t bert_config_stored_layer(const bert_config *config, uint32_t layer);
+
+/* Tokens that a sequence may have, and a bound of their positions: BERT_UNLIMITED_TOKENS if nothing
+ * in the model limits them. */
+uint32_t bert_config_most_tokens(const bert_config *config);
+#define BERT_UNLIMITED_TOKENS UINT32_MAX
+
 /* -------------------------------------------------------------------------------- tensors -- */
 
 /* X(NAME, bytes an element): NAME as in safetensors. */
@@ -246,6 +255,14 @@ typedef enum bert_dtype {
 
 /* "F32", ...; "" for a number that is no dtype. A static string. */
 const char *bert_dtype_name(bert_dtype dtype);
+
+/* Bytes of an element; 0 for a number that is no dtype. */
+uint32_t bert_dtype_bytes(bert_dtype dtype);
+
+/* Panels of a matrix with `n_out` outputs, and quads of each of them where it is I8 and has `n_in`
+ * inputs: whole pairs of quads, which kernels take together. See bert_tensor. */
+#define BERT_PANELS(n_out) (((n_out) + BERT_PANEL - 1) / BERT_PANEL)
+#define BERT_I8_QUADS(n_in) (((n_in) + 2 * BERT_QUAD - 1) / (2 * BERT_QUAD) * 2)
 
 #define BERT_MAX_RANK 4
 #define BERT_MAX_NAME 63 /* bytes of a tensor's name */
@@ -328,6 +345,10 @@ typedef struct bert_tensor {
  */
 #define BERT_Q4_UNIT_BYTES(n_columns) ((n_columns) * (1 + BERT_GROUP / 2))
 
+/* The tensor that units of the shape `units` [rows, groups, bytes] become, but for its name and
+ * data. Returns the columns of a unit, 1 or BERT_PANEL; 0, and nothing else, if these are none. */
+uint32_t bert_q4_tensor(const uint32_t units[3], bert_tensor *tensor);
+
 /* `values` has n_units x n_columns x BERT_GROUP bytes; nothing overlaps. */
 void bert_q4_expand(const uint8_t *units, size_t n_units, uint32_t n_columns, int8_t *values);
 
@@ -375,12 +396,15 @@ int bert_int8_kernel_exists(bert_int8_kernel kernel);
 int32_t bert_int8_kernel_trial(bert_int8_kernel kernel, uint32_t n_repeats);
 
 #define BERT_MAX_THREADS 64
+#define BERT_DEFAULT_MAX_TOKENS 1024
+#define BERT_DEFAULT_MAX_SEQUENCE_TOKENS 512 /* where nothing in the model limits them */
 
 /* Zero means the default. */
 typedef struct bert_options {
-    uint32_t max_tokens;          /* of a batch; default 1024; at least max_sequence_tokens */
-    uint32_t max_sequence_tokens; /* of one sequence; default and at most n_positions -
-                                   * first_position and n_distances, if not zero; else 512 */
+    uint32_t max_tokens;          /* of a batch; default BERT_DEFAULT_MAX_TOKENS; at least
+                                   * max_sequence_tokens */
+    uint32_t max_sequence_tokens; /* of one sequence; default and at most
+                                   * bert_config_most_tokens() */
     uint32_t n_threads;           /* most that will work, the caller's included; default 1, at most
                                    * BERT_MAX_THREADS; see bert_session_serve() */
     bert_int8_kernel int8_kernel; /* of those that exist */
@@ -428,6 +452,19 @@ typedef struct bert_batch {
                                 * are computed for, which may be none; or NULL: all */
 } bert_batch;
 
+/*
+ * Which tokens of a masked sequence go into a batch, as everybody but the core has it: `n` tokens
+ * `ids`, and a `mask` of 0 and 1. Those with 1 do, and the first one always where the model reads
+ * it by its place (a pooler, "cls" pooling). They keep their positions, but where padding has none
+ * (first_position) what is left out of it is not counted.
+ *
+ * Writes of each, in order, its index in the sequence and its position, both [n] or fewer, and
+ * returns how many there are; in the batch, attended[i] = mask[kept[i]]. A mask of zeros alone
+ * leaves nothing to attend to: bert_encode() refuses that.
+ */
+uint32_t bert_sequence_keep(const bert_config *config, uint32_t n, const uint32_t *ids,
+                            const uint8_t *mask, uint32_t *kept, uint32_t *positions);
+
 /* X(NAME, text name, shape), T tokens and S sequences in the batch:
  * ATTENTIONS holds for each layer, for each sequence of n tokens, [n_heads, n, n] probabilities.
  * HIDDEN_STATES holds the embeddings' output, then every layer's. */
@@ -456,11 +493,22 @@ typedef struct bert_outputs {
     float *data[BERT_OUTPUT_COUNT];
 } bert_outputs;
 
+/*
+ * What an output consists of: of each of its layers, a row of columns for each token or sequence.
+ *
+ * Columns of a row; 0: the model does not have it. 0 for ATTENTIONS too, which every model has: its
+ * rows are as long as their sequence.
+ * Layers: of HIDDEN_STATES n_layers + 1, of ATTENTIONS n_layers, of any other 1.
+ * Whether it has a row for each token: LAST_HIDDEN_STATE, HIDDEN_STATES, TOKEN_LOGITS, LM_LOGITS.
+ */
+uint32_t bert_output_columns(const bert_config *config, bert_output output);
+uint32_t bert_output_layers(const bert_config *config, bert_output output);
+int bert_output_is_of_tokens(bert_output output);
+
 /* Floats that `output` has for `batch` (of which lengths and n_lm_tokens are read, and whether
- * there are lm_tokens). NO_SUCH_OUTPUT if the model
- * does not have it. */
-bert_status bert_output_count(const bert_model *model, bert_output output, const bert_batch *batch,
-                              size_t *count, bert_error *error);
+ * there are lm_tokens). NO_SUCH_OUTPUT if the model does not have it. */
+bert_status bert_output_count(const bert_config *config, bert_output output,
+                              const bert_batch *batch, size_t *count, bert_error *error);
 
 /* Encodes the batch and writes the outputs that are wanted. Everything is checked before anything
  * is written. */

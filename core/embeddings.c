@@ -2,17 +2,12 @@
  * 2018, BERT, section 3, figure 2). */
 #include "internal.h"
 
-int embeddings_is_padding(const bert_config *config, uint32_t id)
-{
-    return config->first_position && id == config->first_position - 1;
-}
-
 /* Families that count from first_position leave padding out of the count: its position is its
  * number in the vocabulary (Liu et al. 2019, RoBERTa, as fairseq numbers it). */
 uint32_t embeddings_position_row(const bert_config *config, uint32_t id, uint32_t position,
                                  uint32_t n_padding)
 {
-    if (embeddings_is_padding(config, id))
+    if (config_is_padding(config, id))
         return id;
     return config->first_position + position - n_padding;
 }
@@ -38,7 +33,7 @@ void embeddings_sum(const bert_model *model, const bert_batch *batch, rows rows,
             uint32_t token = first + i, id = batch->ids[token];
             uint32_t row =
                 embeddings_position_row(config, id, sequence_position(&sequence, i), n_padding);
-            n_padding += (uint32_t)embeddings_is_padding(config, id);
+            n_padding += (uint32_t)config_is_padding(config, id);
             if (token >= rows.first && token < rows.end)
                 sum_of(model, id, row, batch->token_types ? batch->token_types[token] : 0,
                        out + (size_t)token * config->embedding_size);

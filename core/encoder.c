@@ -244,8 +244,9 @@ static void record(const share *share, float *output)
 /* The weights of layer `index` of those that are run; NULL after the last. */
 static const layer *layer_at(const bert_model *model, uint32_t index)
 {
-    return index < model->config.n_layers ? &model->layers[config_stored(&model->config, index)]
-                                          : NULL;
+    return index < model->config.n_layers
+               ? &model->layers[bert_config_stored_layer(&model->config, index)]
+               : NULL;
 }
 
 /* Layer `index` from the hidden states before it; with the first of them, the embeddings. */
@@ -295,7 +296,7 @@ bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
     session->encoding = (encoding){.batch = *batch, .outputs = *outputs};
     bert_status status = batch_check(session, batch, &session->encoding.n_tokens, error);
     if (status == BERT_OK)
-        status = batch_check_outputs(session->model, batch, outputs, error);
+        status = batch_check_outputs(&session->model->config, batch, outputs, error);
     if (status != BERT_OK)
         return status;
     session->encoding.n_steps = session->model->config.n_layers + 1;

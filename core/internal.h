@@ -59,7 +59,7 @@ struct bert_model {
     matrix projection;                /* E -> H */
     const float *attention_bias;      /* [n_heads, 2 D - 1] */
     uint32_t *relative_rows;          /* [2 D - 1]: the row of a distance q - k at D - 1 + q - k */
-    layer *layers;                    /* [config_n_stored()] */
+    layer *layers;                    /* [bert_config_n_stored_layers()] */
     matrix conv;                      /* conv_size H -> H */
     norm conv_norm;
     matrix pooler, classifier;                /* H -> H, H -> n_labels */
@@ -94,7 +94,7 @@ typedef struct quantised {
 
 static inline uint32_t quantised_stride(uint32_t n_in)
 {
-    return (n_in + 2 * BERT_QUAD - 1) / (2 * BERT_QUAD) * (2 * BERT_QUAD);
+    return BERT_I8_QUADS(n_in) * BERT_QUAD;
 }
 
 /* What a thread has for itself. */
@@ -150,17 +150,12 @@ bert_status error_set(bert_error *error, bert_status status, const char *subject
 /* Whether the fields are in range and fit together. */
 bert_status config_check(const bert_config *config, bert_error *error);
 
-/* Layers' weights that there are, and whose the layer `layer` of the n_layers has. */
-uint32_t config_n_stored(const bert_config *config);
-uint32_t config_stored(const bert_config *config, uint32_t layer);
-
 /* Whether queries score the keys of distances, and keys the queries of distances. */
 int config_has_c2p(const bert_config *config);
 int config_has_p2c(const bert_config *config);
 
-/* Tokens that a sequence may have, and a bound of their positions; UINT32_MAX if nothing in the
- * model limits them. */
-uint32_t config_most_tokens(const bert_config *config);
+/* Whether a token of this id is padding that has no position; see first_position. */
+int config_is_padding(const bert_config *config, uint32_t id);
 
 /* ---------------------------------------------------------------------------------- arena -- */
 
@@ -206,7 +201,7 @@ typedef struct panels {
 
 static inline panels panels_all(uint32_t n_out)
 {
-    return (panels){0, (n_out + BERT_PANEL - 1) / BERT_PANEL};
+    return (panels){0, BERT_PANELS(n_out)};
 }
 
 static inline panels panels_share(uint32_t n_out, uint32_t thread, uint32_t n_threads)
@@ -273,7 +268,7 @@ bert_status batch_check(const bert_session *session, const bert_batch *batch, ui
                         bert_error *error);
 
 /* Whether the model has every output that is wanted. */
-bert_status batch_check_outputs(const bert_model *model, const bert_batch *batch,
+bert_status batch_check_outputs(const bert_config *config, const bert_batch *batch,
                                 const bert_outputs *outputs, bert_error *error);
 
 /* Tokens that words are predicted for. */
@@ -313,7 +308,6 @@ void embeddings_sum(const bert_model *model, const bert_batch *batch, rows rows,
  * `n_padding` padding tokens in its sequence. */
 uint32_t embeddings_position_row(const bert_config *config, uint32_t id, uint32_t position,
                                  uint32_t n_padding);
-int embeddings_is_padding(const bert_config *config, uint32_t id);
 
 /* Attention of one head of a sequence; reads and overwrites its columns of its rows of
  * session->query. `probabilities` [n, n] or NULL. */

@@ -31,16 +31,6 @@ static void fail(binder *binder, bert_status status, const char *subject, int64_
         binder->status = error_set(binder->error, status, subject, value, limit);
 }
 
-static size_t dtype_size(bert_dtype dtype)
-{
-    static const size_t sizes[] = {
-#define DTYPE_SIZE(name, size) size,
-        BERT_DTYPES(DTYPE_SIZE)
-#undef DTYPE_SIZE
-    };
-    return (size_t)dtype < sizeof sizes / sizeof *sizes ? sizes[dtype] : 0;
-}
-
 /* name = "a" "b", cut at what a tensor's name can have. */
 static void join(char name[BERT_MAX_NAME + 1], const char *a, const char *b)
 {
@@ -78,7 +68,7 @@ static const bert_tensor *bind(binder *binder, const char *prefix, const char *s
         fail(binder, BERT_MISSING_TENSOR, name, 0, 0);
         return NULL;
     }
-    uint64_t n_bytes = dtype_size(tensor->dtype);
+    uint64_t n_bytes = bert_dtype_bytes(tensor->dtype);
     if (n_bytes == 0) {
         fail(binder, BERT_BAD_DTYPE, name, tensor->dtype, 0);
         return NULL;
@@ -133,8 +123,8 @@ static const bert_tensor *bind_panels(binder *binder, const char *name, uint32_t
             fail(binder, BERT_BAD_DTYPE, weight, BERT_DTYPE_I8, BERT_DTYPE_F32);
             return NULL;
         }
-        uint32_t n_quads = quantised_stride(n_in) / BERT_QUAD;
-        return bind(binder, weight, "", 4, (uint32_t[]){n_panels, n_quads, BERT_PANEL, BERT_QUAD});
+        return bind(binder, weight, "", 4,
+                    (uint32_t[]){n_panels, BERT_I8_QUADS(n_in), BERT_PANEL, BERT_QUAD});
     }
     return bind(binder, weight, "", 3, (uint32_t[]){n_panels, n_in, BERT_PANEL});
 }
@@ -171,7 +161,7 @@ static table bind_table(binder *binder, const char *name, uint32_t n_rows, uint3
  * and their sums are needed: offset[j] = scale[j] * the sum of column j. */
 static void bind_offset(binder *binder, matrix *matrix, const bert_tensor *tensor, float *offset)
 {
-    size_t n_quads = quantised_stride(matrix->n_in) / BERT_QUAD;
+    size_t n_quads = BERT_I8_QUADS(matrix->n_in);
     const int8_t *panel = matrix->panels;
     for (uint32_t column = 0; column < matrix->n_out; column += BERT_PANEL) {
         v128_t sums[2] = {wasm_i32x4_const(0, 0, 0, 0), wasm_i32x4_const(0, 0, 0, 0)};
@@ -200,8 +190,7 @@ static matrix bind_matrix(binder *binder, const char *name, uint32_t n_in, uint3
                           float *offset)
 {
     matrix matrix = {.n_in = n_in, .n_out = n_out};
-    uint32_t n_panels = (n_out + BERT_PANEL - 1) / BERT_PANEL;
-    const bert_tensor *tensor = bind_panels(binder, name, n_panels, n_in, offset != NULL);
+    const bert_tensor *tensor = bind_panels(binder, name, BERT_PANELS(n_out), n_in, offset != NULL);
     if (tensor) {
         matrix.dtype = tensor->dtype;
         matrix.panels = tensor->data;
@@ -381,7 +370,7 @@ static void refuse_unbound(binder *binder)
 /* Where the model, its layers, their offsets and the rows of distances lie in the block. */
 static bert_model *lay_out(const bert_config *config, arena *arena, float **offsets)
 {
-    uint32_t n_stored = config_n_stored(config);
+    uint32_t n_stored = bert_config_n_stored_layers(config);
     uint64_t n_rows = config->n_relative_rows ? 2ull * config->n_distances - 1 : 0;
     bert_model *model = arena_take(arena, 1, sizeof *model);
     layer *layers = arena_take(arena, n_stored, sizeof *layers);
@@ -427,7 +416,7 @@ bert_status bert_model_open(const bert_config *config, const bert_tensor *tensor
     binder binder = {.tensors = tensors, .n_tensors = n_tensors, .error = error};
     bind_embeddings(&binder, model);
     bind_distances(&binder, model);
-    for (uint32_t i = 0; i < config_n_stored(config); i++)
+    for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++)
         bind_layer(&binder, &model->layers[i], config, i, offsets + i * offsets_per_layer(config));
     if (config->conv_size) {
         uint32_t hidden = config->hidden_size;

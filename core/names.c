@@ -3,11 +3,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define FIRST(name, ...) #name,
-#define SECOND(name, text) text,
+#define SECOND(name, second) second,
 
 static const char *const status_names[] = {BERT_STATUSES(FIRST)};
 static const char *const status_texts[] = {BERT_STATUSES(SECOND)};
 static const char *const dtype_names[] = {BERT_DTYPES(FIRST)};
+static const uint32_t dtype_bytes[] = {BERT_DTYPES(SECOND)};
 static const char *const kernel_names[] = {BERT_INT8_KERNELS(SECOND)};
 static const char *const output_names[] = {BERT_OUTPUTS(SECOND)};
 
@@ -24,6 +25,11 @@ const char *bert_status_text(bert_status status)
 const char *bert_dtype_name(bert_dtype dtype)
 {
     return (size_t)dtype < COUNT(dtype_names) ? dtype_names[dtype] : "";
+}
+
+uint32_t bert_dtype_bytes(bert_dtype dtype)
+{
+    return (size_t)dtype < COUNT(dtype_bytes) ? dtype_bytes[dtype] : 0;
 }
 
 const char *bert_output_name(bert_output output)

@@ -4,8 +4,29 @@
  * A group's scale is a whole multiple of its column's (or row's), so that this is a multiplication
  * of small integers: nothing is rounded a second time, and the sums stay integers of one scale.
  */
+#include <string.h>
+
 #include "bert.h"
 #include "simd.h"
+
+uint32_t bert_q4_tensor(const uint32_t units[3], bert_tensor *tensor)
+{
+    uint32_t n_rows = units[0], n_inputs = units[1] * BERT_GROUP;
+    if (units[2] == BERT_Q4_UNIT_BYTES(1)) {
+        tensor->rank = 2;
+        memcpy(tensor->shape, (uint32_t[BERT_MAX_RANK]){n_rows, n_inputs}, sizeof tensor->shape);
+    } else if (units[2] == BERT_Q4_UNIT_BYTES(BERT_PANEL)) {
+        tensor->rank = 4;
+        memcpy(tensor->shape, (uint32_t[]){n_rows, n_inputs / BERT_QUAD, BERT_PANEL, BERT_QUAD},
+               sizeof tensor->shape);
+    } else {
+        return 0;
+    }
+    uint32_t n_columns = tensor->rank == 2 ? 1 : BERT_PANEL;
+    tensor->dtype = BERT_DTYPE_I8;
+    tensor->n_bytes = (size_t)n_rows * n_inputs * n_columns;
+    return n_columns;
+}
 
 /* Bytes of integers -8 .. 7 times bytes. */
 static inline v128_t multiply(v128_t nibbles, v128_t multipliers)

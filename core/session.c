@@ -1,9 +1,6 @@
 /* session.c - options with their defaults, and everything that encoding needs in one block. */
 #include "internal.h"
 
-#define DEFAULT_MAX_TOKENS 1024
-#define DEFAULT_MAX_SEQUENCE_TOKENS 512 /* where nothing in the model limits them */
-
 /* Room for integers of either width. */
 static quantised take_quantised(arena *arena, uint64_t n_rows, uint32_t n_in)
 {
@@ -94,14 +91,15 @@ static bert_status resolve(const bert_config *config, const bert_options *option
                            bert_options *resolved, bert_error *error)
 {
     *resolved = options ? *options : (bert_options){0};
-    uint32_t most = config_most_tokens(config);
+    uint32_t most = bert_config_most_tokens(config);
     if (resolved->max_sequence_tokens == 0)
-        resolved->max_sequence_tokens = most == UINT32_MAX ? DEFAULT_MAX_SEQUENCE_TOKENS : most;
+        resolved->max_sequence_tokens =
+            most == BERT_UNLIMITED_TOKENS ? BERT_DEFAULT_MAX_SEQUENCE_TOKENS : most;
     if (resolved->max_sequence_tokens > most)
         return error_set(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
                          resolved->max_sequence_tokens, most);
     if (resolved->max_tokens == 0)
-        resolved->max_tokens = DEFAULT_MAX_TOKENS;
+        resolved->max_tokens = BERT_DEFAULT_MAX_TOKENS;
     if (resolved->max_tokens < resolved->max_sequence_tokens)
         resolved->max_tokens = resolved->max_sequence_tokens;
     if (resolved->n_threads == 0)

@@ -38,6 +38,12 @@ const char *EXPORT(engine_dtype_name)(uint32_t dtype)
     return bert_dtype_name((bert_dtype)dtype);
 }
 
+/* Bytes of an element. */
+uint32_t EXPORT(engine_dtype_bytes)(uint32_t dtype)
+{
+    return bert_dtype_bytes((bert_dtype)dtype);
+}
+
 const char *EXPORT(engine_output_name)(uint32_t output)
 {
     return bert_output_name((bert_output)output);
@@ -88,6 +94,48 @@ bert_status EXPORT(engine_config_choice)(const char *name, const char *value)
     return bert_config_set_choice(&config, name, value, &error);
 }
 
+/* What the config implies; see bert.h. Tokens of a sequence are 2^32 - 1 where nothing in the model
+ * limits them. */
+uint32_t EXPORT(engine_most_tokens)(void)
+{
+    return bert_config_most_tokens(&config);
+}
+
+uint32_t EXPORT(engine_output_columns)(uint32_t output)
+{
+    return bert_output_columns(&config, (bert_output)output);
+}
+
+uint32_t EXPORT(engine_output_layers)(uint32_t output)
+{
+    return bert_output_layers(&config, (bert_output)output);
+}
+
+uint32_t EXPORT(engine_output_is_of_tokens)(uint32_t output)
+{
+    return (uint32_t)bert_output_is_of_tokens((bert_output)output);
+}
+
+/* Floats of an output for sequences of these lengths, or -1 after a failure. `lm_tokens`: 0, or
+ * any other address if there are some. */
+double EXPORT(engine_output_count)(uint32_t output, uint32_t n_sequences, const uint32_t *lengths,
+                                   uint32_t n_lm_tokens, const uint32_t *lm_tokens)
+{
+    bert_batch batch = {.n_sequences = n_sequences,
+                        .lengths = lengths,
+                        .n_lm_tokens = n_lm_tokens,
+                        .lm_tokens = lm_tokens};
+    size_t count = 0;
+    bert_status status = bert_output_count(&config, (bert_output)output, &batch, &count, &error);
+    return status == BERT_OK ? (double)count : -1;
+}
+
+uint32_t EXPORT(engine_sequence_keep)(uint32_t n, const uint32_t *ids, const uint8_t *mask,
+                                      uint32_t *kept, uint32_t *positions)
+{
+    return bert_sequence_keep(&config, n, ids, mask, kept, positions);
+}
+
 /* A table of tensors is made by the caller: `size` bytes each, filled by engine_tensor_set(). */
 uint32_t EXPORT(engine_tensor_size)(void)
 {
@@ -127,6 +175,18 @@ void EXPORT(engine_expand)(const uint8_t *units, uint32_t n_units, uint32_t n_co
 }
 
 /* -------------------------------------------------------------------------------- session -- */
+
+/* Tokens of a batch, and of a sequence of a model that does not limit them, where the options say
+ * nothing. */
+uint32_t EXPORT(engine_default_max_tokens)(void)
+{
+    return BERT_DEFAULT_MAX_TOKENS;
+}
+
+uint32_t EXPORT(engine_default_max_sequence_tokens)(void)
+{
+    return BERT_DEFAULT_MAX_SEQUENCE_TOKENS;
+}
 
 /* Names of int8 kernels; "" beyond the last. */
 const char *EXPORT(engine_kernel_name)(uint32_t kernel)
@@ -179,20 +239,6 @@ uint32_t EXPORT(engine_threads)(void)
 void EXPORT(engine_serve)(void)
 {
     bert_session_serve(session);
-}
-
-/* Floats of an output for sequences of these lengths, or -1 after a failure. `lm_tokens`: 0, or
- * any other address if there are some. */
-double EXPORT(engine_output_count)(uint32_t output, uint32_t n_sequences, const uint32_t *lengths,
-                                   uint32_t n_lm_tokens, const uint32_t *lm_tokens)
-{
-    bert_batch batch = {.n_sequences = n_sequences,
-                        .lengths = lengths,
-                        .n_lm_tokens = n_lm_tokens,
-                        .lm_tokens = lm_tokens};
-    size_t count = 0;
-    bert_status status = bert_output_count(model, (bert_output)output, &batch, &count, &error);
-    return status == BERT_OK ? (double)count : -1;
 }
 
 /* Addresses may be 0 where bert.h allows NULL; `outputs` is an address of BERT_OUTPUT_COUNT ones.

@@ -62,7 +62,8 @@ float *padded_run(const native *native, const padded *batch, bert_output output,
     bert_error error = {0};
     size_t count;
     float *data = NULL;
-    if (bert_output_count(native->model, output, &ragged, &count, &error) != BERT_OK) {
+    if (bert_output_count(bert_model_config(native->model), output, &ragged, &count, &error) !=
+        BERT_OK) {
         native_fault(fault, what, &error);
         return NULL;
     }

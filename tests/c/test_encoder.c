@@ -23,7 +23,7 @@ typedef struct tokens {
 static tokens random_tokens(const bert_config *config, uint32_t seed)
 {
     tokens tokens;
-    uint32_t token = 0, most = config_most_tokens(config);
+    uint32_t token = 0, most = bert_config_most_tokens(config);
     most = most == UINT32_MAX ? 40 : most;
     for (uint32_t s = 0; s < N_SEQUENCES; s++) {
         for (uint32_t i = 0; i < lengths[s]; i++, token++) {
@@ -61,7 +61,8 @@ static bert_outputs all_outputs(const bert_model *model, const bert_batch *batch
     bert_outputs outputs = {{0}};
     for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
         size_t count;
-        if (bert_output_count(model, (bert_output)i, batch, &count, NULL) == BERT_OK)
+        if (bert_output_count(bert_model_config(model), (bert_output)i, batch, &count, NULL) ==
+            BERT_OK)
             outputs.data[i] = guarded_alloc(count * sizeof(float));
     }
     return outputs;
@@ -84,7 +85,7 @@ static part part_of(const bert_model *model, bert_output output, const bert_batc
                     uint32_t s, uint32_t index)
 {
     size_t count = 0, before = 0, n = 0, total = 0;
-    bert_output_count(model, output, batch, &count, NULL);
+    bert_output_count(bert_model_config(model), output, batch, &count, NULL);
     for (uint32_t i = 0; i < batch->n_sequences; i++) {
         size_t weight = batch->lengths[i];
         if (output == BERT_OUTPUT_ATTENTIONS)
@@ -297,7 +298,8 @@ static void check_threads(const bert_config *config, const char *name, int n_rou
                     size_t count = 0;
                     if (!want.data[i])
                         continue;
-                    bert_output_count(model, (bert_output)i, &batch, &count, NULL);
+                    bert_output_count(bert_model_config(model), (bert_output)i, &batch, &count,
+                                      NULL);
                     CHECK(memcmp(got.data[i], want.data[i], count * sizeof(float)) == 0,
                           "%s, dtype %d, kernel %d, round %d: %s has other bits", name, dtype,
                           kernel, round, bert_output_name((bert_output)i));
@@ -389,7 +391,7 @@ static void check_same(const char *name, const bert_model *model, const bert_bat
         size_t count = 0;
         if (!want->data[i])
             continue;
-        bert_output_count(model, (bert_output)i, batch, &count, NULL);
+        bert_output_count(bert_model_config(model), (bert_output)i, batch, &count, NULL);
         CHECK(memcmp(got->data[i], want->data[i], count * sizeof(float)) == 0,
               "%s: %s has other bits", name, bert_output_name((bert_output)i));
     }
@@ -671,7 +673,8 @@ TEST(null_means_the_default_in_families)
         bert_encode(session, &bare, &defaults, NULL);
         for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
             size_t count = 0;
-            if (given.data[i] && bert_output_count(model, (bert_output)i, &full, &count, NULL) == 0)
+            if (given.data[i] && bert_output_count(bert_model_config(model), (bert_output)i, &full,
+                                                   &count, NULL) == 0)
                 CHECK(memcmp(given.data[i], defaults.data[i], count * sizeof(float)) == 0,
                       "%s: NULL gives another %s", family->name, bert_output_name((bert_output)i));
         }
@@ -761,7 +764,7 @@ static void check_lm_tokens(const struct family *family, bert_dtype dtype, uint3
         some.n_lm_tokens = k < 5 ? counts[k] : k == 5 ? N_TOKENS : 0;
         bert_outputs got = all_outputs(model, &some);
         CHECK(bert_encode(session, &some, &got, NULL) == BERT_OK, "%s fails", family->name);
-        bert_output_count(model, BERT_OUTPUT_LM_LOGITS, &some, &count, NULL);
+        bert_output_count(bert_model_config(model), BERT_OUTPUT_LM_LOGITS, &some, &count, NULL);
         CHECK(count == (size_t)some.n_lm_tokens * size, "%zu numbers", count);
         for (uint32_t i = 0; i < some.n_lm_tokens; i++)
             CHECK(memcmp(got.data[BERT_OUTPUT_LM_LOGITS] + (size_t)i * size,

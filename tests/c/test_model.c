@@ -556,9 +556,10 @@ TEST(outputs_that_a_model_lacks)
         expect(bert_encode(session, &batch, &outputs, &error), &error, BERT_NO_SUCH_OUTPUT,
                bert_output_name(lacking[i]));
     }
-    expect(bert_output_count(model, BERT_OUTPUT_COUNT, &batch, &count, &error), &error,
-           BERT_NO_SUCH_OUTPUT, "");
-    CHECK(bert_output_count(model, BERT_OUTPUT_ATTENTIONS, &batch, &count, &error) == BERT_OK &&
+    expect(bert_output_count(bert_model_config(model), BERT_OUTPUT_COUNT, &batch, &count, &error),
+           &error, BERT_NO_SUCH_OUTPUT, "");
+    CHECK(bert_output_count(bert_model_config(model), BERT_OUTPUT_ATTENTIONS, &batch, &count,
+                            &error) == BERT_OK &&
               count == 2 * 3 * 4,
           "attentions count %zu, expected 24", count);
 }
