@@ -14,15 +14,15 @@ typedef struct convert_options {
 } convert_options;
 
 /* ONNX file or folder to a model file; nothing stays at `out` after a failure. */
-bool convert(const char *in, const char *out, const convert_options *options, fault *fault);
+bool convert(const char *in, const char *out, const convert_options *options, fault_text *fault);
 
 /* Prints metadata, config, tensors and sizes of a model file. */
-bool inspect(const char *path, fault *fault);
+bool inspect(const char *path, fault_text *fault);
 
 /*
  * Runs a model file natively on the cases of a golden.json and prints the largest error of each
  * output. False also where one is over `tolerance` times the largest output (at least 1).
  */
-bool verify(const char *golden, const char *path, double tolerance, fault *fault);
+bool verify(const char *golden, const char *path, double tolerance, fault_text *fault);
 
 #endif

@@ -101,14 +101,14 @@ static cJSON *metadata_json(const model_dir *dir, const onnx_model *onnx,
 }
 
 static bool declare(safetensors_writer *writer, const model_dir *dir, const bert_weights *weights,
-                    pack_dtype dtype, fault *fault)
+                    pack_dtype dtype, fault_text *fault)
 {
     uint32_t n_tokenizer = (uint32_t)dir->tokenizer.n_bytes;
     if (n_tokenizer &&
         !safetensors_declare(writer, "tokenizer.json", "U8", 1, &n_tokenizer, n_tokenizer, fault))
         return false;
     for (size_t i = 0; i < weights->n_weights; i++) {
-        packed tensors[PACK_MAX_TENSORS];
+        packed_tensor tensors[PACK_MAX_TENSORS];
         int n = pack_plan(&weights->weights[i], dtype, tensors);
         for (int k = 0; k < n; k++)
             if (!safetensors_declare(writer, tensors[k].name,
@@ -121,14 +121,14 @@ static bool declare(safetensors_writer *writer, const model_dir *dir, const bert
 }
 
 static bool write_data(safetensors_writer *writer, const model_dir *dir,
-                       const bert_weights *weights, pack_dtype dtype, fault *fault)
+                       const bert_weights *weights, pack_dtype dtype, fault_text *fault)
 {
-    const file *tokenizer = &dir->tokenizer;
+    const mapped_file *tokenizer = &dir->tokenizer;
     if (tokenizer->n_bytes &&
         !safetensors_write(writer, tokenizer->data, tokenizer->n_bytes, fault))
         return false;
     for (size_t i = 0; i < weights->n_weights; i++) {
-        packed tensors[PACK_MAX_TENSORS] = {0};
+        packed_tensor tensors[PACK_MAX_TENSORS] = {0};
         int n = pack_plan(&weights->weights[i], dtype, tensors);
         bool ok = pack_weight(&weights->weights[i], tensors, fault);
         for (int k = 0; k < n; k++) {
@@ -143,7 +143,7 @@ static bool write_data(safetensors_writer *writer, const model_dir *dir,
 
 static bool write_model(const char *out, const model_dir *dir, const onnx_model *onnx,
                         const bert_weights *weights, const convert_options *options,
-                        cJSON *reference, fault *fault)
+                        cJSON *reference, fault_text *fault)
 {
     safetensors_writer *writer = safetensors_create(out, fault);
     if (!writer)
@@ -163,15 +163,15 @@ typedef struct conversion {
     const convert_options *options;
     model_dir dir;
     onnx_model onnx;
-    graph *graph;
-    reader reader;
+    onnx_graph *graph;
+    graph_reader reader;
     bert_weights weights;
-    calibration measured;
-    proof proof;
+    calibration_data measured;
+    model_proof proof;
     double error; /* of the model as it is stored */
 } conversion;
 
-static bool read_model(conversion *c, const char *in, fault *fault)
+static bool read_model(conversion *c, const char *in, fault_text *fault)
 {
     if (!model_dir_open(in, &c->dir, fault) || !onnx_open(c->dir.onnx_path, &c->onnx, fault) ||
         !(c->graph = graph_open(&c->onnx, fault)) || !reader_open(&c->reader, c->graph, fault))
@@ -184,9 +184,9 @@ static bool read_model(conversion *c, const char *in, fault *fault)
 }
 
 /* Proves the unquantised model, and measures what quantising it needs to know. */
-static bool prove(conversion *c, fault *fault)
+static bool prove(conversion *c, fault_text *fault)
 {
-    native native = {0};
+    native_model native = {0};
     const char *worst = "";
     const char *calibrate_path = c->options->calibrate;
     bert_options options = c->proof.options;
@@ -207,9 +207,9 @@ static bool prove(conversion *c, fault *fault)
 }
 
 /* What storing it in the dtype costs. */
-static bool measure(conversion *c, fault *fault)
+static bool measure(conversion *c, fault_text *fault)
 {
-    native native = {0};
+    native_model native = {0};
     bool ok =
         native_pack(&native, &c->weights, c->options->dtype, &c->proof.options, "the proof", fault);
     c->error = ok ? proof_error(&c->proof, &native, &c->weights, NULL, fault) : 0;
@@ -220,7 +220,7 @@ static bool measure(conversion *c, fault *fault)
     return ok && c->error >= 0;
 }
 
-bool convert(const char *in, const char *out, const convert_options *options, fault *fault)
+bool convert(const char *in, const char *out, const convert_options *options, fault_text *fault)
 {
     conversion c = {.options = options};
     bool ok = read_model(&c, in, fault) && prove(&c, fault);

@@ -15,7 +15,7 @@ static void print_entry(const safetensors_entry *entry)
     printf("%-40s %-4s %-22s %12zu\n", entry->name, entry->dtype, shape, entry->end - entry->start);
 }
 
-bool inspect(const char *path, fault *fault)
+bool inspect(const char *path, fault_text *fault)
 {
     safetensors model;
     bool ok = safetensors_open(path, &model, fault);

@@ -87,7 +87,7 @@ int main(int argc, char **argv)
         }
     }
     int n_files = argc - optind;
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     bool ok;
     if (inspected) {
         if (n_files || golden || out)

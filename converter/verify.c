@@ -16,7 +16,7 @@
 #define MAX_CASE_TOKENS 65536
 
 /* Whole numbers of [n_rows, width]. A matrix that is not there has `fallback` everywhere. */
-static bool read_matrix(const cJSON *matrix, const padded *batch, uint32_t fallback,
+static bool read_matrix(const cJSON *matrix, const padded_batch *batch, uint32_t fallback,
                         uint32_t *cells)
 {
     for (size_t i = 0; !matrix && i < (size_t)batch->n_rows * batch->width; i++)
@@ -47,8 +47,8 @@ static const char *case_name(const cJSON *json)
     return cJSON_IsString(name) ? name->valuestring : "";
 }
 
-static bool read_case(const model_file *model, const cJSON *json, const char *path, padded *batch,
-                      fault *fault)
+static bool read_case(const model_file *model, const cJSON *json, const char *path,
+                      padded_batch *batch, fault_text *fault)
 {
     const cJSON *ids = cJSON_GetObjectItemCaseSensitive(json, "input_ids");
     const cJSON *types = cJSON_GetObjectItemCaseSensitive(json, "token_type_ids");
@@ -118,15 +118,15 @@ static double quantisation_error(const cJSON *cases, const char *output)
 #define QUANTISATION_FACTOR 1.5
 
 /* What all comparisons say together. */
-typedef struct summary {
+typedef struct verify_summary {
     bool all_ok;
     double largest; /* error over the largest number of its output, at least 1 */
     size_t n;
-} summary;
+} verify_summary;
 
 /* Prints a comparison, and adds it to the summary. */
 static void report(const char *name, const char *output, const comparison *result, double tolerance,
-                   double quantisation, summary *summary)
+                   double quantisation, verify_summary *summary)
 {
     double scale = fmax(1, result->largest);
     bool ok = result->count > 0 &&
@@ -139,7 +139,7 @@ static void report(const char *name, const char *output, const comparison *resul
 }
 
 /* Adds one expected tensor to the result. */
-static bool compare_tensor(const model_file *model, const padded *batch,
+static bool compare_tensor(const model_file *model, const padded_batch *batch,
                            const padded_output *output, const float *got, const cJSON *tensor,
                            comparison *result)
 {
@@ -171,9 +171,10 @@ static bool find_output(const model_file *model, const char *name, padded_output
 }
 
 static bool verify_case(const model_file *model, const cJSON *json, const cJSON *cases,
-                        double tolerance, const char *path, summary *summary, fault *fault)
+                        double tolerance, const char *path, verify_summary *summary,
+                        fault_text *fault)
 {
-    padded batch = {0};
+    padded_batch batch = {0};
     bool ok = read_case(model, json, path, &batch, fault);
     const cJSON *tensor, *expected = cJSON_GetObjectItemCaseSensitive(json, "outputs");
     if (ok && (!cJSON_IsObject(expected) || !expected->child))
@@ -200,9 +201,10 @@ static bool verify_case(const model_file *model, const cJSON *json, const cJSON 
 }
 
 /* The layers of one output of the trace. */
-static bool verify_layers(const model_file *model, const padded *batch, bert_output output,
+static bool verify_layers(const model_file *model, const padded_batch *batch, bert_output output,
                           const cJSON *layers, uint32_t n_layers, const char *name,
-                          double tolerance, const char *path, summary *summary, fault *fault)
+                          double tolerance, const char *path, verify_summary *summary,
+                          fault_text *fault)
 {
     comparison result = {0};
     float *got = padded_run(&model->native, batch, output, path, fault);
@@ -225,7 +227,8 @@ static bool verify_layers(const model_file *model, const padded *batch, bert_out
 
 /* The trace: every layer's hidden states and attention probabilities of one case. */
 static bool verify_trace(const model_file *model, const cJSON *trace, const cJSON *cases,
-                         double tolerance, const char *path, summary *summary, fault *fault)
+                         double tolerance, const char *path, verify_summary *summary,
+                         fault_text *fault)
 {
     const cJSON *wanted = cJSON_GetObjectItemCaseSensitive(trace, "case"), *json = NULL, *item;
     cJSON_ArrayForEach(item, cases)
@@ -233,7 +236,7 @@ static bool verify_trace(const model_file *model, const cJSON *trace, const cJSO
         if (cJSON_IsString(wanted) && strcmp(case_name(item), wanted->valuestring) == 0)
             json = item;
     }
-    padded batch = {0};
+    padded_batch batch = {0};
     uint32_t n_layers = model->config.n_layers;
     const cJSON *states = cJSON_GetObjectItemCaseSensitive(trace, "hidden_states");
     const cJSON *maps = cJSON_GetObjectItemCaseSensitive(trace, "attentions");
@@ -247,12 +250,12 @@ static bool verify_trace(const model_file *model, const cJSON *trace, const cJSO
     return ok;
 }
 
-bool verify(const char *golden, const char *path, double tolerance, fault *fault)
+bool verify(const char *golden, const char *path, double tolerance, fault_text *fault)
 {
-    file file;
+    mapped_file file;
     model_file model = {0};
     cJSON *json = NULL;
-    summary summary = {.all_ok = true};
+    verify_summary summary = {.all_ok = true};
     bool ok = file_open(golden, &file, fault);
     if (ok)
         ok = (json = json_object(golden, file.data, file.n_bytes, fault)) != NULL;

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-bool fault_set(fault *fault, const char *format, ...)
+bool fault_set(fault_text *fault, const char *format, ...)
 {
     if (!fault->text[0]) {
         va_list arguments;

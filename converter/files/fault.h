@@ -6,13 +6,13 @@
 
 #include <stdbool.h>
 
-typedef struct fault {
+typedef struct fault_text {
     char text[1024];
-} fault;
+} fault_text;
 
 /* Writes the sentence, if there is none yet: the first cause is the one to know. Returns false, so
  * that a failing function can end with `return fault_set(...)`. */
-bool fault_set(fault *fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool fault_set(fault_text *fault, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A sentence on standard error about something that was settled, and how. */
 void fault_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool file_open(const char *path, file *file, fault *fault)
+bool file_open(const char *path, mapped_file *file, fault_text *fault)
 {
-    *file = (struct file){0};
+    *file = (mapped_file){0};
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
         return fault_set(fault, "%s: cannot be opened: %s", path, strerror(errno));
@@ -34,11 +34,11 @@ bool file_open(const char *path, file *file, fault *fault)
     return ok;
 }
 
-void file_close(file *file)
+void file_close(mapped_file *file)
 {
     if (file->data)
         munmap((void *)file->data, file->n_bytes);
-    *file = (struct file){0};
+    *file = (mapped_file){0};
 }
 
 bool file_exists(const char *path)

@@ -9,13 +9,13 @@
 
 #include "files/fault.h"
 
-typedef struct file {
+typedef struct mapped_file {
     const uint8_t *data; /* NULL for an empty file */
     size_t n_bytes;
-} file;
+} mapped_file;
 
-bool file_open(const char *path, file *file, fault *fault);
-void file_close(file *file);
+bool file_open(const char *path, mapped_file *file, fault_text *fault);
+void file_close(mapped_file *file);
 
 bool file_exists(const char *path);
 

@@ -41,7 +41,7 @@ bool json_is_text(const void *text, size_t n_bytes)
     return find_bad_byte(text, n_bytes) == n_bytes;
 }
 
-cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault *fault)
+cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_text *fault)
 {
     size_t bad = find_bad_byte(text, n_bytes);
     if (bad < n_bytes) {

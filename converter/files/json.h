@@ -12,7 +12,7 @@
 
 /* The object that the text is. NULL if it is anything else, with a fault that starts with `what`:
  * a path, or what is read. Free it by cJSON_Delete(). */
-cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault *fault);
+cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_text *fault);
 
 /* Whether all bytes are valid UTF-8 without the control characters that JSON escapes. */
 bool json_is_text(const void *text, size_t n_bytes);

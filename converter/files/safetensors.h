@@ -21,14 +21,15 @@ typedef struct safetensors_writer safetensors_writer;
  * is given in the same order. It has a temporary name beside `path` until _finish() renames it;
  * _abandon() removes it. Padding between tensors is made here.
  */
-safetensors_writer *safetensors_create(const char *path, fault *fault);
+safetensors_writer *safetensors_create(const char *path, fault_text *fault);
 bool safetensors_declare(safetensors_writer *writer, const char *name, const char *dtype,
-                         uint32_t rank, const uint32_t *shape, size_t n_bytes, fault *fault);
+                         uint32_t rank, const uint32_t *shape, size_t n_bytes, fault_text *fault);
 
 /* `metadata` is an object of strings; the chunk hashes are added to it. */
-bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault *fault);
-bool safetensors_write(safetensors_writer *writer, const void *data, size_t n_bytes, fault *fault);
-bool safetensors_finish(safetensors_writer *writer, fault *fault);
+bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault_text *fault);
+bool safetensors_write(safetensors_writer *writer, const void *data, size_t n_bytes,
+                       fault_text *fault);
+bool safetensors_finish(safetensors_writer *writer, fault_text *fault);
 void safetensors_abandon(safetensors_writer *writer);
 
 /* ----------------------------------------------------------------------------------- reading -- */
@@ -41,7 +42,7 @@ typedef struct safetensors_entry {
 } safetensors_entry;
 
 typedef struct safetensors {
-    file file;
+    mapped_file file;
     cJSON *header, *config;
     const cJSON *metadata;
     safetensors_entry *entries; /* by place in the file */
@@ -51,7 +52,7 @@ typedef struct safetensors {
 } safetensors;
 
 /* Reads and checks everything: header, places, sizes, and the SHA-256 of each chunk. */
-bool safetensors_open(const char *path, safetensors *model, fault *fault);
+bool safetensors_open(const char *path, safetensors *model, fault_text *fault);
 void safetensors_close(safetensors *model);
 
 /* A string of the metadata; "" if it is not there. */

@@ -39,7 +39,8 @@ static size_t dtype_bytes(const char *dtype)
     return 0;
 }
 
-static bool read_entry(const char *path, const cJSON *item, safetensors_entry *entry, fault *fault)
+static bool read_entry(const char *path, const cJSON *item, safetensors_entry *entry,
+                       fault_text *fault)
 {
     const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(item, "dtype");
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape");
@@ -71,7 +72,7 @@ static bool read_entry(const char *path, const cJSON *item, safetensors_entry *e
     return true;
 }
 
-static bool read_entries(const char *path, safetensors *model, fault *fault)
+static bool read_entries(const char *path, safetensors *model, fault_text *fault)
 {
     size_t n = (size_t)cJSON_GetArraySize(model->header);
     model->entries = calloc(n + 1, sizeof *model->entries);
@@ -103,7 +104,7 @@ static bool read_entries(const char *path, safetensors *model, fault *fault)
     return true;
 }
 
-static bool check_chunks(const char *path, const safetensors *model, fault *fault)
+static bool check_chunks(const char *path, const safetensors *model, fault_text *fault)
 {
     const char *expected = safetensors_metadata(model, "chunk_sha256");
     char *end;
@@ -130,7 +131,7 @@ static bool check_chunks(const char *path, const safetensors *model, fault *faul
 
 /* An object of the file's JSON, in which no key stands twice. */
 static cJSON *read_object(const char *path, const char *what, const void *text, size_t n_bytes,
-                          fault *fault)
+                          fault_text *fault)
 {
     char place[4096 + 32];
     snprintf(place, sizeof place, "%s: its %s", path, what);
@@ -143,7 +144,7 @@ static cJSON *read_object(const char *path, const char *what, const void *text, 
     return NULL;
 }
 
-static bool read_header(const char *path, safetensors *model, size_t n_bytes, fault *fault)
+static bool read_header(const char *path, safetensors *model, size_t n_bytes, fault_text *fault)
 {
     model->header = read_object(path, "header", model->file.data + 8, n_bytes, fault);
     if (!model->header)
@@ -165,12 +166,12 @@ static bool read_header(const char *path, safetensors *model, size_t n_bytes, fa
     return model->config != NULL;
 }
 
-bool safetensors_open(const char *path, safetensors *model, fault *fault)
+bool safetensors_open(const char *path, safetensors *model, fault_text *fault)
 {
     *model = (safetensors){0};
     if (!file_open(path, &model->file, fault))
         return false;
-    const file *file = &model->file;
+    const mapped_file *file = &model->file;
     uint64_t n_header = 0;
     if (file->n_bytes < 8)
         return fault_set(fault, "%s: has %zu bytes: no safetensors file", path, file->n_bytes);

@@ -34,7 +34,7 @@ struct safetensors_writer {
 
 static const char zeros[BERT_ALIGNMENT];
 
-safetensors_writer *safetensors_create(const char *path, fault *fault)
+safetensors_writer *safetensors_create(const char *path, fault_text *fault)
 {
     safetensors_writer *writer = calloc(1, sizeof *writer);
     if (!writer || strlen(path) >= sizeof writer->path) {
@@ -80,7 +80,7 @@ static void add_entry(safetensors_writer *writer, const char *name, const char *
 }
 
 bool safetensors_declare(safetensors_writer *writer, const char *name, const char *dtype,
-                         uint32_t rank, const uint32_t *shape, size_t n_bytes, fault *fault)
+                         uint32_t rank, const uint32_t *shape, size_t n_bytes, fault_text *fault)
 {
     uint32_t n_padding = (uint32_t)(-writer->data_bytes % BERT_ALIGNMENT);
     if (n_padding) {
@@ -110,7 +110,7 @@ static char *header_text(const safetensors_writer *writer)
 }
 
 static bool write_all(safetensors_writer *writer, const void *data, size_t n_bytes, off_t at,
-                      fault *fault)
+                      fault_text *fault)
 {
     const char *next = data;
     while (n_bytes) {
@@ -126,7 +126,7 @@ static bool write_all(safetensors_writer *writer, const void *data, size_t n_byt
     return true;
 }
 
-bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault *fault)
+bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault_text *fault)
 {
     size_t n_chunks = (writer->data_bytes + SAFETENSORS_CHUNK_BYTES - 1) / SAFETENSORS_CHUNK_BYTES;
     size_t n_chars = n_chunks * (FILE_HASH_CHARS + 1);
@@ -170,7 +170,7 @@ static void end_chunk(safetensors_writer *writer)
 }
 
 /* The next bytes of the data section. */
-static bool append(safetensors_writer *writer, const void *data, size_t n_bytes, fault *fault)
+static bool append(safetensors_writer *writer, const void *data, size_t n_bytes, fault_text *fault)
 {
     if (!write_all(writer, data, n_bytes, (off_t)(writer->header_bytes + writer->n_written), fault))
         return false;
@@ -188,7 +188,8 @@ static bool append(safetensors_writer *writer, const void *data, size_t n_bytes,
     return true;
 }
 
-bool safetensors_write(safetensors_writer *writer, const void *data, size_t n_bytes, fault *fault)
+bool safetensors_write(safetensors_writer *writer, const void *data, size_t n_bytes,
+                       fault_text *fault)
 {
     size_t i = writer->next++;
     if (i >= writer->n_tensors || writer->ends[i] - writer->starts[i] != n_bytes)
@@ -197,7 +198,7 @@ bool safetensors_write(safetensors_writer *writer, const void *data, size_t n_by
            append(writer, data, n_bytes, fault);
 }
 
-bool safetensors_finish(safetensors_writer *writer, fault *fault)
+bool safetensors_finish(safetensors_writer *writer, fault_text *fault)
 {
     char *text = header_text(writer);
     char *header = text ? malloc(writer->header_bytes) : NULL;

@@ -11,14 +11,14 @@
  * of dimensions or strides overflows. */
 #define MAX_COUNT (INT64_C(1) << 30)
 
-typedef struct storage {
+typedef struct array_storage {
     _Alignas(16) size_t n_users;
-} storage;
+} array_storage;
 
-static void *storage_new(array_type type, int64_t count, fault *fault)
+static void *storage_new(array_type type, int64_t count, fault_text *fault)
 {
     size_t size = type == ARRAY_FLOAT ? sizeof(float) : sizeof(int64_t);
-    storage *storage = calloc(1, sizeof *storage + (size_t)count * size);
+    array_storage *storage = calloc(1, sizeof *storage + (size_t)count * size);
     if (!storage) {
         fault_set(fault, "out of memory for %lld elements", (long long)count);
         return NULL;
@@ -30,17 +30,18 @@ static void *storage_new(array_type type, int64_t count, fault *fault)
 static void storage_share(void *elements)
 {
     if (elements)
-        ((storage *)elements)[-1].n_users++;
+        ((array_storage *)elements)[-1].n_users++;
 }
 
 static void storage_release(void *elements)
 {
-    if (elements && --((storage *)elements)[-1].n_users == 0)
-        free((storage *)elements - 1);
+    if (elements && --((array_storage *)elements)[-1].n_users == 0)
+        free((array_storage *)elements - 1);
 }
 
 /* An array without elements. Dimensions of zero do not hide absurd ones beside them. */
-static array *new_shape(array_type type, uint32_t rank, const int64_t *dims, fault *fault)
+static graph_array *new_shape(array_type type, uint32_t rank, const int64_t *dims,
+                              fault_text *fault)
 {
     int64_t count = 1, bound = 1;
     if (rank > ARRAY_MAX_RANK) {
@@ -57,7 +58,7 @@ static array *new_shape(array_type type, uint32_t rank, const int64_t *dims, fau
         bound *= at_least_one;
         count *= dims[i];
     }
-    array *array = calloc(1, sizeof *array);
+    graph_array *array = calloc(1, sizeof *array);
     if (!array) {
         fault_set(fault, "out of memory");
         return NULL;
@@ -71,9 +72,9 @@ static array *new_shape(array_type type, uint32_t rank, const int64_t *dims, fau
     return array;
 }
 
-array *array_new(array_type type, uint32_t rank, const int64_t *dims, fault *fault)
+graph_array *array_new(array_type type, uint32_t rank, const int64_t *dims, fault_text *fault)
 {
-    array *array = new_shape(type, rank, dims, fault);
+    graph_array *array = new_shape(type, rank, dims, fault);
     if (!array)
         return NULL;
     void *elements = storage_new(type, array->count, fault);
@@ -88,21 +89,22 @@ array *array_new(array_type type, uint32_t rank, const int64_t *dims, fault *fau
     return array;
 }
 
-array *array_new_hollow(array_type type, uint32_t rank, const int64_t *dims, fault *fault)
+graph_array *array_new_hollow(array_type type, uint32_t rank, const int64_t *dims,
+                              fault_text *fault)
 {
-    array *array = new_shape(type, rank, dims, fault);
+    graph_array *array = new_shape(type, rank, dims, fault);
     if (array)
         array->is_hollow = true;
     return array;
 }
 
-array *array_of_tensor(const onnx_tensor *tensor, fault *fault)
+graph_array *array_of_tensor(const onnx_tensor *tensor, fault_text *fault)
 {
     int64_t dims[ARRAY_MAX_RANK];
     for (uint32_t i = 0; i < tensor->rank && i < ARRAY_MAX_RANK; i++)
         dims[i] = tensor->dims[i] > INT64_MAX ? INT64_MAX : (int64_t)tensor->dims[i];
     array_type type = onnx_is_float(tensor) ? ARRAY_FLOAT : ARRAY_INTEGER;
-    array *array = new_shape(type, tensor->rank, dims, fault);
+    graph_array *array = new_shape(type, tensor->rank, dims, fault);
     if (!array)
         return NULL;
     array->stored = tensor;
@@ -115,9 +117,10 @@ array *array_of_tensor(const onnx_tensor *tensor, fault *fault)
     return array;
 }
 
-array *array_reshaped(array *source, uint32_t rank, const int64_t *dims, fault *fault)
+graph_array *array_reshaped(graph_array *source, uint32_t rank, const int64_t *dims,
+                            fault_text *fault)
 {
-    array *array = new_shape(source->type, rank, dims, fault);
+    graph_array *array = new_shape(source->type, rank, dims, fault);
     if (!array)
         return NULL;
     if (array->count != source->count) {
@@ -138,7 +141,7 @@ array *array_reshaped(array *source, uint32_t rank, const int64_t *dims, fault *
     return array;
 }
 
-const float *array_floats(array *array, fault *fault)
+const float *array_floats(graph_array *array, fault_text *fault)
 {
     if (array->type != ARRAY_FLOAT || array->is_hollow)
         return NULL;
@@ -148,7 +151,7 @@ const float *array_floats(array *array, fault *fault)
     return array->floats;
 }
 
-const int64_t *array_integers(array *array, fault *fault)
+const int64_t *array_integers(graph_array *array, fault_text *fault)
 {
     if (array->type != ARRAY_INTEGER || array->is_hollow)
         return NULL;
@@ -162,14 +165,14 @@ const int64_t *array_integers(array *array, fault *fault)
     return array->integers;
 }
 
-array *array_share(array *array)
+graph_array *array_share(graph_array *array)
 {
     if (array)
         array->n_users++;
     return array;
 }
 
-void array_release(array *array)
+void array_release(graph_array *array)
 {
     if (!array || --array->n_users > 0)
         return;

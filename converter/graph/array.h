@@ -15,7 +15,7 @@
 
 typedef enum array_type { ARRAY_FLOAT, ARRAY_INTEGER } array_type;
 
-typedef struct array {
+typedef struct graph_array {
     array_type type;
     bool is_hollow;
     uint32_t rank;
@@ -26,26 +26,28 @@ typedef struct array {
     int64_t *integers;         /* read by array_integers() */
     bool is_borrowed;          /* the elements belong to somebody else */
     unsigned n_users;
-} array;
+} graph_array;
 
 /* A new array with one user, its elements zeros. NULL (and a fault) if memory is short or the shape
  * is absurd. */
-array *array_new(array_type type, uint32_t rank, const int64_t *dims, fault *fault);
-array *array_new_hollow(array_type type, uint32_t rank, const int64_t *dims, fault *fault);
+graph_array *array_new(array_type type, uint32_t rank, const int64_t *dims, fault_text *fault);
+graph_array *array_new_hollow(array_type type, uint32_t rank, const int64_t *dims,
+                              fault_text *fault);
 
 /* A constant of the file. Elements are widened when they are first asked for, or not at all where
  * they are float32 or int64 already and aligned. `tensor` must stay. */
-array *array_of_tensor(const onnx_tensor *tensor, fault *fault);
+graph_array *array_of_tensor(const onnx_tensor *tensor, fault_text *fault);
 
 /* The same elements under another shape of as many: shares nothing but, if it can, the storage. */
-array *array_reshaped(array *source, uint32_t rank, const int64_t *dims, fault *fault);
+graph_array *array_reshaped(graph_array *source, uint32_t rank, const int64_t *dims,
+                            fault_text *fault);
 
 /* The elements; NULL if hollow, of the other type, or (with a fault) memory is short. */
-const float *array_floats(array *array, fault *fault);
-const int64_t *array_integers(array *array, fault *fault);
+const float *array_floats(graph_array *array, fault_text *fault);
+const int64_t *array_integers(graph_array *array, fault_text *fault);
 
 /* One user more, one less; the last one frees it. NULL is allowed. */
-array *array_share(array *array);
-void array_release(array *array);
+graph_array *array_share(graph_array *array);
+void array_release(graph_array *array);
 
 #endif

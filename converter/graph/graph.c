@@ -8,31 +8,31 @@
 #include "graph/graph_build.h"
 
 /* A name and what it stands for. Several names may stand for one value. */
-typedef struct entry {
+typedef struct name_entry {
     const char *name;
-    const graph_value *value;
-} entry;
+    graph_value *value;
+} name_entry;
 
-typedef struct block {
-    struct block *next;
+typedef struct memory_block {
+    struct memory_block *next;
     max_align_t memory[];
-} block;
+} memory_block;
 
-struct graph {
+struct onnx_graph {
     const Onnx__GraphProto *proto;
     int64_t opset;
-    graph_value **values;
+    struct graph_value **values;
     size_t n_values, capacity;
-    entry *entries; /* open-addressed hash table */
+    name_entry *entries; /* open-addressed hash table */
     size_t n_slots;
-    block *blocks;
+    memory_block *blocks;
 };
 
 /* ---------------------------------------------------------------------------------- building -- */
 
-void *graph_alloc(graph *graph, size_t count, size_t size)
+void *graph_alloc(onnx_graph *graph, size_t count, size_t size)
 {
-    block *block = calloc(1, sizeof *block + count * size + 1);
+    memory_block *block = calloc(1, sizeof *block + count * size + 1);
     if (!block)
         abort();
     block->next = graph->blocks;
@@ -40,24 +40,24 @@ void *graph_alloc(graph *graph, size_t count, size_t size)
     return block->memory;
 }
 
-graph *graph_new(const Onnx__GraphProto *proto, int64_t opset, size_t n_names)
+onnx_graph *graph_new(const Onnx__GraphProto *proto, int64_t opset, size_t n_names)
 {
-    graph *graph = calloc(1, sizeof *graph);
-    entry *entries = calloc(2 * n_names + 1, sizeof *entries);
+    onnx_graph *graph = calloc(1, sizeof *graph);
+    name_entry *entries = calloc(2 * n_names + 1, sizeof *entries);
     if (!graph || !entries)
         abort();
-    *graph = (struct graph){
+    *graph = (onnx_graph){
         .proto = proto, .opset = opset, .entries = entries, .n_slots = 2 * n_names + 1};
     return graph;
 }
 
-void graph_close(graph *graph)
+void graph_close(onnx_graph *graph)
 {
     if (!graph)
         return;
     for (size_t i = 0; i < graph->n_values; i++)
         array_release(graph->values[i]->constant);
-    for (block *block = graph->blocks, *next; block; block = next) {
+    for (memory_block *block = graph->blocks, *next; block; block = next) {
         next = block->next;
         free(block);
     }
@@ -67,7 +67,7 @@ void graph_close(graph *graph)
 }
 
 /* FNV-1a: Fowler, Noll and Vo. */
-static entry *entry_of(const graph *graph, const char *name)
+static name_entry *entry_of(const onnx_graph *graph, const char *name)
 {
     uint64_t hash = UINT64_C(14695981039346656037);
     for (const char *c = name; *c; c++)
@@ -78,14 +78,14 @@ static entry *entry_of(const graph *graph, const char *name)
     return &graph->entries[slot];
 }
 
-const graph_value *graph_find(const graph *graph, const char *name)
+graph_value *graph_find(const onnx_graph *graph, const char *name)
 {
     return entry_of(graph, name)->value;
 }
 
-bool graph_bind(graph *graph, const char *name, const graph_value *value)
+bool graph_bind(onnx_graph *graph, const char *name, graph_value *value)
 {
-    entry *entry = entry_of(graph, name);
+    name_entry *entry = entry_of(graph, name);
     if (entry->name)
         return false;
     entry->name = name;
@@ -93,7 +93,7 @@ bool graph_bind(graph *graph, const char *name, const graph_value *value)
     return true;
 }
 
-static graph_value *add_value(graph *graph, const char *name)
+static struct graph_value *add_value(onnx_graph *graph, const char *name)
 {
     if (graph->n_values == graph->capacity) {
         graph->capacity = graph->capacity ? 2 * graph->capacity : 1024;
@@ -101,27 +101,28 @@ static graph_value *add_value(graph *graph, const char *name)
         if (!graph->values)
             abort();
     }
-    graph_value *value = graph_alloc(graph, 1, sizeof *value);
+    struct graph_value *value = graph_alloc(graph, 1, sizeof *value);
     value->name = name;
     value->index = graph->n_values;
     graph->values[graph->n_values++] = value;
     return value;
 }
 
-const graph_value *graph_input(graph *graph, const char *name)
+graph_value *graph_input(onnx_graph *graph, const char *name)
 {
-    graph_value *value = add_value(graph, name);
+    struct graph_value *value = add_value(graph, name);
     value->is_input = true;
     return value;
 }
 
-const graph_node *graph_emit(graph *graph, const char *domain, const char *op, const char *name,
-                             const graph_value *const *inputs, size_t n_inputs, size_t n_outputs,
-                             const graph_attribute *attributes, size_t n_attributes)
+const graph_node *graph_emit(onnx_graph *graph, const char *domain, const char *op,
+                             const char *name, graph_value *const *inputs, size_t n_inputs,
+                             size_t n_outputs, const graph_attribute *attributes,
+                             size_t n_attributes)
 {
     graph_node *node = graph_alloc(graph, 1, sizeof *node);
-    const graph_value **in = graph_alloc(graph, n_inputs, sizeof *in);
-    const graph_value **out = graph_alloc(graph, n_outputs, sizeof *out);
+    graph_value **in = graph_alloc(graph, n_inputs, sizeof *in);
+    graph_value **out = graph_alloc(graph, n_outputs, sizeof *out);
     graph_attribute *copies = graph_alloc(graph, n_attributes, sizeof *copies);
     bool is_fixed = true;
     for (size_t i = 0; i < n_inputs; i++) {
@@ -140,7 +141,7 @@ const graph_node *graph_emit(graph *graph, const char *domain, const char *op, c
                          .attributes = copies,
                          .n_attributes = n_attributes};
     for (size_t i = 0; i < n_outputs; i++) {
-        graph_value *value = add_value(graph, name);
+        struct graph_value *value = add_value(graph, name);
         value->node = node;
         value->output = i;
         value->is_fixed = is_fixed;
@@ -149,86 +150,86 @@ const graph_node *graph_emit(graph *graph, const char *domain, const char *op, c
     return node;
 }
 
-const graph_value *graph_constant(graph *graph, const char *name, array *constant)
+graph_value *graph_constant(onnx_graph *graph, const char *name, graph_array *constant)
 {
-    graph_value *value = add_value(graph, name);
+    struct graph_value *value = add_value(graph, name);
     value->constant = constant;
     value->is_fixed = true;
     return value;
 }
 
 /* A constant that the file does not have. */
-static array *new_constant(graph *graph, array_type type, uint32_t rank, int64_t n,
-                           const graph_value **value)
+static graph_array *new_constant(onnx_graph *graph, array_type type, uint32_t rank, int64_t n,
+                                 graph_value **value)
 {
-    fault fault = {0};
-    array *constant = array_new(type, rank, &n, &fault);
+    fault_text fault = {0};
+    graph_array *constant = array_new(type, rank, &n, &fault);
     if (!constant)
         abort();
     *value = graph_constant(graph, "", constant);
     return constant;
 }
 
-const graph_value *graph_integers(graph *graph, const int64_t *numbers, size_t n)
+graph_value *graph_integers(onnx_graph *graph, const int64_t *numbers, size_t n)
 {
-    const graph_value *value;
-    array *constant = new_constant(graph, ARRAY_INTEGER, 1, (int64_t)n, &value);
+    graph_value *value;
+    graph_array *constant = new_constant(graph, ARRAY_INTEGER, 1, (int64_t)n, &value);
     memcpy(constant->integers, numbers, n * sizeof *numbers);
     return value;
 }
 
-const graph_value *graph_integer(graph *graph, int64_t number)
+graph_value *graph_integer(onnx_graph *graph, int64_t number)
 {
-    const graph_value *value;
+    graph_value *value;
     new_constant(graph, ARRAY_INTEGER, 0, 0, &value)->integers[0] = number;
     return value;
 }
 
-const graph_value *graph_float(graph *graph, float number)
+graph_value *graph_float(onnx_graph *graph, float number)
 {
-    const graph_value *value;
+    graph_value *value;
     new_constant(graph, ARRAY_FLOAT, 0, 0, &value)->floats[0] = number;
     return value;
 }
 
 /* ----------------------------------------------------------------------------------- walking -- */
 
-int64_t graph_opset(const graph *graph)
+int64_t graph_opset(const onnx_graph *graph)
 {
     return graph->opset;
 }
 
-size_t graph_n_values(const graph *graph)
+size_t graph_n_values(const onnx_graph *graph)
 {
     return graph->n_values;
 }
 
-const graph_value *graph_at(const graph *graph, size_t index)
+graph_value *graph_at(const onnx_graph *graph, size_t index)
 {
     return graph->values[index];
 }
 
-size_t graph_n_outputs(const graph *graph)
+size_t graph_n_outputs(const onnx_graph *graph)
 {
     return graph->proto->n_output;
 }
 
-const char *graph_output_name(const graph *graph, size_t i)
+const char *graph_output_name(const onnx_graph *graph, size_t i)
 {
     return graph->proto->output[i]->name;
 }
 
-const graph_value *graph_operand(const graph_value *value, size_t i)
+graph_value *graph_operand(graph_value *value, size_t i)
 {
     return value && value->node && i < value->node->n_inputs ? value->node->inputs[i] : NULL;
 }
 
-bool graph_is(const graph_value *value, const char *op)
+bool graph_is(graph_value *value, const char *op)
 {
     return value && value->node && !value->node->domain[0] && strcmp(value->node->op, op) == 0;
 }
 
-int64_t graph_input_dim(const graph *graph, const graph_value *input, size_t axis)
+int64_t graph_input_dim(const onnx_graph *graph, graph_value *input, size_t axis)
 {
     for (size_t i = 0; i < graph->proto->n_input; i++) {
         const Onnx__ValueInfoProto *info = graph->proto->input[i];

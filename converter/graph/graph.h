@@ -13,16 +13,18 @@
 
 typedef struct graph_node graph_node;
 
-/* One value: made by a node, a constant of the file, or an input of the graph. */
-typedef struct graph_value {
+/* One value: made by a node, a constant of the file, or an input of the graph. A constant type:
+ * nothing but graph.c makes a value, and nobody changes one. */
+typedef const struct graph_value graph_value;
+struct graph_value {
     const char *name;
     size_t index;           /* in the order of execution: behind everything that it is made of */
     const graph_node *node; /* what makes it, or NULL */
     size_t output;          /* which output of the node */
-    array *constant;        /* of the file; NULL: none */
+    graph_array *constant;  /* of the file; NULL: none */
     bool is_fixed;          /* computed from constants alone, or one */
     bool is_input;          /* of the graph, and no constant */
-} graph_value;
+};
 
 typedef struct graph_attribute {
     const char *name;
@@ -34,45 +36,45 @@ typedef struct graph_attribute {
     size_t n_floats;
     const char *text; /* [n_text], not terminated */
     size_t n_text;
-    const graph_value *value; /* a tensor, as a constant; NULL: it is none */
+    graph_value *value; /* a tensor, as a constant; NULL: it is none */
 } graph_attribute;
 
 struct graph_node {
-    const char *op, *domain;    /* domain "": the standard one */
-    const char *name;           /* for messages: of its first output, if it has none of its own */
-    const graph_value **inputs; /* [n_inputs], NULL: left out */
+    const char *op, *domain; /* domain "": the standard one */
+    const char *name;        /* for messages: of its first output, if it has none of its own */
+    graph_value **inputs;    /* [n_inputs], NULL: left out */
     size_t n_inputs;
-    const graph_value **outputs; /* [n_outputs], NULL: left out */
+    graph_value **outputs; /* [n_outputs], NULL: left out */
     size_t n_outputs;
     const graph_attribute *attributes;
     size_t n_attributes;
 };
 
-typedef struct graph graph;
+typedef struct onnx_graph onnx_graph;
 
 /* Of graph_open() (import/graph_read.h). NULL is allowed. */
-void graph_close(graph *graph);
+void graph_close(onnx_graph *graph);
 
 /* Operator set of the standard domain. */
-int64_t graph_opset(const graph *graph);
+int64_t graph_opset(const onnx_graph *graph);
 
-size_t graph_n_values(const graph *graph);
-const graph_value *graph_at(const graph *graph, size_t index);
+size_t graph_n_values(const onnx_graph *graph);
+graph_value *graph_at(const onnx_graph *graph, size_t index);
 
 /* NULL if there is no value of that name. */
-const graph_value *graph_find(const graph *graph, const char *name);
+graph_value *graph_find(const onnx_graph *graph, const char *name);
 
-size_t graph_n_outputs(const graph *graph);
-const char *graph_output_name(const graph *graph, size_t i);
+size_t graph_n_outputs(const onnx_graph *graph);
+const char *graph_output_name(const onnx_graph *graph, size_t i);
 
 /* Dimension `axis` of an input as the file declares it; 0: open. */
-int64_t graph_input_dim(const graph *graph, const graph_value *input, size_t axis);
+int64_t graph_input_dim(const onnx_graph *graph, graph_value *input, size_t axis);
 
 /* Input i of the node that makes `value`; NULL if it has no node, or no such input. */
-const graph_value *graph_operand(const graph_value *value, size_t i);
+graph_value *graph_operand(graph_value *value, size_t i);
 
 /* Whether `value` is made by this operator of the standard domain. */
-bool graph_is(const graph_value *value, const char *op);
+bool graph_is(graph_value *value, const char *op);
 
 /* An attribute of a node, or NULL. */
 const graph_attribute *graph_attribute_find(const graph_node *node, const char *name);

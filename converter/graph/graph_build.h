@@ -7,27 +7,28 @@
 #include "graph/graph.h"
 
 /* An empty graph with room for so many names. Aborts without memory. */
-graph *graph_new(const Onnx__GraphProto *proto, int64_t opset, size_t n_names);
+onnx_graph *graph_new(const Onnx__GraphProto *proto, int64_t opset, size_t n_names);
 
 /* Gives a value a name; several may stand for one. False if the name is taken. */
-bool graph_bind(graph *graph, const char *name, const graph_value *value);
+bool graph_bind(onnx_graph *graph, const char *name, graph_value *value);
 
 /* An input of the graph, and a constant, whose array it takes; neither is bound to its name. */
-const graph_value *graph_input(graph *graph, const char *name);
-const graph_value *graph_constant(graph *graph, const char *name, array *constant);
+graph_value *graph_input(onnx_graph *graph, const char *name);
+graph_value *graph_constant(onnx_graph *graph, const char *name, graph_array *constant);
 
 /* Memory that lives as long as the graph, zeros. Aborts if there is none: these are small. */
-void *graph_alloc(graph *graph, size_t count, size_t size);
+void *graph_alloc(onnx_graph *graph, size_t count, size_t size);
 
 /* A node with the attributes given, behind all others; its outputs are new values without names of
  * their own. `name` is for messages. Attributes are copied, lists in them are not. */
-const graph_node *graph_emit(graph *graph, const char *domain, const char *op, const char *name,
-                             const graph_value *const *inputs, size_t n_inputs, size_t n_outputs,
-                             const graph_attribute *attributes, size_t n_attributes);
+const graph_node *graph_emit(onnx_graph *graph, const char *domain, const char *op,
+                             const char *name, graph_value *const *inputs, size_t n_inputs,
+                             size_t n_outputs, const graph_attribute *attributes,
+                             size_t n_attributes);
 
 /* A constant of one float, of one integer, or of a list of integers. */
-const graph_value *graph_float(graph *graph, float number);
-const graph_value *graph_integer(graph *graph, int64_t number);
-const graph_value *graph_integers(graph *graph, const int64_t *numbers, size_t n);
+graph_value *graph_float(onnx_graph *graph, float number);
+graph_value *graph_integer(onnx_graph *graph, int64_t number);
+graph_value *graph_integers(onnx_graph *graph, const int64_t *numbers, size_t n);
 
 #endif

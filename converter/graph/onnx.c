@@ -20,7 +20,7 @@
 #define MAX_NESTING 64
 
 /* A varint at *at, which moves behind it. */
-static bool read_varint(const file *file, size_t *at, size_t end, uint64_t *value)
+static bool read_varint(const mapped_file *file, size_t *at, size_t end, uint64_t *value)
 {
     *value = 0;
     for (int shift = 0; shift < 64 && *at < end; shift += 7) {
@@ -33,7 +33,7 @@ static bool read_varint(const file *file, size_t *at, size_t end, uint64_t *valu
 }
 
 /* The bytes of one field behind its key, by wire type; false if there are not so many. */
-static bool read_field_bytes(const file *file, size_t *at, size_t end, unsigned wire_type,
+static bool read_field_bytes(const mapped_file *file, size_t *at, size_t end, unsigned wire_type,
                              uint64_t *n_bytes)
 {
     uint64_t number;
@@ -47,7 +47,7 @@ static bool read_field_bytes(const file *file, size_t *at, size_t end, unsigned 
 
 /* Whether messages stand in each other deeper than MAX_NESTING. What is malformed is left for
  * protobuf-c to find: it reads in the same order, and comes no further than this. */
-static bool is_too_nested(const file *file)
+static bool is_too_nested(const mapped_file *file)
 {
     struct {
         size_t end;
@@ -105,7 +105,7 @@ static bool fill_texts(ProtobufCMessage *message)
     return true;
 }
 
-bool onnx_open(const char *path, onnx_model *model, fault *fault)
+bool onnx_open(const char *path, onnx_model *model, fault_text *fault)
 {
     memset(model, 0, sizeof *model);
     const char *slash = strrchr(path, '/');
@@ -175,8 +175,8 @@ static size_t element_bytes(Onnx__TensorProto__DataType type)
 }
 
 /* The mapped file of an external tensor, opened once. */
-static const file *open_external(onnx_model *model, const char *location, const char *name,
-                                 fault *fault)
+static const mapped_file *open_external(onnx_model *model, const char *location, const char *name,
+                                        fault_text *fault)
 {
     for (size_t i = 0; i < model->n_external; i++)
         if (strcmp(model->external[i].location, location) == 0)
@@ -205,7 +205,7 @@ static const file *open_external(onnx_model *model, const char *location, const 
                   name, location);
         return NULL;
     }
-    file *file = &model->external[model->n_external].file;
+    mapped_file *file = &model->external[model->n_external].file;
     if (!file_open(path, file, fault))
         return NULL;
     strcpy(model->external[model->n_external++].location, location);
@@ -222,7 +222,7 @@ static bool read_number(const char *text, uint64_t *number)
 }
 
 static bool read_external(onnx_model *model, const Onnx__TensorProto *proto, uint64_t n_bytes,
-                          onnx_tensor *tensor, fault *fault)
+                          onnx_tensor *tensor, fault_text *fault)
 {
     const char *location = NULL;
     uint64_t offset = 0, length = n_bytes;
@@ -241,7 +241,7 @@ static bool read_external(onnx_model *model, const Onnx__TensorProto *proto, uin
     }
     if (!location)
         return fault_set(fault, "tensor '%s': external data without a location", tensor->name);
-    const file *file = open_external(model, location, tensor->name, fault);
+    const mapped_file *file = open_external(model, location, tensor->name, fault);
     if (!file)
         return false;
     if (length != n_bytes || offset > file->n_bytes || n_bytes > file->n_bytes - offset)
@@ -255,7 +255,7 @@ static bool read_external(onnx_model *model, const Onnx__TensorProto *proto, uin
 }
 
 bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_tensor *tensor,
-                      fault *fault)
+                      fault_text *fault)
 {
     *tensor = (onnx_tensor){
         .name = proto->name, .type = (Onnx__TensorProto__DataType)proto->data_type, .count = 1};
@@ -278,9 +278,9 @@ bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_te
     if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return read_external(model, proto, n_bytes, tensor, fault);
 
-    size_t n_lists = (proto->n_float_data > 0) + (proto->n_int32_data > 0) +
-                     (proto->n_int64_data > 0) + (proto->n_double_data > 0) +
-                     (proto->raw_data.len > 0) + (proto->n_string_data > 0);
+    int n_lists = (proto->n_float_data > 0) + (proto->n_int32_data > 0) +
+                  (proto->n_int64_data > 0) + (proto->n_double_data > 0) +
+                  (proto->raw_data.len > 0) + (proto->n_string_data > 0);
     if (n_lists > 1)
         return fault_set(fault, "tensor '%s': has its data twice", tensor->name);
     if (proto->n_int32_data && is_nibble(tensor->type))

@@ -12,12 +12,12 @@
 #define ONNX_MAX_EXTERNAL 64
 
 typedef struct onnx_model {
-    file file;
+    mapped_file file;
     char directory[4096]; /* where external data may lie */
     Onnx__ModelProto *proto;
     struct {
         char location[256];
-        file file;
+        mapped_file file;
     } external[ONNX_MAX_EXTERNAL];
     size_t n_external;
 } onnx_model;
@@ -33,11 +33,11 @@ typedef struct onnx_tensor {
     bool is_wide;     /* elements of a small type stand in int32s (int32_data) */
 } onnx_tensor;
 
-bool onnx_open(const char *path, onnx_model *model, fault *fault);
+bool onnx_open(const char *path, onnx_model *model, fault_text *fault);
 void onnx_close(onnx_model *model);
 
 bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_tensor *tensor,
-                      fault *fault);
+                      fault_text *fault);
 
 /* Element i of a floating tensor as float, of an integer tensor as int64. Which it is, the caller
  * has asked by onnx_is_float(). */

@@ -13,11 +13,11 @@
 #include "operators/operators.h"
 
 /* The tensor as a constant; NULL with a fault. */
-static const graph_value *add_tensor(graph *graph, onnx_model *model,
-                                     const Onnx__TensorProto *proto, fault *fault)
+static graph_value *add_tensor(onnx_graph *graph, onnx_model *model, const Onnx__TensorProto *proto,
+                               fault_text *fault)
 {
     onnx_tensor *tensor = graph_alloc(graph, 1, sizeof *tensor);
-    array *constant =
+    graph_array *constant =
         onnx_tensor_read(model, proto, tensor, fault) ? array_of_tensor(tensor, fault) : NULL;
     return constant ? graph_constant(graph, proto->name, constant) : NULL;
 }
@@ -33,9 +33,9 @@ static const char *name_of(const Onnx__NodeProto *proto)
     return proto->name[0] || proto->n_output == 0 ? proto->name : proto->output[0];
 }
 
-static bool read_attribute(graph *graph, onnx_model *model, const Onnx__NodeProto *node,
+static bool read_attribute(onnx_graph *graph, onnx_model *model, const Onnx__NodeProto *node,
                            const Onnx__AttributeProto *proto, graph_attribute *attribute,
-                           fault *fault)
+                           fault_text *fault)
 {
     *attribute = (graph_attribute){.name = proto->name,
                                    .i = proto->i,
@@ -61,7 +61,7 @@ static bool is_branch(const Onnx__NodeProto *proto)
 }
 
 /* Whether the node is one of ours, and stands behind all that it needs. */
-static bool check_node(const graph *graph, const Onnx__NodeProto *proto, fault *fault)
+static bool check_node(const onnx_graph *graph, const Onnx__NodeProto *proto, fault_text *fault)
 {
     const char *name = name_of(proto), *op = proto->op_type, *domain = domain_of(proto);
     const operator_kind *kind = operator_find(domain, op);
@@ -91,7 +91,7 @@ static bool check_node(const graph *graph, const Onnx__NodeProto *proto, fault *
 }
 
 /* The value of a Constant node. */
-static const graph_value *read_constant(graph *graph, const graph_node *node, fault *fault)
+static graph_value *read_constant(onnx_graph *graph, const graph_node *node, fault_text *fault)
 {
     const graph_attribute *attribute;
     if ((attribute = graph_attribute_find(node, "value")) && attribute->value)
@@ -107,8 +107,8 @@ static const graph_value *read_constant(graph *graph, const graph_node *node, fa
     return NULL;
 }
 
-static bool read_branch(graph *graph, onnx_model *model, const Onnx__NodeProto *proto,
-                        fault *fault);
+static bool read_branch(onnx_graph *graph, onnx_model *model, const Onnx__NodeProto *proto,
+                        fault_text *fault);
 
 /* Whether the node gives its input as it is, and nothing else: then its output is another name. */
 static bool is_passing(const graph_node *node)
@@ -117,7 +117,7 @@ static bool is_passing(const graph_node *node)
            (strcmp(node->op, "Identity") == 0 || strcmp(node->op, "Dropout") == 0);
 }
 
-static bool makes_output(const graph *graph, const Onnx__NodeProto *proto)
+static bool makes_output(const onnx_graph *graph, const Onnx__NodeProto *proto)
 {
     for (size_t i = 0; i < proto->n_output; i++)
         for (size_t k = 0; k < graph_n_outputs(graph); k++)
@@ -126,7 +126,8 @@ static bool makes_output(const graph *graph, const Onnx__NodeProto *proto)
     return false;
 }
 
-static bool read_node(graph *graph, onnx_model *model, const Onnx__NodeProto *proto, fault *fault)
+static bool read_node(onnx_graph *graph, onnx_model *model, const Onnx__NodeProto *proto,
+                      fault_text *fault)
 {
     if (!check_node(graph, proto, fault))
         return false;
@@ -136,11 +137,11 @@ static bool read_node(graph *graph, onnx_model *model, const Onnx__NodeProto *pr
     for (size_t i = 0; i < proto->n_attribute; i++)
         if (!read_attribute(graph, model, proto, proto->attribute[i], &attributes[i], fault))
             return false;
-    const graph_value **inputs = graph_alloc(graph, proto->n_input, sizeof *inputs);
+    graph_value **inputs = graph_alloc(graph, proto->n_input, sizeof *inputs);
     for (size_t i = 0; i < proto->n_input; i++)
         inputs[i] = proto->input[i][0] ? graph_find(graph, proto->input[i]) : NULL;
 
-    const graph_value **outputs = graph_alloc(graph, proto->n_output, sizeof *outputs);
+    graph_value **outputs = graph_alloc(graph, proto->n_output, sizeof *outputs);
     graph_node node = {.op = proto->op_type,
                        .domain = domain_of(proto),
                        .name = name_of(proto),
@@ -156,7 +157,7 @@ static bool read_node(graph *graph, onnx_model *model, const Onnx__NodeProto *pr
         if (!lower_node(graph, &node, makes_output(graph, proto), outputs, fault))
             return false;
     } else if (strcmp(node.op, "Constant") == 0) {
-        const graph_value *constant = read_constant(graph, &node, fault);
+        graph_value *constant = read_constant(graph, &node, fault);
         if (!constant)
             return false;
         if (node.n_outputs)
@@ -174,11 +175,11 @@ static bool read_node(graph *graph, onnx_model *model, const Onnx__NodeProto *pr
     return true;
 }
 
-static bool read_initializers(graph *graph, onnx_model *model, const Onnx__GraphProto *proto,
-                              fault *fault)
+static bool read_initializers(onnx_graph *graph, onnx_model *model, const Onnx__GraphProto *proto,
+                              fault_text *fault)
 {
     for (size_t i = 0; i < proto->n_initializer; i++) {
-        const graph_value *value = add_tensor(graph, model, proto->initializer[i], fault);
+        graph_value *value = add_tensor(graph, model, proto->initializer[i], fault);
         if (!value)
             return false;
         if (!graph_bind(graph, proto->initializer[i]->name, value))
@@ -189,18 +190,18 @@ static bool read_initializers(graph *graph, onnx_model *model, const Onnx__Graph
 
 /* What a condition is for one sequence of n tokens, whatever they are: 0 or 1, or -1 if that
  * depends on them. */
-static int decide(const graph *graph, const graph_value *condition, int64_t n)
+static int decide(const onnx_graph *graph, graph_value *condition, int64_t n)
 {
-    fault ignored = {0};
-    evaluation *evaluation = evaluation_new(graph, NULL);
+    fault_text ignored = {0};
+    graph_evaluation *evaluation = evaluation_new(graph, NULL);
     for (size_t i = 0; i < graph_n_values(graph); i++)
         if (graph_at(graph, i)->is_input) {
-            array *hollow = array_new_hollow(ARRAY_INTEGER, 2, (int64_t[]){1, n}, &ignored);
+            graph_array *hollow = array_new_hollow(ARRAY_INTEGER, 2, (int64_t[]){1, n}, &ignored);
             if (!hollow)
                 abort();
             evaluation_set(evaluation, graph_at(graph, i), hollow);
         }
-    array *answer = evaluation_get(evaluation, condition, &ignored);
+    graph_array *answer = evaluation_get(evaluation, condition, &ignored);
     const int64_t *elements =
         answer && answer->count == 1 ? array_integers(answer, &ignored) : NULL;
     int decision = elements ? elements[0] != 0 : -1;
@@ -213,10 +214,11 @@ static int decide(const graph *graph, const graph_value *condition, int64_t n)
  * where queries might have been fewer than keys. The branch that is taken becomes a part of the
  * graph.
  */
-static bool read_branch(graph *graph, onnx_model *model, const Onnx__NodeProto *proto, fault *fault)
+static bool read_branch(onnx_graph *graph, onnx_model *model, const Onnx__NodeProto *proto,
+                        fault_text *fault)
 {
     static const int64_t lengths[] = {7, 1, 2, 64, 513};
-    const graph_value *condition = graph_find(graph, proto->input[0]);
+    graph_value *condition = graph_find(graph, proto->input[0]);
     int decision = condition->is_fixed ? -1 : decide(graph, condition, lengths[0]);
     for (size_t i = 1; decision >= 0 && i < sizeof lengths / sizeof *lengths; i++)
         if (decide(graph, condition, lengths[i]) != decision)
@@ -236,7 +238,7 @@ static bool read_branch(graph *graph, onnx_model *model, const Onnx__NodeProto *
         if (!read_node(graph, model, branch->node[i], fault))
             return false;
     for (size_t i = 0; i < proto->n_output; i++) {
-        const graph_value *value = graph_find(graph, branch->output[i]->name);
+        graph_value *value = graph_find(graph, branch->output[i]->name);
         if (!value || !graph_bind(graph, proto->output[i], value))
             return fault_set(fault,
                              "node '%s' (op If): its output '%s' is made by nothing, or twice",
@@ -259,7 +261,7 @@ static bool is_made_in(const Onnx__GraphProto *branch, const char *name)
 }
 
 /* Whether all that a node needs is there; a branch also needs what is outside of it. */
-static bool is_ready(const graph *graph, const Onnx__NodeProto *proto,
+static bool is_ready(const onnx_graph *graph, const Onnx__NodeProto *proto,
                      const Onnx__GraphProto *branch)
 {
     for (size_t i = 0; i < proto->n_input; i++)
@@ -280,7 +282,8 @@ static bool is_ready(const graph *graph, const Onnx__NodeProto *proto,
 
 /* Nodes stand in the order of execution, but for what quantisers forget: that branches use values
  * from outside. Those wait. */
-static bool read_nodes(graph *graph, onnx_model *model, const Onnx__GraphProto *proto, fault *fault)
+static bool read_nodes(onnx_graph *graph, onnx_model *model, const Onnx__GraphProto *proto,
+                       fault_text *fault)
 {
     bool *is_read = graph_alloc(graph, proto->n_node, sizeof *is_read);
     size_t n_left = proto->n_node;
@@ -304,7 +307,7 @@ static bool read_nodes(graph *graph, onnx_model *model, const Onnx__GraphProto *
     return n_left == 0 || fault_set(fault, "the graph's nodes stand in no order, or in a circle");
 }
 
-static bool read_graph(graph *graph, onnx_model *model, fault *fault)
+static bool read_graph(onnx_graph *graph, onnx_model *model, fault_text *fault)
 {
     const Onnx__GraphProto *proto = model->proto->graph;
     if (!read_initializers(graph, model, proto, fault))
@@ -313,7 +316,7 @@ static bool read_graph(graph *graph, onnx_model *model, fault *fault)
         /* Older files list the initializers as inputs too. */
         if (graph_find(graph, proto->input[i]->name))
             continue;
-        const graph_value *value = graph_input(graph, proto->input[i]->name);
+        graph_value *value = graph_input(graph, proto->input[i]->name);
         graph_bind(graph, value->name, value);
     }
     if (!read_nodes(graph, model, proto, fault))
@@ -342,7 +345,7 @@ static size_t count_names(const Onnx__GraphProto *proto)
     return n;
 }
 
-graph *graph_open(onnx_model *model, fault *fault)
+onnx_graph *graph_open(onnx_model *model, fault_text *fault)
 {
     const Onnx__GraphProto *proto = model->proto->graph;
     size_t n_names = count_names(proto);
@@ -352,7 +355,7 @@ graph *graph_open(onnx_model *model, fault *fault)
         if (!import->domain[0] || strcmp(import->domain, "ai.onnx") == 0)
             opset = import->version;
     }
-    graph *graph = graph_new(proto, opset, n_names);
+    onnx_graph *graph = graph_new(proto, opset, n_names);
     if (!read_graph(graph, model, fault)) {
         graph_close(graph);
         return NULL;

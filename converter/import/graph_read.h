@@ -12,6 +12,6 @@
  * needs, no node has a subgraph.
  * Tensors stay in `model`, which must outlive the graph. NULL with a fault; graph_close() frees it.
  */
-graph *graph_open(onnx_model *model, fault *fault);
+onnx_graph *graph_open(onnx_model *model, fault_text *fault);
 
 #endif

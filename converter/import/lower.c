@@ -18,43 +18,43 @@
 #include "graph/graph_build.h"
 
 /* A node being written out. */
-typedef struct lowering {
-    graph *graph;
+typedef struct node_lowering {
+    onnx_graph *graph;
     const graph_node *node;
     bool is_last; /* it makes an output of the graph */
-    const graph_value **outputs;
-    fault *fault;
-} lowering;
-
-typedef const graph_value *value;
+    graph_value **outputs;
+    fault_text *fault;
+} node_lowering;
 
 #define INTERNAL "bert" /* the domain of operators that no file has: operators.h */
 
-static value emit_in(const lowering *l, const char *domain, const char *op, const value *inputs,
-                     size_t n_inputs, const graph_attribute *attributes, size_t n_attributes)
+static graph_value *emit_in(const node_lowering *l, const char *domain, const char *op,
+                            graph_value *const *inputs, size_t n_inputs,
+                            const graph_attribute *attributes, size_t n_attributes)
 {
     return graph_emit(l->graph, domain, op, l->node->name, inputs, n_inputs, 1, attributes,
                       n_attributes)
         ->outputs[0];
 }
 
-static value unary(const lowering *l, const char *op, value a)
+static graph_value *unary(const node_lowering *l, const char *op, graph_value *a)
 {
     return emit_in(l, "", op, &a, 1, NULL, 0);
 }
 
-static value binary(const lowering *l, const char *op, value a, value b)
+static graph_value *binary(const node_lowering *l, const char *op, graph_value *a, graph_value *b)
 {
-    return emit_in(l, "", op, (value[]){a, b}, 2, NULL, 0);
+    return emit_in(l, "", op, (graph_value *[]){a, b}, 2, NULL, 0);
 }
 
 /* a + b, or a where there is no b. */
-static value add(const lowering *l, value a, value b)
+static graph_value *add(const node_lowering *l, graph_value *a, graph_value *b)
 {
     return b ? binary(l, "Add", a, b) : a;
 }
 
-static value transpose(const lowering *l, value a, const int64_t *order, size_t rank)
+static graph_value *transpose(const node_lowering *l, graph_value *a, const int64_t *order,
+                              size_t rank)
 {
     int64_t *copy = graph_alloc(l->graph, rank, sizeof *copy);
     memcpy(copy, order, rank * sizeof *copy);
@@ -63,58 +63,61 @@ static value transpose(const lowering *l, value a, const int64_t *order, size_t 
 }
 
 /* Elements begin .. end - 1 of the last axis. */
-static value slice_last(const lowering *l, value a, int64_t begin, int64_t end)
+static graph_value *slice_last(const node_lowering *l, graph_value *a, int64_t begin, int64_t end)
 {
-    value inputs[] = {a, graph_integers(l->graph, &begin, 1), graph_integers(l->graph, &end, 1),
-                      graph_integers(l->graph, (int64_t[]){-1}, 1)};
+    graph_value *inputs[] = {a, graph_integers(l->graph, &begin, 1),
+                             graph_integers(l->graph, &end, 1),
+                             graph_integers(l->graph, (int64_t[]){-1}, 1)};
     return emit_in(l, "", "Slice", inputs, 4, NULL, 0);
 }
 
-static value layer_norm(const lowering *l, value a, value weight, value bias)
+static graph_value *layer_norm(const node_lowering *l, graph_value *a, graph_value *weight,
+                               graph_value *bias)
 {
     float eps = graph_attribute_float(l->node, "epsilon", 1e-5f);
     graph_attribute attributes[] = {{.name = "epsilon", .f = eps}, {.name = "axis", .i = -1}};
-    return emit_in(l, "", "LayerNormalization", (value[]){a, weight, bias}, bias ? 3 : 2,
+    return emit_in(l, "", "LayerNormalization", (graph_value *[]){a, weight, bias}, bias ? 3 : 2,
                    attributes, 2);
 }
 
-static value gelu(const lowering *l, value a, bool by_tanh)
+static graph_value *gelu(const node_lowering *l, graph_value *a, bool by_tanh)
 {
     graph_attribute form = {.name = "approximate", .text = by_tanh ? "tanh" : "none", .n_text = 4};
     return emit_in(l, "", "Gelu", &a, 1, &form, 1);
 }
 
 /* (a - zero) * scale. */
-static value dequantise(const lowering *l, value a, value scale, value zero, int64_t axis)
+static graph_value *dequantise(const node_lowering *l, graph_value *a, graph_value *scale,
+                               graph_value *zero, int64_t axis)
 {
     graph_attribute attributes[] = {
         {.name = "axis", .i = axis},
         {.name = "block_size", .i = graph_attribute_int(l->node, "block_size", 0)}};
-    return emit_in(l, INTERNAL, "Dequantize", (value[]){a, scale, zero}, zero ? 3 : 2, attributes,
-                   2);
+    return emit_in(l, INTERNAL, "Dequantize", (graph_value *[]){a, scale, zero}, zero ? 3 : 2,
+                   attributes, 2);
 }
 
 /* What stays of an integer weight when its scale is applied later. */
-static value integers(const lowering *l, value a, value zero)
+static graph_value *integers(const node_lowering *l, graph_value *a, graph_value *zero)
 {
     /* Activations are floats already. */
     if (!a->is_fixed)
         return a;
-    return emit_in(l, INTERNAL, "Integers", (value[]){a, zero}, zero ? 2 : 1, NULL, 0);
+    return emit_in(l, INTERNAL, "Integers", (graph_value *[]){a, zero}, zero ? 2 : 1, NULL, 0);
 }
 
-static value in(const lowering *l, size_t i)
+static graph_value *in(const node_lowering *l, size_t i)
 {
     return i < l->node->n_inputs ? l->node->inputs[i] : NULL;
 }
 
-static bool refuse(const lowering *l, const char *why)
+static bool refuse(const node_lowering *l, const char *why)
 {
     return fault_set(l->fault, "node '%s' (op %s): %s", l->node->name, l->node->op, why);
 }
 
 /* Sets the first output. */
-static bool give(const lowering *l, value result)
+static bool give(const node_lowering *l, graph_value *result)
 {
     if (l->node->n_outputs)
         l->outputs[0] = result;
@@ -122,7 +125,7 @@ static bool give(const lowering *l, value result)
 }
 
 /* Whether there are at least n inputs. */
-static bool needs(const lowering *l, size_t n)
+static bool needs(const node_lowering *l, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (!in(l, i))
@@ -133,7 +136,7 @@ static bool needs(const lowering *l, size_t n)
 
 /* -------------------------------------------------------------------------- quantised graphs -- */
 
-static bool lower_dynamic_quantize_linear(lowering *l)
+static bool lower_dynamic_quantize_linear(node_lowering *l)
 {
     l->outputs[0] = in(l, 0);
     if (l->node->n_outputs > 1)
@@ -144,7 +147,7 @@ static bool lower_dynamic_quantize_linear(lowering *l)
 }
 
 /* Whether a zero point is that of unsigned bytes, and 0. */
-static bool is_unsigned_zero(value zero)
+static bool is_unsigned_zero(graph_value *zero)
 {
     const onnx_tensor *stored = zero && zero->constant ? zero->constant->stored : NULL;
     return stored && stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 && stored->count == 1 &&
@@ -152,17 +155,17 @@ static bool is_unsigned_zero(value zero)
 }
 
 /* Whether the value is what a Relu would be applied to: a product, with its bias. */
-static bool is_dense(value a)
+static bool is_dense(graph_value *a)
 {
     for (size_t i = 0; graph_is(a, "Add") && i < 2; i++) {
-        value bias = graph_operand(a, i);
+        graph_value *bias = graph_operand(a, i);
         if (bias->is_fixed && bias->constant && bias->constant->rank == 1)
             return true;
     }
     return graph_is(a, "Gemm");
 }
 
-static bool lower_quantize_linear(lowering *l)
+static bool lower_quantize_linear(node_lowering *l)
 {
     if (!needs(l, 2))
         return false;
@@ -170,13 +173,13 @@ static bool lower_quantize_linear(lowering *l)
         graph_attribute_int(l->node, "block_size", 0) != 0)
         return refuse(l, "quantises in blocks, which is not supported");
     /* Quantisers drop a Relu where an unsigned integer has no room for negative numbers. */
-    value a =
+    graph_value *a =
         is_unsigned_zero(in(l, 2)) && is_dense(in(l, 0)) ? unary(l, "Relu", in(l, 0)) : in(l, 0);
     return give(l, binary(l, "Div", a, in(l, 1)));
 }
 
 /* Whether the value is integers of the file that were only moved. */
-static bool is_stored_integers(value a)
+static bool is_stored_integers(graph_value *a)
 {
     static const char *const moves[] = {"Gather",    "Transpose", "Reshape", "Squeeze",
                                         "Unsqueeze", "Slice",     "Expand",  "Identity"};
@@ -189,21 +192,21 @@ static bool is_stored_integers(value a)
     return a && a->constant->type == ARRAY_INTEGER;
 }
 
-static bool lower_dequantize_linear(lowering *l)
+static bool lower_dequantize_linear(node_lowering *l)
 {
     if (!needs(l, 2))
         return false;
-    value a = in(l, 0), scale = in(l, 1), zero = in(l, 2);
+    graph_value *a = in(l, 0), *scale = in(l, 1), *zero = in(l, 2);
     int64_t axis = graph_attribute_int(l->node, "axis", 1);
     /* What was just divided by that scale. What the graph gives in the end was no activation. */
     if (graph_is(a, "Div") && graph_operand(a, 1) == scale) {
-        value x = graph_operand(a, 0);
+        graph_value *x = graph_operand(a, 0);
         return give(l, l->is_last && graph_is(x, "Relu") ? graph_operand(x, 0) : x);
     }
     /* Rows of a quantised table are rows of the table that it stands for. */
     if (graph_is(a, "Gather") && graph_operand(a, 0)->is_fixed && scale->is_fixed &&
         graph_attribute_int(a->node, "axis", 0) == 0) {
-        value table = dequantise(l, graph_operand(a, 0), scale, zero, axis);
+        graph_value *table = dequantise(l, graph_operand(a, 0), scale, zero, axis);
         return give(l, binary(l, "Gather", table, graph_operand(a, 1)));
     }
     if (a->is_fixed || is_stored_integers(a))
@@ -211,7 +214,7 @@ static bool lower_dequantize_linear(lowering *l)
     return give(l, binary(l, "Mul", a, scale));
 }
 
-static bool lower_matmul_integer(lowering *l)
+static bool lower_matmul_integer(node_lowering *l)
 {
     if (!needs(l, 2))
         return false;
@@ -220,38 +223,38 @@ static bool lower_matmul_integer(lowering *l)
 }
 
 /* a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero */
-static bool lower_qlinear_matmul(lowering *l)
+static bool lower_qlinear_matmul(node_lowering *l)
 {
     if (!needs(l, 8))
         return false;
-    value a = binary(l, "Mul", integers(l, in(l, 0), in(l, 2)), in(l, 1));
-    value b = in(l, 3)->is_fixed ? dequantise(l, in(l, 3), in(l, 4), in(l, 5), 1)
-                                 : binary(l, "Mul", in(l, 3), in(l, 4));
+    graph_value *a = binary(l, "Mul", integers(l, in(l, 0), in(l, 2)), in(l, 1));
+    graph_value *b = in(l, 3)->is_fixed ? dequantise(l, in(l, 3), in(l, 4), in(l, 5), 1)
+                                        : binary(l, "Mul", in(l, 3), in(l, 4));
     return give(l, binary(l, "Div", binary(l, "MatMul", a, b), in(l, 6)));
 }
 
 /* A, B, a_scale, b_scale, a_zero, b_zero, bias */
-static bool lower_matmul_integer_to_float(lowering *l)
+static bool lower_matmul_integer_to_float(node_lowering *l)
 {
     if (!needs(l, 4))
         return false;
-    value b = in(l, 1)->is_fixed ? dequantise(l, in(l, 1), in(l, 3), in(l, 5), 1)
-                                 : binary(l, "Mul", in(l, 1), in(l, 3));
-    value product = binary(l, "MatMul", binary(l, "Mul", in(l, 0), in(l, 2)), b);
+    graph_value *b = in(l, 1)->is_fixed ? dequantise(l, in(l, 1), in(l, 3), in(l, 5), 1)
+                                        : binary(l, "Mul", in(l, 1), in(l, 3));
+    graph_value *product = binary(l, "MatMul", binary(l, "Mul", in(l, 0), in(l, 2)), b);
     return give(l, add(l, product, in(l, 6)));
 }
 
 /* A, B, b_scale, b_zero, bias */
-static bool lower_dynamic_quantize_matmul(lowering *l)
+static bool lower_dynamic_quantize_matmul(node_lowering *l)
 {
     if (!needs(l, 3))
         return false;
-    value b = dequantise(l, in(l, 1), in(l, 2), in(l, 3), 1);
+    graph_value *b = dequantise(l, in(l, 1), in(l, 2), in(l, 3), 1);
     return give(l, add(l, binary(l, "MatMul", in(l, 0), b), in(l, 4)));
 }
 
 /* A, B, scales, zero_points, g_idx, bias */
-static bool lower_matmul_nbits(lowering *l)
+static bool lower_matmul_nbits(node_lowering *l)
 {
     if (!needs(l, 3))
         return false;
@@ -262,13 +265,14 @@ static bool lower_matmul_nbits(lowering *l)
     for (int i = 0; i < 4; i++)
         attributes[i] = (graph_attribute){
             .name = names[i], .i = graph_attribute_int(l->node, names[i], i == 2 ? 4 : 0)};
-    value weight = emit_in(l, INTERNAL, "UnpackNBits", (value[]){in(l, 1), in(l, 2), in(l, 3)},
-                           in(l, 3) ? 3 : 2, attributes, 4);
+    graph_value *weight =
+        emit_in(l, INTERNAL, "UnpackNBits", (graph_value *[]){in(l, 1), in(l, 2), in(l, 3)},
+                in(l, 3) ? 3 : 2, attributes, 4);
     return give(l, add(l, binary(l, "MatMul", in(l, 0), weight), in(l, 5)));
 }
 
 /* data, indices, scales, zero_points */
-static bool lower_gather_block_quantized(lowering *l)
+static bool lower_gather_block_quantized(node_lowering *l)
 {
     const graph_node *node = l->node;
     if (!needs(l, 3))
@@ -282,14 +286,15 @@ static bool lower_gather_block_quantized(lowering *l)
     graph_attribute attributes[] = {
         {.name = "axis", .i = graph_attribute_int(node, "quantize_axis", 1)},
         {.name = "block_size", .i = graph_attribute_int(node, "block_size", 128)}};
-    value table = emit_in(l, INTERNAL, "Dequantize", (value[]){in(l, 0), in(l, 2), in(l, 3)},
-                          in(l, 3) ? 3 : 2, attributes, 2);
+    graph_value *table =
+        emit_in(l, INTERNAL, "Dequantize", (graph_value *[]){in(l, 0), in(l, 2), in(l, 3)},
+                in(l, 3) ? 3 : 2, attributes, 2);
     return give(l, binary(l, "Gather", table, in(l, 1)));
 }
 
 /* ---------------------------------------------------------------------------- fused products -- */
 
-static value swap_last(const lowering *l, value a, bool swap)
+static graph_value *swap_last(const node_lowering *l, graph_value *a, bool swap)
 {
     if (!swap)
         return a;
@@ -297,25 +302,25 @@ static value swap_last(const lowering *l, value a, bool swap)
                                                  : emit_in(l, INTERNAL, "SwapLast", &a, 1, NULL, 0);
 }
 
-static bool lower_fused_matmul(lowering *l)
+static bool lower_fused_matmul(node_lowering *l)
 {
     const graph_node *node = l->node;
     if (!needs(l, 2))
         return false;
     if (graph_attribute_int(node, "transBatchA", 0) || graph_attribute_int(node, "transBatchB", 0))
         return refuse(l, "transposes its batch, which is not supported");
-    value a = swap_last(l, in(l, 0), graph_attribute_int(node, "transA", 0) != 0);
-    value b = swap_last(l, in(l, 1), graph_attribute_int(node, "transB", 0) != 0);
-    value product = binary(l, "MatMul", a, b);
+    graph_value *a = swap_last(l, in(l, 0), graph_attribute_int(node, "transA", 0) != 0);
+    graph_value *b = swap_last(l, in(l, 1), graph_attribute_int(node, "transB", 0) != 0);
+    graph_value *product = binary(l, "MatMul", a, b);
     float alpha = graph_attribute_float(node, "alpha", 1);
     return give(l, alpha == 1 ? product : binary(l, "Mul", product, graph_float(l->graph, alpha)));
 }
 
-static bool lower_fused_gemm(lowering *l)
+static bool lower_fused_gemm(node_lowering *l)
 {
     static const char *const activations[] = {"Relu", "Tanh", "Sigmoid"};
-    value product = emit_in(l, "", "Gemm", l->node->inputs, l->node->n_inputs, l->node->attributes,
-                            l->node->n_attributes);
+    graph_value *product = emit_in(l, "", "Gemm", l->node->inputs, l->node->n_inputs,
+                                   l->node->attributes, l->node->n_attributes);
     for (size_t i = 0; i < 3; i++)
         if (graph_attribute_is(l->node, "activation", activations[i]))
             return give(l, unary(l, activations[i], product));
@@ -324,35 +329,35 @@ static bool lower_fused_gemm(lowering *l)
 
 /* ------------------------------------------------------------------ fused norms, activations -- */
 
-static bool lower_gelu(lowering *l)
+static bool lower_gelu(node_lowering *l)
 {
     return give(l, gelu(l, in(l, 0), false));
 }
 
-static bool lower_bias_gelu(lowering *l)
+static bool lower_bias_gelu(node_lowering *l)
 {
     return needs(l, 2) && give(l, gelu(l, add(l, in(l, 0), in(l, 1)), false));
 }
 
-static bool lower_fast_gelu(lowering *l)
+static bool lower_fast_gelu(node_lowering *l)
 {
     return give(l, gelu(l, add(l, in(l, 0), in(l, 1)), true));
 }
 
 /* x sigmoid(alpha x) */
-static bool lower_quick_gelu(lowering *l)
+static bool lower_quick_gelu(node_lowering *l)
 {
-    value alpha = graph_float(l->graph, graph_attribute_float(l->node, "alpha", 1.702f));
-    value gate = unary(l, "Sigmoid", binary(l, "Mul", in(l, 0), alpha));
+    graph_value *alpha = graph_float(l->graph, graph_attribute_float(l->node, "alpha", 1.702f));
+    graph_value *gate = unary(l, "Sigmoid", binary(l, "Mul", in(l, 0), alpha));
     return give(l, binary(l, "Mul", in(l, 0), gate));
 }
 
 /* input, skip, gamma, beta, bias; outputs: result, mean, deviation, the sum */
-static bool lower_skip_layer_norm(lowering *l)
+static bool lower_skip_layer_norm(node_lowering *l)
 {
     if (!needs(l, 3))
         return false;
-    value input = in(l, 0), sum = binary(l, "Add", add(l, input, in(l, 4)), in(l, 1));
+    graph_value *input = in(l, 0), *sum = binary(l, "Add", add(l, input, in(l, 4)), in(l, 1));
     if (l->node->n_outputs > 3)
         l->outputs[3] = sum;
     return give(l, layer_norm(l, sum, in(l, 2), in(l, 3)));
@@ -361,34 +366,34 @@ static bool lower_skip_layer_norm(lowering *l)
 /* -------------------------------------------------------------------------- fused embeddings -- */
 
 /* 0, 1, 2, ... for each token of ids [batch, n]. */
-static value count_tokens(const lowering *l, value ids)
+static graph_value *count_tokens(const node_lowering *l, graph_value *ids)
 {
-    value shape = unary(l, "Shape", ids);
-    value n = binary(l, "Gather", shape, graph_integer(l->graph, 1));
-    value inputs[] = {graph_integer(l->graph, 0), n, graph_integer(l->graph, 1)};
+    graph_value *shape = unary(l, "Shape", ids);
+    graph_value *n = binary(l, "Gather", shape, graph_integer(l->graph, 1));
+    graph_value *inputs[] = {graph_integer(l->graph, 0), n, graph_integer(l->graph, 1)};
     return emit_in(l, "", "Range", inputs, 3, NULL, 0);
 }
 
 /* The sum of embeddings, normed; and how many tokens the mask leaves. */
-static bool embed(lowering *l, value word, value position, value segment, value gamma, value beta,
-                  value mask, value positions)
+static bool embed(node_lowering *l, graph_value *word, graph_value *position, graph_value *segment,
+                  graph_value *gamma, graph_value *beta, graph_value *mask, graph_value *positions)
 {
-    value ids = in(l, 0);
-    value sum = binary(l, "Gather", word, ids);
+    graph_value *ids = in(l, 0);
+    graph_value *sum = binary(l, "Gather", word, ids);
     sum = binary(l, "Add", sum,
                  binary(l, "Gather", position, positions ? positions : count_tokens(l, ids)));
     if (segment && in(l, 1))
         sum = binary(l, "Add", sum, binary(l, "Gather", segment, in(l, 1)));
     if (l->node->n_outputs > 1 && l->outputs) {
-        value counted = NULL;
+        graph_value *counted = NULL;
         if (mask) {
-            value axes = graph_integers(l->graph, (int64_t[]){1}, 1);
+            graph_value *axes = graph_integers(l->graph, (int64_t[]){1}, 1);
             graph_attribute keep = {.name = "keepdims", .i = 0};
             int64_t *axis = graph_alloc(l->graph, 1, sizeof *axis);
             *axis = 1;
             graph_attribute both[] = {keep, {.name = "axes", .ints = axis, .n_ints = 1}};
             counted = graph_opset(l->graph) >= 13
-                          ? emit_in(l, "", "ReduceSum", (value[]){mask, axes}, 2, &keep, 1)
+                          ? emit_in(l, "", "ReduceSum", (graph_value *[]){mask, axes}, 2, &keep, 1)
                           : emit_in(l, "", "ReduceSum", &mask, 1, both, 2);
         }
         /* Without a mask whoever reads this has none either. */
@@ -400,7 +405,7 @@ static bool embed(lowering *l, value word, value position, value segment, value 
 }
 
 /* ids, segments, word, position, segment table, gamma, beta, mask, positions */
-static bool lower_embed_layer_norm(lowering *l)
+static bool lower_embed_layer_norm(node_lowering *l)
 {
     return needs(l, 1) && in(l, 2) && in(l, 3) && in(l, 5) && in(l, 6)
                ? embed(l, in(l, 2), in(l, 3), in(l, 4), in(l, 5), in(l, 6), in(l, 7), in(l, 8))
@@ -408,11 +413,11 @@ static bool lower_embed_layer_norm(lowering *l)
 }
 
 /* ids, segments, 3 tables, gamma, beta, mask, 5 scales, 5 zero points */
-static bool lower_q_embed_layer_norm(lowering *l)
+static bool lower_q_embed_layer_norm(node_lowering *l)
 {
-    value tables[5];
+    graph_value *tables[5];
     for (size_t i = 0; i < 5; i++) {
-        value table = in(l, 2 + i), scale = in(l, 8 + i), zero = in(l, 13 + i);
+        graph_value *table = in(l, 2 + i), *scale = in(l, 8 + i), *zero = in(l, 13 + i);
         if ((!table || !scale) && i != 2)
             return refuse(l, "lacks a table or its scale");
         tables[i] = table && scale ? dequantise(l, table, scale, zero, 0) : NULL;
@@ -423,38 +428,39 @@ static bool lower_q_embed_layer_norm(lowering *l)
 /* --------------------------------------------------------------------------------- attention -- */
 
 /* [batch, n, hidden] cut into heads: [batch, heads, n, dim]. */
-static value cut_heads(const lowering *l, value a, int64_t n_heads)
+static graph_value *cut_heads(const node_lowering *l, graph_value *a, int64_t n_heads)
 {
-    value shape = graph_integers(l->graph, (int64_t[]){0, 0, n_heads, -1}, 4);
+    graph_value *shape = graph_integers(l->graph, (int64_t[]){0, 0, n_heads, -1}, 4);
     return transpose(l, binary(l, "Reshape", a, shape), (int64_t[]){0, 2, 1, 3}, 4);
 }
 
-static value join_heads(const lowering *l, value a)
+static graph_value *join_heads(const node_lowering *l, graph_value *a)
 {
-    value joined = transpose(l, a, (int64_t[]){0, 2, 1, 3}, 4);
+    graph_value *joined = transpose(l, a, (int64_t[]){0, 2, 1, 3}, 4);
     return binary(l, "Reshape", joined, graph_integers(l->graph, (int64_t[]){0, 0, -1}, 3));
 }
 
 /* softmax(scale Q K' + mask + bias) V, of heads; the scale 0 is 1 / sqrt(dim). */
-static value attend(const lowering *l, value query, value key, value values, float scale,
-                    value mask, value bias)
+static graph_value *attend(const node_lowering *l, graph_value *query, graph_value *key,
+                           graph_value *values, float scale, graph_value *mask, graph_value *bias)
 {
-    value scores = binary(l, "MatMul", query, transpose(l, key, (int64_t[]){0, 1, 3, 2}, 4));
-    value factor = graph_float(l->graph, scale);
+    graph_value *scores = binary(l, "MatMul", query, transpose(l, key, (int64_t[]){0, 1, 3, 2}, 4));
+    graph_value *factor = graph_float(l->graph, scale);
     if (scale == 0) {
         /* 1 / sqrt of the last dimension, which a fused node does not say. */
-        value dim = binary(l, "Gather", unary(l, "Shape", query), graph_integer(l->graph, -1));
+        graph_value *dim =
+            binary(l, "Gather", unary(l, "Shape", query), graph_integer(l->graph, -1));
         graph_attribute to = {.name = "to", .i = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT};
-        value wide = emit_in(l, "", "Cast", &dim, 1, &to, 1);
+        graph_value *wide = emit_in(l, "", "Cast", &dim, 1, &to, 1);
         factor = unary(l, "Reciprocal", unary(l, "Sqrt", wide));
     }
     scores = binary(l, "Mul", scores, factor);
     if (mask) {
         graph_attribute filter = {.name = "filter",
                                   .f = graph_attribute_float(l->node, "mask_filter_value", -10000)};
-        scores =
-            binary(l, "Add", scores,
-                   emit_in(l, INTERNAL, "AttentionMask", (value[]){mask, scores}, 2, &filter, 1));
+        scores = binary(
+            l, "Add", scores,
+            emit_in(l, INTERNAL, "AttentionMask", (graph_value *[]){mask, scores}, 2, &filter, 1));
     }
     scores = add(l, scores, bias);
     graph_attribute last = {.name = "axis", .i = -1};
@@ -464,7 +470,7 @@ static value attend(const lowering *l, value query, value key, value values, flo
 }
 
 /* Columns of query, key and value in a joint product; false if they cannot be told. */
-static bool find_widths(const lowering *l, value weight, int64_t widths[3])
+static bool find_widths(const node_lowering *l, graph_value *weight, int64_t widths[3])
 {
     const graph_attribute *sizes = graph_attribute_find(l->node, "qkv_hidden_sizes");
     if (sizes && sizes->n_ints == 3) {
@@ -479,7 +485,8 @@ static bool find_widths(const lowering *l, value weight, int64_t widths[3])
 }
 
 /* Attention of a joint product [batch, n, widths]. */
-static bool attend_jointly(lowering *l, value joint, value weight, value mask, value bias)
+static bool attend_jointly(node_lowering *l, graph_value *joint, graph_value *weight,
+                           graph_value *mask, graph_value *bias)
 {
     int64_t n_heads = graph_attribute_int(l->node, "num_heads", 0), widths[3];
     if (n_heads < 1)
@@ -492,43 +499,43 @@ static bool attend_jointly(lowering *l, value joint, value weight, value mask, v
         return refuse(l, "rotates positions, which is not supported");
     if (l->node->n_outputs > 1)
         l->outputs[1] = NULL;
-    value parts[3];
+    graph_value *parts[3];
     for (int i = 0, begin = 0; i < 3; begin += (int)widths[i++])
         parts[i] = cut_heads(l, slice_last(l, joint, begin, begin + widths[i]), n_heads);
-    value context = attend(l, parts[0], parts[1], parts[2],
-                           graph_attribute_float(l->node, "scale", 0), mask, bias);
+    graph_value *context = attend(l, parts[0], parts[1], parts[2],
+                                  graph_attribute_float(l->node, "scale", 0), mask, bias);
     return give(l, join_heads(l, context));
 }
 
 /* input, weights, bias, mask, past, attention bias */
-static bool lower_attention(lowering *l)
+static bool lower_attention(node_lowering *l)
 {
     if (!needs(l, 2))
         return false;
     if (in(l, 4))
         return refuse(l, "has keys and values of the past: this is a decoder");
-    value joint = add(l, binary(l, "MatMul", in(l, 0), in(l, 1)), in(l, 2));
+    graph_value *joint = add(l, binary(l, "MatMul", in(l, 0), in(l, 1)), in(l, 2));
     return attend_jointly(l, joint, in(l, 1), in(l, 3), in(l, 5));
 }
 
 /* input, weight, bias, input scale, weight scale, mask, input zero, weight zero, past */
-static bool lower_q_attention(lowering *l)
+static bool lower_q_attention(node_lowering *l)
 {
     if (!needs(l, 5))
         return false;
     if (in(l, 8))
         return refuse(l, "has keys and values of the past: this is a decoder");
-    value weight = dequantise(l, in(l, 1), in(l, 4), in(l, 7), 1);
-    value input = binary(l, "Mul", in(l, 0), in(l, 3));
-    value joint = add(l, binary(l, "MatMul", input, weight), in(l, 2));
+    graph_value *weight = dequantise(l, in(l, 1), in(l, 4), in(l, 7), 1);
+    graph_value *input = binary(l, "Mul", in(l, 0), in(l, 3));
+    graph_value *joint = add(l, binary(l, "MatMul", input, weight), in(l, 2));
     return attend_jointly(l, joint, in(l, 1), in(l, 5), NULL);
 }
 
 /* query, key, value, bias, key padding mask, attention bias, past key, past value */
-static bool lower_multi_head_attention(lowering *l)
+static bool lower_multi_head_attention(node_lowering *l)
 {
     int64_t n_heads = graph_attribute_int(l->node, "num_heads", 0);
-    value parts[] = {in(l, 0), in(l, 1), in(l, 2)}, bias = in(l, 3);
+    graph_value *parts[] = {in(l, 0), in(l, 1), in(l, 2)}, *bias = in(l, 3);
     if (!parts[0] || !parts[1] || !parts[2])
         return refuse(l, "has packed queries, keys and values, which is not supported");
     if (in(l, 6) || in(l, 7))
@@ -547,13 +554,13 @@ static bool lower_multi_head_attention(lowering *l)
     }
     for (size_t i = 1; i < l->node->n_outputs; i++)
         l->outputs[i] = NULL;
-    value context = attend(l, parts[0], parts[1], parts[2],
-                           graph_attribute_float(l->node, "scale", 0), in(l, 4), in(l, 5));
+    graph_value *context = attend(l, parts[0], parts[1], parts[2],
+                                  graph_attribute_float(l->node, "scale", 0), in(l, 4), in(l, 5));
     return give(l, join_heads(l, context));
 }
 
 /* Q, K, V, mask, past key, past value: the standard operator, from set 23 on */
-static bool lower_standard_attention(lowering *l)
+static bool lower_standard_attention(node_lowering *l)
 {
     int64_t n_heads = graph_attribute_int(l->node, "q_num_heads", 0);
     int64_t n_key_heads = graph_attribute_int(l->node, "kv_num_heads", n_heads);
@@ -563,13 +570,13 @@ static bool lower_standard_attention(lowering *l)
         return refuse(l, "attends to earlier tokens alone: this is a decoder");
     if (n_heads != n_key_heads || graph_attribute_float(l->node, "softcap", 0) != 0)
         return refuse(l, "has fewer heads of keys than of queries, or caps scores");
-    value parts[] = {in(l, 0), in(l, 1), in(l, 2)}, mask = in(l, 3);
+    graph_value *parts[] = {in(l, 0), in(l, 1), in(l, 2)}, *mask = in(l, 3);
     for (int i = 0; n_heads && i < 3; i++)
         parts[i] = cut_heads(l, parts[i], n_heads);
     if (mask) /* booleans say who is attended to, floats are added */
         mask = emit_in(l, INTERNAL, "MaskToFloat", &mask, 1, NULL, 0);
-    value context = attend(l, parts[0], parts[1], parts[2],
-                           graph_attribute_float(l->node, "scale", 0), NULL, mask);
+    graph_value *context = attend(l, parts[0], parts[1], parts[2],
+                                  graph_attribute_float(l->node, "scale", 0), NULL, mask);
     return give(l, n_heads ? join_heads(l, context) : context);
 }
 
@@ -577,7 +584,7 @@ static bool lower_standard_attention(lowering *l)
 
 static const struct rule {
     const char *domain, *op;
-    bool (*lower)(lowering *l);
+    bool (*lower)(node_lowering *l);
 } rules[] = {
     {"", "Attention", lower_standard_attention},
     {"", "DequantizeLinear", lower_dequantize_linear},
@@ -620,9 +627,9 @@ bool lower_knows(const char *domain, const char *op)
     return find_rule(domain, op) != NULL;
 }
 
-bool lower_node(graph *graph, const graph_node *node, bool is_last, const graph_value **outputs,
-                fault *fault)
+bool lower_node(onnx_graph *graph, const graph_node *node, bool is_last, graph_value **outputs,
+                fault_text *fault)
 {
-    lowering lowering = {graph, node, is_last, outputs, fault};
+    node_lowering lowering = {graph, node, is_last, outputs, fault};
     return find_rule(node->domain, node->op)->lower(&lowering);
 }

@@ -13,7 +13,7 @@ bool lower_knows(const char *domain, const char *op);
  * for. `is_last`: one of them is an output of the graph. False with a fault if it uses the operator
  * in a way that is not understood.
  */
-bool lower_node(graph *graph, const graph_node *node, bool is_last, const graph_value **outputs,
-                fault *fault);
+bool lower_node(onnx_graph *graph, const graph_node *node, bool is_last, graph_value **outputs,
+                fault_text *fault);
 
 #endif

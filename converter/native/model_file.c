@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool read_config(model_file *model, const char *path, fault *fault)
+static bool read_config(model_file *model, const char *path, fault_text *fault)
 {
     const cJSON *fields = cJSON_GetObjectItemCaseSensitive(model->file.config, "encoder"), *field;
     bert_error error = {0};
@@ -32,7 +32,7 @@ static void *own(model_file *model, void *memory)
 }
 
 /* A tensor of 4-bit units as the one it becomes. */
-static bool expand(model_file *model, const safetensors_entry *entry, fault *fault)
+static bool expand(model_file *model, const safetensors_entry *entry, fault_text *fault)
 {
     bert_tensor *tensor = &model->tensors[model->n_tensors];
     char *name = own(model, malloc(strlen(entry->name) + sizeof ".weight"));
@@ -56,7 +56,7 @@ static int is_q4(const safetensors_entry *entry)
     return suffix && strcmp(suffix, ".q4") == 0 && strcmp(entry->dtype, "U8") == 0;
 }
 
-static bool collect_tensors(model_file *model, fault *fault)
+static bool collect_tensors(model_file *model, fault_text *fault)
 {
     model->tensors = calloc(model->file.n_entries + 1, sizeof *model->tensors);
     model->expanded = calloc(2 * model->file.n_entries + 1, sizeof *model->expanded);
@@ -81,7 +81,7 @@ static bool collect_tensors(model_file *model, fault *fault)
     return true;
 }
 
-bool model_file_open(model_file *model, const char *path, uint32_t max_tokens, fault *fault)
+bool model_file_open(model_file *model, const char *path, uint32_t max_tokens, fault_text *fault)
 {
     bert_options options = {.max_tokens = max_tokens};
     return safetensors_open(path, &model->file, fault) && read_config(model, path, fault) &&

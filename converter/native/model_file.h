@@ -10,7 +10,7 @@
 typedef struct model_file {
     safetensors file;
     bert_config config;
-    native native;
+    native_model native;
     bert_tensor *tensors;
     size_t n_tensors;
     void **expanded; /* names and data that are not in the file: [n_expanded] */
@@ -18,7 +18,7 @@ typedef struct model_file {
 } model_file;
 
 /* model_file_close() in any case. */
-bool model_file_open(model_file *model, const char *path, uint32_t max_tokens, fault *fault);
+bool model_file_open(model_file *model, const char *path, uint32_t max_tokens, fault_text *fault);
 void model_file_close(model_file *model);
 
 #endif

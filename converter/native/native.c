@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool native_fault(fault *fault, const char *what, const bert_error *error)
+bool native_fault(fault_text *fault, const char *what, const bert_error *error)
 {
     return fault_set(fault, "%s: %s: %s (%lld, limit %lld)", what, bert_status_text(error->status),
                      error->subject, (long long)error->value, (long long)error->limit);
@@ -24,8 +24,8 @@ uint32_t native_most_tokens(const bert_config *config, const bert_options *optio
     return config->n_distances && config->n_distances < most ? config->n_distances : most;
 }
 
-bool native_open(native *native, const bert_config *config, const bert_tensor *tensors,
-                 size_t n_tensors, const bert_options *options, const char *what, fault *fault)
+bool native_open(native_model *native, const bert_config *config, const bert_tensor *tensors,
+                 size_t n_tensors, const bert_options *options, const char *what, fault_text *fault)
 {
     size_t model_bytes, session_bytes;
     bert_error error = {0};
@@ -45,7 +45,7 @@ bool native_open(native *native, const bert_config *config, const bert_tensor *t
     return true;
 }
 
-void native_close(native *native)
+void native_close(native_model *native)
 {
     for (size_t i = 0; i < native->n_tensors; i++) {
         free((char *)native->tensors[i].name);
@@ -54,10 +54,11 @@ void native_close(native *native)
     free(native->tensors);
     free(native->model_memory);
     free(native->session_memory);
-    *native = (struct native){0};
+    *native = (native_model){0};
 }
 
-bool native_expand(const uint8_t *units, const uint32_t shape[3], bert_tensor *tensor, fault *fault)
+bool native_expand(const uint8_t *units, const uint32_t shape[3], bert_tensor *tensor,
+                   fault_text *fault)
 {
     uint32_t n_rows = shape[0], n_groups = shape[1];
     bool is_table = shape[2] == BERT_Q4_UNIT_BYTES(1);
@@ -82,7 +83,7 @@ bool native_expand(const uint8_t *units, const uint32_t shape[3], bert_tensor *t
 }
 
 /* A packed tensor as the core takes it; frees the packed data. */
-static bool add_packed(native *native, packed *pack, fault *fault)
+static bool add_packed(native_model *native, packed_tensor *pack, fault_text *fault)
 {
     bert_tensor *tensor = &native->tensors[native->n_tensors];
     char *name = malloc(sizeof pack->name + sizeof ".weight");
@@ -105,14 +106,14 @@ static bool add_packed(native *native, packed *pack, fault *fault)
     return true;
 }
 
-bool native_pack(native *native, const bert_weights *weights, pack_dtype dtype,
-                 const bert_options *options, const char *what, fault *fault)
+bool native_pack(native_model *native, const bert_weights *weights, pack_dtype dtype,
+                 const bert_options *options, const char *what, fault_text *fault)
 {
     native->tensors = calloc(weights->n_weights * PACK_MAX_TENSORS + 1, sizeof *native->tensors);
     if (!native->tensors)
         return fault_set(fault, "out of memory");
     for (size_t i = 0; i < weights->n_weights; i++) {
-        packed packs[PACK_MAX_TENSORS] = {0};
+        packed_tensor packs[PACK_MAX_TENSORS] = {0};
         int n = pack_plan(&weights->weights[i], dtype, packs);
         bool ok = pack_weight(&weights->weights[i], packs, fault);
         for (int k = 0; k < n; k++) {

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool padded_alloc(padded *batch, uint32_t n_rows, uint32_t width, fault *fault)
+bool padded_alloc(padded_batch *batch, uint32_t n_rows, uint32_t width, fault_text *fault)
 {
     size_t n = (size_t)n_rows * width;
-    *batch = (padded){.n_rows = n_rows, .width = width};
+    *batch = (padded_batch){.n_rows = n_rows, .width = width};
     batch->lengths = calloc(n_rows, sizeof(uint32_t));
     batch->ids = calloc(n, sizeof(uint32_t));
     batch->types = calloc(n, sizeof(uint32_t));
@@ -18,17 +18,17 @@ bool padded_alloc(padded *batch, uint32_t n_rows, uint32_t width, fault *fault)
            fault_set(fault, "out of memory for a batch");
 }
 
-void padded_free(padded *batch)
+void padded_free(padded_batch *batch)
 {
     free(batch->lengths);
     free(batch->ids);
     free(batch->types);
     free(batch->positions);
     free(batch->places);
-    *batch = (padded){0};
+    *batch = (padded_batch){0};
 }
 
-bool padded_apply_mask(padded *batch, const bert_config *config, const uint32_t *mask)
+bool padded_apply_mask(padded_batch *batch, const bert_config *config, const uint32_t *mask)
 {
     for (uint32_t r = 0, i = 0; r < batch->n_rows; r++) {
         uint32_t n_padding = 0; /* left out, and not counted by models that do not count it */
@@ -51,8 +51,8 @@ bool padded_apply_mask(padded *batch, const bert_config *config, const uint32_t 
     return true;
 }
 
-float *padded_run(const native *native, const padded *batch, bert_output output, const char *what,
-                  fault *fault)
+float *padded_run(const native_model *native, const padded_batch *batch, bert_output output,
+                  const char *what, fault_text *fault)
 {
     bert_batch ragged = {.n_sequences = batch->n_rows,
                          .lengths = batch->lengths,
@@ -110,7 +110,8 @@ static bool takes_column(const padded_output *output)
            output->output != BERT_OUTPUT_ATTENTIONS;
 }
 
-size_t padded_count(const bert_config *config, const padded *batch, const padded_output *output)
+size_t padded_count(const bert_config *config, const padded_batch *batch,
+                    const padded_output *output)
 {
     size_t rows = (size_t)batch->n_rows * (has_tokens(output->output) ? batch->width : 1);
     if (output->output == BERT_OUTPUT_ATTENTIONS)
@@ -150,8 +151,8 @@ static void compare_row(const padded_output *output, uint32_t n_columns, const f
 }
 
 /* Probabilities of [n_rows, n_heads, width, width]; got: [n_heads, n, n] a sequence. */
-static void compare_attentions(const bert_config *config, const padded *batch, const float *got,
-                               const double *expected, comparison *result)
+static void compare_attentions(const bert_config *config, const padded_batch *batch,
+                               const float *got, const double *expected, comparison *result)
 {
     size_t width = batch->width;
     for (uint32_t r = 0, first = 0; r < batch->n_rows; first += batch->lengths[r++]) {
@@ -164,8 +165,9 @@ static void compare_attentions(const bert_config *config, const padded *batch, c
     }
 }
 
-void padded_compare(const bert_config *config, const padded *batch, const padded_output *output,
-                    const float *got, const double *expected, comparison *result)
+void padded_compare(const bert_config *config, const padded_batch *batch,
+                    const padded_output *output, const float *got, const double *expected,
+                    comparison *result)
 {
     uint32_t n = columns(config, output->output), n_expected = takes_column(output) ? 1 : n;
     size_t layer = output->index > 0 ? (size_t)output->index : 0;

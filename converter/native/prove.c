@@ -20,10 +20,10 @@ static uint32_t next_random(uint32_t *state)
     return *state >> 8;
 }
 
-static array *integers(int64_t n_rows, int64_t width)
+static graph_array *integers(int64_t n_rows, int64_t width)
 {
-    fault ignored = {0};
-    array *array = array_new(ARRAY_INTEGER, 2, (int64_t[]){n_rows, width}, &ignored);
+    fault_text ignored = {0};
+    graph_array *array = array_new(ARRAY_INTEGER, 2, (int64_t[]){n_rows, width}, &ignored);
     if (!array)
         abort();
     return array;
@@ -32,7 +32,7 @@ static array *integers(int64_t n_rows, int64_t width)
 /* Inputs of a graph: random ids, the second half of each row another type, and `lengths` tokens of
  * each row; the rest is padding. */
 static void fill_inputs(const bert_config *config, const uint32_t *lengths, uint32_t seed,
-                        array *inputs[ROLE_COUNT])
+                        graph_array *inputs[ROLE_COUNT])
 {
     int64_t width = inputs[ROLE_IDS]->dims[1];
     int64_t padding = config->first_position ? config->first_position - 1 : 0;
@@ -51,10 +51,10 @@ static void fill_inputs(const bert_config *config, const uint32_t *lengths, uint
 }
 
 /* Outputs of the graph for these inputs. */
-static bool run_graph(reader *reader, const bert_weights *weights, array *inputs[ROLE_COUNT],
-                      proof_case *one, fault *fault)
+static bool run_graph(graph_reader *reader, const bert_weights *weights,
+                      graph_array *inputs[ROLE_COUNT], proof_case *one, fault_text *fault)
 {
-    evaluation *evaluation = evaluation_new(reader->graph, reader->constants);
+    graph_evaluation *evaluation = evaluation_new(reader->graph, reader->constants);
     for (int i = 0; i < ROLE_COUNT; i++)
         if (reader->inputs[i])
             evaluation_set(evaluation, reader->inputs[i], array_share(inputs[i]));
@@ -63,7 +63,8 @@ static bool run_graph(reader *reader, const bert_weights *weights, array *inputs
         const output_name *name = &weights->outputs[k];
         padded_output output = {name->output, name->index, name->activation};
         size_t n = padded_count(&weights->config, &one->batch, &output);
-        array *answer = evaluation_get(evaluation, graph_find(reader->graph, name->onnx), fault);
+        graph_array *answer =
+            evaluation_get(evaluation, graph_find(reader->graph, name->onnx), fault);
         const float *floats = answer ? array_floats(answer, fault) : NULL;
         one->expected[k] = malloc(n * sizeof(double) + 1);
         ok = floats && one->expected[k] && (size_t)answer->count == n;
@@ -77,11 +78,11 @@ static bool run_graph(reader *reader, const bert_weights *weights, array *inputs
     return ok;
 }
 
-static bool add_case(proof *proof, reader *reader, const bert_weights *weights, uint32_t n_rows,
-                     uint32_t width, const uint32_t *lengths, fault *fault)
+static bool add_case(model_proof *proof, graph_reader *reader, const bert_weights *weights,
+                     uint32_t n_rows, uint32_t width, const uint32_t *lengths, fault_text *fault)
 {
     proof_case *one = &proof->cases[proof->n_cases];
-    array *inputs[ROLE_COUNT];
+    graph_array *inputs[ROLE_COUNT];
     uint32_t *mask = calloc((size_t)n_rows * width, sizeof *mask);
     bool ok = mask && padded_alloc(&one->batch, n_rows, width, fault);
     proof->n_cases++;
@@ -104,7 +105,8 @@ static bool add_case(proof *proof, reader *reader, const bert_weights *weights, 
     return ok;
 }
 
-bool proof_open(proof *proof, reader *reader, const bert_weights *weights, fault *fault)
+bool proof_open(model_proof *proof, graph_reader *reader, const bert_weights *weights,
+                fault_text *fault)
 {
     uint32_t width = reader->is_static ? (uint32_t)reader->n_tokens : CASE_TOKENS;
     uint32_t most =
@@ -113,8 +115,8 @@ bool proof_open(proof *proof, reader *reader, const bert_weights *weights, fault
     uint32_t n_rows = (uint32_t)reader->n_batch;
     if (width > most)
         width = most;
-    *proof = (struct proof){
-        .options = {.max_tokens = (n_rows + 1) * width, .max_sequence_tokens = most}};
+    *proof =
+        (model_proof){.options = {.max_tokens = (n_rows + 1) * width, .max_sequence_tokens = most}};
     /* One whole sequence, then one beside a shorter one. */
     uint32_t *lengths = calloc(n_rows + 2, sizeof *lengths);
     bool ok = lengths != NULL;
@@ -130,20 +132,20 @@ bool proof_open(proof *proof, reader *reader, const bert_weights *weights, fault
     return ok;
 }
 
-void proof_close(proof *proof)
+void proof_close(model_proof *proof)
 {
     for (int i = 0; i < proof->n_cases; i++) {
         padded_free(&proof->cases[i].batch);
         for (size_t k = 0; k < WEIGHTS_MAX_OUTPUTS; k++)
             free(proof->cases[i].expected[k]);
     }
-    *proof = (struct proof){0};
+    *proof = (model_proof){0};
 }
 
 /* ---------------------------------------------------------------------------------- the core -- */
 
-double proof_error(const proof *proof, const native *native, const bert_weights *weights,
-                   const char **worst, fault *fault)
+double proof_error(const model_proof *proof, const native_model *native,
+                   const bert_weights *weights, const char **worst, fault_text *fault)
 {
     double largest = 0;
     for (int i = 0; i < proof->n_cases; i++) {
@@ -200,14 +202,14 @@ static void add_samples(cJSON *outputs, const char *name, const double *expected
         cJSON_AddItemToArray(samples, number(expected[at]));
 }
 
-cJSON *proof_json(const proof *proof, const bert_weights *weights, double error)
+cJSON *proof_json(const model_proof *proof, const bert_weights *weights, double error)
 {
     cJSON *json = cJSON_CreateObject(), *cases = cJSON_CreateArray();
     cJSON_AddItemToObject(json, "error", number(error));
     cJSON_AddItemToObject(json, "cases", cases);
     for (int i = 0; i < proof->n_cases; i++) {
         /* The first row, if it is whole: of a graph with a fixed batch there are others. */
-        const padded *batch = &proof->cases[i].batch;
+        const padded_batch *batch = &proof->cases[i].batch;
         if (batch->lengths[0] != batch->width || i > 0)
             continue;
         cJSON *one = cJSON_CreateObject(), *outputs = cJSON_CreateObject();

@@ -20,28 +20,29 @@
 
 /* Inputs and what the graph answers. */
 typedef struct proof_case {
-    padded batch;
+    padded_batch batch;
     double *expected[WEIGHTS_MAX_OUTPUTS]; /* by output of the weights */
 } proof_case;
 
-typedef struct proof {
+typedef struct model_proof {
     proof_case cases[PROVE_CASES];
     int n_cases;
     bert_options options; /* of a session that can run them */
-} proof;
+} model_proof;
 
 /* Evaluates the graph. proof_close() in any case. */
-bool proof_open(proof *proof, reader *reader, const bert_weights *weights, fault *fault);
-void proof_close(proof *proof);
+bool proof_open(model_proof *proof, graph_reader *reader, const bert_weights *weights,
+                fault_text *fault);
+void proof_close(model_proof *proof);
 
 /* The largest error over the largest output (at least 1) of all outputs and cases; the output that
  * has it in *worst, if that is not NULL. Negative with a fault. */
-double proof_error(const proof *proof, const native *native, const bert_weights *weights,
-                   const char **worst, fault *fault);
+double proof_error(const model_proof *proof, const native_model *native,
+                   const bert_weights *weights, const char **worst, fault_text *fault);
 
 /* Answers for a model file: {"error": E, "cases": [{"input_ids": [], "token_type_ids": [],
  * "outputs": {name: {"step": K, "largest": M, "samples": [elements 0, K, 2 K, ...]}}}]}. The cases
  * are whole sequences alone, without padding; M is the largest magnitude of all elements. */
-cJSON *proof_json(const proof *proof, const bert_weights *weights, double error);
+cJSON *proof_json(const model_proof *proof, const bert_weights *weights, double error);
 
 #endif

@@ -90,14 +90,14 @@ INTEGERS(greater_integers, a > b)
 FLOATS_COMPARED(greater_or_equal_floats, a >= b)
 INTEGERS(greater_or_equal_integers, a >= b)
 
-typedef struct binary {
+typedef struct binary_kind {
     const char *name;
     binary_row *floats, *integers; /* NULL: not of these */
     bool gives_integers;           /* of floats too */
     bool divides;                  /* integers */
-} binary;
+} binary_kind;
 
-static const binary binaries[] = {
+static const binary_kind binaries[] = {
     {"Add", add_floats, add_integers, false, false},
     {"Sub", subtract_floats, subtract_integers, false, false},
     {"Mul", multiply_floats, multiply_integers, false, false},
@@ -117,7 +117,7 @@ static const binary binaries[] = {
     {"GreaterOrEqual", greater_or_equal_floats, greater_or_equal_integers, true, false},
 };
 
-static const binary *find_binary(const operation *operation)
+static const binary_kind *find_binary(const operator_call *operation)
 {
     for (size_t i = 0; i < sizeof binaries / sizeof *binaries; i++)
         if (strcmp(binaries[i].name, operation->node->op) == 0)
@@ -125,7 +125,7 @@ static const binary *find_binary(const operation *operation)
     return NULL;
 }
 
-static bool check_divisors(array *divisors, fault *fault)
+static bool check_divisors(graph_array *divisors, fault_text *fault)
 {
     const int64_t *elements = array_integers(divisors, fault);
     for (int64_t i = 0; elements && i < divisors->count; i++)
@@ -134,7 +134,8 @@ static bool check_divisors(array *divisors, fault *fault)
     return elements;
 }
 
-static bool fill_binary(const binary *binary, array *out, array *first, array *second, fault *fault)
+static bool fill_binary(const binary_kind *binary, graph_array *out, graph_array *first,
+                        graph_array *second, fault_text *fault)
 {
     const void *a = operator_elements(first, fault), *b = operator_elements(second, fault);
     if (!a || !b)
@@ -144,7 +145,7 @@ static bool fill_binary(const binary *binary, array *out, array *first, array *s
         return false;
     binary_row *row = is_float ? binary->floats : binary->integers;
     int64_t size = (int64_t)operator_size(first), out_size = (int64_t)operator_size(out);
-    walk walk = {.rank = out->rank, .n_arrays = 3};
+    strided_walk walk = {.rank = out->rank, .n_arrays = 3};
     memcpy(walk.dims, out->dims, sizeof out->dims);
     operator_contiguous(out->rank, out->dims, walk.strides[0]);
     operator_strides(first, out->rank, out->dims, walk.strides[1]);
@@ -157,9 +158,10 @@ static bool fill_binary(const binary *binary, array *out, array *first, array *s
 }
 
 /* A new array, or NULL with a fault. */
-static array *combine(const binary *binary, array *first, array *second, fault *fault)
+static graph_array *combine(const binary_kind *binary, graph_array *first, graph_array *second,
+                            fault_text *fault)
 {
-    array *pair[2] = {first, second};
+    graph_array *pair[2] = {first, second};
     uint32_t rank;
     int64_t dims[ARRAY_MAX_RANK];
     if (first->type != second->type) {
@@ -176,7 +178,7 @@ static array *combine(const binary *binary, array *first, array *second, fault *
     array_type type = binary->gives_integers ? ARRAY_INTEGER : first->type;
     if (first->is_hollow || second->is_hollow)
         return array_new_hollow(type, rank, dims, fault);
-    array *out = array_new(type, rank, dims, fault);
+    graph_array *out = array_new(type, rank, dims, fault);
     if (out && !fill_binary(binary, out, first, second, fault)) {
         array_release(out);
         return NULL;
@@ -184,37 +186,38 @@ static array *combine(const binary *binary, array *first, array *second, fault *
     return out;
 }
 
-static bool run_binary(operation *operation, fault *fault)
+static bool run_binary(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xx", 1, fault))
         return false;
-    array *out = combine(find_binary(operation), operation->inputs[0], operation->inputs[1], fault);
+    graph_array *out =
+        combine(find_binary(operation), operation->inputs[0], operation->inputs[1], fault);
     return operator_give(operation, 0, out);
 }
 
-static bool run_mod(operation *operation, fault *fault)
+static bool run_mod(operator_call *operation, fault_text *fault)
 {
-    static const binary floored = {"Mod", NULL, mod_floored, false, true};
-    static const binary truncated = {"Mod", mod_floats, mod_truncated, false, true};
+    static const binary_kind floored = {"Mod", NULL, mod_floored, false, true};
+    static const binary_kind truncated = {"Mod", mod_floats, mod_truncated, false, true};
     bool is_truncated = graph_attribute_int(operation->node, "fmod", 0) != 0;
     if (!operator_check(operation, "xx", 1, fault))
         return false;
-    array *out = combine(is_truncated ? &truncated : &floored, operation->inputs[0],
-                         operation->inputs[1], fault);
+    graph_array *out = combine(is_truncated ? &truncated : &floored, operation->inputs[0],
+                               operation->inputs[1], fault);
     return operator_give(operation, 0, out);
 }
 
 /* The output has the type of the base. */
-static bool run_pow(operation *operation, fault *fault)
+static bool run_pow(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xx", 1, fault))
         return false;
-    array *base = operation->inputs[0], *exponent = operation->inputs[1];
+    graph_array *base = operation->inputs[0], *exponent = operation->inputs[1];
     if (base->type == exponent->type)
         return run_binary(operation, fault);
-    array *bases = operator_converted(base, ARRAY_FLOAT, fault);
-    array *exponents = operator_converted(exponent, ARRAY_FLOAT, fault);
-    array *powers =
+    graph_array *bases = operator_converted(base, ARRAY_FLOAT, fault);
+    graph_array *exponents = operator_converted(exponent, ARRAY_FLOAT, fault);
+    graph_array *powers =
         bases && exponents ? combine(find_binary(operation), bases, exponents, fault) : NULL;
     if (powers)
         operator_give(operation, 0, operator_converted(powers, base->type, fault));
@@ -225,17 +228,19 @@ static bool run_pow(operation *operation, fault *fault)
 }
 
 /* Max, Min, Sum and Mean of any number of inputs: from the first one on. */
-static bool run_variadic(operation *operation, fault *fault)
+static bool run_variadic(operator_call *operation, fault_text *fault)
 {
-    const binary *binary = find_binary(operation);
+    const binary_kind *binary = find_binary(operation);
     if (!operator_check_outputs(operation, 1, fault))
         return false;
-    array *sum = NULL;
+    graph_array *sum = NULL;
     for (size_t i = 0; i < operation->n_inputs; i++) {
-        array *input = operation->inputs[i];
+        graph_array *input = operation->inputs[i];
         if (!input)
             fault_set(fault, "has no input %zu", i + 1);
-        array *next = !input ? NULL : sum ? combine(binary, sum, input, fault) : array_share(input);
+        graph_array *next = !input ? NULL
+                            : sum  ? combine(binary, sum, input, fault)
+                                   : array_share(input);
         array_release(sum);
         sum = next;
         if (!sum)
@@ -244,11 +249,11 @@ static bool run_variadic(operation *operation, fault *fault)
     return operator_give(operation, 0, sum) || fault_set(fault, "has no inputs");
 }
 
-static bool run_mean(operation *operation, fault *fault)
+static bool run_mean(operator_call *operation, fault_text *fault)
 {
     if (!run_variadic(operation, fault))
         return false;
-    array *sum = operation->outputs[0];
+    graph_array *sum = operation->outputs[0];
     if (sum->type != ARRAY_FLOAT)
         return fault_set(fault, "is not defined for integers");
     if (sum->is_hollow || operation->n_inputs == 1)
@@ -310,13 +315,13 @@ OF_FLOATS(gelu_tanh_floats, gelu_tanh(x))
 OF_INTEGERS(not_integers, !x)
 UNARY(is_nan_floats, int64_t, float, isnan(x) != 0)
 
-typedef struct unary {
+typedef struct unary_kind {
     const char *name;
     unary_row *floats, *integers; /* NULL: not of these */
     bool gives_integers;          /* of floats too */
-} unary;
+} unary_kind;
 
-static const unary unaries[] = {
+static const unary_kind unaries[] = {
     {"Abs", absolute_floats, absolute_integers, false},
     {"Neg", negate_floats, negate_integers, false},
     {"Sign", sign_floats, sign_integers, false},
@@ -339,17 +344,17 @@ static const unary unaries[] = {
 };
 
 /* The output has the shape of the input. */
-static bool apply(operation *operation, const unary *unary, fault *fault)
+static bool apply(operator_call *operation, const unary_kind *unary, fault_text *fault)
 {
     if (!operator_check(operation, "x", 1, fault))
         return false;
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     unary_row *row = x->type == ARRAY_FLOAT ? unary->floats : unary->integers;
     if (!row)
         return fault_set(fault, "is not defined for %s",
                          x->type == ARRAY_FLOAT ? "floats" : "integers");
-    array *out = operator_make(operation, 0, unary->gives_integers ? ARRAY_INTEGER : x->type,
-                               x->rank, x->dims, x->is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, unary->gives_integers ? ARRAY_INTEGER : x->type,
+                                     x->rank, x->dims, x->is_hollow, fault);
     if (!out || x->is_hollow)
         return out;
     const void *elements = operator_elements(x, fault);
@@ -358,7 +363,7 @@ static bool apply(operation *operation, const unary *unary, fault *fault)
     return elements;
 }
 
-static bool run_unary(operation *operation, fault *fault)
+static bool run_unary(operator_call *operation, fault_text *fault)
 {
     for (size_t i = 0; i < sizeof unaries / sizeof *unaries; i++)
         if (strcmp(unaries[i].name, operation->node->op) == 0)
@@ -366,10 +371,10 @@ static bool run_unary(operation *operation, fault *fault)
     return fault_set(fault, "is not known");
 }
 
-static bool run_gelu(operation *operation, fault *fault)
+static bool run_gelu(operator_call *operation, fault_text *fault)
 {
-    static const unary exact = {"Gelu", gelu_floats, NULL, false};
-    static const unary tanh = {"Gelu", gelu_tanh_floats, NULL, false};
+    static const unary_kind exact = {"Gelu", gelu_floats, NULL, false};
+    static const unary_kind tanh = {"Gelu", gelu_tanh_floats, NULL, false};
     bool is_tanh = graph_attribute_is(operation->node, "approximate", "tanh");
     if (!is_tanh && graph_attribute_find(operation->node, "approximate") &&
         !graph_attribute_is(operation->node, "approximate", "none"))
@@ -377,14 +382,15 @@ static bool run_gelu(operation *operation, fault *fault)
     return apply(operation, is_tanh ? &tanh : &exact, fault);
 }
 
-static bool run_is_infinite(operation *operation, fault *fault)
+static bool run_is_infinite(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "f", 1, fault))
         return false;
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     bool above = graph_attribute_int(operation->node, "detect_positive", 1) != 0;
     bool below = graph_attribute_int(operation->node, "detect_negative", 1) != 0;
-    array *out = operator_make(operation, 0, ARRAY_INTEGER, x->rank, x->dims, x->is_hollow, fault);
+    graph_array *out =
+        operator_make(operation, 0, ARRAY_INTEGER, x->rank, x->dims, x->is_hollow, fault);
     if (!out || x->is_hollow)
         return out;
     const float *elements = array_floats(x, fault);
@@ -393,18 +399,18 @@ static bool run_is_infinite(operation *operation, fault *fault)
     return elements;
 }
 
-static bool run_identity(operation *operation, fault *fault)
+static bool run_identity(operator_call *operation, fault_text *fault)
 {
     return operator_check(operation, "x", 1, fault) &&
            operator_give(operation, 0, array_share(operation->inputs[0]));
 }
 
 /* Nothing is dropped where nothing is trained. */
-static bool run_dropout(operation *operation, fault *fault)
+static bool run_dropout(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xXX", 2, fault))
         return false;
-    array *x = operation->inputs[0], *training = operator_input(operation, 2);
+    graph_array *x = operation->inputs[0], *training = operator_input(operation, 2);
     int64_t is_training = 0;
     if (training && !training->is_hollow && !operator_integer(training, &is_training, fault))
         return false;
@@ -414,7 +420,7 @@ static bool run_dropout(operation *operation, fault *fault)
     if (!operator_wants(operation, 1))
         return true;
     array_type type = operation->opset < 10 ? x->type : ARRAY_INTEGER;
-    array *mask = operator_make(operation, 1, type, x->rank, x->dims, false, fault);
+    graph_array *mask = operator_make(operation, 1, type, x->rank, x->dims, false, fault);
     if (mask)
         operator_fill(operator_writable(mask),
                       type == ARRAY_FLOAT ? (const void *)&(float){1} : &(int64_t){1}, mask->count,
@@ -457,7 +463,7 @@ static int64_t narrow_float(float value, int64_t data_type)
 }
 
 /* Whether integers of the array surely have their places in the type. */
-static bool is_within(const array *x, int64_t data_type)
+static bool is_within(const graph_array *x, int64_t data_type)
 {
     if (data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ||
         data_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT64)
@@ -471,7 +477,7 @@ static bool is_within(const array *x, int64_t data_type)
              x->stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8));
 }
 
-static bool fill_narrowed(array *out, array *x, int64_t data_type, fault *fault)
+static bool fill_narrowed(graph_array *out, graph_array *x, int64_t data_type, fault_text *fault)
 {
     const void *elements = operator_elements(x, fault);
     for (int64_t i = 0; elements && i < x->count; i++)
@@ -481,32 +487,32 @@ static bool fill_narrowed(array *out, array *x, int64_t data_type, fault *fault)
     return elements;
 }
 
-static bool cast(operation *operation, int64_t data_type, fault *fault)
+static bool cast(operator_call *operation, int64_t data_type, fault_text *fault)
 {
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     array_type type;
     if (!operator_type(data_type, &type, fault))
         return false;
     if (type == ARRAY_FLOAT || (x->type == type && is_within(x, data_type)))
         return operator_give(operation, 0, operator_converted(x, type, fault));
-    array *out = operator_make(operation, 0, type, x->rank, x->dims, x->is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, type, x->rank, x->dims, x->is_hollow, fault);
     if (!out || x->is_hollow)
         return out;
     return fill_narrowed(out, x, data_type, fault);
 }
 
-static bool run_cast(operation *operation, fault *fault)
+static bool run_cast(operator_call *operation, fault_text *fault)
 {
     return operator_check(operation, "x", 1, fault) &&
            cast(operation, graph_attribute_int(operation->node, "to", 0), fault);
 }
 
 /* To which width is known of constants alone; it matters for no other integers but booleans. */
-static bool run_cast_like(operation *operation, fault *fault)
+static bool run_cast_like(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xx", 1, fault))
         return false;
-    const array *like = operation->inputs[1];
+    const graph_array *like = operation->inputs[1];
     int64_t data_type = like->stored                ? (int64_t)like->stored->type
                         : like->type == ARRAY_FLOAT ? (int64_t)ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
                                                     : (int64_t)ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
@@ -531,10 +537,10 @@ static void clip_integers(int64_t *out, const int64_t *x, int64_t n, int64_t lea
     }
 }
 
-static bool fill_clipped_floats(const operation *operation, array *out, fault *fault)
+static bool fill_clipped_floats(const operator_call *operation, graph_array *out, fault_text *fault)
 {
-    array *x = operation->inputs[0];
-    array *min = operator_input(operation, 1), *max = operator_input(operation, 2);
+    graph_array *x = operation->inputs[0];
+    graph_array *min = operator_input(operation, 1), *max = operator_input(operation, 2);
     bool is_old = operation->opset < 11;
     float least = is_old ? graph_attribute_float(operation->node, "min", -INFINITY) : -INFINITY;
     float most = is_old ? graph_attribute_float(operation->node, "max", INFINITY) : INFINITY;
@@ -546,10 +552,11 @@ static bool fill_clipped_floats(const operation *operation, array *out, fault *f
     return elements;
 }
 
-static bool fill_clipped_integers(const operation *operation, array *out, fault *fault)
+static bool fill_clipped_integers(const operator_call *operation, graph_array *out,
+                                  fault_text *fault)
 {
-    array *x = operation->inputs[0];
-    array *min = operator_input(operation, 1), *max = operator_input(operation, 2);
+    graph_array *x = operation->inputs[0];
+    graph_array *min = operator_input(operation, 1), *max = operator_input(operation, 2);
     int64_t least = INT64_MIN, most = INT64_MAX;
     if ((min && !operator_integer(min, &least, fault)) ||
         (max && !operator_integer(max, &most, fault)))
@@ -560,13 +567,13 @@ static bool fill_clipped_integers(const operation *operation, array *out, fault 
     return elements;
 }
 
-static bool run_clip(operation *operation, fault *fault)
+static bool run_clip(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xXX", 1, fault))
         return false;
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, x->type, x->rank, x->dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, x->type, x->rank, x->dims, is_hollow, fault);
     if (!out || is_hollow)
         return out;
     return x->type == ARRAY_FLOAT ? fill_clipped_floats(operation, out, fault)
@@ -580,8 +587,8 @@ static bool run_clip(operation *operation, fault *fault)
         ((type *)out)[i] = *from;                                                                  \
     }
 
-static void choose_run(const walk *walk, array_type type, char *out, const int64_t *conditions,
-                       const char *yes, const char *no)
+static void choose_run(const strided_walk *walk, array_type type, char *out,
+                       const int64_t *conditions, const char *yes, const char *no)
 {
     int64_t size = type == ARRAY_FLOAT ? sizeof(float) : sizeof(int64_t);
     conditions += walk->offsets[1];
@@ -594,18 +601,19 @@ static void choose_run(const walk *walk, array_type type, char *out, const int64
         CHOOSE(int64_t)
 }
 
-static bool run_where(operation *operation, fault *fault)
+static bool run_where(operator_call *operation, fault_text *fault)
 {
     uint32_t rank;
-    walk walk = {.n_arrays = 4};
+    strided_walk walk = {.n_arrays = 4};
     if (!operator_check(operation, "ixx", 1, fault) ||
         !operator_broadcast(operation->inputs, 3, &rank, walk.dims, fault))
         return false;
-    array **inputs = operation->inputs;
+    graph_array **inputs = operation->inputs;
     if (inputs[1]->type != inputs[2]->type)
         return fault_set(fault, "one input holds floats, the other integers");
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, inputs[1]->type, rank, walk.dims, is_hollow, fault);
+    graph_array *out =
+        operator_make(operation, 0, inputs[1]->type, rank, walk.dims, is_hollow, fault);
     if (!out || is_hollow)
         return out;
     walk.rank = rank;

@@ -5,37 +5,37 @@
 
 #include "operators/operators.h"
 
-struct evaluation {
-    const graph *graph;
-    evaluation *constants;
-    evaluation *before; /* for values before `first`; NULL: none */
+struct graph_evaluation {
+    const onnx_graph *graph;
+    graph_evaluation *constants;
+    graph_evaluation *before; /* for values before `first`; NULL: none */
     size_t first;
-    array **arrays;  /* by the index of the value; NULL: not computed */
-    bool *is_needed; /* scratch of evaluation_get() */
+    graph_array **arrays; /* by the index of the value; NULL: not computed */
+    bool *is_needed;      /* scratch of evaluation_get() */
 };
 
-evaluation *evaluation_new(const graph *graph, evaluation *constants)
+graph_evaluation *evaluation_new(const onnx_graph *graph, graph_evaluation *constants)
 {
-    evaluation *evaluation = calloc(1, sizeof *evaluation);
+    graph_evaluation *evaluation = calloc(1, sizeof *evaluation);
     size_t n = graph_n_values(graph) + 1;
-    array **arrays = calloc(n, sizeof *arrays);
+    graph_array **arrays = calloc(n, sizeof *arrays);
     bool *is_needed = calloc(n, sizeof *is_needed);
     if (!evaluation || !arrays || !is_needed)
         abort();
-    *evaluation = (struct evaluation){
+    *evaluation = (graph_evaluation){
         .graph = graph, .constants = constants, .arrays = arrays, .is_needed = is_needed};
     return evaluation;
 }
 
-evaluation *evaluation_from(evaluation *before, const graph_value *value)
+graph_evaluation *evaluation_from(graph_evaluation *before, graph_value *value)
 {
-    evaluation *evaluation = evaluation_new(before->graph, before->constants);
+    graph_evaluation *evaluation = evaluation_new(before->graph, before->constants);
     evaluation->before = before;
     evaluation->first = value->index;
     return evaluation;
 }
 
-void evaluation_free(evaluation *evaluation)
+void evaluation_free(graph_evaluation *evaluation)
 {
     if (!evaluation)
         return;
@@ -46,16 +46,16 @@ void evaluation_free(evaluation *evaluation)
     free(evaluation);
 }
 
-void evaluation_set(evaluation *evaluation, const graph_value *value, array *array)
+void evaluation_set(graph_evaluation *evaluation, graph_value *value, graph_array *array)
 {
     array_release(evaluation->arrays[value->index]);
     evaluation->arrays[value->index] = array;
 }
 
 /* What is there without computing. */
-static array *known(evaluation *evaluation, const graph_value *value, fault *fault)
+static graph_array *known(graph_evaluation *evaluation, graph_value *value, fault_text *fault)
 {
-    array *array = evaluation->arrays[value->index];
+    graph_array *array = evaluation->arrays[value->index];
     if (array)
         return array;
     if (value->constant)
@@ -67,11 +67,11 @@ static array *known(evaluation *evaluation, const graph_value *value, fault *fau
     return NULL;
 }
 
-static bool run_node(evaluation *evaluation, const graph_node *node, fault *fault)
+static bool run_node(graph_evaluation *evaluation, const graph_node *node, fault_text *fault)
 {
     const operator_kind *kind = operator_find(node->domain, node->op);
-    array *inputs[64], *outputs[16] = {0};
-    struct fault inner = {0};
+    graph_array *inputs[64], *outputs[16] = {0};
+    fault_text inner = {0};
     if (!kind || node->n_inputs > 64 || node->n_outputs > 16)
         return fault_set(fault, "node '%s' (op %s): cannot be evaluated", node->name, node->op);
     for (size_t i = 0; i < node->n_inputs; i++) {
@@ -84,7 +84,8 @@ static bool run_node(evaluation *evaluation, const graph_node *node, fault *faul
         if (i >= node->n_inputs || !inputs[i])
             return fault_set(fault, "node '%s' (op %s): has no input %zu, needs %zu inputs",
                              node->name, node->op, i + 1, kind->n_inputs);
-    operation operation = {node, graph_opset(evaluation->graph), inputs, node->n_inputs, outputs};
+    operator_call operation = {node, graph_opset(evaluation->graph), inputs, node->n_inputs,
+                               outputs};
     bool ok = kind->run(&operation, &inner) ||
               fault_set(fault, "node '%s' (op %s): %s", node->name, node->op, inner.text);
     for (size_t i = 0; i < node->n_outputs; i++) {
@@ -95,9 +96,9 @@ static bool run_node(evaluation *evaluation, const graph_node *node, fault *faul
     return ok;
 }
 
-array *evaluation_get(evaluation *evaluation, const graph_value *value, fault *fault)
+graph_array *evaluation_get(graph_evaluation *evaluation, graph_value *value, fault_text *fault)
 {
-    array *array = known(evaluation, value, fault);
+    graph_array *array = known(evaluation, value, fault);
     if (array)
         return array;
     /* Values stand in the order of execution: mark what is needed from `value` back, then compute
@@ -106,7 +107,7 @@ array *evaluation_get(evaluation *evaluation, const graph_value *value, fault *f
     size_t first = value->index;
     is_needed[value->index] = true;
     for (size_t n = value->index + 1; n > 0; n--) {
-        const graph_value *v = graph_at(evaluation->graph, n - 1);
+        graph_value *v = graph_at(evaluation->graph, n - 1);
         if (!is_needed[n - 1])
             continue;
         is_needed[n - 1] = false;
@@ -120,7 +121,7 @@ array *evaluation_get(evaluation *evaluation, const graph_value *value, fault *f
     }
     bool ok = true;
     for (size_t n = first; n <= value->index; n++) {
-        const graph_value *v = graph_at(evaluation->graph, n);
+        graph_value *v = graph_at(evaluation->graph, n);
         if (!is_needed[n])
             continue;
         is_needed[n] = false;

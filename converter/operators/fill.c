@@ -10,7 +10,7 @@
 /* ------------------------------------------------------------------------------------- fills -- */
 
 /* Made of numbers: not one of the inputs may be hollow. */
-static int64_t range_length(array *const *inputs, fault *fault)
+static int64_t range_length(graph_array *const *inputs, fault_text *fault)
 {
     int64_t ends[3];
     float borders[3];
@@ -36,15 +36,15 @@ static int64_t range_length(array *const *inputs, fault *fault)
     return length > 0 ? (int64_t)length : 0;
 }
 
-static bool run_range(operation *operation, fault *fault)
+static bool run_range(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xxx", 1, fault))
         return false;
-    array **inputs = operation->inputs;
+    graph_array **inputs = operation->inputs;
     int64_t n = range_length(inputs, fault);
     if (n < 0)
         return false;
-    array *out = operator_make(operation, 0, inputs[0]->type, 1, &n, false, fault);
+    graph_array *out = operator_make(operation, 0, inputs[0]->type, 1, &n, false, fault);
     for (int64_t i = 0; out && i < n; i++)
         if (out->type == ARRAY_FLOAT)
             out->floats[i] = inputs[0]->floats[0] + (float)i * inputs[2]->floats[0];
@@ -54,9 +54,9 @@ static bool run_range(operation *operation, fault *fault)
     return out;
 }
 
-static bool run_constant_of_shape(operation *operation, fault *fault)
+static bool run_constant_of_shape(operator_call *operation, fault_text *fault)
 {
-    numbers shape;
+    number_list shape;
     uint32_t rank = 0;
     int64_t dims[ARRAY_MAX_RANK];
     if (!operator_check(operation, "i", 1, fault) ||
@@ -64,10 +64,10 @@ static bool run_constant_of_shape(operation *operation, fault *fault)
         !operator_dims(&shape, &rank, dims, fault))
         return false;
     const graph_attribute *given = graph_attribute_find(operation->node, "value");
-    array *value = given && given->value ? given->value->constant : NULL;
+    graph_array *value = given && given->value ? given->value->constant : NULL;
     if (given && (!value || value->count != 1))
         return fault_set(fault, "value is no single number");
-    array *out =
+    graph_array *out =
         operator_make(operation, 0, value ? value->type : ARRAY_FLOAT, rank, dims, false, fault);
     if (!out || !value)
         return out;
@@ -77,21 +77,21 @@ static bool run_constant_of_shape(operation *operation, fault *fault)
     return element;
 }
 
-static bool give_constant(operation *operation, const graph_attribute *value, fault *fault)
+static bool give_constant(operator_call *operation, const graph_attribute *value, fault_text *fault)
 {
     bool is_float = strncmp(value->name, "value_float", 11) == 0;
     bool is_list = value->name[strlen(value->name) - 1] == 's';
     int64_t n = is_list ? (int64_t)(is_float ? value->n_floats : value->n_ints) : 1;
     const void *numbers = is_float ? (const void *)(is_list ? value->floats : &value->f)
                                    : (const void *)(is_list ? value->ints : &value->i);
-    array *out = operator_make(operation, 0, is_float ? ARRAY_FLOAT : ARRAY_INTEGER, is_list, &n,
-                               false, fault);
+    graph_array *out = operator_make(operation, 0, is_float ? ARRAY_FLOAT : ARRAY_INTEGER, is_list,
+                                     &n, false, fault);
     if (out && n > 0)
         memcpy(operator_writable(out), numbers, (size_t)n * operator_size(out));
     return out;
 }
 
-static bool run_constant(operation *operation, fault *fault)
+static bool run_constant(operator_call *operation, fault_text *fault)
 {
     static const char *const names[] = {"value_int", "value_ints", "value_float", "value_floats"};
     if (!operator_check(operation, "", 1, fault))
@@ -105,11 +105,11 @@ static bool run_constant(operation *operation, fault *fault)
     return fault_set(fault, "has no value of a kind that is supported");
 }
 
-static bool run_eye_like(operation *operation, fault *fault)
+static bool run_eye_like(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "x", 1, fault))
         return false;
-    const array *x = operation->inputs[0];
+    const graph_array *x = operation->inputs[0];
     array_type type = x->type;
     const graph_attribute *data_type = graph_attribute_find(operation->node, "dtype");
     int64_t k = graph_attribute_int(operation->node, "k", 0);
@@ -117,7 +117,7 @@ static bool run_eye_like(operation *operation, fault *fault)
         return fault_set(fault, "an input of shape %s, expected a matrix", SHAPE_TEXT(x));
     if (data_type && !operator_type(data_type->i, &type, fault))
         return false;
-    array *out = operator_make(operation, 0, type, 2, x->dims, false, fault);
+    graph_array *out = operator_make(operation, 0, type, 2, x->dims, false, fault);
     for (int64_t i = 0; out && i < x->dims[0]; i++) {
         if (k < -i || k >= x->dims[1] - i)
             continue;
@@ -131,16 +131,16 @@ static bool run_eye_like(operation *operation, fault *fault)
 
 /* ------------------------------------------------------------------------------------ others -- */
 
-static bool run_trilu(operation *operation, fault *fault)
+static bool run_trilu(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xI", 1, fault))
         return false;
-    array *x = operation->inputs[0], *diagonal = operator_input(operation, 1);
+    graph_array *x = operation->inputs[0], *diagonal = operator_input(operation, 1);
     bool is_upper = graph_attribute_int(operation->node, "upper", 1) != 0;
     int64_t k = 0;
     if (x->rank < 2)
         return fault_set(fault, "an input of shape %s, expected matrices", SHAPE_TEXT(x));
-    array *out = operator_make_copy(operation, fault);
+    graph_array *out = operator_make_copy(operation, fault);
     if (!out || out->is_hollow)
         return out;
     if (diagonal && !operator_integer(diagonal, &k, fault))
@@ -156,7 +156,7 @@ static bool run_trilu(operation *operation, fault *fault)
 }
 
 /* One line of n elements, `stride` apart. */
-static void sum_line(array *out, const void *from, int64_t start, int64_t stride, int64_t n,
+static void sum_line(graph_array *out, const void *from, int64_t start, int64_t stride, int64_t n,
                      bool is_exclusive, bool is_reverse)
 {
     double sum = 0;
@@ -175,15 +175,15 @@ static void sum_line(array *out, const void *from, int64_t start, int64_t stride
     }
 }
 
-static bool run_cumulative_sum(operation *operation, fault *fault)
+static bool run_cumulative_sum(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xi", 1, fault))
         return false;
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     int64_t along = 0;
     uint32_t axis = 0;
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, x->type, x->rank, x->dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, x->type, x->rank, x->dims, is_hollow, fault);
     if (!out || is_hollow)
         return out;
     const void *elements = operator_elements(x, fault);
@@ -200,7 +200,8 @@ static bool run_cumulative_sum(operation *operation, fault *fault)
     return true;
 }
 
-static bool fill_one_hot(array *out, array *indices, array *values, uint32_t axis, fault *fault)
+static bool fill_one_hot(graph_array *out, graph_array *indices, graph_array *values, uint32_t axis,
+                         fault_text *fault)
 {
     const int64_t *at = array_integers(indices, fault);
     const char *off = operator_elements(values, fault);
@@ -219,12 +220,12 @@ static bool fill_one_hot(array *out, array *indices, array *values, uint32_t axi
     return true;
 }
 
-static bool run_one_hot(operation *operation, fault *fault)
+static bool run_one_hot(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "ixx", 1, fault))
         return false;
-    array *indices = operation->inputs[0], *values = operation->inputs[2];
-    array *depth = operator_converted(operation->inputs[1], ARRAY_INTEGER, fault);
+    graph_array *indices = operation->inputs[0], *values = operation->inputs[2];
+    graph_array *depth = operator_converted(operation->inputs[1], ARRAY_INTEGER, fault);
     int64_t n = 0, dims[ARRAY_MAX_RANK];
     uint32_t axis = 0;
     bool has_depth = depth && operator_integer(depth, &n, fault);
@@ -239,22 +240,22 @@ static bool run_one_hot(operation *operation, fault *fault)
     memcpy(dims + axis + 1, indices->dims + axis, (indices->rank - axis) * sizeof *dims);
     dims[axis] = n;
     bool is_hollow = indices->is_hollow || values->is_hollow;
-    array *out =
+    graph_array *out =
         operator_make(operation, 0, values->type, indices->rank + 1, dims, is_hollow, fault);
     return out && (is_hollow || fill_one_hot(out, indices, values, axis, fault));
 }
 
-static bool is_zero(const array *x, const void *elements, int64_t i)
+static bool is_zero(const graph_array *x, const void *elements, int64_t i)
 {
     return x->type == ARRAY_FLOAT ? ((const float *)elements)[i] == 0
                                   : ((const int64_t *)elements)[i] == 0;
 }
 
-static bool run_non_zero(operation *operation, fault *fault)
+static bool run_non_zero(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "x", 1, fault))
         return false;
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     if (x->is_hollow)
         return fault_set(fault, "the output's shape depends on the input, which is not known");
     const void *elements = operator_elements(x, fault);
@@ -264,7 +265,7 @@ static bool run_non_zero(operation *operation, fault *fault)
     int64_t dims[2] = {rank, 0}, found = 0;
     for (int64_t i = 0; i < x->count; i++)
         dims[1] += !is_zero(x, elements, i);
-    array *out = operator_make(operation, 0, ARRAY_INTEGER, 2, dims, false, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_INTEGER, 2, dims, false, fault);
     for (int64_t i = 0; out && i < x->count; i++) {
         if (is_zero(x, elements, i))
             continue;

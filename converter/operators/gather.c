@@ -9,7 +9,7 @@
 /* ------------------------------------------------------------------------ gather and scatter -- */
 
 /* Element i of x to element k of out, without widening all of a constant that nobody asked for. */
-static void take(array *out, int64_t k, const array *x, int64_t i, int64_t n)
+static void take(graph_array *out, int64_t k, const graph_array *x, int64_t i, int64_t n)
 {
     if (x->floats)
         memcpy(out->floats + k, x->floats + i, (size_t)n * sizeof *x->floats);
@@ -26,7 +26,8 @@ static void take(array *out, int64_t k, const array *x, int64_t i, int64_t n)
         }
 }
 
-static bool gather_rows(array *out, const array *x, array *indices, uint32_t axis, fault *fault)
+static bool gather_rows(graph_array *out, const graph_array *x, graph_array *indices, uint32_t axis,
+                        fault_text *fault)
 {
     const int64_t *at = array_integers(indices, fault);
     if (!at)
@@ -44,14 +45,14 @@ static bool gather_rows(array *out, const array *x, array *indices, uint32_t axi
     return true;
 }
 
-static bool run_gather(operation *operation, fault *fault)
+static bool run_gather(operator_call *operation, fault_text *fault)
 {
     uint32_t axis = 0;
     if (!operator_check(operation, "xi", 1, fault) ||
         !operator_axis(graph_attribute_int(operation->node, "axis", 0), operation->inputs[0]->rank,
                        &axis, fault))
         return false;
-    array *x = operation->inputs[0], *indices = operation->inputs[1];
+    graph_array *x = operation->inputs[0], *indices = operation->inputs[1];
     if (x->rank - 1 + indices->rank > ARRAY_MAX_RANK)
         return fault_set(fault, "gathers shape %s from %s: too many dimensions",
                          SHAPE_TEXT(indices), SHAPE_TEXT(x));
@@ -60,13 +61,14 @@ static bool run_gather(operation *operation, fault *fault)
     memcpy(dims + axis, indices->dims, indices->rank * sizeof *dims);
     memcpy(dims + axis + indices->rank, x->dims + axis + 1, (x->rank - axis - 1) * sizeof *dims);
     bool is_hollow = operator_any_hollow(operation);
-    array *out =
+    graph_array *out =
         operator_make(operation, 0, x->type, x->rank - 1 + indices->rank, dims, is_hollow, fault);
     return out && (is_hollow || gather_rows(out, x, indices, axis, fault));
 }
 
 /* Whether indices have the rank of x and stay within it, but for the axis that they index. */
-static bool check_element_indices(const array *x, const array *indices, uint32_t axis, fault *fault)
+static bool check_element_indices(const graph_array *x, const graph_array *indices, uint32_t axis,
+                                  fault_text *fault)
 {
     bool fits = x->rank == indices->rank;
     for (uint32_t i = 0; fits && i < x->rank; i++)
@@ -76,9 +78,9 @@ static bool check_element_indices(const array *x, const array *indices, uint32_t
 }
 
 /* Walks through indices and what x has at their place but on index 0 of the axis. */
-static walk walk_elements(const array *x, const array *indices, uint32_t axis)
+static strided_walk walk_elements(const graph_array *x, const graph_array *indices, uint32_t axis)
 {
-    walk walk = {.rank = x->rank, .n_arrays = 2};
+    strided_walk walk = {.rank = x->rank, .n_arrays = 2};
     memcpy(walk.dims, indices->dims, sizeof indices->dims);
     operator_contiguous(x->rank, indices->dims, walk.strides[0]);
     operator_contiguous(x->rank, x->dims, walk.strides[1]);
@@ -87,12 +89,12 @@ static walk walk_elements(const array *x, const array *indices, uint32_t axis)
 }
 
 /* Elements between x and what has the shape of the indices. */
-static bool move_elements(array *x, array *indices, uint32_t axis, void *to, const void *from,
-                          bool is_scatter, fault *fault)
+static bool move_elements(graph_array *x, graph_array *indices, uint32_t axis, void *to,
+                          const void *from, bool is_scatter, fault_text *fault)
 {
     const int64_t *at = array_integers(indices, fault);
     int64_t stride = operator_product(x->rank - axis - 1, x->dims + axis + 1);
-    walk walk = walk_elements(x, indices, axis);
+    strided_walk walk = walk_elements(x, indices, axis);
     if (!at)
         return false;
     for (bool more = walk_start(&walk); more; more = walk_next(&walk))
@@ -107,7 +109,7 @@ static bool move_elements(array *x, array *indices, uint32_t axis, void *to, con
     return true;
 }
 
-static bool run_gather_elements(operation *operation, fault *fault)
+static bool run_gather_elements(operator_call *operation, fault_text *fault)
 {
     uint32_t axis = 0;
     if (!operator_check(operation, "xi", 1, fault) ||
@@ -115,9 +117,10 @@ static bool run_gather_elements(operation *operation, fault *fault)
                        &axis, fault) ||
         !check_element_indices(operation->inputs[0], operation->inputs[1], axis, fault))
         return false;
-    array *x = operation->inputs[0], *indices = operation->inputs[1];
+    graph_array *x = operation->inputs[0], *indices = operation->inputs[1];
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, x->type, x->rank, indices->dims, is_hollow, fault);
+    graph_array *out =
+        operator_make(operation, 0, x->type, x->rank, indices->dims, is_hollow, fault);
     if (!out || is_hollow)
         return out;
     const void *elements = operator_elements(x, fault);
@@ -125,14 +128,14 @@ static bool run_gather_elements(operation *operation, fault *fault)
            move_elements(x, indices, axis, operator_writable(out), elements, false, fault);
 }
 
-static bool check_reduction(const operation *operation, fault *fault)
+static bool check_reduction(const operator_call *operation, fault_text *fault)
 {
     return !graph_attribute_find(operation->node, "reduction") ||
            graph_attribute_is(operation->node, "reduction", "none") ||
            fault_set(fault, "a reduction other than none");
 }
 
-static bool run_scatter_elements(operation *operation, fault *fault)
+static bool run_scatter_elements(operator_call *operation, fault_text *fault)
 {
     uint32_t axis = 0;
     if (!operator_check(operation, "xix", 1, fault) || !check_reduction(operation, fault) ||
@@ -140,12 +143,12 @@ static bool run_scatter_elements(operation *operation, fault *fault)
                        &axis, fault) ||
         !check_element_indices(operation->inputs[0], operation->inputs[1], axis, fault))
         return false;
-    array *x = operation->inputs[0], *indices = operation->inputs[1];
-    array *updates = operation->inputs[2];
+    graph_array *x = operation->inputs[0], *indices = operation->inputs[1];
+    graph_array *updates = operation->inputs[2];
     if (updates->type != x->type || !operator_is_same_shape(indices, updates))
         return fault_set(fault, "updates of shape %s for indices of %s", SHAPE_TEXT(updates),
                          SHAPE_TEXT(indices));
-    array *out = operator_make_copy(operation, fault);
+    graph_array *out = operator_make_copy(operation, fault);
     if (!out || out->is_hollow)
         return out;
     const void *elements = operator_elements(updates, fault);
@@ -155,15 +158,15 @@ static bool run_scatter_elements(operation *operation, fault *fault)
 
 /* Indices as tuples, which are its last dimension: each names a slice of x by the dimensions from
  * `first` on. */
-typedef struct tuples {
+typedef struct index_tuples {
     const int64_t *values;
     int64_t n, length;
     int64_t slice; /* elements of a slice */
-} tuples;
+} index_tuples;
 
 /* Where tuple i has its slice, behind the dimensions before `first`. */
-static bool find_slice(const tuples *tuples, int64_t i, const array *x, uint32_t first,
-                       int64_t *place, fault *fault)
+static bool find_slice(const index_tuples *tuples, int64_t i, const graph_array *x, uint32_t first,
+                       int64_t *place, fault_text *fault)
 {
     *place = 0;
     for (int64_t k = 0; k < tuples->length; k++) {
@@ -177,8 +180,8 @@ static bool find_slice(const tuples *tuples, int64_t i, const array *x, uint32_t
 }
 
 /* All but the elements of the indices, which may be hollow. */
-static bool read_tuples(const array *x, const array *indices, uint32_t first, tuples *tuples,
-                        fault *fault)
+static bool read_tuples(const graph_array *x, const graph_array *indices, uint32_t first,
+                        index_tuples *tuples, fault_text *fault)
 {
     if (indices->rank == 0)
         return fault_set(fault, "indices are a single number");
@@ -192,8 +195,8 @@ static bool read_tuples(const array *x, const array *indices, uint32_t first, tu
 }
 
 /* Dimensions of all slices together; false if there are too many. */
-static bool slice_dims(const array *x, const array *indices, uint32_t first, const tuples *tuples,
-                       uint32_t *rank, int64_t *dims, fault *fault)
+static bool slice_dims(const graph_array *x, const graph_array *indices, uint32_t first,
+                       const index_tuples *tuples, uint32_t *rank, int64_t *dims, fault_text *fault)
 {
     uint32_t behind = first + (uint32_t)tuples->length, n = indices->rank - 1;
     *rank = n + x->rank - behind;
@@ -205,7 +208,8 @@ static bool slice_dims(const array *x, const array *indices, uint32_t first, con
     return true;
 }
 
-static bool check_batch(const array *x, const array *indices, int64_t n_batch, fault *fault)
+static bool check_batch(const graph_array *x, const graph_array *indices, int64_t n_batch,
+                        fault_text *fault)
 {
     bool fits = n_batch >= 0 && n_batch < x->rank && n_batch < indices->rank;
     for (int64_t i = 0; fits && i < n_batch; i++)
@@ -214,13 +218,13 @@ static bool check_batch(const array *x, const array *indices, int64_t n_batch, f
                              SHAPE_TEXT(x), SHAPE_TEXT(indices));
 }
 
-static bool run_gather_nd(operation *operation, fault *fault)
+static bool run_gather_nd(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xi", 1, fault))
         return false;
-    array *x = operation->inputs[0], *indices = operation->inputs[1];
+    graph_array *x = operation->inputs[0], *indices = operation->inputs[1];
     int64_t n_batch = graph_attribute_int(operation->node, "batch_dims", 0);
-    tuples tuples = {NULL, 0, 0, 0};
+    index_tuples tuples = {NULL, 0, 0, 0};
     uint32_t rank = 0;
     int64_t dims[ARRAY_MAX_RANK], place = 0;
     if (!check_batch(x, indices, n_batch, fault) ||
@@ -228,7 +232,7 @@ static bool run_gather_nd(operation *operation, fault *fault)
         !slice_dims(x, indices, (uint32_t)n_batch, &tuples, &rank, dims, fault))
         return false;
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, x->type, rank, dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, x->type, rank, dims, is_hollow, fault);
     if (!out || is_hollow || out->count == 0)
         return out;
     tuples.values = array_integers(indices, fault);
@@ -243,13 +247,13 @@ static bool run_gather_nd(operation *operation, fault *fault)
     return true;
 }
 
-static bool run_scatter_nd(operation *operation, fault *fault)
+static bool run_scatter_nd(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xix", 1, fault) || !check_reduction(operation, fault))
         return false;
-    array *x = operation->inputs[0], *indices = operation->inputs[1];
-    array *updates = operation->inputs[2];
-    tuples tuples = {NULL, 0, 0, 0};
+    graph_array *x = operation->inputs[0], *indices = operation->inputs[1];
+    graph_array *updates = operation->inputs[2];
+    index_tuples tuples = {NULL, 0, 0, 0};
     uint32_t rank = 0;
     int64_t dims[ARRAY_MAX_RANK], place = 0;
     if (!read_tuples(x, indices, 0, &tuples, fault) ||
@@ -259,7 +263,7 @@ static bool run_scatter_nd(operation *operation, fault *fault)
         memcmp(updates->dims, dims, rank * sizeof *dims) != 0)
         return fault_set(fault, "updates of shape %s, expected %s", SHAPE_TEXT(updates),
                          operator_shape_text(rank, dims).text);
-    array *out = operator_make_copy(operation, fault);
+    graph_array *out = operator_make_copy(operation, fault);
     if (!out || out->is_hollow)
         return out;
     tuples.values = array_integers(indices, fault);

@@ -23,57 +23,58 @@ extern const operator_kind operators_elementwise[], operators_shape[], operators
  * Whether the inputs have these types, a letter each: f for floats, i for integers, x for either;
  * a capital may be left out. And whether the node asks for no more outputs than there are.
  */
-bool operator_check(const operation *operation, const char *types, size_t max_outputs,
-                    fault *fault);
-bool operator_check_outputs(const operation *operation, size_t max_outputs, fault *fault);
+bool operator_check(const operator_call *operation, const char *types, size_t max_outputs,
+                    fault_text *fault);
+bool operator_check_outputs(const operator_call *operation, size_t max_outputs, fault_text *fault);
 
 /* NULL: left out. */
-array *operator_input(const operation *operation, size_t i);
-bool operator_any_hollow(const operation *operation);
-bool operator_wants(const operation *operation, size_t i);
+graph_array *operator_input(const operator_call *operation, size_t i);
+bool operator_any_hollow(const operator_call *operation);
+bool operator_wants(const operator_call *operation, size_t i);
 
 /* Makes output i, of zeros or hollow; NULL with a fault. */
-array *operator_make(operation *operation, size_t i, array_type type, uint32_t rank,
-                     const int64_t *dims, bool is_hollow, fault *fault);
+graph_array *operator_make(operator_call *operation, size_t i, array_type type, uint32_t rank,
+                           const int64_t *dims, bool is_hollow, fault_text *fault);
 
 /* Hands over output i; false if there is none. */
-bool operator_give(operation *operation, size_t i, array *array);
+bool operator_give(operator_call *operation, size_t i, graph_array *array);
 
 /* Elements of either type, and how many bytes one has. */
-const void *operator_elements(array *array, fault *fault);
-void *operator_writable(array *array);
-size_t operator_size(const array *array);
+const void *operator_elements(graph_array *array, fault_text *fault);
+void *operator_writable(graph_array *array);
+size_t operator_size(const graph_array *array);
 
 /* The same numbers as the other type; shared if they are of it already. */
-array *operator_converted(array *array, array_type type, fault *fault);
+graph_array *operator_converted(graph_array *array, array_type type, fault_text *fault);
 int64_t operator_truncated(double value);
 
 /* Integers of input i or, where it is left out, of the attribute. Given empty is not left out. */
-typedef struct numbers {
+typedef struct number_list {
     const int64_t *values; /* [n] */
     size_t n;
     bool is_given;
-} numbers;
-bool operator_numbers(const operation *operation, size_t i, const char *attribute, numbers *numbers,
-                      fault *fault);
+} number_list;
+bool operator_numbers(const operator_call *operation, size_t i, const char *attribute,
+                      number_list *numbers, fault_text *fault);
 
 /* Such numbers as dimensions. */
-bool operator_dims(const numbers *numbers, uint32_t *rank, int64_t *dims, fault *fault);
+bool operator_dims(const number_list *numbers, uint32_t *rank, int64_t *dims, fault_text *fault);
 
 /* Such numbers as a set of axes. */
-bool operator_axes(const numbers *numbers, uint32_t rank, bool is_in[ARRAY_MAX_RANK], fault *fault);
+bool operator_axes(const number_list *numbers, uint32_t rank, bool is_in[ARRAY_MAX_RANK],
+                   fault_text *fault);
 
 /* The only element of an input that must not be hollow. */
-bool operator_integer(array *array, int64_t *value, fault *fault);
-bool operator_float(array *array, float *value, fault *fault);
+bool operator_integer(graph_array *array, int64_t *value, fault_text *fault);
+bool operator_float(graph_array *array, float *value, fault_text *fault);
 
 /* An axis that counts from the end if it is negative. */
-bool operator_axis(int64_t axis, uint32_t rank, uint32_t *index, fault *fault);
+bool operator_axis(int64_t axis, uint32_t rank, uint32_t *index, fault_text *fault);
 
 /* An index of a dimension, likewise. */
-bool operator_index(int64_t *index, int64_t dim, fault *fault);
+bool operator_index(int64_t *index, int64_t dim, fault_text *fault);
 
-bool operator_is_same_shape(const array *a, const array *b);
+bool operator_is_same_shape(const graph_array *a, const graph_array *b);
 
 /* For messages: "[2,3]". */
 typedef struct shape_text {
@@ -84,7 +85,7 @@ shape_text operator_shape_text(uint32_t rank, const int64_t *dims);
 
 /* Whether an attribute of node is one of FLOAT, FLOAT16, DOUBLE and BFLOAT16, or of the integers
  * and BOOL. */
-bool operator_type(int64_t data_type, array_type *type, fault *fault);
+bool operator_type(int64_t data_type, array_type *type, fault_text *fault);
 
 /* ---------------------------------------------------------------------------------- striding -- */
 
@@ -95,11 +96,12 @@ int64_t operator_product(uint32_t rank, const int64_t *dims);
 void operator_contiguous(uint32_t rank, const int64_t *dims, int64_t *strides);
 
 /* The shape that all of them are broadcast to. */
-bool operator_broadcast(array *const *arrays, size_t n_arrays, uint32_t *rank, int64_t *dims,
-                        fault *fault);
+bool operator_broadcast(graph_array *const *arrays, size_t n_arrays, uint32_t *rank, int64_t *dims,
+                        fault_text *fault);
 
 /* Strides of an array that is broadcast to these dimensions; false if it does not fit. */
-bool operator_strides(const array *array, uint32_t rank, const int64_t *dims, int64_t *strides);
+bool operator_strides(const graph_array *array, uint32_t rank, const int64_t *dims,
+                      int64_t *strides);
 
 #define WALK_MAX_RANK (2 * ARRAY_MAX_RANK)
 #define WALK_MAX_ARRAYS 4
@@ -109,7 +111,7 @@ bool operator_strides(const array *array, uint32_t rank, const int64_t *dims, in
  *     for (bool more = walk_start(&walk); more; more = walk_next(&walk))
  *         ...elements + walk.offsets[a] + i * walk.steps[a], i < walk.n
  */
-typedef struct walk {
+typedef struct strided_walk {
     uint32_t rank;
     int64_t dims[WALK_MAX_RANK];
     size_t n_arrays;
@@ -119,9 +121,9 @@ typedef struct walk {
     int64_t steps[WALK_MAX_ARRAYS];
     int64_t offsets[WALK_MAX_ARRAYS];
     int64_t index[WALK_MAX_RANK];
-} walk;
-bool walk_start(walk *walk);
-bool walk_next(walk *walk);
+} strided_walk;
+bool walk_start(strided_walk *walk);
+bool walk_next(strided_walk *walk);
 
 /* Copies elements of `size` bytes (4 or 8), rank at most WALK_MAX_RANK. */
 void operator_copy(void *to, const int64_t *to_strides, const void *from,
@@ -134,9 +136,9 @@ void operator_fill(void *to, const void *value, int64_t n, size_t size);
 void operator_copy_element(void *to, int64_t k, const void *from, int64_t i, size_t size);
 
 /* Copies x into `out` from element `start` on; the dimensions are those of x. */
-bool operator_copy_in(array *out, int64_t start, array *x, fault *fault);
+bool operator_copy_in(graph_array *out, int64_t start, graph_array *x, fault_text *fault);
 
 /* The first output, which starts as the first input; hollow if an input is. */
-array *operator_make_copy(operation *operation, fault *fault);
+graph_array *operator_make_copy(operator_call *operation, fault_text *fault);
 
 #endif

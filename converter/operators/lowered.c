@@ -14,20 +14,20 @@
 #include <string.h>
 
 /* Integers of an array where they lie: constants are not widened for it. */
-typedef struct source {
+typedef struct integer_source {
     const onnx_tensor *stored;
     const int64_t *integers;
-} source;
+} integer_source;
 
-static bool source_open(array *x, source *source, fault *fault)
+static bool source_open(graph_array *x, integer_source *source, fault_text *fault)
 {
-    *source = (struct source){x->integers ? NULL : x->stored, x->integers};
+    *source = (integer_source){x->integers ? NULL : x->stored, x->integers};
     if (!source->stored && !source->integers)
         source->integers = array_integers(x, fault);
     return source->stored || source->integers;
 }
 
-static int64_t source_at(const source *source, int64_t i)
+static int64_t source_at(const integer_source *source, int64_t i)
 {
     return source->integers ? source->integers[i] : onnx_integer(source->stored, (uint64_t)i);
 }
@@ -42,15 +42,15 @@ static float difference(int64_t x, int64_t zero)
 
 /* Which scale an element has: x is [..., dim, n_inner], the scales [n_scales] or, in blocks,
  * [..., n_scales, n_inner]. */
-typedef struct scaling {
+typedef struct scale_layout {
     int64_t dim, n_inner;
     int64_t block;    /* elements of dim that share a scale */
     int64_t n_scales; /* along dim */
     bool is_blocked;  /* the scales have the other dimensions too */
-} scaling;
+} scale_layout;
 
-static bool read_blocks(const array *x, const array *scale, uint32_t axis, int64_t block,
-                        scaling *scaling, fault *fault)
+static bool read_blocks(const graph_array *x, const graph_array *scale, uint32_t axis,
+                        int64_t block, scale_layout *scaling, fault_text *fault)
 {
     bool fits = block <= OPERATOR_MAX_NUMBER && scale->rank == x->rank;
     int64_t n = fits ? (x->dims[axis] + block - 1) / block : 0;
@@ -66,13 +66,13 @@ static bool read_blocks(const array *x, const array *scale, uint32_t axis, int64
 }
 
 /* A single scale, one for each index of an axis, or one for each block along it. */
-static bool read_scaling(const operation *operation, scaling *scaling, fault *fault)
+static bool read_scaling(const operator_call *operation, scale_layout *scaling, fault_text *fault)
 {
-    const array *x = operation->inputs[0], *scale = operation->inputs[1];
-    const array *zero = operator_input(operation, 2);
+    const graph_array *x = operation->inputs[0], *scale = operation->inputs[1];
+    const graph_array *zero = operator_input(operation, 2);
     int64_t block = graph_attribute_int(operation->node, "block_size", 0);
     uint32_t axis = 0;
-    *scaling = (struct scaling){.dim = 1, .n_inner = x->count, .block = 1, .n_scales = 1};
+    *scaling = (scale_layout){.dim = 1, .n_inner = x->count, .block = 1, .n_scales = 1};
     if (zero && zero->count != scale->count)
         return fault_set(fault, "zero points of shape %s for scales of %s", SHAPE_TEXT(zero),
                          SHAPE_TEXT(scale));
@@ -91,9 +91,9 @@ static bool read_scaling(const operation *operation, scaling *scaling, fault *fa
 }
 
 /* Elements of one index of the axis, n_inner from `first` on, and the first of their scales. */
-static void dequantize(const scaling *scaling, const source *integers, const float *floats,
-                       const source *zeros, const float *scales, int64_t first, int64_t scale,
-                       float *out)
+static void dequantize(const scale_layout *scaling, const integer_source *integers,
+                       const float *floats, const integer_source *zeros, const float *scales,
+                       int64_t first, int64_t scale, float *out)
 {
     for (int64_t i = first; i < first + scaling->n_inner; i++) {
         int64_t zero = zeros ? source_at(zeros, scale) : 0;
@@ -102,12 +102,12 @@ static void dequantize(const scaling *scaling, const source *integers, const flo
     }
 }
 
-static bool fill_dequantized(const operation *operation, const scaling *scaling, array *out,
-                             fault *fault)
+static bool fill_dequantized(const operator_call *operation, const scale_layout *scaling,
+                             graph_array *out, fault_text *fault)
 {
-    array *x = operation->inputs[0], *zero = operator_input(operation, 2);
+    graph_array *x = operation->inputs[0], *zero = operator_input(operation, 2);
     const float *scales = array_floats(operation->inputs[1], fault), *floats = NULL;
-    source integers = {NULL, NULL}, zeros = {NULL, NULL};
+    integer_source integers = {NULL, NULL}, zeros = {NULL, NULL};
     if (!scales || (zero && !source_open(zero, &zeros, fault)))
         return false;
     if (x->type == ARRAY_FLOAT ? !(floats = array_floats(x, fault))
@@ -125,32 +125,32 @@ static bool fill_dequantized(const operation *operation, const scaling *scaling,
 }
 
 /* Floats are what was never rounded: they have no zero point. */
-static bool run_dequantize(operation *operation, fault *fault)
+static bool run_dequantize(operator_call *operation, fault_text *fault)
 {
-    scaling scaling = {0};
+    scale_layout scaling = {0};
     if (!operator_check(operation, "xfI", 1, fault) || !read_scaling(operation, &scaling, fault))
         return false;
-    const array *x = operation->inputs[0];
+    const graph_array *x = operation->inputs[0];
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, ARRAY_FLOAT, x->rank, x->dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_FLOAT, x->rank, x->dims, is_hollow, fault);
     return out && (is_hollow || fill_dequantized(operation, &scaling, out, fault));
 }
 
-static bool run_integers(operation *operation, fault *fault)
+static bool run_integers(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xI", 1, fault))
         return false;
-    array *x = operation->inputs[0], *zero = operator_input(operation, 1);
+    graph_array *x = operation->inputs[0], *zero = operator_input(operation, 1);
     if (x->type == ARRAY_FLOAT)
         return operator_give(operation, 0, array_share(x));
     int64_t n_zeros = zero ? zero->count : 1, n_columns = x->rank ? x->dims[x->rank - 1] : 1;
     if (zero && n_zeros != 1 && (zero->rank != 1 || n_zeros != n_columns))
         return fault_set(fault, "zero points of shape %s for %s", SHAPE_TEXT(zero), SHAPE_TEXT(x));
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, ARRAY_FLOAT, x->rank, x->dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_FLOAT, x->rank, x->dims, is_hollow, fault);
     if (!out || is_hollow)
         return out;
-    source integers = {NULL, NULL}, zeros = {NULL, NULL};
+    integer_source integers = {NULL, NULL}, zeros = {NULL, NULL};
     if (!source_open(x, &integers, fault) || (zero && !source_open(zero, &zeros, fault)))
         return false;
     for (int64_t i = 0; i < x->count; i++)
@@ -161,14 +161,14 @@ static bool run_integers(operation *operation, fault *fault)
 
 /* --------------------------------------------------------------------------------- unpacking -- */
 
-typedef struct packed {
+typedef struct packed_layout {
     int64_t depth, n; /* K, N */
     int64_t bits, block, n_blocks;
     int64_t blob_bytes; /* of a block */
     int64_t zero_bytes; /* of the packed zero points of a column */
-} packed;
+} packed_layout;
 
-static bool read_packed(const operation *operation, packed *packed, fault *fault)
+static bool read_packed(const operator_call *operation, packed_layout *packed, fault_text *fault)
 {
     int64_t depth = graph_attribute_int(operation->node, "K", 0);
     int64_t n = graph_attribute_int(operation->node, "N", 0);
@@ -180,12 +180,12 @@ static bool read_packed(const operation *operation, packed *packed, fault *fault
         block * bits % 8 != 0)
         return fault_set(fault, "%lld bits in blocks of %lld", (long long)bits, (long long)block);
     int64_t n_blocks = (depth + block - 1) / block;
-    *packed = (struct packed){.depth = depth, .n = n, .bits = bits, .block = block};
+    *packed = (packed_layout){.depth = depth, .n = n, .bits = bits, .block = block};
     packed->n_blocks = n_blocks;
     packed->blob_bytes = block * bits / 8;
     packed->zero_bytes = (n_blocks * bits + 7) / 8;
-    const array *b = operation->inputs[0], *scales = operation->inputs[1];
-    const array *zeros = operator_input(operation, 2);
+    const graph_array *b = operation->inputs[0], *scales = operation->inputs[1];
+    const graph_array *zeros = operator_input(operation, 2);
     if (scales->count != n * n_blocks || b->count % (n * n_blocks) != 0 ||
         b->count / (n * n_blocks) != packed->blob_bytes)
         return fault_set(fault, "weights of shape %s and scales of %s for %lld rows of %lld blocks",
@@ -197,14 +197,14 @@ static bool read_packed(const operation *operation, packed *packed, fault *fault
 }
 
 /* Number i of those that begin at byte `start`: the low bits of a byte come first. */
-static int64_t unpack(const source *bytes, int64_t start, int64_t i, int64_t bits)
+static int64_t unpack(const integer_source *bytes, int64_t start, int64_t i, int64_t bits)
 {
     int64_t byte = source_at(bytes, start + i * bits / 8);
     return byte >> (i * bits % 8) & ((1 << bits) - 1);
 }
 
-static void unpack_block(const packed *packed, const source *bytes, int64_t row, int64_t block,
-                         float zero, float scale, float *out)
+static void unpack_block(const packed_layout *packed, const integer_source *bytes, int64_t row,
+                         int64_t block, float zero, float scale, float *out)
 {
     int64_t first = block * packed->block;
     int64_t n = packed->depth - first < packed->block ? packed->depth - first : packed->block;
@@ -214,14 +214,14 @@ static void unpack_block(const packed *packed, const source *bytes, int64_t row,
             ((float)unpack(bytes, start, i, packed->bits) - zero) * scale;
 }
 
-static bool fill_unpacked(const operation *operation, const packed *packed, array *out,
-                          fault *fault)
+static bool fill_unpacked(const operator_call *operation, const packed_layout *packed,
+                          graph_array *out, fault_text *fault)
 {
-    array *zero = operator_input(operation, 2);
+    graph_array *zero = operator_input(operation, 2);
     bool has_float_zeros = zero && zero->type == ARRAY_FLOAT;
     const float *scales = array_floats(operation->inputs[1], fault);
     const float *float_zeros = has_float_zeros ? array_floats(zero, fault) : NULL;
-    source bytes, zeros = {NULL, NULL};
+    integer_source bytes, zeros = {NULL, NULL};
     if (!scales || (has_float_zeros && !float_zeros) ||
         !source_open(operation->inputs[0], &bytes, fault) ||
         (zero && !has_float_zeros && !source_open(zero, &zeros, fault)))
@@ -238,21 +238,22 @@ static bool fill_unpacked(const operation *operation, const packed *packed, arra
     return true;
 }
 
-static bool run_unpack(operation *operation, fault *fault)
+static bool run_unpack(operator_call *operation, fault_text *fault)
 {
-    packed packed = {0};
+    packed_layout packed = {0};
     if (!operator_check(operation, "ifX", 1, fault) || !read_packed(operation, &packed, fault))
         return false;
     bool is_hollow = operator_any_hollow(operation);
     int64_t dims[2] = {packed.depth, packed.n};
-    array *out = operator_make(operation, 0, ARRAY_FLOAT, 2, dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_FLOAT, 2, dims, is_hollow, fault);
     return out && (is_hollow || fill_unpacked(operation, &packed, out, fault));
 }
 
 /* ------------------------------------------------------------------------------------- masks -- */
 
 /* Shape of the additive mask, [batch, 1, queries or 1, keys], for what the mask may be. */
-static bool mask_dims(const array *mask, const array *scores, int64_t dims[4], fault *fault)
+static bool mask_dims(const graph_array *mask, const graph_array *scores, int64_t dims[4],
+                      fault_text *fault)
 {
     if (scores->rank != 4)
         return fault_set(fault, "scores of shape %s", SHAPE_TEXT(scores));
@@ -279,15 +280,15 @@ static bool is_between(const int64_t *mask, int64_t n, int64_t batch, int64_t se
     return k < mask[sequence] && (n < 2 * batch || k >= mask[batch + sequence]);
 }
 
-static bool run_attention_mask(operation *operation, fault *fault)
+static bool run_attention_mask(operator_call *operation, fault_text *fault)
 {
     int64_t dims[4];
     if (!operator_check(operation, "ix", 1, fault) ||
         !mask_dims(operation->inputs[0], operation->inputs[1], dims, fault))
         return false;
-    array *mask = operation->inputs[0];
+    graph_array *mask = operation->inputs[0];
     float filter = graph_attribute_float(operation->node, "filter", -10000);
-    array *out = operator_make(operation, 0, ARRAY_FLOAT, 4, dims, mask->is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_FLOAT, 4, dims, mask->is_hollow, fault);
     if (!out || mask->is_hollow)
         return out;
     const int64_t *elements = array_integers(mask, fault);
@@ -302,14 +303,14 @@ static bool run_attention_mask(operation *operation, fault *fault)
 
 /* What booleans let through is left alone, the rest becomes as unlikely as can be; floats are added
  * as they are. */
-static bool run_mask_to_float(operation *operation, fault *fault)
+static bool run_mask_to_float(operator_call *operation, fault_text *fault)
 {
-    array *mask = operation->inputs[0];
+    graph_array *mask = operation->inputs[0];
     if (mask->type == ARRAY_FLOAT) {
         operation->outputs[0] = array_share(mask);
         return true;
     }
-    array *out =
+    graph_array *out =
         operator_make(operation, 0, ARRAY_FLOAT, mask->rank, mask->dims, mask->is_hollow, fault);
     const int64_t *elements = out && !mask->is_hollow ? array_integers(mask, fault) : NULL;
     for (int64_t i = 0; elements && i < out->count; i++)
@@ -318,9 +319,9 @@ static bool run_mask_to_float(operation *operation, fault *fault)
 }
 
 /* A Transpose of the last two axes, of however many. */
-static bool run_swap_last(operation *operation, fault *fault)
+static bool run_swap_last(operator_call *operation, fault_text *fault)
 {
-    array *from = operation->inputs[0];
+    graph_array *from = operation->inputs[0];
     int64_t dims[ARRAY_MAX_RANK];
     if (from->rank < 2 || from->type != ARRAY_FLOAT)
         return fault_set(fault, "an array of shape %s", SHAPE_TEXT(from));
@@ -328,7 +329,8 @@ static bool run_swap_last(operation *operation, fault *fault)
     int64_t n_rows = dims[from->rank - 2], n_columns = dims[from->rank - 1];
     dims[from->rank - 2] = n_columns;
     dims[from->rank - 1] = n_rows;
-    array *out = operator_make(operation, 0, ARRAY_FLOAT, from->rank, dims, from->is_hollow, fault);
+    graph_array *out =
+        operator_make(operation, 0, ARRAY_FLOAT, from->rank, dims, from->is_hollow, fault);
     const float *elements = out && !from->is_hollow ? array_floats(from, fault) : NULL;
     int64_t size = n_rows * n_columns;
     for (int64_t i = 0; elements && i < out->count; i++) {

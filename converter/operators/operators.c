@@ -37,7 +37,7 @@ const operator_kind *operator_find(const char *domain, const char *name)
 
 /* ------------------------------------------------------------------------ inputs and outputs -- */
 
-array *operator_input(const operation *operation, size_t i)
+graph_array *operator_input(const operator_call *operation, size_t i)
 {
     return i < operation->n_inputs ? operation->inputs[i] : NULL;
 }
@@ -47,7 +47,7 @@ static const char *type_name(array_type type)
     return type == ARRAY_FLOAT ? "floats" : "integers";
 }
 
-static bool check_type(const array *input, size_t i, char letter, fault *fault)
+static bool check_type(const graph_array *input, size_t i, char letter, fault_text *fault)
 {
     bool is_optional = letter < 'a';
     if (is_optional)
@@ -59,7 +59,8 @@ static bool check_type(const array *input, size_t i, char letter, fault *fault)
     return true;
 }
 
-bool operator_check(const operation *operation, const char *types, size_t max_outputs, fault *fault)
+bool operator_check(const operator_call *operation, const char *types, size_t max_outputs,
+                    fault_text *fault)
 {
     size_t n = strlen(types);
     for (size_t i = 0; i < n; i++)
@@ -71,7 +72,7 @@ bool operator_check(const operation *operation, const char *types, size_t max_ou
     return operator_check_outputs(operation, max_outputs, fault);
 }
 
-bool operator_check_outputs(const operation *operation, size_t max_outputs, fault *fault)
+bool operator_check_outputs(const operator_call *operation, size_t max_outputs, fault_text *fault)
 {
     if (operation->node->n_outputs == 0)
         return fault_set(fault, "has no outputs");
@@ -81,7 +82,7 @@ bool operator_check_outputs(const operation *operation, size_t max_outputs, faul
     return true;
 }
 
-bool operator_any_hollow(const operation *operation)
+bool operator_any_hollow(const operator_call *operation)
 {
     for (size_t i = 0; i < operation->n_inputs; i++)
         if (operation->inputs[i] && operation->inputs[i]->is_hollow)
@@ -89,27 +90,27 @@ bool operator_any_hollow(const operation *operation)
     return false;
 }
 
-bool operator_wants(const operation *operation, size_t i)
+bool operator_wants(const operator_call *operation, size_t i)
 {
     return i < operation->node->n_outputs && operation->node->outputs[i];
 }
 
-bool operator_give(operation *operation, size_t i, array *array)
+bool operator_give(operator_call *operation, size_t i, graph_array *array)
 {
     operation->outputs[i] = array;
     return array != NULL;
 }
 
-array *operator_make(operation *operation, size_t i, array_type type, uint32_t rank,
-                     const int64_t *dims, bool is_hollow, fault *fault)
+graph_array *operator_make(operator_call *operation, size_t i, array_type type, uint32_t rank,
+                           const int64_t *dims, bool is_hollow, fault_text *fault)
 {
-    array *made =
+    graph_array *made =
         is_hollow ? array_new_hollow(type, rank, dims, fault) : array_new(type, rank, dims, fault);
     operation->outputs[i] = made;
     return made;
 }
 
-const void *operator_elements(array *array, fault *fault)
+const void *operator_elements(graph_array *array, fault_text *fault)
 {
     if (array->is_hollow) {
         fault_set(fault, "an input's elements are not known");
@@ -120,12 +121,12 @@ const void *operator_elements(array *array, fault *fault)
     return array_integers(array, fault);
 }
 
-void *operator_writable(array *array)
+void *operator_writable(graph_array *array)
 {
     return array->type == ARRAY_FLOAT ? (void *)array->floats : (void *)array->integers;
 }
 
-size_t operator_size(const array *array)
+size_t operator_size(const graph_array *array)
 {
     return array->type == ARRAY_FLOAT ? sizeof(float) : sizeof(int64_t);
 }
@@ -136,14 +137,14 @@ int64_t operator_truncated(double value)
     return value >= -0x1p63 && value < 0x1p63 ? (int64_t)value : INT64_MIN;
 }
 
-array *operator_converted(array *source, array_type type, fault *fault)
+graph_array *operator_converted(graph_array *source, array_type type, fault_text *fault)
 {
     if (source->type == type)
         return array_share(source);
     if (source->is_hollow)
         return array_new_hollow(type, source->rank, source->dims, fault);
     const void *elements = operator_elements(source, fault);
-    array *made = elements ? array_new(type, source->rank, source->dims, fault) : NULL;
+    graph_array *made = elements ? array_new(type, source->rank, source->dims, fault) : NULL;
     for (int64_t i = 0; made && i < made->count; i++)
         if (type == ARRAY_FLOAT)
             made->floats[i] = (float)((const int64_t *)elements)[i];
@@ -152,10 +153,10 @@ array *operator_converted(array *source, array_type type, fault *fault)
     return made;
 }
 
-bool operator_numbers(const operation *operation, size_t i, const char *attribute, numbers *numbers,
-                      fault *fault)
+bool operator_numbers(const operator_call *operation, size_t i, const char *attribute,
+                      number_list *numbers, fault_text *fault)
 {
-    array *input = operator_input(operation, i);
+    graph_array *input = operator_input(operation, i);
     const graph_attribute *given = graph_attribute_find(operation->node, attribute);
     memset(numbers, 0, sizeof *numbers);
     numbers->is_given = input || given;
@@ -175,7 +176,7 @@ bool operator_numbers(const operation *operation, size_t i, const char *attribut
     return numbers->values;
 }
 
-bool operator_dims(const numbers *numbers, uint32_t *rank, int64_t *dims, fault *fault)
+bool operator_dims(const number_list *numbers, uint32_t *rank, int64_t *dims, fault_text *fault)
 {
     if (numbers->n > ARRAY_MAX_RANK)
         return fault_set(fault, "a shape of %zu dimensions", numbers->n);
@@ -188,7 +189,8 @@ bool operator_dims(const numbers *numbers, uint32_t *rank, int64_t *dims, fault 
     return true;
 }
 
-bool operator_axes(const numbers *numbers, uint32_t rank, bool is_in[ARRAY_MAX_RANK], fault *fault)
+bool operator_axes(const number_list *numbers, uint32_t rank, bool is_in[ARRAY_MAX_RANK],
+                   fault_text *fault)
 {
     memset(is_in, 0, ARRAY_MAX_RANK * sizeof *is_in);
     for (size_t i = 0; i < numbers->n; i++) {
@@ -202,7 +204,7 @@ bool operator_axes(const numbers *numbers, uint32_t rank, bool is_in[ARRAY_MAX_R
     return true;
 }
 
-static const void *only_element(array *array, fault *fault)
+static const void *only_element(graph_array *array, fault_text *fault)
 {
     if (array->is_hollow)
         fault_set(fault, "the output's shape depends on an input that is not known");
@@ -213,7 +215,7 @@ static const void *only_element(array *array, fault *fault)
     return NULL;
 }
 
-bool operator_integer(array *array, int64_t *value, fault *fault)
+bool operator_integer(graph_array *array, int64_t *value, fault_text *fault)
 {
     if (array->type != ARRAY_INTEGER)
         return fault_set(fault, "an input holds floats, expected an integer");
@@ -223,7 +225,7 @@ bool operator_integer(array *array, int64_t *value, fault *fault)
     return element;
 }
 
-bool operator_float(array *array, float *value, fault *fault)
+bool operator_float(graph_array *array, float *value, fault_text *fault)
 {
     if (array->type != ARRAY_FLOAT)
         return fault_set(fault, "an input holds integers, expected a float");
@@ -233,7 +235,7 @@ bool operator_float(array *array, float *value, fault *fault)
     return element;
 }
 
-bool operator_axis(int64_t axis, uint32_t rank, uint32_t *index, fault *fault)
+bool operator_axis(int64_t axis, uint32_t rank, uint32_t *index, fault_text *fault)
 {
     if (axis < -(int64_t)rank || axis >= (int64_t)rank)
         return fault_set(fault, "axis %lld of %u dimensions", (long long)axis, rank);
@@ -241,7 +243,7 @@ bool operator_axis(int64_t axis, uint32_t rank, uint32_t *index, fault *fault)
     return true;
 }
 
-bool operator_index(int64_t *index, int64_t dim, fault *fault)
+bool operator_index(int64_t *index, int64_t dim, fault_text *fault)
 {
     if (*index < -dim || *index >= dim)
         return fault_set(fault, "index %lld into a dimension of %lld", (long long)*index,
@@ -251,7 +253,7 @@ bool operator_index(int64_t *index, int64_t dim, fault *fault)
     return true;
 }
 
-bool operator_is_same_shape(const array *a, const array *b)
+bool operator_is_same_shape(const graph_array *a, const graph_array *b)
 {
     return a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
 }
@@ -266,7 +268,7 @@ shape_text operator_shape_text(uint32_t rank, const int64_t *dims)
     return shape;
 }
 
-bool operator_type(int64_t data_type, array_type *type, fault *fault)
+bool operator_type(int64_t data_type, array_type *type, fault_text *fault)
 {
     switch (data_type) {
     case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
@@ -310,8 +312,8 @@ void operator_contiguous(uint32_t rank, const int64_t *dims, int64_t *strides)
     }
 }
 
-bool operator_broadcast(array *const *arrays, size_t n_arrays, uint32_t *rank, int64_t *dims,
-                        fault *fault)
+bool operator_broadcast(graph_array *const *arrays, size_t n_arrays, uint32_t *rank, int64_t *dims,
+                        fault_text *fault)
 {
     *rank = 0;
     for (size_t a = 0; a < n_arrays; a++)
@@ -332,7 +334,8 @@ bool operator_broadcast(array *const *arrays, size_t n_arrays, uint32_t *rank, i
     return true;
 }
 
-bool operator_strides(const array *array, uint32_t rank, const int64_t *dims, int64_t *strides)
+bool operator_strides(const graph_array *array, uint32_t rank, const int64_t *dims,
+                      int64_t *strides)
 {
     if (array->rank > rank)
         return false;
@@ -349,7 +352,7 @@ bool operator_strides(const array *array, uint32_t rank, const int64_t *dims, in
 }
 
 /* Whether a step along `outer` is dims[inner] steps along `inner`, in every array. */
-static bool is_one_run(const walk *walk, uint32_t outer, uint32_t inner)
+static bool is_one_run(const strided_walk *walk, uint32_t outer, uint32_t inner)
 {
     for (size_t a = 0; a < walk->n_arrays; a++)
         if (walk->strides[a][outer] != walk->strides[a][inner] * walk->dims[inner])
@@ -358,7 +361,7 @@ static bool is_one_run(const walk *walk, uint32_t outer, uint32_t inner)
 }
 
 /* Makes one dimension of those that lie one behind the other, and drops those of 1. */
-static void merge_dims(walk *walk)
+static void merge_dims(strided_walk *walk)
 {
     uint32_t rank = 0;
     for (uint32_t i = 0; i < walk->rank; i++) {
@@ -373,7 +376,7 @@ static void merge_dims(walk *walk)
     walk->rank = rank;
 }
 
-bool walk_start(walk *walk)
+bool walk_start(strided_walk *walk)
 {
     for (uint32_t i = 0; i < walk->rank; i++)
         if (walk->dims[i] == 0)
@@ -392,7 +395,7 @@ bool walk_start(walk *walk)
     return true;
 }
 
-bool walk_next(walk *walk)
+bool walk_next(strided_walk *walk)
 {
     for (uint32_t i = walk->rank; i-- > 0;) {
         bool has_next = ++walk->index[i] < walk->dims[i];
@@ -423,7 +426,7 @@ static void copy_run(void *to, int64_t to_step, const void *from, int64_t from_s
 void operator_copy(void *to, const int64_t *to_strides, const void *from,
                    const int64_t *from_strides, uint32_t rank, const int64_t *dims, size_t size)
 {
-    walk walk = {.rank = rank, .n_arrays = 2};
+    strided_walk walk = {.rank = rank, .n_arrays = 2};
     memcpy(walk.dims, dims, rank * sizeof *dims);
     memcpy(walk.strides[0], to_strides, rank * sizeof *dims);
     memcpy(walk.strides[1], from_strides, rank * sizeof *dims);
@@ -443,7 +446,7 @@ void operator_copy_element(void *to, int64_t k, const void *from, int64_t i, siz
     memcpy((char *)to + k * (int64_t)size, (const char *)from + i * (int64_t)size, size);
 }
 
-bool operator_copy_in(array *out, int64_t start, array *x, fault *fault)
+bool operator_copy_in(graph_array *out, int64_t start, graph_array *x, fault_text *fault)
 {
     const void *elements = operator_elements(x, fault);
     if (!elements)
@@ -457,11 +460,11 @@ bool operator_copy_in(array *out, int64_t start, array *x, fault *fault)
     return true;
 }
 
-array *operator_make_copy(operation *operation, fault *fault)
+graph_array *operator_make_copy(operator_call *operation, fault_text *fault)
 {
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, x->type, x->rank, x->dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, x->type, x->rank, x->dims, is_hollow, fault);
     if (out && !is_hollow && !operator_copy_in(out, 0, x, fault))
         return NULL;
     return out;

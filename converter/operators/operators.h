@@ -11,16 +11,16 @@
 #include "graph/graph.h"
 
 /* One execution of a node. */
-typedef struct operation {
+typedef struct operator_call {
     const graph_node *node; /* its attributes: graph_attribute_...() */
     int64_t opset;          /* of the standard domain: some operators changed their form */
-    array **inputs;         /* [n_inputs], NULL: left out */
+    graph_array **inputs;   /* [n_inputs], NULL: left out */
     size_t n_inputs;
-    array **outputs; /* [node->n_outputs]: made by the operator, each with one user */
-} operation;
+    graph_array **outputs; /* [node->n_outputs]: made by the operator, each with one user */
+} operator_call;
 
 /* False with a fault that says what; the caller adds which node. */
-typedef bool operator_function(operation *operation, fault *fault);
+typedef bool operator_function(operator_call *operation, fault_text *fault);
 
 typedef struct operator_kind {
     const char *name;

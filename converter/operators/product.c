@@ -55,12 +55,12 @@ static void multiply(float *out, const float *a, const float *b, int64_t m, int6
 
 /* A matrix, or many of them: [batch..., n_rows, n_columns]. */
 typedef struct matrices {
-    array batch; /* a shape alone */
+    graph_array batch; /* a shape alone */
     int64_t n_rows, n_columns;
 } matrices;
 
 /* A vector is a row on the left and a column on the right. */
-static matrices view_matrices(const array *x, bool is_left)
+static matrices view_matrices(const graph_array *x, bool is_left)
 {
     matrices view = {.n_rows = 1, .n_columns = 1};
     view.batch.count = 1;
@@ -75,15 +75,15 @@ static matrices view_matrices(const array *x, bool is_left)
     return view;
 }
 
-static bool fill_products(array *out, array *const *inputs, const matrices *a, const matrices *b,
-                          uint32_t rank, const int64_t *dims, fault *fault)
+static bool fill_products(graph_array *out, graph_array *const *inputs, const matrices *a,
+                          const matrices *b, uint32_t rank, const int64_t *dims, fault_text *fault)
 {
     const float *left = array_floats(inputs[0], fault), *right = array_floats(inputs[1], fault);
     if (!left || !right)
         return false;
     if (out->count == 0)
         return true;
-    walk walk = {.rank = rank, .n_arrays = 3};
+    strided_walk walk = {.rank = rank, .n_arrays = 3};
     memcpy(walk.dims, dims, rank * sizeof *dims);
     operator_contiguous(rank, dims, walk.strides[0]);
     operator_strides(&a->batch, rank, dims, walk.strides[1]);
@@ -97,11 +97,11 @@ static bool fill_products(array *out, array *const *inputs, const matrices *a, c
     return true;
 }
 
-static bool run_matmul(operation *operation, fault *fault)
+static bool run_matmul(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "ff", 1, fault))
         return false;
-    array *left = operation->inputs[0], *right = operation->inputs[1];
+    graph_array *left = operation->inputs[0], *right = operation->inputs[1];
     if (left->rank == 0 || right->rank == 0)
         return fault_set(fault, "an input is a single number");
     matrices a = view_matrices(left, true), b = view_matrices(right, false);
@@ -110,7 +110,7 @@ static bool run_matmul(operation *operation, fault *fault)
     if (a.n_columns != b.n_rows)
         return fault_set(fault, "shapes %s and %s do not multiply", SHAPE_TEXT(left),
                          SHAPE_TEXT(right));
-    if (!operator_broadcast((array *[]){&a.batch, &b.batch}, 2, &n_batch, dims, fault))
+    if (!operator_broadcast((graph_array *[]){&a.batch, &b.batch}, 2, &n_batch, dims, fault))
         return false;
     rank = n_batch;
     if (left->rank > 1)
@@ -118,7 +118,7 @@ static bool run_matmul(operation *operation, fault *fault)
     if (right->rank > 1)
         dims[rank++] = b.n_columns;
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, ARRAY_FLOAT, rank, dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_FLOAT, rank, dims, is_hollow, fault);
     return out &&
            (is_hollow || fill_products(out, operation->inputs, &a, &b, n_batch, dims, fault));
 }
@@ -126,13 +126,13 @@ static bool run_matmul(operation *operation, fault *fault)
 /* -------------------------------------------------------------------------------------- Gemm -- */
 
 /* A matrix, turned if asked for. To be released; NULL with a fault. */
-static array *turned(array *x, bool is_turned, fault *fault)
+static graph_array *turned(graph_array *x, bool is_turned, fault_text *fault)
 {
     if (!is_turned)
         return array_share(x);
     int64_t dims[2] = {x->dims[1], x->dims[0]}, to_strides[2], strides[2] = {1, x->dims[1]};
     const float *elements = array_floats(x, fault);
-    array *made = elements ? array_new(ARRAY_FLOAT, 2, dims, fault) : NULL;
+    graph_array *made = elements ? array_new(ARRAY_FLOAT, 2, dims, fault) : NULL;
     operator_contiguous(2, dims, to_strides);
     if (made)
         operator_copy(made->floats, to_strides, elements, strides, 2, dims, sizeof *elements);
@@ -140,7 +140,8 @@ static array *turned(array *x, bool is_turned, fault *fault)
 }
 
 /* out *= alpha, += beta c. */
-static bool add_scaled(const operation *operation, array *out, array *c, fault *fault)
+static bool add_scaled(const operator_call *operation, graph_array *out, graph_array *c,
+                       fault_text *fault)
 {
     float alpha = graph_attribute_float(operation->node, "alpha", 1);
     float beta = graph_attribute_float(operation->node, "beta", 1);
@@ -159,11 +160,12 @@ static bool add_scaled(const operation *operation, array *out, array *c, fault *
     return true;
 }
 
-static bool run_gemm(operation *operation, fault *fault)
+static bool run_gemm(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "ffF", 1, fault))
         return false;
-    array *a = operation->inputs[0], *b = operation->inputs[1], *c = operator_input(operation, 2);
+    graph_array *a = operation->inputs[0], *b = operation->inputs[1],
+                *c = operator_input(operation, 2);
     bool turns_a = graph_attribute_int(operation->node, "transA", 0) != 0;
     bool turns_b = graph_attribute_int(operation->node, "transB", 0) != 0;
     int64_t strides[2];
@@ -174,10 +176,10 @@ static bool run_gemm(operation *operation, fault *fault)
         return fault_set(fault, "shape %s does not fit an output of %s", SHAPE_TEXT(c),
                          operator_shape_text(2, dims).text);
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, ARRAY_FLOAT, 2, dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_FLOAT, 2, dims, is_hollow, fault);
     if (!out || is_hollow)
         return out;
-    array *left = turned(a, turns_a, fault), *right = turned(b, turns_b, fault);
+    graph_array *left = turned(a, turns_a, fault), *right = turned(b, turns_b, fault);
     const float *lefts = left ? array_floats(left, fault) : NULL;
     const float *rights = right ? array_floats(right, fault) : NULL;
     if (lefts && rights)
@@ -198,8 +200,8 @@ typedef struct convolution {
 
 /* The first numbers of a list attribute; false if it has another length or they are out of range.
  */
-static bool read_list(const operation *operation, const char *name, size_t n, int64_t least,
-                      int64_t *values, fault *fault)
+static bool read_list(const operator_call *operation, const char *name, size_t n, int64_t least,
+                      int64_t *values, fault_text *fault)
 {
     const graph_attribute *list = graph_attribute_find(operation->node, name);
     if (!list)
@@ -214,9 +216,9 @@ static bool read_list(const operation *operation, const char *name, size_t n, in
     return true;
 }
 
-static bool read_convolution(const operation *operation, convolution *shape, fault *fault)
+static bool read_convolution(const operator_call *operation, convolution *shape, fault_text *fault)
 {
-    const array *x = operation->inputs[0], *weights = operation->inputs[1];
+    const graph_array *x = operation->inputs[0], *weights = operation->inputs[1];
     if (x->rank != 3 || weights->rank != 3)
         return fault_set(fault, "shapes %s and %s: only convolutions along one axis are supported",
                          SHAPE_TEXT(x), SHAPE_TEXT(weights));
@@ -278,18 +280,18 @@ static void convolve(const convolution *shape, float *out, const float *x, const
         }
 }
 
-static bool run_conv(operation *operation, fault *fault)
+static bool run_conv(operator_call *operation, fault_text *fault)
 {
     convolution shape = {0};
     if (!operator_check(operation, "ffF", 1, fault) || !read_convolution(operation, &shape, fault))
         return false;
-    array *bias = operator_input(operation, 2);
+    graph_array *bias = operator_input(operation, 2);
     if (bias && (bias->rank != 1 || bias->count != shape.n_out))
         return fault_set(fault, "a bias of shape %s for %lld channels", SHAPE_TEXT(bias),
                          (long long)shape.n_out);
     bool is_hollow = operator_any_hollow(operation);
     int64_t dims[3] = {shape.n, shape.n_out, shape.out_length};
-    array *out = operator_make(operation, 0, ARRAY_FLOAT, 3, dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_FLOAT, 3, dims, is_hollow, fault);
     if (!out || is_hollow)
         return out;
     const float *x = array_floats(operation->inputs[0], fault);
@@ -305,23 +307,23 @@ static bool run_conv(operation *operation, fault *fault)
 
 /* One letter: its dimension, and its strides in both operands and in the output; 0 where it is
  * not. */
-typedef struct label {
+typedef struct equation_label {
     char letter;
     int64_t dim;
     int64_t strides[2];
     bool is_in[2];
     bool is_kept; /* in the output */
-} label;
+} equation_label;
 
-typedef struct equation {
+typedef struct einsum_equation {
     size_t n_operands;
     char operands[2][ARRAY_MAX_RANK + 1];
     char output[ARRAY_MAX_RANK + 1];
     size_t n_labels;
-    label labels[WALK_MAX_RANK];
-} equation;
+    equation_label labels[WALK_MAX_RANK];
+} einsum_equation;
 
-static label *find_label(equation *equation, char letter)
+static equation_label *find_label(einsum_equation *equation, char letter)
 {
     for (size_t i = 0; i < equation->n_labels; i++)
         if (equation->labels[i].letter == letter)
@@ -345,7 +347,8 @@ static bool read_letters(const char **at, const char *end, char *letters)
 }
 
 /* "ab,bc->ac" */
-static bool parse_equation(const operation *operation, equation *equation, fault *fault)
+static bool parse_equation(const operator_call *operation, einsum_equation *equation,
+                           fault_text *fault)
 {
     const graph_attribute *text = graph_attribute_find(operation->node, "equation");
     if (!text || !text->text)
@@ -369,7 +372,8 @@ static bool parse_equation(const operation *operation, equation *equation, fault
 }
 
 /* A letter that is there twice names a diagonal. */
-static bool add_operand(equation *equation, size_t operand, const array *x, fault *fault)
+static bool add_operand(einsum_equation *equation, size_t operand, const graph_array *x,
+                        fault_text *fault)
 {
     const char *letters = equation->operands[operand];
     int64_t strides[ARRAY_MAX_RANK];
@@ -377,7 +381,7 @@ static bool add_operand(equation *equation, size_t operand, const array *x, faul
         return fault_set(fault, "operand '%s' has the shape %s", letters, SHAPE_TEXT(x));
     operator_contiguous(x->rank, x->dims, strides);
     for (uint32_t i = 0; i < x->rank; i++) {
-        label *label = find_label(equation, letters[i]);
+        equation_label *label = find_label(equation, letters[i]);
         if (!label) {
             label = &equation->labels[equation->n_labels++];
             label->letter = letters[i];
@@ -392,11 +396,11 @@ static bool add_operand(equation *equation, size_t operand, const array *x, faul
     return true;
 }
 
-static bool add_output(equation *equation, uint32_t *rank, int64_t *dims, fault *fault)
+static bool add_output(einsum_equation *equation, uint32_t *rank, int64_t *dims, fault_text *fault)
 {
     *rank = (uint32_t)strlen(equation->output);
     for (uint32_t i = 0; i < *rank; i++) {
-        label *label = find_label(equation, equation->output[i]);
+        equation_label *label = find_label(equation, equation->output[i]);
         if (!label || label->is_kept)
             return fault_set(fault, "'%c' of the output is in no operand, or there twice",
                              equation->output[i]);
@@ -410,9 +414,9 @@ static bool add_output(equation *equation, uint32_t *rank, int64_t *dims, fault 
  * The sum as products of matrices: labels of both operands that are kept count the matrices, those
  * of one operand are rows or columns, those that are not kept are summed over.
  */
-typedef enum role { BATCH, ROW, COLUMN, SUMMED } role;
+typedef enum label_role { BATCH, ROW, COLUMN, SUMMED } label_role;
 
-static role role_of(const label *label)
+static label_role role_of(const equation_label *label)
 {
     if (!label->is_kept)
         return SUMMED;
@@ -421,8 +425,8 @@ static role role_of(const label *label)
 
 /* Dimensions and strides (of an operand) of the labels with the roles, in their order; false if
  * there are too many elements. */
-static bool collect(const equation *equation, size_t operand, const role roles[3], walk *walk,
-                    int64_t products[4])
+static bool collect(const einsum_equation *equation, size_t operand, const label_role roles[3],
+                    strided_walk *walk, int64_t products[4])
 {
     int64_t count = 1;
     walk->rank = 0;
@@ -430,7 +434,7 @@ static bool collect(const equation *equation, size_t operand, const role roles[3
         products[roles[r]] = 1;
     for (int r = 0; r < 3; r++)
         for (size_t i = 0; i < equation->n_labels; i++) {
-            const label *label = &equation->labels[i];
+            const equation_label *label = &equation->labels[i];
             if (role_of(label) != roles[r])
                 continue;
             if (label->dim > 0 && count > OPERATOR_MAX_NUMBER / label->dim)
@@ -444,11 +448,11 @@ static bool collect(const equation *equation, size_t operand, const role roles[3
 }
 
 /* An operand as matrices. To be freed; NULL with a fault. */
-static float *lay_out(const equation *equation, size_t operand, const role roles[3], array *x,
-                      int64_t products[4], fault *fault)
+static float *lay_out(const einsum_equation *equation, size_t operand, const label_role roles[3],
+                      graph_array *x, int64_t products[4], fault_text *fault)
 {
     static const float one = 1; /* what a single operand is multiplied by */
-    walk shape;
+    strided_walk shape;
     int64_t to_strides[WALK_MAX_RANK];
     const float *elements = x ? array_floats(x, fault) : &one;
     if (!collect(equation, operand, roles, &shape, products)) {
@@ -468,13 +472,13 @@ static float *lay_out(const equation *equation, size_t operand, const role roles
 }
 
 /* From [batch, rows, columns] to the order of the output's letters. */
-static void give_order(equation *equation, const float *products, array *out)
+static void give_order(einsum_equation *equation, const float *products, graph_array *out)
 {
-    static const role roles[3] = {BATCH, ROW, COLUMN};
+    static const label_role roles[3] = {BATCH, ROW, COLUMN};
     int64_t strides[ARRAY_MAX_RANK], to_strides[ARRAY_MAX_RANK], stride = 1;
     for (int r = 3; r-- > 0;)
         for (size_t i = equation->n_labels; i-- > 0;) {
-            label *label = &equation->labels[i];
+            equation_label *label = &equation->labels[i];
             if (role_of(label) != roles[r])
                 continue;
             label->strides[0] = stride;
@@ -487,10 +491,11 @@ static void give_order(equation *equation, const float *products, array *out)
                   sizeof *products);
 }
 
-static bool fill_sums(const operation *operation, equation *equation, array *out, fault *fault)
+static bool fill_sums(const operator_call *operation, einsum_equation *equation, graph_array *out,
+                      fault_text *fault)
 {
-    static const role left_roles[3] = {BATCH, ROW, SUMMED},
-                      right_roles[3] = {BATCH, SUMMED, COLUMN};
+    static const label_role left_roles[3] = {BATCH, ROW, SUMMED},
+                            right_roles[3] = {BATCH, SUMMED, COLUMN};
     int64_t n[4] = {1, 1, 1, 1};
     if (out->count == 0)
         return true;
@@ -511,9 +516,9 @@ static bool fill_sums(const operation *operation, equation *equation, array *out
     return ok;
 }
 
-static bool run_einsum(operation *operation, fault *fault)
+static bool run_einsum(operator_call *operation, fault_text *fault)
 {
-    equation equation;
+    einsum_equation equation;
     uint32_t rank = 0;
     int64_t dims[ARRAY_MAX_RANK];
     if (!operator_check(operation, "fF", 1, fault) || !parse_equation(operation, &equation, fault))
@@ -526,7 +531,7 @@ static bool run_einsum(operation *operation, fault *fault)
     if (!add_output(&equation, &rank, dims, fault))
         return false;
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, ARRAY_FLOAT, rank, dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_FLOAT, rank, dims, is_hollow, fault);
     return out && (is_hollow || fill_sums(operation, &equation, out, fault));
 }
 

@@ -10,16 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct rows {
+typedef struct row_view {
     const void *elements; /* [n, length] */
     int64_t n, length;
     void *copy;    /* of the elements in that order; NULL: they lie so */
     uint32_t rank; /* of the input, its axes in that order */
     int64_t dims[ARRAY_MAX_RANK], strides[ARRAY_MAX_RANK];
-} rows;
+} row_view;
 
 /* Sorts the axes that make a row behind the others. Whether they were not. */
-static bool order_axes(const array *x, const bool *in_row, rows *rows)
+static bool order_axes(const graph_array *x, const bool *in_row, row_view *rows)
 {
     int64_t strides[ARRAY_MAX_RANK];
     bool is_moved = false, has_begun = false;
@@ -41,7 +41,7 @@ static bool order_axes(const array *x, const bool *in_row, rows *rows)
 }
 
 /* The input must not be hollow. False with a fault; close it in any case. */
-static bool rows_open(array *x, const bool *in_row, rows *rows, fault *fault)
+static bool rows_open(graph_array *x, const bool *in_row, row_view *rows, fault_text *fault)
 {
     memset(rows, 0, sizeof *rows);
     bool is_moved = order_axes(x, in_row, rows);
@@ -60,7 +60,7 @@ static bool rows_open(array *x, const bool *in_row, rows *rows, fault *fault)
     return true;
 }
 
-static void rows_close(rows *rows)
+static void rows_close(row_view *rows)
 {
     free(rows->copy);
 }
@@ -136,13 +136,13 @@ SIGNED(multiply_integers)
 SIGNED(add_sizes_of_integers)
 SIGNED(add_squares_of_integers)
 
-typedef struct reduction {
+typedef struct reduction_kind {
     const char *name;
     double (*floats)(const float *row, int64_t n);
     int64_t (*integers)(const int64_t *row, int64_t n); /* NULL: not of these */
-} reduction;
+} reduction_kind;
 
-static const reduction reductions[] = {
+static const reduction_kind reductions[] = {
     {"ReduceL1", add_sizes_of_floats, add_sizes_of_integers_signed},
     {"ReduceL2", length_of_floats, length_of_integers},
     {"ReduceLogSumExp", log_sum_exp, NULL},
@@ -154,7 +154,7 @@ static const reduction reductions[] = {
     {"ReduceSumSquare", add_squares_of_floats, add_squares_of_integers_signed},
 };
 
-static const reduction *find_reduction(const char *name)
+static const reduction_kind *find_reduction(const char *name)
 {
     for (size_t i = 0; i < sizeof reductions / sizeof *reductions; i++)
         if (strcmp(reductions[i].name, name) == 0)
@@ -163,7 +163,7 @@ static const reduction *find_reduction(const char *name)
 }
 
 /* Shape of what is left of x. */
-static uint32_t reduced_dims(const array *x, const bool *in_row, bool keeps, int64_t *dims)
+static uint32_t reduced_dims(const graph_array *x, const bool *in_row, bool keeps, int64_t *dims)
 {
     uint32_t rank = 0;
     for (uint32_t i = 0; i < x->rank; i++)
@@ -174,10 +174,10 @@ static uint32_t reduced_dims(const array *x, const bool *in_row, bool keeps, int
     return rank;
 }
 
-static bool fill_reduced(const reduction *reduction, array *out, array *x, const bool *in_row,
-                         fault *fault)
+static bool fill_reduced(const reduction_kind *reduction, graph_array *out, graph_array *x,
+                         const bool *in_row, fault_text *fault)
 {
-    rows rows;
+    row_view rows;
     bool ok = rows_open(x, in_row, &rows, fault);
     for (int64_t i = 0; ok && i < rows.n; i++)
         if (x->type == ARRAY_FLOAT)
@@ -190,16 +190,16 @@ static bool fill_reduced(const reduction *reduction, array *out, array *x, const
     return ok;
 }
 
-static bool run_reduction(operation *operation, fault *fault)
+static bool run_reduction(operator_call *operation, fault_text *fault)
 {
-    numbers axes;
+    number_list axes;
     bool in_row[ARRAY_MAX_RANK];
     if (!operator_check(operation, "xI", 1, fault) ||
         !operator_numbers(operation, 1, "axes", &axes, fault) ||
         !operator_axes(&axes, operation->inputs[0]->rank, in_row, fault))
         return false;
-    array *x = operation->inputs[0];
-    const reduction *reduction = find_reduction(operation->node->op);
+    graph_array *x = operation->inputs[0];
+    const reduction_kind *reduction = find_reduction(operation->node->op);
     if (x->type == ARRAY_INTEGER && !reduction->integers)
         return fault_set(fault, "is not defined for integers");
     if (axes.n == 0 && graph_attribute_int(operation->node, "noop_with_empty_axes", 0))
@@ -209,7 +209,7 @@ static bool run_reduction(operation *operation, fault *fault)
     int64_t dims[ARRAY_MAX_RANK];
     bool keeps = graph_attribute_int(operation->node, "keepdims", 1) != 0;
     uint32_t rank = reduced_dims(x, in_row, keeps, dims);
-    array *out = operator_make(operation, 0, x->type, rank, dims, x->is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, x->type, rank, dims, x->is_hollow, fault);
     return out && (x->is_hollow || fill_reduced(reduction, out, x, in_row, fault));
 }
 
@@ -221,7 +221,7 @@ static bool run_reduction(operation *operation, fault *fault)
             (is_last && (row)[i] == (row)[best]))                                                  \
             best = i;
 
-static int64_t find_extreme(const rows *rows, int64_t row, array_type type, bool is_max,
+static int64_t find_extreme(const row_view *rows, int64_t row, array_type type, bool is_max,
                             bool is_last)
 {
     int64_t n = rows->length, best = 0;
@@ -233,14 +233,14 @@ static int64_t find_extreme(const rows *rows, int64_t row, array_type type, bool
     return best;
 }
 
-static bool run_extreme(operation *operation, fault *fault)
+static bool run_extreme(operator_call *operation, fault_text *fault)
 {
     uint32_t axis = 0;
     if (!operator_check(operation, "x", 1, fault) ||
         !operator_axis(graph_attribute_int(operation->node, "axis", 0), operation->inputs[0]->rank,
                        &axis, fault))
         return false;
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     bool in_row[ARRAY_MAX_RANK] = {false}, is_max = strcmp(operation->node->op, "ArgMax") == 0;
     bool keeps = graph_attribute_int(operation->node, "keepdims", 1) != 0;
     bool is_last = graph_attribute_int(operation->node, "select_last_index", 0) != 0;
@@ -249,10 +249,10 @@ static bool run_extreme(operation *operation, fault *fault)
     if (x->dims[axis] == 0)
         return fault_set(fault, "axis %u of %s has no elements", axis, SHAPE_TEXT(x));
     uint32_t rank = reduced_dims(x, in_row, keeps, dims);
-    array *out = operator_make(operation, 0, ARRAY_INTEGER, rank, dims, x->is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_INTEGER, rank, dims, x->is_hollow, fault);
     if (!out || x->is_hollow)
         return out;
-    rows rows;
+    row_view rows;
     bool ok = rows_open(x, in_row, &rows, fault);
     for (int64_t i = 0; ok && i < rows.n; i++)
         out->integers[i] = find_extreme(&rows, i, x->type, is_max, is_last);
@@ -265,9 +265,10 @@ static bool run_extreme(operation *operation, fault *fault)
 /* `out` may be `row`. */
 typedef void row_function(float *out, const float *row, int64_t n);
 
-static bool map_rows(array *out, array *x, const bool *in_row, row_function *map, fault *fault)
+static bool map_rows(graph_array *out, graph_array *x, const bool *in_row, row_function *map,
+                     fault_text *fault)
 {
-    rows rows;
+    row_view rows;
     bool ok = rows_open(x, in_row, &rows, fault);
     float *results = ok && rows.copy ? rows.copy : out->floats;
     for (int64_t i = 0; ok && i < rows.n; i++)
@@ -283,10 +284,12 @@ static bool map_rows(array *out, array *x, const bool *in_row, row_function *map
 }
 
 /* Gives the rows of the first input, mapped. */
-static bool run_rows(operation *operation, const bool *in_row, row_function *map, fault *fault)
+static bool run_rows(operator_call *operation, const bool *in_row, row_function *map,
+                     fault_text *fault)
 {
-    array *x = operation->inputs[0];
-    array *out = operator_make(operation, 0, ARRAY_FLOAT, x->rank, x->dims, x->is_hollow, fault);
+    graph_array *x = operation->inputs[0];
+    graph_array *out =
+        operator_make(operation, 0, ARRAY_FLOAT, x->rank, x->dims, x->is_hollow, fault);
     return out && (x->is_hollow || map_rows(out, x, in_row, map, fault));
 }
 
@@ -314,7 +317,7 @@ static void log_softmax(float *out, const float *row, int64_t n)
 }
 
 /* Before operator set 13, of all axes from `axis` on. */
-static bool run_softmax(operation *operation, fault *fault)
+static bool run_softmax(operator_call *operation, fault_text *fault)
 {
     bool is_old = operation->opset < 13, in_row[ARRAY_MAX_RANK] = {false};
     uint32_t axis = 0;
@@ -345,7 +348,7 @@ static void normalize_l2(float *out, const float *row, int64_t n)
     divide_row(out, row, n, length_of_floats(row, n));
 }
 
-static bool run_lp_normalization(operation *operation, fault *fault)
+static bool run_lp_normalization(operator_call *operation, fault_text *fault)
 {
     bool in_row[ARRAY_MAX_RANK] = {false};
     uint32_t axis = 0;
@@ -370,8 +373,8 @@ typedef struct layer_norm {
 } layer_norm;
 
 /* A parameter, broadcast to the dimensions of a row. To be freed; NULL with a fault. */
-static float *expand_parameter(array *parameter, uint32_t rank, const int64_t *dims, int64_t n,
-                               fault *fault)
+static float *expand_parameter(graph_array *parameter, uint32_t rank, const int64_t *dims,
+                               int64_t n, fault_text *fault)
 {
     int64_t strides[ARRAY_MAX_RANK], to_strides[ARRAY_MAX_RANK];
     const float *elements = array_floats(parameter, fault);
@@ -399,10 +402,10 @@ static void normalize(const layer_norm *norm, float *out, const float *row, floa
     *inverse = (float)factor;
 }
 
-static bool fill_normalized(operation *operation, const layer_norm *norm, int64_t n_rows,
-                            fault *fault)
+static bool fill_normalized(operator_call *operation, const layer_norm *norm, int64_t n_rows,
+                            fault_text *fault)
 {
-    array **outputs = operation->outputs;
+    graph_array **outputs = operation->outputs;
     const float *x = array_floats(operation->inputs[0], fault);
     bool has_mean = operator_wants(operation, 1), has_inverse = operator_wants(operation, 2);
     float mean, inverse;
@@ -417,9 +420,9 @@ static bool fill_normalized(operation *operation, const layer_norm *norm, int64_
 }
 
 /* Makes the outputs; the statistics have a dimension of 1 for each that is normalised. */
-static bool make_normalized(operation *operation, uint32_t axis, fault *fault)
+static bool make_normalized(operator_call *operation, uint32_t axis, fault_text *fault)
 {
-    const array *x = operation->inputs[0];
+    const graph_array *x = operation->inputs[0];
     int64_t dims[ARRAY_MAX_RANK];
     for (uint32_t i = 0; i < x->rank; i++)
         dims[i] = i < axis ? x->dims[i] : 1;
@@ -431,7 +434,8 @@ static bool make_normalized(operation *operation, uint32_t axis, fault *fault)
     return operator_make(operation, 0, ARRAY_FLOAT, x->rank, x->dims, is_hollow, fault);
 }
 
-static bool check_parameter(const array *parameter, const array *x, uint32_t axis, fault *fault)
+static bool check_parameter(const graph_array *parameter, const graph_array *x, uint32_t axis,
+                            fault_text *fault)
 {
     int64_t strides[ARRAY_MAX_RANK];
     return !parameter || operator_strides(parameter, x->rank - axis, x->dims + axis, strides) ||
@@ -439,15 +443,15 @@ static bool check_parameter(const array *parameter, const array *x, uint32_t axi
                      SHAPE_TEXT(parameter), SHAPE_TEXT(x), axis);
 }
 
-static bool run_layer_normalization(operation *operation, fault *fault)
+static bool run_layer_normalization(operator_call *operation, fault_text *fault)
 {
     uint32_t axis = 0;
     if (!operator_check(operation, "ffF", 3, fault) ||
         !operator_axis(graph_attribute_int(operation->node, "axis", -1), operation->inputs[0]->rank,
                        &axis, fault))
         return false;
-    array *x = operation->inputs[0], *scale = operation->inputs[1];
-    array *bias = operator_input(operation, 2);
+    graph_array *x = operation->inputs[0], *scale = operation->inputs[1];
+    graph_array *bias = operator_input(operation, 2);
     if (!check_parameter(scale, x, axis, fault) || !check_parameter(bias, x, axis, fault) ||
         !make_normalized(operation, axis, fault))
         return false;

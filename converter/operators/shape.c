@@ -15,28 +15,28 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
 }
 
 /* Where the input is hollow too. */
-static bool run_shape(operation *operation, fault *fault)
+static bool run_shape(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "x", 1, fault))
         return false;
-    const array *x = operation->inputs[0];
+    const graph_array *x = operation->inputs[0];
     int64_t rank = x->rank;
     int64_t start = graph_attribute_int(operation->node, "start", 0);
     int64_t end = graph_attribute_int(operation->node, "end", rank);
     start = clamp(start < 0 ? start + rank : start, 0, rank);
     end = clamp(end < 0 ? end + rank : end, start, rank);
-    array *out =
+    graph_array *out =
         operator_make(operation, 0, ARRAY_INTEGER, 1, &(int64_t){end - start}, false, fault);
     for (int64_t i = start; out && i < end; i++)
         out->integers[i - start] = x->dims[i];
     return out;
 }
 
-static bool run_size(operation *operation, fault *fault)
+static bool run_size(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "x", 1, fault))
         return false;
-    array *out = operator_make(operation, 0, ARRAY_INTEGER, 0, NULL, false, fault);
+    graph_array *out = operator_make(operation, 0, ARRAY_INTEGER, 0, NULL, false, fault);
     if (out)
         *out->integers = operation->inputs[0]->count;
     return out;
@@ -44,13 +44,15 @@ static bool run_size(operation *operation, fault *fault)
 
 /* ------------------------------------------------------------------------------ other shapes -- */
 
-static bool give_reshaped(operation *operation, uint32_t rank, const int64_t *dims, fault *fault)
+static bool give_reshaped(operator_call *operation, uint32_t rank, const int64_t *dims,
+                          fault_text *fault)
 {
     return operator_give(operation, 0, array_reshaped(operation->inputs[0], rank, dims, fault));
 }
 
 /* Puts in what is left for the dimension that is -1. */
-static bool infer_dim(const array *x, uint32_t rank, int64_t *dims, uint32_t open, fault *fault)
+static bool infer_dim(const graph_array *x, uint32_t rank, int64_t *dims, uint32_t open,
+                      fault_text *fault)
 {
     int64_t known = 1;
     for (uint32_t i = 0; i < rank; i++)
@@ -66,13 +68,13 @@ static bool infer_dim(const array *x, uint32_t rank, int64_t *dims, uint32_t ope
     return true;
 }
 
-static bool run_reshape(operation *operation, fault *fault)
+static bool run_reshape(operator_call *operation, fault_text *fault)
 {
-    numbers shape;
+    number_list shape;
     if (!operator_check(operation, "xI", 1, fault) ||
         !operator_numbers(operation, 1, "shape", &shape, fault))
         return false;
-    const array *x = operation->inputs[0];
+    const graph_array *x = operation->inputs[0];
     if (!shape.is_given || shape.n > ARRAY_MAX_RANK)
         return fault_set(fault, "a shape of %zu dimensions", shape.n);
     bool keeps_zero = graph_attribute_int(operation->node, "allowzero", 0) != 0;
@@ -96,11 +98,11 @@ static bool run_reshape(operation *operation, fault *fault)
     return give_reshaped(operation, rank, dims, fault);
 }
 
-static bool run_flatten(operation *operation, fault *fault)
+static bool run_flatten(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "x", 1, fault))
         return false;
-    const array *x = operation->inputs[0];
+    const graph_array *x = operation->inputs[0];
     int64_t axis = graph_attribute_int(operation->node, "axis", 1);
     if (axis < -(int64_t)x->rank || axis > x->rank)
         return fault_set(fault, "axis %lld of %u dimensions", (long long)axis, x->rank);
@@ -110,15 +112,15 @@ static bool run_flatten(operation *operation, fault *fault)
     return give_reshaped(operation, 2, dims, fault);
 }
 
-static bool run_squeeze(operation *operation, fault *fault)
+static bool run_squeeze(operator_call *operation, fault_text *fault)
 {
-    numbers axes;
+    number_list axes;
     bool is_dropped[ARRAY_MAX_RANK];
     if (!operator_check(operation, "xI", 1, fault) ||
         !operator_numbers(operation, 1, "axes", &axes, fault) ||
         !operator_axes(&axes, operation->inputs[0]->rank, is_dropped, fault))
         return false;
-    const array *x = operation->inputs[0];
+    const graph_array *x = operation->inputs[0];
     int64_t dims[ARRAY_MAX_RANK];
     uint32_t rank = 0;
     for (uint32_t i = 0; i < x->rank; i++) {
@@ -130,14 +132,14 @@ static bool run_squeeze(operation *operation, fault *fault)
     return give_reshaped(operation, rank, dims, fault);
 }
 
-static bool run_unsqueeze(operation *operation, fault *fault)
+static bool run_unsqueeze(operator_call *operation, fault_text *fault)
 {
-    numbers axes;
+    number_list axes;
     bool is_new[ARRAY_MAX_RANK];
     if (!operator_check(operation, "xI", 1, fault) ||
         !operator_numbers(operation, 1, "axes", &axes, fault))
         return false;
-    const array *x = operation->inputs[0];
+    const graph_array *x = operation->inputs[0];
     if (!axes.is_given || axes.n > ARRAY_MAX_RANK - x->rank)
         return fault_set(fault, "%zu dimensions more than %u", axes.n, x->rank);
     uint32_t rank = x->rank + (uint32_t)axes.n;
@@ -152,10 +154,10 @@ static bool run_unsqueeze(operation *operation, fault *fault)
 /* ---------------------------------------------------------------------------- strided copies -- */
 
 /* Output i of these dimensions, copied from the elements of x that begin at `start`. */
-static bool copy_out(operation *operation, size_t i, array *x, uint32_t rank, const int64_t *dims,
-                     int64_t start, const int64_t *strides, fault *fault)
+static bool copy_out(operator_call *operation, size_t i, graph_array *x, uint32_t rank,
+                     const int64_t *dims, int64_t start, const int64_t *strides, fault_text *fault)
 {
-    array *out = operator_make(operation, i, x->type, rank, dims, x->is_hollow, fault);
+    graph_array *out = operator_make(operation, i, x->type, rank, dims, x->is_hollow, fault);
     if (!out || x->is_hollow)
         return out;
     const char *elements = operator_elements(x, fault);
@@ -170,11 +172,11 @@ static bool copy_out(operation *operation, size_t i, array *x, uint32_t rank, co
     return true;
 }
 
-static bool run_transpose(operation *operation, fault *fault)
+static bool run_transpose(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "x", 1, fault))
         return false;
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     const graph_attribute *order = graph_attribute_find(operation->node, "perm");
     if (order && order->n_ints != x->rank)
         return fault_set(fault, "perm has %zu axes, the input %u", order->n_ints, x->rank);
@@ -192,16 +194,16 @@ static bool run_transpose(operation *operation, fault *fault)
     return copy_out(operation, 0, x, x->rank, dims, 0, moved, fault);
 }
 
-static bool run_expand(operation *operation, fault *fault)
+static bool run_expand(operator_call *operation, fault_text *fault)
 {
-    numbers shape;
-    array wanted = {.rank = 0};
+    number_list shape;
+    graph_array wanted = {.rank = 0};
     if (!operator_check(operation, "xi", 1, fault) ||
         !operator_numbers(operation, 1, "shape", &shape, fault) ||
         !operator_dims(&shape, &wanted.rank, wanted.dims, fault))
         return false;
     uint32_t rank;
-    array *x = operation->inputs[0], *both[2] = {x, &wanted};
+    graph_array *x = operation->inputs[0], *both[2] = {x, &wanted};
     int64_t dims[ARRAY_MAX_RANK], strides[ARRAY_MAX_RANK];
     return operator_broadcast(both, 2, &rank, dims, fault) &&
            operator_strides(x, rank, dims, strides) &&
@@ -209,12 +211,13 @@ static bool run_expand(operation *operation, fault *fault)
 }
 
 /* Sums up dimension `axis` of the inputs; all others must agree. */
-static bool join_dims(const operation *operation, uint32_t axis, int64_t *dims, fault *fault)
+static bool join_dims(const operator_call *operation, uint32_t axis, int64_t *dims,
+                      fault_text *fault)
 {
-    const array *first = operation->inputs[0];
+    const graph_array *first = operation->inputs[0];
     memcpy(dims, first->dims, sizeof first->dims);
     for (size_t i = 1; i < operation->n_inputs; i++) {
-        const array *x = operation->inputs[i];
+        const graph_array *x = operation->inputs[i];
         if (!x)
             return fault_set(fault, "has no input %zu", i + 1);
         bool fits = x->type == first->type && x->rank == first->rank;
@@ -228,11 +231,11 @@ static bool join_dims(const operation *operation, uint32_t axis, int64_t *dims, 
     return true;
 }
 
-static bool run_concat(operation *operation, fault *fault)
+static bool run_concat(operator_call *operation, fault_text *fault)
 {
     uint32_t axis = 0;
     int64_t dims[ARRAY_MAX_RANK], start = 0;
-    array *first = operator_input(operation, 0);
+    graph_array *first = operator_input(operation, 0);
     if (!operator_check_outputs(operation, 1, fault))
         return false;
     if (!first)
@@ -244,7 +247,8 @@ static bool run_concat(operation *operation, fault *fault)
         !join_dims(operation, axis, dims, fault))
         return false;
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, first->type, first->rank, dims, is_hollow, fault);
+    graph_array *out =
+        operator_make(operation, 0, first->type, first->rank, dims, is_hollow, fault);
     if (!out || is_hollow)
         return out;
     int64_t stride = operator_product(first->rank - axis - 1, first->dims + axis + 1);
@@ -264,7 +268,8 @@ static int64_t part_length(int64_t dim, int64_t n, int64_t i)
     return clamp(dim - i * length, 0, length);
 }
 
-static bool check_split(const operation *operation, const numbers *sizes, int64_t dim, fault *fault)
+static bool check_split(const operator_call *operation, const number_list *sizes, int64_t dim,
+                        fault_text *fault)
 {
     size_t n = operation->node->n_outputs;
     int64_t n_parts = graph_attribute_int(operation->node, "num_outputs", (int64_t)n), sum = 0;
@@ -285,16 +290,16 @@ static bool check_split(const operation *operation, const numbers *sizes, int64_
     return true;
 }
 
-static bool run_split(operation *operation, fault *fault)
+static bool run_split(operator_call *operation, fault_text *fault)
 {
-    numbers sizes;
+    number_list sizes;
     uint32_t axis = 0;
     if (!operator_check(operation, "xI", SIZE_MAX, fault) ||
         !operator_numbers(operation, 1, "split", &sizes, fault) ||
         !operator_axis(graph_attribute_int(operation->node, "axis", 0), operation->inputs[0]->rank,
                        &axis, fault))
         return false;
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     int64_t dims[ARRAY_MAX_RANK], strides[ARRAY_MAX_RANK], start = 0;
     int64_t n = (int64_t)operation->node->n_outputs;
     if (!check_split(operation, &sizes, x->dims[axis], fault))
@@ -314,12 +319,12 @@ static bool run_split(operation *operation, fault *fault)
 
 /* ------------------------------------------------------------------------------------ slices -- */
 
-typedef struct slice {
+typedef struct slice_view {
     int64_t dims[ARRAY_MAX_RANK], strides[ARRAY_MAX_RANK];
     int64_t start; /* in elements */
-} slice;
+} slice_view;
 
-static void slice_axis(slice *slice, uint32_t axis, int64_t start, int64_t end, int64_t step)
+static void slice_axis(slice_view *slice, uint32_t axis, int64_t start, int64_t end, int64_t step)
 {
     int64_t dim = slice->dims[axis];
     step = clamp(step, -OPERATOR_MAX_NUMBER, OPERATOR_MAX_NUMBER);
@@ -333,22 +338,22 @@ static void slice_axis(slice *slice, uint32_t axis, int64_t start, int64_t end, 
     slice->strides[axis] *= step;
 }
 
-static bool run_slice(operation *operation, fault *fault)
+static bool run_slice(operator_call *operation, fault_text *fault)
 {
-    numbers starts, ends, axes, steps;
+    number_list starts, ends, axes, steps;
     if (!operator_check(operation, "xIIII", 1, fault) ||
         !operator_numbers(operation, 1, "starts", &starts, fault) ||
         !operator_numbers(operation, 2, "ends", &ends, fault) ||
         !operator_numbers(operation, 3, "axes", &axes, fault) ||
         !operator_numbers(operation, 4, "steps", &steps, fault))
         return false;
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     if (!starts.is_given || starts.n != ends.n || (axes.is_given && axes.n != starts.n) ||
         (steps.is_given && steps.n != starts.n) || starts.n > x->rank)
         return fault_set(fault, "%zu starts, %zu ends, %zu axes and %zu steps for shape %s",
                          starts.n, ends.n, axes.n, steps.n, SHAPE_TEXT(x));
     bool is_cut[ARRAY_MAX_RANK] = {false};
-    slice slice = {.start = 0};
+    slice_view slice = {.start = 0};
     memcpy(slice.dims, x->dims, sizeof slice.dims);
     operator_contiguous(x->rank, x->dims, slice.strides);
     for (size_t i = 0; i < starts.n; i++) {
@@ -367,9 +372,9 @@ static bool run_slice(operation *operation, fault *fault)
 /* ------------------------------------------------------------------------------ tile and pad -- */
 
 /* As the broadcast of a shape that has a dimension of 1 before each. */
-static bool run_tile(operation *operation, fault *fault)
+static bool run_tile(operator_call *operation, fault_text *fault)
 {
-    numbers repeats;
+    number_list repeats;
     int64_t counts[ARRAY_MAX_RANK], dims[ARRAY_MAX_RANK], own[ARRAY_MAX_RANK];
     int64_t split[WALK_MAX_RANK], to_strides[WALK_MAX_RANK], strides[WALK_MAX_RANK] = {0};
     uint32_t n = 0;
@@ -377,7 +382,7 @@ static bool run_tile(operation *operation, fault *fault)
         !operator_numbers(operation, 1, "repeats", &repeats, fault) ||
         !operator_dims(&repeats, &n, counts, fault))
         return false;
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     if (n != x->rank)
         return fault_set(fault, "%u repeats for shape %s", n, SHAPE_TEXT(x));
     operator_contiguous(n, x->dims, own);
@@ -387,7 +392,7 @@ static bool run_tile(operation *operation, fault *fault)
         split[2 * i + 1] = x->dims[i];
         strides[2 * i + 1] = own[i];
     }
-    array *out = operator_make(operation, 0, x->type, n, dims, x->is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, x->type, n, dims, x->is_hollow, fault);
     if (!out || x->is_hollow)
         return out;
     if (out->count == 0)
@@ -401,12 +406,12 @@ static bool run_tile(operation *operation, fault *fault)
 }
 
 /* How many elements to add before and behind each axis; negative numbers cut. */
-static bool read_pads(const operation *operation, int64_t before[ARRAY_MAX_RANK],
-                      int64_t behind[ARRAY_MAX_RANK], fault *fault)
+static bool read_pads(const operator_call *operation, int64_t before[ARRAY_MAX_RANK],
+                      int64_t behind[ARRAY_MAX_RANK], fault_text *fault)
 {
-    numbers pads, axes;
+    number_list pads, axes;
     bool is_named[ARRAY_MAX_RANK];
-    const array *x = operation->inputs[0];
+    const graph_array *x = operation->inputs[0];
     if (!operator_numbers(operation, 1, "pads", &pads, fault) ||
         !operator_numbers(operation, 3, "axes", &axes, fault) ||
         !operator_axes(&axes, x->rank, is_named, fault))
@@ -427,9 +432,9 @@ static bool read_pads(const operation *operation, int64_t before[ARRAY_MAX_RANK]
     return true;
 }
 
-static bool fill_padding(const operation *operation, array *out, fault *fault)
+static bool fill_padding(const operator_call *operation, graph_array *out, fault_text *fault)
 {
-    array *padding = operator_input(operation, 2);
+    graph_array *padding = operator_input(operation, 2);
     float number = graph_attribute_float(operation->node, "value", 0);
     int64_t integer = operator_truncated(number);
     if (padding && padding->type != out->type)
@@ -442,7 +447,7 @@ static bool fill_padding(const operation *operation, array *out, fault *fault)
     return true;
 }
 
-static bool run_pad(operation *operation, fault *fault)
+static bool run_pad(operator_call *operation, fault_text *fault)
 {
     int64_t before[ARRAY_MAX_RANK] = {0}, behind[ARRAY_MAX_RANK] = {0};
     if (!operator_check(operation, "xIXI", 1, fault) ||
@@ -451,7 +456,7 @@ static bool run_pad(operation *operation, fault *fault)
     if (graph_attribute_find(operation->node, "mode") &&
         !graph_attribute_is(operation->node, "mode", "constant"))
         return fault_set(fault, "mode is not constant");
-    array *x = operation->inputs[0];
+    graph_array *x = operation->inputs[0];
     int64_t dims[ARRAY_MAX_RANK], kept[ARRAY_MAX_RANK];
     int64_t to_strides[ARRAY_MAX_RANK], strides[ARRAY_MAX_RANK], to = 0, from = 0, n_kept = 1;
     for (uint32_t i = 0; i < x->rank; i++) {
@@ -461,7 +466,7 @@ static bool run_pad(operation *operation, fault *fault)
         n_kept = kept[i] == 0 ? 0 : n_kept;
     }
     bool is_hollow = operator_any_hollow(operation);
-    array *out = operator_make(operation, 0, x->type, x->rank, dims, is_hollow, fault);
+    graph_array *out = operator_make(operation, 0, x->type, x->rank, dims, is_hollow, fault);
     if (!out || is_hollow)
         return out;
     const char *elements = operator_elements(x, fault);

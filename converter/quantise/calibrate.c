@@ -24,7 +24,7 @@ static void add_moments(const float *row, uint32_t n, float *moments)
 static void observe(void *argument, uint32_t layer, bert_site site, const float *inputs,
                     uint32_t n_rows, uint32_t n_columns)
 {
-    calibration *calibration = argument;
+    calibration_data *calibration = argument;
     size_t n = n_columns;
     float *largest = calibration->largest[site] + layer * n;
     for (uint32_t r = 0; r < n_rows; r++, inputs += n) {
@@ -56,8 +56,8 @@ static uint32_t *numbers(const cJSON *array, uint32_t *n)
 }
 
 /* One line of the file: a text. Tokens beyond what the model takes are left out. */
-static bool run_line(const native *native, const char *line, const char *where,
-                     calibration *calibration, fault *fault)
+static bool run_line(const native_model *native, const char *line, const char *where,
+                     calibration_data *calibration, fault_text *fault)
 {
     cJSON *json = cJSON_Parse(line);
     const cJSON *types = cJSON_GetObjectItemCaseSensitive(json, "type_ids");
@@ -85,7 +85,8 @@ static bool run_line(const native *native, const char *line, const char *where,
     return ok;
 }
 
-static bool run_file(const native *native, const char *path, calibration *calibration, fault *fault)
+static bool run_file(const native_model *native, const char *path, calibration_data *calibration,
+                     fault_text *fault)
 {
     FILE *file = fopen(path, "r");
     if (!file)
@@ -109,8 +110,8 @@ static bool run_file(const native *native, const char *path, calibration *calibr
     return ok;
 }
 
-bool calibrate(const native *model, const char *path, bool with_moments, calibration *calibration,
-               fault *fault)
+bool calibrate(const native_model *model, const char *path, bool with_moments,
+               calibration_data *calibration, fault_text *fault)
 {
     const bert_config *config = bert_model_config(model->model);
     for (int site = 0; site < BERT_SITE_COUNT; site++) {
@@ -127,7 +128,7 @@ bool calibrate(const native *model, const char *path, bool with_moments, calibra
     return ok;
 }
 
-void calibration_free(calibration *calibration)
+void calibration_free(calibration_data *calibration)
 {
     for (int site = 0; site < BERT_SITE_COUNT; site++) {
         free(calibration->largest[site]);

@@ -9,20 +9,20 @@
 
 /* For each layer's weights and site (bert.h), the largest magnitude of every input, and, if asked
  * for, the sums of products of any two: for BERT-base half a gigabyte. */
-typedef struct calibration {
+typedef struct calibration_data {
     size_t n_tokens;
     float *largest[BERT_SITE_COUNT]; /* [n_layers, inputs of the site] */
     float *moments[BERT_SITE_COUNT]; /* [n_layers, inputs, inputs], the upper triangles; or NULL */
-} calibration;
+} calibration_data;
 
 /*
  * Runs the texts of a JSON Lines file, each line with `ids` and perhaps `type_ids` as `bert-wasm
  * tokenize` writes them, through `model`, which is not quantised. False for a file or line that
  * cannot be used; calibration_free() either way.
  */
-bool calibrate(const native *model, const char *path, bool with_moments, calibration *calibration,
-               fault *fault);
+bool calibrate(const native_model *model, const char *path, bool with_moments,
+               calibration_data *calibration, fault_text *fault);
 
-void calibration_free(calibration *calibration);
+void calibration_free(calibration_data *calibration);
 
 #endif

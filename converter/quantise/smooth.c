@@ -26,23 +26,23 @@
 #define GELU_DEPTH 0.17f
 
 /* Mean and deviation of each of n numbers. */
-typedef struct spread {
+typedef struct number_spread {
     uint32_t n;
     float *mean, *deviation;
-} spread;
+} number_spread;
 
-static spread spread_make(uint32_t n)
+static number_spread spread_make(uint32_t n)
 {
-    return (spread){n, calloc(n, sizeof(float)), calloc(n, sizeof(float))};
+    return (number_spread){n, calloc(n, sizeof(float)), calloc(n, sizeof(float))};
 }
 
-static void spread_free(spread *spread)
+static void spread_free(number_spread *spread)
 {
     free(spread->mean);
     free(spread->deviation);
 }
 
-static weight *find(bert_weights *weights, uint32_t layer, const char *suffix)
+static bert_weight *find(bert_weights *weights, uint32_t layer, const char *suffix)
 {
     char name[BERT_MAX_NAME + 1];
     snprintf(name, sizeof name, "layers.%u%s", layer, suffix);
@@ -57,8 +57,8 @@ static uint32_t n_stored(const bert_config *config)
 }
 
 /* Of a norm's output; `weight` and `bias` are its parameters. */
-static bool spread_of_norm(const weight *weight, const struct weight *bias, spread *out,
-                           fault *fault)
+static bool spread_of_norm(const bert_weight *weight, const bert_weight *bias, number_spread *out,
+                           fault_text *fault)
 {
     float *scales = weights_floats(weight, fault), *means = weights_floats(bias, fault);
     for (uint32_t i = 0; scales && means && i < out->n; i++) {
@@ -72,8 +72,8 @@ static bool spread_of_norm(const weight *weight, const struct weight *bias, spre
 }
 
 /* Of a dense layer's output, from its input's. */
-static bool spread_of_dense(const weight *matrix, const weight *bias, const spread *in, spread *out,
-                            fault *fault)
+static bool spread_of_dense(const bert_weight *matrix, const bert_weight *bias,
+                            const number_spread *in, number_spread *out, fault_text *fault)
 {
     float *values = weights_floats(matrix, fault),
           *start = bias ? weights_floats(bias, fault) : NULL;
@@ -94,8 +94,8 @@ static bool spread_of_dense(const weight *matrix, const weight *bias, const spre
 }
 
 /* The factors, 1 / s, for matrices of the same inputs. */
-static bool smooth(weight *const *matrices, int n_matrices, const float *largest_inputs,
-                   float alpha, fault *fault)
+static bool smooth(bert_weight *const *matrices, int n_matrices, const float *largest_inputs,
+                   float alpha, fault_text *fault)
 {
     uint32_t depth = pack_n_in(matrices[0]);
     float *factors = calloc(depth, sizeof *factors);
@@ -124,32 +124,32 @@ static bool smooth(weight *const *matrices, int n_matrices, const float *largest
     return true;
 }
 
-static void largest_of(const spread *spread, float *largest)
+static void largest_of(const number_spread *spread, float *largest)
 {
     for (uint32_t i = 0; i < spread->n; i++)
         largest[i] = fabsf(spread->mean[i]) + DEVIATIONS * spread->deviation[i];
 }
 
 /* After GELU and its like: what is positive passes, what is negative nearly vanishes. */
-static void largest_activated(const spread *spread, float *largest)
+static void largest_activated(const number_spread *spread, float *largest)
 {
     for (uint32_t i = 0; i < spread->n; i++)
         largest[i] = fmaxf(GELU_DEPTH, spread->mean[i] + DEVIATIONS * spread->deviation[i]);
 }
 
 /* The matrices of a layer whose inputs are smoothed. */
-typedef struct sites {
-    weight *attention[3], *attention_output, *intermediate, *output;
-} sites;
+typedef struct layer_sites {
+    bert_weight *attention[3], *attention_output, *intermediate, *output;
+} layer_sites;
 
-static sites find_sites(bert_weights *weights, uint32_t index)
+static layer_sites find_sites(bert_weights *weights, uint32_t index)
 {
-    return (sites){{find(weights, index, ".attention.query"),
-                    find(weights, index, ".attention.key"),
-                    find(weights, index, ".attention.value")},
-                   find(weights, index, ".attention.output"),
-                   find(weights, index, ".intermediate"),
-                   find(weights, index, ".output")};
+    return (layer_sites){{find(weights, index, ".attention.query"),
+                          find(weights, index, ".attention.key"),
+                          find(weights, index, ".attention.value")},
+                         find(weights, index, ".attention.output"),
+                         find(weights, index, ".intermediate"),
+                         find(weights, index, ".output")};
 }
 
 /* Moments of inputs become those of inputs times their factors. */
@@ -160,12 +160,12 @@ static void scale_moments(float *moments, const float *factors, size_t n)
             moments[i * n + j] *= factors[i] * factors[j];
 }
 
-static bool smooth_measured(bert_weights *weights, uint32_t index, const calibration *calibration,
-                            fault *fault)
+static bool smooth_measured(bert_weights *weights, uint32_t index,
+                            const calibration_data *calibration, fault_text *fault)
 {
-    sites sites = find_sites(weights, index);
-    weight **matrices[BERT_SITE_COUNT] = {sites.attention, &sites.attention_output,
-                                          &sites.intermediate, &sites.output};
+    layer_sites sites = find_sites(weights, index);
+    bert_weight **matrices[BERT_SITE_COUNT] = {sites.attention, &sites.attention_output,
+                                               &sites.intermediate, &sites.output};
     for (int site = 0; site < BERT_SITE_COUNT; site++) {
         size_t n = pack_n_in(matrices[site][0]);
         int n_matrices = site == BERT_SITE_ATTENTION ? 3 : 1;
@@ -184,7 +184,8 @@ static bool smooth_measured(bert_weights *weights, uint32_t index, const calibra
 }
 
 /* Of what the layer `index` reads. */
-static bool spread_of_input(bert_weights *weights, uint32_t index, spread *out, fault *fault)
+static bool spread_of_input(bert_weights *weights, uint32_t index, number_spread *out,
+                            fault_text *fault)
 {
     const bert_config *config = &weights->config;
     char name[BERT_MAX_NAME + 1] = "embeddings.norm", bias[BERT_MAX_NAME + 1];
@@ -196,10 +197,10 @@ static bool spread_of_input(bert_weights *weights, uint32_t index, spread *out, 
         snprintf(name, sizeof name, "conv.norm");
     snprintf(bias, sizeof bias, "%s.bias", name);
     strcat(name, ".weight");
-    const weight *scales = weights_find(weights, name), *means = weights_find(weights, bias);
+    const bert_weight *scales = weights_find(weights, name), *means = weights_find(weights, bias);
     if (before > 0 || !config->projects_embeddings)
         return spread_of_norm(scales, means, out, fault);
-    spread narrow = spread_make(config->embedding_size);
+    number_spread narrow = spread_make(config->embedding_size);
     bool ok = (narrow.mean && narrow.deviation) || fault_set(fault, "out of memory");
     ok = ok && spread_of_norm(scales, means, &narrow, fault) &&
          spread_of_dense(weights_find(weights, "embeddings.projection"),
@@ -208,10 +209,11 @@ static bool spread_of_input(bert_weights *weights, uint32_t index, spread *out, 
     return ok;
 }
 
-static bool smooth_expected(bert_weights *weights, uint32_t index, spread *narrow, spread *context,
-                            spread *wide, float *largest, fault *fault)
+static bool smooth_expected(bert_weights *weights, uint32_t index, number_spread *narrow,
+                            number_spread *context, number_spread *wide, float *largest,
+                            fault_text *fault)
 {
-    sites sites = find_sites(weights, index);
+    layer_sites sites = find_sites(weights, index);
 
     if (!spread_of_input(weights, index, narrow, fault))
         return false;
@@ -234,12 +236,12 @@ static bool smooth_expected(bert_weights *weights, uint32_t index, spread *narro
     return smooth(&sites.output, 1, largest, ESTIMATED_ALPHA, fault);
 }
 
-bool smooth_layers(bert_weights *weights, const calibration *calibration, fault *fault)
+bool smooth_layers(bert_weights *weights, const calibration_data *calibration, fault_text *fault)
 {
     const bert_config *config = &weights->config;
     uint32_t hidden = config->hidden_size, intermediate = config->intermediate_size;
-    spread narrow = spread_make(hidden), context = spread_make(hidden);
-    spread wide = spread_make(intermediate);
+    number_spread narrow = spread_make(hidden), context = spread_make(hidden);
+    number_spread wide = spread_make(intermediate);
     float *largest = calloc(hidden > intermediate ? hidden : intermediate, sizeof *largest);
     bool ok = (narrow.mean && narrow.deviation && context.mean && context.deviation && wide.mean &&
                wide.deviation && largest) ||

@@ -10,6 +10,6 @@
  * says, or, where that is NULL, as the weights before them let expect. read_bert_free() frees them;
  * moments are the calibration's, which must stay.
  */
-bool smooth_layers(bert_weights *weights, const calibration *calibration, fault *fault);
+bool smooth_layers(bert_weights *weights, const calibration_data *calibration, fault_text *fault);
 
 #endif

@@ -14,14 +14,14 @@
 
 #include "graph/graph_build.h"
 
-static bool is_activations_product(const reader *reader, value at)
+static bool is_activations_product(const graph_reader *reader, graph_value *at)
 {
     return graph_is(at, "MatMul") && carries(reader, graph_operand(at, 0)) &&
            carries(reader, graph_operand(at, 1));
 }
 
 /* The nearest dense layer that `at` is made of alone. */
-static bool find_dense(const reader *reader, value at, affine *dense)
+static bool find_dense(const graph_reader *reader, graph_value *at, affine_match *dense)
 {
     while (at && !is_activations_product(reader, at)) {
         if (match_affine(reader, at, dense))
@@ -35,10 +35,10 @@ static bool find_dense(const reader *reader, value at, affine *dense)
 
 /* What arrives at `at` when the dense layer gives constant + column_factor * column + token_factor
  * * token. */
-static array *trace(const reader *reader, value dense, double constant, double column_factor,
-                    double token_factor, value at)
+static graph_array *trace(const graph_reader *reader, graph_value *dense, double constant,
+                          double column_factor, double token_factor, graph_value *at)
 {
-    array *numbers = array_like(reader, dense);
+    graph_array *numbers = array_like(reader, dense);
     if (!numbers || numbers->rank < 2) {
         array_release(numbers);
         return NULL;
@@ -51,16 +51,16 @@ static array *trace(const reader *reader, value dense, double constant, double c
 }
 
 /* The number of head h, dimension i, token t in [batch = first, ...]. */
-static float element(const array *array, int64_t dim, int64_t n, bool is_key, int64_t h, int64_t i,
-                     int64_t t)
+static float element(const graph_array *array, int64_t dim, int64_t n, bool is_key, int64_t h,
+                     int64_t i, int64_t t)
 {
     return array->floats[h * dim * n + (is_key ? i * n + t : t * dim + i)];
 }
 
 /* Fills a projection's columns, scales and biases from what arrived for 0, 1, columns and tokens.
  */
-static bool read_columns(const reader *reader, array *const answers[4], int64_t dim, bool is_key,
-                         projection *out)
+static bool read_columns(const graph_reader *reader, graph_array *const answers[4], int64_t dim,
+                         bool is_key, projection_match *out)
 {
     uint32_t *columns = graph_alloc(reader->graph, out->n, sizeof *columns);
     float *scale = graph_alloc(reader->graph, out->n, sizeof *scale);
@@ -89,9 +89,10 @@ static bool read_columns(const reader *reader, array *const answers[4], int64_t 
 }
 
 /* Queries, keys or values as they are multiplied, [..., n, dim], or [..., dim, n] if `is_key`. */
-static bool read_projection(reader *reader, value at, bool is_key, projection *out)
+static bool read_projection(graph_reader *reader, graph_value *at, bool is_key,
+                            projection_match *out)
 {
-    const array *shape = shape_of(reader, at);
+    const graph_array *shape = shape_of(reader, at);
     if (!find_dense(reader, at, &out->dense) || !shape || shape->rank < 3)
         return mismatch(reader, at, "queries, keys or values made by a dense layer");
     int64_t dim = shape->dims[shape->rank - (is_key ? 2 : 1)];
@@ -100,9 +101,10 @@ static bool read_projection(reader *reader, value at, bool is_key, projection *o
     if (tokens != reader->n_tokens || dim < 1 || total < 1 || total > 1 << 20 || total % dim)
         return mismatch(reader, at, "queries, keys or values of [batch, head, token, dim]");
     out->n = (uint32_t)total;
-    value dense = out->dense.output;
-    array *answers[4] = {trace(reader, dense, 0, 0, 0, at), trace(reader, dense, 1, 0, 0, at),
-                         trace(reader, dense, 0, 1, 0, at), trace(reader, dense, 0, 0, 1, at)};
+    graph_value *dense = out->dense.output;
+    graph_array *answers[4] = {trace(reader, dense, 0, 0, 0, at), trace(reader, dense, 1, 0, 0, at),
+                               trace(reader, dense, 0, 1, 0, at),
+                               trace(reader, dense, 0, 0, 1, at)};
     bool ok = true;
     for (int i = 0; i < 4; i++)
         ok = ok && answers[i] && answers[i]->floats && answers[i]->count == shape->count;
@@ -114,7 +116,7 @@ static bool read_projection(reader *reader, value at, bool is_key, projection *o
 
 /* Whether two projections are the same one, perhaps by another factor; gives b's factor over a's.
  */
-static bool is_multiple(const projection *a, const projection *b, float *factor)
+static bool is_multiple(const projection_match *a, const projection_match *b, float *factor)
 {
     if (a->dense.product != b->dense.product || a->n != b->n ||
         memcmp(a->columns, b->columns, a->n * sizeof *a->columns) != 0)
@@ -127,7 +129,7 @@ static bool is_multiple(const projection *a, const projection *b, float *factor)
 }
 
 /* Makes the scales of a projection 1, and gives the factor that they had in common. */
-static void take_scale(const reader *reader, projection *projection, double *scale)
+static void take_scale(const graph_reader *reader, projection_match *projection, double *scale)
 {
     double factor = projection->scale[0] /
                     (projection->dense.scale ? projection->dense.scale[projection->columns[0]] : 1);
@@ -146,21 +148,21 @@ static void take_scale(const reader *reader, projection *projection, double *sca
 
 /* ------------------------------------------------------------------------------------ scores -- */
 
-typedef struct scores {
-    value content[2]; /* queries and keys as they are multiplied */
+typedef struct score_sum {
+    graph_value *content[2]; /* queries and keys as they are multiplied */
     double content_scale;
     struct {
-        value vector, embeddings, index;
+        graph_value *vector, *embeddings, *index;
         double scale;
         bool is_transposed;
     } relative[2];
     int n_relative;
-    value bias;
+    graph_value *bias;
     double bias_scale;
     bool has_mask;
-} scores;
+} score_sum;
 
-static bool swaps_last(value at)
+static bool swaps_last(graph_value *at)
 {
     const graph_attribute *order =
         graph_is(at, "Transpose") ? graph_attribute_find(at->node, "perm") : NULL;
@@ -171,16 +173,16 @@ static bool swaps_last(value at)
 }
 
 /* A path from the softmax down to one term. */
-typedef struct path {
-    value at;
+typedef struct score_path {
+    graph_value *at;
     double scale;
     bool is_transposed;
-    value index; /* of a gather on the way */
-} path;
+    graph_value *index; /* of a gather on the way */
+} score_path;
 
-static bool add_product(reader *reader, const path *path, scores *scores)
+static bool add_product(graph_reader *reader, const score_path *path, score_sum *scores)
 {
-    value a = graph_operand(path->at, 0), b = graph_operand(path->at, 1);
+    graph_value *a = graph_operand(path->at, 0), *b = graph_operand(path->at, 1);
     if (carries(reader, a) && carries(reader, b)) {
         if (scores->content[0] || path->is_transposed || path->index)
             return mismatch(reader, path->at, "one product of queries and keys");
@@ -201,25 +203,25 @@ static bool add_product(reader *reader, const path *path, scores *scores)
 }
 
 /* Whether the value depends on the elements of some input. */
-static bool is_open(const reader *reader, value at)
+static bool is_open(const graph_reader *reader, graph_value *at)
 {
-    fault ignored = {0};
-    const array *open = evaluation_get(reader->open, at, &ignored);
+    fault_text ignored = {0};
+    const graph_array *open = evaluation_get(reader->open, at, &ignored);
     return open && open->is_hollow;
 }
 
 /* What does not depend on ids: a mask, whose effect is proved later, or a bias by position. */
-static bool add_bias(reader *reader, const path *path, scores *scores)
+static bool add_bias(graph_reader *reader, const score_path *path, score_sum *scores)
 {
-    fault ignored = {0};
-    const array *open = evaluation_get(reader->open, path->at, &ignored);
+    fault_text ignored = {0};
+    const graph_array *open = evaluation_get(reader->open, path->at, &ignored);
     if (!open)
         return mismatch(reader, path->at, "a mask or a bias of attention scores");
     if (open->is_hollow) {
         scores->has_mask = true;
         return true;
     }
-    const float *floats = array_floats((array *)open, &ignored);
+    const float *floats = array_floats((graph_array *)open, &ignored);
     bool is_zero = floats != NULL;
     for (int64_t i = 0; is_zero && i < open->count; i++)
         is_zero = floats[i] == 0;
@@ -235,9 +237,10 @@ static bool add_bias(reader *reader, const path *path, scores *scores)
 #define MAX_PATHS 64
 
 /* Takes one node off a path; adds the paths that it leads to. */
-static bool follow(reader *reader, path path, struct path *paths, int *n_paths, scores *scores)
+static bool follow(graph_reader *reader, score_path path, score_path *paths, int *n_paths,
+                   score_sum *scores)
 {
-    value at = path.at;
+    graph_value *at = path.at;
     if (!carries(reader, at))
         return add_bias(reader, &path, scores);
     if (graph_is(at, "MatMul"))
@@ -260,7 +263,7 @@ static bool follow(reader *reader, path path, struct path *paths, int *n_paths, 
     if (!path.at)
         return mismatch(reader, at, "a sum of products as attention scores");
     for (size_t i = 0; i < 2; i++) {
-        value other = graph_operand(at, 1 - i);
+        graph_value *other = graph_operand(at, 1 - i);
         if (graph_operand(at, i) != path.at || !fixed_number(reader, other, &number))
             continue;
         if (graph_is(at, "Mul"))
@@ -280,13 +283,13 @@ static bool follow(reader *reader, path path, struct path *paths, int *n_paths, 
     return true;
 }
 
-static bool read_scores(reader *reader, value at, scores *scores)
+static bool read_scores(graph_reader *reader, graph_value *at, score_sum *scores)
 {
-    path paths[MAX_PATHS] = {{at, 1, false, NULL}};
+    score_path paths[MAX_PATHS] = {{at, 1, false, NULL}};
     int n_paths = 1;
-    *scores = (struct scores){0};
+    *scores = (score_sum){0};
     while (n_paths > 0) {
-        path path = paths[--n_paths];
+        score_path path = paths[--n_paths];
         if (!follow(reader, path, paths, &n_paths, scores))
             return false;
     }
@@ -297,11 +300,12 @@ static bool read_scores(reader *reader, value at, scores *scores)
 }
 
 /* Sorts the relative terms: a query's or a key's. */
-static bool read_relative_terms(reader *reader, const scores *scores, attention *attention)
+static bool read_relative_terms(graph_reader *reader, const score_sum *scores,
+                                attention_match *attention)
 {
     for (int i = 0; i < scores->n_relative; i++) {
-        value vector = scores->relative[i].vector;
-        projection projection;
+        graph_value *vector = scores->relative[i].vector;
+        projection_match projection;
         float factor;
         if (!read_projection(reader, vector, false, &projection))
             return false;
@@ -320,14 +324,14 @@ static bool read_relative_terms(reader *reader, const scores *scores, attention 
 /* --------------------------------------------------------------------------------- attention -- */
 
 /* The Softmax from which `at` comes, or NULL. */
-static value find_softmax(const reader *reader, value at)
+static graph_value *find_softmax(const graph_reader *reader, graph_value *at)
 {
     for (int steps = 0; at && steps < 16; steps++) {
         if (graph_is(at, "Softmax"))
             return at;
         if (is_activations_product(reader, at) || is_product(reader, at))
             return NULL;
-        value next = carrier(reader, at);
+        graph_value *next = carrier(reader, at);
         /* Newer exporters guard rows that have no key: Where(IsNaN(p), 0, p). */
         if (!next && graph_is(at, "Where") && graph_is(graph_operand(at, 0), "IsNaN"))
             next = graph_operand(at, 2);
@@ -337,16 +341,17 @@ static value find_softmax(const reader *reader, value at)
 }
 
 /* Whether the heads of a context lie side by side at `at`. */
-static bool joins_heads(const reader *reader, value context, uint32_t dim, value at)
+static bool joins_heads(const graph_reader *reader, graph_value *context, uint32_t dim,
+                        graph_value *at)
 {
-    array *numbers = array_like(reader, context);
+    graph_array *numbers = array_like(reader, context);
     int64_t n = reader->n_tokens;
     for (int64_t i = 0; numbers && i < numbers->count; i++) {
         int64_t head = i / (dim * n), token = i / dim % n;
         numbers->floats[i] = (float)((head * dim + i % dim) * n + token);
     }
     int64_t count = numbers ? numbers->count / reader->n_batch : 0, width = count / n;
-    array *answer = respond(reader, context, numbers, at);
+    graph_array *answer = respond(reader, context, numbers, at);
     bool ok = answer && answer->floats && answer->count >= count;
     for (int64_t i = 0; ok && i < count; i++)
         ok = answer->floats[i] == (float)(i % width * n + i / width);
@@ -354,11 +359,11 @@ static bool joins_heads(const reader *reader, value context, uint32_t dim, value
     return ok;
 }
 
-bool read_attention(reader *reader, value at, attention *attention)
+bool read_attention(graph_reader *reader, graph_value *at, attention_match *attention)
 {
-    scores scores;
-    value context = at, softmax = NULL, values = NULL;
-    *attention = (struct attention){0};
+    score_sum scores;
+    graph_value *context = at, *softmax = NULL, *values = NULL;
+    *attention = (attention_match){0};
     while (context && !is_activations_product(reader, context) && !is_product(reader, context))
         context = carrier(reader, context);
     if (!context || is_product(reader, context))
@@ -369,7 +374,7 @@ bool read_attention(reader *reader, value at, attention *attention)
     }
     if (!softmax)
         return mismatch(reader, context, "a Softmax of attention scores");
-    const array *shape = shape_of(reader, values), *maps = shape_of(reader, softmax);
+    const graph_array *shape = shape_of(reader, values), *maps = shape_of(reader, softmax);
     if (!shape || shape->rank < 3)
         return mismatch(reader, values, "values of [batch, head, token, dim]");
     int64_t axis =
@@ -410,9 +415,9 @@ bool read_attention(reader *reader, value at, attention *attention)
 
 /* By distance what [..., n, n] says by position, if it depends on nothing else. `out`:
  * [2 n - 1], element n - 1 + q - k, or k - q if `is_flipped`. */
-static bool by_distance(array *array, int64_t n, int64_t head, bool is_flipped, float *out)
+static bool by_distance(graph_array *array, int64_t n, int64_t head, bool is_flipped, float *out)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     if (!array || array->is_hollow || array->rank < 2 || array->dims[array->rank - 1] != n ||
         array->dims[array->rank - 2] != n || array->count < (head + 1) * n * n)
         return false;
@@ -431,10 +436,10 @@ static bool by_distance(array *array, int64_t n, int64_t head, bool is_flipped, 
 }
 
 /* Rows [n_rows, n_heads * dim] of embeddings [..., dim, n_rows]. */
-static float *embedding_rows(const reader *reader, array *array, const attention *attention,
-                             float scale, uint32_t *n_rows)
+static float *embedding_rows(const graph_reader *reader, graph_array *array,
+                             const attention_match *attention, float scale, uint32_t *n_rows)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     const float *floats = array ? array_floats(array, &ignored) : NULL;
     uint32_t dim = attention->dim, n_heads = attention->n_heads, hidden = dim * n_heads;
     if (!floats || array->rank < 2 || array->dims[array->rank - 2] != dim)
@@ -449,13 +454,14 @@ static float *embedding_rows(const reader *reader, array *array, const attention
     return rows;
 }
 
-static bool read_term(reader *reader, evaluation *evaluation, const attention *attention,
-                      const relative_term *term, bool is_p2c, int64_t n, relative_tables *tables)
+static bool read_term(graph_reader *reader, graph_evaluation *evaluation,
+                      const attention_match *attention, const relative_term *term, bool is_p2c,
+                      int64_t n, relative_tables *tables)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     uint32_t n_rows;
-    array *embeddings = evaluation_get(evaluation, term->embeddings, &ignored);
-    array *index = evaluation_get(evaluation, term->index, &ignored);
+    graph_array *embeddings = evaluation_get(evaluation, term->embeddings, &ignored);
+    graph_array *index = evaluation_get(evaluation, term->index, &ignored);
     float *table = embedding_rows(reader, embeddings, attention, term->scale, &n_rows);
     float *rows = graph_alloc(reader->graph, (size_t)(2 * n - 1), sizeof *rows);
     /* Of keys the index is chosen by (k, q), and the result transposed. */
@@ -476,10 +482,10 @@ static bool read_term(reader *reader, evaluation *evaluation, const attention *a
     return true;
 }
 
-bool read_relative(reader *reader, evaluation *evaluation, const attention *attention,
-                   int64_t n_tokens, relative_tables *tables)
+bool read_relative(graph_reader *reader, graph_evaluation *evaluation,
+                   const attention_match *attention, int64_t n_tokens, relative_tables *tables)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     int64_t n = n_tokens;
     *tables = (relative_tables){.n_distances = (uint32_t)n};
     bool ok = true;
@@ -488,7 +494,7 @@ bool read_relative(reader *reader, evaluation *evaluation, const attention *atte
     if (ok && attention->p2c.embeddings)
         ok = read_term(reader, evaluation, attention, &attention->p2c, true, n, tables);
     if (ok && attention->bias) {
-        array *bias = evaluation_get(evaluation, attention->bias, &ignored);
+        graph_array *bias = evaluation_get(evaluation, attention->bias, &ignored);
         size_t width = (size_t)(2 * n - 1);
         tables->bias = graph_alloc(reader->graph, attention->n_heads * width, sizeof(float));
         for (uint32_t h = 0; ok && h < attention->n_heads; h++) {

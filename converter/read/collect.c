@@ -16,21 +16,21 @@
 static void add_vector(bert_weights *weights, const float *values, uint32_t n, const char *prefix,
                        const char *suffix)
 {
-    weight *weight = weights_add(weights, WEIGHT_VECTOR, n, 1, prefix, suffix);
+    bert_weight *weight = weights_add(weights, WEIGHT_VECTOR, n, 1, prefix, suffix);
     weight->source.values = values;
     weight->keep_f32 = true;
 }
 
-static void add_norm(bert_weights *weights, const layer_norm *norm, const char *name)
+static void add_norm(bert_weights *weights, const norm_match *norm, const char *name)
 {
     add_vector(weights, norm->weight, norm->n, name, ".weight");
     add_vector(weights, norm->bias, norm->n, name, ".bias");
 }
 
-static weight *add_dense(bert_weights *weights, const affine *dense, bool keep_f32,
-                         const char *name)
+static bert_weight *add_dense(bert_weights *weights, const affine_match *dense, bool keep_f32,
+                              const char *name)
 {
-    weight *weight = weights_add(weights, WEIGHT_MATRIX, dense->n_in, dense->n_out, name, "");
+    bert_weight *weight = weights_add(weights, WEIGHT_MATRIX, dense->n_in, dense->n_out, name, "");
     weight->source.array = dense->weight;
     weight->source.is_transposed = dense->is_transposed;
     weight->source.scale = dense->scale;
@@ -39,10 +39,11 @@ static weight *add_dense(bert_weights *weights, const affine *dense, bool keep_f
     return weight;
 }
 
-static void add_projection(bert_weights *weights, const projection *projection, const char *name)
+static void add_projection(bert_weights *weights, const projection_match *projection,
+                           const char *name)
 {
-    const affine *dense = &projection->dense;
-    weight *weight = weights_add(weights, WEIGHT_MATRIX, dense->n_in, projection->n, name, "");
+    const affine_match *dense = &projection->dense;
+    bert_weight *weight = weights_add(weights, WEIGHT_MATRIX, dense->n_in, projection->n, name, "");
     weight->source.array = dense->weight;
     weight->source.is_transposed = dense->is_transposed;
     weight->source.columns = projection->columns;
@@ -50,10 +51,11 @@ static void add_projection(bert_weights *weights, const projection *projection, 
     add_vector(weights, projection->bias, projection->n, name, ".bias");
 }
 
-static void add_table(bert_weights *weights, array *table, uint32_t first_row, uint32_t n_rows,
-                      bool keep_f32, const char *name)
+static void add_table(bert_weights *weights, graph_array *table, uint32_t first_row,
+                      uint32_t n_rows, bool keep_f32, const char *name)
 {
-    weight *weight = weights_add(weights, WEIGHT_TABLE, n_rows, (uint32_t)table->dims[1], name, "");
+    bert_weight *weight =
+        weights_add(weights, WEIGHT_TABLE, n_rows, (uint32_t)table->dims[1], name, "");
     weight->source.array = table;
     weight->source.first_row = first_row;
     weight->keep_f32 = keep_f32;
@@ -62,16 +64,16 @@ static void add_table(bert_weights *weights, array *table, uint32_t first_row, u
 /* ----------------------------------------------------------------------------- shared layers -- */
 
 /* Whether two matrices hold the same numbers. */
-static bool same_matrix(const affine *a, const affine *b)
+static bool same_matrix(const affine_match *a, const affine_match *b)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     if (a->n_in != b->n_in || a->n_out != b->n_out || a->is_transposed != b->is_transposed)
         return false;
     const float *x = array_floats(a->weight, &ignored), *y = array_floats(b->weight, &ignored);
     return x == y || (x && y && memcmp(x, y, (size_t)a->weight->count * sizeof *x) == 0);
 }
 
-static bool same_norm(const layer_norm *a, const layer_norm *b)
+static bool same_norm(const norm_match *a, const norm_match *b)
 {
     return a->n == b->n && memcmp(a->weight, b->weight, a->n * sizeof *a->weight) == 0 &&
            memcmp(a->bias, b->bias, a->n * sizeof *a->bias) == 0;
@@ -137,22 +139,22 @@ static const layer_match *stored_layer(const encoder_match *encoder, const bert_
 
 /* ------------------------------------------------------------------------ relative positions -- */
 
-static bool is_relative(const attention *attention)
+static bool is_relative(const attention_match *attention)
 {
     return attention->bias || attention->c2p.embeddings || attention->p2c.embeddings;
 }
 
 /* Tables of all layers for sequences of `n` tokens. */
-static bool read_tables(reader *reader, const encoder_match *encoder, int64_t n,
+static bool read_tables(graph_reader *reader, const encoder_match *encoder, int64_t n,
                         relative_tables *tables)
 {
     /* What a layer alone needs is forgotten behind it: positions by positions are many. */
-    evaluation *common = reader_evaluation(reader, n, true);
+    graph_evaluation *common = reader_evaluation(reader, n, true);
     bool ok = true;
     for (uint32_t i = 0; ok && i < encoder->n_layers; i++) {
-        evaluation *evaluation = evaluation_from(common, encoder->layers[i].input);
+        graph_evaluation *evaluation = evaluation_from(common, encoder->layers[i].input);
         size_t bytes = (size_t)(2 * n - 1) * sizeof(float);
-        const attention *attention = &encoder->layers[i].attention;
+        const attention_match *attention = &encoder->layers[i].attention;
         ok = read_relative(reader, evaluation, attention, n, &tables[i]);
         evaluation_free(evaluation);
         bool is_same = ok && tables[i].n_rows == tables[0].n_rows &&
@@ -169,11 +171,11 @@ static bool read_tables(reader *reader, const encoder_match *encoder, int64_t n,
 
 /* The longest sequence for which the graph's relative positions hold: exporters may write lengths
  * into them. */
-static bool find_tables(reader *reader, const encoder_match *encoder, int64_t limit,
+static bool find_tables(graph_reader *reader, const encoder_match *encoder, int64_t limit,
                         relative_tables *tables)
 {
     int64_t n = reader->is_static ? reader->n_tokens : limit > 0 ? limit : MAX_DISTANCES;
-    value furthest = reader->mismatch;
+    graph_value *furthest = reader->mismatch;
     for (; n >= reader->n_tokens; n /= 2) {
         if (read_tables(reader, encoder, n, tables)) {
             reader->mismatch = furthest;
@@ -185,20 +187,20 @@ static bool find_tables(reader *reader, const encoder_match *encoder, int64_t li
 
 /* ------------------------------------------------------------------------------------ config -- */
 
-static bool is_eps(const layer_norm *norm, float eps)
+static bool is_eps(const norm_match *norm, float eps)
 {
     return norm->eps == eps;
 }
 
-static bool check_layer(reader *reader, const encoder_match *encoder, const layer_match *layer,
-                        float eps)
+static bool check_layer(graph_reader *reader, const encoder_match *encoder,
+                        const layer_match *layer, float eps)
 {
     const layer_match *first = &encoder->layers[0];
-    const attention *attention = &layer->attention, *other = &first->attention;
+    const attention_match *attention = &layer->attention, *other = &first->attention;
     uint32_t hidden = first->attention_output.n_out, wide = first->intermediate.n_out;
-    value at = layer->result;
-    const affine *square[] = {&attention->query.dense, &attention->key.dense,
-                              &attention->value.dense};
+    graph_value *at = layer->result;
+    const affine_match *square[] = {&attention->query.dense, &attention->key.dense,
+                                    &attention->value.dense};
     for (int i = 0; i < 3; i++)
         if (square[i]->n_in != hidden)
             return mismatch(reader, at, "attention weights of [hidden, hidden]");
@@ -222,7 +224,7 @@ static bool check_layer(reader *reader, const encoder_match *encoder, const laye
 
 /* The core divides scores by sqrt(dim * terms). What is left of another factor goes into the
  * queries; products of keys with relative embeddings, which have no query in them, take it too. */
-static bool settle_scale(reader *reader, attention *attention)
+static bool settle_scale(graph_reader *reader, attention_match *attention)
 {
     int terms = 1 + (attention->c2p.embeddings != NULL) + (attention->p2c.embeddings != NULL);
     double ratio = attention->scale * sqrt((double)attention->dim * terms);
@@ -230,7 +232,7 @@ static bool settle_scale(reader *reader, attention *attention)
         return true;
     if (!(ratio > 0 && ratio < INFINITY))
         return mismatch(reader, attention->probabilities, "scores with a positive scale");
-    projection *query = &attention->query;
+    projection_match *query = &attention->query;
     float *scale = graph_alloc(reader->graph, query->n, sizeof *scale);
     float *bias = graph_alloc(reader->graph, query->n, sizeof *bias);
     for (uint32_t i = 0; i < query->n; i++) {
@@ -243,7 +245,7 @@ static bool settle_scale(reader *reader, attention *attention)
     return true;
 }
 
-static bert_position_attention position_attention(const attention *attention)
+static bert_position_attention position_attention(const attention_match *attention)
 {
     if (attention->bias)
         return BERT_POSITION_ATTENTION_BIAS;
@@ -254,9 +256,9 @@ static bert_position_attention position_attention(const attention *attention)
 }
 
 /* Whether the decoder of a masked language model is the word embedding. */
-static bool is_tied(const affine *decoder, array *word)
+static bool is_tied(const affine_match *decoder, graph_array *word)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     const float *table = array_floats(word, &ignored);
     const float *matrix = array_floats(decoder->weight, &ignored);
     size_t n_rows = (size_t)word->dims[0], width = (size_t)word->dims[1];
@@ -285,12 +287,12 @@ static const char *family(const bert_config *config)
     return config->n_token_types ? "bert" : "distilbert";
 }
 
-static bool set_config(reader *reader, const encoder_match *encoder, bert_config *config)
+static bool set_config(graph_reader *reader, const encoder_match *encoder, bert_config *config)
 {
     const embeddings_match *embeddings = &encoder->embeddings;
     const heads_match *heads = &encoder->heads;
     const layer_match *first = &encoder->layers[0];
-    const array *word = embeddings->word;
+    const graph_array *word = embeddings->word;
     bert_error error = {0};
     bert_config_init(config);
     const struct {
@@ -330,25 +332,26 @@ static bool set_config(reader *reader, const encoder_match *encoder, bert_config
         config->lm_tied = is_tied(&heads->lm_decoder, embeddings->word);
     if (encoder->conv.node) {
         config->conv_activation = encoder->conv.activation;
-        const array *kernel = fixed_array(reader, graph_operand(encoder->conv.node, 1));
+        const graph_array *kernel = fixed_array(reader, graph_operand(encoder->conv.node, 1));
         config->conv_size = kernel && kernel->rank == 3 ? (uint32_t)kernel->dims[2] : 0;
     }
     find_groups(encoder, config);
     return true;
 }
 
-static bool check_width(const reader *reader, const char *what, uint64_t got, uint64_t width)
+static bool check_width(const graph_reader *reader, const char *what, uint64_t got, uint64_t width)
 {
     return got == width || fault_set(reader->fault, "%s is %llu wide, %llu is expected", what,
                                      (unsigned long long)got, (unsigned long long)width);
 }
 
-static bool check_sizes(reader *reader, const encoder_match *encoder, const bert_config *config)
+static bool check_sizes(graph_reader *reader, const encoder_match *encoder,
+                        const bert_config *config)
 {
     const embeddings_match *embeddings = &encoder->embeddings;
     const heads_match *heads = &encoder->heads;
     uint64_t width = config->embedding_size, hidden = config->hidden_size;
-    const array *tables[] = {embeddings->position, embeddings->token_type};
+    const graph_array *tables[] = {embeddings->position, embeddings->token_type};
     static const char *const names[] = {"the table of positions", "the table of token types"};
     for (int i = 0; i < 2; i++)
         if (tables[i] && !check_width(reader, names[i], (uint64_t)tables[i]->dims[1], width))
@@ -358,7 +361,7 @@ static bool check_sizes(reader *reader, const encoder_match *encoder, const bert
     if (!config->projects_embeddings && !check_width(reader, "the word embedding", width, hidden))
         return false;
     const struct {
-        const affine *dense;
+        const affine_match *dense;
         uint64_t n_in, n_out;
         const char *name;
     } dense[] = {
@@ -391,7 +394,7 @@ static void add_layer(bert_weights *weights, const layer_match *layer,
                       const relative_tables *tables, uint32_t index)
 {
     char name[BERT_MAX_NAME + 1];
-    const attention *attention = &layer->attention;
+    const attention_match *attention = &layer->attention;
     uint32_t hidden = attention->value.n;
 #define NAMED(suffix) (snprintf(name, sizeof name, "layers.%u" suffix, index), name)
     add_projection(weights, &attention->query, NAMED(".attention.query"));
@@ -414,11 +417,12 @@ static void add_layer(bert_weights *weights, const layer_match *layer,
 }
 
 /* [out, in, size] of one group becomes a matrix of [size * in, out]. */
-static bool add_conv(reader *reader, const conv_match *conv, uint32_t hidden, bert_weights *weights)
+static bool add_conv(graph_reader *reader, const conv_match *conv, uint32_t hidden,
+                     bert_weights *weights)
 {
-    fault ignored = {0};
-    value node = conv->node;
-    array *kernel = fixed_array(reader, graph_operand(node, 1));
+    fault_text ignored = {0};
+    graph_value *node = conv->node;
+    graph_array *kernel = fixed_array(reader, graph_operand(node, 1));
     const float *from = kernel ? array_floats(kernel, &ignored) : NULL;
     const graph_attribute *pads = graph_attribute_find(node->node, "pads");
     const float *bias = graph_operand(node, 2)
@@ -486,13 +490,13 @@ static void add_relative(bert_weights *weights, const relative_tables *tables)
         add_vector(weights, tables->rows, width, "relative.rows", "");
     if (!tables->bias)
         return;
-    weight *bias = weights_add(weights, WEIGHT_VECTOR, n_heads, width, "attention.bias", "");
+    bert_weight *bias = weights_add(weights, WEIGHT_VECTOR, n_heads, width, "attention.bias", "");
     bias->source.values = tables->bias;
     bias->rank = 2;
     bias->keep_f32 = true;
 }
 
-bool read_collect(reader *reader, const encoder_match *encoder, bert_weights *weights)
+bool read_collect(graph_reader *reader, const encoder_match *encoder, bert_weights *weights)
 {
     bert_config *config = &weights->config;
     bert_error error = {0};

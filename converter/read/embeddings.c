@@ -13,7 +13,8 @@
 #define MAX_TERMS 8
 
 /* The terms of a sum, whatever its association. */
-static bool sum_terms(const reader *reader, value at, value terms[MAX_TERMS], int *n)
+static bool sum_terms(const graph_reader *reader, graph_value *at, graph_value *terms[MAX_TERMS],
+                      int *n)
 {
     at = plain(reader, at);
     if (graph_is(at, "Add"))
@@ -26,22 +27,22 @@ static bool sum_terms(const reader *reader, value at, value terms[MAX_TERMS], in
 }
 
 /* What an index is for `ids` [n_tokens], types of ones and positions from 0, or NULL. */
-static array *index_for(const reader *reader, value index, const int64_t *ids)
+static graph_array *index_for(const graph_reader *reader, graph_value *index, const int64_t *ids)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     int64_t dims[] = {reader->n_batch, reader->n_tokens};
-    evaluation *evaluation = evaluation_new(reader->graph, reader->constants);
+    graph_evaluation *evaluation = evaluation_new(reader->graph, reader->constants);
     for (int i = 0; i < ROLE_COUNT; i++) {
         if (!reader->inputs[i])
             continue;
-        array *array = array_new(ARRAY_INTEGER, 2, dims, &ignored);
+        graph_array *array = array_new(ARRAY_INTEGER, 2, dims, &ignored);
         for (int64_t k = 0; array && k < array->count; k++)
             array->integers[k] = i == ROLE_IDS         ? ids[k % reader->n_tokens]
                                  : i == ROLE_POSITIONS ? k % reader->n_tokens
                                                        : 1;
         evaluation_set(evaluation, reader->inputs[i], array);
     }
-    array *answer = evaluation_get(evaluation, index, &ignored);
+    graph_array *answer = evaluation_get(evaluation, index, &ignored);
     answer = answer && !answer->is_hollow && array_integers(answer, &ignored) &&
                      answer->count >= reader->n_tokens
                  ? array_share(answer)
@@ -51,28 +52,28 @@ static array *index_for(const reader *reader, value index, const int64_t *ids)
 }
 
 /* Whether the value depends on the elements of that input. */
-static bool depends_on(const reader *reader, value at, role role)
+static bool depends_on(const graph_reader *reader, graph_value *at, input_role role)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     int64_t dims[] = {reader->n_batch, reader->n_tokens};
     if (!reader->inputs[role])
         return false;
-    evaluation *evaluation = evaluation_new(reader->graph, reader->constants);
+    graph_evaluation *evaluation = evaluation_new(reader->graph, reader->constants);
     for (int i = 0; i < ROLE_COUNT; i++) {
-        array *array = !reader->inputs[i] ? NULL
-                       : i == (int)role   ? array_new_hollow(ARRAY_INTEGER, 2, dims, &ignored)
-                                          : array_new(ARRAY_INTEGER, 2, dims, &ignored);
+        graph_array *array = !reader->inputs[i] ? NULL
+                             : i == (int)role   ? array_new_hollow(ARRAY_INTEGER, 2, dims, &ignored)
+                                                : array_new(ARRAY_INTEGER, 2, dims, &ignored);
         if (array)
             evaluation_set(evaluation, reader->inputs[i], array);
     }
-    array *answer = evaluation_get(evaluation, at, &ignored);
+    graph_array *answer = evaluation_get(evaluation, at, &ignored);
     bool depends = !answer || answer->is_hollow;
     evaluation_free(evaluation);
     return depends;
 }
 
 /* Whether indices are first, first + 1, ... */
-static bool counts_from(const reader *reader, const array *index, int64_t *first)
+static bool counts_from(const graph_reader *reader, const graph_array *index, int64_t *first)
 {
     *first = index->integers[0];
     for (int64_t i = 0; i < reader->n_tokens; i++)
@@ -83,7 +84,7 @@ static bool counts_from(const reader *reader, const array *index, int64_t *first
 
 /* Positions counted from the ids, as RoBERTa does: padding, whose id is one less than the first
  * position, stays there and is not counted. */
-static bool counts_ids(const reader *reader, value at, int64_t first)
+static bool counts_ids(const graph_reader *reader, graph_value *at, int64_t first)
 {
     int64_t n = reader->n_tokens, padding = first - 1;
     int64_t *ids = calloc((size_t)n, sizeof *ids);
@@ -94,7 +95,7 @@ static bool counts_ids(const reader *reader, value at, int64_t first)
         ids[i] = is_padding ? padding : padding + 3;
         expected[i] = is_padding ? padding : position++;
     }
-    array *index = ok ? index_for(reader, at, ids) : NULL;
+    graph_array *index = ok ? index_for(reader, at, ids) : NULL;
     ok = index && memcmp(index->integers, expected, (size_t)n * sizeof *expected) == 0;
     array_release(index);
     free(ids);
@@ -102,22 +103,22 @@ static bool counts_ids(const reader *reader, value at, int64_t first)
     return ok;
 }
 
-typedef struct lookup {
-    array *table; /* [rows, width] */
-    value index;  /* NULL: rows in order */
-} lookup;
+typedef struct table_lookup {
+    graph_array *table; /* [rows, width] */
+    graph_value *index; /* NULL: rows in order */
+} table_lookup;
 
 /* Gather of rows of a table, or rows that depend on the length alone. */
-static bool match_lookup(reader *reader, value at, lookup *lookup)
+static bool match_lookup(graph_reader *reader, graph_value *at, table_lookup *lookup)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     if (graph_is(at, "Gather") && graph_operand(at, 0)->is_fixed &&
         graph_attribute_int(at->node, "axis", 0) == 0) {
         lookup->index = graph_operand(at, 1);
         lookup->table = fixed_array(reader, graph_operand(at, 0));
         return lookup->table && lookup->table->rank == 2 && lookup->table->type == ARRAY_FLOAT;
     }
-    array *rows = evaluation_get(reader->open, at, &ignored);
+    graph_array *rows = evaluation_get(reader->open, at, &ignored);
     if (!rows || rows->is_hollow || rows->rank < 1 || rows->type != ARRAY_FLOAT ||
         !array_floats(rows, &ignored) || reader->n_kept == READER_MAX_KEPT)
         return false;
@@ -130,7 +131,7 @@ static bool match_lookup(reader *reader, value at, lookup *lookup)
     return lookup->table != NULL;
 }
 
-static bool once(reader *reader, value at, array **place, array *table)
+static bool once(graph_reader *reader, graph_value *at, graph_array **place, graph_array *table)
 {
     if (*place)
         return mismatch(reader, at, "one embedding of each kind");
@@ -139,7 +140,8 @@ static bool once(reader *reader, value at, array **place, array *table)
 }
 
 /* Rows that are the same for every token, or one a token. */
-static bool read_rows(reader *reader, value at, const lookup *lookup, embeddings_match *match)
+static bool read_rows(graph_reader *reader, graph_value *at, const table_lookup *lookup,
+                      embeddings_match *match)
 {
     int64_t n_rows = lookup->table->dims[0];
     if (n_rows == 1) {
@@ -152,7 +154,8 @@ static bool read_rows(reader *reader, value at, const lookup *lookup, embeddings
     return once(reader, at, &match->position, lookup->table);
 }
 
-static bool read_lookup(reader *reader, value at, const lookup *lookup, embeddings_match *match)
+static bool read_lookup(graph_reader *reader, graph_value *at, const table_lookup *lookup,
+                        embeddings_match *match)
 {
     uint32_t n_rows = (uint32_t)lookup->table->dims[0];
     int64_t n = reader->n_tokens, first, *ids = calloc((size_t)n, sizeof *ids);
@@ -162,7 +165,7 @@ static bool read_lookup(reader *reader, value at, const lookup *lookup, embeddin
     }
     for (int64_t i = 0; ids && i < n; i++)
         ids[i] = 5 + i % 3;
-    array *index = ids ? index_for(reader, lookup->index, ids) : NULL;
+    graph_array *index = ids ? index_for(reader, lookup->index, ids) : NULL;
     bool ok = false;
     if (!index) {
         mismatch(reader, at, "an index made of ids, token types or positions");
@@ -198,9 +201,9 @@ static bool read_lookup(reader *reader, value at, const lookup *lookup, embeddin
     return ok;
 }
 
-bool read_embeddings(reader *reader, value at, embeddings_match *match)
+bool read_embeddings(graph_reader *reader, graph_value *at, embeddings_match *match)
 {
-    value terms[MAX_TERMS];
+    graph_value *terms[MAX_TERMS];
     int n = 0;
     *match = (embeddings_match){0};
     at = plain(reader, at);
@@ -213,7 +216,7 @@ bool read_embeddings(reader *reader, value at, embeddings_match *match)
     if (!sum_terms(reader, match->norm.input, terms, &n))
         return mismatch(reader, match->norm.input, "a sum of embeddings");
     for (int i = 0; i < n; i++) {
-        lookup lookup;
+        table_lookup lookup;
         if (!match_lookup(reader, terms[i], &lookup))
             return mismatch(reader, terms[i], "a Gather of rows of an embedding table");
         if (!read_lookup(reader, terms[i], &lookup, match))

@@ -8,11 +8,11 @@
 
 /* norm(x + dense(...)): what is normed may be summed in any order, bias apart. */
 typedef struct residual {
-    affine dense;
-    value x; /* plain */
+    affine_match dense;
+    graph_value *x; /* plain */
 } residual;
 
-static void add_bias(const reader *reader, affine *dense, const float *bias)
+static void add_bias(const graph_reader *reader, affine_match *dense, const float *bias)
 {
     float *sum = graph_alloc(reader->graph, dense->n_out, sizeof *sum);
     for (uint32_t i = 0; i < dense->n_out; i++)
@@ -21,9 +21,9 @@ static void add_bias(const reader *reader, affine *dense, const float *bias)
 }
 
 /* Both ways to split a sum into a dense layer and something else; how many there are. */
-static int split_residual(const reader *reader, value sum, residual splits[2])
+static int split_residual(const graph_reader *reader, graph_value *sum, residual splits[2])
 {
-    value bias = NULL;
+    graph_value *bias = NULL;
     int n = 0;
     sum = plain(reader, sum);
     /* A bias that is added last. */
@@ -47,7 +47,7 @@ static int split_residual(const reader *reader, value sum, residual splits[2])
 }
 
 /* The feed-forward block: activation(x W1 + b1) W2 + b2 of the same x that is added. */
-static bool read_feed_forward(reader *reader, const residual *split, layer_match *layer)
+static bool read_feed_forward(graph_reader *reader, const residual *split, layer_match *layer)
 {
     layer->output = split->dense;
     return match_activated(reader, split->dense.input, &layer->intermediate, &layer->activation) &&
@@ -55,9 +55,9 @@ static bool read_feed_forward(reader *reader, const residual *split, layer_match
 }
 
 /* Attention on the same x that is added. */
-static bool read_self_attention(reader *reader, const residual *split, layer_match *layer)
+static bool read_self_attention(graph_reader *reader, const residual *split, layer_match *layer)
 {
-    const attention *attention = &layer->attention;
+    const attention_match *attention = &layer->attention;
     layer->attention_output = split->dense;
     layer->input = split->x;
     if (!read_attention(reader, split->dense.input, &layer->attention))
@@ -67,7 +67,7 @@ static bool read_self_attention(reader *reader, const residual *split, layer_mat
            mismatch(reader, split->dense.product, "attention on the same value as its residual");
 }
 
-bool read_layer(reader *reader, value at, layer_match *layer)
+bool read_layer(graph_reader *reader, graph_value *at, layer_match *layer)
 {
     residual splits[2];
     *layer = (layer_match){.result = plain(reader, at), .n_steps = -1};
@@ -81,7 +81,7 @@ bool read_layer(reader *reader, value at, layer_match *layer)
         return mismatch(reader, layer->output_norm.input,
                         "a sum of a feed-forward block (dense, activation, dense) and its input");
     layer->n_steps = 1;
-    value attended = splits[i].x;
+    graph_value *attended = splits[i].x;
     if (!match_layer_norm(reader, attended, &layer->attention_norm))
         return mismatch(reader, attended, "the layer normalisation after attention");
     layer->n_steps = 2;
@@ -94,12 +94,12 @@ bool read_layer(reader *reader, value at, layer_match *layer)
 }
 
 /* The Conv from which `at` comes alone, and the last value before it that is laid out like `at`. */
-static value find_conv(const reader *reader, value at)
+static graph_value *find_conv(const graph_reader *reader, graph_value *at)
 {
     for (int steps = 0; at && steps < 24 && !is_product(reader, at); steps++) {
         if (graph_is(at, "Conv"))
             return at;
-        value next = carrier(reader, at);
+        graph_value *next = carrier(reader, at);
         for (size_t i = 0; !next && at->node && i < at->node->n_inputs; i++)
             if (at->node->inputs[i] && carries(reader, at->node->inputs[i]))
                 next = at->node->inputs[i]; /* of an activation any operand will do */
@@ -109,11 +109,12 @@ static value find_conv(const reader *reader, value at)
 }
 
 /* The value whose activation `at` is: the result of the Conv in the layout of `at`. */
-static bool read_conv_activation(reader *reader, value at, value conv, bert_activation *activation)
+static bool read_conv_activation(graph_reader *reader, graph_value *at, graph_value *conv,
+                                 bert_activation *activation)
 {
     for (size_t i = at->index; i > conv->index; i--) {
-        value from = graph_at(reader->graph, i);
-        const array *shape = shape_of(reader, from), *wanted = shape_of(reader, at);
+        graph_value *from = graph_at(reader->graph, i);
+        const graph_array *shape = shape_of(reader, from), *wanted = shape_of(reader, at);
         if (shape && shape->is_hollow && shape->rank == wanted->rank &&
             memcmp(shape->dims, wanted->dims, shape->rank * sizeof *shape->dims) == 0 &&
             graph_is(from, "Transpose") && find_conv(reader, from) == conv)
@@ -122,14 +123,14 @@ static bool read_conv_activation(reader *reader, value at, value conv, bert_acti
     return false;
 }
 
-bool read_conv(reader *reader, value at, conv_match *conv)
+bool read_conv(graph_reader *reader, graph_value *at, conv_match *conv)
 {
     *conv = (conv_match){0};
     if (!match_layer_norm(reader, at, &conv->norm))
         return mismatch(reader, at, "a layer normalisation");
-    value sum = conv->norm.input;
+    graph_value *sum = conv->norm.input;
     for (size_t i = 0; graph_is(sum, "Add") && i < 2; i++) {
-        value branch = graph_operand(sum, i), node = find_conv(reader, branch);
+        graph_value *branch = graph_operand(sum, i), *node = find_conv(reader, branch);
         if (!node || !graph_operand(node, 1)->is_fixed)
             continue;
         conv->node = node;

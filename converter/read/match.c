@@ -14,7 +14,7 @@
 
 static const struct {
     const char *name;
-    role role;
+    input_role role;
 } input_names[] = {
     {"input_ids", ROLE_IDS},          {"input", ROLE_IDS},         {"tokens", ROLE_IDS},
     {"attention_mask", ROLE_MASK},    {"input_mask", ROLE_MASK},   {"mask", ROLE_MASK},
@@ -22,10 +22,10 @@ static const struct {
     {"position_ids", ROLE_POSITIONS},
 };
 
-static bool find_inputs(reader *reader)
+static bool find_inputs(graph_reader *reader)
 {
     for (size_t i = 0; i < graph_n_values(reader->graph); i++) {
-        value at = graph_at(reader->graph, i);
+        graph_value *at = graph_at(reader->graph, i);
         if (!at->is_input)
             continue;
         size_t k = 0, n = sizeof input_names / sizeof *input_names;
@@ -44,9 +44,9 @@ static bool find_inputs(reader *reader)
     return reader->inputs[ROLE_IDS] || fault_set(reader->fault, "the graph has no input_ids");
 }
 
-bool reader_open(reader *reader, graph *graph, fault *fault)
+bool reader_open(graph_reader *reader, onnx_graph *graph, fault_text *fault)
 {
-    *reader = (struct reader){.graph = graph, .fault = fault, .n_batch = 1};
+    *reader = (graph_reader){.graph = graph, .fault = fault, .n_batch = 1};
     reader->n_tokens = PROBE_TOKENS;
     if (!find_inputs(reader))
         return false;
@@ -74,7 +74,7 @@ bool reader_open(reader *reader, graph *graph, fault *fault)
     return true;
 }
 
-void reader_close(reader *reader)
+void reader_close(graph_reader *reader)
 {
     evaluation_free(reader->open);
     evaluation_free(reader->masked);
@@ -83,7 +83,7 @@ void reader_close(reader *reader)
         array_release(reader->kept[i]);
 }
 
-bool mismatch(reader *reader, value at, const char *expected)
+bool mismatch(graph_reader *reader, graph_value *at, const char *expected)
 {
     if (at && (!reader->mismatch || at->index < reader->mismatch->index)) {
         reader->mismatch = at;
@@ -94,18 +94,18 @@ bool mismatch(reader *reader, value at, const char *expected)
 
 /* -------------------------------------------------------------------------------- evaluating -- */
 
-evaluation *reader_evaluation(const reader *reader, int64_t n_tokens, bool is_open)
+graph_evaluation *reader_evaluation(const graph_reader *reader, int64_t n_tokens, bool is_open)
 {
-    evaluation *evaluation = evaluation_new(reader->graph, reader->constants);
+    graph_evaluation *evaluation = evaluation_new(reader->graph, reader->constants);
     int64_t dims[] = {reader->n_batch, n_tokens};
-    fault ignored = {0};
+    fault_text ignored = {0};
     for (int i = 0; i < ROLE_COUNT; i++) {
-        value at = reader->inputs[i];
+        graph_value *at = reader->inputs[i];
         if (!at)
             continue;
         bool is_hollow = i == ROLE_IDS || is_open;
-        array *array = is_hollow ? array_new_hollow(ARRAY_INTEGER, 2, dims, &ignored)
-                                 : array_new(ARRAY_INTEGER, 2, dims, &ignored);
+        graph_array *array = is_hollow ? array_new_hollow(ARRAY_INTEGER, 2, dims, &ignored)
+                                       : array_new(ARRAY_INTEGER, 2, dims, &ignored);
         if (!array)
             abort();
         for (int64_t k = 0; !is_hollow && k < array->count; k++)
@@ -115,16 +115,16 @@ evaluation *reader_evaluation(const reader *reader, int64_t n_tokens, bool is_op
     return evaluation;
 }
 
-array *fixed_array(const reader *reader, value at)
+graph_array *fixed_array(const graph_reader *reader, graph_value *at)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     return at && at->is_fixed ? evaluation_get(reader->constants, at, &ignored) : NULL;
 }
 
-const float *fixed_vector(const reader *reader, value at, size_t n)
+const float *fixed_vector(const graph_reader *reader, graph_value *at, size_t n)
 {
-    fault ignored = {0};
-    array *array = fixed_array(reader, at);
+    fault_text ignored = {0};
+    graph_array *array = fixed_array(reader, at);
     const float *floats = array ? array_floats(array, &ignored) : NULL;
     if (!floats || (array->count != 1 &&
                     ((size_t)array->count != n || (size_t)array->dims[array->rank - 1] != n)))
@@ -135,10 +135,10 @@ const float *fixed_vector(const reader *reader, value at, size_t n)
     return vector;
 }
 
-bool fixed_number(const reader *reader, value at, double *number)
+bool fixed_number(const graph_reader *reader, graph_value *at, double *number)
 {
-    fault ignored = {0};
-    array *array = at ? evaluation_get(reader->open, at, &ignored) : NULL;
+    fault_text ignored = {0};
+    graph_array *array = at ? evaluation_get(reader->open, at, &ignored) : NULL;
     if (!array || array->is_hollow || array->count != 1)
         return false;
     if (array->type == ARRAY_FLOAT)
@@ -148,29 +148,29 @@ bool fixed_number(const reader *reader, value at, double *number)
     return true;
 }
 
-const array *shape_of(const reader *reader, value at)
+const graph_array *shape_of(const graph_reader *reader, graph_value *at)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     return at ? evaluation_get(reader->masked, at, &ignored) : NULL;
 }
 
-int64_t last_dim(const reader *reader, value at)
+int64_t last_dim(const graph_reader *reader, graph_value *at)
 {
-    const array *shape = shape_of(reader, at);
+    const graph_array *shape = shape_of(reader, at);
     return shape && shape->rank ? shape->dims[shape->rank - 1] : 0;
 }
 
-bool carries(const reader *reader, value at)
+bool carries(const graph_reader *reader, graph_value *at)
 {
-    const array *array = shape_of(reader, at);
+    const graph_array *array = shape_of(reader, at);
     return !array || array->is_hollow;
 }
 
-value carrier(const reader *reader, value at)
+graph_value *carrier(const graph_reader *reader, graph_value *at)
 {
-    value found = NULL;
+    graph_value *found = NULL;
     for (size_t i = 0; at->node && i < at->node->n_inputs; i++) {
-        value operand = at->node->inputs[i];
+        graph_value *operand = at->node->inputs[i];
         if (!operand || operand == found || !carries(reader, operand))
             continue;
         if (found)
@@ -180,22 +180,23 @@ value carrier(const reader *reader, value at)
     return found;
 }
 
-array *array_like(const reader *reader, value at)
+graph_array *array_like(const graph_reader *reader, graph_value *at)
 {
-    const array *shape = shape_of(reader, at);
+    const graph_array *shape = shape_of(reader, at);
     return shape && shape->type == ARRAY_FLOAT
                ? array_new(ARRAY_FLOAT, shape->rank, shape->dims, reader->fault)
                : NULL;
 }
 
-array *respond(const reader *reader, value from, array *elements, value to)
+graph_array *respond(const graph_reader *reader, graph_value *from, graph_array *elements,
+                     graph_value *to)
 {
-    fault ignored = {0};
+    fault_text ignored = {0};
     if (!elements)
         return NULL;
-    evaluation *evaluation = evaluation_from(reader->masked, from);
+    graph_evaluation *evaluation = evaluation_from(reader->masked, from);
     evaluation_set(evaluation, from, elements);
-    array *answer = evaluation_get(evaluation, to, &ignored);
+    graph_array *answer = evaluation_get(evaluation, to, &ignored);
     answer =
         answer && !answer->is_hollow && array_floats(answer, &ignored) ? array_share(answer) : NULL;
     evaluation_free(evaluation);
@@ -205,7 +206,7 @@ array *respond(const reader *reader, value from, array *elements, value to)
 /* ---------------------------------------------------------------------------------- matching -- */
 
 /* Whether node changes the shape alone, and not the last axis. */
-static bool keeps_rows(const reader *reader, value at)
+static bool keeps_rows(const graph_reader *reader, graph_value *at)
 {
     static const char *const ops[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatten"};
     bool is_layout = false;
@@ -215,16 +216,17 @@ static bool keeps_rows(const reader *reader, value at)
 }
 
 /* Whether the node gives its operand in its own shape, as slices of everything do. */
-static bool keeps_shape(const reader *reader, value at)
+static bool keeps_shape(const graph_reader *reader, graph_value *at)
 {
-    const array *shape = shape_of(reader, at), *before = shape_of(reader, graph_operand(at, 0));
+    const graph_array *shape = shape_of(reader, at),
+                      *before = shape_of(reader, graph_operand(at, 0));
     if (!graph_is(at, "Slice") && !graph_is(at, "Expand") && !graph_is(at, "Concat"))
         return false;
     return shape && before && shape->rank == before->rank &&
            memcmp(shape->dims, before->dims, shape->rank * sizeof *shape->dims) == 0;
 }
 
-static bool is_identity_transpose(value at)
+static bool is_identity_transpose(graph_value *at)
 {
     const graph_attribute *order =
         graph_is(at, "Transpose") ? graph_attribute_find(at->node, "perm") : NULL;
@@ -235,7 +237,7 @@ static bool is_identity_transpose(value at)
 }
 
 /* One step of plain(): the operand, or NULL where the node does something. */
-static value skip(const reader *reader, value at)
+static graph_value *skip(const graph_reader *reader, graph_value *at)
 {
     if (graph_is(at, "Identity") || graph_is(at, "Dropout") || graph_is(at, "Cast") ||
         is_identity_transpose(at) || keeps_rows(reader, at) || keeps_shape(reader, at))
@@ -245,7 +247,7 @@ static value skip(const reader *reader, value at)
         return carrier(reader, at);
     double number;
     for (size_t i = 0; i < 2; i++) {
-        value other = graph_operand(at, 1 - i);
+        graph_value *other = graph_operand(at, 1 - i);
         if (graph_is(at, "Mul") && !carries(reader, other) && !other->is_fixed &&
             !fixed_number(reader, other, &number))
             return graph_operand(at, i);
@@ -260,9 +262,9 @@ static value skip(const reader *reader, value at)
                : NULL;
 }
 
-value plain(const reader *reader, value at)
+graph_value *plain(const graph_reader *reader, graph_value *at)
 {
-    for (value next; at && (next = skip(reader, at)); at = next)
+    for (graph_value *next; at && (next = skip(reader, at)); at = next)
         ;
     return at;
 }
@@ -270,14 +272,14 @@ value plain(const reader *reader, value at)
 /* ------------------------------------------------------------------------------ dense layers -- */
 
 /* The fixed matrix behind `at`, perhaps transposed. */
-static array *match_weight(const reader *reader, value at, bool *is_transposed)
+static graph_array *match_weight(const graph_reader *reader, graph_value *at, bool *is_transposed)
 {
     *is_transposed = false;
     if (!at || !at->is_fixed)
         return NULL;
     /* A Transpose of a constant need not be computed. */
     if (graph_is(at, "Transpose") && graph_operand(at, 0)->constant) {
-        const array *inner = graph_operand(at, 0)->constant;
+        const graph_array *inner = graph_operand(at, 0)->constant;
         const graph_attribute *order = graph_attribute_find(at->node, "perm");
         if (inner->rank == 2 && inner->type == ARRAY_FLOAT &&
             (!order || (order->n_ints == 2 && order->ints[0] == 1))) {
@@ -285,11 +287,11 @@ static array *match_weight(const reader *reader, value at, bool *is_transposed)
             return graph_operand(at, 0)->constant;
         }
     }
-    array *array = fixed_array(reader, at);
+    graph_array *array = fixed_array(reader, at);
     return array && array->rank == 2 && array->type == ARRAY_FLOAT ? array : NULL;
 }
 
-bool is_product(const reader *reader, value at)
+bool is_product(const graph_reader *reader, graph_value *at)
 {
     return (graph_is(at, "MatMul") || graph_is(at, "Gemm")) && graph_operand(at, 1)->is_fixed &&
            carries(reader, graph_operand(at, 0));
@@ -298,13 +300,13 @@ bool is_product(const reader *reader, value at)
 #define MAX_STEPS 8
 
 /* The operand through which `at` = operand (op) something fixed; NULL if it is not of that form. */
-static value affine_step(value at, value *fixed)
+static graph_value *affine_step(graph_value *at, graph_value **fixed)
 {
     static const char *const ops[] = {"Add", "Sub", "Mul", "Div"};
     for (size_t i = 0; i < 4; i++) {
         if (!graph_is(at, ops[i]))
             continue;
-        value a = graph_operand(at, 0), b = graph_operand(at, 1);
+        graph_value *a = graph_operand(at, 0), *b = graph_operand(at, 1);
         bool commutes = i == 0 || i == 2;
         *fixed = b->is_fixed ? b : a;
         return b->is_fixed ? a : a->is_fixed && commutes ? b : NULL;
@@ -313,8 +315,8 @@ static value affine_step(value at, value *fixed)
 }
 
 /* Applies a step to scale and bias [n]; false if it is not one number a column. */
-static bool apply_step(const reader *reader, value at, value fixed, float *scale, float *bias,
-                       size_t n)
+static bool apply_step(const graph_reader *reader, graph_value *at, graph_value *fixed,
+                       float *scale, float *bias, size_t n)
 {
     const float *numbers = fixed_vector(reader, fixed, n);
     for (size_t i = 0; numbers && i < n; i++) {
@@ -339,9 +341,9 @@ static bool is_all(const float *numbers, size_t n, float number)
     return true;
 }
 
-bool match_affine(const reader *reader, value at, affine *affine)
+bool match_affine(const graph_reader *reader, graph_value *at, affine_match *affine)
 {
-    value steps[MAX_STEPS], fixed[MAX_STEPS], v = at;
+    graph_value *steps[MAX_STEPS], *fixed[MAX_STEPS], *v = at;
     size_t n_steps = 0;
     while (v && !is_product(reader, v)) {
         if (graph_is(v, "Identity") || graph_is(v, "Dropout") || graph_is(v, "Cast") ||
@@ -356,7 +358,7 @@ bool match_affine(const reader *reader, value at, affine *affine)
     }
     if (!v)
         return false;
-    *affine = (struct affine){.output = at, .product = v};
+    *affine = (affine_match){.output = at, .product = v};
     affine->weight = match_weight(reader, graph_operand(v, 1), &affine->is_transposed);
     if (!affine->weight || (graph_is(v, "Gemm") && graph_attribute_int(v->node, "transA", 0)))
         return false;
@@ -388,10 +390,10 @@ bool match_affine(const reader *reader, value at, affine *affine)
 /* ------------------------------------------------------------------------------- layer norms -- */
 
 /* What `at` is the mean of, over the last axis, or NULL. */
-static value match_mean(const reader *reader, value at)
+static graph_value *match_mean(const graph_reader *reader, graph_value *at)
 {
     at = at && graph_is(at, "Cast") ? graph_operand(at, 0) : at;
-    const array *before =
+    const graph_array *before =
         graph_is(at, "ReduceMean") ? shape_of(reader, graph_operand(at, 0)) : NULL;
     const graph_attribute *axes = before ? graph_attribute_find(at->node, "axes") : NULL;
     double axis;
@@ -406,17 +408,17 @@ static value match_mean(const reader *reader, value at)
 }
 
 /* x of (x - mean(x)), or NULL. */
-static value match_centred(const reader *reader, value at)
+static graph_value *match_centred(const graph_reader *reader, graph_value *at)
 {
     at = plain(reader, at);
-    value x = graph_is(at, "Sub") ? plain(reader, graph_operand(at, 0)) : NULL;
+    graph_value *x = graph_is(at, "Sub") ? plain(reader, graph_operand(at, 0)) : NULL;
     return x && match_mean(reader, graph_operand(at, 1)) == x ? x : NULL;
 }
 
 /* x of the mean of (x - mean(x))^2, or NULL. */
-static value match_variance(const reader *reader, value at)
+static graph_value *match_variance(const graph_reader *reader, graph_value *at)
 {
-    value square = match_mean(reader, plain(reader, at));
+    graph_value *square = match_mean(reader, plain(reader, at));
     double exponent;
     if (square && graph_is(square, "Mul") && graph_operand(square, 0) == graph_operand(square, 1))
         return match_centred(reader, graph_operand(square, 0));
@@ -427,16 +429,16 @@ static value match_variance(const reader *reader, value at)
 }
 
 /* x of sqrt(variance(x) + eps), or NULL. */
-static value match_deviation(const reader *reader, value at, float *eps)
+static graph_value *match_deviation(const graph_reader *reader, graph_value *at, float *eps)
 {
     double exponent = 0, number;
     at = plain(reader, at);
     bool is_root = graph_is(at, "Sqrt") ||
                    (graph_is(at, "Pow") && fixed_number(reader, graph_operand(at, 1), &exponent) &&
                     exponent == 0.5);
-    value sum = is_root ? plain(reader, graph_operand(at, 0)) : NULL;
+    graph_value *sum = is_root ? plain(reader, graph_operand(at, 0)) : NULL;
     for (size_t i = 0; graph_is(sum, "Add") && i < 2; i++) {
-        value variance = graph_operand(sum, 1 - i);
+        graph_value *variance = graph_operand(sum, 1 - i);
         if (fixed_number(reader, graph_operand(sum, i), &number)) {
             *eps = (float)number;
             return match_variance(reader, variance);
@@ -446,15 +448,16 @@ static value match_deviation(const reader *reader, value at, float *eps)
 }
 
 /* (x - mean) / deviation, however divided. */
-static value match_normalised(const reader *reader, value at, float *eps)
+static graph_value *match_normalised(const graph_reader *reader, graph_value *at, float *eps)
 {
     at = plain(reader, at);
     if (graph_is(at, "Div")) {
-        value x = match_centred(reader, graph_operand(at, 0));
+        graph_value *x = match_centred(reader, graph_operand(at, 0));
         return x && match_deviation(reader, graph_operand(at, 1), eps) == x ? x : NULL;
     }
     for (size_t i = 0; graph_is(at, "Mul") && i < 2; i++) {
-        value x = match_centred(reader, graph_operand(at, i)), inverse = graph_operand(at, 1 - i);
+        graph_value *x = match_centred(reader, graph_operand(at, i)),
+                    *inverse = graph_operand(at, 1 - i);
         if (x && graph_is(inverse, "Reciprocal") &&
             match_deviation(reader, graph_operand(inverse, 0), eps) == x)
             return x;
@@ -462,18 +465,18 @@ static value match_normalised(const reader *reader, value at, float *eps)
     return NULL;
 }
 
-bool match_layer_norm(const reader *reader, value at, layer_norm *norm)
+bool match_layer_norm(const graph_reader *reader, graph_value *at, norm_match *norm)
 {
     at = plain(reader, at);
     int64_t width = last_dim(reader, at);
-    const array *shape = shape_of(reader, at);
-    *norm = (layer_norm){0};
+    const graph_array *shape = shape_of(reader, at);
+    *norm = (norm_match){0};
     if (!shape || width < 1)
         return false;
     norm->n = (uint32_t)width;
     if (graph_is(at, "LayerNormalization")) {
         int64_t axis = graph_attribute_int(at->node, "axis", -1);
-        value bias = graph_operand(at, 2);
+        graph_value *bias = graph_operand(at, 2);
         norm->input = plain(reader, graph_operand(at, 0));
         norm->weight = fixed_vector(reader, graph_operand(at, 1), norm->n);
         norm->bias = bias ? fixed_vector(reader, bias, norm->n)
@@ -482,7 +485,7 @@ bool match_layer_norm(const reader *reader, value at, layer_norm *norm)
         return norm->weight && norm->bias && (axis == -1 || axis == (int64_t)shape->rank - 1);
     }
     for (size_t i = 0; graph_is(at, "Add") && i < 2; i++) {
-        value scaled = graph_operand(at, 1 - i);
+        graph_value *scaled = graph_operand(at, 1 - i);
         if (!graph_operand(at, i)->is_fixed)
             continue;
         scaled = plain(reader, scaled);
@@ -520,19 +523,20 @@ static double apply(bert_activation activation, double x)
     return NAN;
 }
 
-bool match_activation(const reader *reader, value from, value to, bert_activation *activation)
+bool match_activation(const graph_reader *reader, graph_value *from, graph_value *to,
+                      bert_activation *activation)
 {
     static const bert_activation candidates[] = {BERT_ACTIVATION_NONE,      BERT_ACTIVATION_GELU,
                                                  BERT_ACTIVATION_GELU_TANH, BERT_ACTIVATION_TANH,
                                                  BERT_ACTIVATION_RELU,      BERT_ACTIVATION_SILU};
     /* -6 to 6: 97 steps, so that neighbours in the array differ. */
-    array *grid = array_like(reader, from);
+    graph_array *grid = array_like(reader, from);
     for (int64_t i = 0; grid && i < grid->count; i++)
         grid->floats[i] = (float)(i % 97 - 48) / 8;
-    array *answer = respond(reader, from, grid, to);
-    fault ignored = {0};
+    graph_array *answer = respond(reader, from, grid, to);
+    fault_text ignored = {0};
     const float *got = answer ? array_floats(answer, &ignored) : NULL;
-    const array *shape = shape_of(reader, from);
+    const graph_array *shape = shape_of(reader, from);
     double best = 1e-3; /* rounding of constants in float16 is less */
     bool found = false;
     for (size_t k = 0; got && answer->count == shape->count && k < 6; k++) {
@@ -553,8 +557,8 @@ bool match_activation(const reader *reader, value from, value to, bert_activatio
 }
 
 /* Values that one is made of, depth first along what carries, until a dense layer. */
-static bool search_activated(const reader *reader, value at, value to, affine *dense,
-                             bert_activation *activation, int depth)
+static bool search_activated(const graph_reader *reader, graph_value *at, graph_value *to,
+                             affine_match *dense, bert_activation *activation, int depth)
 {
     if (match_affine(reader, at, dense) && match_activation(reader, at, to, activation))
         return true;
@@ -562,7 +566,7 @@ static bool search_activated(const reader *reader, value at, value to, affine *d
         graph_is(at, "LayerNormalization") || graph_is(at, "ReduceMean"))
         return false;
     for (size_t i = 0; i < at->node->n_inputs; i++) {
-        value operand = at->node->inputs[i];
+        graph_value *operand = at->node->inputs[i];
         if (operand && carries(reader, operand) &&
             search_activated(reader, operand, to, dense, activation, depth + 1))
             return true;
@@ -570,7 +574,8 @@ static bool search_activated(const reader *reader, value at, value to, affine *d
     return false;
 }
 
-bool match_activated(const reader *reader, value to, affine *dense, bert_activation *activation)
+bool match_activated(const graph_reader *reader, graph_value *to, affine_match *dense,
+                     bert_activation *activation)
 {
     return to && search_activated(reader, to, to, dense, activation, 0);
 }

@@ -19,16 +19,16 @@ static float noise(int64_t i)
     return (float)((i * 7919 + 13) % 1009) / 252 - 2;
 }
 
-static array *noise_like(const reader *reader, value at)
+static graph_array *noise_like(const graph_reader *reader, graph_value *at)
 {
-    array *array = array_like(reader, at);
+    graph_array *array = array_like(reader, at);
     for (int64_t i = 0; array && i < array->count; i++)
         array->floats[i] = noise(i);
     return array;
 }
 
 /* How to(from) answers noise in `from`; NULL if it depends on more. */
-static array *answer_to_noise(const reader *reader, value from, value to)
+static graph_array *answer_to_noise(const graph_reader *reader, graph_value *from, graph_value *to)
 {
     return respond(reader, from, noise_like(reader, from), to);
 }
@@ -41,10 +41,10 @@ static bool is_near(float a, float b)
 /* ----------------------------------------------------------------------------------- endings -- */
 
 /* What is done with a dense layer's result, [rows, n_out]. */
-typedef struct ending {
+typedef struct head_ending {
     int32_t column;         /* that is taken; -1: all */
     const char *activation; /* "softmax", "sigmoid", or NULL */
-} ending;
+} head_ending;
 
 /* softmax or sigmoid of noise, row by row. */
 static float activated(const char *activation, int64_t row, int64_t column, int64_t width)
@@ -57,11 +57,12 @@ static float activated(const char *activation, int64_t row, int64_t column, int6
     return expf(x) / sum;
 }
 
-static bool read_ending(const reader *reader, const affine *dense, value at, ending *ending)
+static bool read_ending(const graph_reader *reader, const affine_match *dense, graph_value *at,
+                        head_ending *ending)
 {
     static const char *const activations[] = {NULL, "softmax", "sigmoid"};
-    const array *shape = shape_of(reader, dense->output);
-    array *answer = answer_to_noise(reader, dense->output, at);
+    const graph_array *shape = shape_of(reader, dense->output);
+    graph_array *answer = answer_to_noise(reader, dense->output, at);
     int64_t width = dense->n_out, rows = shape ? shape->count / width : 0;
     bool found = false;
     for (size_t a = 0; answer && !found && a < 3; a++) {
@@ -79,7 +80,7 @@ static bool read_ending(const reader *reader, const affine *dense, value at, end
         }
     }
     /* [batch, tokens] of one column: the same numbers, without the last axis. */
-    const array *result = shape_of(reader, at);
+    const graph_array *result = shape_of(reader, at);
     if (found && ending->column < 0 && width == 1 && result && shape->rank == result->rank + 1)
         ending->column = 0;
     array_release(answer);
@@ -89,13 +90,13 @@ static bool read_ending(const reader *reader, const affine *dense, value at, end
 /* ----------------------------------------------------------------------------------- pooling -- */
 
 /* Whether `at` is the first token of hidden states. */
-static bool is_first_token(const reader *reader, value hidden, value at)
+static bool is_first_token(const graph_reader *reader, graph_value *hidden, graph_value *at)
 {
-    const array *shape = shape_of(reader, at);
+    const graph_array *shape = shape_of(reader, at);
     int64_t width = last_dim(reader, hidden), n = reader->n_tokens;
     if (!shape || shape->count != reader->n_batch * width)
         return false;
-    array *answer = answer_to_noise(reader, hidden, at);
+    graph_array *answer = answer_to_noise(reader, hidden, at);
     bool ok = answer != NULL;
     for (int64_t i = 0; ok && i < answer->count; i++)
         ok = answer->floats[i] == noise(i / width * n * width + i % width);
@@ -126,8 +127,8 @@ static float length_of(const float *numbers, int64_t n)
 }
 
 /* Whether `answer` is that pooling, divided by its length or not. */
-static bool is_pooling(const array *answer, bert_pooling pooling, int64_t n_attended, int64_t width,
-                       bool *normalize)
+static bool is_pooling(const graph_array *answer, bert_pooling pooling, int64_t n_attended,
+                       int64_t width, bool *normalize)
 {
     float *expected = malloc((size_t)width * sizeof *expected + 1);
     bool ok = false;
@@ -145,18 +146,18 @@ static bool is_pooling(const array *answer, bert_pooling pooling, int64_t n_atte
 }
 
 /* Which pooling of hidden states `at` [batch, hidden] is, perhaps divided by its length. */
-static bool read_pooling(const reader *reader, value hidden, value at, bert_pooling *pooling,
-                         bool *normalize)
+static bool read_pooling(const graph_reader *reader, graph_value *hidden, graph_value *at,
+                         bert_pooling *pooling, bool *normalize)
 {
     static const bert_pooling poolings[] = {BERT_POOLING_CLS, BERT_POOLING_MEAN, BERT_POOLING_MAX};
-    fault ignored = {0};
+    fault_text ignored = {0};
     int64_t width = last_dim(reader, hidden), n = reader->n_tokens, n_attended = n - n / 3;
-    const array *shape = shape_of(reader, at);
+    const graph_array *shape = shape_of(reader, at);
     if (!shape || shape->count != reader->n_batch * width)
         return false;
-    evaluation *evaluation = reader_evaluation(reader, n, false);
+    graph_evaluation *evaluation = reader_evaluation(reader, n, false);
     if (reader->inputs[ROLE_MASK]) {
-        array *mask = array_new(ARRAY_INTEGER, 2, (int64_t[]){reader->n_batch, n}, &ignored);
+        graph_array *mask = array_new(ARRAY_INTEGER, 2, (int64_t[]){reader->n_batch, n}, &ignored);
         for (int64_t i = 0; mask && i < mask->count; i++)
             mask->integers[i] = i % n < n_attended;
         evaluation_set(evaluation, reader->inputs[ROLE_MASK], mask);
@@ -164,7 +165,7 @@ static bool read_pooling(const reader *reader, value hidden, value at, bert_pool
         n_attended = n;
     }
     evaluation_set(evaluation, hidden, noise_like(reader, hidden));
-    array *answer = evaluation_get(evaluation, at, &ignored);
+    graph_array *answer = evaluation_get(evaluation, at, &ignored);
     bool found = false;
     for (size_t i = 0;
          answer && !answer->is_hollow && array_floats(answer, &ignored) && !found && i < 3; i++) {
@@ -176,10 +177,11 @@ static bool read_pooling(const reader *reader, value hidden, value at, bert_pool
 }
 
 /* Whether at = from, divided by its length or not, [batch, n]. */
-static bool read_normalise(const reader *reader, value from, value at, bool *normalize)
+static bool read_normalise(const graph_reader *reader, graph_value *from, graph_value *at,
+                           bool *normalize)
 {
-    array *noise = noise_like(reader, from),
-          *answer = respond(reader, from, array_share(noise), at);
+    graph_array *noise = noise_like(reader, from),
+                *answer = respond(reader, from, array_share(noise), at);
     int64_t width = last_dim(reader, from);
     bool found = false;
     for (int way = 0; answer && answer->count == noise->count && !found && way < 2; way++) {
@@ -199,14 +201,15 @@ static bool read_normalise(const reader *reader, value from, value at, bool *nor
 /* ------------------------------------------------------------------------------------- heads -- */
 
 /* The dense layer nearest to `at`, above `hidden`, or false. What comes first depth first. */
-static bool find_dense(const reader *reader, value at, value hidden, affine *dense, int depth)
+static bool find_dense(const graph_reader *reader, graph_value *at, graph_value *hidden,
+                       affine_match *dense, int depth)
 {
     if (plain(reader, at) == hidden || depth > 40)
         return false;
     if (match_affine(reader, at, dense))
         return true;
     for (size_t i = 0; at->node && i < at->node->n_inputs; i++) {
-        value operand = at->node->inputs[i];
+        graph_value *operand = at->node->inputs[i];
         if (operand && operand->index > hidden->index && carries(reader, operand) &&
             find_dense(reader, operand, hidden, dense, depth + 1))
             return true;
@@ -215,7 +218,7 @@ static bool find_dense(const reader *reader, value at, value hidden, affine *den
 }
 
 /* A head's dense layer: set once, or the same as before. */
-static bool set_dense(reader *reader, affine *place, const affine *dense)
+static bool set_dense(graph_reader *reader, affine_match *place, const affine_match *dense)
 {
     if (place->product && place->product != dense->product)
         return mismatch(reader, dense->product, "one head of each kind");
@@ -224,10 +227,10 @@ static bool set_dense(reader *reader, affine *place, const affine *dense)
 }
 
 /* logits over activation(dense(first token)) */
-static bool read_classifier(reader *reader, encoder_match *encoder, const affine *dense)
+static bool read_classifier(graph_reader *reader, encoder_match *encoder, const affine_match *dense)
 {
     heads_match *heads = &encoder->heads;
-    affine pooler;
+    affine_match pooler;
     bert_activation activation;
     if (!match_activated(reader, dense->input, &pooler, &activation) ||
         activation == BERT_ACTIVATION_NONE ||
@@ -239,10 +242,11 @@ static bool read_classifier(reader *reader, encoder_match *encoder, const affine
 }
 
 /* classifier(activation(dense(token))) */
-static bool read_transformed_tokens(reader *reader, encoder_match *encoder, const affine *dense)
+static bool read_transformed_tokens(graph_reader *reader, encoder_match *encoder,
+                                    const affine_match *dense)
 {
     heads_match *heads = &encoder->heads;
-    affine transform;
+    affine_match transform;
     bert_activation activation;
     if (!match_activated(reader, dense->input, &transform, &activation) ||
         activation == BERT_ACTIVATION_NONE || transform.input != encoder->hidden)
@@ -253,12 +257,12 @@ static bool read_transformed_tokens(reader *reader, encoder_match *encoder, cons
 }
 
 /* decoder(norm(activation(dense(token)))): Devlin et al. 2018, section 3.1, task 1 */
-static bool read_lm(reader *reader, encoder_match *encoder, const affine *dense)
+static bool read_lm(graph_reader *reader, encoder_match *encoder, const affine_match *dense)
 {
     heads_match *heads = &encoder->heads;
-    affine transform;
+    affine_match transform;
     bert_activation activation;
-    layer_norm norm;
+    norm_match norm;
     if (!match_layer_norm(reader, dense->input, &norm) ||
         !match_activated(reader, norm.input, &transform, &activation) ||
         activation == BERT_ACTIVATION_NONE || transform.input != encoder->hidden)
@@ -270,8 +274,8 @@ static bool read_lm(reader *reader, encoder_match *encoder, const affine *dense)
 }
 
 /* [normalised](activation(dense(pooling))) */
-static bool read_sentence_dense(reader *reader, encoder_match *encoder, const affine *dense,
-                                value at)
+static bool read_sentence_dense(graph_reader *reader, encoder_match *encoder,
+                                const affine_match *dense, graph_value *at)
 {
     heads_match *heads = &encoder->heads;
     bool of_pooling;
@@ -281,7 +285,7 @@ static bool read_sentence_dense(reader *reader, encoder_match *encoder, const af
     /* The activation ends where the length is not yet divided by: at the last value that is a
      * function of each number alone. */
     for (size_t i = at->index; i >= dense->output->index; i--) {
-        value end = graph_at(reader->graph, i);
+        graph_value *end = graph_at(reader->graph, i);
         if (!carries(reader, end) ||
             !match_activation(reader, dense->output, end, &heads->sentence_activation))
             continue;
@@ -291,13 +295,13 @@ static bool read_sentence_dense(reader *reader, encoder_match *encoder, const af
     return false;
 }
 
-static bool read_dense_output(reader *reader, encoder_match *encoder, const affine *dense, value at,
-                              output_name *name)
+static bool read_dense_output(graph_reader *reader, encoder_match *encoder,
+                              const affine_match *dense, graph_value *at, output_name *name)
 {
     heads_match *heads = &encoder->heads;
-    ending ending;
+    head_ending ending;
     bert_activation activation;
-    value hidden = encoder->hidden;
+    graph_value *hidden = encoder->hidden;
     if (is_first_token(reader, hidden, dense->input) &&
         match_activation(reader, dense->output, at, &activation) &&
         activation != BERT_ACTIVATION_NONE) {
@@ -328,11 +332,11 @@ static bool read_dense_output(reader *reader, encoder_match *encoder, const affi
     return read_sentence_dense(reader, encoder, dense, at);
 }
 
-bool read_output(reader *reader, encoder_match *encoder, value at, output_name *name)
+bool read_output(graph_reader *reader, encoder_match *encoder, graph_value *at, output_name *name)
 {
     heads_match *heads = &encoder->heads;
-    affine dense;
-    value bare = plain(reader, at);
+    affine_match dense;
+    graph_value *bare = plain(reader, at);
     name->index = -1;
     if (bare == encoder->hidden) {
         name->output = BERT_OUTPUT_LAST_HIDDEN_STATE;

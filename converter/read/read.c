@@ -7,14 +7,14 @@
 /* ------------------------------------------------------------------------------------ layers -- */
 
 /* Whether the value is made of something that a softmax made: then it is no embedding. */
-static bool has_attention(const reader *reader, value at)
+static bool has_attention(const graph_reader *reader, graph_value *at)
 {
     bool *needed = calloc(at->index + 1, sizeof *needed), found = false;
     if (!needed)
         abort();
     needed[at->index] = true;
     for (size_t i = at->index + 1; i > 0 && !found; i--) {
-        value v = graph_at(reader->graph, i - 1);
+        graph_value *v = graph_at(reader->graph, i - 1);
         found = needed[i - 1] && graph_is(v, "Softmax");
         for (size_t k = 0; needed[i - 1] && v->node && k < v->node->n_inputs; k++)
             if (v->node->inputs[k])
@@ -26,7 +26,8 @@ static bool has_attention(const reader *reader, value at)
 
 /* Finds the nearest value before `output` that is a layer's result, and what looked most like one
  * above it. */
-static bool find_top(reader *reader, value output, encoder_match *encoder, layer_match *layer)
+static bool find_top(graph_reader *reader, graph_value *output, encoder_match *encoder,
+                     layer_match *layer)
 {
     size_t n = output->index + 1;
     bool *needed = calloc(n, sizeof *needed);
@@ -35,7 +36,7 @@ static bool find_top(reader *reader, value output, encoder_match *encoder, layer
         abort();
     needed[output->index] = true;
     for (size_t i = n; i > 0 && !encoder->hidden; i--) {
-        value at = graph_at(reader->graph, i - 1);
+        graph_value *at = graph_at(reader->graph, i - 1);
         if (!needed[i - 1] || at->is_fixed)
             continue;
         reader->mismatch = NULL;
@@ -56,7 +57,7 @@ static bool find_top(reader *reader, value output, encoder_match *encoder, layer
 }
 
 /* What looked like a layer says more than what stands on it. */
-static bool report_suspect(reader *reader, const encoder_match *encoder)
+static bool report_suspect(graph_reader *reader, const encoder_match *encoder)
 {
     if (encoder->suspect) {
         reader->mismatch = encoder->suspect;
@@ -82,7 +83,7 @@ static void reverse_layers(encoder_match *encoder)
     }
 }
 
-bool read_stack(reader *reader, value output, encoder_match *encoder)
+bool read_stack(graph_reader *reader, graph_value *output, encoder_match *encoder)
 {
     layer_match layer;
     if (!find_top(reader, output, encoder, &layer)) {
@@ -90,7 +91,7 @@ bool read_stack(reader *reader, value output, encoder_match *encoder)
         mismatch(reader, output, "an encoder: layers that end in a layer normalisation");
         return report_suspect(reader, encoder);
     }
-    value at;
+    graph_value *at;
     for (;;) {
         push_layer(encoder, &layer);
         reader->mismatch = NULL;
@@ -120,7 +121,7 @@ bool read_stack(reader *reader, value output, encoder_match *encoder)
 
 /* ----------------------------------------------------------------------------------- outputs -- */
 
-static bool read_outputs(reader *reader, encoder_match *encoder, bert_weights *weights)
+static bool read_outputs(graph_reader *reader, encoder_match *encoder, bert_weights *weights)
 {
     size_t n = graph_n_outputs(reader->graph), best = 0;
     if (n > WEIGHTS_MAX_OUTPUTS)
@@ -131,7 +132,7 @@ static bool read_outputs(reader *reader, encoder_match *encoder, bert_weights *w
         if (graph_find(reader->graph, graph_output_name(reader->graph, i))->index >
             graph_find(reader->graph, graph_output_name(reader->graph, best))->index)
             best = i;
-    value last = graph_find(reader->graph, graph_output_name(reader->graph, best));
+    graph_value *last = graph_find(reader->graph, graph_output_name(reader->graph, best));
     if (!read_stack(reader, last, encoder))
         return false;
     for (size_t i = 0; i < n; i++) {
@@ -144,7 +145,7 @@ static bool read_outputs(reader *reader, encoder_match *encoder, bert_weights *w
     return true;
 }
 
-bool read_encoder(reader *reader, bert_weights *weights)
+bool read_encoder(graph_reader *reader, bert_weights *weights)
 {
     encoder_match encoder = {0};
     *weights = (bert_weights){0};

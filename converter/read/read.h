@@ -16,34 +16,34 @@
 #include "weights/weights.h"
 
 /* Columns of a dense layer in the order of heads, [n_heads, dim]. */
-typedef struct projection {
-    affine dense;
+typedef struct projection_match {
+    affine_match dense;
     uint32_t n; /* n_heads * dim */
     const uint32_t *columns;
     const float *scale; /* [n] of the weight's columns */
     const float *bias;  /* [n] */
-} projection;
+} projection_match;
 
 /* A value that is multiplied with relative embeddings: score of query position q and key position k
  * += vector . row[index(q, k)]. */
 typedef struct relative_term {
-    value embeddings; /* [..., dim, n_rows], projected; depends on shapes alone */
-    value index;      /* [..., n, n] */
-    float scale;      /* of the term, relative to the projection's */
+    graph_value *embeddings; /* [..., dim, n_rows], projected; depends on shapes alone */
+    graph_value *index;      /* [..., n, n] */
+    float scale;             /* of the term, relative to the projection's */
 } relative_term;
 
-typedef struct attention {
+typedef struct attention_match {
     uint32_t n_heads, dim;
-    projection query, key, value;
+    projection_match query, key, value;
     float scale; /* of scores of projections as they are stored */
-    value probabilities;
-    value bias; /* of scores, [..., n_heads, n, n]; depends on shapes alone; NULL: none */
+    graph_value *probabilities;
+    graph_value *bias; /* of scores, [..., n_heads, n, n]; depends on shapes alone; NULL: none */
     float bias_scale;
     relative_term c2p, p2c; /* embeddings NULL: none */
-} attention;
+} attention_match;
 
 /* Attention whose result, heads side by side, is `at`. */
-bool read_attention(reader *reader, value at, attention *attention);
+bool read_attention(graph_reader *reader, graph_value *at, attention_match *attention);
 
 /* Relative positions of one layer as tables: rows by distance, and projected rows. */
 typedef struct relative_tables {
@@ -55,47 +55,47 @@ typedef struct relative_tables {
 } relative_tables;
 
 /* From graph_alloc(). `evaluation` is an open one of sequences of `n_tokens`. */
-bool read_relative(reader *reader, evaluation *evaluation, const attention *attention,
-                   int64_t n_tokens, relative_tables *tables);
+bool read_relative(graph_reader *reader, graph_evaluation *evaluation,
+                   const attention_match *attention, int64_t n_tokens, relative_tables *tables);
 
 typedef struct layer_match {
-    attention attention;
-    affine attention_output, intermediate, output;
-    layer_norm attention_norm, output_norm;
+    attention_match attention;
+    affine_match attention_output, intermediate, output;
+    norm_match attention_norm, output_norm;
     bert_activation activation;
-    value input, result; /* plain */
-    int n_steps;         /* how far read_layer() came */
+    graph_value *input, *result; /* plain */
+    int n_steps;                 /* how far read_layer() came */
 } layer_match;
 
-bool read_layer(reader *reader, value at, layer_match *layer);
+bool read_layer(graph_reader *reader, graph_value *at, layer_match *layer);
 
 /* norm(layer 0 + activation(convolution(embeddings))) */
 typedef struct conv_match {
-    value layer; /* plain: what layer 0 gives */
-    value input; /* plain: what the embeddings give */
-    value node;  /* the Conv */
+    graph_value *layer; /* plain: what layer 0 gives */
+    graph_value *input; /* plain: what the embeddings give */
+    graph_value *node;  /* the Conv */
     bert_activation activation;
-    layer_norm norm;
+    norm_match norm;
 } conv_match;
 
-bool read_conv(reader *reader, value at, conv_match *conv);
+bool read_conv(graph_reader *reader, graph_value *at, conv_match *conv);
 
 typedef struct embeddings_match {
-    array *word, *position, *token_type;                /* tables; token_type NULL: none */
+    graph_array *word, *position, *token_type;          /* tables; token_type NULL: none */
     uint32_t n_positions, first_position, position_row; /* position_row: where the table starts */
     uint32_t n_token_types, token_type_row;
-    layer_norm norm;
-    affine projection; /* after the norm; product NULL: none */
+    norm_match norm;
+    affine_match projection; /* after the norm; product NULL: none */
 } embeddings_match;
 
-bool read_embeddings(reader *reader, value at, embeddings_match *embeddings);
+bool read_embeddings(graph_reader *reader, graph_value *at, embeddings_match *embeddings);
 
 /* Heads, each there if its product is. */
 typedef struct heads_match {
-    affine pooler, classifier, token_transform, token_classifier, lm_transform, lm_decoder,
+    affine_match pooler, classifier, token_transform, token_classifier, lm_transform, lm_decoder,
         sentence;
     bert_activation pooler_activation, token_activation, lm_activation, sentence_activation;
-    layer_norm lm_norm;
+    norm_match lm_norm;
     bert_pooling pooling;
     bool normalize;
 } heads_match;
@@ -103,8 +103,8 @@ typedef struct heads_match {
 #define READ_MAX_LAYERS 1024
 
 typedef struct encoder_match {
-    value hidden;                 /* plain: the last hidden state */
-    value suspect;                /* what looked like a layer above it; NULL: nothing */
+    graph_value *hidden;          /* plain: the last hidden state */
+    graph_value *suspect;         /* what looked like a layer above it; NULL: nothing */
     const char *suspect_expected; /* of it */
     layer_match *layers;          /* [n_layers], the first one first */
     uint32_t n_layers;
@@ -114,14 +114,14 @@ typedef struct encoder_match {
 } encoder_match;
 
 /* Finds the encoder under an output: hidden, layers, convolution and embeddings. */
-bool read_stack(reader *reader, value output, encoder_match *encoder);
+bool read_stack(graph_reader *reader, graph_value *output, encoder_match *encoder);
 
 /* What one output is, and the head that makes it. */
-bool read_output(reader *reader, encoder_match *encoder, value at, output_name *name);
+bool read_output(graph_reader *reader, encoder_match *encoder, graph_value *at, output_name *name);
 
-bool read_collect(reader *reader, const encoder_match *encoder, bert_weights *weights);
+bool read_collect(graph_reader *reader, const encoder_match *encoder, bert_weights *weights);
 
 /* All of it. `reader` is open, and `weights` point into its graph. */
-bool read_encoder(reader *reader, bert_weights *weights);
+bool read_encoder(graph_reader *reader, bert_weights *weights);
 
 #endif

@@ -26,10 +26,10 @@ static bool find_beside(const model_dir *dir, const char *name, char path[4096])
 }
 
 /* *json stays NULL if there is no such file. */
-static bool read_json(const model_dir *dir, const char *name, cJSON **json, fault *fault)
+static bool read_json(const model_dir *dir, const char *name, cJSON **json, fault_text *fault)
 {
     char path[4096];
-    file file;
+    mapped_file file;
     *json = NULL;
     if (!find_beside(dir, name, path))
         return true;
@@ -40,7 +40,7 @@ static bool read_json(const model_dir *dir, const char *name, cJSON **json, faul
     return *json != NULL;
 }
 
-static bool find_onnx(const char *path, model_dir *dir, fault *fault)
+static bool find_onnx(const char *path, model_dir *dir, fault_text *fault)
 {
     struct stat status;
     if (strlen(path) + 16 > sizeof dir->onnx_path)
@@ -80,7 +80,7 @@ static void set_name(model_dir *dir)
 }
 
 /* The tokenizer of its original files, if there are any. */
-static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault *fault)
+static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault_text *fault)
 {
     static const char *const names[] = {"vocab.txt",    "vocab.json", "merges.txt",
                                         "spiece.model", "spm.model",  "sentencepiece.bpe.model"};
@@ -97,13 +97,13 @@ static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault 
     if (!dir->made && fault->text[0])
         return false;
     if (dir->made)
-        dir->tokenizer = (file){(const uint8_t *)dir->made, strlen(dir->made)};
+        dir->tokenizer = (mapped_file){(const uint8_t *)dir->made, strlen(dir->made)};
     else
         fault_warn("there is no tokenizer.json: the model will take token ids only");
     return true;
 }
 
-static bool read_tokenizer(model_dir *dir, const char *path, fault *fault)
+static bool read_tokenizer(model_dir *dir, const char *path, fault_text *fault)
 {
     cJSON *tokenizer;
     bool ok = read_json(dir, "tokenizer.json", &tokenizer, fault);
@@ -111,7 +111,7 @@ static bool read_tokenizer(model_dir *dir, const char *path, fault *fault)
     return ok && file_open(path, &dir->tokenizer, fault);
 }
 
-bool model_dir_open(const char *path, model_dir *dir, fault *fault)
+bool model_dir_open(const char *path, model_dir *dir, fault_text *fault)
 {
     char tokenizer_path[4096];
     cJSON *tokenizer_config;
@@ -215,7 +215,7 @@ const char *model_dir_architecture(const model_dir *dir, const char *fallback)
     return cJSON_IsString(type) ? type->valuestring : fallback;
 }
 
-bool model_dir_explain(const model_dir *dir, fault *fault)
+bool model_dir_explain(const model_dir *dir, fault_text *fault)
 {
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "model_type");
     size_t n = strlen(fault->text);

@@ -11,15 +11,15 @@
 
 typedef struct model_dir {
     char onnx_path[4096];
-    char name[256];    /* of the folder */
-    cJSON *config;     /* config.json, or NULL */
-    file tokenizer;    /* tokenizer.json, byte for byte; empty if there is none */
-    char *made;        /* what `tokenizer` shows if it was made of other files; NULL: a file */
-    double max_length; /* tokenizer_config.json's model_max_length; 0 if it says nothing */
+    char name[256];        /* of the folder */
+    cJSON *config;         /* config.json, or NULL */
+    mapped_file tokenizer; /* tokenizer.json, byte for byte; empty if there is none */
+    char *made;            /* what `tokenizer` shows if it was made of other files; NULL: a file */
+    double max_length;     /* tokenizer_config.json's model_max_length; 0 if it says nothing */
 } model_dir;
 
 /* `path` is an ONNX file, or a folder with model.onnx or onnx/model.onnx. */
-bool model_dir_open(const char *path, model_dir *dir, fault *fault);
+bool model_dir_open(const char *path, model_dir *dir, fault_text *fault);
 void model_dir_close(model_dir *dir);
 
 /* Says where config.json disagrees with the graph, which wins. */
@@ -29,7 +29,7 @@ void model_dir_compare(const model_dir *dir, const bert_config *graph);
 const char *model_dir_architecture(const model_dir *dir, const char *fallback);
 
 /* Adds to a fault what config.json calls the model. Returns false. */
-bool model_dir_explain(const model_dir *dir, fault *fault);
+bool model_dir_explain(const model_dir *dir, fault_text *fault);
 
 /* Where positions start that callers give to a graph, which does not say it itself: RoBERTa and its
  * like count from behind the padding id. */

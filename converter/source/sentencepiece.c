@@ -59,10 +59,10 @@ static bool read_field(span *span, field *field)
 }
 
 /* SentencePiece: piece = 1, score = 2. */
-static bool read_piece(span span, piece *piece)
+static bool read_piece(span span, sentencepiece_piece *piece)
 {
     field field;
-    *piece = (struct piece){.text = ""};
+    *piece = (sentencepiece_piece){.text = ""};
     while (span.at < span.end) {
         if (!read_field(&span, &field))
             return false;
@@ -121,7 +121,8 @@ static bool add_piece(sentencepiece *model, span span, size_t *capacity)
     return read_piece(span, &model->pieces[model->n_pieces++]);
 }
 
-bool sentencepiece_read(const char *path, const file *file, sentencepiece *model, fault *fault)
+bool sentencepiece_read(const char *path, const mapped_file *file, sentencepiece *model,
+                        fault_text *fault)
 {
     /* ModelProto: pieces = 1, trainer_spec = 2, normalizer_spec = 3. */
     size_t capacity = 0;

@@ -7,14 +7,14 @@
 
 #include "files/file.h"
 
-typedef struct piece {
+typedef struct sentencepiece_piece {
     const char *text; /* [n_bytes] of the file, not terminated */
     size_t n_bytes;
     float score;
-} piece;
+} sentencepiece_piece;
 
 typedef struct sentencepiece {
-    piece *pieces;
+    sentencepiece_piece *pieces;
     size_t n_pieces;
     int64_t model_type; /* 1: unigram, 2: BPE, ... */
     int64_t unk_id;
@@ -24,7 +24,8 @@ typedef struct sentencepiece {
 } sentencepiece;
 
 /* `file` must stay. sentencepiece_free() in any case. */
-bool sentencepiece_read(const char *path, const file *file, sentencepiece *model, fault *fault);
+bool sentencepiece_read(const char *path, const mapped_file *file, sentencepiece *model,
+                        fault_text *fault);
 void sentencepiece_free(sentencepiece *model);
 
 #endif

@@ -136,7 +136,7 @@ static void add_template(cJSON *tokenizer, const specials *names, double cls_id,
 }
 
 /* The text; NULL with a fault if a piece is there twice. Frees the JSON. */
-static char *finish(cJSON *tokenizer, const char *path, fault *fault)
+static char *finish(cJSON *tokenizer, const char *path, fault_text *fault)
 {
     const char *repeated = json_repeated_key(tokenizer);
     char *text = repeated ? NULL : cJSON_PrintUnformatted(tokenizer);
@@ -149,7 +149,7 @@ static char *finish(cJSON *tokenizer, const char *path, fault *fault)
 }
 
 /* A special token's id, or -1 with a fault. */
-static double need(double id, const char *name, const char *path, fault *fault)
+static double need(double id, const char *name, const char *path, fault_text *fault)
 {
     if (id < 0)
         fault_set(fault, "%s: has no '%s', which tokenizer_config.json or the family asks for",
@@ -160,7 +160,7 @@ static double need(double id, const char *name, const char *path, fault *fault)
 /* --------------------------------------------------------------------------------- WordPiece -- */
 
 /* A copy of the next line, without its end; NULL at the end. free() it. */
-static char *next_line(const file *file, size_t *at)
+static char *next_line(const mapped_file *file, size_t *at)
 {
     if (*at >= file->n_bytes)
         return NULL;
@@ -179,8 +179,8 @@ static char *next_line(const file *file, size_t *at)
 }
 
 /* token: line number, and the ids of the five special tokens, -1 where one is missing. */
-static cJSON *read_lines(const char *path, const file *file, const specials *names, double ids[5],
-                         fault *fault)
+static cJSON *read_lines(const char *path, const mapped_file *file, const specials *names,
+                         double ids[5], fault_text *fault)
 {
     cJSON *vocab = cJSON_CreateObject();
     const char *const wanted[] = {names->cls, names->sep, names->pad, names->unk, names->mask};
@@ -206,7 +206,7 @@ static cJSON *read_lines(const char *path, const file *file, const specials *nam
     return vocab;
 }
 
-static char *make_word_piece(const char *path, const tokenizer_hints *hints, fault *fault)
+static char *make_word_piece(const char *path, const tokenizer_hints *hints, fault_text *fault)
 {
     bool is_mpnet = is_family(hints, "mpnet", "MPNet");
     specials names = read_specials(hints, !is_mpnet);
@@ -214,7 +214,7 @@ static char *make_word_piece(const char *path, const tokenizer_hints *hints, fau
         names.unk = text_of(hints->tokenizer_config, "unk_token", "[UNK]");
     const cJSON *strip = cJSON_GetObjectItemCaseSensitive(hints->tokenizer_config, "strip_accents");
     double ids[5];
-    file file;
+    mapped_file file;
     if (!file_open(path, &file, fault))
         return NULL;
     cJSON *vocab = read_lines(path, &file, &names, ids, fault);
@@ -261,9 +261,9 @@ static char *make_word_piece(const char *path, const tokenizer_hints *hints, fau
 /* --------------------------------------------------------------------------------------- BPE -- */
 
 /* Pairs "a b", in order of rank; comments only on top. */
-static cJSON *read_merges(const char *path, fault *fault)
+static cJSON *read_merges(const char *path, fault_text *fault)
 {
-    file file;
+    mapped_file file;
     if (!file_open(path, &file, fault))
         return NULL;
     cJSON *merges = cJSON_CreateArray();
@@ -310,9 +310,9 @@ static void add_pair(cJSON *processor, const char *key, const char *name, double
     cJSON_AddItemToArray(pair, cJSON_CreateNumber(id));
 }
 
-static cJSON *read_vocab(const char *path, fault *fault)
+static cJSON *read_vocab(const char *path, fault_text *fault)
 {
-    file file;
+    mapped_file file;
     if (!file_open(path, &file, fault))
         return NULL;
     cJSON *vocab = json_object(path, file.data, file.n_bytes, fault);
@@ -321,7 +321,7 @@ static cJSON *read_vocab(const char *path, fault *fault)
 }
 
 static char *make_bpe(const char *vocab_path, const char *merges_path, const tokenizer_hints *hints,
-                      fault *fault)
+                      fault_text *fault)
 {
     bool is_deberta = is_family(hints, "deberta", "Deberta");
     bool add_prefix_space = flag_of(hints->tokenizer_config, "add_prefix_space", false);
@@ -391,7 +391,7 @@ static void push_name(cJSON *vocab, const char *name, double score)
 }
 
 /* ALBERT's numbers do not take the comma behind them: AlbertConverter. */
-static bool ends_in_number_comma(const piece *piece)
+static bool ends_in_number_comma(const sentencepiece_piece *piece)
 {
     const char *end = piece->text + piece->n_bytes;
     return piece->n_bytes >= 2 && end[-1] == ',' && end[-2] >= '0' && end[-2] <= '9';
@@ -410,7 +410,7 @@ static cJSON *unigram_vocab(const sentencepiece *spm, sentencepiece_family famil
     if (family == CAMEMBERT)
         push_name(vocab, "<unk>NOTUSED", -100);
     for (size_t i = first; i < spm->n_pieces; i++) {
-        const piece *piece = &spm->pieces[i];
+        const sentencepiece_piece *piece = &spm->pieces[i];
         double penalty = family == ALBERT && ends_in_number_comma(piece) ? 100 : 0;
         push_piece(vocab, piece->text, piece->n_bytes, piece->score - penalty);
     }
@@ -528,7 +528,7 @@ static bool find_family(const tokenizer_hints *hints, sentencepiece_family *fami
 }
 
 /* Whether every piece is UTF-8 text. */
-static bool check_pieces(const char *path, const sentencepiece *spm, fault *fault)
+static bool check_pieces(const char *path, const sentencepiece *spm, fault_text *fault)
 {
     for (size_t i = 0; i < spm->n_pieces; i++)
         if (!json_is_text(spm->pieces[i].text, spm->pieces[i].n_bytes) ||
@@ -539,7 +539,7 @@ static bool check_pieces(const char *path, const sentencepiece *spm, fault *faul
 }
 
 static cJSON *unigram(const char *path, const sentencepiece *spm, sentencepiece_family family,
-                      const tokenizer_hints *hints, fault *fault)
+                      const tokenizer_hints *hints, fault_text *fault)
 {
     bool like_roberta = family == XLM_ROBERTA || family == CAMEMBERT;
     specials names = read_specials(hints, !like_roberta);
@@ -578,11 +578,11 @@ static cJSON *unigram(const char *path, const sentencepiece *spm, sentencepiece_
     return json;
 }
 
-static char *make_unigram(const char *path, const tokenizer_hints *hints, fault *fault)
+static char *make_unigram(const char *path, const tokenizer_hints *hints, fault_text *fault)
 {
     sentencepiece_family family;
     sentencepiece spm = {0};
-    file file;
+    mapped_file file;
     if (!find_family(hints, &family)) {
         fault_set(fault,
                   "%s: config.json's model_type and tokenizer_config.json do not say whose it is: "
@@ -602,7 +602,7 @@ static char *make_unigram(const char *path, const tokenizer_hints *hints, fault 
 
 char *tokenizer_files_make(const char *vocab_txt, const char *vocab_json, const char *merges_txt,
                            const char *sentencepiece_model, const tokenizer_hints *hints,
-                           fault *fault)
+                           fault_text *fault)
 {
     if (sentencepiece_model)
         return make_unigram(sentencepiece_model, hints, fault);

@@ -24,6 +24,6 @@ typedef struct tokenizer_hints {
  * NULL with a fault, or without one if there is nothing to make it of. */
 char *tokenizer_files_make(const char *vocab_txt, const char *vocab_json, const char *merges_txt,
                            const char *sentencepiece_model, const tokenizer_hints *hints,
-                           fault *fault);
+                           fault_text *fault);
 
 #endif

@@ -28,10 +28,10 @@ bool pack_is_quantised(pack_dtype dtype)
     return dtype == PACK_Q8 || dtype == PACK_Q4;
 }
 
-static void plan(packed *out, const char *name, const char *suffix, bert_dtype dtype, uint32_t rank,
-                 const uint32_t *shape)
+static void plan(packed_tensor *out, const char *name, const char *suffix, bert_dtype dtype,
+                 uint32_t rank, const uint32_t *shape)
 {
-    *out = (packed){.dtype = dtype, .rank = rank, .n_bytes = dtype_bytes[dtype]};
+    *out = (packed_tensor){.dtype = dtype, .rank = rank, .n_bytes = dtype_bytes[dtype]};
     /* Names come from read/collect.c, and have room. */
     memcpy(out->name, name, strlen(name));
     strcat(out->name, suffix);
@@ -39,12 +39,12 @@ static void plan(packed *out, const char *name, const char *suffix, bert_dtype d
         out->n_bytes *= out->shape[i] = shape[i];
 }
 
-uint32_t pack_n_in(const weight *weight)
+uint32_t pack_n_in(const bert_weight *weight)
 {
     return weight->n_rows;
 }
 
-uint32_t pack_n_out(const weight *weight)
+uint32_t pack_n_out(const bert_weight *weight)
 {
     return weight->n_columns;
 }
@@ -56,14 +56,15 @@ static uint32_t quads(uint32_t n_in)
 }
 
 /* `n` units a row of 4-bit numbers, of `n_columns` columns each. */
-static void plan_q4(packed *out, const char *name, uint32_t n_rows, uint32_t n, uint32_t n_columns)
+static void plan_q4(packed_tensor *out, const char *name, uint32_t n_rows, uint32_t n,
+                    uint32_t n_columns)
 {
     plan(out, name, ".q4", BERT_DTYPE_I8, 3,
          (uint32_t[]){n_rows, n, BERT_Q4_UNIT_BYTES(n_columns)});
     out->q4_columns = n_columns;
 }
 
-static int plan_matrix(const weight *weight, pack_dtype dtype, packed *out)
+static int plan_matrix(const bert_weight *weight, pack_dtype dtype, packed_tensor *out)
 {
     uint32_t depth = pack_n_in(weight), n = pack_n_out(weight);
     uint32_t n_panels = (n + BERT_PANEL - 1) / BERT_PANEL;
@@ -91,7 +92,7 @@ static int plan_matrix(const weight *weight, pack_dtype dtype, packed *out)
     return count;
 }
 
-int pack_plan(const weight *weight, pack_dtype dtype, packed out[PACK_MAX_TENSORS])
+int pack_plan(const bert_weight *weight, pack_dtype dtype, packed_tensor out[PACK_MAX_TENSORS])
 {
     static const bert_dtype loaded[] = {BERT_DTYPE_F32, BERT_DTYPE_F16, BERT_DTYPE_I8,
                                         BERT_DTYPE_I8};
@@ -140,8 +141,8 @@ static float find_scale(const float *values, size_t n, size_t stride, int most)
     return scale >= 1e-30f ? scale : 1; /* nothing but zeros, or too small to divide by */
 }
 
-static bool store(packed *out, size_t at, float value, float scale, const weight *weight,
-                  fault *fault)
+static bool store(packed_tensor *out, size_t at, float value, float scale,
+                  const bert_weight *weight, fault_text *fault)
 {
     if (out->dtype == BERT_DTYPE_F32) {
         ((float *)out->data)[at] = value;
@@ -158,8 +159,8 @@ static bool store(packed *out, size_t at, float value, float scale, const weight
 }
 
 /* Panels of [in, out] values; `scales` [out], for I8 alone. */
-static bool store_matrix(const weight *weight, float *values, packed *out, float *scales,
-                         fault *fault)
+static bool store_matrix(const bert_weight *weight, float *values, packed_tensor *out,
+                         float *scales, fault_text *fault)
 {
     uint32_t depth = pack_n_in(weight), n = pack_n_out(weight);
     bool is_i8 = out->dtype == BERT_DTYPE_I8;
@@ -183,8 +184,8 @@ static bool store_matrix(const weight *weight, float *values, packed *out, float
 }
 
 /* Rows of a table; `scales` [rows], for I8 alone. A vector is a table of one row. */
-static bool store_table(const weight *weight, const float *values, packed *out, float *scales,
-                        fault *fault)
+static bool store_table(const bert_weight *weight, const float *values, packed_tensor *out,
+                        float *scales, fault_text *fault)
 {
     bool is_table = weight->kind == WEIGHT_TABLE;
     uint64_t count = (uint64_t)weight->n_rows * weight->n_columns;
@@ -202,13 +203,13 @@ static bool store_table(const weight *weight, const float *values, packed *out, 
     return true;
 }
 
-bool pack_weight(const weight *weight, packed out[PACK_MAX_TENSORS], fault *fault)
+bool pack_weight(const bert_weight *weight, packed_tensor out[PACK_MAX_TENSORS], fault_text *fault)
 {
     float *values = weights_floats(weight, fault);
     if (!values)
         return false;
     bool ok = true;
-    packed *tensor = NULL, *scales = NULL;
+    packed_tensor *tensor = NULL, *scales = NULL;
     for (int i = 0; ok && i < PACK_MAX_TENSORS && out[i].n_bytes; i++) {
         out[i].data = calloc(1, out[i].n_bytes);
         ok = out[i].data || fault_set(fault, "out of memory for '%s'", weight->name);

@@ -28,7 +28,7 @@ const char *pack_dtype_name(pack_dtype dtype);
 bool pack_is_quantised(pack_dtype dtype);
 
 /* One tensor to be written: name, dtype and shape as bert.h describes them, and its bytes. */
-typedef struct packed {
+typedef struct packed_tensor {
     char name[BERT_MAX_NAME + 1];
     bert_dtype dtype; /* when loaded */
     uint32_t
@@ -37,7 +37,7 @@ typedef struct packed {
     uint32_t shape[BERT_MAX_RANK];
     size_t n_bytes;
     void *data; /* NULL until pack_weight(); free() it */
-} packed;
+} packed_tensor;
 
 #define PACK_MAX_TENSORS 3
 
@@ -47,11 +47,11 @@ typedef struct packed {
  * tables stay F32, of q8 and q4 a matrix outside the layers becomes F16, and of q4 what is not in
  * whole groups becomes 8-bit. Sets everything but the data. Returns how many.
  */
-int pack_plan(const weight *weight, pack_dtype dtype, packed out[PACK_MAX_TENSORS]);
+int pack_plan(const bert_weight *weight, pack_dtype dtype, packed_tensor out[PACK_MAX_TENSORS]);
 
 /* Inputs and outputs of a matrix. */
-uint32_t pack_n_in(const weight *weight);
-uint32_t pack_n_out(const weight *weight);
+uint32_t pack_n_in(const bert_weight *weight);
+uint32_t pack_n_out(const bert_weight *weight);
 
 /*
  * Fills in the data of what pack_plan() planned. 8 bits: symmetric, a scale a table row
@@ -59,6 +59,6 @@ uint32_t pack_n_out(const weight *weight);
  * input's factor first), rounded to nearest, ties to even; 4 bits: pack_q4.h. False where a number
  * is no finite one, or does not fit the dtype.
  */
-bool pack_weight(const weight *weight, packed out[PACK_MAX_TENSORS], fault *fault);
+bool pack_weight(const bert_weight *weight, packed_tensor out[PACK_MAX_TENSORS], fault_text *fault);
 
 #endif

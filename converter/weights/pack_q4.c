@@ -30,7 +30,7 @@ static int find_multiplier(const float *values, size_t stride, float scale, int 
     float least = INFINITY;
     for (int multiplier = 1; multiplier <= most; multiplier++) {
         float step = scale * (float)multiplier, sum = 0;
-        for (int i = 0; i < BERT_GROUP; i++) {
+        for (size_t i = 0; i < BERT_GROUP; i++) {
             float value = values[i * stride];
             float error = value - step * (float)round_nibble(value, step);
             sum += error * error;
@@ -84,7 +84,7 @@ static double dot(const double *a, const double *b, size_t n)
     double sums[8] = {0}, sum = 0;
     size_t i = 0;
     for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
+        for (size_t j = 0; j < 8; j++)
             sums[j] += a[i + j] * b[i + j];
     for (; i < n; i++)
         sum += a[i] * b[i];
@@ -130,7 +130,7 @@ static void invert(double *r, double *row, size_t n)
  * The upper triangular U with U' U = the inverse of the moments: row k says how an error of weight
  * k is made good by the weights after it (GPTQ, section 3.3, step 3). NULL after a failure.
  */
-static double *compensation(const float *moments, size_t n, fault *fault)
+static double *compensation(const float *moments, size_t n, fault_text *fault)
 {
     double *h = malloc(n * n * sizeof *h), *row = malloc(n * sizeof *row), mean = 0;
     if (!h || !row) {
@@ -176,7 +176,7 @@ static void round_row(float *values, uint32_t k, uint32_t n_in, uint32_t n_out, 
 }
 
 bool pack_q4_matrix(float *values, uint32_t n_in, uint32_t n_out, const float *moments,
-                    uint8_t *units, float *scales, fault *fault)
+                    uint8_t *units, float *scales, fault_text *fault)
 {
     double *making_good = moments ? compensation(moments, n_in, fault) : NULL;
     float *steps = malloc(n_out * sizeof *steps), *errors = malloc(n_out * sizeof *errors);

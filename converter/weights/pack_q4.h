@@ -16,7 +16,7 @@
  * 2022, "GPTQ", arXiv 2210.17323). n_in is a multiple of BERT_GROUP.
  */
 bool pack_q4_matrix(float *values, uint32_t n_in, uint32_t n_out, const float *moments,
-                    uint8_t *units, float *scales, fault *fault);
+                    uint8_t *units, float *scales, fault_text *fault);
 
 /* Rows of `values` [n_rows, n_columns]; `scales` [n_rows]. n_columns is a multiple of BERT_GROUP.
  */

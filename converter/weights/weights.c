@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-weight *weights_add(bert_weights *weights, weight_kind kind, uint32_t n_rows, uint32_t n_columns,
-                    const char *prefix, const char *suffix)
+bert_weight *weights_add(bert_weights *weights, weight_kind kind, uint32_t n_rows,
+                         uint32_t n_columns, const char *prefix, const char *suffix)
 {
     if (weights->n_weights == weights->capacity) {
         weights->capacity = weights->capacity ? 2 * weights->capacity : 256;
@@ -15,13 +15,13 @@ weight *weights_add(bert_weights *weights, weight_kind kind, uint32_t n_rows, ui
         if (!weights->weights)
             abort();
     }
-    weight *weight = &weights->weights[weights->n_weights++];
-    *weight = (struct weight){.kind = kind, .rank = 1, .n_rows = n_rows, .n_columns = n_columns};
+    bert_weight *weight = &weights->weights[weights->n_weights++];
+    *weight = (bert_weight){.kind = kind, .rank = 1, .n_rows = n_rows, .n_columns = n_columns};
     snprintf(weight->name, sizeof weight->name, "%s%s", prefix, suffix);
     return weight;
 }
 
-weight *weights_find(const bert_weights *weights, const char *name)
+bert_weight *weights_find(const bert_weights *weights, const char *name)
 {
     for (size_t i = 0; i < weights->n_weights; i++)
         if (strcmp(weights->weights[i].name, name) == 0)
@@ -38,7 +38,7 @@ void weights_free(bert_weights *weights)
     *weights = (bert_weights){0};
 }
 
-float *weights_floats(const weight *weight, fault *fault)
+float *weights_floats(const bert_weight *weight, fault_text *fault)
 {
     const weight_source *source = &weight->source;
     size_t n_rows = weight->n_rows, n_columns = weight->n_columns;

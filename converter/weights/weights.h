@@ -16,7 +16,7 @@ typedef enum weight_kind {
 
 /* Where a weight's numbers are: an array of the graph, of which rows and columns may be picked. */
 typedef struct weight_source {
-    array *array; /* of floats; NULL: `values` */
+    graph_array *array; /* of floats; NULL: `values` */
     bool is_transposed;
     uint32_t first_row;
     const uint32_t *columns; /* [n_columns] of the array; NULL: all */
@@ -24,7 +24,7 @@ typedef struct weight_source {
     const float *values;     /* [n_rows, n_columns], if there is no array */
 } weight_source;
 
-typedef struct weight {
+typedef struct bert_weight {
     char name[BERT_MAX_NAME + 1]; /* "layers.0.attention.query", "embeddings.norm.bias" */
     weight_kind kind;
     uint32_t rank; /* of a vector in the file: 1, or 2 where it is [shape[0], shape[1]] */
@@ -36,7 +36,7 @@ typedef struct weight {
     bool smooth_leads;   /* the first of the matrices that share the factors */
     const float
         *moments; /* [n_rows, n_rows], of its inputs times their factors; NULL: not measured */
-} weight;
+} bert_weight;
 
 /* What the graph calls an output. */
 typedef struct output_name {
@@ -53,18 +53,18 @@ typedef struct bert_weights {
     const char *architecture; /* the family's name, by what was found */
     output_name outputs[WEIGHTS_MAX_OUTPUTS];
     size_t n_outputs;
-    weight *weights; /* in the order of use */
+    bert_weight *weights; /* in the order of use */
     size_t n_weights, capacity;
 } bert_weights;
 
 /* Appends a weight of this name, "prefix" "suffix", which the caller completes. */
-weight *weights_add(bert_weights *weights, weight_kind kind, uint32_t n_rows, uint32_t n_columns,
-                    const char *prefix, const char *suffix);
-weight *weights_find(const bert_weights *weights, const char *name);
+bert_weight *weights_add(bert_weights *weights, weight_kind kind, uint32_t n_rows,
+                         uint32_t n_columns, const char *prefix, const char *suffix);
+bert_weight *weights_find(const bert_weights *weights, const char *name);
 void weights_free(bert_weights *weights);
 
 /* The numbers as [rows, columns], inputs before outputs. free() it. NULL with a fault: a number
  * that is not finite, or no memory. */
-float *weights_floats(const weight *weight, fault *fault);
+float *weights_floats(const bert_weight *weight, fault_text *fault);
 
 #endif

@@ -21,16 +21,16 @@
 
 /* What a node is made of, as the graph has it. */
 typedef struct call {
-    array *inputs[MAX_ARRAYS], *outputs[MAX_ARRAYS];
-    const graph_value *wanted[MAX_ARRAYS];
-    graph_value constant;
+    graph_array *inputs[MAX_ARRAYS], *outputs[MAX_ARRAYS];
+    graph_value *wanted[MAX_ARRAYS];
+    struct graph_value constant;
     graph_attribute attributes[MAX_ARRAYS];
     int64_t ints[MAX_ARRAYS][16];
     float floats[MAX_ARRAYS][16];
     char attribute_text[256], op[64], *domain;
     graph_node node;
-    operation operation;
-    fault fault;
+    operator_call operation;
+    fault_text fault;
 } call;
 
 /* Constants and their bytes live as long as a call. */
@@ -88,10 +88,10 @@ static size_t store(unsigned char *to, Onnx__TensorProto__DataType type, double 
     }
 }
 
-static array *store_constant(Onnx__TensorProto__DataType type, uint32_t rank, const int64_t *dims,
-                             const char *numbers)
+static graph_array *store_constant(Onnx__TensorProto__DataType type, uint32_t rank,
+                                   const int64_t *dims, const char *numbers)
 {
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     onnx_tensor *tensor = &constants[n_constants].tensor;
     unsigned char *bytes = constants[n_constants++].bytes + 1; /* aligned to nothing */
     *tensor = (onnx_tensor){
@@ -103,12 +103,12 @@ static array *store_constant(Onnx__TensorProto__DataType type, uint32_t rank, co
     return array_of_tensor(tensor, &fault);
 }
 
-static array *parse_array(const char *text)
+static graph_array *parse_array(const char *text)
 {
     char type[8] = "";
     int64_t dims[16];
     uint32_t rank = 0;
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     while (*text == ' ')
         text++;
     if (!*text)
@@ -123,8 +123,8 @@ static array *parse_array(const char *text)
     if (stored != ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED)
         return store_constant(stored, rank, dims, text);
     array_type kind = *type == 'f' ? ARRAY_FLOAT : ARRAY_INTEGER;
-    array *array = *text == '?' ? array_new_hollow(kind, rank, dims, &fault)
-                                : array_new(kind, rank, dims, &fault);
+    graph_array *array = *text == '?' ? array_new_hollow(kind, rank, dims, &fault)
+                                      : array_new(kind, rank, dims, &fault);
     for (int64_t i = 0; array && *text != '?' && i < array->count; i++)
         if (kind == ARRAY_FLOAT)
             array->floats[i] = strtof(text, (char **)&text);
@@ -134,7 +134,7 @@ static array *parse_array(const char *text)
 }
 
 /* Arrays with bars between them. */
-static size_t parse_arrays(const char *text, array **arrays)
+static size_t parse_arrays(const char *text, graph_array **arrays)
 {
     char copy[2048];
     size_t n = 0;
@@ -155,9 +155,9 @@ static bool is_near(double got, double want)
     return fabs(got - want) <= 1e-5 * (1 + fabs(want));
 }
 
-static void check_array(const char *what, size_t output, array *got, array *want)
+static void check_array(const char *what, size_t output, graph_array *got, graph_array *want)
 {
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     CHECK(got != NULL, "%s: no output %zu", what, output);
     if (!got)
         return;
@@ -280,7 +280,7 @@ static void expect_with(const char *op, const char *attributes, const char *valu
                         const char *inputs, const char *outputs)
 {
     call call;
-    array *wanted[MAX_ARRAYS];
+    graph_array *wanted[MAX_ARRAYS];
     size_t n = parse_arrays(outputs, wanted);
     call_open(&call, op, attributes, inputs, n);
     if (value) {
@@ -461,21 +461,21 @@ TEST(clip_and_where)
 }
 
 /* Shape of one operand: some of the output's dimensions are 1 or left out. */
-static array *random_operand(uint32_t *state, uint32_t rank, const int64_t *dims)
+static graph_array *random_operand(uint32_t *state, uint32_t rank, const int64_t *dims)
 {
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     uint32_t own = random_u32(state) % (rank + 1);
     int64_t own_dims[4];
     for (uint32_t i = 0; i < own; i++)
         own_dims[i] = random_u32(state) % 3 ? dims[rank - own + i] : 1;
-    array *array = array_new(ARRAY_FLOAT, own, own_dims, &fault);
+    graph_array *array = array_new(ARRAY_FLOAT, own, own_dims, &fault);
     for (int64_t i = 0; i < array->count; i++)
         array->floats[i] = random_uniform(state, -4, 4);
     return array;
 }
 
 /* The element of an operand at these indices of the output. */
-static float element_at(const array *operand, uint32_t rank, const int64_t *index)
+static float element_at(const graph_array *operand, uint32_t rank, const int64_t *index)
 {
     int64_t at = 0;
     for (uint32_t i = 0; i < operand->rank; i++) {
@@ -495,11 +495,11 @@ TEST(broadcasting_of_random_shapes)
         int64_t dims[4], index[4] = {0};
         for (uint32_t i = 0; i < rank; i++)
             dims[i] = random_u32(&state) % 4 + (round % 8 != 0);
-        array *a = call.inputs[0] = random_operand(&state, rank, dims);
-        array *b = call.inputs[1] = random_operand(&state, rank, dims);
+        graph_array *a = call.inputs[0] = random_operand(&state, rank, dims);
+        graph_array *b = call.inputs[1] = random_operand(&state, rank, dims);
         call.operation.n_inputs = 2;
         CHECK(call_run(&call), "round %d: %s", round, call.fault.text);
-        array *out = call.outputs[0];
+        graph_array *out = call.outputs[0];
         int64_t n = 1;
         for (uint32_t i = 0; i < out->rank; i++) {
             int64_t da = i + a->rank < out->rank ? 1 : a->dims[i + a->rank - out->rank];
@@ -871,7 +871,7 @@ TEST(products)
 TEST(random_products)
 {
     uint32_t state = 3;
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     static const int64_t sizes[][3] = {{1, 1, 1},    {5, 7, 3},    {4, 16, 8},
                                        {9, 33, 513}, {3, 2, 1100}, {130, 5, 2}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
@@ -879,8 +879,8 @@ TEST(random_products)
         int64_t m = sizes[s][0], depth = sizes[s][1], n = sizes[s][2];
         call_open(&call, "MatMul", "", "", 1);
         call.operation.n_inputs = 2;
-        array *a = call.inputs[0] = array_new(ARRAY_FLOAT, 2, (int64_t[]){m, depth}, &fault);
-        array *b = call.inputs[1] = array_new(ARRAY_FLOAT, 2, (int64_t[]){depth, n}, &fault);
+        graph_array *a = call.inputs[0] = array_new(ARRAY_FLOAT, 2, (int64_t[]){m, depth}, &fault);
+        graph_array *b = call.inputs[1] = array_new(ARRAY_FLOAT, 2, (int64_t[]){depth, n}, &fault);
         for (int64_t i = 0; i < a->count; i++)
             a->floats[i] = random_uniform(&state, -1, 1);
         for (int64_t i = 0; i < b->count; i++)
@@ -1038,10 +1038,10 @@ TEST(attention_masks)
 
 TEST(arrays_share_their_elements)
 {
-    fault fault = {{0}};
-    array *a = array_new(ARRAY_FLOAT, 2, (int64_t[]){2, 3}, &fault);
+    fault_text fault = {{0}};
+    graph_array *a = array_new(ARRAY_FLOAT, 2, (int64_t[]){2, 3}, &fault);
     a->floats[5] = 7;
-    array *b = array_reshaped(a, 1, (int64_t[]){6}, &fault), *c = array_share(b);
+    graph_array *b = array_reshaped(a, 1, (int64_t[]){6}, &fault), *c = array_share(b);
     CHECK(b->floats == a->floats, "a reshaped array has elements of its own");
     array_release(a);
     array_release(b);
@@ -1052,8 +1052,8 @@ TEST(arrays_share_their_elements)
     array_release(NULL);
     static const float aligned[2] = {1, 2};
     onnx_tensor tensor = {"", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 1, {2}, 2, aligned, false};
-    array *d = array_of_tensor(&tensor, &fault),
-          *e = array_reshaped(d, 2, (int64_t[]){2, 1}, &fault);
+    graph_array *d = array_of_tensor(&tensor, &fault),
+                *e = array_reshaped(d, 2, (int64_t[]){2, 1}, &fault);
     CHECK(array_floats(e, &fault) == aligned, "an aligned constant is copied");
     array_release(d);
     array_release(e);
@@ -1064,11 +1064,11 @@ TEST(absurd_arrays_are_refused)
     static const int64_t bad[][3] = {
         {-1, 1, 1}, {0, INT64_MAX, INT64_MAX}, {1 << 20, 1 << 20, 1 << 20}, {INT64_MAX, 2, 2}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        fault fault = {{0}};
+        fault_text fault = {{0}};
         CHECK(!array_new(ARRAY_FLOAT, 3, bad[i], &fault) && fault.text[0], "case %zu", i);
         CHECK(!array_new_hollow(ARRAY_FLOAT, 3, bad[i], &fault), "case %zu, hollow", i);
     }
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     CHECK(!array_new(ARRAY_FLOAT, 9, (int64_t[9]){1}, &fault) && strstr(fault.text, "9 dimensions"),
           "%s", fault.text);
 }
@@ -1090,9 +1090,9 @@ static int64_t random_number(uint32_t *state)
     return r < sizeof odd / sizeof *odd ? odd[r] : (int64_t)(r % 7) - 2;
 }
 
-static array *random_array(uint32_t *state, const array *like)
+static graph_array *random_array(uint32_t *state, const graph_array *like)
 {
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     int64_t dims[ARRAY_MAX_RANK];
     uint32_t rank = random_u32(state) % (random_u32(state) % 8 ? 4 : ARRAY_MAX_RANK + 1);
     for (uint32_t i = 0; i < rank; i++)
@@ -1101,7 +1101,7 @@ static array *random_array(uint32_t *state, const array *like)
         rank = like->rank;
         memcpy(dims, like->dims, sizeof like->dims);
     }
-    array *array = array_new(random_u32(state) % 2, rank, dims, &fault);
+    graph_array *array = array_new(random_u32(state) % 2, rank, dims, &fault);
     for (int64_t i = 0; array && i < array->count; i++)
         if (array->type == ARRAY_FLOAT)
             array->floats[i] = random_u32(state) % 8 ? (float)(int)(random_u32(state) % 9) - 4
@@ -1143,8 +1143,8 @@ static void random_attributes(call *call, uint32_t *state)
 /* With input `i` hollow, the outputs must have the same shapes, if they can be told. */
 static void check_hollow(call *call, size_t i)
 {
-    fault fault = {{0}};
-    array *outputs[MAX_ARRAYS], *input = call->inputs[i];
+    fault_text fault = {{0}};
+    graph_array *outputs[MAX_ARRAYS], *input = call->inputs[i];
     memcpy(outputs, call->outputs, sizeof outputs);
     memset(call->outputs, 0, sizeof call->outputs);
     call->inputs[i] = array_new_hollow(input->type, input->rank, input->dims, &fault);
