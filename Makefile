@@ -58,12 +58,13 @@ converter_sources := $(wildcard converter/*.c converter/*/*.c)
 c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
 test_objects := $(patsubst %.c,$(native)/%.o,$(filter-out $(wildcard tests/c/test_*.c),$(wildcard tests/c/*.c)))
 core_objects := $(core_sources:%.c=$(native)/%.o)
-converter_objects := $(converter_sources:%.c=$(native)/%.o) $(native)/gen/onnx.pb-c.o
+converter_objects := $(converter_sources:%.c=$(native)/%.o)
+generated := $(native)/gen/onnx.pb-c $(native)/gen/sentencepiece.pb-c
 converter_libraries := -lprotobuf-c -lcjson -lcrypto -pthread
 
 native: $(native)/bert-convert ## build the converter
 
-$(native)/bert-convert: $(converter_objects) $(core_objects)
+$(native)/bert-convert: $(converter_objects) $(generated:=.o) $(core_objects)
 	@echo 'ld $@'
 	@$(CC) $(ldflags) $^ $(converter_libraries) -lm -o $@
 
@@ -73,7 +74,12 @@ $(native)/gen/onnx.pb-c.c $(native)/gen/onnx.pb-c.h &:
 	@mv $(native)/gen/onnx/onnx.pb-c.* $(native)/gen/ && rmdir $(native)/gen/onnx
 	@sed -i 's|"onnx/onnx.pb-c.h"|"onnx.pb-c.h"|' $(native)/gen/onnx.pb-c.c
 
-$(converter_objects): $(native)/gen/onnx.pb-c.h
+$(native)/gen/sentencepiece.pb-c.c $(native)/gen/sentencepiece.pb-c.h &: converter/source/sentencepiece.proto
+	@mkdir -p $(native)/gen
+	@protoc-c -I $(<D) --c_out=$(native)/gen $<
+
+$(converter_objects) $(native)/tests/c/test_operators.o: $(generated:=.h)
+$(converter_objects): cflags += -Wshadow -Wconversion -Wsign-conversion
 
 $(native)/%.o: %.c
 	@mkdir -p $(@D)
@@ -86,7 +92,7 @@ $(native)/gen/%.o: $(native)/gen/%.c
 
 # Every test links the core and the parts of the converter that are not its main().
 $(native)/test_%: $(native)/tests/c/test_%.o $(test_objects) \
-		$(core_objects) $(filter-out %/main.o,$(converter_objects))
+		$(core_objects) $(filter-out %/main.o,$(converter_objects)) $(generated:=.o)
 	@echo 'ld $@'
 	@$(CC) $(ldflags) $^ $(converter_libraries) -lm -o $@
 

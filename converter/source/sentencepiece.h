@@ -1,31 +1,21 @@
 /*
  * sentencepiece.h - a sentencepiece model file, as far as a tokenizer.json needs it
- * (sentencepiece_model.proto of google/sentencepiece).
+ * (sentencepiece.proto).
  */
 #ifndef CONVERTER_SENTENCEPIECE_H
 #define CONVERTER_SENTENCEPIECE_H
 
-#include "files/file.h"
-
-typedef struct sentencepiece_piece {
-    const char *text; /* [n_bytes] of the file, not terminated */
-    size_t n_bytes;
-    float score;
-} sentencepiece_piece;
+#include "files/fault.h"
+#include "sentencepiece.pb-c.h"
 
 typedef struct sentencepiece {
-    sentencepiece_piece *pieces;
-    size_t n_pieces;
-    int64_t model_type; /* 1: unigram, 2: BPE, ... */
-    int64_t unk_id;
-    bool byte_fallback;
-    const uint8_t *charsmap; /* [charsmap_bytes] of the file; NULL: none */
-    size_t charsmap_bytes;
+    Sentencepiece__Model *model;
+    const Sentencepiece__Trainer *trainer;       /* of the model, or its defaults */
+    const Sentencepiece__Normalizer *normalizer; /* of the model, or its defaults */
 } sentencepiece;
 
-/* `file` must stay. sentencepiece_free() in any case. */
-bool sentencepiece_read(const char *path, const mapped_file *file, sentencepiece *model,
-                        fault_text *fault);
-void sentencepiece_free(sentencepiece *model);
+/* A unigram model of at least one piece. sentencepiece_close() in any case. */
+bool sentencepiece_open(const char *path, sentencepiece *spm, fault_text *fault);
+void sentencepiece_close(sentencepiece *spm);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/file.h"
 #include "files/json.h"
 #include "source/sentencepiece.h"
 
@@ -369,12 +370,13 @@ static char *make_bpe(const char *vocab_path, const char *merges_path, const tok
 
 /* ----------------------------------------------------------------------------------- Unigram -- */
 
-static void push_piece(cJSON *vocab, const char *text, size_t n_bytes, double score)
+static void push_piece(cJSON *vocab, const void *text, size_t n_bytes, double score)
 {
     char *copy = malloc(n_bytes + 1);
     if (!copy)
         abort();
-    memcpy(copy, text, n_bytes);
+    if (n_bytes)
+        memcpy(copy, text, n_bytes);
     copy[n_bytes] = '\0';
     cJSON *pair = add(vocab, cJSON_CreateArray());
     cJSON_AddItemToArray(pair, cJSON_CreateString(copy));
@@ -391,10 +393,11 @@ static void push_name(cJSON *vocab, const char *name, double score)
 }
 
 /* ALBERT's numbers do not take the comma behind them: AlbertConverter. */
-static bool ends_in_number_comma(const sentencepiece_piece *piece)
+static bool ends_in_number_comma(const ProtobufCBinaryData *text)
 {
-    const char *end = piece->text + piece->n_bytes;
-    return piece->n_bytes >= 2 && end[-1] == ',' && end[-2] >= '0' && end[-2] <= '9';
+    size_t n = text->len;
+    return n >= 2 && text->data[n - 1] == ',' && text->data[n - 2] >= '0' &&
+           text->data[n - 2] <= '9';
 }
 
 typedef enum sentencepiece_family { ALBERT, DEBERTA, XLM_ROBERTA, CAMEMBERT } sentencepiece_family;
@@ -409,10 +412,10 @@ static cJSON *unigram_vocab(const sentencepiece *spm, sentencepiece_family famil
         push_name(vocab, family == XLM_ROBERTA ? xlm[i] : camembert[i], 0);
     if (family == CAMEMBERT)
         push_name(vocab, "<unk>NOTUSED", -100);
-    for (size_t i = first; i < spm->n_pieces; i++) {
-        const sentencepiece_piece *piece = &spm->pieces[i];
-        double penalty = family == ALBERT && ends_in_number_comma(piece) ? 100 : 0;
-        push_piece(vocab, piece->text, piece->n_bytes, piece->score - penalty);
+    for (size_t i = first; i < spm->model->n_pieces; i++) {
+        const Sentencepiece__Piece *piece = spm->model->pieces[i];
+        double penalty = family == ALBERT && ends_in_number_comma(&piece->text) ? 100 : 0;
+        push_piece(vocab, piece->text.data, piece->text.len, piece->score - penalty);
     }
     if (first > 0)
         push_name(vocab, "<mask>", 0);
@@ -435,12 +438,13 @@ static void add_strip(cJSON *list, bool left)
 
 static void add_charsmap(cJSON *list, const sentencepiece *spm)
 {
-    if (!spm->charsmap)
+    const ProtobufCBinaryData *charsmap = &spm->normalizer->precompiled_charsmap;
+    if (charsmap->len == 0)
         return;
-    char *text = malloc(4 * (spm->charsmap_bytes / 3 + 1) + 1);
+    char *text = malloc(4 * (charsmap->len / 3 + 1) + 1);
     if (!text)
         abort();
-    EVP_EncodeBlock((unsigned char *)text, spm->charsmap, (int)spm->charsmap_bytes);
+    EVP_EncodeBlock((unsigned char *)text, charsmap->data, (int)charsmap->len);
     cJSON *precompiled = add(list, typed("Precompiled"));
     cJSON_AddStringToObject(precompiled, "precompiled_charsmap", text);
     free(text);
@@ -530,11 +534,13 @@ static bool find_family(const tokenizer_hints *hints, sentencepiece_family *fami
 /* Whether every piece is UTF-8 text. */
 static bool check_pieces(const char *path, const sentencepiece *spm, fault_text *fault)
 {
-    for (size_t i = 0; i < spm->n_pieces; i++)
-        if (!json_is_text(spm->pieces[i].text, spm->pieces[i].n_bytes) ||
-            !(spm->pieces[i].score > -1e30f && spm->pieces[i].score < 1e30f))
-            return fault_set(fault, "%s: piece %zu is no UTF-8 text, or its score no number", path,
-                             i);
+    for (size_t i = 0; i < spm->model->n_pieces; i++) {
+        const Sentencepiece__Piece *piece = spm->model->pieces[i];
+        if (!json_is_text(piece->text.data, piece->text.len))
+            return fault_set(fault, "%s: piece %zu is not UTF-8 text", path, i);
+        if (!(piece->score > -1e30f && piece->score < 1e30f))
+            return fault_set(fault, "%s: the score of piece %zu is not a finite number", path, i);
+    }
     return true;
 }
 
@@ -550,7 +556,7 @@ static cJSON *unigram(const char *path, const sentencepiece *spm, sentencepiece_
     cJSON *vocab = unigram_vocab(spm, family), *json = new_tokenizer();
     double cls = need(id_of_piece(vocab, names.cls), names.cls, path, fault);
     double sep = need(id_of_piece(vocab, names.sep), names.sep, path, fault);
-    double unk = like_roberta ? 3 : (double)spm->unk_id;
+    double unk = like_roberta ? 3 : spm->trainer->unk_id;
     double mask = id_of_piece(vocab, names.mask);
     if (mask < 0)
         mask = cJSON_GetArraySize(vocab); /* DeBERTa's is behind all pieces */
@@ -574,7 +580,7 @@ static cJSON *unigram(const char *path, const sentencepiece *spm, sentencepiece_
     cJSON_AddItemToObject(json, "model", model);
     cJSON_AddNumberToObject(model, "unk_id", unk);
     cJSON_AddItemToObject(model, "vocab", vocab);
-    cJSON_AddBoolToObject(model, "byte_fallback", spm->byte_fallback);
+    cJSON_AddBoolToObject(model, "byte_fallback", spm->trainer->byte_fallback);
     return json;
 }
 
@@ -582,7 +588,6 @@ static char *make_unigram(const char *path, const tokenizer_hints *hints, fault_
 {
     sentencepiece_family family;
     sentencepiece spm = {0};
-    mapped_file file;
     if (!find_family(hints, &family)) {
         fault_set(fault,
                   "%s: config.json's model_type and tokenizer_config.json do not say whose it is: "
@@ -590,13 +595,10 @@ static char *make_unigram(const char *path, const tokenizer_hints *hints, fault_
                   path);
         return NULL;
     }
-    if (!file_open(path, &file, fault))
-        return NULL;
-    cJSON *json = sentencepiece_read(path, &file, &spm, fault) && check_pieces(path, &spm, fault)
+    cJSON *json = sentencepiece_open(path, &spm, fault) && check_pieces(path, &spm, fault)
                       ? unigram(path, &spm, family, hints, fault)
                       : NULL;
-    sentencepiece_free(&spm);
-    file_close(&file);
+    sentencepiece_close(&spm);
     return json ? finish(json, path, fault) : NULL;
 }
 

@@ -1207,11 +1207,14 @@ test('original tokenizer files that are broken or of nobody are refused', () => 
     refuse(bpe('', { a: 0 }), /vocab\.json: has no '<s>'/);
     const spm = (bytes, config = { model_type: 'albert' }) => modelFolder('bert-seqcls', { 'config.json': config, 'spiece.model': bytes });
     refuse(spm('x', { model_type: 'bert' }), /spiece\.model: config\.json's model_type .* do not say whose it is/);
-    refuse(spm(''), /spiece\.model: is no sentencepiece model/);
-    refuse(spm(Buffer.from([0x0a, 0x7f, 0x0a])), /spiece\.model: is no sentencepiece model, or is cut off/);
+    refuse(spm(''), /spiece\.model: is not a sentencepiece model/);
+    refuse(spm(Buffer.from([0x0a, 0x7f, 0x0a])), /spiece\.model: is not a sentencepiece model, or is cut off/);
     const piece = (text, score = [0x15, 0, 0, 0x80, 0xbf]) => Buffer.from([0x0a, text.length + 7, 0x0a, text.length, ...Buffer.from(text), ...score]);
     refuse(spm(piece('a')), /spiece\.model: has no '\[CLS\]'/);
-    refuse(spm(piece('a', [0x15, 0, 0, 0xc0, 0x7f])), /spiece\.model: piece 0 .* its score no number/);
+    const of_type = (type) => Buffer.concat([piece('a'), Buffer.from([0x12, 2, 0x18, type])]);
+    refuse(spm(of_type(1)), /spiece\.model: has no '\[CLS\]'/);
+    refuse(spm(of_type(2)), /spiece\.model: a sentencepiece model of type 2; only unigram models can be read/);
+    refuse(spm(piece('a', [0x15, 0, 0, 0xc0, 0x7f])), /spiece\.model: the score of piece 0 is not a finite number/);
 });
 
 test('a sentencepiece model that is cut anywhere is refused or whole', () => {
