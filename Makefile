@@ -32,6 +32,8 @@ build: native wasm js site ## build everything
 native := build/native$(if $(filter-out release,$(config)),-$(config))
 warnings := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wno-unknown-warning-option \
 	-Wno-format-truncation -Wno-unknown-pragmas -Werror
+# Of the core and its tests.
+strict := -Wshadow -Wconversion
 # Contracted multiply-adds would give other bits than wasm.
 cflags := -std=c11 -D_GNU_SOURCE -ffp-contract=off -g $(warnings) -MMD -MP \
 	-Icore -Iconverter -I$(native)/gen
@@ -61,6 +63,8 @@ core_objects := $(core_sources:%.c=$(native)/%.o)
 converter_objects := $(converter_sources:%.c=$(native)/%.o)
 generated := $(native)/gen/onnx.pb-c $(native)/gen/sentencepiece.pb-c
 converter_libraries := -lprotobuf-c -lcjson -lcrypto -pthread
+
+$(patsubst %.c,$(native)/%.o,$(filter-out %/test_operators.c,$(wildcard core/*.c tests/c/*.c))): cflags += $(strict)
 
 native: $(native)/bert-convert ## build the converter
 
@@ -106,7 +110,7 @@ EMCC ?= $(if $(wildcard $(emscripten)),$(emscripten),emcc)
 # No glue code: a module imports nothing but, with threads, its memory; JavaScript sizes the memory
 # and starts the threads.
 emcflags := -std=c11 -O3 -flto -DNDEBUG -DBERT_WASM_VERSION='"$(version)"' -msimd128 \
-	-ffp-contract=off -Wall -Wextra -Werror $(profile) --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
+	-ffp-contract=off -Wall -Wextra $(strict) -Werror $(profile) --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
 	-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=256KB -sSTACK_SIZE=64KB
 emcflags_relaxed := -mrelaxed-simd
 emcflags_threads := -matomics -mbulk-memory -sIMPORTED_MEMORY -Wl,--shared-memory

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "kernels.h"
 #include "simd.h"
 #include "vector_math.h"
 
@@ -196,7 +196,7 @@ static void quantise(void)
 
 static void layer_norm(void)
 {
-    norm norm = {.weight = ones, .bias = ones};
+    norm_weights norm = {.weight = ones, .bias = ones};
     ops_layer_norm(results, ROWS, INPUTS, &norm, 1e-12f);
 }
 

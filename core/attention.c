@@ -16,7 +16,7 @@
 #include "internal.h"
 
 /* K' of one head: panel p has key rows 8 p .. 8 p + 7 side by side for each of the d inputs. */
-static void pack_keys(const float *key, size_t stride, const sequence *sequence, uint32_t dim,
+static void pack_keys(const float *key, size_t stride, const sequence_view *sequence, uint32_t dim,
                       float *panels)
 {
     uint32_t column = 0;
@@ -38,8 +38,8 @@ static void pack_keys(const float *key, size_t stride, const sequence *sequence,
 }
 
 /* V of one head: panel p has columns 8 p .. 8 p + 7 of every row. */
-static void pack_values(const float *value, size_t stride, const sequence *sequence, uint32_t dim,
-                        uint32_t n_keys, float *panels)
+static void pack_values(const float *value, size_t stride, const sequence_view *sequence,
+                        uint32_t dim, uint32_t n_keys, float *panels)
 {
     for (uint32_t column = 0; column < dim; column += BERT_PANEL) {
         uint32_t n_columns = dim - column < BERT_PANEL ? dim - column : BERT_PANEL;
@@ -56,7 +56,7 @@ static void pack_values(const float *value, size_t stride, const sequence *seque
 
 /* Rows of probabilities, with zeros where a token is not attended to. */
 static void copy_probabilities(const float *exponentials, const float *inverse, uint32_t n_rows,
-                               uint32_t n_keys, const sequence *sequence, float *probabilities)
+                               uint32_t n_keys, const sequence_view *sequence, float *probabilities)
 {
     for (uint32_t r = 0; r < n_rows; r++, exponentials += n_keys)
         for (uint32_t t = 0, key = 0; t < sequence->n; t++)
@@ -64,7 +64,7 @@ static void copy_probabilities(const float *exponentials, const float *inverse, 
 }
 
 /* Tokens of a sequence that are attended to. */
-static uint32_t count_keys(const sequence *sequence)
+static uint32_t count_keys(const sequence_view *sequence)
 {
     uint32_t n_keys = 0;
     for (uint32_t t = 0; t < sequence->n; t++)
@@ -80,8 +80,8 @@ static float score_scale(const bert_config *config)
     return 1.0f / sqrtf((float)(config->hidden_size / config->n_heads * n_sums));
 }
 
-void attention_head(const bert_session *session, const workspace *workspace, const layer *layer,
-                    uint32_t head, const sequence *sequence, float *probabilities)
+void attention_head(const bert_session *session, const workspace *space, const layer_weights *layer,
+                    uint32_t head, const sequence_view *sequence, float *probabilities)
 {
     const bert_config *config = &session->model->config;
     size_t hidden = config->hidden_size;
@@ -91,29 +91,29 @@ void attention_head(const bert_session *session, const workspace *workspace, con
     int knows_positions = config->position_attention != BERT_POSITION_ATTENTION_NONE;
 
     size_t at = sequence->first * hidden + head * dim;
-    matrix keys = {.n_in = dim, .n_out = n_keys, .panels = workspace->key_panels};
-    matrix values = {.n_in = n_keys, .n_out = dim, .panels = workspace->value_panels};
-    pack_keys(session->key + at, hidden, sequence, dim, workspace->key_panels);
-    pack_values(session->value + at, hidden, sequence, dim, n_keys, workspace->value_panels);
+    matrix keys = {.n_in = dim, .n_out = n_keys, .panels = space->key_panels};
+    matrix values = {.n_in = n_keys, .n_out = dim, .panels = space->value_panels};
+    pack_keys(session->key + at, hidden, sequence, dim, space->key_panels);
+    pack_values(session->value + at, hidden, sequence, dim, n_keys, space->value_panels);
     position_terms terms;
     if (knows_positions)
-        terms = attention_position_open(session, workspace, layer, head, sequence);
+        terms = attention_position_open(session, space, layer, head, sequence);
     for (uint32_t row = 0; row < n; row += QUERY_BLOCK) {
         uint32_t n_rows = n - row < QUERY_BLOCK ? n - row : QUERY_BLOCK;
         float *query = session->query + at + row * hidden;
         float inverse[QUERY_BLOCK];
-        product scores = {.c = workspace->scores, .c_stride = n_keys};
+        product scores = {.c = space->scores, .c_stride = n_keys};
         product context = {.c = query, .c_stride = hidden};
         gemm_f32(query, hidden, n_rows, &keys, panels_all(n_keys), &scores, NULL);
         if (knows_positions)
-            attention_position_add(&terms, session, workspace, (rows){row, row + n_rows}, query,
-                                   workspace->scores);
-        ops_softmax(workspace->scores, n_keys, n_rows, n_keys, scale, inverse);
+            attention_position_add(&terms, session, space, (row_range){row, row + n_rows}, query,
+                                   space->scores);
+        ops_softmax(space->scores, n_keys, n_rows, n_keys, scale, inverse);
         if (probabilities) {
-            copy_probabilities(workspace->scores, inverse, n_rows, n_keys, sequence, probabilities);
+            copy_probabilities(space->scores, inverse, n_rows, n_keys, sequence, probabilities);
             probabilities += (size_t)n_rows * n;
         }
-        gemm_f32(workspace->scores, n_keys, n_rows, &values, panels_all(dim), &context, NULL);
+        gemm_f32(space->scores, n_keys, n_rows, &values, panels_all(dim), &context, NULL);
         ops_scale_rows(query, hidden, n_rows, dim, inverse);
     }
 }

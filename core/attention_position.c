@@ -22,9 +22,9 @@
 #define KEY_BLOCK 16
 
 /* The least of the tokens' positions, and one more than the greatest. */
-static rows span_of(const uint32_t *positions, uint32_t n)
+static row_range span_of(const uint32_t *positions, uint32_t n)
 {
-    rows span = {positions[0], positions[0] + 1};
+    row_range span = {positions[0], positions[0] + 1};
     for (uint32_t i = 1; i < n; i++) {
         span.first = positions[i] < span.first ? positions[i] : span.first;
         span.end = positions[i] >= span.end ? positions[i] + 1 : span.end;
@@ -34,19 +34,19 @@ static rows span_of(const uint32_t *positions, uint32_t n)
 
 /* The rows of all distances between a query and a key in these spans. No order of rows is taken for
  * granted. */
-static rows rows_between(const bert_model *model, rows queries, rows keys)
+static row_range rows_between(const bert_model *model, row_range queries, row_range keys)
 {
     uint32_t n = rows_count(queries) + rows_count(keys) - 1;
     return span_of(model->relative_rows + model->config.n_distances + queries.first - keys.end, n);
 }
 
 /* Their panels, counted from the first row of the sequence's. */
-static panels panels_between(const bert_model *model, const position_terms *terms, rows queries,
-                             rows keys)
+static panel_range panels_between(const bert_model *model, const position_terms *terms,
+                                  row_range queries, row_range keys)
 {
-    rows rows = rows_between(model, queries, keys);
-    return (panels){(rows.first - terms->rows.first) / BERT_PANEL,
-                    (rows.end - terms->rows.first + BERT_PANEL - 1) / BERT_PANEL};
+    row_range rows = rows_between(model, queries, keys);
+    return (panel_range){(rows.first - terms->rows.first) / BERT_PANEL,
+                         (rows.end - terms->rows.first + BERT_PANEL - 1) / BERT_PANEL};
 }
 
 /* Columns that fill the last panel have room in the terms, and are stored without a special case.
@@ -59,7 +59,7 @@ static matrix rows_matrix(const position_terms *terms, uint32_t dim, const float
 }
 
 /* The head's columns of the table's rows of this sequence, as a matrix d -> those rows. */
-static matrix pack_rows(const table *table, const position_terms *terms, uint32_t head,
+static matrix pack_rows(const row_table *table, const position_terms *terms, uint32_t head,
                         uint32_t dim, float *panels)
 {
     ops_table_panels(table, terms->rows, head * dim, dim, panels);
@@ -67,65 +67,66 @@ static matrix pack_rows(const table *table, const position_terms *terms, uint32_
 }
 
 /* key_terms = K relative_query', for each block of keys with the rows that matter to it. */
-static void multiply_keys(const bert_session *session, const workspace *workspace,
+static void multiply_keys(const bert_session *session, const workspace *space,
                           const position_terms *terms, const matrix *w, uint32_t head,
-                          const sequence *sequence, rows queries)
+                          const sequence_view *sequence, row_range queries)
 {
     size_t hidden = session->model->config.hidden_size;
     const float *key = session->key + sequence->first * hidden + head * w->n_in;
     for (uint32_t first = 0, n; first < sequence->n; first += n) {
         n = sequence->n - first < QUERY_BLOCK ? sequence->n - first : QUERY_BLOCK;
-        rows keys = span_of(workspace->positions + first, n);
-        product out = {.c = workspace->key_terms + (size_t)first * terms->stride,
+        row_range keys = span_of(space->positions + first, n);
+        product out = {.c = space->key_terms + (size_t)first * terms->stride,
                        .c_stride = terms->stride};
         gemm_f32(key + first * hidden, hidden, n, w,
                  panels_between(session->model, terms, queries, keys), &out, NULL);
     }
 }
 
-position_terms attention_position_open(const bert_session *session, const workspace *workspace,
-                                       const layer *layer, uint32_t head, const sequence *sequence)
+position_terms attention_position_open(const bert_session *session, const workspace *space,
+                                       const layer_weights *layer, uint32_t head,
+                                       const sequence_view *sequence)
 {
     const bert_model *model = session->model;
     const bert_config *config = &model->config;
     uint32_t dim = config->hidden_size / config->n_heads;
     position_terms terms = {0};
     for (uint32_t t = 0; t < sequence->n; t++) {
-        workspace->positions[t] = sequence_position(sequence, t);
+        space->positions[t] = sequence_position(sequence, t);
         if (sequence_attends(sequence, t)) {
-            workspace->key_tokens[terms.n_keys] = t;
-            workspace->key_positions[terms.n_keys++] = workspace->positions[t];
+            space->key_tokens[terms.n_keys] = t;
+            space->key_positions[terms.n_keys++] = space->positions[t];
         }
     }
-    terms.key_positions = span_of(workspace->key_positions, terms.n_keys);
+    terms.key_positions = span_of(space->key_positions, terms.n_keys);
     if (config->position_attention == BERT_POSITION_ATTENTION_BIAS) {
         terms.bias = model->attention_bias + head * (2 * (size_t)config->n_distances - 1);
         return terms;
     }
-    rows all = span_of(workspace->positions, sequence->n);
+    row_range all = span_of(space->positions, sequence->n);
     terms.rows = rows_between(model, all, all);
     terms.stride = position_stride(rows_count(terms.rows));
     if (config_has_p2c(config)) {
-        matrix w = pack_rows(&layer->relative_query, &terms, head, dim, workspace->relative_panels);
-        multiply_keys(session, workspace, &terms, &w, head, sequence, all);
+        matrix w = pack_rows(&layer->relative_query, &terms, head, dim, space->relative_panels);
+        multiply_keys(session, space, &terms, &w, head, sequence, all);
     }
     if (config_has_c2p(config))
-        pack_rows(&layer->relative_key, &terms, head, dim, workspace->relative_panels);
+        pack_rows(&layer->relative_key, &terms, head, dim, space->relative_panels);
     return terms;
 }
 
 /* Keys mostly have positions one after the other: then a query's biases lie side by side. */
-static void add_bias(const position_terms *terms, const bert_config *config,
-                     const workspace *workspace, rows queries, float *scores)
+static void add_bias(const position_terms *terms, const bert_config *config, const workspace *space,
+                     row_range queries, float *scores)
 {
     uint32_t n = terms->n_keys;
     float factor = sqrtf((float)(config->hidden_size / config->n_heads));
-    const uint32_t *positions = workspace->key_positions;
+    const uint32_t *positions = space->key_positions;
     int in_order = rows_count(terms->key_positions) == n;
     for (uint32_t k = 1; k < n; k++)
         in_order &= positions[k] == positions[k - 1] + 1;
     for (uint32_t q = queries.first; q < queries.end; q++, scores += n) {
-        const float *bias = terms->bias + config->n_distances - 1 - workspace->positions[q];
+        const float *bias = terms->bias + config->n_distances - 1 - space->positions[q];
         for (uint32_t k = 0; !in_order && k < n; k++)
             scores[k] += bias[positions[k]] * factor;
         for (uint32_t k = 0; in_order && k < n; k++)
@@ -136,7 +137,7 @@ static void add_bias(const position_terms *terms, const bert_config *config,
 /* Which of the two terms there are is a constant where it is used. */
 static inline __attribute__((always_inline)) void look_up(const position_terms *terms,
                                                           const bert_model *model,
-                                                          const workspace *workspace, rows queries,
+                                                          const workspace *space, row_range queries,
                                                           float *scores, int has_c2p, int has_p2c)
 {
     uint32_t n = terms->n_keys;
@@ -144,14 +145,14 @@ static inline __attribute__((always_inline)) void look_up(const position_terms *
         end = n - first < KEY_BLOCK ? n : first + KEY_BLOCK;
         for (uint32_t q = 0; q < rows_count(queries); q++) {
             const uint32_t *rows = model->relative_rows + model->config.n_distances - 1 +
-                                   workspace->positions[queries.first + q];
+                                   space->positions[queries.first + q];
             size_t query = q * (size_t)terms->stride;
             for (uint32_t k = first; k < end; k++) {
-                uint32_t row = *(rows - workspace->key_positions[k]) - terms->rows.first;
-                size_t key = (size_t)workspace->key_tokens[k] * terms->stride;
-                float sum = has_c2p ? workspace->query_terms[query + row] : 0;
+                uint32_t row = *(rows - space->key_positions[k]) - terms->rows.first;
+                size_t key = (size_t)space->key_tokens[k] * terms->stride;
+                float sum = has_c2p ? space->query_terms[query + row] : 0;
                 if (has_p2c)
-                    sum += workspace->key_terms[key + row];
+                    sum += space->key_terms[key + row];
                 scores[q * (size_t)n + k] += sum;
             }
         }
@@ -159,26 +160,26 @@ static inline __attribute__((always_inline)) void look_up(const position_terms *
 }
 
 void attention_position_add(const position_terms *terms, const bert_session *session,
-                            const workspace *workspace, rows queries, const float *query,
+                            const workspace *space, row_range queries, const float *query,
                             float *scores)
 {
     const bert_model *model = session->model;
     const bert_config *config = &model->config;
     int has_c2p = config_has_c2p(config), has_p2c = config_has_p2c(config);
     if (terms->bias) {
-        add_bias(terms, config, workspace, queries, scores);
+        add_bias(terms, config, space, queries, scores);
         return;
     }
     if (has_c2p) {
         matrix w =
-            rows_matrix(terms, config->hidden_size / config->n_heads, workspace->relative_panels);
-        product out = {.c = workspace->query_terms, .c_stride = terms->stride};
-        rows span = span_of(workspace->positions + queries.first, rows_count(queries));
+            rows_matrix(terms, config->hidden_size / config->n_heads, space->relative_panels);
+        product out = {.c = space->query_terms, .c_stride = terms->stride};
+        row_range span = span_of(space->positions + queries.first, rows_count(queries));
         gemm_f32(query, config->hidden_size, rows_count(queries), &w,
                  panels_between(model, terms, span, terms->key_positions), &out, NULL);
     }
     if (has_c2p && has_p2c)
-        look_up(terms, model, workspace, queries, scores, 1, 1);
+        look_up(terms, model, space, queries, scores, 1, 1);
     else
-        look_up(terms, model, workspace, queries, scores, has_c2p, has_p2c);
+        look_up(terms, model, space, queries, scores, has_c2p, has_p2c);
 }

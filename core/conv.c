@@ -23,7 +23,7 @@ uint64_t conv_most_rows(const bert_config *config, uint64_t max_tokens)
 }
 
 /* Rows of zeros before token `i` of a sequence. */
-static uint32_t zeros_before(const sequence *sequence, uint32_t i, uint32_t reach)
+static uint32_t zeros_before(const sequence_view *sequence, uint32_t i, uint32_t reach)
 {
     if (i == 0)
         return reach;
@@ -32,15 +32,15 @@ static uint32_t zeros_before(const sequence *sequence, uint32_t i, uint32_t reac
 }
 
 /* Everyone goes through the whole batch to know where its rows are, and writes its own. */
-void conv_keep(const share *share)
+void conv_keep(const thread_share *share)
 {
     const bert_session *session = share->session;
     const bert_batch *batch = share->batch;
     size_t hidden = session->model->config.hidden_size, row_bytes = hidden * sizeof(float);
     uint32_t reach = session->model->config.conv_size / 2, row = 0;
-    rows own = share_own(share, share->rows);
+    row_range own = share_own(share, share->rows);
     for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
-        sequence sequence = batch_sequence(batch, s, first);
+        sequence_view sequence = batch_sequence(batch, s, first);
         for (uint32_t i = 0; i < sequence.n; i++, row++) {
             uint32_t token = first + i, n_zeros = zeros_before(&sequence, i, reach);
             row += n_zeros;
@@ -60,7 +60,7 @@ void conv_keep(const share *share)
 }
 
 /* The end of the run of tokens that starts at `token`: attended to, in rows side by side. */
-static uint32_t run_end(const share *share, uint32_t token, uint32_t end)
+static uint32_t run_end(const thread_share *share, uint32_t token, uint32_t end)
 {
     const uint32_t *rows = share->session->conv_rows;
     const uint8_t *attended = share->batch->attended;
@@ -70,7 +70,7 @@ static uint32_t run_end(const share *share, uint32_t token, uint32_t end)
     return token;
 }
 
-void conv_add(const share *share)
+void conv_add(const thread_share *share)
 {
     const bert_session *session = share->session;
     const bert_config *config = &session->model->config;

@@ -23,11 +23,11 @@ static void sum_of(const bert_model *model, uint32_t id, uint32_t position_row, 
         ops_table_row(&model->token_type, token_type, out, 1);
 }
 
-void embeddings_sum(const bert_model *model, const bert_batch *batch, rows rows, float *out)
+void embeddings_sum(const bert_model *model, const bert_batch *batch, row_range rows, float *out)
 {
     const bert_config *config = &model->config;
     for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
-        sequence sequence = batch_sequence(batch, s, first);
+        sequence_view sequence = batch_sequence(batch, s, first);
         uint32_t n_padding = 0;
         for (uint32_t i = 0; i < sequence.n; i++) {
             uint32_t token = first + i, id = batch->ids[token];

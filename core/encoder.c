@@ -29,7 +29,7 @@ static quantised quantised_from(const bert_session *session, const quantised *ro
 }
 
 /* Rows of `x` as the integers that a product with `w` wants, if it does. */
-static void quantise(const bert_session *session, rows rows, const float *x, const matrix *w,
+static void quantise(const bert_session *session, row_range rows, const float *x, const matrix *w,
                      const float *smooth, const quantised *out)
 {
     if (w->dtype != BERT_DTYPE_I8)
@@ -40,7 +40,7 @@ static void quantise(const bert_session *session, rows rows, const float *x, con
 
 /* Norms rows of the hidden states, and makes of each, while it is near, the input of the product
  * with `w`, unless that is NULL. */
-static void norm_and_quantise(const bert_session *session, rows rows, const norm *norm,
+static void norm_and_quantise(const bert_session *session, row_range rows, const norm_weights *norm,
                               const matrix *w, const float *smooth)
 {
     const bert_config *config = &session->model->config;
@@ -48,13 +48,14 @@ static void norm_and_quantise(const bert_session *session, rows rows, const norm
         float *hidden = session->hidden + (size_t)rows.first * config->hidden_size;
         ops_layer_norm(hidden, 1, config->hidden_size, norm, config->layer_norm_eps);
         if (w)
-            quantise(session, (struct rows){rows.first, rows.first + 1}, session->hidden, w, smooth,
+            quantise(session, (row_range){rows.first, rows.first + 1}, session->hidden, w, smooth,
                      &session->narrow);
     }
 }
 
 /* The norm whose output the layer `next` reads; NULL after the last layer. */
-static void norm_for(const bert_session *session, rows rows, const norm *norm, const layer *next)
+static void norm_for(const bert_session *session, row_range rows, const norm_weights *norm,
+                     const layer_weights *next)
 {
     norm_and_quantise(session, rows, norm, next ? &next->query : NULL, next ? next->smooth : NULL);
 }
@@ -62,7 +63,7 @@ static void norm_for(const bert_session *session, rows rows, const norm *norm, c
 /* ---------------------------------------------------------------------------------- layers -- */
 
 /* hidden = embeddings W + b: Lan et al. 2019, ALBERT, section 3.1. */
-static void project_embeddings(const share *share)
+static void project_embeddings(const thread_share *share)
 {
     const bert_session *session = share->session;
     const matrix *w = &session->model->projection;
@@ -76,7 +77,7 @@ static void project_embeddings(const share *share)
 
 /* Zeros for the tokens that are not attended to: those of a model with a convolution are, so that
  * none sees them (DeBERTa v2). */
-static void mask_embeddings(const share *share, rows rows)
+static void mask_embeddings(const thread_share *share, row_range rows)
 {
     const bert_session *session = share->session;
     size_t hidden = session->model->config.hidden_size;
@@ -86,12 +87,12 @@ static void mask_embeddings(const share *share, rows rows)
 }
 
 /* hidden = norm(word + position + token type), projected to H columns where it has others. */
-static void embed(const share *share, const layer *next)
+static void embed(const thread_share *share, const layer_weights *next)
 {
     const bert_session *session = share->session;
     const bert_model *model = session->model;
     const bert_config *config = &model->config;
-    rows own = share_own(share, share->rows);
+    row_range own = share_own(share, share->rows);
     float *embeddings = config->projects_embeddings ? session->embeddings : session->hidden;
     embeddings_sum(model, share->batch, own, embeddings);
     ops_layer_norm(embeddings + (size_t)own.first * config->embedding_size, rows_count(own),
@@ -107,7 +108,7 @@ static void embed(const share *share, const layer *next)
     share_settle(share);
 }
 
-static void project(const share *share, const layer *layer)
+static void project(const thread_share *share, const layer_weights *layer)
 {
     const bert_session *session = share->session;
     size_t stride = session->model->config.hidden_size, at = share->rows.first * stride;
@@ -124,7 +125,7 @@ static void project(const share *share, const layer *layer)
 /* Heads of all sequences are dealt out in order, so that everyone has about as many scores to
  * compute: a head costs the square of its sequence's length. `probabilities`: [sum over sequences
  * n_heads n n], or NULL. */
-static void attend(const share *share, const layer *layer, float *probabilities)
+static void attend(const thread_share *share, const layer_weights *layer, float *probabilities)
 {
     const bert_session *session = share->session;
     const bert_batch *batch = share->batch;
@@ -133,7 +134,7 @@ static void attend(const share *share, const layer *layer, float *probabilities)
     uint64_t from = total * share->thread / share->n_threads;
     uint64_t to = total * (share->thread + 1) / share->n_threads;
     for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
-        sequence sequence = batch_sequence(batch, s, first);
+        sequence_view sequence = batch_sequence(batch, s, first);
         uint64_t squares = (uint64_t)sequence.n * sequence.n;
         for (uint32_t head = 0; head < config->n_heads; head++) {
             /* A head is whose share its middle is in. */
@@ -147,8 +148,8 @@ static void attend(const share *share, const layer *layer, float *probabilities)
 }
 
 /* Shows the observer the inputs of the product that is next. */
-static void show(const share *share, const layer *layer, bert_site site, const float *inputs,
-                 uint32_t n_rows, uint32_t n_columns)
+static void show(const thread_share *share, const layer_weights *layer, bert_site site,
+                 const float *inputs, uint32_t n_rows, uint32_t n_columns)
 {
     const bert_session *session = share->session;
     if (session->observer)
@@ -157,7 +158,8 @@ static void show(const share *share, const layer *layer, bert_site site, const f
 }
 
 /* hidden = norm(hidden + attention(hidden) W + b). */
-static void self_attention(const share *share, const layer *layer, float *probabilities)
+static void self_attention(const thread_share *share, const layer_weights *layer,
+                           float *probabilities)
 {
     const bert_session *session = share->session;
     uint32_t hidden = session->model->config.hidden_size, n_rows = rows_count(share->rows);
@@ -183,8 +185,8 @@ static void self_attention(const share *share, const layer *layer, float *probab
 }
 
 /* hidden = norm(hidden + activation(hidden W1 + b1) W2 + b2) for ROW_BLOCK rows or fewer. */
-static void feed_forward_block(const share *share, const layer *layer, const struct layer *next,
-                               rows block)
+static void feed_forward_block(const thread_share *share, const layer_weights *layer,
+                               const layer_weights *next, row_range block)
 {
     const bert_session *session = share->session;
     const bert_config *config = &session->model->config;
@@ -197,8 +199,8 @@ static void feed_forward_block(const share *share, const layer *layer, const str
     share_multiply(share, rows, config->hidden_size, &narrow, n_rows, &layer->intermediate, &wide);
     share_settle(share);
     show(share, layer, BERT_SITE_OUTPUT, share->intermediate, n_rows, config->intermediate_size);
-    quantise(session, share_own(share, (struct rows){0, n_rows}), share->intermediate,
-             &layer->output, layer->output_smooth, &share->wide);
+    quantise(session, share_own(share, (row_range){0, n_rows}), share->intermediate, &layer->output,
+             layer->output_smooth, &share->wide);
     share_settle(share);
     product out = {.residual = rows, .c = rows, .c_stride = config->hidden_size};
     share_multiply(share, share->intermediate, config->intermediate_size, &share->wide, n_rows,
@@ -207,12 +209,13 @@ static void feed_forward_block(const share *share, const layer *layer, const str
     norm_for(session, share_own(share, block), &layer->output_norm, next);
 }
 
-static void feed_forward(const share *share, const layer *layer, const struct layer *next)
+static void feed_forward(const thread_share *share, const layer_weights *layer,
+                         const layer_weights *next)
 {
     const bert_session *session = share->session;
     show(share, layer, BERT_SITE_INTERMEDIATE, session->hidden, rows_count(share->rows),
          session->model->config.hidden_size);
-    for (rows block = share->rows; block.first < share->rows.end; block.first = block.end) {
+    for (row_range block = share->rows; block.first < share->rows.end; block.first = block.end) {
         uint32_t left = share->rows.end - block.first;
         block.end = block.first + (left < ROW_BLOCK ? left : ROW_BLOCK);
         feed_forward_block(share, layer, next, block);
@@ -221,7 +224,7 @@ static void feed_forward(const share *share, const layer *layer, const struct la
 }
 
 /* hidden = norm(hidden + activation(conv(embeddings))): see conv.c. */
-static void convolve(const share *share, const layer *next)
+static void convolve(const thread_share *share, const layer_weights *next)
 {
     conv_add(share);
     norm_for(share->session, share_own(share, share->rows), &share->session->model->conv_norm,
@@ -230,10 +233,10 @@ static void convolve(const share *share, const layer *next)
 }
 
 /* Copies the hidden states to an output [T, H] that wants them. */
-static void record(const share *share, float *output)
+static void record(const thread_share *share, float *output)
 {
     const bert_session *session = share->session;
-    rows rows = share_own(share, share->rows);
+    row_range rows = share_own(share, share->rows);
     size_t hidden = session->model->config.hidden_size, at = rows.first * hidden;
     if (output)
         memcpy(output + at, session->hidden + at, rows_count(rows) * hidden * sizeof(float));
@@ -242,7 +245,7 @@ static void record(const share *share, float *output)
 /* -------------------------------------------------------------------------------- encoding -- */
 
 /* The weights of layer `index` of those that are run; NULL after the last. */
-static const layer *layer_at(const bert_model *model, uint32_t index)
+static const layer_weights *layer_at(const bert_model *model, uint32_t index)
 {
     return index < model->config.n_layers
                ? &model->layers[bert_config_stored_layer(&model->config, index)]
@@ -250,11 +253,11 @@ static const layer *layer_at(const bert_model *model, uint32_t index)
 }
 
 /* Layer `index` from the hidden states before it; with the first of them, the embeddings. */
-static void run_layer(const share *share, const bert_outputs *outputs, uint32_t index)
+static void run_layer(const thread_share *share, const bert_outputs *outputs, uint32_t index)
 {
     const bert_model *model = share->session->model;
     const bert_config *config = &model->config;
-    const layer *layer = layer_at(model, index), *next = layer_at(model, index + 1);
+    const layer_weights *layer = layer_at(model, index), *next = layer_at(model, index + 1);
     int is_convolved = index == 0 && config->conv_size;
     float *hidden_states = outputs->data[BERT_OUTPUT_HIDDEN_STATES];
     float *probabilities = outputs->data[BERT_OUTPUT_ATTENTIONS];
@@ -273,9 +276,9 @@ static void run_layer(const share *share, const bert_outputs *outputs, uint32_t 
 static void run_steps(void *argument, uint32_t thread, uint32_t n_threads)
 {
     bert_session *session = argument;
-    const encoding *encoding = &session->encoding;
+    const encoding_state *encoding = &session->encoding;
     const bert_outputs *outputs = &encoding->outputs;
-    share share = share_of(session, &encoding->batch, encoding->n_tokens, thread, n_threads);
+    thread_share share = share_of(session, &encoding->batch, encoding->n_tokens, thread, n_threads);
     for (uint32_t step = encoding->next; step < encoding->end; step++) {
         if (step == 0) {
             embed(&share, layer_at(session->model, 0));
@@ -293,7 +296,7 @@ static void run_steps(void *argument, uint32_t thread, uint32_t n_threads)
 bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
                               const bert_outputs *outputs, bert_error *error)
 {
-    session->encoding = (encoding){.batch = *batch, .outputs = *outputs};
+    session->encoding = (encoding_state){.batch = *batch, .outputs = *outputs};
     bert_status status = batch_check(session, batch, &session->encoding.n_tokens, error);
     if (status == BERT_OK)
         status = batch_check_outputs(&session->model->config, batch, outputs, error);
@@ -306,7 +309,7 @@ bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
 
 uint32_t bert_encode_step(bert_session *session, uint32_t n_steps)
 {
-    encoding *encoding = &session->encoding;
+    encoding_state *encoding = &session->encoding;
     uint32_t left = encoding->n_steps - encoding->next;
     if (left == 0)
         return 0;

@@ -2,7 +2,7 @@
 #ifndef BERT_FINISH_H
 #define BERT_FINISH_H
 
-#include "internal.h"
+#include "kernels.h"
 #include "simd.h"
 #include "vector_math.h"
 

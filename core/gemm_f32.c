@@ -21,7 +21,7 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "kernels.h"
 #include "simd.h"
 #include "finish.h"
 
@@ -170,8 +170,8 @@ static void multiply_rows(const float *a, size_t a_stride, uint32_t row, uint32_
     }
 }
 
-void gemm_f32(const float *a, size_t a_stride, uint32_t n_rows, const matrix *w, panels columns,
-              const product *out, float *scratch)
+void gemm_f32(const float *a, size_t a_stride, uint32_t n_rows, const matrix *w,
+              panel_range columns, const product *out, float *scratch)
 {
     for (uint32_t row = 0; row < n_rows; row += ROW_BLOCK) {
         uint32_t end = n_rows - row < ROW_BLOCK ? n_rows : row + ROW_BLOCK;

@@ -17,7 +17,7 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "kernels.h"
 #include "simd.h"
 #include "finish.h"
 
@@ -224,7 +224,7 @@ static void touch(const int8_t *panels, size_t panel_bytes, uint32_t n)
 }
 
 void gemm_i8(bert_int8_kernel kernel, const quantised *a, uint32_t n_rows, const matrix *w,
-             panels columns, const product *out)
+             panel_range columns, const product *out)
 {
     size_t panel_bytes = (size_t)quantised_stride(w->n_in) * BERT_PANEL;
     uint32_t most_rows = tile_rows(kernel);

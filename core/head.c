@@ -1,7 +1,7 @@
 /* head.c - what stands on every sequence: pooler and classifier, and the sentence embedding. */
 #include <string.h>
 
-#include "internal.h"
+#include "share.h"
 
 /* The first token's hidden state of every sequence: [S, H]. */
 static void gather_first(const float *hidden, const bert_batch *batch, uint32_t n_columns,
@@ -15,7 +15,7 @@ static void gather_first(const float *hidden, const bert_batch *batch, uint32_t 
 }
 
 /* The mean of the hidden states of a sequence's attended tokens, or the largest of each column. */
-static void pool_tokens(bert_pooling pooling, const float *hidden, const sequence *sequence,
+static void pool_tokens(bert_pooling pooling, const float *hidden, const sequence_view *sequence,
                         uint32_t n_columns, float *out)
 {
     uint32_t n_attended = 0;
@@ -49,7 +49,7 @@ static void embed_sentences(const bert_session *session, const bert_batch *batch
         gather_first(session->hidden, batch, config->hidden_size, pooled);
     else
         for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
-            sequence sequence = batch_sequence(batch, s, first);
+            sequence_view sequence = batch_sequence(batch, s, first);
             pool_tokens(config->pooling, session->hidden, &sequence, config->hidden_size,
                         pooled + s * hidden);
         }

@@ -11,20 +11,20 @@
 
 #define MAX_TENSORS 32768
 
-typedef struct binder {
+typedef struct tensor_binder {
     const bert_tensor *tensors;
     size_t n_tensors, next;
     uint32_t bound[MAX_TENSORS / 32]; /* a bit a tensor */
     bert_error *error;
     bert_status status; /* the first failure; every later step does nothing */
-} binder;
+} tensor_binder;
 
-static int is_bound(const binder *binder, size_t i)
+static int is_bound(const tensor_binder *binder, size_t i)
 {
     return binder->bound[i / 32] >> i % 32 & 1;
 }
 
-static void fail(binder *binder, bert_status status, const char *subject, int64_t value,
+static void fail(tensor_binder *binder, bert_status status, const char *subject, int64_t value,
                  int64_t limit)
 {
     if (binder->status == BERT_OK)
@@ -42,7 +42,7 @@ static void join(char name[BERT_MAX_NAME + 1], const char *a, const char *b)
     name[n] = '\0';
 }
 
-static const bert_tensor *find(binder *binder, const char *name)
+static const bert_tensor *find(tensor_binder *binder, const char *name)
 {
     for (size_t k = 0; k < binder->n_tensors; k++) {
         size_t i = (binder->next + k) % binder->n_tensors;
@@ -56,7 +56,7 @@ static const bert_tensor *find(binder *binder, const char *name)
 }
 
 /* The tensor `prefix``suffix` of that shape, or NULL after a failure. */
-static const bert_tensor *bind(binder *binder, const char *prefix, const char *suffix,
+static const bert_tensor *bind(tensor_binder *binder, const char *prefix, const char *suffix,
                                uint32_t rank, const uint32_t *shape)
 {
     char name[BERT_MAX_NAME + 1];
@@ -93,7 +93,7 @@ static const bert_tensor *bind(binder *binder, const char *prefix, const char *s
 }
 
 /* F32 as it lies: what is not widened on its way. */
-static const float *bind_floats(binder *binder, const char *prefix, const char *suffix,
+static const float *bind_floats(tensor_binder *binder, const char *prefix, const char *suffix,
                                 uint32_t rank, const uint32_t *shape)
 {
     const bert_tensor *tensor = bind(binder, prefix, suffix, rank, shape);
@@ -104,13 +104,14 @@ static const float *bind_floats(binder *binder, const char *prefix, const char *
     return tensor ? tensor->data : NULL;
 }
 
-static const float *bind_vector(binder *binder, const char *prefix, const char *suffix, uint32_t n)
+static const float *bind_vector(tensor_binder *binder, const char *prefix, const char *suffix,
+                                uint32_t n)
 {
     return bind_floats(binder, prefix, suffix, 1, &n);
 }
 
 /* The panels of a matrix: I8 ones have a shape of their own. */
-static const bert_tensor *bind_panels(binder *binder, const char *name, uint32_t n_panels,
+static const bert_tensor *bind_panels(tensor_binder *binder, const char *name, uint32_t n_panels,
                                       uint32_t n_in, int may_be_i8)
 {
     char weight[BERT_MAX_NAME + 1];
@@ -130,7 +131,7 @@ static const bert_tensor *bind_panels(binder *binder, const char *name, uint32_t
 }
 
 /* A zero, infinite or NaN scale would silently poison every answer: it is refused here. */
-static const float *bind_scale(binder *binder, const char *prefix, uint32_t n)
+static const float *bind_scale(tensor_binder *binder, const char *prefix, uint32_t n)
 {
     const float *scale = bind_vector(binder, prefix, ".scale", n);
     for (uint32_t i = 0; scale && i < n; i++) {
@@ -144,9 +145,10 @@ static const float *bind_scale(binder *binder, const char *prefix, uint32_t n)
     return scale;
 }
 
-static table bind_table(binder *binder, const char *name, uint32_t n_rows, uint32_t n_columns)
+static row_table bind_table(tensor_binder *binder, const char *name, uint32_t n_rows,
+                            uint32_t n_columns)
 {
-    table table = {.n_rows = n_rows, .n_columns = n_columns};
+    row_table table = {.n_rows = n_rows, .n_columns = n_columns};
     const bert_tensor *tensor = bind(binder, name, ".weight", 2, (uint32_t[]){n_rows, n_columns});
     if (tensor) {
         table.dtype = tensor->dtype;
@@ -159,18 +161,18 @@ static table bind_table(binder *binder, const char *name, uint32_t n_rows, uint3
 
 /* The bytes of an I8 matrix are read once: every integer is in range, or kernels would not agree;
  * and their sums are needed: offset[j] = scale[j] * the sum of column j. */
-static void bind_offset(binder *binder, matrix *matrix, const bert_tensor *tensor, float *offset)
+static void bind_offset(tensor_binder *binder, matrix *w, const bert_tensor *tensor, float *offset)
 {
-    size_t n_quads = BERT_I8_QUADS(matrix->n_in);
-    const int8_t *panel = matrix->panels;
-    for (uint32_t column = 0; column < matrix->n_out; column += BERT_PANEL) {
+    size_t n_quads = BERT_I8_QUADS(w->n_in);
+    const int8_t *panel = w->panels;
+    for (uint32_t column = 0; column < w->n_out; column += BERT_PANEL) {
         v128_t sums[2] = {wasm_i32x4_const(0, 0, 0, 0), wasm_i32x4_const(0, 0, 0, 0)};
         v128_t largest = wasm_i8x16_splat(0);
         for (size_t i = 0; i < 2 * n_quads; i++, panel += 16) {
-            v128_t w = wasm_v128_load(panel);
-            largest = wasm_u8x16_max(largest, wasm_i8x16_abs(w));
+            v128_t x = wasm_v128_load(panel);
+            largest = wasm_u8x16_max(largest, wasm_i8x16_abs(x));
             sums[i % 2] = wasm_i32x4_add(
-                sums[i % 2], wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_extadd_pairwise_i8x16(w)));
+                sums[i % 2], wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_extadd_pairwise_i8x16(x)));
         }
         if (wasm_v128_any_true(wasm_u8x16_gt(largest, wasm_i8x16_splat(BERT_I8_MAX)))) {
             fail(binder, BERT_BAD_DATA, tensor->name, column, BERT_I8_MAX);
@@ -179,34 +181,34 @@ static void bind_offset(binder *binder, matrix *matrix, const bert_tensor *tenso
         int32_t totals[BERT_PANEL];
         wasm_v128_store(totals, sums[0]);
         wasm_v128_store(totals + 4, sums[1]);
-        for (uint32_t j = 0; j < BERT_PANEL && column + j < matrix->n_out; j++)
-            offset[column + j] = matrix->scale[column + j] * (float)totals[j];
+        for (uint32_t j = 0; j < BERT_PANEL && column + j < w->n_out; j++)
+            offset[column + j] = w->scale[column + j] * (float)totals[j];
     }
-    matrix->offset = offset;
+    w->offset = offset;
 }
 
 /* A matrix that may be I8 has room for its offsets; another's `offset` is NULL. */
-static matrix bind_matrix(binder *binder, const char *name, uint32_t n_in, uint32_t n_out,
+static matrix bind_matrix(tensor_binder *binder, const char *name, uint32_t n_in, uint32_t n_out,
                           float *offset)
 {
-    matrix matrix = {.n_in = n_in, .n_out = n_out};
+    matrix w = {.n_in = n_in, .n_out = n_out};
     const bert_tensor *tensor = bind_panels(binder, name, BERT_PANELS(n_out), n_in, offset != NULL);
     if (tensor) {
-        matrix.dtype = tensor->dtype;
-        matrix.panels = tensor->data;
+        w.dtype = tensor->dtype;
+        w.panels = tensor->data;
         if (tensor->dtype == BERT_DTYPE_I8) {
-            matrix.scale = bind_scale(binder, name, n_out);
-            if (matrix.scale)
-                bind_offset(binder, &matrix, tensor, offset);
+            w.scale = bind_scale(binder, name, n_out);
+            if (w.scale)
+                bind_offset(binder, &w, tensor, offset);
         }
     }
-    matrix.bias = bind_vector(binder, name, ".bias", n_out);
-    return matrix;
+    w.bias = bind_vector(binder, name, ".bias", n_out);
+    return w;
 }
 
-static norm bind_norm(binder *binder, const char *name, uint32_t n)
+static norm_weights bind_norm(tensor_binder *binder, const char *name, uint32_t n)
 {
-    norm norm;
+    norm_weights norm;
     norm.weight = bind_vector(binder, name, ".weight", n);
     norm.bias = bind_vector(binder, name, ".bias", n);
     return norm;
@@ -235,24 +237,24 @@ static uint64_t offsets_per_layer(const bert_config *config)
 }
 
 /* Either all matrices of a layer are I8, or none. */
-static int is_i8(binder *binder, const char *name, const layer *layer, const matrix *matrix)
+static int is_i8(tensor_binder *binder, const char *name, const layer_weights *layer,
+                 const matrix *w)
 {
-    int wanted = layer->query.dtype == BERT_DTYPE_I8, is = matrix->dtype == BERT_DTYPE_I8;
+    int wanted = layer->query.dtype == BERT_DTYPE_I8, is = w->dtype == BERT_DTYPE_I8;
     if (is != wanted)
-        fail(binder, BERT_BAD_DTYPE, name, matrix->dtype, layer->query.dtype);
+        fail(binder, BERT_BAD_DTYPE, name, w->dtype, layer->query.dtype);
     return is && wanted;
 }
 
 /* The factors of a product's inputs, where its matrix is I8. */
-static const float *bind_smooth(binder *binder, const char *name, const layer *layer,
-                                const matrix *matrix)
+static const float *bind_smooth(tensor_binder *binder, const char *name, const layer_weights *layer,
+                                const matrix *w)
 {
-    return is_i8(binder, name, layer, matrix) ? bind_vector(binder, name, ".smooth", matrix->n_in)
-                                              : NULL;
+    return is_i8(binder, name, layer, w) ? bind_vector(binder, name, ".smooth", w->n_in) : NULL;
 }
 
-static void bind_layer(binder *binder, layer *layer, const bert_config *config, uint32_t index,
-                       float *offsets)
+static void bind_layer(tensor_binder *binder, layer_weights *layer, const bert_config *config,
+                       uint32_t index, float *offsets)
 {
     uint32_t hidden = config->hidden_size, intermediate = config->intermediate_size;
     char prefix[32], name[BERT_MAX_NAME + 1];
@@ -288,7 +290,7 @@ static void bind_layer(binder *binder, layer *layer, const bert_config *config, 
 
 /* What attention knows of positions. Rows of distances come as floats, like everything that is not
  * an integer matrix, and are read once: each is a row that there is. */
-static void bind_distances(binder *binder, bert_model *model)
+static void bind_distances(tensor_binder *binder, bert_model *model)
 {
     const bert_config *config = &model->config;
     uint32_t n = 2 * config->n_distances - 1;
@@ -308,7 +310,7 @@ static void bind_distances(binder *binder, bert_model *model)
     }
 }
 
-static void bind_embeddings(binder *binder, bert_model *model)
+static void bind_embeddings(tensor_binder *binder, bert_model *model)
 {
     const bert_config *config = &model->config;
     uint32_t n_columns = config->embedding_size;
@@ -324,7 +326,7 @@ static void bind_embeddings(binder *binder, bert_model *model)
             bind_matrix(binder, "embeddings.projection", n_columns, config->hidden_size, NULL);
 }
 
-static void bind_heads(binder *binder, bert_model *model)
+static void bind_heads(tensor_binder *binder, bert_model *model)
 {
     const bert_config *config = &model->config;
     uint32_t hidden = config->hidden_size, n_columns = config->embedding_size;
@@ -354,7 +356,7 @@ static void bind_heads(binder *binder, bert_model *model)
 }
 
 /* What is left over has a name twice, or one that the config does not explain. */
-static void refuse_unbound(binder *binder)
+static void refuse_unbound(tensor_binder *binder)
 {
     for (size_t i = 0; i < binder->n_tensors && binder->status == BERT_OK; i++) {
         if (is_bound(binder, i))
@@ -368,12 +370,12 @@ static void refuse_unbound(binder *binder)
 }
 
 /* Where the model, its layers, their offsets and the rows of distances lie in the block. */
-static bert_model *lay_out(const bert_config *config, arena *arena, float **offsets)
+static bert_model *lay_out(const bert_config *config, memory_arena *arena, float **offsets)
 {
     uint32_t n_stored = bert_config_n_stored_layers(config);
     uint64_t n_rows = config->n_relative_rows ? 2ull * config->n_distances - 1 : 0;
     bert_model *model = arena_take(arena, 1, sizeof *model);
-    layer *layers = arena_take(arena, n_stored, sizeof *layers);
+    layer_weights *layers = arena_take(arena, n_stored, sizeof *layers);
     uint32_t *rows = arena_take(arena, n_rows, sizeof *rows);
     *offsets = arena_take(arena, n_stored * offsets_per_layer(config), sizeof(float));
     if (model)
@@ -385,7 +387,7 @@ bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_er
 {
     bert_status status = config_check(config, error);
     if (status == BERT_OK) {
-        arena arena = {0};
+        memory_arena arena = {0};
         float *offsets;
         lay_out(config, &arena, &offsets);
         if (arena.n_bytes > SIZE_MAX / 2)
@@ -410,10 +412,10 @@ bert_status bert_model_open(const bert_config *config, const bert_tensor *tensor
         return error_set(error, BERT_UNKNOWN_TENSOR, tensors[MAX_TENSORS].name, (int64_t)n_tensors,
                          MAX_TENSORS);
 
-    arena arena = {.base = memory};
+    memory_arena arena = {.base = memory};
     float *offsets;
     bert_model *model = lay_out(config, &arena, &offsets);
-    binder binder = {.tensors = tensors, .n_tensors = n_tensors, .error = error};
+    tensor_binder binder = {.tensors = tensors, .n_tensors = n_tensors, .error = error};
     bind_embeddings(&binder, model);
     bind_distances(&binder, model);
     for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++)

@@ -1,7 +1,7 @@
 /* ops.c - the operations between the products: layer norm, softmax, table look-up. */
 #include <math.h>
 
-#include "internal.h"
+#include "kernels.h"
 #include "simd.h"
 #include "vector_math.h"
 
@@ -40,7 +40,8 @@ static float row_squares(const float *row, uint32_t n, float mean)
 }
 
 /* Two passes: the mean first, so that large equal values do not cancel. */
-void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm *norm, float eps)
+void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm_weights *norm,
+                    float eps)
 {
     for (uint32_t r = 0; r < n_rows; r++, x += n_columns) {
         float mean = row_sum(x, n_columns) / (float)n_columns;
@@ -125,7 +126,7 @@ void ops_normalize(float *x, uint32_t n_rows, uint32_t n_columns)
 
 /* Of the table's row, the columns from `column` on, `left` or four of them, widened. The dtype is a
  * constant where it is worth it. */
-static inline __attribute__((always_inline)) v128_t load_widened(const table *table,
+static inline __attribute__((always_inline)) v128_t load_widened(const row_table *table,
                                                                  bert_dtype dtype, uint32_t row,
                                                                  uint32_t column, uint32_t left)
 {
@@ -147,7 +148,7 @@ static inline __attribute__((always_inline)) v128_t load_widened(const table *ta
                           wasm_f32x4_splat(table->scale[row]));
 }
 
-void ops_table_row(const table *table, uint32_t row, float *out, int add)
+void ops_table_row(const row_table *table, uint32_t row, float *out, int add)
 {
     for (uint32_t i = 0; i < table->n_columns; i += 4) {
         uint32_t left = table->n_columns - i;
@@ -172,9 +173,9 @@ static void store_transposed(const v128_t columns[4], uint32_t n_inputs, float *
 }
 
 /* One panel: rows row .. row + BERT_PANEL - 1, the last of them again past `end`. */
-static inline __attribute__((always_inline)) void widen_panel(const table *table, bert_dtype dtype,
-                                                              uint32_t row, uint32_t end,
-                                                              uint32_t first_column,
+static inline __attribute__((always_inline)) void widen_panel(const row_table *table,
+                                                              bert_dtype dtype, uint32_t row,
+                                                              uint32_t end, uint32_t first_column,
                                                               uint32_t n_columns, float *panel)
 {
     for (uint32_t half = 0; half < BERT_PANEL; half += 4) {
@@ -190,8 +191,8 @@ static inline __attribute__((always_inline)) void widen_panel(const table *table
     }
 }
 
-void ops_table_panels(const table *table, rows rows, uint32_t first_column, uint32_t n_columns,
-                      float *panels)
+void ops_table_panels(const row_table *table, row_range rows, uint32_t first_column,
+                      uint32_t n_columns, float *panels)
 {
     for (uint32_t row = rows.first; row < rows.end; row += BERT_PANEL) {
 #define WIDEN(dtype) widen_panel(table, dtype, row, rows.end, first_column, n_columns, panels)

@@ -23,12 +23,12 @@
 #if defined(__wasm__) && !defined(__wasm_atomics__)
 
 /* One thread: nobody comes, nobody waits. */
-static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
+static void wait_while(thread_pool *pool, _Atomic uint32_t *number, uint32_t value)
 {
     (void)pool, (void)number, (void)value;
 }
 
-static void wake(pool *pool, _Atomic uint32_t *number)
+static void wake(thread_pool *pool, _Atomic uint32_t *number)
 {
     (void)pool, (void)number;
 }
@@ -59,7 +59,7 @@ static int spin_while(_Atomic uint32_t *number, uint32_t value)
 #define LEAST_NAP 100000 /* nanoseconds */
 #define MOST_NAP 5000000
 
-static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
+static void wait_while(thread_pool *pool, _Atomic uint32_t *number, uint32_t value)
 {
     if (!spin_while(number, value))
         return;
@@ -70,7 +70,7 @@ static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
 }
 
 /* After the number has changed: who was not yet counted as asleep then sees the change. */
-static void wake(pool *pool, _Atomic uint32_t *number)
+static void wake(thread_pool *pool, _Atomic uint32_t *number)
 {
     if (atomic_load(&pool->n_asleep))
         __builtin_wasm_memory_atomic_notify((int *)number, BERT_MAX_THREADS);
@@ -78,7 +78,7 @@ static void wake(pool *pool, _Atomic uint32_t *number)
 
 #else
 
-static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
+static void wait_while(thread_pool *pool, _Atomic uint32_t *number, uint32_t value)
 {
     if (!spin_while(number, value))
         return;
@@ -90,7 +90,7 @@ static void wait_while(pool *pool, _Atomic uint32_t *number, uint32_t value)
     atomic_fetch_sub(&pool->n_asleep, 1);
 }
 
-static void wake(pool *pool, _Atomic uint32_t *number)
+static void wake(thread_pool *pool, _Atomic uint32_t *number)
 {
     (void)number;
     if (atomic_load(&pool->n_asleep) == 0)
@@ -104,16 +104,16 @@ static void wake(pool *pool, _Atomic uint32_t *number)
 #endif
 #endif
 
-void pool_init(pool *pool, uint32_t max_threads)
+void pool_init(thread_pool *pool, uint32_t max_threads)
 {
-    *pool = (struct pool){.max_threads = max_threads, .n_joined = 1, .n_threads = 1};
+    *pool = (thread_pool){.max_threads = max_threads, .n_joined = 1, .n_threads = 1};
 #ifndef __wasm__
     pthread_mutex_init(&pool->signal.mutex, NULL);
     pthread_cond_init(&pool->signal.changed, NULL);
 #endif
 }
 
-void pool_begin(pool *pool)
+void pool_begin(thread_pool *pool)
 {
     uint32_t n_joined = atomic_load(&pool->n_joined), n_threads = atomic_load(&pool->n_threads);
     if (n_joined == n_threads)
@@ -124,7 +124,7 @@ void pool_begin(pool *pool)
     wake(pool, &pool->n_threads);
 }
 
-void pool_run(pool *pool, pool_work work, void *argument)
+void pool_run(thread_pool *pool, pool_work work, void *argument)
 {
     uint32_t n_threads = atomic_load_explicit(&pool->n_threads, memory_order_relaxed), n_busy;
     if (n_threads == 1) {
@@ -141,7 +141,7 @@ void pool_run(pool *pool, pool_work work, void *argument)
         wait_while(pool, &pool->n_busy, n_busy);
 }
 
-void pool_meet(pool *pool, uint32_t n_threads)
+void pool_meet(thread_pool *pool, uint32_t n_threads)
 {
     uint32_t meeting = atomic_load_explicit(&pool->meeting, memory_order_relaxed);
     if (atomic_fetch_add(&pool->n_arrived, 1) + 1 < n_threads) {
@@ -154,7 +154,7 @@ void pool_meet(pool *pool, uint32_t n_threads)
 }
 
 /* This thread's number, or 0 if there are enough. */
-static uint32_t join(pool *pool)
+static uint32_t join(thread_pool *pool)
 {
     uint32_t n = atomic_load(&pool->n_joined);
     while (n < pool->max_threads)
@@ -164,7 +164,7 @@ static uint32_t join(pool *pool)
 }
 
 /* Once admitted, a thread takes part in every round: none ends without it, so it sees each. */
-void pool_serve(pool *pool)
+void pool_serve(thread_pool *pool)
 {
     uint32_t thread = join(pool), n_threads;
     if (thread == 0)
@@ -183,7 +183,7 @@ void pool_serve(pool *pool)
     }
 }
 
-void pool_stop(pool *pool)
+void pool_stop(thread_pool *pool)
 {
     atomic_store(&pool->stopped, 1);
     atomic_store(&pool->n_threads, BERT_MAX_THREADS); /* for those not yet admitted */

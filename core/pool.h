@@ -29,7 +29,7 @@ typedef struct pool_signal {
 /* Thread `thread` of `n_threads`. */
 typedef void (*pool_work)(void *argument, uint32_t thread, uint32_t n_threads);
 
-typedef struct pool {
+typedef struct thread_pool {
     uint32_t max_threads;
     _Atomic uint32_t n_joined;           /* threads that have come, the caller included */
     _Atomic uint32_t n_threads;          /* of those, at work since the last pool_begin() */
@@ -43,21 +43,21 @@ typedef struct pool {
     pool_work work;
     void *argument;
     pool_signal signal;
-} pool;
+} thread_pool;
 
-void pool_init(pool *pool, uint32_t max_threads);
+void pool_init(thread_pool *pool, uint32_t max_threads);
 
 /* Lets those who have come take part from now on. */
-void pool_begin(pool *pool);
+void pool_begin(thread_pool *pool);
 
 /* Runs work(argument, thread, n_threads) on every thread; returns when all are done. */
-void pool_run(pool *pool, pool_work work, void *argument);
+void pool_run(thread_pool *pool, pool_work work, void *argument);
 
 /* Returns when every one of the work's threads has called it. Not in work of one thread. */
-void pool_meet(pool *pool, uint32_t n_threads);
+void pool_meet(thread_pool *pool, uint32_t n_threads);
 
-void pool_serve(pool *pool);
-void pool_stop(pool *pool);
+void pool_serve(thread_pool *pool);
+void pool_stop(thread_pool *pool);
 
 /* The first of `n` things that is thread `thread`'s; its share ends where the next one's starts. */
 static inline uint32_t pool_share(uint32_t n, uint32_t thread, uint32_t n_threads)

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "internal.h"
+#include "kernels.h"
 #include "simd.h"
 
 #define LEVELS 127

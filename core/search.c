@@ -74,25 +74,25 @@ static size_t bytes_of(search_type type, uint32_t n_dims)
 }
 
 /* Sums of `n_rows` rows, a constant, and the query; without one each row's with itself. */
-INLINE void multiply(search_type type, const uint8_t *query, const uint8_t *rows, int n_rows,
+INLINE void multiply(search_type type, const uint8_t *query, const uint8_t *rows, uint32_t n_rows,
                      uint32_t n_dims, double *out)
 {
     size_t n_bytes = bytes_of(type, n_dims), i = 0;
     v128_t sums[TILE];
-    for (int r = 0; r < n_rows; r++)
+    for (uint32_t r = 0; r < n_rows; r++)
         sums[r] = wasm_i32x4_splat(0);
     for (; i + 16 <= n_bytes; i += 16) {
         v128_t of_query = query ? wasm_v128_load(query + i) : sums[0];
-        for (int r = 0; r < n_rows; r++) {
+        for (uint32_t r = 0; r < n_rows; r++) {
             v128_t row = wasm_v128_load(rows + r * n_bytes + i);
             sums[r] = add(type, sums[r], query ? of_query : row, row);
         }
     }
-    for (int r = 0; r < n_rows && i < n_bytes; r++) {
+    for (uint32_t r = 0; r < n_rows && i < n_bytes; r++) {
         v128_t row = load_bytes(rows + r * n_bytes + i, n_bytes - i);
         sums[r] = add(type, sums[r], query ? load_bytes(query + i, n_bytes - i) : row, row);
     }
-    for (int r = 0; r < n_rows; r++)
+    for (uint32_t r = 0; r < n_rows; r++)
         out[r] = finish(type, sums[r], n_dims);
 }
 

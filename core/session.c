@@ -1,8 +1,8 @@
 /* session.c - options with their defaults, and everything that encoding needs in one block. */
-#include "internal.h"
+#include "share.h"
 
 /* Room for integers of either width. */
-static quantised take_quantised(arena *arena, uint64_t n_rows, uint32_t n_in)
+static quantised take_quantised(memory_arena *arena, uint64_t n_rows, uint32_t n_in)
 {
     quantised rows = {.stride = quantised_stride(n_in)};
     rows.values = arena_take(arena, n_rows * rows.stride, sizeof(int16_t));
@@ -21,7 +21,8 @@ static uint64_t most_inputs(const bert_config *config)
 }
 
 /* What attention_position.c works in, for sequences of up to `n` tokens. */
-static void take_positions(arena *arena, const bert_config *config, uint64_t n, workspace *space)
+static void take_positions(memory_arena *arena, const bert_config *config, uint64_t n,
+                           workspace *space)
 {
     if (config->position_attention == BERT_POSITION_ATTENTION_NONE)
         return;
@@ -37,7 +38,7 @@ static void take_positions(arena *arena, const bert_config *config, uint64_t n, 
         space->key_terms = arena_take(arena, n * width, sizeof(float));
 }
 
-static workspace take_workspace(arena *arena, const bert_config *config, uint64_t n)
+static workspace take_workspace(memory_arena *arena, const bert_config *config, uint64_t n)
 {
     uint64_t hidden = config->hidden_size, intermediate = config->intermediate_size;
     uint64_t dim = hidden / config->n_heads;
@@ -53,7 +54,8 @@ static workspace take_workspace(arena *arena, const bert_config *config, uint64_
 }
 
 /* With an arena that only counts, sizes alone come of it. */
-static bert_session *lay_out(const bert_config *config, const bert_options *options, arena *arena)
+static bert_session *lay_out(const bert_config *config, const bert_options *options,
+                             memory_arena *arena)
 {
     uint64_t tokens = options->max_tokens, hidden = config->hidden_size;
     bert_session header = {.max_tokens = options->max_tokens,
@@ -121,7 +123,7 @@ bert_status bert_session_bytes(const bert_config *config, const bert_options *op
         status = resolve(config, options, &resolved, error);
     if (status != BERT_OK)
         return status;
-    arena arena = {0};
+    memory_arena arena = {0};
     lay_out(config, &resolved, &arena);
     if (arena.n_bytes > SIZE_MAX / 2)
         return error_set(error, BERT_MODEL_TOO_LARGE, "session", (int64_t)arena.n_bytes,
@@ -142,7 +144,7 @@ bert_status bert_session_open(const bert_model *model, const bert_options *optio
         return error_set(error, BERT_OUT_OF_MEMORY, "session", (int64_t)n_bytes, (int64_t)needed);
     bert_options resolved;
     resolve(&model->config, options, &resolved, error);
-    arena arena = {.base = memory};
+    memory_arena arena = {.base = memory};
     *session = lay_out(&model->config, &resolved, &arena);
     (*session)->model = model;
     return BERT_OK;

@@ -12,41 +12,55 @@
 
 #include "internal.h"
 
-typedef struct share {
+typedef struct thread_share {
     bert_session *session;
     const bert_batch *batch;
     uint32_t n_tokens;
     uint32_t thread, n_threads;
     int by_rows;
-    rows rows;           /* of its products: its own, or all of them */
+    row_range rows;      /* of its products: its own, or all of them */
     float *intermediate; /* [ROW_BLOCK, I], its own or everyone's */
     quantised wide;      /* [ROW_BLOCK, I], likewise */
-} share;
+} thread_share;
 
-share share_of(bert_session *session, const bert_batch *batch, uint32_t n_tokens, uint32_t thread,
-               uint32_t n_threads);
+thread_share share_of(bert_session *session, const bert_batch *batch, uint32_t n_tokens,
+                      uint32_t thread, uint32_t n_threads);
+
+/* Of a product's panels, those of thread `thread`. */
+static inline panel_range panels_share(uint32_t n_out, uint32_t thread, uint32_t n_threads)
+{
+    uint32_t n = panels_all(n_out).end;
+    return (panel_range){pool_share(n, thread, n_threads), pool_share(n, thread + 1, n_threads)};
+}
 
 /* Waits until everyone has come here. */
-void share_meet(const share *share);
+void share_meet(const thread_share *share);
 
 /* Waits until what everyone computed last can be read; by rows, each reads its own alone. */
-void share_settle(const share *share);
+void share_settle(const thread_share *share);
 
 /* Of the rows of a product, those for which this thread does what is done row by row. */
-rows share_own(const share *share, rows rows);
+row_range share_own(const thread_share *share, row_range rows);
 
 /* This thread's share of y = activation(x W + b) + residual for `n_rows` rows; x in f32, `x_stride`
  * apart, or, if W is I8, quantised. */
-void share_multiply(const share *share, const float *x, size_t x_stride, const quantised *quantised,
-                    uint32_t n_rows, const matrix *w, const product *out);
+void share_multiply(const thread_share *share, const float *x, size_t x_stride,
+                    const quantised *x_i8, uint32_t n_rows, const matrix *w, const product *out);
+
+/* Rows that the convolution's inputs may take. */
+uint64_t conv_most_rows(const bert_config *config, uint64_t max_tokens);
 
 /* Keeps the embeddings' output of this thread's tokens for conv_add(), which comes after a
  * share_meet(): hidden += activation(convolution of them). */
-void conv_keep(const share *share);
-void conv_add(const share *share);
+void conv_keep(const thread_share *share);
+void conv_add(const thread_share *share);
 
 /* Head outputs of the tokens from the last hidden states in session->hidden; overwrites
  * session->query, session->key and session->embeddings. */
-void token_head_run(const share *share, const bert_outputs *outputs);
+void token_head_run(const thread_share *share, const bert_outputs *outputs);
+
+/* Head outputs of the sequences from the last hidden states in session->hidden; overwrites
+ * session->query and session->key. */
+void head_run(const bert_session *session, const bert_batch *batch, const bert_outputs *outputs);
 
 #endif

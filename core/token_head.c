@@ -11,7 +11,7 @@
 #include "share.h"
 
 /* y = activation(hidden W + b) for this thread's share; y: [T, n_out]. */
-static void from_hidden(const share *share, const float *hidden, const matrix *w,
+static void from_hidden(const thread_share *share, const float *hidden, const matrix *w,
                         bert_activation activation, float *y)
 {
     size_t first = share->rows.first;
@@ -23,7 +23,7 @@ static void from_hidden(const share *share, const float *hidden, const matrix *w
 
 /* token_logits = classifier(activation(transform(hidden))): Clark et al. 2020, ELECTRA, section
  * 3.1, has the transform; Devlin et al. 2018, BERT, section 5.3, has none. */
-static void classify_tokens(const share *share, float *logits)
+static void classify_tokens(const thread_share *share, float *logits)
 {
     const bert_session *session = share->session;
     const bert_model *model = session->model;
@@ -37,13 +37,14 @@ static void classify_tokens(const share *share, float *logits)
 }
 
 /* logits = x . word + bias for every row of the word embedding in `columns`. */
-static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows, panels columns,
-                        float *logits, float *scratch)
+static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows,
+                        panel_range columns, float *logits, float *scratch)
 {
     uint32_t n_in = model->word.n_columns, n_words = model->word.n_rows;
     for (uint32_t panel = columns.first; panel < columns.end; panel += WIDE_PANELS) {
         uint32_t end = columns.end - panel < WIDE_PANELS ? columns.end : panel + WIDE_PANELS;
-        rows words = {panel * BERT_PANEL, end * BERT_PANEL < n_words ? end * BERT_PANEL : n_words};
+        row_range words = {panel * BERT_PANEL,
+                           end * BERT_PANEL < n_words ? end * BERT_PANEL : n_words};
         matrix w = {.n_in = n_in,
                     .n_out = rows_count(words),
                     .panels = scratch,
@@ -56,13 +57,13 @@ static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows
 
 /* The share of a head that stands on some tokens alone: their hidden states become rows of
  * session->key, which nobody needs any more. */
-static share gather(const share *share, const uint32_t *tokens, uint32_t n)
+static thread_share gather(const thread_share *share, const uint32_t *tokens, uint32_t n)
 {
     const bert_session *session = share->session;
     size_t hidden = session->model->config.hidden_size;
-    struct share gathered =
+    thread_share gathered =
         share_of(share->session, share->batch, n, share->thread, share->n_threads);
-    rows own = share_own(&gathered, gathered.rows);
+    row_range own = share_own(&gathered, gathered.rows);
     share_meet(share); /* what one thread gathers another has computed */
     for (uint32_t row = own.first; row < own.end; row++)
         memcpy(session->key + row * hidden, session->hidden + tokens[row] * hidden,
@@ -73,19 +74,19 @@ static share gather(const share *share, const uint32_t *tokens, uint32_t n)
 
 /* lm_logits = decoder(norm(activation(transform(hidden)))): Devlin et al. 2018, BERT, section 3.1.
  * hidden: a row for each of the share's tokens. */
-static void predict_words(const share *share, const float *hidden, float *logits)
+static void predict_words(const thread_share *share, const float *hidden, float *logits)
 {
     const bert_session *session = share->session;
     const bert_model *model = session->model;
     const bert_config *config = &model->config;
-    rows own = share_own(share, share->rows);
+    row_range own = share_own(share, share->rows);
     float *x = session->embeddings, *scratch = session->workspaces[share->thread].panel;
     size_t n_columns = config->embedding_size;
     from_hidden(share, hidden, &model->lm_transform, config->lm_activation, x);
     ops_layer_norm(x + own.first * n_columns, rows_count(own), config->embedding_size,
                    &model->lm_norm, config->layer_norm_eps);
     share_meet(share);
-    panels columns = panels_share(config->vocab_size, share->thread, share->n_threads);
+    panel_range columns = panels_share(config->vocab_size, share->thread, share->n_threads);
     product out = {.c = logits, .c_stride = config->vocab_size};
     if (config->lm_tied)
         decode_tied(model, x, share->n_tokens, columns, logits, scratch);
@@ -93,7 +94,7 @@ static void predict_words(const share *share, const float *hidden, float *logits
         gemm_f32(x, n_columns, share->n_tokens, &model->lm_decoder, columns, &out, scratch);
 }
 
-void token_head_run(const share *share, const bert_outputs *outputs)
+void token_head_run(const thread_share *share, const bert_outputs *outputs)
 {
     const bert_session *session = share->session;
     const bert_batch *batch = share->batch;
@@ -103,7 +104,7 @@ void token_head_run(const share *share, const bert_outputs *outputs)
     if (!lm_logits || batch_lm_tokens(batch, share->n_tokens) == 0)
         return;
     if (batch->lm_tokens) {
-        struct share gathered = gather(share, batch->lm_tokens, batch->n_lm_tokens);
+        thread_share gathered = gather(share, batch->lm_tokens, batch->n_lm_tokens);
         predict_words(&gathered, session->key, lm_logits);
     } else {
         predict_words(share, session->hidden, lm_logits);

@@ -11,10 +11,10 @@
 
 #define SHOWN_FAILURES 5
 
-static test *first_test, **last_test = &first_test;
+static test_case *first_test, **last_test = &first_test;
 static int n_failures; /* of the running test */
 
-void harness_add(test *test)
+void harness_add(test_case *test)
 {
     *last_test = test;
     last_test = &test->next;
@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 {
     int n_passed = 0, n_failed = 0;
     (void)argc;
-    for (test *t = first_test; t; t = t->next) {
+    for (test_case *t = first_test; t; t = t->next) {
         n_failures = 0;
         t->run();
         guarded_free_all();

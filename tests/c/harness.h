@@ -12,13 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct test {
+typedef struct test_case {
     const char *name;
     void (*run)(void);
-    struct test *next;
-} test;
+    struct test_case *next;
+} test_case;
 
-void harness_add(test *test);
+void harness_add(test_case *test);
 
 /* Counts a failure of the running test and prints the first few of it. */
 void harness_fail(const char *file, int line, const char *format, ...)
@@ -28,7 +28,7 @@ void harness_fail(const char *file, int line, const char *format, ...)
     static void test_##name(void);                                                                 \
     __attribute__((constructor)) static void add_##name(void)                                      \
     {                                                                                              \
-        static test self = {#name, test_##name, NULL};                                             \
+        static test_case self = {#name, test_##name, NULL};                                        \
         harness_add(&self);                                                                        \
     }                                                                                              \
     static void test_##name(void)

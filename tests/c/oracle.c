@@ -36,7 +36,7 @@ double oracle_matrix(const matrix *w, uint32_t in, uint32_t out)
     return element(w->dtype, w->panels, i, w->scale ? w->scale + out : NULL);
 }
 
-double oracle_table(const table *table, uint32_t row, uint32_t column)
+double oracle_table(const row_table *table, uint32_t row, uint32_t column)
 {
     return element(table->dtype, table->rows, (size_t)row * table->n_columns + column,
                    table->scale ? table->scale + row : NULL);
@@ -95,7 +95,7 @@ void oracle_dense(const double *x, const matrix *w, double *y)
     }
 }
 
-void oracle_layer_norm(double *x, uint32_t n, const norm *norm, double eps)
+void oracle_layer_norm(double *x, uint32_t n, const norm_weights *norm, double eps)
 {
     double mean = 0, variance = 0;
     for (uint32_t i = 0; i < n; i++)
@@ -123,17 +123,17 @@ static double *numbers(size_t n)
 }
 
 /* One sequence, with what was not given filled in. */
-typedef struct text {
+typedef struct text_view {
     uint32_t n;
     const uint32_t *ids;
     uint32_t *types, *positions; /* [n] */
     uint8_t *attended;           /* [n] */
-} text;
+} text_view;
 
 /* What is added to a score before it is scaled, and its bias after; q and k are tokens. */
-static double relative_score(const bert_model *model, const layer *layer, const text *text,
-                             uint32_t head, uint32_t q, uint32_t k, const double *query,
-                             const double *key, double *bias)
+static double relative_score(const bert_model *model, const layer_weights *layer,
+                             const text_view *text, uint32_t head, uint32_t q, uint32_t k,
+                             const double *query, const double *key, double *bias)
 {
     const bert_config *config = &model->config;
     uint32_t dim = config->hidden_size / config->n_heads;
@@ -158,13 +158,13 @@ static double relative_score(const bert_model *model, const layer *layer, const 
     return sum;
 }
 
-static void attend(const bert_model *model, const layer *layer, const text *text, double *x,
-                   double *probabilities)
+static void attend(const bert_model *model, const layer_weights *layer, const text_view *text,
+                   double *x, double *probabilities)
 {
     const bert_config *config = &model->config;
     uint32_t n = text->n, hidden = config->hidden_size, dim = hidden / config->n_heads;
     bert_position_attention attention = config->position_attention;
-    int n_sums =
+    uint32_t n_sums =
         attention == BERT_POSITION_ATTENTION_C2P_P2C                                           ? 3
         : attention == BERT_POSITION_ATTENTION_C2P || attention == BERT_POSITION_ATTENTION_P2C ? 2
                                                                                                : 1;
@@ -203,7 +203,7 @@ static void attend(const bert_model *model, const layer *layer, const text *text
     free(q), free(k), free(v), free(context), free(row), free(y);
 }
 
-static void feed_forward(const layer *layer, const bert_config *config, double *x)
+static void feed_forward(const layer_weights *layer, const bert_config *config, double *x)
 {
     double *wide = numbers(config->intermediate_size), *y = numbers(config->hidden_size);
     dense(x, &layer->intermediate, layer->intermediate_smooth, wide);
@@ -217,7 +217,7 @@ static void feed_forward(const layer *layer, const bert_config *config, double *
 }
 
 /* x: [n, hidden_size]. */
-static void embed(const bert_model *model, const text *text, double *x)
+static void embed(const bert_model *model, const text_view *text, double *x)
 {
     const bert_config *config = &model->config;
     uint32_t n_columns = config->embedding_size, hidden = config->hidden_size, n_padding = 0;
@@ -249,7 +249,8 @@ static void embed(const bert_model *model, const text *text, double *x)
 }
 
 /* x = norm(x + activation(conv(embeddings))); both [n, hidden_size]. */
-static void convolve(const bert_model *model, const text *text, const double *embeddings, double *x)
+static void convolve(const bert_model *model, const text_view *text, const double *embeddings,
+                     double *x)
 {
     const bert_config *config = &model->config;
     uint32_t hidden = config->hidden_size, n_in = config->conv_size * hidden;
@@ -307,7 +308,8 @@ static void token_heads(const bert_model *model, uint32_t n, const double *x,
     free(y);
 }
 
-static void embed_sentence(const bert_model *model, const text *text, const double *x, double *out)
+static void embed_sentence(const bert_model *model, const text_view *text, const double *x,
+                           double *out)
 {
     const bert_config *config = &model->config;
     uint32_t hidden = config->hidden_size, count = 0;
@@ -336,7 +338,7 @@ static void embed_sentence(const bert_model *model, const text *text, const doub
     free(pooled);
 }
 
-static void sequence_heads(const bert_model *model, const text *text, const double *x,
+static void sequence_heads(const bert_model *model, const text_view *text, const double *x,
                            const oracle_outputs *outputs)
 {
     const bert_config *config = &model->config;
@@ -366,7 +368,8 @@ void oracle_encode(const bert_model *model, uint32_t n, const uint32_t *ids,
     const bert_config *config = &model->config;
     size_t count = (size_t)n * config->hidden_size;
     double *x = numbers(count), *embeddings = numbers(count);
-    text text = {n, ids, calloc(n, sizeof(uint32_t)), calloc(n, sizeof(uint32_t)), calloc(n, 1)};
+    text_view text = {n, ids, calloc(n, sizeof(uint32_t)), calloc(n, sizeof(uint32_t)),
+                      calloc(n, 1)};
     for (uint32_t t = 0; t < n; t++) {
         text.types[t] = token_types ? token_types[t] : 0;
         text.positions[t] = positions ? positions[t] : t;
@@ -376,7 +379,7 @@ void oracle_encode(const bert_model *model, uint32_t n, const uint32_t *ids,
     memcpy(embeddings, x, count * sizeof(double));
     memcpy(outputs->hidden_states, x, count * sizeof(double));
     for (uint32_t i = 0; i < config->n_layers; i++) {
-        const layer *layer = &model->layers[stored_layer(config, i)];
+        const layer_weights *layer = &model->layers[stored_layer(config, i)];
         attend(model, layer, &text, x, outputs->attentions + (size_t)i * config->n_heads * n * n);
         for (uint32_t t = 0; t < n; t++)
             feed_forward(layer, config, x + t * config->hidden_size);

@@ -8,7 +8,7 @@
 
 /* One number of a panel-packed matrix or of a table, as value = integer * scale where it is I8. */
 double oracle_matrix(const matrix *w, uint32_t in, uint32_t out);
-double oracle_table(const table *table, uint32_t row, uint32_t column);
+double oracle_table(const row_table *table, uint32_t row, uint32_t column);
 double oracle_f16(uint16_t bits);
 
 double oracle_activate(double x, bert_activation activation);
@@ -18,7 +18,7 @@ void oracle_quantise(double *x, uint32_t n, const float *factor);
 
 /* y = x W + bias; x [n_in], y [n_out]. */
 void oracle_dense(const double *x, const matrix *w, double *y);
-void oracle_layer_norm(double *x, uint32_t n, const norm *norm, double eps);
+void oracle_layer_norm(double *x, uint32_t n, const norm_weights *norm, double eps);
 void oracle_softmax(double *x, uint32_t n);
 
 /* The whole encoder for one sequence; every output as in bert.h, in double, with room for what the

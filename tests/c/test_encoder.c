@@ -14,15 +14,15 @@ static const uint32_t lengths[] = {5, 1, 16, 3, 9};
 #define N_SEQUENCES 5
 #define N_TOKENS 34
 
-typedef struct tokens {
+typedef struct token_lists {
     uint32_t ids[N_TOKENS], types[N_TOKENS], positions[N_TOKENS];
     uint8_t attended[N_TOKENS];
-} tokens;
+} token_lists;
 
 /* Where there is room, positions have gaps; where there is padding, every fourth token is some. */
-static tokens random_tokens(const bert_config *config, uint32_t seed)
+static token_lists random_tokens(const bert_config *config, uint32_t seed)
 {
-    tokens tokens;
+    token_lists tokens;
     uint32_t token = 0, most = bert_config_most_tokens(config);
     most = most == UINT32_MAX ? 40 : most;
     for (uint32_t s = 0; s < N_SEQUENCES; s++) {
@@ -40,7 +40,7 @@ static tokens random_tokens(const bert_config *config, uint32_t seed)
     return tokens;
 }
 
-static bert_batch batch_of(const tokens *tokens, uint32_t first_sequence, uint32_t n)
+static bert_batch batch_of(const token_lists *tokens, uint32_t first_sequence, uint32_t n)
 {
     uint32_t first = 0;
     for (uint32_t s = 0; s < first_sequence; s++)
@@ -69,9 +69,9 @@ static bert_outputs all_outputs(const bert_model *model, const bert_batch *batch
 }
 
 /* Numbers of one sequence that lie together in an output. */
-typedef struct part {
+typedef struct output_part {
     size_t at, n;
-} part;
+} output_part;
 
 /* Such parts of one sequence in an output: one for each layer, or one. */
 static uint32_t count_parts(const bert_config *config, bert_output output)
@@ -81,8 +81,8 @@ static uint32_t count_parts(const bert_config *config, bert_output output)
                                                : 1;
 }
 
-static part part_of(const bert_model *model, bert_output output, const bert_batch *batch,
-                    uint32_t s, uint32_t index)
+static output_part part_of(const bert_model *model, bert_output output, const bert_batch *batch,
+                           uint32_t s, uint32_t index)
 {
     size_t count = 0, before = 0, n = 0, total = 0;
     bert_output_count(bert_model_config(model), output, batch, &count, NULL);
@@ -99,7 +99,7 @@ static part part_of(const bert_model *model, bert_output output, const bert_batc
     }
     size_t each = count_parts(&model->config, output);
     each = each ? count / each : 0;
-    return (part){index * each + each / total * before, each / total * n};
+    return (output_part){index * each + each / total * before, each / total * n};
 }
 
 /* One sequence of a batch's outputs against the oracle. */
@@ -131,7 +131,7 @@ static void check_sequence(const char *name, const bert_model *model, const bert
     for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
         uint32_t n_parts = outputs->data[i] ? count_parts(config, (bert_output)i) : 0;
         for (uint32_t k = 0; k < n_parts; k++) {
-            part part = part_of(model, (bert_output)i, batch, s, k);
+            output_part part = part_of(model, (bert_output)i, batch, s, k);
             for (size_t j = 0; j < part.n; j++) {
                 double got = outputs->data[i][part.at + j], wanted = want[i][k * part.n + j];
                 CHECK(fabs(got - wanted) <= tolerance * fmax(1, fabs(wanted)),
@@ -157,7 +157,7 @@ static void check_model(const char *name, const bert_config *config, bert_dtype 
     if (!model)
         return;
     bert_session *session = tiny_session(model, NULL);
-    tokens tokens = random_tokens(config, seed);
+    token_lists tokens = random_tokens(config, seed);
     bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
     bert_outputs outputs = all_outputs(model, &batch);
     bert_error error = {0};
@@ -225,7 +225,7 @@ static void check_alone(const bert_config *config, const char *name)
     for (int dtype = 0; dtype < 3; dtype++) {
         bert_model *model = tiny_open(tiny_make(config, (bert_dtype)dtype, 60));
         bert_session *session = tiny_session(model, NULL);
-        tokens tokens = random_tokens(config, 61);
+        token_lists tokens = random_tokens(config, 61);
         bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
         bert_outputs together = all_outputs(model, &batch);
         bert_encode(session, &batch, &together, NULL);
@@ -236,8 +236,8 @@ static void check_alone(const bert_config *config, const char *name)
             for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
                 uint32_t n_parts = alone.data[i] ? count_parts(config, (bert_output)i) : 0;
                 for (uint32_t k = 0; k < n_parts; k++) {
-                    part in_batch = part_of(model, (bert_output)i, &batch, s, k);
-                    part by_itself = part_of(model, (bert_output)i, &one, 0, k);
+                    output_part in_batch = part_of(model, (bert_output)i, &batch, s, k);
+                    output_part by_itself = part_of(model, (bert_output)i, &one, 0, k);
                     CHECK(memcmp(alone.data[i] + by_itself.at, together.data[i] + in_batch.at,
                                  by_itself.n * sizeof(float)) == 0,
                           "%s, dtype %d: %s of sequence %u differ", name, dtype,
@@ -262,7 +262,7 @@ TEST(session_of_exact_size)
     bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_I8, 70));
     bert_session *session =
         tiny_session(model, &(bert_options){.max_tokens = N_TOKENS, .max_sequence_tokens = 16});
-    tokens tokens = random_tokens(&config, 71);
+    token_lists tokens = random_tokens(&config, 71);
     bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
     bert_outputs outputs = all_outputs(model, &batch);
     CHECK(bert_encode(session, &batch, &outputs, NULL) == BERT_OK, "a full session fails");
@@ -281,7 +281,7 @@ static void check_threads(const bert_config *config, const char *name, int n_rou
 {
     for (int dtype = 0; dtype < 3; dtype++) {
         bert_model *model = tiny_open(tiny_make(config, (bert_dtype)dtype, 80));
-        tokens tokens = random_tokens(config, 81);
+        token_lists tokens = random_tokens(config, 81);
         bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
         bert_outputs want = all_outputs(model, &batch);
         bert_encode(tiny_session(model, NULL), &batch, &want, NULL);
@@ -324,15 +324,15 @@ TEST(many_rows)
 {
     enum { COPIES = 41, LENGTH = 9 };
     bert_config config = tiny_config();
-    uint32_t lengths[COPIES], ids[COPIES * LENGTH];
+    uint32_t same_lengths[COPIES], ids[COPIES * LENGTH];
     for (uint32_t i = 0; i < COPIES * LENGTH; i++) {
-        lengths[i / LENGTH] = LENGTH;
+        same_lengths[i / LENGTH] = LENGTH;
         ids[i] = i % LENGTH * 7 % config.vocab_size;
     }
     for (int dtype = 0; dtype < 3; dtype++) {
         bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, 90));
-        bert_batch one = {.n_sequences = 1, .lengths = lengths, .ids = ids};
-        bert_batch all = {.n_sequences = COPIES, .lengths = lengths, .ids = ids};
+        bert_batch one = {.n_sequences = 1, .lengths = same_lengths, .ids = ids};
+        bert_batch all = {.n_sequences = COPIES, .lengths = same_lengths, .ids = ids};
         bert_outputs want = all_outputs(model, &one), got = all_outputs(model, &all);
         bert_encode(tiny_session(model, NULL), &one, &want, NULL);
         bert_session *session = tiny_session(model, &(bert_options){.n_threads = 3});
@@ -362,7 +362,7 @@ TEST(another_kernel_changes_no_bit)
     bert_config config = tiny_config();
     bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_I8, 95));
     bert_session *session = tiny_session(model, NULL);
-    tokens tokens = random_tokens(&config, 96);
+    token_lists tokens = random_tokens(&config, 96);
     bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
     bert_outputs want = all_outputs(model, &batch);
     bert_encode(session, &batch, &want, NULL);
@@ -401,7 +401,7 @@ static void check_same(const char *name, const bert_model *model, const bert_bat
 static void check_steps(const char *name, const bert_config *config, bert_dtype dtype)
 {
     bert_model *model = tiny_open(tiny_make(config, dtype, 97));
-    tokens tokens = random_tokens(config, 98), others = random_tokens(config, 99);
+    token_lists tokens = random_tokens(config, 98), others = random_tokens(config, 99);
     bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES), other = batch_of(&others, 1, 3);
     bert_outputs want = all_outputs(model, &batch), other_want = all_outputs(model, &other);
     bert_encode(tiny_session(model, NULL), &batch, &want, NULL);
@@ -745,7 +745,7 @@ static void check_lm_tokens(const struct family *family, bert_dtype dtype, uint3
     bert_config config = family->config();
     bert_model *model = tiny_open(tiny_make(&config, dtype, 160));
     bert_session *session = tiny_session(model, &(bert_options){.n_threads = n_threads});
-    tokens tokens = random_tokens(&config, 161);
+    token_lists tokens = random_tokens(&config, 161);
     bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
     bert_outputs want = all_outputs(model, &batch);
     uint32_t every[N_TOKENS], size = config.vocab_size;

@@ -8,6 +8,7 @@
 
 #include "harness.h"
 #include "oracle.h"
+#include "share.h"
 #include "vector_math.h"
 
 #define CANARY 12345.0f
@@ -172,9 +173,9 @@ static void check_product(const char *what, const float *a, size_t a_stride, uin
         for (uint32_t j = 0; j < w->n_out; j++) {
             double sum = w->bias ? w->bias[j] : 0, size = fabs(sum);
             for (uint32_t k = 0; k < w->n_in; k++) {
-                double product = a[r * a_stride + k] * oracle_matrix(w, k, j);
-                sum += product;
-                size += fabs(product);
+                double term = a[r * a_stride + k] * oracle_matrix(w, k, j);
+                sum += term;
+                size += fabs(term);
             }
             size_t at = r * out->c_stride + j;
             double want = oracle_activate(sum, out->activation);
@@ -387,7 +388,8 @@ TEST(layer_norm_over_odd_sizes)
 {
     uint32_t seed = 4;
     for (uint32_t n = 1; n <= 70; n++) {
-        norm parameters = {random_floats(n, 0.5f, 2, &seed), random_floats(n, -1, 1, &seed)};
+        norm_weights parameters = {random_floats(n, 0.5f, 2, &seed),
+                                   random_floats(n, -1, 1, &seed)};
         float *x = random_floats(3 * n, 9, 11, &seed); /* far from 0: cancellation would show */
         double want[3 * 70];
         for (uint32_t i = 0; i < 3 * n; i++)
@@ -432,7 +434,7 @@ TEST(softmax_over_odd_sizes)
 }
 
 /* Ends at a guard page. */
-static table random_table(uint32_t n_rows, uint32_t n_columns, bert_dtype dtype, uint32_t *seed)
+static row_table random_table(uint32_t n_rows, uint32_t n_columns, bert_dtype dtype, uint32_t *seed)
 {
     static const size_t sizes[] = {4, 2, 1};
     size_t count = (size_t)n_rows * n_columns;
@@ -445,7 +447,7 @@ static table random_table(uint32_t n_rows, uint32_t n_columns, bert_dtype dtype,
         else
             rows[i] = (unsigned char)random_u32(seed);
     }
-    return (table){n_rows, n_columns, dtype, rows, random_floats(n_rows, 0.001f, 0.01f, seed)};
+    return (row_table){n_rows, n_columns, dtype, rows, random_floats(n_rows, 0.001f, 0.01f, seed)};
 }
 
 TEST(table_rows_of_every_dtype)
@@ -453,7 +455,7 @@ TEST(table_rows_of_every_dtype)
     uint32_t seed = 6;
     for (int dtype = 0; dtype < 3; dtype++) {
         for (uint32_t n = 1; n <= 19; n++) {
-            table table = random_table(3, n, (bert_dtype)dtype, &seed);
+            row_table table = random_table(3, n, (bert_dtype)dtype, &seed);
             float *out = guarded_alloc(n * sizeof(float));
             ops_table_row(&table, 2, out, 0);
             ops_table_row(&table, 1, out, 1);
@@ -472,8 +474,8 @@ static void check_table_panels(bert_dtype dtype, uint32_t first_row, uint32_t fi
                                uint32_t n_columns, uint32_t *seed)
 {
     enum { ROWS = 21 };
-    table table = random_table(ROWS, first_column + n_columns, dtype, seed);
-    rows rows = {first_row, ROWS};
+    row_table table = random_table(ROWS, first_column + n_columns, dtype, seed);
+    row_range rows = {first_row, ROWS};
     uint32_t n_panels = panels_all(rows_count(rows)).end;
     size_t count = (size_t)n_panels * n_columns * BERT_PANEL;
     float *panels = guarded_alloc(count * sizeof(float));

@@ -33,14 +33,14 @@ static void *random_rows(search_type type, uint32_t n_rows, uint32_t n_dims, uin
     return rows;
 }
 
-typedef struct sums {
+typedef struct expected_sums {
     double product, query, row, size; /* `size`: of the products' absolute values */
-} sums;
+} expected_sums;
 
-static sums sums_of(search_type type, const void *queries, uint32_t q, const void *rows, uint32_t r,
-                    uint32_t n_dims)
+static expected_sums sums_of(search_type type, const void *queries, uint32_t q, const void *rows,
+                             uint32_t r, uint32_t n_dims)
 {
-    sums sums = {0};
+    expected_sums sums = {0};
     for (uint32_t i = 0; i < n_dims; i++) {
         double a = at(type, queries, q, n_dims, i), b = at(type, rows, r, n_dims, i);
         sums.product += a * b;
@@ -61,7 +61,7 @@ static void check_scores(search_type type, uint32_t n_queries, uint32_t n_rows, 
     for (int is_cosine = 0; is_cosine < 2; is_cosine++) {
         search_scores(type, is_cosine, queries, n_queries, rows, n_rows, n_dims, scores, squares);
         for (uint32_t i = 0; i < n_queries * n_rows; i++) {
-            sums sums = sums_of(type, queries, i / n_rows, rows, i % n_rows, n_dims);
+            expected_sums sums = sums_of(type, queries, i / n_rows, rows, i % n_rows, n_dims);
             double length = sqrt(sums.query * sums.row);
             double want = !is_cosine ? sums.product : length == 0 ? 0 : sums.product / length;
             /* Integers are exact; a float sum is off by a rounding for each product. */
