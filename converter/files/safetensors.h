@@ -36,6 +36,8 @@ void safetensors_abandon(safetensors_writer *writer);
 
 typedef struct safetensors_entry {
     const char *name, *dtype;
+    bool is_bytes;      /* U8, which the core has no dtype for */
+    bert_dtype of_core; /* if it is not bytes */
     uint32_t rank;
     uint32_t shape[BERT_MAX_RANK];
     size_t start, end; /* in the data section */

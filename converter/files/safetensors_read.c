@@ -27,16 +27,17 @@ static bool read_size(const cJSON *item, size_t *size)
     return (double)*size == item->valuedouble;
 }
 
-static size_t dtype_bytes(const char *dtype)
+/* Reads a dtype, and gives the bytes of an element; 0 if it is not one of ours. */
+static uint32_t read_dtype(const cJSON *item, safetensors_entry *entry)
 {
-    if (strcmp(dtype, "U8") == 0)
+    entry->dtype = cJSON_IsString(item) ? item->valuestring : "";
+    entry->is_bytes = strcmp(entry->dtype, "U8") == 0;
+    if (entry->is_bytes)
         return 1;
-#define DTYPE_BYTES(name, size)                                                                    \
-    if (strcmp(dtype, #name) == 0)                                                                 \
-        return size;
-    BERT_DTYPES(DTYPE_BYTES)
-#undef DTYPE_BYTES
-    return 0;
+    while (*bert_dtype_name(entry->of_core) &&
+           strcmp(entry->dtype, bert_dtype_name(entry->of_core)) != 0)
+        entry->of_core++;
+    return bert_dtype_bytes(entry->of_core);
 }
 
 static bool read_entry(const char *path, const cJSON *item, safetensors_entry *entry,
@@ -45,15 +46,14 @@ static bool read_entry(const char *path, const cJSON *item, safetensors_entry *e
     const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(item, "dtype");
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape");
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
-    size_t size = cJSON_IsString(dtype) ? dtype_bytes(dtype->valuestring) : 0;
     *entry = (safetensors_entry){.name = item->string};
+    uint32_t size = read_dtype(dtype, entry);
     if (size == 0)
         return fault_set(fault, "%s: tensor '%s' has no dtype that is known", path, entry->name);
-    entry->dtype = dtype->valuestring;
     if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) > BERT_MAX_RANK)
         return fault_set(fault, "%s: tensor '%s' has no shape of at most %d dimensions", path,
                          entry->name, BERT_MAX_RANK);
-    double n_bytes = (double)size; /* far beyond 2^53 it is no longer exact, and never equal */
+    double n_bytes = size; /* far beyond 2^53 it is no longer exact, and never equal */
     const cJSON *dim;
     cJSON_ArrayForEach(dim, shape)
     {

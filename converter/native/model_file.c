@@ -42,7 +42,7 @@ static bool expand(model_file *model, const safetensors_entry *entry, fault_text
     strcpy(strrchr(name, '.'), ".weight");
     *tensor = (bert_tensor){.name = name};
     if (entry->rank != 3)
-        return fault_set(fault, "'%s' has no units of 4-bit numbers", entry->name);
+        return fault_set(fault, "'%s' does not consist of units of 4-bit numbers", entry->name);
     if (!native_expand(model->file.data + entry->start, entry->shape, tensor, fault))
         return false;
     own(model, (void *)tensor->data);
@@ -50,10 +50,10 @@ static bool expand(model_file *model, const safetensors_entry *entry, fault_text
     return true;
 }
 
-static int is_q4(const safetensors_entry *entry)
+static bool is_q4(const safetensors_entry *entry)
 {
     const char *suffix = strrchr(entry->name, '.');
-    return suffix && strcmp(suffix, ".q4") == 0 && strcmp(entry->dtype, "U8") == 0;
+    return entry->is_bytes && suffix && strcmp(suffix, ".q4") == 0;
 }
 
 static bool collect_tensors(model_file *model, fault_text *fault)
@@ -66,17 +66,15 @@ static bool collect_tensors(model_file *model, fault_text *fault)
         const safetensors_entry *entry = &model->file.entries[i];
         if (is_q4(entry) && !expand(model, entry, fault))
             return false;
-        for (int dtype = 0; *bert_dtype_name((bert_dtype)dtype); dtype++) {
-            if (strcmp(entry->dtype, bert_dtype_name((bert_dtype)dtype)) != 0)
-                continue;
-            bert_tensor *tensor = &model->tensors[model->n_tensors++];
-            *tensor = (bert_tensor){.name = entry->name,
-                                    .dtype = (bert_dtype)dtype,
-                                    .rank = entry->rank,
-                                    .data = model->file.data + entry->start,
-                                    .n_bytes = entry->end - entry->start};
-            memcpy(tensor->shape, entry->shape, sizeof tensor->shape);
-        }
+        if (entry->is_bytes)
+            continue;
+        bert_tensor *tensor = &model->tensors[model->n_tensors++];
+        *tensor = (bert_tensor){.name = entry->name,
+                                .dtype = entry->of_core,
+                                .rank = entry->rank,
+                                .data = model->file.data + entry->start,
+                                .n_bytes = entry->end - entry->start};
+        memcpy(tensor->shape, entry->shape, sizeof tensor->shape);
     }
     return true;
 }

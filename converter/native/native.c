@@ -18,10 +18,10 @@ void *native_alloc(size_t n_bytes)
 
 uint32_t native_most_tokens(const bert_config *config, const bert_options *options)
 {
-    uint32_t most = options && options->max_sequence_tokens ? options->max_sequence_tokens : 512;
-    if (config->n_positions && config->n_positions - config->first_position < most)
-        most = config->n_positions - config->first_position;
-    return config->n_distances && config->n_distances < most ? config->n_distances : most;
+    uint32_t most = options && options->max_sequence_tokens ? options->max_sequence_tokens
+                                                            : BERT_DEFAULT_MAX_SEQUENCE_TOKENS;
+    uint32_t limit = bert_config_most_tokens(config);
+    return limit < most ? limit : most;
 }
 
 bool native_open(native_model *native, const bert_config *config, const bert_tensor *tensors,
@@ -60,69 +60,58 @@ void native_close(native_model *native)
 bool native_expand(const uint8_t *units, const uint32_t shape[3], bert_tensor *tensor,
                    fault_text *fault)
 {
-    uint32_t n_rows = shape[0], n_groups = shape[1];
-    bool is_table = shape[2] == BERT_Q4_UNIT_BYTES(1);
-    uint32_t n_columns = is_table ? 1 : BERT_PANEL;
-    if (!is_table && shape[2] != BERT_Q4_UNIT_BYTES(BERT_PANEL))
-        return fault_set(fault, "'%s' has no units of 4-bit numbers", tensor->name);
-    tensor->dtype = BERT_DTYPE_I8;
-    tensor->rank = is_table ? 2 : 4;
-    memcpy(tensor->shape,
-           is_table
-               ? (uint32_t[]){n_rows, n_groups * BERT_GROUP, 0, 0}
-               : (uint32_t[]){n_rows, n_groups * BERT_GROUP / BERT_QUAD, BERT_PANEL, BERT_QUAD},
-           sizeof tensor->shape);
-    size_t n_units = (size_t)n_rows * n_groups;
-    tensor->n_bytes = n_units * n_columns * BERT_GROUP;
+    uint32_t n_columns = bert_q4_tensor(shape, tensor);
+    if (n_columns == 0)
+        return fault_set(fault, "'%s' does not consist of units of 4-bit numbers", tensor->name);
     int8_t *values = native_alloc(tensor->n_bytes);
     if (!values)
         return fault_set(fault, "out of memory for '%s'", tensor->name);
-    bert_q4_expand(units, n_units, n_columns, values);
+    bert_q4_expand(units, (size_t)shape[0] * shape[1], n_columns, values);
     tensor->data = values;
     return true;
 }
 
-/* A packed tensor as the core takes it; frees the packed data. */
-static bool add_packed(native_model *native, packed_tensor *pack, fault_text *fault)
+/* Adds a packed tensor as the core takes it. */
+static bool add_packed(void *argument, const packed_tensor *packed, fault_text *fault)
 {
+    native_model *native = argument;
     bert_tensor *tensor = &native->tensors[native->n_tensors];
-    char *name = malloc(sizeof pack->name + sizeof ".weight");
+    char *name = malloc(sizeof packed->name + sizeof ".weight");
     if (!name)
-        return fault_set(fault, "out of memory for '%s'", pack->name);
-    strcpy(name, pack->name);
+        return fault_set(fault, "out of memory for '%s'", packed->name);
+    strcpy(name, packed->name);
     *tensor = (bert_tensor){
-        .name = name, .dtype = pack->dtype, .rank = pack->rank, .n_bytes = pack->n_bytes};
-    memcpy(tensor->shape, pack->shape, sizeof tensor->shape);
+        .name = name, .dtype = packed->dtype, .rank = packed->rank, .n_bytes = packed->n_bytes};
+    memcpy(tensor->shape, packed->shape, sizeof tensor->shape);
     native->n_tensors++;
-    if (pack->q4_columns) {
+    if (packed->is_q4) {
         strcpy(strrchr(name, '.'), ".weight");
-        return native_expand(pack->data, pack->shape, tensor, fault);
+        return native_expand(packed->data, packed->shape, tensor, fault);
     }
-    void *data = native_alloc(pack->n_bytes);
+    void *data = native_alloc(packed->n_bytes);
     if (!data)
-        return fault_set(fault, "out of memory for '%s'", pack->name);
-    memcpy(data, pack->data, pack->n_bytes);
+        return fault_set(fault, "out of memory for '%s'", packed->name);
+    memcpy(data, packed->data, packed->n_bytes);
     tensor->data = data;
+    return true;
+}
+
+static bool count_packed(void *argument, const packed_tensor *packed, fault_text *fault)
+{
+    (void)packed, (void)fault;
+    ++*(size_t *)argument;
     return true;
 }
 
 bool native_pack(native_model *native, const bert_weights *weights, pack_dtype dtype,
                  const bert_options *options, const char *what, fault_text *fault)
 {
-    native->tensors = calloc(weights->n_weights * PACK_MAX_TENSORS + 1, sizeof *native->tensors);
+    size_t n_tensors = 0;
+    pack_each(weights, dtype, true, count_packed, &n_tensors, fault);
+    native->tensors = calloc(n_tensors + 1, sizeof *native->tensors);
     if (!native->tensors)
-        return fault_set(fault, "out of memory");
-    for (size_t i = 0; i < weights->n_weights; i++) {
-        packed_tensor packs[PACK_MAX_TENSORS] = {0};
-        int n = pack_plan(&weights->weights[i], dtype, packs);
-        bool ok = pack_weight(&weights->weights[i], packs, fault);
-        for (int k = 0; k < n; k++) {
-            ok = ok && add_packed(native, &packs[k], fault);
-            free(packs[k].data);
-        }
-        if (!ok)
-            return false;
-    }
-    return native_open(native, &weights->config, native->tensors, native->n_tensors, options, what,
+        return fault_set(fault, "%s: out of memory", what);
+    return pack_each(weights, dtype, false, add_packed, native, fault) &&
+           native_open(native, &weights->config, native->tensors, native->n_tensors, options, what,
                        fault);
 }

@@ -21,7 +21,8 @@ typedef struct native_model {
 /* Memory on BERT_ALIGNMENT; free() it. NULL if there is none. */
 void *native_alloc(size_t n_bytes);
 
-/* The longest sequence that is run, at most 512 tokens unless `options` say more. */
+/* The longest sequence that is run: as long as `options` say, or as the default, if the model takes
+ * that. */
 uint32_t native_most_tokens(const bert_config *config, const bert_options *options);
 
 /* A model of these tensors, whose data must stay, and a session of `options`, or NULL. `what` is

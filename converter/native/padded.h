@@ -1,9 +1,8 @@
 /*
- * padded.h - a padded batch, as everybody but the core has it, run by the core and compared with
- * what it is expected to give.
+ * padded.h - a padded batch, as everybody but the core has it, run by the core.
  *
- * Tokens whose mask is 0 are left out and the others keep their positions, as every caller of the
- * core does; only rows of tokens that are there are compared.
+ * Tokens whose mask is 0 are left out, but where the model reads one by its place, and the others
+ * keep their positions: bert_sequence_keep().
  */
 #ifndef CONVERTER_PADDED_H
 #define CONVERTER_PADDED_H
@@ -11,43 +10,27 @@
 #include "native/native.h"
 
 typedef struct padded_batch {
-    uint32_t n_rows, width, n_tokens;
-    uint32_t *lengths;                 /* [n_rows], tokens that are there */
-    uint32_t *ids, *types, *positions; /* [n_tokens], with room for n_rows * width */
-    uint32_t *places;                  /* [n_tokens], columns of the padded batch */
+    const bert_config *config;
+    uint32_t n_rows, width;
+    uint32_t *ids, *types; /* [n_rows, width], of padded_apply_mask() [n_tokens] */
+    uint8_t *mask;         /* the same: 0 or 1 */
+    /* Of padded_apply_mask(): */
+    uint32_t n_tokens;
+    uint32_t *lengths;   /* [n_rows], tokens that are computed */
+    uint32_t *positions; /* [n_tokens] */
+    uint32_t *places;    /* [n_tokens], columns of the padded batch */
 } padded_batch;
 
-/* Room for a batch; all zeros. padded_free() in any case. */
-bool padded_alloc(padded_batch *batch, uint32_t n_rows, uint32_t width, fault_text *fault);
+/* Room for a batch; all zeros. `config` must stay. padded_free() in any case. */
+bool padded_alloc(padded_batch *batch, const bert_config *config, uint32_t n_rows, uint32_t width,
+                  fault_text *fault);
 void padded_free(padded_batch *batch);
 
-/* Leaves out the tokens of `ids` and `types` [n_rows * width] whose `mask` is 0. False, and
- * nothing else, if the mask has anything but 0 and 1, or leaves a row empty. */
-bool padded_apply_mask(padded_batch *batch, const bert_config *config, const uint32_t *mask);
+/* Leaves out what the mask leaves out. False, and the batch is of no use, if a row has no 1. */
+bool padded_apply_mask(padded_batch *batch);
 
-/* One or all of what an output of the core has, as a graph's output is named: weights.h. */
-typedef struct padded_output {
-    bert_output output;
-    int32_t index;
-    const char *activation;
-} padded_output;
-
-/* The output's numbers for the batch; free() them. NULL with a fault. */
+/* The output's numbers for the tokens that are computed; free() them. NULL with a fault. */
 float *padded_run(const native_model *native, const padded_batch *batch, bert_output output,
                   const char *what, fault_text *fault);
-
-/* How many numbers an output has for the padded batch. */
-size_t padded_count(const bert_config *config, const padded_batch *batch,
-                    const padded_output *output);
-
-typedef struct comparison {
-    double error, largest; /* the largest difference, and the largest expected number */
-    size_t count;
-} comparison;
-
-/* Adds to `result` what padded_run() gave against `expected` [padded_count()]. */
-void padded_compare(const bert_config *config, const padded_batch *batch,
-                    const padded_output *output, const float *got, const double *expected,
-                    comparison *result);
 
 #endif

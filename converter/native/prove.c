@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "native/compare.h"
+
 /* Tokens of a case, if the graph leaves that open: beyond the first rows of relative positions. */
 #define CASE_TOKENS 17
 
@@ -61,8 +63,7 @@ static bool run_graph(graph_reader *reader, const bert_weights *weights,
     bool ok = true;
     for (size_t k = 0; ok && k < weights->n_outputs; k++) {
         const output_name *name = &weights->outputs[k];
-        padded_output output = {name->output, name->index, name->activation};
-        size_t n = padded_count(&weights->config, &one->batch, &output);
+        size_t n = compare_count(&one->batch, name);
         graph_array *answer =
             evaluation_get(evaluation, graph_find(reader->graph, name->onnx), fault);
         const float *floats = answer ? array_floats(answer, fault) : NULL;
@@ -78,30 +79,26 @@ static bool run_graph(graph_reader *reader, const bert_weights *weights,
     return ok;
 }
 
-static bool add_case(model_proof *proof, graph_reader *reader, const bert_weights *weights,
-                     uint32_t n_rows, uint32_t width, const uint32_t *lengths, fault_text *fault)
+static bool add_case(model_proof *proof, graph_reader *reader, uint32_t n_rows, uint32_t width,
+                     const uint32_t *lengths, fault_text *fault)
 {
-    proof_case *one = &proof->cases[proof->n_cases];
+    const bert_config *config = &proof->weights->config;
+    proof_case *one = &proof->cases[proof->n_cases++];
+    padded_batch *batch = &one->batch;
     graph_array *inputs[ROLE_COUNT];
-    uint32_t *mask = calloc((size_t)n_rows * width, sizeof *mask);
-    bool ok = mask && padded_alloc(&one->batch, n_rows, width, fault);
-    proof->n_cases++;
     for (int i = 0; i < ROLE_COUNT; i++)
         inputs[i] = integers(n_rows, width);
-    if (ok) {
-        fill_inputs(&weights->config, lengths, 20240 + (uint32_t)proof->n_cases, inputs);
-        for (size_t i = 0; i < (size_t)n_rows * width; i++) {
-            one->batch.ids[i] = (uint32_t)inputs[ROLE_IDS]->integers[i];
-            one->batch.types[i] =
-                reader->inputs[ROLE_TYPES] ? (uint32_t)inputs[ROLE_TYPES]->integers[i] : 0;
-            mask[i] = (uint32_t)inputs[ROLE_MASK]->integers[i];
-        }
-        ok = padded_apply_mask(&one->batch, &weights->config, mask) &&
-             run_graph(reader, weights, inputs, one, fault);
+    fill_inputs(config, lengths, 20240 + (uint32_t)proof->n_cases, inputs);
+    bool ok = padded_alloc(batch, config, n_rows, width, fault);
+    for (size_t i = 0; ok && i < (size_t)n_rows * width; i++) {
+        batch->ids[i] = (uint32_t)inputs[ROLE_IDS]->integers[i];
+        batch->types[i] =
+            reader->inputs[ROLE_TYPES] ? (uint32_t)inputs[ROLE_TYPES]->integers[i] : 0;
+        batch->mask[i] = (uint8_t)inputs[ROLE_MASK]->integers[i];
     }
+    ok = ok && padded_apply_mask(batch) && run_graph(reader, proof->weights, inputs, one, fault);
     for (int i = 0; i < ROLE_COUNT; i++)
         array_release(inputs[i]);
-    free(mask);
     return ok;
 }
 
@@ -116,17 +113,18 @@ bool proof_open(model_proof *proof, graph_reader *reader, const bert_weights *we
     if (width > most)
         width = most;
     *proof =
-        (model_proof){.options = {.max_tokens = (n_rows + 1) * width, .max_sequence_tokens = most}};
+        (model_proof){.weights = weights,
+                      .options = {.max_tokens = (n_rows + 1) * width, .max_sequence_tokens = most}};
     /* One whole sequence, then one beside a shorter one. */
     uint32_t *lengths = calloc(n_rows + 2, sizeof *lengths);
-    bool ok = lengths != NULL;
+    bool ok = lengths || fault_set(fault, "out of memory for the proof");
     for (uint32_t i = 0; ok && i < n_rows + 2; i++)
         lengths[i] = width;
-    ok = ok && add_case(proof, reader, weights, n_rows, width, lengths, fault);
+    ok = ok && add_case(proof, reader, n_rows, width, lengths, fault);
     if (ok && has_mask && width > 3) {
         bool is_open = n_rows == 1 && graph_input_dim(reader->graph, reader->inputs[0], 0) == 0;
         lengths[is_open ? 1 : 0] = width - width / 3;
-        ok = add_case(proof, reader, weights, is_open ? 2 : n_rows, width, lengths, fault);
+        ok = add_case(proof, reader, is_open ? 2 : n_rows, width, lengths, fault);
     }
     free(lengths);
     return ok;
@@ -144,21 +142,20 @@ void proof_close(model_proof *proof)
 
 /* ---------------------------------------------------------------------------------- the core -- */
 
-double proof_error(const model_proof *proof, const native_model *native,
-                   const bert_weights *weights, const char **worst, fault_text *fault)
+double proof_error(const model_proof *proof, const native_model *native, const char **worst,
+                   fault_text *fault)
 {
+    const bert_weights *weights = proof->weights;
     double largest = 0;
     for (int i = 0; i < proof->n_cases; i++) {
+        const proof_case *one = &proof->cases[i];
         for (size_t k = 0; k < weights->n_outputs; k++) {
             const output_name *name = &weights->outputs[k];
-            padded_output output = {name->output, name->index, name->activation};
             comparison result = {0};
-            float *got =
-                padded_run(native, &proof->cases[i].batch, name->output, name->onnx, fault);
+            float *got = padded_run(native, &one->batch, name->output, name->onnx, fault);
             if (!got)
                 return -1;
-            padded_compare(&weights->config, &proof->cases[i].batch, &output, got,
-                           proof->cases[i].expected[k], &result);
+            compare_output(&one->batch, name, got, one->expected[k], &result);
             free(got);
             double error = result.error / fmax(1, result.largest);
             if (worst && (error > largest || k == 0))
@@ -202,8 +199,9 @@ static void add_samples(cJSON *outputs, const char *name, const double *expected
         cJSON_AddItemToArray(samples, number(expected[at]));
 }
 
-cJSON *proof_json(const model_proof *proof, const bert_weights *weights, double error)
+cJSON *proof_json(const model_proof *proof, double error)
 {
+    const bert_weights *weights = proof->weights;
     cJSON *json = cJSON_CreateObject(), *cases = cJSON_CreateArray();
     cJSON_AddItemToObject(json, "error", number(error));
     cJSON_AddItemToObject(json, "cases", cases);
@@ -219,8 +217,7 @@ cJSON *proof_json(const model_proof *proof, const bert_weights *weights, double 
         cJSON_AddItemToObject(one, "outputs", outputs);
         for (size_t k = 0; k < weights->n_outputs; k++) {
             const output_name *name = &weights->outputs[k];
-            padded_output output = {name->output, name->index, name->activation};
-            size_t count = padded_count(&weights->config, batch, &output) / batch->n_rows;
+            size_t count = compare_count(batch, name) / batch->n_rows;
             add_samples(outputs, name->onnx, proof->cases[i].expected[k], count);
         }
     }

@@ -13,7 +13,7 @@
 
 #include "native/native.h"
 #include "native/padded.h"
-#include "read/match.h"
+#include "read/reader.h"
 #include "weights/weights.h"
 
 #define PROVE_CASES 2
@@ -25,24 +25,25 @@ typedef struct proof_case {
 } proof_case;
 
 typedef struct model_proof {
+    const bert_weights *weights;
     proof_case cases[PROVE_CASES];
     int n_cases;
     bert_options options; /* of a session that can run them */
 } model_proof;
 
-/* Evaluates the graph. proof_close() in any case. */
+/* Evaluates the graph. `weights` must stay. proof_close() in any case. */
 bool proof_open(model_proof *proof, graph_reader *reader, const bert_weights *weights,
                 fault_text *fault);
 void proof_close(model_proof *proof);
 
 /* The largest error over the largest output (at least 1) of all outputs and cases; the output that
  * has it in *worst, if that is not NULL. Negative with a fault. */
-double proof_error(const model_proof *proof, const native_model *native,
-                   const bert_weights *weights, const char **worst, fault_text *fault);
+double proof_error(const model_proof *proof, const native_model *native, const char **worst,
+                   fault_text *fault);
 
 /* Answers for a model file: {"error": E, "cases": [{"input_ids": [], "token_type_ids": [],
  * "outputs": {name: {"step": K, "largest": M, "samples": [elements 0, K, 2 K, ...]}}}]}. The cases
  * are whole sequences alone, without padding; M is the largest magnitude of all elements. */
-cJSON *proof_json(const model_proof *proof, const bert_weights *weights, double error);
+cJSON *proof_json(const model_proof *proof, double error);
 
 #endif

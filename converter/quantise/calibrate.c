@@ -114,11 +114,12 @@ bool calibrate(const native_model *model, const char *path, bool with_moments,
                calibration_data *calibration, fault_text *fault)
 {
     const bert_config *config = bert_model_config(model->model);
+    size_t n_layers = bert_config_n_stored_layers(config);
     for (int site = 0; site < BERT_SITE_COUNT; site++) {
         size_t n = site == BERT_SITE_OUTPUT ? config->intermediate_size : config->hidden_size;
-        calibration->largest[site] = calloc(config->n_layers * n + 1, sizeof(float));
+        calibration->largest[site] = calloc(n_layers * n + 1, sizeof(float));
         if (with_moments)
-            calibration->moments[site] = calloc(config->n_layers * n * n + 1, sizeof(float));
+            calibration->moments[site] = calloc(n_layers * n * n + 1, sizeof(float));
         if (!calibration->largest[site] || (with_moments && !calibration->moments[site]))
             return fault_set(fault, "out of memory");
     }

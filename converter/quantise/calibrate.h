@@ -11,8 +11,8 @@
  * for, the sums of products of any two: for BERT-base half a gigabyte. */
 typedef struct calibration_data {
     size_t n_tokens;
-    float *largest[BERT_SITE_COUNT]; /* [n_layers, inputs of the site] */
-    float *moments[BERT_SITE_COUNT]; /* [n_layers, inputs, inputs], the upper triangles; or NULL */
+    float *largest[BERT_SITE_COUNT]; /* [stored layers, inputs of the site] */
+    float *moments[BERT_SITE_COUNT]; /* [stored layers, inputs, inputs], upper triangles; or NULL */
 } calibration_data;
 
 /*

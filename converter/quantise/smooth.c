@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/pack.h"
-
 /* The exponent for largest inputs that were measured, and that were estimated: best of 0.5, 0.65
  * and 0.8 on MiniLM-L6, by the cosine of its embeddings to f32's. */
 #define MEASURED_ALPHA 0.5f
@@ -47,13 +45,6 @@ static bert_weight *find(bert_weights *weights, uint32_t layer, const char *suff
     char name[BERT_MAX_NAME + 1];
     snprintf(name, sizeof name, "layers.%u%s", layer, suffix);
     return weights_find(weights, name);
-}
-
-/* How many layers' weights there are. */
-static uint32_t n_stored(const bert_config *config)
-{
-    return config->n_layer_groups ? config->n_layer_groups * config->layers_per_group
-                                  : config->n_layers;
 }
 
 /* Of a norm's output; `weight` and `bias` are its parameters. */
@@ -97,13 +88,13 @@ static bool spread_of_dense(const bert_weight *matrix, const bert_weight *bias,
 static bool smooth(bert_weight *const *matrices, int n_matrices, const float *largest_inputs,
                    float alpha, fault_text *fault)
 {
-    uint32_t depth = pack_n_in(matrices[0]);
+    uint32_t depth = matrices[0]->n_rows;
     float *factors = calloc(depth, sizeof *factors);
     if (!factors)
         return fault_set(fault, "out of memory");
     for (int i = 0; i < n_matrices; i++) {
         float *values = weights_floats(matrices[i], fault);
-        uint32_t n = pack_n_out(matrices[i]);
+        uint32_t n = matrices[i]->n_columns;
         if (!values) {
             free(factors);
             return false;
@@ -167,7 +158,7 @@ static bool smooth_measured(bert_weights *weights, uint32_t index,
     bert_weight **matrices[BERT_SITE_COUNT] = {sites.attention, &sites.attention_output,
                                                &sites.intermediate, &sites.output};
     for (int site = 0; site < BERT_SITE_COUNT; site++) {
-        size_t n = pack_n_in(matrices[site][0]);
+        size_t n = matrices[site][0]->n_rows;
         int n_matrices = site == BERT_SITE_ATTENTION ? 3 : 1;
         float *moments = calibration->moments[site];
         if (!smooth(matrices[site], n_matrices, calibration->largest[site] + index * n,
@@ -190,7 +181,8 @@ static bool spread_of_input(bert_weights *weights, uint32_t index, number_spread
     const bert_config *config = &weights->config;
     char name[BERT_MAX_NAME + 1] = "embeddings.norm", bias[BERT_MAX_NAME + 1];
     /* A shared layer mostly reads what it wrote itself, or the last one of its group. */
-    uint32_t before = config->n_layer_groups && index == 0 ? n_stored(config) : index;
+    uint32_t before =
+        config->n_layer_groups && index == 0 ? bert_config_n_stored_layers(config) : index;
     if (before > 0)
         snprintf(name, sizeof name, "layers.%u.output.norm", before - 1);
     if (before == 1 && config->conv_size)
@@ -246,7 +238,7 @@ bool smooth_layers(bert_weights *weights, const calibration_data *calibration, f
     bool ok = (narrow.mean && narrow.deviation && context.mean && context.deviation && wide.mean &&
                wide.deviation && largest) ||
               fault_set(fault, "out of memory");
-    for (uint32_t i = 0; ok && i < n_stored(config); i++)
+    for (uint32_t i = 0; ok && i < bert_config_n_stored_layers(config); i++)
         ok = calibration ? smooth_measured(weights, i, calibration, fault)
                          : smooth_expected(weights, i, &narrow, &context, &wide, largest, fault);
     spread_free(&narrow);

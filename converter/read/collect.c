@@ -90,12 +90,6 @@ static bool same_layer(const layer_match *a, const layer_match *b)
            same_matrix(&a->intermediate, &b->intermediate) && same_matrix(&a->output, &b->output);
 }
 
-/* Which weights layer l has, with G groups of I layers; see bert_config. */
-static uint32_t shared_index(uint32_t l, uint32_t n_layers, uint32_t n_groups, uint32_t per_group)
-{
-    return l / per_group / (n_layers / per_group / n_groups) * per_group + l % per_group;
-}
-
 /* Finds layers that are the same, and the groups that say which. */
 static void find_groups(const encoder_match *encoder, bert_config *config)
 {
@@ -107,23 +101,19 @@ static void find_groups(const encoder_match *encoder, bert_config *config)
         index[l] = first < l ? index[first] : n_stored++;
     }
     for (uint32_t per_group = 1; n_stored < n && per_group <= n_stored; per_group++) {
-        uint32_t n_groups = n_stored / per_group, l = 0;
-        if (n_stored % per_group || n % per_group || n / per_group % n_groups)
+        bert_config trial = *config;
+        uint32_t l = 0;
+        trial.n_layer_groups = n_stored / per_group;
+        trial.layers_per_group = per_group;
+        if (n_stored % per_group || n % per_group || n / per_group % trial.n_layer_groups)
             continue;
-        while (l < n && index[l] == shared_index(l, n, n_groups, per_group))
+        while (l < n && index[l] == bert_config_stored_layer(&trial, l))
             l++;
         if (l == n) {
-            config->n_layer_groups = n_groups;
-            config->layers_per_group = per_group;
+            *config = trial;
             return;
         }
     }
-}
-
-static uint32_t n_stored_layers(const bert_config *config)
-{
-    return config->n_layer_groups ? config->n_layer_groups * config->layers_per_group
-                                  : config->n_layers;
 }
 
 /* The first layer that has the weights `stored`. */
@@ -131,8 +121,7 @@ static const layer_match *stored_layer(const encoder_match *encoder, const bert_
                                        uint32_t stored)
 {
     uint32_t l = stored;
-    while (config->n_layer_groups && shared_index(l, config->n_layers, config->n_layer_groups,
-                                                  config->layers_per_group) != stored)
+    while (bert_config_stored_layer(config, l) != stored)
         l++;
     return &encoder->layers[l];
 }
@@ -171,10 +160,12 @@ static bool read_tables(graph_reader *reader, const encoder_match *encoder, int6
 
 /* The longest sequence for which the graph's relative positions hold: exporters may write lengths
  * into them. */
-static bool find_tables(graph_reader *reader, const encoder_match *encoder, int64_t limit,
+static bool find_tables(graph_reader *reader, const encoder_match *encoder, uint32_t most_tokens,
                         relative_tables *tables)
 {
-    int64_t n = reader->is_static ? reader->n_tokens : limit > 0 ? limit : MAX_DISTANCES;
+    int64_t n = reader->is_static                      ? reader->n_tokens
+                : most_tokens == BERT_UNLIMITED_TOKENS ? MAX_DISTANCES
+                                                       : most_tokens;
     graph_value *furthest = reader->mismatch;
     for (; n >= reader->n_tokens; n /= 2) {
         if (read_tables(reader, encoder, n, tables)) {
@@ -508,8 +499,7 @@ bool read_collect(graph_reader *reader, const encoder_match *encoder, bert_weigh
         if (!settle_scale(reader, &encoder->layers[i].attention))
             return false;
     if (is_relative(&encoder->layers[0].attention)) {
-        int64_t limit = (int64_t)config->n_positions - config->first_position;
-        if (!find_tables(reader, encoder, limit, tables))
+        if (!find_tables(reader, encoder, bert_config_most_tokens(config), tables))
             return false;
         config->n_distances = tables[0].n_distances;
         config->n_relative_rows = tables[0].n_rows;
@@ -523,7 +513,7 @@ bool read_collect(graph_reader *reader, const encoder_match *encoder, bert_weigh
     add_embeddings(weights, &encoder->embeddings);
     if (tables)
         add_relative(weights, tables);
-    for (uint32_t i = 0; i < n_stored_layers(config); i++) {
+    for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++) {
         const layer_match *layer = stored_layer(encoder, config, i);
         add_layer(weights, layer, tables ? &tables[layer - encoder->layers] : NULL, i);
         if (i == 0 && encoder->conv.node &&

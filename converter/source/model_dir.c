@@ -215,6 +215,12 @@ const char *model_dir_architecture(const model_dir *dir, const char *fallback)
     return cJSON_IsString(type) ? type->valuestring : fallback;
 }
 
+const char *model_dir_problem_type(const model_dir *dir)
+{
+    const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "problem_type");
+    return cJSON_IsString(type) ? type->valuestring : NULL;
+}
+
 bool model_dir_explain(const model_dir *dir, fault_text *fault)
 {
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "model_type");
@@ -242,14 +248,14 @@ double model_dir_max_length(const model_dir *dir, const bert_config *config)
 {
     const cJSON *positions =
         cJSON_GetObjectItemCaseSensitive(dir->config, "max_position_embeddings");
-    double most = 512;
+    uint32_t limit = bert_config_most_tokens(config);
+    double most = BERT_DEFAULT_MAX_SEQUENCE_TOKENS;
     if (config->n_positions)
-        most = config->n_positions - config->first_position;
+        most = limit;
     else if (cJSON_IsNumber(positions) && positions->valuedouble >= 1)
         most = floor(positions->valuedouble);
-    if (config->n_distances && config->n_distances < most)
-        most = config->n_distances;
-    return dir->max_length > 0 && dir->max_length < most ? dir->max_length : most;
+    most = fmin(most, limit);
+    return dir->max_length > 0 ? fmin(most, dir->max_length) : most;
 }
 
 cJSON *model_dir_labels(const model_dir *dir, const bert_config *config)

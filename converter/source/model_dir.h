@@ -28,6 +28,9 @@ void model_dir_compare(const model_dir *dir, const bert_config *graph);
 /* The family's name: config.json's model_type, or `fallback`. */
 const char *model_dir_architecture(const model_dir *dir, const char *fallback);
 
+/* config.json's problem_type; NULL if it has none. */
+const char *model_dir_problem_type(const model_dir *dir);
+
 /* Adds to a fault what config.json calls the model. Returns false. */
 bool model_dir_explain(const model_dir *dir, fault_text *fault);
 

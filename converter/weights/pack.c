@@ -1,25 +1,22 @@
 /* pack.c - see pack.h. */
 #include "weights/pack.h"
-#include "weights/pack_q4.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t dtype_bytes[] = {
-#define DTYPE_BYTES(name, size) size,
-    BERT_DTYPES(DTYPE_BYTES)
-#undef DTYPE_BYTES
-};
+#include "weights/pack_q4.h"
+#include "weights/scale.h"
+
+/* Of a weight: factors, numbers, scales. */
+#define MAX_TENSORS 3
 
 const char *pack_dtype_name(pack_dtype dtype)
 {
     static const char *const names[] = {
-#define DTYPE_NAME(name, text) text,
-        PACK_DTYPES(DTYPE_NAME)
-#undef DTYPE_NAME
-    };
+        [PACK_F32] = "f32", [PACK_F16] = "f16", [PACK_Q8] = "q8", [PACK_Q4] = "q4"};
+    _Static_assert(sizeof names / sizeof *names == PACK_DTYPE_COUNT, "a name for each");
     return names[dtype];
 }
 
@@ -31,28 +28,12 @@ bool pack_is_quantised(pack_dtype dtype)
 static void plan(packed_tensor *out, const char *name, const char *suffix, bert_dtype dtype,
                  uint32_t rank, const uint32_t *shape)
 {
-    *out = (packed_tensor){.dtype = dtype, .rank = rank, .n_bytes = dtype_bytes[dtype]};
+    *out = (packed_tensor){.dtype = dtype, .rank = rank, .n_bytes = bert_dtype_bytes(dtype)};
     /* Names come from read/collect.c, and have room. */
     memcpy(out->name, name, strlen(name));
     strcat(out->name, suffix);
     for (uint32_t i = 0; i < rank; i++)
         out->n_bytes *= out->shape[i] = shape[i];
-}
-
-uint32_t pack_n_in(const bert_weight *weight)
-{
-    return weight->n_rows;
-}
-
-uint32_t pack_n_out(const bert_weight *weight)
-{
-    return weight->n_columns;
-}
-
-/* Quads of inputs in an 8-bit panel: whole pairs of them. */
-static uint32_t quads(uint32_t n_in)
-{
-    return (n_in + 2 * BERT_QUAD - 1) / (2 * BERT_QUAD) * 2;
 }
 
 /* `n` units a row of 4-bit numbers, of `n_columns` columns each. */
@@ -61,13 +42,13 @@ static void plan_q4(packed_tensor *out, const char *name, uint32_t n_rows, uint3
 {
     plan(out, name, ".q4", BERT_DTYPE_I8, 3,
          (uint32_t[]){n_rows, n, BERT_Q4_UNIT_BYTES(n_columns)});
-    out->q4_columns = n_columns;
+    out->is_q4 = true;
 }
 
 static int plan_matrix(const bert_weight *weight, pack_dtype dtype, packed_tensor *out)
 {
-    uint32_t depth = pack_n_in(weight), n = pack_n_out(weight);
-    uint32_t n_panels = (n + BERT_PANEL - 1) / BERT_PANEL;
+    uint32_t depth = weight->n_rows, n = weight->n_columns;
+    uint32_t n_panels = BERT_PANELS(n);
     if (!pack_is_quantised(dtype) || !weight->smooth) {
         plan(out, weight->name, ".weight", dtype == PACK_F32 ? BERT_DTYPE_F32 : BERT_DTYPE_F16, 3,
              (uint32_t[]){n_panels, depth, BERT_PANEL});
@@ -87,15 +68,19 @@ static int plan_matrix(const bert_weight *weight, pack_dtype dtype, packed_tenso
         plan_q4(&out[count++], weight->name, n_panels, depth / BERT_GROUP, BERT_PANEL);
     else
         plan(&out[count++], weight->name, ".weight", BERT_DTYPE_I8, 4,
-             (uint32_t[]){n_panels, quads(depth), BERT_PANEL, BERT_QUAD});
+             (uint32_t[]){n_panels, BERT_I8_QUADS(depth), BERT_PANEL, BERT_QUAD});
     plan(&out[count++], weight->name, ".scale", BERT_DTYPE_F32, 1, &n);
     return count;
 }
 
-int pack_plan(const bert_weight *weight, pack_dtype dtype, packed_tensor out[PACK_MAX_TENSORS])
+/* Sets everything but the data. Returns how many tensors there are. */
+static int plan_weight(const bert_weight *weight, pack_dtype dtype, packed_tensor out[MAX_TENSORS])
 {
-    static const bert_dtype loaded[] = {BERT_DTYPE_F32, BERT_DTYPE_F16, BERT_DTYPE_I8,
-                                        BERT_DTYPE_I8};
+    static const bert_dtype loaded[] = {[PACK_F32] = BERT_DTYPE_F32,
+                                        [PACK_F16] = BERT_DTYPE_F16,
+                                        [PACK_Q8] = BERT_DTYPE_I8,
+                                        [PACK_Q4] = BERT_DTYPE_I8};
+    _Static_assert(sizeof loaded / sizeof *loaded == PACK_DTYPE_COUNT, "a dtype for each");
     uint32_t n_rows = weight->n_rows, n_columns = weight->n_columns;
     if (weight->keep_f32)
         dtype = PACK_F32;
@@ -131,16 +116,6 @@ static uint16_t narrow_f16(float value)
     return (uint16_t)(sign | ((rounded - 0x38000000) >> 13));
 }
 
-/* The scale by which the largest of n numbers, `stride` apart, becomes the integer `most`. */
-static float find_scale(const float *values, size_t n, size_t stride, int most)
-{
-    float largest = 0;
-    for (size_t i = 0; i < n; i++)
-        largest = fmaxf(largest, fabsf(values[i * stride]));
-    float scale = largest / (float)most;
-    return scale >= 1e-30f ? scale : 1; /* nothing but zeros, or too small to divide by */
-}
-
 static bool store(packed_tensor *out, size_t at, float value, float scale,
                   const bert_weight *weight, fault_text *fault)
 {
@@ -162,18 +137,18 @@ static bool store(packed_tensor *out, size_t at, float value, float scale,
 static bool store_matrix(const bert_weight *weight, float *values, packed_tensor *out,
                          float *scales, fault_text *fault)
 {
-    uint32_t depth = pack_n_in(weight), n = pack_n_out(weight);
+    uint32_t depth = weight->n_rows, n = weight->n_columns;
     bool is_i8 = out->dtype == BERT_DTYPE_I8;
     for (size_t i = 0; is_i8 && i < (size_t)depth * n; i++)
         values[i] /= weight->smooth[i / n];
-    if (out->q4_columns)
+    if (out->is_q4)
         return pack_q4_matrix(values, depth, n, weight->moments, out->data, scales, fault);
     for (uint32_t j = 0; j < n; j++) {
         size_t panel = j / BERT_PANEL, column = j % BERT_PANEL;
         if (is_i8)
-            scales[j] = find_scale(values + j, depth, n, BERT_I8_MAX);
+            scales[j] = scale_find(values + j, depth, n, BERT_I8_MAX);
         for (size_t k = 0; k < depth; k++) {
-            size_t quad = panel * quads(depth) + k / BERT_QUAD;
+            size_t quad = panel * BERT_I8_QUADS(depth) + k / BERT_QUAD;
             size_t at = is_i8 ? (quad * BERT_PANEL + column) * BERT_QUAD + k % BERT_QUAD
                               : (panel * depth + k) * BERT_PANEL + column;
             if (!store(out, at, values[k * n + j], is_i8 ? scales[j] : 1, weight, fault))
@@ -190,27 +165,29 @@ static bool store_table(const bert_weight *weight, const float *values, packed_t
     bool is_table = weight->kind == WEIGHT_TABLE;
     uint64_t count = (uint64_t)weight->n_rows * weight->n_columns;
     uint64_t columns = is_table ? weight->n_columns : count;
-    if (out->q4_columns) {
+    if (out->is_q4) {
         pack_q4_table(values, weight->n_rows, weight->n_columns, out->data, scales);
         return true;
     }
     for (uint64_t i = 0; i < count; i++) {
         if (scales && i % columns == 0)
-            scales[i / columns] = find_scale(values + i, columns, 1, 127);
+            scales[i / columns] = scale_find(values + i, columns, 1, 127);
         if (!store(out, i, values[i], scales ? scales[i / columns] : 1, weight, fault))
             return false;
     }
     return true;
 }
 
-bool pack_weight(const bert_weight *weight, packed_tensor out[PACK_MAX_TENSORS], fault_text *fault)
+/* Fills in the data of what plan_weight() planned. */
+static bool fill_weight(const bert_weight *weight, packed_tensor out[MAX_TENSORS],
+                        fault_text *fault)
 {
     float *values = weights_floats(weight, fault);
     if (!values)
         return false;
     bool ok = true;
     packed_tensor *tensor = NULL, *scales = NULL;
-    for (int i = 0; ok && i < PACK_MAX_TENSORS && out[i].n_bytes; i++) {
+    for (int i = 0; ok && i < MAX_TENSORS && out[i].n_bytes; i++) {
         out[i].data = calloc(1, out[i].n_bytes);
         ok = out[i].data || fault_set(fault, "out of memory for '%s'", weight->name);
         const char *suffix = strrchr(out[i].name, '.');
@@ -226,5 +203,21 @@ bool pack_weight(const bert_weight *weight, packed_tensor out[PACK_MAX_TENSORS],
     else if (ok)
         ok = store_table(weight, values, tensor, scales ? scales->data : NULL, fault);
     free(values);
+    return ok;
+}
+
+bool pack_each(const bert_weights *weights, pack_dtype dtype, bool plans, pack_visitor *visit,
+               void *argument, fault_text *fault)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < weights->n_weights; i++) {
+        packed_tensor tensors[MAX_TENSORS] = {0};
+        int n = plan_weight(&weights->weights[i], dtype, tensors);
+        ok = plans || fill_weight(&weights->weights[i], tensors, fault);
+        for (int k = 0; k < n; k++) {
+            ok = ok && visit(argument, &tensors[k], fault);
+            free(tensors[k].data);
+        }
+    }
     return ok;
 }

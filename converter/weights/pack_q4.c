@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bert.h"
+#include "weights/scale.h"
 
 /* Largest nibble either way, and largest multipliers: a product is an integer of an 8-bit panel, or
  * of an 8-bit table's row. */
@@ -43,16 +44,6 @@ static int find_multiplier(const float *values, size_t stride, float scale, int 
     return best;
 }
 
-/* The scale by which the largest of n values, `stride` apart, is the largest integer. */
-static float find_scale(const float *values, size_t n, size_t stride, int most)
-{
-    float largest = 0;
-    for (size_t i = 0; i < n; i++)
-        largest = fmaxf(largest, fabsf(values[i * stride]));
-    float scale = largest / (float)(MAX_NIBBLE * most);
-    return scale >= 1e-30f ? scale : 1;
-}
-
 /* Integer `index` of a unit that starts with `n_columns` multipliers. */
 static void put_nibble(uint8_t *unit, uint32_t n_columns, uint32_t index, int nibble)
 {
@@ -66,7 +57,7 @@ void pack_q4_table(const float *values, uint64_t n_rows, uint32_t n_columns, uin
                    float *scales)
 {
     for (uint64_t row = 0; row < n_rows; row++) {
-        scales[row] = find_scale(values, n_columns, 1, MAX_TABLE_MULTIPLIER);
+        scales[row] = scale_find(values, n_columns, 1, MAX_NIBBLE * MAX_TABLE_MULTIPLIER);
         for (uint32_t k = 0; k < n_columns; k += BERT_GROUP, values += BERT_GROUP) {
             int multiplier = find_multiplier(values, 1, scales[row], MAX_TABLE_MULTIPLIER);
             units[0] = (uint8_t)multiplier;
@@ -184,7 +175,7 @@ bool pack_q4_matrix(float *values, uint32_t n_in, uint32_t n_out, const float *m
     bool ok =
         steps && errors && nibbles ? !moments || making_good : fault_set(fault, "out of memory");
     for (uint32_t j = 0; ok && j < n_out; j++)
-        scales[j] = find_scale(values + j, n_in, n_out, MAX_MULTIPLIER);
+        scales[j] = scale_find(values + j, n_in, n_out, MAX_NIBBLE * MAX_MULTIPLIER);
     size_t n_groups = n_in / BERT_GROUP;
     for (uint32_t k = 0; ok && k < n_in; k++) {
         uint32_t group = k / BERT_GROUP, quad = k % BERT_GROUP / BERT_QUAD;
