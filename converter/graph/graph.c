@@ -115,37 +115,29 @@ graph_value *graph_input(onnx_graph *graph, const char *name)
     return value;
 }
 
-const graph_node *graph_emit(onnx_graph *graph, const char *domain, const char *op,
-                             const char *name, graph_value *const *inputs, size_t n_inputs,
-                             size_t n_outputs, const graph_attribute *attributes,
-                             size_t n_attributes)
+const graph_node *graph_emit(onnx_graph *graph, const graph_node *like)
 {
     graph_node *node = graph_alloc(graph, 1, sizeof *node);
-    graph_value **in = graph_alloc(graph, n_inputs, sizeof *in);
-    graph_value **out = graph_alloc(graph, n_outputs, sizeof *out);
-    graph_attribute *copies = graph_alloc(graph, n_attributes, sizeof *copies);
+    graph_value **inputs = graph_alloc(graph, like->n_inputs, sizeof *inputs);
+    graph_value **outputs = graph_alloc(graph, like->n_outputs, sizeof *outputs);
+    graph_attribute *attributes = graph_alloc(graph, like->n_attributes, sizeof *attributes);
     bool is_fixed = true;
-    for (size_t i = 0; i < n_inputs; i++) {
-        in[i] = inputs[i];
-        is_fixed = is_fixed && (!in[i] || in[i]->is_fixed);
+    for (size_t i = 0; i < like->n_inputs; i++) {
+        inputs[i] = like->inputs[i];
+        is_fixed = is_fixed && (!inputs[i] || inputs[i]->is_fixed);
     }
-    if (n_attributes)
-        memcpy(copies, attributes, n_attributes * sizeof *copies);
-    *node = (graph_node){.op = op,
-                         .domain = domain,
-                         .name = name,
-                         .inputs = in,
-                         .n_inputs = n_inputs,
-                         .outputs = out,
-                         .n_outputs = n_outputs,
-                         .attributes = copies,
-                         .n_attributes = n_attributes};
-    for (size_t i = 0; i < n_outputs; i++) {
-        struct graph_value *value = add_value(graph, name);
+    if (like->n_attributes)
+        memcpy(attributes, like->attributes, like->n_attributes * sizeof *attributes);
+    *node = *like;
+    node->inputs = inputs;
+    node->outputs = outputs;
+    node->attributes = attributes;
+    for (size_t i = 0; i < node->n_outputs; i++) {
+        struct graph_value *value = add_value(graph, node->name);
         value->node = node;
         value->output = i;
         value->is_fixed = is_fixed;
-        out[i] = value;
+        outputs[i] = value;
     }
     return node;
 }

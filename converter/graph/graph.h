@@ -40,11 +40,11 @@ typedef struct graph_attribute {
 } graph_attribute;
 
 struct graph_node {
-    const char *op, *domain; /* domain "": the standard one */
-    const char *name;        /* for messages: of its first output, if it has none of its own */
-    graph_value **inputs;    /* [n_inputs], NULL: left out */
+    const char *op, *domain;    /* domain "": the standard one */
+    const char *name;           /* for messages: of its first output, if it has none of its own */
+    graph_value *const *inputs; /* [n_inputs], NULL: left out */
     size_t n_inputs;
-    graph_value **outputs; /* [n_outputs], NULL: left out */
+    graph_value *const *outputs; /* [n_outputs], NULL: left out */
     size_t n_outputs;
     const graph_attribute *attributes;
     size_t n_attributes;

@@ -19,12 +19,9 @@ graph_value *graph_constant(onnx_graph *graph, const char *name, graph_array *co
 /* Memory that lives as long as the graph, zeros. Aborts if there is none: these are small. */
 void *graph_alloc(onnx_graph *graph, size_t count, size_t size);
 
-/* A node with the attributes given, behind all others; its outputs are new values without names of
- * their own. `name` is for messages. Attributes are copied, lists in them are not. */
-const graph_node *graph_emit(onnx_graph *graph, const char *domain, const char *op,
-                             const char *name, graph_value *const *inputs, size_t n_inputs,
-                             size_t n_outputs, const graph_attribute *attributes,
-                             size_t n_attributes);
+/* A node like this one, behind all others; its outputs are `n_outputs` new values without names of
+ * their own. Inputs and attributes are copied, lists and texts in them are not. */
+const graph_node *graph_emit(onnx_graph *graph, const graph_node *like);
 
 /* A constant of one float, of one integer, or of a list of integers. */
 graph_value *graph_float(onnx_graph *graph, float number);

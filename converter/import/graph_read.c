@@ -163,9 +163,7 @@ static bool read_node(onnx_graph *graph, onnx_model *model, const Onnx__NodeProt
         if (node.n_outputs)
             outputs[0] = constant;
     } else {
-        const graph_node *made =
-            graph_emit(graph, node.domain, node.op, node.name, inputs, node.n_inputs,
-                       node.n_outputs, attributes, node.n_attributes);
+        const graph_node *made = graph_emit(graph, &node);
         memcpy(outputs, made->outputs, node.n_outputs * sizeof *outputs);
     }
     for (size_t i = 0; i < proto->n_output; i++)

@@ -32,9 +32,15 @@ static graph_value *emit_in(const node_lowering *l, const char *domain, const ch
                             graph_value *const *inputs, size_t n_inputs,
                             const graph_attribute *attributes, size_t n_attributes)
 {
-    return graph_emit(l->graph, domain, op, l->node->name, inputs, n_inputs, 1, attributes,
-                      n_attributes)
-        ->outputs[0];
+    graph_node node = {.op = op,
+                       .domain = domain,
+                       .name = l->node->name,
+                       .inputs = inputs,
+                       .n_inputs = n_inputs,
+                       .n_outputs = 1,
+                       .attributes = attributes,
+                       .n_attributes = n_attributes};
+    return graph_emit(l->graph, &node)->outputs[0];
 }
 
 static graph_value *unary(const node_lowering *l, const char *op, graph_value *a)

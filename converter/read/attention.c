@@ -214,14 +214,14 @@ static bool is_open(const graph_reader *reader, graph_value *at)
 static bool add_bias(graph_reader *reader, const score_path *path, score_sum *scores)
 {
     fault_text ignored = {0};
-    const graph_array *open = evaluation_get(reader->open, path->at, &ignored);
+    graph_array *open = evaluation_get(reader->open, path->at, &ignored);
     if (!open)
         return mismatch(reader, path->at, "a mask or a bias of attention scores");
     if (open->is_hollow) {
         scores->has_mask = true;
         return true;
     }
-    const float *floats = array_floats((graph_array *)open, &ignored);
+    const float *floats = array_floats(open, &ignored);
     bool is_zero = floats != NULL;
     for (int64_t i = 0; is_zero && i < open->count; i++)
         is_zero = floats[i] == 0;

@@ -302,7 +302,7 @@ static bool set_config(graph_reader *reader, const encoder_match *encoder, bert_
         {"projects_embeddings", embeddings->projection.product != NULL},
         {"n_labels", heads->classifier.product ? heads->classifier.n_out : 0},
         {"n_token_labels", heads->token_classifier.product ? heads->token_classifier.n_out : 0},
-        {"embedding_dim", heads->sentence.product ? heads->sentence.n_out : 0},
+        {"embedding_dim", heads->sentence.dense.product ? heads->sentence.dense.n_out : 0},
         {"normalize", heads->normalize},
         {"layer_norm_eps", embeddings->norm.eps},
     };
@@ -313,11 +313,11 @@ static bool set_config(graph_reader *reader, const encoder_match *encoder, bert_
                              (long long)error.limit);
     config->activation = first->activation;
     config->position_attention = position_attention(&first->attention);
-    if (heads->pooler.product)
-        config->pooler_activation = heads->pooler_activation;
-    config->token_activation = heads->token_activation;
-    config->lm_activation = heads->lm_activation;
-    config->sentence_activation = heads->sentence_activation;
+    if (heads->pooler.dense.product)
+        config->pooler_activation = heads->pooler.activation;
+    config->token_activation = heads->token_transform.activation;
+    config->lm_activation = heads->lm_transform.activation;
+    config->sentence_activation = heads->sentence.activation;
     config->pooling = heads->pooling;
     if (heads->lm_decoder.product)
         config->lm_tied = is_tied(&heads->lm_decoder, embeddings->word);
@@ -357,13 +357,13 @@ static bool check_sizes(graph_reader *reader, const encoder_match *encoder,
         const char *name;
     } dense[] = {
         {&embeddings->projection, width, hidden, "the projection of embeddings"},
-        {&heads->pooler, hidden, hidden, "the pooler"},
+        {&heads->pooler.dense, hidden, hidden, "the pooler"},
         {&heads->classifier, hidden, heads->classifier.n_out, "the classifier"},
-        {&heads->token_transform, hidden, hidden, "the transform of tokens"},
+        {&heads->token_transform.dense, hidden, hidden, "the transform of tokens"},
         {&heads->token_classifier, hidden, heads->token_classifier.n_out, "the token classifier"},
-        {&heads->lm_transform, hidden, width, "the transform of masked words"},
+        {&heads->lm_transform.dense, hidden, width, "the transform of masked words"},
         {&heads->lm_decoder, width, config->vocab_size, "the decoder of masked words"},
-        {&heads->sentence, hidden, heads->sentence.n_out, "the sentence's dense layer"},
+        {&heads->sentence.dense, hidden, heads->sentence.dense.n_out, "the sentence's dense layer"},
     };
     for (size_t i = 0; i < sizeof dense / sizeof *dense; i++)
         if (dense[i].dense->product &&
@@ -437,16 +437,16 @@ static bool add_conv(graph_reader *reader, const conv_match *conv, uint32_t hidd
 
 static void add_heads(bert_weights *weights, const heads_match *heads)
 {
-    if (heads->pooler.product)
-        add_dense(weights, &heads->pooler, false, "pooler");
+    if (heads->pooler.dense.product)
+        add_dense(weights, &heads->pooler.dense, false, "pooler");
     if (heads->classifier.product)
         add_dense(weights, &heads->classifier, true, "classifier");
-    if (heads->token_transform.product)
-        add_dense(weights, &heads->token_transform, false, "token_transform");
+    if (heads->token_transform.dense.product)
+        add_dense(weights, &heads->token_transform.dense, false, "token_transform");
     if (heads->token_classifier.product)
         add_dense(weights, &heads->token_classifier, true, "token_classifier");
     if (heads->lm_decoder.product) {
-        add_dense(weights, &heads->lm_transform, false, "lm.transform");
+        add_dense(weights, &heads->lm_transform.dense, false, "lm.transform");
         add_norm(weights, &heads->lm_norm, "lm.norm");
         if (weights->config.lm_tied)
             add_vector(weights, heads->lm_decoder.bias, heads->lm_decoder.n_out, "lm.decoder",
@@ -454,8 +454,8 @@ static void add_heads(bert_weights *weights, const heads_match *heads)
         else
             add_dense(weights, &heads->lm_decoder, false, "lm.decoder");
     }
-    if (heads->sentence.product)
-        add_dense(weights, &heads->sentence, false, "sentence");
+    if (heads->sentence.dense.product)
+        add_dense(weights, &heads->sentence.dense, false, "sentence");
 }
 
 static void add_embeddings(bert_weights *weights, const embeddings_match *embeddings)

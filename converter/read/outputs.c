@@ -226,18 +226,28 @@ static bool set_dense(graph_reader *reader, affine_match *place, const affine_ma
     return true;
 }
 
+static bool set_transform(graph_reader *reader, transform_match *place,
+                          const transform_match *transform)
+{
+    place->activation = transform->activation;
+    return set_dense(reader, &place->dense, &transform->dense);
+}
+
+/* A dense layer with an activation, on which a head's last layer stands. */
+static bool match_transform(const graph_reader *reader, graph_value *at, transform_match *transform)
+{
+    return match_activated(reader, at, &transform->dense, &transform->activation) &&
+           transform->activation != BERT_ACTIVATION_NONE;
+}
+
 /* logits over activation(dense(first token)) */
 static bool read_classifier(graph_reader *reader, encoder_match *encoder, const affine_match *dense)
 {
     heads_match *heads = &encoder->heads;
-    affine_match pooler;
-    bert_activation activation;
-    if (!match_activated(reader, dense->input, &pooler, &activation) ||
-        activation == BERT_ACTIVATION_NONE ||
-        !is_first_token(reader, encoder->hidden, pooler.input))
-        return false;
-    heads->pooler_activation = activation;
-    return set_dense(reader, &heads->pooler, &pooler) &&
+    transform_match pooler;
+    return match_transform(reader, dense->input, &pooler) &&
+           is_first_token(reader, encoder->hidden, pooler.dense.input) &&
+           set_transform(reader, &heads->pooler, &pooler) &&
            set_dense(reader, &heads->classifier, dense);
 }
 
@@ -246,13 +256,10 @@ static bool read_transformed_tokens(graph_reader *reader, encoder_match *encoder
                                     const affine_match *dense)
 {
     heads_match *heads = &encoder->heads;
-    affine_match transform;
-    bert_activation activation;
-    if (!match_activated(reader, dense->input, &transform, &activation) ||
-        activation == BERT_ACTIVATION_NONE || transform.input != encoder->hidden)
-        return false;
-    heads->token_activation = activation;
-    return set_dense(reader, &heads->token_transform, &transform) &&
+    transform_match transform;
+    return match_transform(reader, dense->input, &transform) &&
+           transform.dense.input == encoder->hidden &&
+           set_transform(reader, &heads->token_transform, &transform) &&
            set_dense(reader, &heads->token_classifier, dense);
 }
 
@@ -260,16 +267,14 @@ static bool read_transformed_tokens(graph_reader *reader, encoder_match *encoder
 static bool read_lm(graph_reader *reader, encoder_match *encoder, const affine_match *dense)
 {
     heads_match *heads = &encoder->heads;
-    affine_match transform;
-    bert_activation activation;
+    transform_match transform;
     norm_match norm;
     if (!match_layer_norm(reader, dense->input, &norm) ||
-        !match_activated(reader, norm.input, &transform, &activation) ||
-        activation == BERT_ACTIVATION_NONE || transform.input != encoder->hidden)
+        !match_transform(reader, norm.input, &transform) ||
+        transform.dense.input != encoder->hidden)
         return false;
-    heads->lm_activation = activation;
     heads->lm_norm = norm;
-    return set_dense(reader, &heads->lm_transform, &transform) &&
+    return set_transform(reader, &heads->lm_transform, &transform) &&
            set_dense(reader, &heads->lm_decoder, dense);
 }
 
@@ -287,10 +292,10 @@ static bool read_sentence_dense(graph_reader *reader, encoder_match *encoder,
     for (size_t i = at->index; i >= dense->output->index; i--) {
         graph_value *end = graph_at(reader->graph, i);
         if (!carries(reader, end) ||
-            !match_activation(reader, dense->output, end, &heads->sentence_activation))
+            !match_activation(reader, dense->output, end, &heads->sentence.activation))
             continue;
         return read_normalise(reader, end, at, &heads->normalize) &&
-               set_dense(reader, &heads->sentence, dense);
+               set_dense(reader, &heads->sentence.dense, dense);
     }
     return false;
 }
@@ -306,8 +311,7 @@ static bool read_dense_output(graph_reader *reader, encoder_match *encoder,
         match_activation(reader, dense->output, at, &activation) &&
         activation != BERT_ACTIVATION_NONE) {
         name->output = BERT_OUTPUT_POOLER_OUTPUT;
-        heads->pooler_activation = activation;
-        return set_dense(reader, &heads->pooler, dense);
+        return set_transform(reader, &heads->pooler, &(transform_match){*dense, activation});
     }
     if (read_ending(reader, dense, at, &ending)) {
         name->index = ending.column;

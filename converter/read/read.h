@@ -90,11 +90,16 @@ typedef struct embeddings_match {
 
 bool read_embeddings(graph_reader *reader, graph_value *at, embeddings_match *embeddings);
 
+/* activation(dense(...)) */
+typedef struct transform_match {
+    affine_match dense;
+    bert_activation activation;
+} transform_match;
+
 /* Heads, each there if its product is. */
 typedef struct heads_match {
-    affine_match pooler, classifier, token_transform, token_classifier, lm_transform, lm_decoder,
-        sentence;
-    bert_activation pooler_activation, token_activation, lm_activation, sentence_activation;
+    transform_match pooler, token_transform, lm_transform, sentence;
+    affine_match classifier, token_classifier, lm_decoder;
     norm_match lm_norm;
     bert_pooling pooling;
     bool normalize;
