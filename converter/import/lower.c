@@ -380,42 +380,50 @@ static graph_value *count_tokens(const node_lowering *l, graph_value *ids)
     return emit_in(l, "", "Range", inputs, 3, NULL, 0);
 }
 
-/* The sum of embeddings, normed; and how many tokens the mask leaves. */
-static bool embed(node_lowering *l, graph_value *word, graph_value *position, graph_value *segment,
-                  graph_value *gamma, graph_value *beta, graph_value *mask, graph_value *positions)
+/* What embeddings are made of, but the ids and their types, which every node has in one place. */
+typedef struct embedding_parts {
+    graph_value *word, *position, *segment; /* tables; segment NULL: none */
+    graph_value *gamma, *beta;
+    graph_value *mask, *positions; /* NULL: none */
+} embedding_parts;
+
+/* How many tokens the mask leaves in each row. */
+static graph_value *count_attended(const node_lowering *l, graph_value *mask)
 {
-    graph_value *ids = in(l, 0);
-    graph_value *sum = binary(l, "Gather", word, ids);
-    sum = binary(l, "Add", sum,
-                 binary(l, "Gather", position, positions ? positions : count_tokens(l, ids)));
-    if (segment && in(l, 1))
-        sum = binary(l, "Add", sum, binary(l, "Gather", segment, in(l, 1)));
-    if (l->node->n_outputs > 1 && l->outputs) {
-        graph_value *counted = NULL;
-        if (mask) {
-            graph_value *axes = graph_integers(l->graph, (int64_t[]){1}, 1);
-            graph_attribute keep = {.name = "keepdims", .i = 0};
-            int64_t *axis = graph_alloc(l->graph, 1, sizeof *axis);
-            *axis = 1;
-            graph_attribute both[] = {keep, {.name = "axes", .ints = axis, .n_ints = 1}};
-            counted = graph_opset(l->graph) >= 13
-                          ? emit_in(l, "", "ReduceSum", (graph_value *[]){mask, axes}, 2, &keep, 1)
-                          : emit_in(l, "", "ReduceSum", &mask, 1, both, 2);
-        }
-        /* Without a mask whoever reads this has none either. */
-        l->outputs[1] = counted;
-    }
+    graph_value *axes = graph_integers(l->graph, (int64_t[]){1}, 1);
+    graph_attribute keep = {.name = "keepdims", .i = 0};
+    if (graph_opset(l->graph) >= 13)
+        return emit_in(l, "", "ReduceSum", (graph_value *[]){mask, axes}, 2, &keep, 1);
+    int64_t *axis = graph_alloc(l->graph, 1, sizeof *axis);
+    *axis = 1;
+    graph_attribute both[] = {keep, {.name = "axes", .ints = axis, .n_ints = 1}};
+    return emit_in(l, "", "ReduceSum", &mask, 1, both, 2);
+}
+
+/* The sum of embeddings, normed; how many tokens the mask leaves, and the sum. */
+static bool embed(node_lowering *l, const embedding_parts *parts)
+{
+    graph_value *ids = in(l, 0), *positions = parts->positions;
+    graph_value *sum = binary(l, "Gather", parts->word, ids);
+    sum =
+        binary(l, "Add", sum,
+               binary(l, "Gather", parts->position, positions ? positions : count_tokens(l, ids)));
+    if (parts->segment && in(l, 1))
+        sum = binary(l, "Add", sum, binary(l, "Gather", parts->segment, in(l, 1)));
+    /* Without a mask whoever reads the count has none either. */
+    if (l->node->n_outputs > 1)
+        l->outputs[1] = parts->mask ? count_attended(l, parts->mask) : NULL;
     if (l->node->n_outputs > 2)
         l->outputs[2] = sum;
-    return give(l, layer_norm(l, sum, gamma, beta));
+    return give(l, layer_norm(l, sum, parts->gamma, parts->beta));
 }
 
 /* ids, segments, word, position, segment table, gamma, beta, mask, positions */
 static bool lower_embed_layer_norm(node_lowering *l)
 {
-    return needs(l, 1) && in(l, 2) && in(l, 3) && in(l, 5) && in(l, 6)
-               ? embed(l, in(l, 2), in(l, 3), in(l, 4), in(l, 5), in(l, 6), in(l, 7), in(l, 8))
-               : refuse(l, "lacks a table or its norm");
+    embedding_parts parts = {in(l, 2), in(l, 3), in(l, 4), in(l, 5), in(l, 6), in(l, 7), in(l, 8)};
+    bool is_whole = parts.word && parts.position && parts.gamma && parts.beta;
+    return needs(l, 1) && (is_whole ? embed(l, &parts) : refuse(l, "lacks a table or its norm"));
 }
 
 /* ids, segments, 3 tables, gamma, beta, mask, 5 scales, 5 zero points */
@@ -428,7 +436,8 @@ static bool lower_q_embed_layer_norm(node_lowering *l)
             return refuse(l, "lacks a table or its scale");
         tables[i] = table && scale ? dequantise(l, table, scale, zero, 0) : NULL;
     }
-    return embed(l, tables[0], tables[1], tables[2], tables[3], tables[4], in(l, 7), NULL);
+    return embed(l, &(embedding_parts){tables[0], tables[1], tables[2], tables[3], tables[4],
+                                       in(l, 7), NULL});
 }
 
 /* --------------------------------------------------------------------------------- attention -- */

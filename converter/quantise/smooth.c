@@ -34,6 +34,11 @@ static number_spread spread_make(uint32_t n)
     return (number_spread){n, calloc(n, sizeof(float)), calloc(n, sizeof(float))};
 }
 
+static bool spread_is_made(const number_spread *spread)
+{
+    return spread->mean && spread->deviation;
+}
+
 static void spread_free(number_spread *spread)
 {
     free(spread->mean);
@@ -192,58 +197,77 @@ static bool spread_of_input(bert_weights *weights, uint32_t index, number_spread
     const bert_weight *scales = weights_find(weights, name), *means = weights_find(weights, bias);
     if (before > 0 || !config->projects_embeddings)
         return spread_of_norm(scales, means, out, fault);
-    number_spread narrow = spread_make(config->embedding_size);
-    bool ok = (narrow.mean && narrow.deviation) || fault_set(fault, "out of memory");
-    ok = ok && spread_of_norm(scales, means, &narrow, fault) &&
+    number_spread embeddings = spread_make(config->embedding_size);
+    bool ok = spread_is_made(&embeddings) || fault_set(fault, "out of memory");
+    ok = ok && spread_of_norm(scales, means, &embeddings, fault) &&
          spread_of_dense(weights_find(weights, "embeddings.projection"),
-                         weights_find(weights, "embeddings.projection.bias"), &narrow, out, fault);
-    spread_free(&narrow);
+                         weights_find(weights, "embeddings.projection.bias"), &embeddings, out,
+                         fault);
+    spread_free(&embeddings);
     return ok;
 }
 
-static bool smooth_expected(bert_weights *weights, uint32_t index, number_spread *narrow,
-                            number_spread *context, number_spread *wide, float *largest,
+/* What is passed on inside a layer, and room for the largest of its numbers. */
+typedef struct layer_spreads {
+    number_spread hidden, context, intermediate;
+    float *largest;
+} layer_spreads;
+
+static bool spreads_open(layer_spreads *spreads, const bert_config *config, fault_text *fault)
+{
+    uint32_t hidden = config->hidden_size, intermediate = config->intermediate_size;
+    *spreads =
+        (layer_spreads){spread_make(hidden), spread_make(hidden), spread_make(intermediate),
+                        calloc(hidden > intermediate ? hidden : intermediate, sizeof(float))};
+    return (spread_is_made(&spreads->hidden) && spread_is_made(&spreads->context) &&
+            spread_is_made(&spreads->intermediate) && spreads->largest) ||
+           fault_set(fault, "out of memory");
+}
+
+static void spreads_close(layer_spreads *spreads)
+{
+    spread_free(&spreads->hidden);
+    spread_free(&spreads->context);
+    spread_free(&spreads->intermediate);
+    free(spreads->largest);
+}
+
+static bool smooth_expected(bert_weights *weights, uint32_t index, layer_spreads *spreads,
                             fault_text *fault)
 {
     layer_sites sites = find_sites(weights, index);
+    number_spread *hidden = &spreads->hidden, *context = &spreads->context;
+    number_spread *intermediate = &spreads->intermediate;
+    float *largest = spreads->largest;
 
-    if (!spread_of_input(weights, index, narrow, fault))
+    if (!spread_of_input(weights, index, hidden, fault))
         return false;
-    largest_of(narrow, largest);
+    largest_of(hidden, largest);
     if (!smooth(sites.attention, 3, largest, ESTIMATED_ALPHA, fault) ||
-        !spread_of_dense(sites.attention[2], find(weights, index, ".attention.value.bias"), narrow,
+        !spread_of_dense(sites.attention[2], find(weights, index, ".attention.value.bias"), hidden,
                          context, fault))
         return false;
     largest_of(context, largest);
     if (!smooth(&sites.attention_output, 1, largest, ESTIMATED_ALPHA, fault) ||
         !spread_of_norm(find(weights, index, ".attention.norm.weight"),
-                        find(weights, index, ".attention.norm.bias"), narrow, fault))
+                        find(weights, index, ".attention.norm.bias"), hidden, fault))
         return false;
-    largest_of(narrow, largest);
+    largest_of(hidden, largest);
     if (!smooth(&sites.intermediate, 1, largest, ESTIMATED_ALPHA, fault) ||
-        !spread_of_dense(sites.intermediate, find(weights, index, ".intermediate.bias"), narrow,
-                         wide, fault))
+        !spread_of_dense(sites.intermediate, find(weights, index, ".intermediate.bias"), hidden,
+                         intermediate, fault))
         return false;
-    largest_activated(wide, largest);
+    largest_activated(intermediate, largest);
     return smooth(&sites.output, 1, largest, ESTIMATED_ALPHA, fault);
 }
 
 bool smooth_layers(bert_weights *weights, const calibration_data *calibration, fault_text *fault)
 {
-    const bert_config *config = &weights->config;
-    uint32_t hidden = config->hidden_size, intermediate = config->intermediate_size;
-    number_spread narrow = spread_make(hidden), context = spread_make(hidden);
-    number_spread wide = spread_make(intermediate);
-    float *largest = calloc(hidden > intermediate ? hidden : intermediate, sizeof *largest);
-    bool ok = (narrow.mean && narrow.deviation && context.mean && context.deviation && wide.mean &&
-               wide.deviation && largest) ||
-              fault_set(fault, "out of memory");
-    for (uint32_t i = 0; ok && i < bert_config_n_stored_layers(config); i++)
+    layer_spreads spreads;
+    bool ok = spreads_open(&spreads, &weights->config, fault);
+    for (uint32_t i = 0; ok && i < bert_config_n_stored_layers(&weights->config); i++)
         ok = calibration ? smooth_measured(weights, i, calibration, fault)
-                         : smooth_expected(weights, i, &narrow, &context, &wide, largest, fault);
-    spread_free(&narrow);
-    spread_free(&context);
-    spread_free(&wide);
-    free(largest);
+                         : smooth_expected(weights, i, &spreads, fault);
+    spreads_close(&spreads);
     return ok;
 }
