@@ -129,7 +129,7 @@ static bool read_case(const verification *v, const cJSON *json, padded_batch *ba
         ok = (ok && padded_apply_mask(batch)) ||
              fault_set(v->fault,
                        "%s: case '%s': input_ids, token_type_ids and attention_mask must be lists "
-                       "of %d lists of %d whole numbers, the mask's 0 or 1, and some 1 a row",
+                       "of %d lists of %d whole numbers, the mask's 0 or 1, with a 1 in every row",
                        v->golden, case_name(json), n_rows, width);
     }
     free(attended);
@@ -192,10 +192,9 @@ static bool verify_output(verification *v, const char *name, const padded_batch 
     bool ok = got && compare_tensor(batch, &output, got, tensor, &result);
     free(got);
     if (!ok)
-        return fault_set(v->fault,
-                         "%s: case '%s': '%s' needs a \"data\" of as many numbers as the model "
-                         "gives",
-                         v->golden, name, tensor->string);
+        return fault_set(
+            v->fault, "%s: case '%s': '%s' needs a \"data\" of as many numbers as the model gives",
+            v->golden, name, tensor->string);
     report(v, name, tensor->string, &result, quantisation_error(v->cases, tensor->string));
     return true;
 }
@@ -206,7 +205,7 @@ static bool verify_case(verification *v, const cJSON *json)
     bool ok = read_case(v, json, &batch);
     const cJSON *tensor, *expected = cJSON_GetObjectItemCaseSensitive(json, "outputs");
     if (ok && (!cJSON_IsObject(expected) || !expected->child))
-        ok = fault_set(v->fault, "%s: case '%s' has no object of outputs", v->golden,
+        ok = fault_set(v->fault, "%s: case '%s' needs an object of outputs", v->golden,
                        case_name(json));
     cJSON_ArrayForEach(tensor, expected) ok =
         ok && verify_output(v, case_name(json), &batch, tensor);

@@ -21,7 +21,7 @@ bool file_open(const char *path, mapped_file *file, fault_text *fault)
     if (!ok) {
         fault_set(fault, "%s: %s", path, strerror(errno));
     } else if (!S_ISREG(status.st_mode)) {
-        ok = fault_set(fault, "%s: is no regular file", path);
+        ok = fault_set(fault, "%s: is not a regular file", path);
     } else if (status.st_size > 0) {
         file->n_bytes = (size_t)status.st_size;
         void *data = mmap(NULL, file->n_bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);

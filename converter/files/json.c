@@ -45,7 +45,10 @@ cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_tex
 {
     size_t bad = find_bad_byte(text, n_bytes);
     if (bad < n_bytes) {
-        fault_set(fault, "%s: is no JSON: byte %zu belongs to no UTF-8 text", what, bad);
+        fault_set(
+            fault,
+            "%s: is not valid JSON: it is not UTF-8 text, or has a control character, at byte %zu",
+            what, bad);
         return NULL;
     }
     /* A copy that ends with a NUL: at the end of a mapping, cJSON would read beyond. */
@@ -60,10 +63,9 @@ cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_tex
     const char *end = copy;
     cJSON *json = cJSON_ParseWithLengthOpts(copy, n_bytes + 1, &end, true);
     if (!json)
-        fault_set(fault, "%s: is no JSON, or more than that: it cannot be read from byte %zu on",
-                  what, (size_t)(end - copy));
+        fault_set(fault, "%s: is not valid JSON from byte %zu on", what, (size_t)(end - copy));
     else if (!cJSON_IsObject(json))
-        fault_set(fault, "%s: is JSON, but no object { ... }", what);
+        fault_set(fault, "%s: is valid JSON, but not an object { ... }", what);
     free(copy);
     if (cJSON_IsObject(json))
         return json;

@@ -49,9 +49,9 @@ static bool read_entry(const char *path, const cJSON *item, safetensors_entry *e
     *entry = (safetensors_entry){.name = item->string};
     uint32_t size = read_dtype(dtype, entry);
     if (size == 0)
-        return fault_set(fault, "%s: tensor '%s' has no dtype that is known", path, entry->name);
+        return fault_set(fault, "%s: tensor '%s' has a dtype that is not known", path, entry->name);
     if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) > BERT_MAX_RANK)
-        return fault_set(fault, "%s: tensor '%s' has no shape of at most %d dimensions", path,
+        return fault_set(fault, "%s: tensor '%s' needs a shape of at most %d dimensions", path,
                          entry->name, BERT_MAX_RANK);
     double n_bytes = size; /* far beyond 2^53 it is no longer exact, and never equal */
     const cJSON *dim;
@@ -59,13 +59,16 @@ static bool read_entry(const char *path, const cJSON *item, safetensors_entry *e
     {
         size_t n;
         if (!read_size(dim, &n) || n > UINT32_MAX)
-            return fault_set(fault, "%s: tensor '%s' has a bad dimension", path, entry->name);
+            return fault_set(fault, "%s: tensor '%s' has a dimension that is not a whole number",
+                             path, entry->name);
         entry->shape[entry->rank++] = (uint32_t)n;
         n_bytes *= (double)n;
     }
     if (cJSON_GetArraySize(offsets) != 2 || !read_size(offsets->child, &entry->start) ||
         !read_size(offsets->child->next, &entry->end) || entry->end < entry->start)
-        return fault_set(fault, "%s: tensor '%s' has bad data_offsets", path, entry->name);
+        return fault_set(fault,
+                         "%s: tensor '%s' needs data_offsets: where it starts and where it ends",
+                         path, entry->name);
     if ((double)(entry->end - entry->start) != n_bytes)
         return fault_set(fault, "%s: tensor '%s' has %zu bytes, its shape needs %.0f", path,
                          entry->name, entry->end - entry->start, n_bytes);
@@ -94,8 +97,8 @@ static bool read_entries(const char *path, safetensors *model, fault_text *fault
             return fault_set(fault, "%s: tensor '%s' starts at %zu, the one before it ends at %zu",
                              path, entry->name, entry->start, end);
         if (entry->start % BERT_ALIGNMENT != 0 && strncmp(entry->name, "padding.", 8) != 0)
-            return fault_set(fault, "%s: tensor '%s' starts at %zu, no multiple of %d", path,
-                             entry->name, entry->start, BERT_ALIGNMENT);
+            return fault_set(fault, "%s: tensor '%s' starts at %zu, which is not a multiple of %d",
+                             path, entry->name, entry->start, BERT_ALIGNMENT);
         end = entry->end;
     }
     if (end != model->data_bytes)
@@ -123,7 +126,8 @@ static bool check_chunks(const char *path, const safetensors *model, fault_text 
         expected += FILE_HASH_CHARS;
         bool is_last = n == left;
         if (*expected != (is_last ? '\0' : ','))
-            return fault_set(fault, "%s: chunk_sha256 is malformed", path);
+            return fault_set(fault, "%s: chunk_sha256 is not a list of one SHA-256 for each chunk",
+                             path);
         expected += !is_last;
     }
     return true;
@@ -154,12 +158,13 @@ static bool read_header(const char *path, safetensors *model, size_t n_bytes, fa
     cJSON_ArrayForEach(item, model->metadata)
     {
         if (!cJSON_IsObject(model->metadata) || !cJSON_IsString(item))
-            return fault_set(fault, "%s: its __metadata__ is no object of texts", path);
+            return fault_set(fault, "%s: its __metadata__ is not an object of strings", path);
     }
     if (strcmp(safetensors_metadata(model, "format"), "bert-wasm") != 0)
-        return fault_set(fault, "%s: a safetensors file, but not one of bert-convert", path);
+        return fault_set(fault, "%s: is a safetensors file, but bert-convert did not write it",
+                         path);
     if (strcmp(safetensors_metadata(model, "format_version"), SAFETENSORS_FORMAT_VERSION) != 0)
-        return fault_set(fault, "%s: format version %s; this program reads %s", path,
+        return fault_set(fault, "%s: has format version %s; this program reads %s", path,
                          safetensors_metadata(model, "format_version"), SAFETENSORS_FORMAT_VERSION);
     const char *config = safetensors_metadata(model, "config");
     model->config = read_object(path, "config", config, strlen(config), fault);
@@ -174,11 +179,12 @@ bool safetensors_open(const char *path, safetensors *model, fault_text *fault)
     const mapped_file *file = &model->file;
     uint64_t n_header = 0;
     if (file->n_bytes < 8)
-        return fault_set(fault, "%s: has %zu bytes: no safetensors file", path, file->n_bytes);
+        return fault_set(fault, "%s: has %zu bytes, too few for a safetensors file", path,
+                         file->n_bytes);
     for (int i = 0; i < 8; i++)
         n_header |= (uint64_t)file->data[i] << 8 * i;
     if (n_header < 2 || n_header > MAX_HEADER_BYTES)
-        return fault_set(fault, "%s: no safetensors file", path);
+        return fault_set(fault, "%s: is not a safetensors file", path);
     if (n_header > file->n_bytes - 8)
         return fault_set(fault, "%s: is cut off in its header", path);
     model->data = file->data + 8 + n_header;

@@ -47,7 +47,7 @@ safetensors_writer *safetensors_create(const char *path, fault_text *fault)
     struct stat status;
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
         /* Renaming would put a file in the place of a device. */
-        fault_set(fault, "%s: cannot be written: is no regular file", path);
+        fault_set(fault, "%s: cannot be written: it is not a regular file", path);
         safetensors_abandon(writer);
         return NULL;
     }
@@ -150,9 +150,10 @@ bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault_t
         (8 + strlen(text) + BERT_ALIGNMENT - 1) / BERT_ALIGNMENT * BERT_ALIGNMENT;
     free(text);
     EVP_DigestInit_ex(writer->hash, EVP_sha256(), NULL);
-    return is_text || fault_set(fault, "the model's name, revision or an output's name is no valid "
-                                       "UTF-8: give others by --name and --revision, or rename the "
-                                       "graph's outputs");
+    return is_text ||
+           fault_set(fault,
+                     "the model's name, its revision or the name of an output is not valid UTF-8: "
+                     "give others with --name and --revision, or rename the graph's outputs");
 }
 
 static void end_chunk(safetensors_writer *writer)

@@ -45,13 +45,14 @@ static graph_array *new_shape(array_type type, uint32_t rank, const int64_t *dim
 {
     int64_t count = 1, bound = 1;
     if (rank > ARRAY_MAX_RANK) {
-        fault_set(fault, "%u dimensions; at most %d are supported", rank, ARRAY_MAX_RANK);
+        fault_set(fault, "an array of %u dimensions; at most %d are supported", rank,
+                  ARRAY_MAX_RANK);
         return NULL;
     }
     for (uint32_t i = 0; i < rank; i++) {
         int64_t at_least_one = dims[i] == 0 ? 1 : dims[i];
         if (dims[i] < 0 || at_least_one > MAX_COUNT / bound) {
-            fault_set(fault, "dimension %u of %lld: an array has at most %lld elements", i,
+            fault_set(fault, "dimension %u is %lld; an array has at most %lld elements", i,
                       (long long)dims[i], (long long)MAX_COUNT);
             return NULL;
         }

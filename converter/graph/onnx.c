@@ -120,15 +120,16 @@ bool onnx_open(const char *path, onnx_model *model, fault_text *fault)
                          MAX_NESTING);
     model->proto = onnx__model_proto__unpack(NULL, model->file.n_bytes, model->file.data);
     if (!model->proto)
-        return fault_set(fault, "%s: is no ONNX file, or is cut off (protobuf cannot read it)",
+        return fault_set(fault, "%s: is not an ONNX file, or is cut off (protobuf cannot read it)",
                          path);
     if (!fill_texts(&model->proto->base))
         return fault_set(fault, "%s: out of memory", path);
     if (!model->proto->graph || model->proto->graph->n_node == 0)
-        return fault_set(fault, "%s: is no ONNX model: it has no graph", path);
+        return fault_set(fault, "%s: is not an ONNX model: it has no graph", path);
     /* Required by the format, and what exporters write last: without it the file is cut off. */
     if (model->proto->n_opset_import == 0)
-        return fault_set(fault, "%s: says no operator set: it is cut off, or no ONNX model", path);
+        return fault_set(fault, "%s: names no operator set: it is cut off, or is not an ONNX model",
+                         path);
     return true;
 }
 
@@ -183,8 +184,10 @@ static const mapped_file *open_external(onnx_model *model, const char *location,
             return &model->external[i].file;
     if (model->n_external == ONNX_MAX_EXTERNAL ||
         strlen(location) >= sizeof model->external->location) {
-        fault_set(fault, "tensor '%s': more than %d external files, or too long a name", name,
-                  ONNX_MAX_EXTERNAL);
+        fault_set(fault,
+                  "tensor '%s': the model has more than %d external files, or the name of this one "
+                  "is too long",
+                  name, ONNX_MAX_EXTERNAL);
         return NULL;
     }
     char path[sizeof model->directory + sizeof model->external->location];
@@ -236,18 +239,19 @@ static bool read_external(onnx_model *model, const Onnx__TensorProto *proto, uin
         else if (strcmp(key, "length") == 0)
             ok = read_number(value, &length);
         if (!ok)
-            return fault_set(fault, "tensor '%s': external data has %s '%s'", tensor->name, key,
-                             value);
+            return fault_set(fault,
+                             "tensor '%s': the %s '%s' of its external data is not a whole number",
+                             tensor->name, key, value);
     }
     if (!location)
-        return fault_set(fault, "tensor '%s': external data without a location", tensor->name);
+        return fault_set(fault, "tensor '%s': its external data has no location", tensor->name);
     const mapped_file *file = open_external(model, location, tensor->name, fault);
     if (!file)
         return false;
     if (length != n_bytes || offset > file->n_bytes || n_bytes > file->n_bytes - offset)
         return fault_set(fault,
-                         "tensor '%s': external data '%s' has %zu bytes; %llu at %llu are needed, "
-                         "length says %llu",
+                         "tensor '%s': external data '%s' has %zu bytes; %llu from byte %llu on "
+                         "are needed, its length says %llu",
                          tensor->name, location, file->n_bytes, (unsigned long long)n_bytes,
                          (unsigned long long)offset, (unsigned long long)length);
     tensor->data = file->data + offset;
@@ -269,7 +273,8 @@ bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_te
     for (uint32_t i = 0; i < tensor->rank; i++) {
         int64_t dim = proto->dims[i];
         if (dim < 0 || (dim > 0 && tensor->count > (UINT64_C(1) << 48) / (uint64_t)dim))
-            return fault_set(fault, "tensor '%s': dimension %lld", tensor->name, (long long)dim);
+            return fault_set(fault, "tensor '%s': has a dimension of %lld", tensor->name,
+                             (long long)dim);
         tensor->dims[i] = (uint64_t)dim;
         tensor->count *= (uint64_t)dim;
     }
@@ -284,7 +289,8 @@ bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_te
     if (n_lists > 1)
         return fault_set(fault, "tensor '%s': has its data twice", tensor->name);
     if (proto->n_int32_data && is_nibble(tensor->type))
-        return fault_set(fault, "tensor '%s': numbers of 4 bits outside raw_data", tensor->name);
+        return fault_set(fault, "tensor '%s': has numbers of 4 bits outside raw_data",
+                         tensor->name);
     if (proto->n_int32_data && size < 4) {
         tensor->is_wide = true;
         tensor->data = proto->int32_data;

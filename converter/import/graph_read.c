@@ -69,10 +69,10 @@ static bool check_node(const onnx_graph *graph, const Onnx__NodeProto *proto, fa
         return fault_set(fault, "node '%s': has no operator: the file is damaged", name);
     for (size_t i = 0; i < proto->n_attribute && !is_branch(proto); i++)
         if (proto->attribute[i]->g || proto->attribute[i]->n_graphs)
-            return fault_set(fault,
-                             "node '%s' (op %s): has a subgraph; an encoder is expected to be one "
-                             "plain graph",
-                             name, op);
+            return fault_set(
+                fault,
+                "node '%s' (op %s): has a subgraph; an encoder is expected to be one plain graph",
+                name, op);
     bool is_known = is_branch(proto) || (!domain[0] && kind) || lower_knows(domain, op);
     if (!is_known)
         return fault_set(fault,
@@ -102,8 +102,7 @@ static graph_value *read_constant(onnx_graph *graph, const graph_node *node, fau
         return graph_integers(graph, attribute->ints, attribute->n_ints);
     if ((attribute = graph_attribute_find(node, "value_float")))
         return graph_float(graph, attribute->f);
-    fault_set(fault, "node '%s' (op Constant): a kind of constant that is not supported",
-              node->name);
+    fault_set(fault, "node '%s' (op Constant): this kind of constant is not supported", node->name);
     return NULL;
 }
 
@@ -238,9 +237,10 @@ static bool read_branch(onnx_graph *graph, onnx_model *model, const Onnx__NodePr
     for (size_t i = 0; i < proto->n_output; i++) {
         graph_value *value = graph_find(graph, branch->output[i]->name);
         if (!value || !graph_bind(graph, proto->output[i], value))
-            return fault_set(fault,
-                             "node '%s' (op If): its output '%s' is made by nothing, or twice",
-                             name_of(proto), proto->output[i]);
+            return fault_set(
+                fault,
+                "node '%s' (op If): nothing makes its output '%s', or something else makes it too",
+                name_of(proto), proto->output[i]);
     }
     return true;
 }
@@ -302,7 +302,7 @@ static bool read_nodes(onnx_graph *graph, onnx_model *model, const Onnx__GraphPr
     for (size_t i = 0; n_left && i < proto->n_node; i++)
         if (!is_read[i] && !check_node(graph, proto->node[i], fault))
             return false;
-    return n_left == 0 || fault_set(fault, "the graph's nodes stand in no order, or in a circle");
+    return n_left == 0 || fault_set(fault, "the graph's nodes need each other in a circle");
 }
 
 static bool read_graph(onnx_graph *graph, onnx_model *model, fault_text *fault)

@@ -284,11 +284,11 @@ static bool lower_gather_block_quantized(node_lowering *l)
     if (!needs(l, 3))
         return false;
     if (graph_attribute_int(node, "gather_axis", 0) != 0)
-        return refuse(l, "gathers along another axis than the first, which is not supported");
+        return refuse(l, "gathers along an axis other than the first, which is not supported");
     if (in(l, 0)->constant && in(l, 0)->constant->stored &&
         in(l, 0)->constant->stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 &&
         graph_attribute_int(node, "bits", 4) == 4)
-        return refuse(l, "has numbers of 4 bits in bytes, which is not supported");
+        return refuse(l, "stores 4-bit numbers in bytes, which is not supported");
     graph_attribute attributes[] = {
         {.name = "axis", .i = graph_attribute_int(node, "quantize_axis", 1)},
         {.name = "block_size", .i = graph_attribute_int(node, "block_size", 128)}};
@@ -507,9 +507,9 @@ static bool attend_jointly(node_lowering *l, graph_value *joint, graph_value *we
     if (n_heads < 1)
         return refuse(l, "does not say how many heads there are");
     if (!find_widths(l, weight, widths))
-        return refuse(l, "has a weight that is no constant matrix of queries, keys and values");
+        return refuse(l, "has a weight that is not a constant matrix of queries, keys and values");
     if (graph_attribute_int(l->node, "unidirectional", 0))
-        return refuse(l, "attends to earlier tokens alone: this is a decoder");
+        return refuse(l, "attends to earlier tokens only: this is a decoder");
     if (graph_attribute_int(l->node, "do_rotary", 0))
         return refuse(l, "rotates positions, which is not supported");
     if (l->node->n_outputs > 1)
@@ -528,7 +528,7 @@ static bool lower_attention(node_lowering *l)
     if (!needs(l, 2))
         return false;
     if (in(l, 4))
-        return refuse(l, "has keys and values of the past: this is a decoder");
+        return refuse(l, "takes keys and values of the past: this is a decoder");
     graph_value *joint = add(l, binary(l, "MatMul", in(l, 0), in(l, 1)), in(l, 2));
     return attend_jointly(l, joint, in(l, 1), in(l, 3), in(l, 5));
 }
@@ -539,7 +539,7 @@ static bool lower_q_attention(node_lowering *l)
     if (!needs(l, 5))
         return false;
     if (in(l, 8))
-        return refuse(l, "has keys and values of the past: this is a decoder");
+        return refuse(l, "takes keys and values of the past: this is a decoder");
     graph_value *weight = dequantise(l, in(l, 1), in(l, 4), in(l, 7), 1);
     graph_value *input = binary(l, "Mul", in(l, 0), in(l, 3));
     graph_value *joint = add(l, binary(l, "MatMul", input, weight), in(l, 2));
@@ -554,13 +554,13 @@ static bool lower_multi_head_attention(node_lowering *l)
     if (!parts[0] || !parts[1] || !parts[2])
         return refuse(l, "has packed queries, keys and values, which is not supported");
     if (in(l, 6) || in(l, 7))
-        return refuse(l, "has keys and values of the past: this is a decoder");
+        return refuse(l, "takes keys and values of the past: this is a decoder");
     if (n_heads < 1)
         return refuse(l, "does not say how many heads there are");
     if (graph_attribute_int(l->node, "unidirectional", 0))
-        return refuse(l, "attends to earlier tokens alone: this is a decoder");
+        return refuse(l, "attends to earlier tokens only: this is a decoder");
     if (bias && (!bias->constant || bias->constant->rank != 1 || bias->constant->dims[0] % 3))
-        return refuse(l, "has a bias that is no constant vector of queries, keys and values");
+        return refuse(l, "has a bias that is not a constant vector of queries, keys and values");
     for (int i = 0; i < 3; i++) {
         int64_t width = bias ? bias->constant->dims[0] / 3 : 0;
         if (bias)
@@ -582,9 +582,10 @@ static bool lower_standard_attention(node_lowering *l)
     if (!needs(l, 3))
         return false;
     if (graph_attribute_int(l->node, "is_causal", 0) || in(l, 4))
-        return refuse(l, "attends to earlier tokens alone: this is a decoder");
+        return refuse(l, "attends to earlier tokens only: this is a decoder");
     if (n_heads != n_key_heads || graph_attribute_float(l->node, "softcap", 0) != 0)
-        return refuse(l, "has fewer heads of keys than of queries, or caps scores");
+        return refuse(
+            l, "has fewer heads of keys than of queries, or caps scores, which is not supported");
     graph_value *parts[] = {in(l, 0), in(l, 1), in(l, 2)}, *mask = in(l, 3);
     for (int i = 0; n_heads && i < 3; i++)
         parts[i] = cut_heads(l, parts[i], n_heads);

@@ -30,7 +30,7 @@ static int64_t range_length(graph_array *const *inputs, fault_text *fault)
         length = (double)(span / step + (span % step != 0));
     }
     if (!(length <= (double)OPERATOR_MAX_NUMBER)) {
-        fault_set(fault, "steps never get there, or are too many");
+        fault_set(fault, "the steps never reach the limit, or are too many");
         return -1;
     }
     return length > 0 ? (int64_t)length : 0;
@@ -66,7 +66,7 @@ static bool run_constant_of_shape(operator_call *operation, fault_text *fault)
     const graph_attribute *given = graph_attribute_find(operation->node, "value");
     graph_array *value = given && given->value ? given->value->constant : NULL;
     if (given && (!value || value->count != 1))
-        return fault_set(fault, "value is no single number");
+        return fault_set(fault, "value is not a single number");
     graph_array *out =
         operator_make(operation, 0, value ? value->type : ARRAY_FLOAT, rank, dims, false, fault);
     if (!out || !value)
@@ -102,7 +102,7 @@ static bool run_constant(operator_call *operation, fault_text *fault)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if ((value = graph_attribute_find(operation->node, names[i])))
             return give_constant(operation, value, fault);
-    return fault_set(fault, "has no value of a kind that is supported");
+    return fault_set(fault, "has no value of a supported kind");
 }
 
 static bool run_eye_like(operator_call *operation, fault_text *fault)
@@ -234,8 +234,9 @@ static bool run_one_hot(operator_call *operation, fault_text *fault)
                                      indices->rank + 1, &axis, fault))
         return false;
     if (n < 0 || values->rank != 1 || values->count != 2 || indices->rank == ARRAY_MAX_RANK)
-        return fault_set(fault, "depth %lld, values of shape %s, indices of %s", (long long)n,
-                         SHAPE_TEXT(values), SHAPE_TEXT(indices));
+        return fault_set(fault,
+                         "depth %lld, values of shape %s and indices of %s do not fit each other",
+                         (long long)n, SHAPE_TEXT(values), SHAPE_TEXT(indices));
     memcpy(dims, indices->dims, axis * sizeof *dims);
     memcpy(dims + axis + 1, indices->dims + axis, (indices->rank - axis) * sizeof *dims);
     dims[axis] = n;

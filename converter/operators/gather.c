@@ -132,7 +132,7 @@ static bool check_reduction(const operator_call *operation, fault_text *fault)
 {
     return !graph_attribute_find(operation->node, "reduction") ||
            graph_attribute_is(operation->node, "reduction", "none") ||
-           fault_set(fault, "a reduction other than none");
+           fault_set(fault, "only the reduction 'none' is supported");
 }
 
 static bool run_scatter_elements(operator_call *operation, fault_text *fault)
@@ -146,7 +146,7 @@ static bool run_scatter_elements(operator_call *operation, fault_text *fault)
     graph_array *x = operation->inputs[0], *indices = operation->inputs[1];
     graph_array *updates = operation->inputs[2];
     if (updates->type != x->type || !operator_is_same_shape(indices, updates))
-        return fault_set(fault, "updates of shape %s for indices of %s", SHAPE_TEXT(updates),
+        return fault_set(fault, "updates of shape %s do not fit indices of %s", SHAPE_TEXT(updates),
                          SHAPE_TEXT(indices));
     graph_array *out = operator_make_copy(operation, fault);
     if (!out || out->is_hollow)
@@ -187,7 +187,8 @@ static bool read_tuples(const graph_array *x, const graph_array *indices, uint32
         return fault_set(fault, "indices are a single number");
     tuples->length = indices->dims[indices->rank - 1];
     if (tuples->length < 1 || tuples->length > (int64_t)x->rank - first)
-        return fault_set(fault, "indices of shape %s into %s", SHAPE_TEXT(indices), SHAPE_TEXT(x));
+        return fault_set(fault, "indices of shape %s do not fit %s", SHAPE_TEXT(indices),
+                         SHAPE_TEXT(x));
     tuples->n = indices->count / tuples->length;
     uint32_t behind = first + (uint32_t)tuples->length;
     tuples->slice = operator_product(x->rank - behind, x->dims + behind);
@@ -214,8 +215,8 @@ static bool check_batch(const graph_array *x, const graph_array *indices, int64_
     bool fits = n_batch >= 0 && n_batch < x->rank && n_batch < indices->rank;
     for (int64_t i = 0; fits && i < n_batch; i++)
         fits = x->dims[i] == indices->dims[i];
-    return fits || fault_set(fault, "%lld dimensions of %s and %s are no batch", (long long)n_batch,
-                             SHAPE_TEXT(x), SHAPE_TEXT(indices));
+    return fits || fault_set(fault, "batch_dims is %lld, which does not fit %s and %s",
+                             (long long)n_batch, SHAPE_TEXT(x), SHAPE_TEXT(indices));
 }
 
 static bool run_gather_nd(operator_call *operation, fault_text *fault)

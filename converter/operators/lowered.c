@@ -57,7 +57,7 @@ static bool read_blocks(const graph_array *x, const graph_array *scale, uint32_t
     for (uint32_t i = 0; fits && i < x->rank; i++)
         fits = scale->dims[i] == (i == axis ? n : x->dims[i]);
     if (!fits)
-        return fault_set(fault, "scales of shape %s for %s in blocks of %lld along axis %u",
+        return fault_set(fault, "scales of shape %s do not fit %s in blocks of %lld along axis %u",
                          SHAPE_TEXT(scale), SHAPE_TEXT(x), (long long)block, axis);
     scaling->block = block;
     scaling->n_scales = n;
@@ -74,7 +74,7 @@ static bool read_scaling(const operator_call *operation, scale_layout *scaling, 
     uint32_t axis = 0;
     *scaling = (scale_layout){.dim = 1, .n_inner = x->count, .block = 1, .n_scales = 1};
     if (zero && zero->count != scale->count)
-        return fault_set(fault, "zero points of shape %s for scales of %s", SHAPE_TEXT(zero),
+        return fault_set(fault, "zero points of shape %s do not fit scales of %s", SHAPE_TEXT(zero),
                          SHAPE_TEXT(scale));
     if (block <= 0 && scale->count == 1)
         return true;
@@ -85,8 +85,8 @@ static bool read_scaling(const operator_call *operation, scale_layout *scaling, 
     if (block > 0)
         return read_blocks(x, scale, axis, block, scaling, fault);
     if (scale->rank != 1 || scale->count != x->dims[axis])
-        return fault_set(fault, "scales of shape %s for axis %u of %s", SHAPE_TEXT(scale), axis,
-                         SHAPE_TEXT(x));
+        return fault_set(fault, "scales of shape %s do not fit axis %u of %s", SHAPE_TEXT(scale),
+                         axis, SHAPE_TEXT(x));
     return true;
 }
 
@@ -145,7 +145,8 @@ static bool run_integers(operator_call *operation, fault_text *fault)
         return operator_give(operation, 0, array_share(x));
     int64_t n_zeros = zero ? zero->count : 1, n_columns = x->rank ? x->dims[x->rank - 1] : 1;
     if (zero && n_zeros != 1 && (zero->rank != 1 || n_zeros != n_columns))
-        return fault_set(fault, "zero points of shape %s for %s", SHAPE_TEXT(zero), SHAPE_TEXT(x));
+        return fault_set(fault, "zero points of shape %s do not fit %s", SHAPE_TEXT(zero),
+                         SHAPE_TEXT(x));
     bool is_hollow = operator_any_hollow(operation);
     graph_array *out = operator_make(operation, 0, ARRAY_FLOAT, x->rank, x->dims, is_hollow, fault);
     if (!out || is_hollow)
@@ -175,10 +176,12 @@ static bool read_packed(const operator_call *operation, packed_layout *packed, f
     int64_t bits = graph_attribute_int(operation->node, "bits", 4);
     int64_t block = graph_attribute_int(operation->node, "block_size", 0);
     if (depth < 1 || depth > OPERATOR_MAX_NUMBER || n < 1 || n > OPERATOR_MAX_NUMBER)
-        return fault_set(fault, "K is %lld, N %lld", (long long)depth, (long long)n);
+        return fault_set(fault, "K is %lld and N is %lld, which is not supported", (long long)depth,
+                         (long long)n);
     if ((bits != 2 && bits != 4 && bits != 8) || block < 1 || block > OPERATOR_MAX_NUMBER ||
         block * bits % 8 != 0)
-        return fault_set(fault, "%lld bits in blocks of %lld", (long long)bits, (long long)block);
+        return fault_set(fault, "%lld bits in blocks of %lld are not supported", (long long)bits,
+                         (long long)block);
     int64_t n_blocks = (depth + block - 1) / block;
     *packed = (packed_layout){.depth = depth, .n = n, .bits = bits, .block = block};
     packed->n_blocks = n_blocks;
@@ -188,11 +191,12 @@ static bool read_packed(const operator_call *operation, packed_layout *packed, f
     const graph_array *zeros = operator_input(operation, 2);
     if (scales->count != n * n_blocks || b->count % (n * n_blocks) != 0 ||
         b->count / (n * n_blocks) != packed->blob_bytes)
-        return fault_set(fault, "weights of shape %s and scales of %s for %lld rows of %lld blocks",
+        return fault_set(fault,
+                         "weights of shape %s and scales of %s do not fit %lld rows of %lld blocks",
                          SHAPE_TEXT(b), SHAPE_TEXT(scales), (long long)n, (long long)n_blocks);
     if (zeros && zeros->count != n * (zeros->type == ARRAY_FLOAT ? n_blocks : packed->zero_bytes))
-        return fault_set(fault, "zero points of shape %s for scales of %s", SHAPE_TEXT(zeros),
-                         SHAPE_TEXT(scales));
+        return fault_set(fault, "zero points of shape %s do not fit scales of %s",
+                         SHAPE_TEXT(zeros), SHAPE_TEXT(scales));
     return true;
 }
 
@@ -256,7 +260,7 @@ static bool mask_dims(const graph_array *mask, const graph_array *scores, int64_
                       fault_text *fault)
 {
     if (scores->rank != 4)
-        return fault_set(fault, "scores of shape %s", SHAPE_TEXT(scores));
+        return fault_set(fault, "scores of shape %s, expected 4 dimensions", SHAPE_TEXT(scores));
     int64_t batch = scores->dims[0], n_queries = scores->dims[2], n_keys = scores->dims[3];
     memcpy(dims, (int64_t[4]){batch, 1, mask->rank < 3 ? 1 : n_queries, n_keys}, 4 * sizeof *dims);
     const int64_t *own = mask->dims;
@@ -269,8 +273,8 @@ static bool mask_dims(const graph_array *mask, const graph_array *scores, int64_
         fits = own[0] == batch && own[1] == n_queries && own[2] == n_keys;
     else if (mask->rank == 4)
         fits = own[0] == batch && own[1] == 1 && own[2] == n_queries && own[3] == n_keys;
-    return fits || fault_set(fault, "a mask of shape %s for scores of %s", SHAPE_TEXT(mask),
-                             SHAPE_TEXT(scores));
+    return fits || fault_set(fault, "a mask of shape %s does not fit scores of %s",
+                             SHAPE_TEXT(mask), SHAPE_TEXT(scores));
 }
 
 /* Whether key k of a sequence is attended to: ends of all sequences come first, then their starts,
@@ -324,7 +328,8 @@ static bool run_swap_last(operator_call *operation, fault_text *fault)
     graph_array *from = operation->inputs[0];
     int64_t dims[ARRAY_MAX_RANK];
     if (from->rank < 2 || from->type != ARRAY_FLOAT)
-        return fault_set(fault, "an array of shape %s", SHAPE_TEXT(from));
+        return fault_set(fault, "an array of shape %s, expected floats of 2 or more dimensions",
+                         SHAPE_TEXT(from));
     memcpy(dims, from->dims, sizeof dims);
     int64_t n_rows = dims[from->rank - 2], n_columns = dims[from->rank - 1];
     dims[from->rank - 2] = n_columns;

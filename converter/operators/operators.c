@@ -170,7 +170,7 @@ bool operator_numbers(const operator_call *operation, size_t i, const char *attr
         return fault_set(fault, "the output's shape depends on input %zu (%s), which is not known",
                          i + 1, attribute);
     if (input->type != ARRAY_INTEGER || input->rank > 1)
-        return fault_set(fault, "input %zu (%s) is no list of integers", i + 1, attribute);
+        return fault_set(fault, "input %zu (%s) is not a list of integers", i + 1, attribute);
     numbers->values = array_integers(input, fault);
     numbers->n = (size_t)input->count;
     return numbers->values;
@@ -184,7 +184,7 @@ bool operator_dims(const number_list *numbers, uint32_t *rank, int64_t *dims, fa
     for (size_t i = 0; i < numbers->n; i++) {
         dims[i] = numbers->values[i];
         if (dims[i] < 0 || dims[i] > OPERATOR_MAX_NUMBER)
-            return fault_set(fault, "a dimension of %lld", (long long)dims[i]);
+            return fault_set(fault, "the shape has a dimension of %lld", (long long)dims[i]);
     }
     return true;
 }
@@ -238,7 +238,7 @@ bool operator_float(graph_array *array, float *value, fault_text *fault)
 bool operator_axis(int64_t axis, uint32_t rank, uint32_t *index, fault_text *fault)
 {
     if (axis < -(int64_t)rank || axis >= (int64_t)rank)
-        return fault_set(fault, "axis %lld of %u dimensions", (long long)axis, rank);
+        return fault_set(fault, "there is no axis %lld in %u dimensions", (long long)axis, rank);
     *index = (uint32_t)(axis < 0 ? axis + rank : axis);
     return true;
 }
@@ -246,7 +246,7 @@ bool operator_axis(int64_t axis, uint32_t rank, uint32_t *index, fault_text *fau
 bool operator_index(int64_t *index, int64_t dim, fault_text *fault)
 {
     if (*index < -dim || *index >= dim)
-        return fault_set(fault, "index %lld into a dimension of %lld", (long long)*index,
+        return fault_set(fault, "index %lld is outside a dimension of %lld", (long long)*index,
                          (long long)dim);
     if (*index < 0)
         *index += dim;

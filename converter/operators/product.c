@@ -108,7 +108,7 @@ static bool run_matmul(operator_call *operation, fault_text *fault)
     uint32_t n_batch, rank;
     int64_t dims[ARRAY_MAX_RANK + 2];
     if (a.n_columns != b.n_rows)
-        return fault_set(fault, "shapes %s and %s do not multiply", SHAPE_TEXT(left),
+        return fault_set(fault, "shapes %s and %s cannot be multiplied", SHAPE_TEXT(left),
                          SHAPE_TEXT(right));
     if (!operator_broadcast((graph_array *[]){&a.batch, &b.batch}, 2, &n_batch, dims, fault))
         return false;
@@ -170,7 +170,8 @@ static bool run_gemm(operator_call *operation, fault_text *fault)
     bool turns_b = graph_attribute_int(operation->node, "transB", 0) != 0;
     int64_t strides[2];
     if (a->rank != 2 || b->rank != 2 || a->dims[!turns_a] != b->dims[turns_b])
-        return fault_set(fault, "shapes %s and %s do not multiply", SHAPE_TEXT(a), SHAPE_TEXT(b));
+        return fault_set(fault, "shapes %s and %s cannot be multiplied", SHAPE_TEXT(a),
+                         SHAPE_TEXT(b));
     int64_t dims[2] = {a->dims[turns_a], b->dims[!turns_b]};
     if (c && !operator_strides(c, 2, dims, strides))
         return fault_set(fault, "shape %s does not fit an output of %s", SHAPE_TEXT(c),
@@ -211,7 +212,8 @@ static bool read_list(const operator_call *operation, const char *name, size_t n
     for (size_t i = 0; i < n; i++) {
         values[i] = list->ints[i];
         if (values[i] < least || values[i] > OPERATOR_MAX_NUMBER)
-            return fault_set(fault, "%s of %lld", name, (long long)values[i]);
+            return fault_set(fault, "%s has %lld, which is out of range", name,
+                             (long long)values[i]);
     }
     return true;
 }
@@ -287,7 +289,7 @@ static bool run_conv(operator_call *operation, fault_text *fault)
         return false;
     graph_array *bias = operator_input(operation, 2);
     if (bias && (bias->rank != 1 || bias->count != shape.n_out))
-        return fault_set(fault, "a bias of shape %s for %lld channels", SHAPE_TEXT(bias),
+        return fault_set(fault, "a bias of shape %s does not fit %lld channels", SHAPE_TEXT(bias),
                          (long long)shape.n_out);
     bool is_hollow = operator_any_hollow(operation);
     int64_t dims[3] = {shape.n, shape.n_out, shape.out_length};
@@ -365,10 +367,10 @@ static bool parse_equation(const operator_call *operation, einsum_equation *equa
     ok = ok && end - at >= 2 && at[0] == '-' && at[1] == '>';
     at += ok ? 2 : 0;
     ok = ok && read_letters(&at, end, equation->output) && at == end;
-    return ok || fault_set(fault,
-                           "equation '%.*s': expected one or two operands of letters, and "
-                           "an output",
-                           (int)(text->n_text < 200 ? text->n_text : 200), text->text);
+    return ok ||
+           fault_set(fault,
+                     "equation '%.*s': expected one or two operands of letters, and an output",
+                     (int)(text->n_text < 200 ? text->n_text : 200), text->text);
 }
 
 /* A letter that is there twice names a diagonal. */
@@ -388,8 +390,8 @@ static bool add_operand(einsum_equation *equation, size_t operand, const graph_a
             label->dim = x->dims[i];
         }
         if (label->dim != x->dims[i])
-            return fault_set(fault, "'%c' is %lld and %lld", letters[i], (long long)label->dim,
-                             (long long)x->dims[i]);
+            return fault_set(fault, "'%c' stands for %lld and for %lld", letters[i],
+                             (long long)label->dim, (long long)x->dims[i]);
         label->is_in[operand] = true;
         label->strides[operand] += strides[i];
     }
@@ -402,7 +404,7 @@ static bool add_output(einsum_equation *equation, uint32_t *rank, int64_t *dims,
     for (uint32_t i = 0; i < *rank; i++) {
         equation_label *label = find_label(equation, equation->output[i]);
         if (!label || label->is_kept)
-            return fault_set(fault, "'%c' of the output is in no operand, or there twice",
+            return fault_set(fault, "'%c' of the output is in no operand, or twice in the output",
                              equation->output[i]);
         label->is_kept = true;
         dims[i] = label->dim;

@@ -57,12 +57,12 @@ static bool infer_dim(const graph_array *x, uint32_t rank, int64_t *dims, uint32
     int64_t known = 1;
     for (uint32_t i = 0; i < rank; i++)
         if (i != open && dims[i] != 0 && known > OPERATOR_MAX_NUMBER / dims[i])
-            return fault_set(fault, "shape %s does not go into %s", SHAPE_TEXT(x),
+            return fault_set(fault, "shape %s cannot become %s", SHAPE_TEXT(x),
                              operator_shape_text(rank, dims).text);
         else if (i != open)
             known *= dims[i];
     if (known == 0 || x->count % known != 0)
-        return fault_set(fault, "shape %s does not go into %s", SHAPE_TEXT(x),
+        return fault_set(fault, "shape %s cannot become %s", SHAPE_TEXT(x),
                          operator_shape_text(rank, dims).text);
     dims[open] = x->count / known;
     return true;
@@ -105,7 +105,7 @@ static bool run_flatten(operator_call *operation, fault_text *fault)
     const graph_array *x = operation->inputs[0];
     int64_t axis = graph_attribute_int(operation->node, "axis", 1);
     if (axis < -(int64_t)x->rank || axis > x->rank)
-        return fault_set(fault, "axis %lld of %u dimensions", (long long)axis, x->rank);
+        return fault_set(fault, "there is no axis %lld in %u dimensions", (long long)axis, x->rank);
     uint32_t split = (uint32_t)(axis < 0 ? axis + x->rank : axis);
     int64_t dims[2] = {operator_product(split, x->dims),
                        operator_product(x->rank - split, x->dims + split)};
@@ -141,7 +141,7 @@ static bool run_unsqueeze(operator_call *operation, fault_text *fault)
         return false;
     const graph_array *x = operation->inputs[0];
     if (!axes.is_given || axes.n > ARRAY_MAX_RANK - x->rank)
-        return fault_set(fault, "%zu dimensions more than %u", axes.n, x->rank);
+        return fault_set(fault, "%zu more dimensions than %u are too many", axes.n, x->rank);
     uint32_t rank = x->rank + (uint32_t)axes.n;
     if (!operator_axes(&axes, rank, is_new, fault))
         return false;
@@ -186,7 +186,7 @@ static bool run_transpose(operator_call *operation, fault_text *fault)
     for (uint32_t i = 0; i < x->rank; i++) {
         int64_t from = order ? order->ints[i] : x->rank - 1 - i;
         if (from < 0 || from >= x->rank || is_used[from])
-            return fault_set(fault, "perm is no order of %u axes", x->rank);
+            return fault_set(fault, "perm is not an order of %u axes", x->rank);
         is_used[from] = true;
         dims[i] = x->dims[from];
         moved[i] = strides[from];
@@ -278,7 +278,7 @@ static bool check_split(const operator_call *operation, const number_list *sizes
         return fault_set(fault, "splits into %lld and %zu parts, but has %zu outputs",
                          (long long)n_parts, sizes->n, n);
     if (!sizes->is_given && is_even && dim % (int64_t)n != 0)
-        return fault_set(fault, "%lld does not split into %zu", (long long)dim, n);
+        return fault_set(fault, "%lld elements cannot be split into %zu parts", (long long)dim, n);
     for (size_t i = 0; i < sizes->n; i++) {
         if (sizes->values[i] < 0 || sizes->values[i] > dim - sum)
             return fault_set(fault, "part %zu of %lld leaves an axis of %lld", i,
@@ -286,7 +286,8 @@ static bool check_split(const operator_call *operation, const number_list *sizes
         sum += sizes->values[i];
     }
     if (sizes->is_given && sum != dim)
-        return fault_set(fault, "parts of %lld of an axis of %lld", (long long)sum, (long long)dim);
+        return fault_set(fault, "parts of %lld elements do not fill an axis of %lld",
+                         (long long)sum, (long long)dim);
     return true;
 }
 
@@ -350,7 +351,7 @@ static bool run_slice(operator_call *operation, fault_text *fault)
     graph_array *x = operation->inputs[0];
     if (!starts.is_given || starts.n != ends.n || (axes.is_given && axes.n != starts.n) ||
         (steps.is_given && steps.n != starts.n) || starts.n > x->rank)
-        return fault_set(fault, "%zu starts, %zu ends, %zu axes and %zu steps for shape %s",
+        return fault_set(fault, "%zu starts, %zu ends, %zu axes and %zu steps do not fit shape %s",
                          starts.n, ends.n, axes.n, steps.n, SHAPE_TEXT(x));
     bool is_cut[ARRAY_MAX_RANK] = {false};
     slice_view slice = {.start = 0};
@@ -384,7 +385,7 @@ static bool run_tile(operator_call *operation, fault_text *fault)
         return false;
     graph_array *x = operation->inputs[0];
     if (n != x->rank)
-        return fault_set(fault, "%u repeats for shape %s", n, SHAPE_TEXT(x));
+        return fault_set(fault, "%u repeats do not fit shape %s", n, SHAPE_TEXT(x));
     operator_contiguous(n, x->dims, own);
     for (uint32_t i = 0; i < n; i++) {
         dims[i] = counts[i] * x->dims[i];
@@ -418,7 +419,7 @@ static bool read_pads(const operator_call *operation, int64_t before[ARRAY_MAX_R
         return false;
     size_t n = axes.is_given ? axes.n : x->rank;
     if (pads.n != 2 * n)
-        return fault_set(fault, "%zu pads for %zu axes", pads.n, n);
+        return fault_set(fault, "%zu pads do not fit %zu axes", pads.n, n);
     for (size_t i = 0; i < n; i++) {
         int64_t axis = axes.is_given ? axes.values[i] : (int64_t)i;
         axis += axis < 0 ? x->rank : 0;
@@ -426,7 +427,7 @@ static bool read_pads(const operator_call *operation, int64_t before[ARRAY_MAX_R
         behind[axis] = pads.values[n + i];
         if (before[axis] != clamp(before[axis], -OPERATOR_MAX_NUMBER, OPERATOR_MAX_NUMBER) ||
             behind[axis] != clamp(behind[axis], -OPERATOR_MAX_NUMBER, OPERATOR_MAX_NUMBER))
-            return fault_set(fault, "axis %lld is padded by more than there can be",
+            return fault_set(fault, "axis %lld is padded to more than an array can have",
                              (long long)axis);
     }
     return true;
@@ -438,7 +439,7 @@ static bool fill_padding(const operator_call *operation, graph_array *out, fault
     float number = graph_attribute_float(operation->node, "value", 0);
     int64_t integer = operator_truncated(number);
     if (padding && padding->type != out->type)
-        return fault_set(fault, "is to pad by a value of another type");
+        return fault_set(fault, "pads with a value of another type");
     if (padding && !(out->type == ARRAY_FLOAT ? operator_float(padding, &number, fault)
                                               : operator_integer(padding, &integer, fault)))
         return false;

@@ -67,7 +67,7 @@ static bool run_line(const native_model *native, const char *line, const char *w
     bool ok = true;
     if (!ids || (types && (!token_types || n_types != n))) {
         ok = fault_set(fault,
-                       "%s: expected an object with `ids` (and `type_ids` as many), as "
+                       "%s: expected an object with `ids`, and perhaps as many `type_ids`, as "
                        "bert-wasm tokenize writes it",
                        where);
     } else {
@@ -104,7 +104,7 @@ static bool run_file(const native_model *native, const char *path, calibration_d
     if (ok && ferror(file))
         ok = fault_set(fault, "%s: cannot be read (%s)", path, strerror(errno));
     if (ok && calibration->n_tokens == 0)
-        ok = fault_set(fault, "%s: there is no text in it", path);
+        ok = fault_set(fault, "%s: has no text", path);
     free(line);
     fclose(file);
     return ok;

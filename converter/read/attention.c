@@ -296,7 +296,7 @@ static bool read_scores(graph_reader *reader, graph_value *at, score_sum *scores
     if (!scores->content[0])
         return mismatch(reader, at, "attention scores: queries times keys");
     return scores->has_mask || !reader->inputs[ROLE_MASK] ||
-           mismatch(reader, at, "attention scores that attention_mask has a part in");
+           mismatch(reader, at, "attention scores that depend on attention_mask");
 }
 
 /* Sorts the relative terms: a query's or a key's. */

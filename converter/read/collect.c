@@ -208,9 +208,9 @@ static bool check_layer(graph_reader *reader, const encoder_match *encoder,
                    !attention->c2p.embeddings == !other->c2p.embeddings &&
                    !attention->p2c.embeddings == !other->p2c.embeddings &&
                    !attention->bias == !other->bias;
-    return is_same || mismatch(reader, at,
-                               "the same activation, number of heads and relative positions in "
-                               "every layer");
+    return is_same ||
+           mismatch(reader, at,
+                    "the same activation, number of heads and relative positions in every layer");
 }
 
 /* The core divides scores by sqrt(dim * terms). What is left of another factor goes into the
@@ -332,7 +332,7 @@ static bool set_config(graph_reader *reader, const encoder_match *encoder, bert_
 
 static bool check_width(const graph_reader *reader, const char *what, uint64_t got, uint64_t width)
 {
-    return got == width || fault_set(reader->fault, "%s is %llu wide, %llu is expected", what,
+    return got == width || fault_set(reader->fault, "%s is %llu wide, expected %llu", what,
                                      (unsigned long long)got, (unsigned long long)width);
 }
 

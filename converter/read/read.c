@@ -125,7 +125,7 @@ static bool read_outputs(graph_reader *reader, encoder_match *encoder, bert_weig
 {
     size_t n = graph_n_outputs(reader->graph), best = 0;
     if (n > WEIGHTS_MAX_OUTPUTS)
-        return fault_set(reader->fault, "the graph has %zu outputs, up to %d can be read", n,
+        return fault_set(reader->fault, "the graph has %zu outputs; at most %d can be read", n,
                          WEIGHTS_MAX_OUTPUTS);
     /* The output that is made last stands on the whole encoder. */
     for (size_t i = 1; i < n; i++)
@@ -157,5 +157,5 @@ bool read_encoder(graph_reader *reader, bert_weights *weights)
                   node ? node->name : reader->mismatch->name, node ? "op " : "",
                   node ? node->op : "made by no node", reader->expected);
     }
-    return ok || fault_set(reader->fault, "the graph is not one of an encoder that can be read");
+    return ok || fault_set(reader->fault, "the graph is not that of an encoder that can be read");
 }

@@ -34,7 +34,8 @@ static bool find_inputs(graph_reader *reader)
                              "input_ids and perhaps attention_mask, token_type_ids, position_ids",
                              at->name);
         if (reader->inputs[input_names[k].role])
-            return fault_set(reader->fault, "the graph has two inputs '%s' and '%s' of one kind",
+            return fault_set(reader->fault,
+                             "the graph has two inputs '%s' and '%s' of the same kind",
                              reader->inputs[input_names[k].role]->name, at->name);
         reader->inputs[input_names[k].role] = at;
     }
@@ -64,7 +65,7 @@ bool reader_open(graph_reader *reader, onnx_graph *graph, uint32_t first_positio
             reader->n_batch = n_batch;
     }
     if (reader->n_tokens > 1 << 16 || reader->n_batch > 1 << 10)
-        return fault_set(fault, "the graph takes %lld sequences of %lld tokens",
+        return fault_set(fault, "the graph takes %lld sequences of %lld tokens, which is too many",
                          (long long)reader->n_batch, (long long)reader->n_tokens);
     reader->constants = evaluation_new(graph, NULL);
     reader->open = reader_evaluation(reader, reader->n_tokens, true);

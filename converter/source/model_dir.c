@@ -205,7 +205,7 @@ void model_dir_compare(const model_dir *dir, const bert_config *graph)
     if (!activation) /* DistilBERT */
         activation = cJSON_GetObjectItemCaseSensitive(dir->config, "activation");
     if (cJSON_IsString(activation) && !is_activation(activation->valuestring, graph->activation))
-        fault_warn("config.json has %s '%s', the graph another: the graph is used",
+        fault_warn("config.json has %s '%s', the graph has another one: the graph is used",
                    activation->string, activation->valuestring);
 }
 
@@ -265,7 +265,7 @@ cJSON *model_dir_labels(const model_dir *dir, const bert_config *config)
     uint32_t n_labels = config->n_labels ? config->n_labels : config->n_token_labels;
     bool usable = cJSON_GetArraySize(names) == (int)n_labels;
     if (names && n_labels && !usable)
-        fault_warn("config.json names %d labels, the classifier has %u: they are LABEL_0, ...",
+        fault_warn("config.json names %d labels, the classifier has %u: they become LABEL_0, ...",
                    cJSON_GetArraySize(names), n_labels);
     for (uint32_t i = 0; i < n_labels; i++) {
         char key[16], fallback[24];

@@ -199,7 +199,7 @@ static cJSON *read_lines(const char *path, const mapped_file *file, const specia
             cJSON_AddNumberToObject(vocab, line, id++);
         free(line);
         if (!is_text) {
-            fault_set(fault, "%s: line %.0f is no UTF-8 text", path, id + 1);
+            fault_set(fault, "%s: line %.0f is not UTF-8 text", path, id + 1);
             cJSON_Delete(vocab);
             return NULL;
         }
@@ -276,7 +276,7 @@ static cJSON *read_merges(const char *path, fault_text *fault)
         if (line[0] && !is_comment) {
             if (!space || space == line || !space[1] || strchr(space + 1, ' ') ||
                 !json_is_text(line, strlen(line))) {
-                fault_set(fault, "%s: line %zu is no pair of pieces", path, number);
+                fault_set(fault, "%s: line %zu is not a pair of pieces", path, number);
                 cJSON_Delete(merges);
                 merges = NULL;
             } else {
@@ -561,7 +561,7 @@ static cJSON *unigram(const char *path, const sentencepiece *spm, sentencepiece_
     if (mask < 0)
         mask = cJSON_GetArraySize(vocab); /* DeBERTa's is behind all pieces */
     if (cls < 0 || sep < 0 || unk < 0 || unk >= cJSON_GetArraySize(vocab)) {
-        fault_set(fault, "%s: its unknown piece %.0f is none", path, unk);
+        fault_set(fault, "%s: its unknown piece is number %.0f, which is not there", path, unk);
         cJSON_Delete(vocab);
         cJSON_Delete(json);
         return NULL;
@@ -590,8 +590,8 @@ static char *make_unigram(const char *path, const tokenizer_hints *hints, fault_
     sentencepiece spm = {0};
     if (!find_family(hints, &family)) {
         fault_set(fault,
-                  "%s: config.json's model_type and tokenizer_config.json do not say whose it is: "
-                  "albert, deberta-v2, xlm-roberta or camembert",
+                  "%s: neither config.json's model_type nor tokenizer_config.json says whose it "
+                  "is: albert, deberta-v2, xlm-roberta or camembert",
                   path);
         return NULL;
     }

@@ -431,8 +431,8 @@ test('calibration texts that cannot be used are refused by line', () => {
         return ['--calibrate', path];
     };
     const refused = (content, message) => refuse(fixture('bert-base'), message, ...with_texts(content));
-    refused('', /there is no text in it/);
-    refused('\n  \n', /there is no text in it/);
+    refused('', /texts\.jsonl: has no text/);
+    refused('\n  \n', /texts\.jsonl: has no text/);
     refused('{"ids":[1,2]}\n{"ids":[1,', /line 2: expected an object with `ids`/);
     refused('{"text":"not tokenized"}', /line 1: expected an object with `ids`/);
     refused('{"ids":[]}', /line 1: expected/);
@@ -1201,12 +1201,12 @@ test('original tokenizer files that are broken or of nobody are refused', () => 
     const vocab = (text) => modelFolder('bert-seqcls', { 'vocab.txt': text });
     refuse(vocab('[PAD]\n[UNK]\n[CLS]\na\n'), /vocab\.txt: has no '\[SEP\]'/);
     refuse(vocab('[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\na\n'), /vocab\.txt: has 'a' twice/);
-    refuse(vocab(Buffer.from([0x61, 0x0a, 0xff, 0x0a])), /vocab\.txt: line 2 is no UTF-8 text/);
+    refuse(vocab(Buffer.from([0x61, 0x0a, 0xff, 0x0a])), /vocab\.txt: line 2 is not UTF-8 text/);
     const bpe = (merges, json = { '<s>': 0, '</s>': 1, a: 2 }) => modelFolder('bert-seqcls', { 'vocab.json': json, 'merges.txt': merges });
-    refuse(bpe('#version: 0.2\na b c\n'), /merges\.txt: line 2 is no pair of pieces/);
+    refuse(bpe('#version: 0.2\na b c\n'), /merges\.txt: line 2 is not a pair of pieces/);
     refuse(bpe('', { a: 0 }), /vocab\.json: has no '<s>'/);
     const spm = (bytes, config = { model_type: 'albert' }) => modelFolder('bert-seqcls', { 'config.json': config, 'spiece.model': bytes });
-    refuse(spm('x', { model_type: 'bert' }), /spiece\.model: config\.json's model_type .* do not say whose it is/);
+    refuse(spm('x', { model_type: 'bert' }), /spiece\.model: neither config\.json's model_type .* says whose it is/);
     refuse(spm(''), /spiece\.model: is not a sentencepiece model/);
     refuse(spm(Buffer.from([0x0a, 0x7f, 0x0a])), /spiece\.model: is not a sentencepiece model, or is cut off/);
     const piece = (text, score = [0x15, 0, 0, 0x80, 0xbf]) => Buffer.from([0x0a, text.length + 7, 0x0a, text.length, ...Buffer.from(text), ...score]);
