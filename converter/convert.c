@@ -14,7 +14,7 @@
 #include "source/model_dir.h"
 #include "weights/pack.h"
 
-/* Largest error of a model that is not quantised, over its largest output. */
+/* The largest error that an unquantised model may have, over its largest output. */
 #define PROOF_TOLERANCE 2e-4
 
 /* What is being converted, from step to step. */
@@ -197,7 +197,7 @@ static bool prove(conversion *c, fault_text *fault)
     return ok;
 }
 
-/* What storing it in the dtype costs. */
+/* Measures what storing the model in the dtype costs. */
 static bool measure(conversion *c, fault_text *fault)
 {
     native_model native = {0};

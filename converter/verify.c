@@ -69,9 +69,9 @@ static double *read_numbers(const cJSON *tensor, size_t n)
 }
 
 /*
- * How far an output of the whole golden is from that of the same weights before the graph was
- * quantised, where it says ("plain_outputs"). The graph rounds activations in its own way, so no
- * model can be asked to be much nearer than that.
+ * How far an output of the golden is from that of the same weights before the graph was quantised,
+ * if the golden has that too ("plain_outputs"). The graph rounds activations in its own way, so
+ * that no model can be expected to come much nearer.
  */
 static double quantisation_error(const cJSON *cases, const char *output)
 {
@@ -91,10 +91,10 @@ static double quantisation_error(const cJSON *cases, const char *output)
     return largest;
 }
 
-/* How much farther a model may be from a quantised graph than that is from its own weights. */
+/* How much farther from a quantised graph a model may be than the graph's own weights are. */
 #define QUANTISATION_FACTOR 1.5
 
-/* What is verified, and what all comparisons say together. */
+/* What is verified, and the sum of all comparisons. */
 typedef struct verification {
     const char *golden; /* its path */
     const cJSON *cases;
@@ -150,7 +150,7 @@ static void report(verification *v, const char *name, const char *output, const 
     v->n++;
 }
 
-/* Adds one expected tensor to the result; false if it has not as many numbers as it needs. */
+/* Adds one expected tensor to the result; false if the tensor has another number of elements. */
 static bool compare_tensor(const padded_batch *batch, const output_name *output, const float *got,
                            const cJSON *tensor, comparison *result)
 {
@@ -161,7 +161,7 @@ static bool compare_tensor(const padded_batch *batch, const output_name *output,
     return expected != NULL;
 }
 
-/* What the model calls an output. */
+/* Finds the output that the model calls `name`. */
 static bool find_output(const model_file *model, const char *name, output_name *output)
 {
     const cJSON *names = cJSON_GetObjectItemCaseSensitive(model->file.config, "outputs");
@@ -180,7 +180,7 @@ static bool find_output(const model_file *model, const char *name, output_name *
     return output->output < BERT_OUTPUT_COUNT;
 }
 
-/* One output of a case. */
+/* Verifies one output of a case. */
 static bool verify_output(verification *v, const char *name, const padded_batch *batch,
                           const cJSON *tensor)
 {
@@ -213,7 +213,7 @@ static bool verify_case(verification *v, const cJSON *json)
     return ok;
 }
 
-/* The layers of one output of the trace. */
+/* Verifies all layers of one output of the trace. */
 static bool verify_layers(verification *v, const char *name, const padded_batch *batch,
                           bert_output output, const cJSON *layers)
 {
@@ -237,7 +237,7 @@ static bool verify_layers(verification *v, const char *name, const padded_batch 
     return ok;
 }
 
-/* The trace: every layer's hidden states and attention probabilities of one case. */
+/* Verifies the trace: every layer's hidden states and attention probabilities of one case. */
 static bool verify_trace(verification *v, const cJSON *trace)
 {
     const cJSON *wanted = cJSON_GetObjectItemCaseSensitive(trace, "case"), *json = NULL, *item;

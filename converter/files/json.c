@@ -7,7 +7,7 @@
 
 /* ----------------------------------------------------------------------------------- reading -- */
 
-/* Bytes of the UTF-8 character at `text`, 0 if it is none: RFC 3629, section 4. */
+/* Bytes of the UTF-8 character at `text`; 0 if it is not a valid one: RFC 3629, section 4. */
 static size_t character_bytes(const uint8_t *text, size_t n_left)
 {
     uint8_t first = text[0];
@@ -23,7 +23,7 @@ static size_t character_bytes(const uint8_t *text, size_t n_left)
     return is_overlong || is_surrogate || is_beyond ? 0 : n;
 }
 
-/* Where the first byte stands that no JSON text can have; `n_bytes` if there is none. */
+/* Index of the first byte that JSON cannot contain; `n_bytes` if there is none. */
 static size_t find_bad_byte(const uint8_t *text, size_t n_bytes)
 {
     size_t at = 0;

@@ -1,6 +1,5 @@
 /*
- * json.h - JSON from files that anybody may have written: read whole and by the rules, or not at
- * all.
+ * json.h - JSON from files that anybody may have written: read completely and strictly, or refused.
  */
 #ifndef CONVERTER_JSON_H
 #define CONVERTER_JSON_H
@@ -10,8 +9,8 @@
 
 #include "files/fault.h"
 
-/* The object that the text is. NULL if it is anything else, with a fault that starts with `what`:
- * a path, or what is read. Free it by cJSON_Delete(). */
+/* Parses a text, which must be an object. NULL otherwise, with a fault that starts with `what`: a
+ * path, or what is read. Free it with cJSON_Delete(). */
 cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_text *fault);
 
 /* Whether all bytes are valid UTF-8 without the control characters that JSON escapes. */

@@ -47,7 +47,7 @@ typedef struct safetensors {
     mapped_file file;
     cJSON *header, *config;
     const cJSON *metadata;
-    safetensors_entry *entries; /* by place in the file */
+    safetensors_entry *entries; /* in the order of the file */
     size_t n_entries;
     const uint8_t *data;
     size_t data_bytes;

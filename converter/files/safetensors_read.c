@@ -133,7 +133,7 @@ static bool check_chunks(const char *path, const safetensors *model, fault_text 
     return true;
 }
 
-/* An object of the file's JSON, in which no key stands twice. */
+/* An object of the file's JSON, in which no key appears twice. */
 static cJSON *read_object(const char *path, const char *what, const void *text, size_t n_bytes,
                           fault_text *fault)
 {

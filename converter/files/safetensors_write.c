@@ -46,7 +46,7 @@ safetensors_writer *safetensors_create(const char *path, fault_text *fault)
     writer->descriptor = -1;
     struct stat status;
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        /* Renaming would put a file in the place of a device. */
+        /* Renaming would replace a device with a file. */
         fault_set(fault, "%s: cannot be written: it is not a regular file", path);
         safetensors_abandon(writer);
         return NULL;

@@ -1,5 +1,5 @@
 /*
- * array.c - see array.h. Elements that an array owns lie behind a count of the arrays that show
+ * array.c - see array.h. Elements that an array owns stand after a count of the arrays that share
  * them, so that a Reshape of a large weight costs nothing.
  */
 #include "graph/array.h"

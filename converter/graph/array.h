@@ -38,7 +38,8 @@ graph_array *array_new_hollow(array_type type, uint32_t rank, const int64_t *dim
  * they are float32 or int64 already and aligned. `tensor` must stay. */
 graph_array *array_of_tensor(const onnx_tensor *tensor, fault_text *fault);
 
-/* The same elements under another shape of as many: shares nothing but, if it can, the storage. */
+/* The same elements in another shape. Nothing is shared but their storage, where that is
+ * possible. */
 graph_array *array_reshaped(graph_array *source, uint32_t rank, const int64_t *dims,
                             fault_text *fault);
 
@@ -46,7 +47,7 @@ graph_array *array_reshaped(graph_array *source, uint32_t rank, const int64_t *d
 const float *array_floats(graph_array *array, fault_text *fault);
 const int64_t *array_integers(graph_array *array, fault_text *fault);
 
-/* One user more, one less; the last one frees it. NULL is allowed. */
+/* Adds a user, removes one; without users the array is freed. NULL is allowed. */
 graph_array *array_share(graph_array *array);
 void array_release(graph_array *array);
 

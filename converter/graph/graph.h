@@ -2,8 +2,7 @@
  * graph.h - an ONNX graph as values and the nodes that make them, in the order of execution.
  *
  * Fused and quantised operators of exporters and optimisers are not here: while the graph is opened
- * they are written out in plain ones (import/), so that whoever reads it sees one way of saying
- * things.
+ * they are written out in plain ones (import/), so that its readers meet one way of writing things.
  */
 #ifndef CONVERTER_GRAPH_H
 #define CONVERTER_GRAPH_H
@@ -18,12 +17,12 @@ typedef struct graph_node graph_node;
 typedef const struct graph_value graph_value;
 struct graph_value {
     const char *name;
-    size_t index;           /* in the order of execution: behind everything that it is made of */
+    size_t index;           /* in the order of execution: after everything that it is made of */
     const graph_node *node; /* what makes it, or NULL */
     size_t output;          /* which output of the node */
     graph_array *constant;  /* of the file; NULL: none */
     bool is_fixed;          /* computed from constants alone, or one */
-    bool is_input;          /* of the graph, and no constant */
+    bool is_input;          /* of the graph, and not a constant */
 };
 
 typedef struct graph_attribute {
@@ -36,7 +35,7 @@ typedef struct graph_attribute {
     size_t n_floats;
     const char *text; /* [n_text], not terminated */
     size_t n_text;
-    graph_value *value; /* a tensor, as a constant; NULL: it is none */
+    graph_value *value; /* a tensor, as a constant; NULL: not a tensor */
 } graph_attribute;
 
 struct graph_node {

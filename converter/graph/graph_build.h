@@ -6,7 +6,7 @@
 
 #include "graph/graph.h"
 
-/* An empty graph with room for so many names. Aborts without memory. */
+/* An empty graph with room for `n_names` names. Aborts without memory. */
 onnx_graph *graph_new(const Onnx__GraphProto *proto, int64_t opset, size_t n_names);
 
 /* Gives a value a name; several may stand for one. False if the name is taken. */
@@ -19,7 +19,7 @@ graph_value *graph_constant(onnx_graph *graph, const char *name, graph_array *co
 /* Memory that lives as long as the graph, zeros. Aborts if there is none: these are small. */
 void *graph_alloc(onnx_graph *graph, size_t count, size_t size);
 
-/* A node like this one, behind all others; its outputs are `n_outputs` new values without names of
+/* A node like this one, after all others; its outputs are `n_outputs` new values without names of
  * their own. Inputs and attributes are copied, lists and texts in them are not. */
 const graph_node *graph_emit(onnx_graph *graph, const graph_node *like);
 

@@ -1,11 +1,10 @@
 /*
  * onnx.c - see onnx.h. protobuf-c does the wire format; what it does not know is checked here:
- * that bytes are as many as type and dimensions say, and that external data lies in the model's own
- * directory and inside its file.
+ * that a tensor has as many bytes as its type and dimensions say, and that external data lies in
+ * the model's own directory and inside its file.
  *
- * protobuf-c reads nested messages by recursion, without a limit: a file of a few hundred thousand
- * subgraphs or types in each other would end the stack. So nesting is measured first, without
- * recursion.
+ * protobuf-c reads nested messages by recursion, without a limit: a few hundred thousand nested
+ * subgraphs or types would overflow the stack. So nesting is measured first, without recursion.
  */
 #include "graph/onnx.h"
 
@@ -19,7 +18,7 @@
 
 #define MAX_NESTING 64
 
-/* A varint at *at, which moves behind it. */
+/* Reads a varint at *at, which moves past it. */
 static bool read_varint(const mapped_file *file, size_t *at, size_t end, uint64_t *value)
 {
     *value = 0;
@@ -32,7 +31,7 @@ static bool read_varint(const mapped_file *file, size_t *at, size_t end, uint64_
     return false;
 }
 
-/* The bytes of one field behind its key, by wire type; false if there are not so many. */
+/* The bytes that a field has after its key, by wire type; false if the message is shorter. */
 static bool read_field_bytes(const mapped_file *file, size_t *at, size_t end, unsigned wire_type,
                              uint64_t *n_bytes)
 {
@@ -45,8 +44,8 @@ static bool read_field_bytes(const mapped_file *file, size_t *at, size_t end, un
     return wire_type != 3 && wire_type != 4 && wire_type < 6 && *n_bytes <= end - *at;
 }
 
-/* Whether messages stand in each other deeper than MAX_NESTING. What is malformed is left for
- * protobuf-c to find: it reads in the same order, and comes no further than this. */
+/* Whether messages are nested deeper than MAX_NESTING. What is malformed is left for protobuf-c to
+ * find: it reads in the same order, and comes no further than this. */
 static bool is_too_nested(const mapped_file *file)
 {
     struct {
@@ -76,8 +75,8 @@ static bool is_too_nested(const mapped_file *file)
 }
 
 /*
- * Makes texts that the file leaves out empty ones, in this message and all within it: protobuf-c
- * leaves them NULL, and there is hardly one that no reader looks at. False if memory is short.
+ * Makes texts that the file leaves out empty, in this message and all within it: protobuf-c leaves
+ * them NULL, and nearly all of them are read somewhere. False if memory is short.
  */
 static bool fill_texts(ProtobufCMessage *message)
 {
@@ -87,7 +86,7 @@ static bool fill_texts(ProtobufCMessage *message)
         char *place = (char *)message + field->offset;
         bool is_list = field->label == PROTOBUF_C_LABEL_REPEATED;
         if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
-            continue; /* another member may lie there; none is read */
+            continue; /* another member may be there; none is read */
         if (field->type == PROTOBUF_C_TYPE_STRING && !is_list) {
             char **text = (char **)place;
             if (!*text && !(*text = calloc(1, 1)))
@@ -146,7 +145,7 @@ void onnx_close(onnx_model *model)
 
 /* ----------------------------------------------------------------------------------- tensors -- */
 
-/* Types of later versions of the format than the generated header knows. */
+/* Types that the format has gained since the onnx.proto that is installed. */
 enum { TYPE_UINT4 = 21, TYPE_INT4 = 22 };
 
 static bool is_nibble(Onnx__TensorProto__DataType type)

@@ -30,7 +30,7 @@ typedef struct onnx_tensor {
     uint64_t dims[ONNX_MAX_RANK];
     uint64_t count;
     const void *data; /* little-endian, count elements */
-    bool is_wide;     /* elements of a small type stand in int32s (int32_data) */
+    bool is_wide;     /* elements of a small type are stored as int32s (int32_data) */
 } onnx_tensor;
 
 bool onnx_open(const char *path, onnx_model *model, fault_text *fault);
@@ -39,8 +39,8 @@ void onnx_close(onnx_model *model);
 bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_tensor *tensor,
                       fault_text *fault);
 
-/* Element i of a floating tensor as float, of an integer tensor as int64. Which it is, the caller
- * has asked by onnx_is_float(). */
+/* Element i of a floating tensor as float, of an integer tensor as int64. The caller asks
+ * onnx_is_float() which of the two it is. */
 bool onnx_is_float(const onnx_tensor *tensor);
 bool onnx_is_integer(const onnx_tensor *tensor);
 float onnx_float(const onnx_tensor *tensor, uint64_t i);

@@ -60,7 +60,7 @@ static bool is_branch(const Onnx__NodeProto *proto)
     return !domain_of(proto)[0] && strcmp(proto->op_type, "If") == 0;
 }
 
-/* Whether the node is one of ours, and stands behind all that it needs. */
+/* Whether the node is one that we know, and comes after all that it needs. */
 static bool check_node(const onnx_graph *graph, const Onnx__NodeProto *proto, fault_text *fault)
 {
     const char *name = name_of(proto), *op = proto->op_type, *domain = domain_of(proto);
@@ -109,7 +109,7 @@ static graph_value *read_constant(onnx_graph *graph, const graph_node *node, fau
 static bool read_branch(onnx_graph *graph, onnx_model *model, const Onnx__NodeProto *proto,
                         fault_text *fault);
 
-/* Whether the node gives its input as it is, and nothing else: then its output is another name. */
+/* Whether the node only passes its input on: then its output is another name. */
 static bool is_passing(const graph_node *node)
 {
     return !node->domain[0] && node->n_outputs == 1 &&
@@ -185,8 +185,7 @@ static bool read_initializers(onnx_graph *graph, onnx_model *model, const Onnx__
     return true;
 }
 
-/* What a condition is for one sequence of n tokens, whatever they are: 0 or 1, or -1 if that
- * depends on them. */
+/* The value of a condition for any sequence of n tokens: 0 or 1; -1 if it depends on the tokens. */
 static int decide(const onnx_graph *graph, graph_value *condition, int64_t n)
 {
     fault_text ignored = {0};
@@ -258,7 +257,7 @@ static bool is_made_in(const Onnx__GraphProto *branch, const char *name)
     return false;
 }
 
-/* Whether all that a node needs is there; a branch also needs what is outside of it. */
+/* Whether all that a node needs is there; of a branch also what its nodes use from outside. */
 static bool is_ready(const onnx_graph *graph, const Onnx__NodeProto *proto,
                      const Onnx__GraphProto *branch)
 {
@@ -275,11 +274,11 @@ static bool is_ready(const onnx_graph *graph, const Onnx__NodeProto *proto,
     return true;
 }
 
-/* Sweeps over nodes that a file may need. */
+/* How often the nodes of a file may be gone over. */
 #define MAX_SWEEPS 64
 
-/* Nodes stand in the order of execution, but for what quantisers forget: that branches use values
- * from outside. Those wait. */
+/* Nodes are in the order of execution, except that quantisers forget that branches use values from
+ * outside: those nodes wait. */
 static bool read_nodes(onnx_graph *graph, onnx_model *model, const Onnx__GraphProto *proto,
                        fault_text *fault)
 {

@@ -1,11 +1,10 @@
 /*
  * lower.c - fused and quantised operators written out in plain ones (lower.h).
  *
- * Activations that a graph rounds to 8 bits are left unrounded here: what is wanted are the
- * weights, and what the graph would compute with exact activations. So a QuantizeLinear is a
- * division by its scale, a DynamicQuantizeLinear gives its input with a scale of 1, and a product
- * of integers is a product of floats. Weights keep exactly the values that their integers stand
- * for.
+ * Activations that a graph rounds to 8 bits are left unrounded here: we want its weights, and what
+ * it would compute with exact activations. So a QuantizeLinear is a division by its scale, a
+ * DynamicQuantizeLinear gives its input with a scale of 1, and a product of integers is a product
+ * of floats. Weights keep exactly the values that their integers stand for.
  *
  * Operators of onnxruntime (domain com.microsoft) are described in its docs/ContribOperators.md.
  */
@@ -26,7 +25,7 @@ typedef struct node_lowering {
     fault_text *fault;
 } node_lowering;
 
-#define INTERNAL "bert" /* the domain of operators that no file has: operators.h */
+#define INTERNAL "bert" /* the domain of operators that no file has: operators/lowered.c */
 
 static graph_value *emit_in(const node_lowering *l, const char *domain, const char *op,
                             graph_value *const *inputs, size_t n_inputs,
@@ -103,7 +102,7 @@ static graph_value *dequantise(const node_lowering *l, graph_value *a, graph_val
                    attributes, 2);
 }
 
-/* What stays of an integer weight when its scale is applied later. */
+/* An integer weight without its zero point; its scale is applied later. */
 static graph_value *integers(const node_lowering *l, graph_value *a, graph_value *zero)
 {
     /* Activations are floats already. */
@@ -204,7 +203,8 @@ static bool lower_dequantize_linear(node_lowering *l)
         return false;
     graph_value *a = in(l, 0), *scale = in(l, 1), *zero = in(l, 2);
     int64_t axis = graph_attribute_int(l->node, "axis", 1);
-    /* What was just divided by that scale. What the graph gives in the end was no activation. */
+    /* Undoes a division by the same scale; and a Relu, where this is an output of the graph and not
+     * an activation. */
     if (graph_is(a, "Div") && graph_operand(a, 1) == scale) {
         graph_value *x = graph_operand(a, 0);
         return give(l, l->is_last && graph_is(x, "Relu") ? graph_operand(x, 0) : x);
@@ -380,7 +380,7 @@ static graph_value *count_tokens(const node_lowering *l, graph_value *ids)
     return emit_in(l, "", "Range", inputs, 3, NULL, 0);
 }
 
-/* What embeddings are made of, but the ids and their types, which every node has in one place. */
+/* What embeddings are made of, but for ids and types: those are always inputs 0 and 1. */
 typedef struct embedding_parts {
     graph_value *word, *position, *segment; /* tables; segment NULL: none */
     graph_value *gamma, *beta;
@@ -410,7 +410,7 @@ static bool embed(node_lowering *l, const embedding_parts *parts)
                binary(l, "Gather", parts->position, positions ? positions : count_tokens(l, ids)));
     if (parts->segment && in(l, 1))
         sum = binary(l, "Add", sum, binary(l, "Gather", parts->segment, in(l, 1)));
-    /* Without a mask whoever reads the count has none either. */
+    /* Without a mask there is no count either, and attention that would read it has no mask. */
     if (l->node->n_outputs > 1)
         l->outputs[1] = parts->mask ? count_attended(l, parts->mask) : NULL;
     if (l->node->n_outputs > 2)
@@ -484,7 +484,7 @@ static graph_value *attend(const node_lowering *l, graph_value *query, graph_val
     return binary(l, "MatMul", emit_in(l, "", "Softmax", &scores, 1, &last, 1), values);
 }
 
-/* Columns of query, key and value in a joint product; false if they cannot be told. */
+/* Columns of query, key and value in a joint product; false if that is not known. */
 static bool find_widths(const node_lowering *l, graph_value *weight, int64_t widths[3])
 {
     const graph_attribute *sizes = graph_attribute_find(l->node, "qkv_hidden_sizes");

@@ -30,7 +30,7 @@ static void compare(float got, double expected, comparison *result)
     result->count++;
 }
 
-/* The number of a row after what the graph does last. */
+/* A number of a row, after the graph's last activation. */
 static float finished(const float *row, uint32_t column, uint32_t n_columns, const char *activation)
 {
     double sum = 0;

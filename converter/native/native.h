@@ -32,7 +32,7 @@ bool native_open(native_model *native, const bert_config *config, const bert_ten
                  fault_text *fault);
 void native_close(native_model *native);
 
-/* The same of weights, as `dtype` would store and load them. */
+/* The same from weights, as `dtype` would store and load them. */
 bool native_pack(native_model *native, const bert_weights *weights, pack_dtype dtype,
                  const bert_options *options, const char *what, fault_text *fault);
 
@@ -41,7 +41,7 @@ bool native_pack(native_model *native, const bert_weights *weights, pack_dtype d
 bool native_expand(const uint8_t *units, const uint32_t shape[3], bert_tensor *tensor,
                    fault_text *fault);
 
-/* False, with what the core said. */
+/* Sets the fault to what the core said. Returns false. */
 bool native_fault(fault_text *fault, const char *what, const bert_error *error);
 
 #endif

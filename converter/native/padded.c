@@ -35,7 +35,7 @@ bool padded_apply_mask(padded_batch *batch)
 {
     size_t width = batch->width;
     for (size_t r = 0; r < batch->n_rows; r++) {
-        /* What stays of a row never moves behind where it was. */
+        /* What is kept only moves to the front, so that it can be written in place. */
         const uint32_t *ids = batch->ids + r * width, *types = batch->types + r * width;
         const uint8_t *mask = batch->mask + r * width;
         uint32_t n = batch->n_tokens, *places = batch->places + n;

@@ -1,7 +1,7 @@
 /*
- * padded.h - a padded batch, as everybody but the core has it, run by the core.
+ * padded.h - a padded batch, which everybody but the core has, run by the core.
  *
- * Tokens whose mask is 0 are left out, but where the model reads one by its place, and the others
+ * Tokens whose mask is 0 are left out, except one that the model reads by its place, and the others
  * keep their positions: bert_sequence_keep().
  */
 #ifndef CONVERTER_PADDED_H

@@ -7,7 +7,8 @@
 
 #include "native/compare.h"
 
-/* Tokens of a case, if the graph leaves that open: beyond the first rows of relative positions. */
+/* Tokens of a case, if the graph takes any number: more than the first rows of relative
+ * positions. */
 #define CASE_TOKENS 17
 
 /* Numbers of an output that go with a model file. */
@@ -176,7 +177,7 @@ static cJSON *numbers(const uint32_t *values, size_t n)
     return list;
 }
 
-/* A number with as many digits as restore the float. */
+/* A number with the digits that restore the float. */
 static cJSON *number(double value)
 {
     char text[32];

@@ -4,7 +4,7 @@
  * The graph is evaluated on a few inputs (in float32, with exact activations where it rounds them),
  * the core runs the same inputs natively, and every output is compared. What was read wrong shows
  * here, whatever the reason, and is refused. Answers of the graph go with the model file, so that
- * users can ask the same of their own machine.
+ * users can check it on their own machine.
  */
 #ifndef CONVERTER_PROVE_H
 #define CONVERTER_PROVE_H

@@ -71,7 +71,7 @@ INTEGERS(power_integers, power(a, b))
 FLOATS(mod_floats, fmodf(a, b))
 INTEGERS(mod_floored, remainder_floored(a, b))
 INTEGERS(mod_truncated, remainder_truncated(a, b))
-/* What is no number stays. */
+/* NaN stays NaN. */
 FLOATS(max_floats, a > b || isnan(a) ? a : b)
 INTEGERS(max_integers, a > b ? a : b)
 FLOATS(min_floats, a < b || isnan(a) ? a : b)
@@ -297,7 +297,7 @@ OF_FLOATS(sign_floats, x > 0 ? 1 : x < 0 ? -1 : x)
 OF_INTEGERS(sign_integers, (x > 0) - (x < 0))
 OF_FLOATS(ceil_floats, ceilf(x))
 OF_FLOATS(floor_floats, floorf(x))
-OF_FLOATS(round_floats, rintf(x)) /* half to even, as C starts */
+OF_FLOATS(round_floats, rintf(x)) /* half to even, C's default */
 OF_FLOATS(sqrt_floats, sqrtf(x))
 OF_FLOATS(exp_floats, expf(x))
 OF_FLOATS(log_floats, logf(x))
@@ -405,7 +405,7 @@ static bool run_identity(operator_call *operation, fault_text *fault)
            operator_give(operation, 0, array_share(operation->inputs[0]));
 }
 
-/* Nothing is dropped where nothing is trained. */
+/* Nothing is dropped outside of training. */
 static bool run_dropout(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "xXX", 2, fault))
@@ -430,7 +430,7 @@ static bool run_dropout(operator_call *operation, fault_text *fault)
 
 /* ------------------------------------------------------------------------------------- casts -- */
 
-/* An integer as it is left in a smaller type. */
+/* An integer, cut to a smaller type. */
 static int64_t narrow(int64_t value, int64_t data_type)
 {
     switch (data_type) {
@@ -462,7 +462,7 @@ static int64_t narrow_float(float value, int64_t data_type)
     return narrow(operator_truncated(value), data_type);
 }
 
-/* Whether integers of the array surely have their places in the type. */
+/* Whether the type surely holds all integers of the array. */
 static bool is_within(const graph_array *x, int64_t data_type)
 {
     if (data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ||

@@ -52,7 +52,7 @@ void evaluation_set(graph_evaluation *evaluation, graph_value *value, graph_arra
     evaluation->arrays[value->index] = array;
 }
 
-/* What is there without computing. */
+/* What is known without computing. */
 static graph_array *known(graph_evaluation *evaluation, graph_value *value, fault_text *fault)
 {
     graph_array *array = evaluation->arrays[value->index];
@@ -101,8 +101,8 @@ graph_array *evaluation_get(graph_evaluation *evaluation, graph_value *value, fa
     graph_array *array = known(evaluation, value, fault);
     if (array)
         return array;
-    /* Values stand in the order of execution: mark what is needed from `value` back, then compute
-     * it on the way forth. */
+    /* Values are in the order of execution: mark what is needed, backwards from `value`, then
+     * compute it forwards. */
     bool *is_needed = evaluation->is_needed;
     size_t first = value->index;
     is_needed[value->index] = true;

@@ -9,22 +9,23 @@
 typedef struct graph_evaluation graph_evaluation;
 
 /*
- * An evaluation of the graph, of which nothing is known yet. What comes of constants alone is
- * computed in `constants`, an evaluation in which nothing is set, once for all; NULL for that one
- * itself. Aborts without memory.
+ * An evaluation of the graph in which nothing is known yet. What depends on constants only is
+ * computed once, in `constants`, an evaluation in which nothing is set; NULL for that one itself.
+ * Aborts without memory.
  */
 graph_evaluation *evaluation_new(const onnx_graph *graph, graph_evaluation *constants);
 
-/* One in which `value` will be set: what stands before it in the graph, which cannot depend on it,
- * is as in `before`, which must outlive it. */
+/* One in which `value` will be set. What comes before it in the graph cannot depend on it, and is
+ * taken from `before`, which must outlive this evaluation. */
 graph_evaluation *evaluation_from(graph_evaluation *before, graph_value *value);
 void evaluation_free(graph_evaluation *evaluation);
 
-/* From now on `value` is this array, whatever makes it. Takes the caller's use of it. */
+/* From now on `value` is this array, whatever makes it. Takes over the caller's use of the
+ * array. */
 void evaluation_set(graph_evaluation *evaluation, graph_value *value, graph_array *array);
 
-/* The value, computed with all that it needs, if it was not. It belongs to the evaluation. NULL
- * with a fault that names the node: an input that was not set, or data that do not fit. */
+/* The value, computed with all that it needs, unless it is known. It belongs to the evaluation.
+ * NULL with a fault that names the node: an input was not set, or data do not fit. */
 graph_array *evaluation_get(graph_evaluation *evaluation, graph_value *value, fault_text *fault);
 
 #endif

@@ -1,6 +1,5 @@
 /*
- * fill.c - operators that make elements of a few numbers: ranges, constants, triangles,
- * places.
+ * fill.c - operators that make elements from a few numbers: ranges, constants, triangles, places.
  */
 #include "operators/internal.h"
 
@@ -9,7 +8,7 @@
 
 /* ------------------------------------------------------------------------------------- fills -- */
 
-/* Made of numbers: not one of the inputs may be hollow. */
+/* Made from the numbers of the inputs: none of them may be hollow. */
 static int64_t range_length(graph_array *const *inputs, fault_text *fault)
 {
     int64_t ends[3];

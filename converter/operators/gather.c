@@ -1,5 +1,5 @@
 /*
- * gather.c - operators that pick elements by indices, and that put them there.
+ * gather.c - operators that read elements by indices, and that write them.
  */
 #include "operators/internal.h"
 
@@ -8,7 +8,7 @@
 
 /* ------------------------------------------------------------------------ gather and scatter -- */
 
-/* Element i of x to element k of out, without widening all of a constant that nobody asked for. */
+/* Copies element i of x to element k of out. A constant is not widened as a whole for that. */
 static void take(graph_array *out, int64_t k, const graph_array *x, int64_t i, int64_t n)
 {
     if (x->floats)
@@ -66,7 +66,8 @@ static bool run_gather(operator_call *operation, fault_text *fault)
     return out && (is_hollow || gather_rows(out, x, indices, axis, fault));
 }
 
-/* Whether indices have the rank of x and stay within it, but for the axis that they index. */
+/* Whether indices have the rank of x and, on all axes but the one that they index, are no
+ * larger. */
 static bool check_element_indices(const graph_array *x, const graph_array *indices, uint32_t axis,
                                   fault_text *fault)
 {
@@ -77,7 +78,7 @@ static bool check_element_indices(const graph_array *x, const graph_array *indic
                              SHAPE_TEXT(x));
 }
 
-/* Walks through indices and what x has at their place but on index 0 of the axis. */
+/* Walks through the indices, and through x at the same places, but at index 0 of the axis. */
 static strided_walk walk_elements(const graph_array *x, const graph_array *indices, uint32_t axis)
 {
     strided_walk walk = {.rank = x->rank, .n_arrays = 2};
@@ -88,7 +89,7 @@ static strided_walk walk_elements(const graph_array *x, const graph_array *indic
     return walk;
 }
 
-/* Elements between x and what has the shape of the indices. */
+/* Moves elements between x and an array that has the shape of the indices. */
 static bool move_elements(graph_array *x, graph_array *indices, uint32_t axis, void *to,
                           const void *from, bool is_scatter, fault_text *fault)
 {
@@ -179,7 +180,7 @@ static bool find_slice(const index_tuples *tuples, int64_t i, const graph_array 
     return true;
 }
 
-/* All but the elements of the indices, which may be hollow. */
+/* Sets everything but the values: the indices may be hollow. */
 static bool read_tuples(const graph_array *x, const graph_array *indices, uint32_t first,
                         index_tuples *tuples, fault_text *fault)
 {

@@ -13,15 +13,15 @@
 extern const operator_kind operators_elementwise[], operators_shape[], operators_gather[],
     operators_fill[], operators_reduce[], operators_product[], operators_lowered[];
 
-/* Numbers of the file beyond this are refused, or cut where that changes nothing, before they are
- * calculated with: no product of two overflows. No dimension is larger. */
+/* Larger numbers of a file are refused, or cut where that changes nothing, before they are used: no
+ * product of two overflows. No dimension is larger. */
 #define OPERATOR_MAX_NUMBER (INT64_C(1) << 30)
 
 /* ------------------------------------------------------------------------ inputs and outputs -- */
 
 /*
- * Whether the inputs have these types, a letter each: f for floats, i for integers, x for either;
- * a capital may be left out. And whether the node asks for no more outputs than there are.
+ * Whether the inputs have these types, a letter each: f for floats, i for integers, x for either; a
+ * capital may be left out. And whether the node asks for no more outputs than the operator has.
  */
 bool operator_check(const operator_call *operation, const char *types, size_t max_outputs,
                     fault_text *fault);
@@ -48,7 +48,7 @@ size_t operator_size(const graph_array *array);
 graph_array *operator_converted(graph_array *array, array_type type, fault_text *fault);
 int64_t operator_truncated(double value);
 
-/* Integers of input i or, where it is left out, of the attribute. Given empty is not left out. */
+/* Integers of input i or, where it is left out, of the attribute. An empty list is not left out. */
 typedef struct number_list {
     const int64_t *values; /* [n] */
     size_t n;
@@ -92,7 +92,7 @@ bool operator_type(int64_t data_type, array_type *type, fault_text *fault);
 /* Product of dimensions. */
 int64_t operator_product(uint32_t rank, const int64_t *dims);
 
-/* Strides of elements that lie one behind the other. */
+/* Strides of contiguous elements. */
 void operator_contiguous(uint32_t rank, const int64_t *dims, int64_t *strides);
 
 /* The shape that all of them are broadcast to. */
@@ -117,7 +117,7 @@ typedef struct strided_walk {
     size_t n_arrays;
     int64_t strides[WALK_MAX_ARRAYS][WALK_MAX_RANK];
 
-    int64_t n; /* from here on kept by the functions */
+    int64_t n; /* from here on set by the functions */
     int64_t steps[WALK_MAX_ARRAYS];
     int64_t offsets[WALK_MAX_ARRAYS];
     int64_t index[WALK_MAX_RANK];
@@ -138,7 +138,7 @@ void operator_copy_element(void *to, int64_t k, const void *from, int64_t i, siz
 /* Copies x into `out` from element `start` on; the dimensions are those of x. */
 bool operator_copy_in(graph_array *out, int64_t start, graph_array *x, fault_text *fault);
 
-/* The first output, which starts as the first input; hollow if an input is. */
+/* Makes the first output as a copy of the first input; hollow if an input is. */
 graph_array *operator_make_copy(operator_call *operation, fault_text *fault);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-/* Integers of an array where they lie: constants are not widened for it. */
+/* Integers of an array, read in place: constants are not widened. */
 typedef struct integer_source {
     const onnx_tensor *stored;
     const int64_t *integers;
@@ -124,7 +124,7 @@ static bool fill_dequantized(const operator_call *operation, const scale_layout 
     return true;
 }
 
-/* Floats are what was never rounded: they have no zero point. */
+/* Floats were never rounded: they have no zero point. */
 static bool run_dequantize(operator_call *operation, fault_text *fault)
 {
     scale_layout scaling = {0};
@@ -255,7 +255,8 @@ static bool run_unpack(operator_call *operation, fault_text *fault)
 
 /* ------------------------------------------------------------------------------------- masks -- */
 
-/* Shape of the additive mask, [batch, 1, queries or 1, keys], for what the mask may be. */
+/* Shape of the additive mask, [batch, 1, queries or 1, keys], for all forms that the mask may
+ * have. */
 static bool mask_dims(const graph_array *mask, const graph_array *scores, int64_t dims[4],
                       fault_text *fault)
 {
@@ -305,8 +306,8 @@ static bool run_attention_mask(operator_call *operation, fault_text *fault)
     return elements;
 }
 
-/* What booleans let through is left alone, the rest becomes as unlikely as can be; floats are added
- * as they are. */
+/* Where a boolean is true nothing is added, elsewhere a number so low that softmax gives 0; floats
+ * are added as they are. */
 static bool run_mask_to_float(operator_call *operation, fault_text *fault)
 {
     graph_array *mask = operation->inputs[0];
@@ -322,7 +323,7 @@ static bool run_mask_to_float(operator_call *operation, fault_text *fault)
     return out && (mask->is_hollow || elements);
 }
 
-/* A Transpose of the last two axes, of however many. */
+/* A Transpose of the last two axes, whatever the rank. */
 static bool run_swap_last(operator_call *operation, fault_text *fault)
 {
     graph_array *from = operation->inputs[0];

@@ -2,7 +2,7 @@
  * operators.c - see operators.h: which operators there are, and what they share.
  *
  * Each is written once and plainly, for two element types. What a file says is checked here before
- * it is calculated with.
+ * it is used.
  */
 #include "operators/internal.h"
 
@@ -131,7 +131,7 @@ size_t operator_size(const graph_array *array)
     return array->type == ARRAY_FLOAT ? sizeof(float) : sizeof(int64_t);
 }
 
-/* What is too large or no number becomes the least integer, as x86 has it. */
+/* NaN, and what is too large, become the least integer, as on x86. */
 int64_t operator_truncated(double value)
 {
     return value >= -0x1p63 && value < 0x1p63 ? (int64_t)value : INT64_MIN;
@@ -360,7 +360,7 @@ static bool is_one_run(const strided_walk *walk, uint32_t outer, uint32_t inner)
     return true;
 }
 
-/* Makes one dimension of those that lie one behind the other, and drops those of 1. */
+/* Joins dimensions that are contiguous in every array, and drops those of 1. */
 static void merge_dims(strided_walk *walk)
 {
     uint32_t rank = 0;

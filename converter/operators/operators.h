@@ -2,7 +2,7 @@
  * operators.h - what ONNX operators compute, in float32 and int64.
  *
  * They serve the converter alone: to fold constants, to ask a graph what it does, and to prove a
- * converted model by it. Float types of any width are float32 here, integers and booleans int64.
+ * converted model. Float types of any width are float32 here, integers and booleans int64.
  */
 #ifndef CONVERTER_OPERATORS_H
 #define CONVERTER_OPERATORS_H

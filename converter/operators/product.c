@@ -1,5 +1,5 @@
 /*
- * product.c - operators that multiply matrices, and those that are written as such:
+ * product.c - operators that multiply matrices, and those that can be written so:
  * convolution along one axis, and Einstein sums of one or two operands.
  */
 #include "operators/internal.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Rows and columns of the output that are worked on at once: they stay in the first-level cache,
- * while a panel of the right matrix is read once for so many rows. */
+ * while a panel of the right matrix is read once for all of these rows. */
 #define ROWS 4
 #define COLUMNS 512
 
@@ -125,7 +125,7 @@ static bool run_matmul(operator_call *operation, fault_text *fault)
 
 /* -------------------------------------------------------------------------------------- Gemm -- */
 
-/* A matrix, turned if asked for. To be released; NULL with a fault. */
+/* A matrix, transposed if asked for. To be released; NULL with a fault. */
 static graph_array *turned(graph_array *x, bool is_turned, fault_text *fault)
 {
     if (!is_turned)
@@ -333,7 +333,7 @@ static equation_label *find_label(einsum_equation *equation, char letter)
     return NULL;
 }
 
-/* Reads letters up to what is none into at most ARRAY_MAX_RANK places. */
+/* Reads letters, at most ARRAY_MAX_RANK of them. */
 static bool read_letters(const char **at, const char *end, char *letters)
 {
     size_t n = 0;
@@ -373,7 +373,7 @@ static bool parse_equation(const operator_call *operation, einsum_equation *equa
                      (int)(text->n_text < 200 ? text->n_text : 200), text->text);
 }
 
-/* A letter that is there twice names a diagonal. */
+/* A letter that appears twice names a diagonal. */
 static bool add_operand(einsum_equation *equation, size_t operand, const graph_array *x,
                         fault_text *fault)
 {

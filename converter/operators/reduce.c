@@ -13,12 +13,12 @@
 typedef struct row_view {
     const void *elements; /* [n, length] */
     int64_t n, length;
-    void *copy;    /* of the elements in that order; NULL: they lie so */
+    void *copy;    /* of the elements in that order; NULL: they are in it already */
     uint32_t rank; /* of the input, its axes in that order */
     int64_t dims[ARRAY_MAX_RANK], strides[ARRAY_MAX_RANK];
 } row_view;
 
-/* Sorts the axes that make a row behind the others. Whether they were not. */
+/* Orders the axes so that those that make a row come last. Returns whether any moved. */
 static bool order_axes(const graph_array *x, const bool *in_row, row_view *rows)
 {
     int64_t strides[ARRAY_MAX_RANK];
@@ -90,7 +90,7 @@ OF_FLOATS(add_sizes_of_floats, 0, sum + fabs(x))
 OF_INTEGERS(add_sizes_of_integers, 0, sum + ((int64_t)x < 0 ? 0 - x : x))
 OF_FLOATS(add_squares_of_floats, 0, sum + x * x)
 OF_INTEGERS(add_squares_of_integers, 0, sum + x * x)
-/* What is no number stays. */
+/* NaN stays NaN. */
 OF_FLOATS(max_floats, -INFINITY, x > sum || isnan(x) ? x : sum)
 OF_SIGNED(max_integers, INT64_MIN, x > sum ? x : sum)
 OF_FLOATS(min_floats, INFINITY, x < sum || isnan(x) ? x : sum)
@@ -283,7 +283,7 @@ static bool map_rows(graph_array *out, graph_array *x, const bool *in_row, row_f
     return ok;
 }
 
-/* Gives the rows of the first input, mapped. */
+/* Maps the rows of the first input. */
 static bool run_rows(operator_call *operation, const bool *in_row, row_function *map,
                      fault_text *fault)
 {
@@ -331,7 +331,7 @@ static bool run_softmax(operator_call *operation, fault_text *fault)
     return run_rows(operation, in_row, is_log ? log_softmax : softmax, fault);
 }
 
-/* A row of zeros stays one. */
+/* A row of zeros stays a row of zeros. */
 static void divide_row(float *out, const float *row, int64_t n, double divisor)
 {
     for (int64_t i = 0; i < n; i++)

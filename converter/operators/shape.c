@@ -1,6 +1,6 @@
 /*
- * shape.c - operators that make shapes and numbers of them, and those that move elements
- * without calculating: most are a copy from one set of strides to another.
+ * shape.c - operators about shapes, and those that move elements without computing: most are a copy
+ * from one set of strides to another.
  */
 #include "operators/internal.h"
 
@@ -14,7 +14,7 @@ static int64_t clamp(int64_t value, int64_t least, int64_t most)
     return value < least ? least : value > most ? most : value;
 }
 
-/* Where the input is hollow too. */
+/* Of a hollow input too. */
 static bool run_shape(operator_call *operation, fault_text *fault)
 {
     if (!operator_check(operation, "x", 1, fault))
@@ -50,7 +50,7 @@ static bool give_reshaped(operator_call *operation, uint32_t rank, const int64_t
     return operator_give(operation, 0, array_reshaped(operation->inputs[0], rank, dims, fault));
 }
 
-/* Puts in what is left for the dimension that is -1. */
+/* Computes the dimension that is given as -1. */
 static bool infer_dim(const graph_array *x, uint32_t rank, int64_t *dims, uint32_t open,
                       fault_text *fault)
 {
@@ -210,7 +210,7 @@ static bool run_expand(operator_call *operation, fault_text *fault)
            copy_out(operation, 0, x, rank, dims, 0, strides, fault);
 }
 
-/* Sums up dimension `axis` of the inputs; all others must agree. */
+/* Adds up dimension `axis` of the inputs; all others must agree. */
 static bool join_dims(const operator_call *operation, uint32_t axis, int64_t *dims,
                       fault_text *fault)
 {

@@ -1,5 +1,5 @@
 /*
- * calibrate.h - what the inputs of a model's products are like on texts that users gave.
+ * calibrate.h - how large the inputs of a model's products are, on texts that users gave.
  */
 #ifndef CONVERTER_CALIBRATE_H
 #define CONVERTER_CALIBRATE_H

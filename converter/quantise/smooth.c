@@ -20,7 +20,7 @@
 #define ESTIMATED_ALPHA 0.65f
 /* Deviations from the mean that are taken for the largest input. */
 #define DEVIATIONS 3.0f
-/* The deepest point of GELU: no gated input is smaller in range. */
+/* The least value of GELU is -0.17: what it gives never has a smaller range. */
 #define GELU_DEPTH 0.17f
 
 /* Mean and deviation of each of n numbers. */
@@ -52,7 +52,7 @@ static bert_weight *find(bert_weights *weights, uint32_t layer, const char *suff
     return weights_find(weights, name);
 }
 
-/* Of a norm's output; `weight` and `bias` are its parameters. */
+/* The spread of a norm's output; `weight` and `bias` are its parameters. */
 static bool spread_of_norm(const bert_weight *weight, const bert_weight *bias, number_spread *out,
                            fault_text *fault)
 {
@@ -67,7 +67,7 @@ static bool spread_of_norm(const bert_weight *weight, const bert_weight *bias, n
     return ok;
 }
 
-/* Of a dense layer's output, from its input's. */
+/* The spread of a dense layer's output, from that of its input. */
 static bool spread_of_dense(const bert_weight *matrix, const bert_weight *bias,
                             const number_spread *in, number_spread *out, fault_text *fault)
 {
@@ -110,7 +110,7 @@ static bool smooth(bert_weight *const *matrices, int n_matrices, const float *la
     }
     for (uint32_t k = 0; k < depth; k++) {
         float s = powf(largest_inputs[k], alpha) / powf(factors[k], 1 - alpha);
-        /* A weight or an input that is never there says nothing. */
+        /* A weight or an input that is always 0 says nothing. */
         factors[k] = s > 1e-6f && s < 1e6f ? 1 / s : 1;
     }
     for (int i = 0; i < n_matrices; i++) {
@@ -126,7 +126,7 @@ static void largest_of(const number_spread *spread, float *largest)
         largest[i] = fabsf(spread->mean[i]) + DEVIATIONS * spread->deviation[i];
 }
 
-/* After GELU and its like: what is positive passes, what is negative nearly vanishes. */
+/* After GELU and similar activations: positive numbers pass, negative ones nearly vanish. */
 static void largest_activated(const number_spread *spread, float *largest)
 {
     for (uint32_t i = 0; i < spread->n; i++)
@@ -179,13 +179,13 @@ static bool smooth_measured(bert_weights *weights, uint32_t index,
     return true;
 }
 
-/* Of what the layer `index` reads. */
+/* The spread of what layer `index` reads. */
 static bool spread_of_input(bert_weights *weights, uint32_t index, number_spread *out,
                             fault_text *fault)
 {
     const bert_config *config = &weights->config;
     char name[BERT_MAX_NAME + 1] = "embeddings.norm", bias[BERT_MAX_NAME + 1];
-    /* A shared layer mostly reads what it wrote itself, or the last one of its group. */
+    /* A shared layer mostly reads its own output, or that of the last layer of its group. */
     uint32_t before =
         config->n_layer_groups && index == 0 ? bert_config_n_stored_layers(config) : index;
     if (before > 0)
@@ -207,7 +207,7 @@ static bool spread_of_input(bert_weights *weights, uint32_t index, number_spread
     return ok;
 }
 
-/* What is passed on inside a layer, and room for the largest of its numbers. */
+/* The spreads of what is passed on inside a layer, and room for the largest numbers. */
 typedef struct layer_spreads {
     number_spread hidden, context, intermediate;
     float *largest;

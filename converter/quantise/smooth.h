@@ -6,10 +6,9 @@
 
 #include "quantise/calibrate.h"
 
-/* Gives every matrix of a layer the factors of its inputs, which are as large as `calibration`
- * says, or, where that is NULL, as the weights before them let expect. read_bert_free() frees them;
- * moments are the calibration's, which must stay.
- */
+/* Gives every matrix of a layer the factors of its inputs. `calibration` says how large these are;
+ * where it is NULL, that is estimated from the weights before them. weights_free() frees the
+ * factors; moments belong to the calibration, which must stay. */
 bool smooth_layers(bert_weights *weights, const calibration_data *calibration, fault_text *fault);
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * attention.c - heads, scores and relative positions (read.h).
  *
- * Between the product of a dense layer and the queries, keys or values that are multiplied lie
- * reshapes, transposes, slices, biases and scales, in as many ways as there are exporters. None is
- * read: the product is replaced by numbers that say which column they are, and what arrives at the
- * other end tells which column each head's each number is, its bias and its scale.
+ * Between a dense layer and the queries, keys or values that are multiplied there are reshapes,
+ * transposes, slices, biases and scales, in as many ways as there are exporters. None is read: what
+ * the dense layer gives is replaced by numbers that say which column they are, and what arrives at
+ * the other end tells the column, the bias and the scale of each number of each head.
  */
 #include "read/read.h"
 
@@ -20,7 +20,7 @@ static bool is_activations_product(const graph_reader *reader, graph_value *at)
            carries(reader, graph_operand(at, 1));
 }
 
-/* The nearest dense layer that `at` is made of alone. */
+/* The nearest dense layer, if `at` is made of that alone. */
 static bool find_dense(const graph_reader *reader, graph_value *at, affine_match *dense)
 {
     while (at && !is_activations_product(reader, at)) {
@@ -50,7 +50,7 @@ static graph_array *trace(const graph_reader *reader, graph_value *dense, double
     return respond(reader, dense, numbers, at);
 }
 
-/* The number of head h, dimension i, token t in [batch = first, ...]. */
+/* The number of head h, dimension i and token t in the first sequence. */
 static float element(const graph_array *array, int64_t dim, int64_t n, bool is_key, int64_t h,
                      int64_t i, int64_t t)
 {
@@ -114,8 +114,7 @@ static bool read_projection(graph_reader *reader, graph_value *at, bool is_key,
     return ok || mismatch(reader, at, "queries, keys or values cut into heads of columns");
 }
 
-/* Whether two projections are the same one, perhaps by another factor; gives b's factor over a's.
- */
+/* Whether two projections are the same but for a factor; gives b's over a's. */
 static bool is_multiple(const projection_match *a, const projection_match *b, float *factor)
 {
     if (a->dense.product != b->dense.product || a->n != b->n ||
@@ -299,7 +298,7 @@ static bool read_scores(graph_reader *reader, graph_value *at, score_sum *scores
            mismatch(reader, at, "attention scores that depend on attention_mask");
 }
 
-/* Sorts the relative terms: a query's or a key's. */
+/* Sorts the relative terms into those of queries and of keys. */
 static bool read_relative_terms(graph_reader *reader, const score_sum *scores,
                                 attention_match *attention)
 {
@@ -413,8 +412,8 @@ bool read_attention(graph_reader *reader, graph_value *at, attention_match *atte
 
 /* ------------------------------------------------------------------------ relative positions -- */
 
-/* By distance what [..., n, n] says by position, if it depends on nothing else. `out`:
- * [2 n - 1], element n - 1 + q - k, or k - q if `is_flipped`. */
+/* Reads an array [..., n, n] by distance, if it depends on nothing else. `out`: [2 n - 1], element
+ * n - 1 + q - k, or k - q if `is_flipped`. */
 static bool by_distance(graph_array *array, int64_t n, int64_t head, bool is_flipped, float *out)
 {
     fault_text ignored = {0};
@@ -464,7 +463,7 @@ static bool read_term(graph_reader *reader, graph_evaluation *evaluation,
     graph_array *index = evaluation_get(evaluation, term->index, &ignored);
     float *table = embedding_rows(reader, embeddings, attention, term->scale, &n_rows);
     float *rows = graph_alloc(reader->graph, (size_t)(2 * n - 1), sizeof *rows);
-    /* Of keys the index is chosen by (k, q), and the result transposed. */
+    /* Of keys the index is by (k, q), and the result is transposed. */
     if (!table || !by_distance(index, n, 0, is_p2c, rows))
         return mismatch(reader, term->index, "relative positions that depend on distances alone");
     for (int64_t i = 0; i < 2 * n - 1; i++) {

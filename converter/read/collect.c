@@ -8,7 +8,7 @@
 
 #include "graph/graph_build.h"
 
-/* Distances that are stored where nothing else bounds the length of a sequence. */
+/* Distances that are stored where nothing else limits the length of a sequence. */
 #define MAX_DISTANCES 1024
 
 /* ----------------------------------------------------------------------------------- weights -- */
@@ -137,7 +137,7 @@ static bool is_relative(const attention_match *attention)
 static bool read_tables(graph_reader *reader, const encoder_match *encoder, int64_t n,
                         relative_tables *tables)
 {
-    /* What a layer alone needs is forgotten behind it: positions by positions are many. */
+    /* What only one layer needs is freed after it: arrays of [n, n] are large. */
     graph_evaluation *common = reader_evaluation(reader, n, true);
     bool ok = true;
     for (uint32_t i = 0; ok && i < encoder->n_layers; i++) {
@@ -213,8 +213,8 @@ static bool check_layer(graph_reader *reader, const encoder_match *encoder,
                     "the same activation, number of heads and relative positions in every layer");
 }
 
-/* The core divides scores by sqrt(dim * terms). What is left of another factor goes into the
- * queries; products of keys with relative embeddings, which have no query in them, take it too. */
+/* The core divides scores by sqrt(dim * terms). Any other factor goes into the queries, and into
+ * the products of keys with relative embeddings, which no query is part of. */
 static bool settle_scale(graph_reader *reader, attention_match *attention)
 {
     int terms = 1 + (attention->c2p.embeddings != NULL) + (attention->p2c.embeddings != NULL);
@@ -264,7 +264,7 @@ static bool is_tied(const affine_match *decoder, graph_array *word)
     return true;
 }
 
-/* What the family of such a structure is called. */
+/* The name of the family that has such a structure. */
 static const char *family(const bert_config *config)
 {
     if (config->position_attention == BERT_POSITION_ATTENTION_BIAS)

@@ -1,7 +1,7 @@
 /*
  * embeddings.c - tables and what indexes them (read.h).
  *
- * Which row an index chooses is asked: indices are evaluated for ids that are known.
+ * The graph is asked which row an index chooses: indices are evaluated for ids that are known.
  */
 #include "read/read.h"
 
@@ -12,7 +12,7 @@
 
 #define MAX_TERMS 8
 
-/* The terms of a sum, whatever its association. */
+/* The terms of a sum, however it is bracketed. */
 static bool sum_terms(const graph_reader *reader, graph_value *at, graph_value *terms[MAX_TERMS],
                       int *n)
 {
@@ -26,7 +26,7 @@ static bool sum_terms(const graph_reader *reader, graph_value *at, graph_value *
     return true;
 }
 
-/* What an index is for `ids` [n_tokens], types of ones and positions from 0, or NULL. */
+/* The value of an index for `ids` [n_tokens], types of ones and positions from 0, or NULL. */
 static graph_array *index_for(const graph_reader *reader, graph_value *index, const int64_t *ids)
 {
     fault_text ignored = {0};
@@ -139,7 +139,7 @@ static bool once(graph_reader *reader, graph_value *at, graph_array **place, gra
     return true;
 }
 
-/* Rows that are the same for every token, or one a token. */
+/* Rows that are the same for every token, or one for each. */
 static bool read_rows(graph_reader *reader, graph_value *at, const table_lookup *lookup,
                       embeddings_match *match)
 {

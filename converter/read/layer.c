@@ -6,7 +6,7 @@
 
 #include "graph/graph_build.h"
 
-/* norm(x + dense(...)): what is normed may be summed in any order, bias apart. */
+/* norm(x + dense(...)), summed in any order; the bias may be added separately. */
 typedef struct residual {
     affine_match dense;
     graph_value *x; /* plain */
@@ -20,7 +20,7 @@ static void add_bias(const graph_reader *reader, affine_match *dense, const floa
     dense->bias = sum;
 }
 
-/* Both ways to split a sum into a dense layer and something else; how many there are. */
+/* Splits a sum into a dense layer and something else, in up to two ways; returns how many. */
 static int split_residual(const graph_reader *reader, graph_value *sum, residual splits[2])
 {
     graph_value *bias = NULL;
@@ -93,7 +93,7 @@ bool read_layer(graph_reader *reader, graph_value *at, layer_match *layer)
                     "a sum of a dense layer of attention and its input");
 }
 
-/* The Conv from which `at` comes alone, and the last value before it that is laid out like `at`. */
+/* The Conv, if `at` is made of that alone; or NULL. */
 static graph_value *find_conv(const graph_reader *reader, graph_value *at)
 {
     for (int steps = 0; at && steps < 24 && !is_product(reader, at); steps++) {
@@ -102,7 +102,7 @@ static graph_value *find_conv(const graph_reader *reader, graph_value *at)
         graph_value *next = carrier(reader, at);
         for (size_t i = 0; !next && at->node && i < at->node->n_inputs; i++)
             if (at->node->inputs[i] && carries(reader, at->node->inputs[i]))
-                next = at->node->inputs[i]; /* of an activation any operand will do */
+                next = at->node->inputs[i]; /* any operand of an activation will do */
         at = next;
     }
     return NULL;

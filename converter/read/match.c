@@ -9,7 +9,7 @@
 
 /* ------------------------------------------------------------------------------ plain values -- */
 
-/* Whether node changes the shape alone, and not the last axis. */
+/* Whether the node changes only the shape, and not the last axis. */
 static bool keeps_rows(const graph_reader *reader, graph_value *at)
 {
     static const char *const ops[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatten"};
@@ -19,7 +19,7 @@ static bool keeps_rows(const graph_reader *reader, graph_value *at)
     return is_layout && last_dim(reader, at) == last_dim(reader, graph_operand(at, 0));
 }
 
-/* Whether the node gives its operand in its own shape, as slices of everything do. */
+/* Whether the node keeps the shape of its operand, as a slice of everything does. */
 static bool keeps_shape(const graph_reader *reader, graph_value *at)
 {
     const graph_array *shape = shape_of(reader, at),
@@ -360,7 +360,7 @@ bool match_activation(const graph_reader *reader, graph_value *from, graph_value
     return found;
 }
 
-/* Values that one is made of, depth first along what carries, until a dense layer. */
+/* Searches what `at` is made of, depth first along what carries, until a dense layer. */
 static bool search_activated(const graph_reader *reader, graph_value *at, graph_value *to,
                              affine_match *dense, bert_activation *activation, int depth)
 {

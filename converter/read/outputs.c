@@ -27,7 +27,7 @@ static graph_array *noise_like(const graph_reader *reader, graph_value *at)
     return array;
 }
 
-/* How to(from) answers noise in `from`; NULL if it depends on more. */
+/* to(from) for noise; NULL if it depends on more. */
 static graph_array *answer_to_noise(const graph_reader *reader, graph_value *from, graph_value *to)
 {
     return respond(reader, from, noise_like(reader, from), to);
@@ -200,7 +200,7 @@ static bool read_normalise(const graph_reader *reader, graph_value *from, graph_
 
 /* ------------------------------------------------------------------------------------- heads -- */
 
-/* The dense layer nearest to `at`, above `hidden`, or false. What comes first depth first. */
+/* Finds the dense layer nearest to `at`, above `hidden`: the first one depth first. */
 static bool find_dense(const graph_reader *reader, graph_value *at, graph_value *hidden,
                        affine_match *dense, int depth)
 {
@@ -287,8 +287,8 @@ static bool read_sentence_dense(graph_reader *reader, encoder_match *encoder,
     if (!read_pooling(reader, encoder->hidden, dense->input, &heads->pooling, &of_pooling) ||
         of_pooling)
         return false;
-    /* The activation ends where the length is not yet divided by: at the last value that is a
-     * function of each number alone. */
+    /* The activation ends before the division by the length: at the last value of which each number
+     * depends on one number alone. */
     for (size_t i = at->index; i >= dense->output->index; i--) {
         graph_value *end = graph_at(reader->graph, i);
         if (!carries(reader, end) ||

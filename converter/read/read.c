@@ -6,7 +6,7 @@
 
 /* ------------------------------------------------------------------------------------ layers -- */
 
-/* Whether the value is made of something that a softmax made: then it is no embedding. */
+/* Whether the value is made of something that a softmax made: then it is not an embedding. */
 static bool has_attention(const graph_reader *reader, graph_value *at)
 {
     bool *needed = calloc(at->index + 1, sizeof *needed), found = false;
@@ -56,7 +56,7 @@ static bool find_top(graph_reader *reader, graph_value *output, encoder_match *e
     return encoder->hidden != NULL;
 }
 
-/* What looked like a layer says more than what stands on it. */
+/* What looked like a layer explains more than what stands on it. */
 static bool report_suspect(graph_reader *reader, const encoder_match *encoder)
 {
     if (encoder->suspect) {

@@ -6,7 +6,7 @@
 
 #include "graph/graph_build.h"
 
-/* Tokens of an evaluation: odd, prime, and no usual number of heads or columns. */
+/* Tokens of an evaluation: odd, prime, and not a usual number of heads or columns. */
 #define PROBE_TOKENS 7
 
 static const struct {

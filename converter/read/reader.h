@@ -6,10 +6,10 @@
 
 #include "operators/evaluate.h"
 
-/* What callers feed a graph with. */
+/* The inputs that a graph may have. */
 typedef enum input_role { ROLE_IDS, ROLE_MASK, ROLE_TYPES, ROLE_POSITIONS, ROLE_COUNT } input_role;
 
-/* Arrays that are no values of the graph: one for each term of the embeddings. */
+/* Arrays that are not values of the graph: one for each term of the embeddings. */
 #define READER_MAX_KEPT 8
 
 typedef struct graph_reader {
@@ -29,7 +29,7 @@ typedef struct graph_reader {
     const char *expected;
 } graph_reader;
 
-/* `first_position`: of the reader. False with a fault where the inputs are not an encoder's, or an
+/* `first_position`: see the struct. False with a fault if the inputs are not an encoder's, or an
  * output cannot be computed. reader_close() in any case. */
 bool reader_open(graph_reader *reader, onnx_graph *graph, uint32_t first_position,
                  fault_text *fault);
@@ -57,7 +57,7 @@ bool fixed_number(const graph_reader *reader, graph_value *at, double *number);
 const graph_array *shape_of(const graph_reader *reader, graph_value *at);
 int64_t last_dim(const graph_reader *reader, graph_value *at); /* 0: none */
 
-/* Whether the value depends on the ids, through whatever. */
+/* Whether the value depends on the ids in any way. */
 bool carries(const graph_reader *reader, graph_value *at);
 
 /* The only operand that carries, or NULL. */
@@ -66,8 +66,8 @@ graph_value *carrier(const graph_reader *reader, graph_value *at);
 /* An array of the value's shape for evaluation_set(); NULL with a fault. */
 graph_array *array_like(const graph_reader *reader, graph_value *at);
 
-/* `to` as a function of `from` alone, evaluated at `elements` [of from's shape], or NULL. free it
- * by array_release(). Takes the caller's use of `elements`. */
+/* `to` as a function of `from` alone, evaluated at `elements` [of from's shape], or NULL. Free it
+ * with array_release(). Takes over the caller's use of `elements`. */
 graph_array *respond(const graph_reader *reader, graph_value *from, graph_array *elements,
                      graph_value *to);
 

@@ -79,7 +79,7 @@ static void set_name(model_dir *dir)
     }
 }
 
-/* The tokenizer of its original files, if there are any. */
+/* Makes the tokenizer from its original files, if there are any. */
 static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault_text *fault)
 {
     static const char *const names[] = {"vocab.txt",    "vocab.json", "merges.txt",

@@ -14,8 +14,8 @@ typedef struct model_dir {
     char name[256];        /* of the folder */
     cJSON *config;         /* config.json, or NULL */
     mapped_file tokenizer; /* tokenizer.json, byte for byte; empty if there is none */
-    char *made;            /* what `tokenizer` shows if it was made of other files; NULL: a file */
-    double max_length;     /* tokenizer_config.json's model_max_length; 0 if it says nothing */
+    char *made; /* the text of `tokenizer`, if it was made from other files; NULL: it is a file */
+    double max_length; /* tokenizer_config.json's model_max_length; 0 if there is none */
 } model_dir;
 
 /* `path` is an ONNX file, or a folder with model.onnx or onnx/model.onnx. */
@@ -34,15 +34,16 @@ const char *model_dir_problem_type(const model_dir *dir);
 /* Adds to a fault what config.json calls the model. Returns false. */
 bool model_dir_explain(const model_dir *dir, fault_text *fault);
 
-/* Where positions start that callers give to a graph, which does not say it itself: RoBERTa and its
- * like count from behind the padding id. */
+/* The first of the position_ids that callers give to a graph, which does not say it itself: RoBERTa
+ * and its relatives start after the padding id. */
 uint32_t model_dir_first_position(const model_dir *dir);
 
-/* Tokens that a text may have: what the model takes, or less if config.json or the tokenizer say
- * so. */
+/* Tokens that a text may have: as many as the model takes, or fewer if config.json or the tokenizer
+ * say so. */
 double model_dir_max_length(const model_dir *dir, const bert_config *config);
 
-/* Names of the classes in order: those of config.json if they are as many, else LABEL_0, ... */
+/* Names of the classes in order: those of config.json if their number is right, else LABEL_0,
+ * ... */
 cJSON *model_dir_labels(const model_dir *dir, const bert_config *config);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * sentencepiece.c - see sentencepiece.h. protobuf-c does the wire format. No message of our schema
- * can stand in itself, so that nothing needs to be guarded against deep nesting, as in onnx.c.
+ * can contain itself, so that deep nesting needs no guard here, as it does in onnx.c.
  */
 #include "source/sentencepiece.h"
 

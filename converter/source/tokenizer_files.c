@@ -38,7 +38,7 @@ static bool is_family(const tokenizer_hints *hints, const char *model_type, cons
             (strcmp(class_of + n, "Tokenizer") == 0 || strcmp(class_of + n, "TokenizerFast") == 0));
 }
 
-/* Names of the tokens that stand around texts, and of others that are no words. */
+/* Names of the special tokens. */
 typedef struct specials {
     const char *cls, *sep, *pad, *unk, *mask;
 } specials;
@@ -79,7 +79,7 @@ static cJSON *new_tokenizer(void)
     return json;
 }
 
-/* Adds a special token, if it is one. */
+/* Adds a special token, if it has an id. */
 static void add_special(cJSON *tokenizer, const char *content, double id, bool normalized,
                         bool lstrip)
 {
@@ -136,7 +136,7 @@ static void add_template(cJSON *tokenizer, const specials *names, double cls_id,
     add_template_token(tokens, names->sep, sep_id);
 }
 
-/* The text; NULL with a fault if a piece is there twice. Frees the JSON. */
+/* The JSON as text; NULL with a fault if a piece appears twice. Frees the JSON. */
 static char *finish(cJSON *tokenizer, const char *path, fault_text *fault)
 {
     const char *repeated = json_repeated_key(tokenizer);
@@ -261,7 +261,7 @@ static char *make_word_piece(const char *path, const tokenizer_hints *hints, fau
 
 /* --------------------------------------------------------------------------------------- BPE -- */
 
-/* Pairs "a b", in order of rank; comments only on top. */
+/* Pairs "a b", in order of rank; the first line may be a comment. */
 static cJSON *read_merges(const char *path, fault_text *fault)
 {
     mapped_file file;
@@ -392,7 +392,7 @@ static void push_name(cJSON *vocab, const char *name, double score)
     push_piece(vocab, name, strlen(name), score);
 }
 
-/* ALBERT's numbers do not take the comma behind them: AlbertConverter. */
+/* ALBERT does not join a number and the comma after it: AlbertConverter. */
 static bool ends_in_number_comma(const ProtobufCBinaryData *text)
 {
     size_t n = text->len;
@@ -559,7 +559,7 @@ static cJSON *unigram(const char *path, const sentencepiece *spm, sentencepiece_
     double unk = like_roberta ? 3 : spm->trainer->unk_id;
     double mask = id_of_piece(vocab, names.mask);
     if (mask < 0)
-        mask = cJSON_GetArraySize(vocab); /* DeBERTa's is behind all pieces */
+        mask = cJSON_GetArraySize(vocab); /* DeBERTa's comes after all pieces */
     if (cls < 0 || sep < 0 || unk < 0 || unk >= cJSON_GetArraySize(vocab)) {
         fault_set(fault, "%s: its unknown piece is number %.0f, which is not there", path, unk);
         cJSON_Delete(vocab);

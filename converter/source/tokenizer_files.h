@@ -20,8 +20,8 @@ typedef struct tokenizer_hints {
     const cJSON *tokenizer_config; /* tokenizer_config.json, or NULL */
 } tokenizer_hints;
 
-/* The text of a tokenizer.json, from files of which those that are there have a path; free() it.
- * NULL with a fault, or without one if there is nothing to make it of. */
+/* The text of a tokenizer.json; free() it. The paths of files that do not exist are NULL. NULL with
+ * a fault, or without one if there is nothing to make it from. */
 char *tokenizer_files_make(const char *vocab_txt, const char *vocab_json, const char *merges_txt,
                            const char *sentencepiece_model, const tokenizer_hints *hints,
                            fault_text *fault);

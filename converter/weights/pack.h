@@ -35,15 +35,15 @@ typedef struct packed_tensor {
 
 /*
  * Calls `visit` with every tensor that the weights become, in the order of the file, until it
- * returns false. `plans` leaves out the data, and all that takes time. The data is freed behind the
- * call.
+ * returns false. If `plans`, tensors have no data, and nothing is computed; else their data is
+ * freed after the call.
  *
  * `dtype` is what was asked for: biases, norms and small tables stay F32, of q8 and q4 a matrix
  * outside the layers becomes F16, and of q4 what is not in whole groups becomes 8-bit. 8 bits:
  * symmetric, a scale a table row (|integer| <= 127) or an output column (|integer| <= BERT_I8_MAX,
  * weights divided by their input's factor first), rounded to nearest, ties to even; 4 bits:
- * pack_q4.h. The factors of inputs stand before the first matrix that they are for, a scale behind
- * what it is for. False with a fault where a number is not finite, or does not fit the dtype.
+ * pack_q4.h. Factors of inputs come before the first matrix that they are for, a scale after what
+ * it is for. False with a fault if a number is not finite, or does not fit the dtype.
  */
 typedef bool pack_visitor(void *argument, const packed_tensor *tensor, fault_text *fault);
 bool pack_each(const bert_weights *weights, pack_dtype dtype, bool plans, pack_visitor *visit,

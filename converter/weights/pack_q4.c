@@ -14,7 +14,7 @@
 #define MAX_MULTIPLIER (BERT_I8_MAX / MAX_NIBBLE)
 #define MAX_TABLE_MULTIPLIER (127 / MAX_NIBBLE)
 
-/* What is added to the diagonal of the moments, of its mean: inputs that are rarely there must not
+/* What is added to the diagonal of the moments, as a part of its mean, so that rare inputs do not
  * decide. */
 #define DAMPING 0.01
 
@@ -118,8 +118,8 @@ static void invert(double *r, double *row, size_t n)
 }
 
 /*
- * The upper triangular U with U' U = the inverse of the moments: row k says how an error of weight
- * k is made good by the weights after it (GPTQ, section 3.3, step 3). NULL after a failure.
+ * The upper triangular U with U' U = the inverse of the moments: row k says how the weights after
+ * weight k make good its error (GPTQ, section 3.3, step 3). NULL with a fault.
  */
 static double *compensation(const float *moments, size_t n, fault_text *fault)
 {

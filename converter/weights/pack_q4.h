@@ -10,10 +10,10 @@
 #include "files/fault.h"
 
 /*
- * Panels of `values` [n_in, n_out], which are overwritten; `scales` [n_out]. `moments`, if not
- * NULL, is [n_in, n_in], of which the upper triangle is read: sums of products of the inputs, by
- * which the rounding of each weight makes good what that of those before it spoils (Frantar et al.
- * 2022, "GPTQ", arXiv 2210.17323). n_in is a multiple of BERT_GROUP.
+ * Panels of `values` [n_in, n_out], which are overwritten; `scales` [n_out]. `moments` [n_in,
+ * n_in], if not NULL, has sums of products of the inputs in its upper triangle: with them the
+ * rounding of each weight makes good the errors of those before it (Frantar et al. 2022, "GPTQ",
+ * arXiv 2210.17323). n_in is a multiple of BERT_GROUP.
  */
 bool pack_q4_matrix(float *values, uint32_t n_in, uint32_t n_out, const float *moments,
                     uint8_t *units, float *scales, fault_text *fault);

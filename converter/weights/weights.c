@@ -48,7 +48,7 @@ float *weights_floats(const bert_weight *weight, fault_text *fault)
         fault_set(fault, "out of memory for '%s'", weight->name);
         return NULL;
     }
-    /* Steps in `from` of one row and one column further. */
+    /* Steps in `from` to the next row, and to the next column. */
     size_t width = source->array ? (size_t)source->array->dims[source->array->rank - 1] : n_columns;
     size_t row_step = source->is_transposed ? 1 : width;
     size_t column_step = source->is_transposed ? width : 1;
