@@ -9,13 +9,15 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules
 
 config ?= release
-version := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
+ifneq ($(shell sed -n 's/^  "version": \(".*"\),/\1/p' package.json),$(shell sed -n 's/^#define BERT_VERSION \(".*"\)/\1/p' core/bert.h))
+$(error package.json and BERT_VERSION in core/bert.h are of different versions)
+endif
 
 # The converted default model, and the export it is made from (`make model`).
 model := web-demo/models/sentiment-minilm-l6-q8.safetensors
 MODEL_ONNX ?= ../shared/models/sentiment-minilm-l6
 
-.PHONY: help setup build native wasm js site run test test-c test-js test-moving test-browser test-spark serve bench \
+.PHONY: help setup build native lib wasm js site run test test-c test-js test-moving test-browser test-spark serve bench \
 	bench-quick model format lint clean
 
 help: ## print the targets
@@ -68,6 +70,19 @@ $(patsubst %.c,$(native)/%.o,$(filter-out %/test_operators.c,$(wildcard core/*.c
 
 native: $(native)/bert-convert ## build the converter
 
+# One object in which what is not bert_* is nobody else's.
+lib: $(native)/libbert.a $(native)/bert.h ## build the core as a C library: libbert.a and bert.h
+
+$(native)/libbert.a: $(core_objects)
+	@echo 'ar $@'
+	@ld -r $^ -o $(native)/bert.o
+	@objcopy --wildcard --keep-global-symbol='bert_*' $(native)/bert.o
+	@rm -f $@ && ar rcs $@ $(native)/bert.o
+
+$(native)/bert.h: core/bert.h
+	@mkdir -p $(@D)
+	@cp $< $@
+
 $(native)/bert-convert: $(converter_objects) $(generated:=.o) $(core_objects)
 	@echo 'ld $@'
 	@$(CC) $(ldflags) $^ $(converter_libraries) -lm -o $@
@@ -109,7 +124,7 @@ EMCC ?= $(if $(wildcard $(emscripten)),$(emscripten),emcc)
 # profile=--profiling-funcs keeps the functions' names for a profiler.
 # No glue code: a module imports nothing but, with threads, its memory; JavaScript sizes the memory
 # and starts the threads.
-emcflags := -std=c11 -O3 -flto -DNDEBUG -DBERT_WASM_VERSION='"$(version)"' -msimd128 \
+emcflags := -std=c11 -O3 -flto -DNDEBUG -msimd128 \
 	-ffp-contract=off -Wall -Wextra $(strict) -Werror $(profile) --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
 	-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=256KB -sSTACK_SIZE=64KB
 emcflags_relaxed := -mrelaxed-simd
@@ -123,7 +138,7 @@ build/dist/search.wasm: wasm/search.c core/search.c core/search.h core/simd.h Ma
 	@$(EMCC) $(emcflags) -o $@ wasm/search.c core/search.c
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
-build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) package.json Makefile
+build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
 	@$(EMCC) $(emcflags) $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/engine.c $(core_sources)
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
@@ -266,7 +281,8 @@ model: setup native ## rebuild the bundled model from $MODEL_ONNX
 format: ## format the C sources
 	clang-format-19 -i $(c_files)
 
-c_files := $(wildcard core/*.[ch] converter/*.[ch] converter/*/*.[ch] wasm/*.[ch] tests/c/*.[ch] bench/*.c)
+c_files := $(wildcard core/*.[ch] converter/*.[ch] converter/*/*.[ch] wasm/*.[ch] tests/c/*.[ch] \
+	bench/*.c examples/c/*.c)
 
 lint: ## check formatting and types
 	@clang-format-19 --dry-run -Werror $(c_files)

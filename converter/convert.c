@@ -1,6 +1,7 @@
 /* convert.c - ONNX to a model file: read, plan, write. See ARCHITECTURE.md for the format. */
 #include "commands.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +31,6 @@ typedef struct conversion {
     double error; /* of the model as it is stored */
 } conversion;
 
-/* The name of a choice's value, by its list in bert.h. */
-#define CHOICE_TEXT(constant, text) text,
-static const char *const BERT_ACTIVATIONS_TEXTS[] = {BERT_ACTIVATIONS(CHOICE_TEXT)};
-static const char *const BERT_POSITION_ATTENTIONS_TEXTS[] = {BERT_POSITION_ATTENTIONS(CHOICE_TEXT)};
-static const char *const BERT_POOLINGS_TEXTS[] = {BERT_POOLINGS(CHOICE_TEXT)};
-
 /* A float32 by the shortest decimal that gives it back: 1e-12, not 9.999999960041972e-13. */
 static double shortest(float value)
 {
@@ -51,15 +46,15 @@ static double shortest(float value)
 static cJSON *encoder_json(const bert_config *config)
 {
     cJSON *json = cJSON_CreateObject();
-#define ADD_NUMBER(type, name, least, most)                                                        \
-    cJSON_AddNumberToObject(                                                                       \
-        json, #name, (type)0.5f == 0 ? (double)config->name : shortest((float)config->name));
-    BERT_CONFIG_NUMBERS(ADD_NUMBER)
-#undef ADD_NUMBER
-#define ADD_CHOICE(type, name, LIST)                                                               \
-    cJSON_AddStringToObject(json, #name, LIST##_TEXTS[config->name]);
-    BERT_CONFIG_CHOICES(ADD_CHOICE)
-#undef ADD_CHOICE
+    for (uint32_t i = 0; *bert_config_field(i); i++) {
+        double number;
+        const char *choice = bert_config_get(config, i, &number);
+        if (choice)
+            cJSON_AddStringToObject(json, bert_config_field(i), choice);
+        else
+            cJSON_AddNumberToObject(json, bert_config_field(i),
+                                    number == floor(number) ? number : shortest((float)number));
+    }
     return json;
 }
 

@@ -3,7 +3,7 @@
 
 static bert_status bad_position(bert_error *error, uint32_t position, uint32_t limit)
 {
-    return error_set(error, BERT_BAD_POSITION, "positions", position, limit);
+    return error_set_limit(error, BERT_BAD_POSITION, "positions", position, limit);
 }
 
 /* Positions that the caller gave: those that it did not are 0, 1, 2, ... and no longer than the
@@ -32,15 +32,16 @@ static bert_status check_sequence(const bert_config *config, const bert_batch *b
     uint32_t n_attended = 0;
     for (uint32_t i = first; i < first + n; i++) {
         if (batch->ids[i] >= config->vocab_size)
-            return error_set(error, BERT_BAD_TOKEN_ID, "ids", batch->ids[i], config->vocab_size);
+            return error_set_limit(error, BERT_BAD_TOKEN_ID, "ids", batch->ids[i],
+                                   config->vocab_size);
         uint32_t n_types = config->n_token_types ? config->n_token_types : 1;
         if (batch->token_types && batch->token_types[i] >= n_types)
-            return error_set(error, BERT_BAD_TOKEN_TYPE, "token_types", batch->token_types[i],
-                             n_types);
+            return error_set_limit(error, BERT_BAD_TOKEN_TYPE, "token_types", batch->token_types[i],
+                                   n_types);
         n_attended += !batch->attended || batch->attended[i];
     }
     if (n_attended == 0)
-        return error_set(error, BERT_EMPTY_SEQUENCE, "attended", 0, 1);
+        return error_set(error, BERT_EMPTY_SEQUENCE, "attended");
     return batch->positions
                ? check_positions(config, batch->ids + first, batch->positions + first, n, error)
                : BERT_OK;
@@ -52,8 +53,8 @@ static bert_status check_lm_tokens(const bert_batch *batch, uint32_t n_tokens, b
     for (uint32_t i = 0; batch->lm_tokens && i < batch->n_lm_tokens; i++) {
         uint32_t token = batch->lm_tokens[i], least = i ? batch->lm_tokens[i - 1] + 1 : 0;
         if (token >= n_tokens || token < least)
-            return error_set(error, BERT_BAD_POSITION, "lm_tokens", token,
-                             token < n_tokens ? least : n_tokens);
+            return error_set_limit(error, BERT_BAD_POSITION, "lm_tokens", token,
+                                   token < n_tokens ? least : n_tokens);
     }
     return BERT_OK;
 }
@@ -65,14 +66,14 @@ bert_status batch_check(const bert_session *session, const bert_batch *batch, ui
     for (uint32_t s = 0; s < batch->n_sequences; s++) {
         uint32_t n = batch->lengths[s];
         if (n == 0)
-            return error_set(error, BERT_EMPTY_SEQUENCE, "lengths", s, 0);
+            return error_set_value(error, BERT_EMPTY_SEQUENCE, "lengths", s);
         if (n > session->max_sequence_tokens)
-            return error_set(error, BERT_SEQUENCE_TOO_LONG, "lengths", n,
-                             session->max_sequence_tokens);
+            return error_set_limit(error, BERT_SEQUENCE_TOO_LONG, "lengths", n,
+                                   session->max_sequence_tokens);
         total += n;
         if (total > session->max_tokens)
-            return error_set(error, BERT_BATCH_TOO_LARGE, "lengths", (int64_t)total,
-                             session->max_tokens);
+            return error_set_limit(error, BERT_BATCH_TOO_LARGE, "lengths", (int64_t)total,
+                                   session->max_tokens);
         bert_status status =
             check_sequence(&session->model->config, batch, (uint32_t)total - n, n, error);
         if (status != BERT_OK)
@@ -113,12 +114,12 @@ bert_status bert_output_count(const bert_config *config, bert_output output,
     uint64_t n_columns = bert_output_columns(config, output);
     uint64_t n = bert_output_layers(config, output);
     if (n_columns == 0 && output != BERT_OUTPUT_ATTENTIONS)
-        return error_set(error, BERT_NO_SUCH_OUTPUT, name, output, BERT_OUTPUT_COUNT);
+        return error_set(error, BERT_NO_SUCH_OUTPUT, name);
     n *= output == BERT_OUTPUT_ATTENTIONS ? batch_attentions(config, batch)
                                           : rows_of(output, batch) * n_columns;
     if (n > SIZE_MAX / 2 / sizeof(float))
-        return error_set(error, BERT_BATCH_TOO_LARGE, name, (int64_t)n,
-                         (int64_t)(SIZE_MAX / 2 / sizeof(float)));
+        return error_set_limit(error, BERT_BATCH_TOO_LARGE, name, (int64_t)n,
+                               (int64_t)(SIZE_MAX / 2 / sizeof(float)));
     *count = (size_t)n;
     return BERT_OK;
 }

@@ -4,24 +4,29 @@
  * The core knows no files, no JSON and no allocator: the caller says what the model is (a config),
  * hands over tensors where they lie, and gives two blocks of memory whose sizes it first asks for.
  *
- *     bert_config config;
- *     bert_config_init(&config);
- *     bert_config_set_number(&config, "hidden_size", 384);    // ... one call a field, or
- *     config.n_layers = 6;                                    // plain assignment
- *
- *     size_t model_bytes, session_bytes;
- *     bert_error error;
- *     bert_model *model;
- *     bert_session *session;
- *     bert_model_bytes(&config, &model_bytes, &error);
- *     bert_model_open(&config, tensors, n_tensors, model_memory, model_bytes, &model, &error);
- *     bert_session_bytes(&config, &options, &session_bytes, &error);
- *     bert_session_open(model, &options, session_memory, session_bytes, &session, &error);
- *
- *     bert_outputs outputs = {{0}};
- *     outputs.data[BERT_OUTPUT_LOGITS] = logits;               // bert_output_count() floats
- *     if (bert_encode(session, &batch, &outputs, &error) != BERT_OK)
- *         fprintf(stderr, "%s: %s\n", bert_status_text(error.status), error.subject);
+ *     // The logits of one text. examples/c/classify.c does it with a model file.
+ *     bert_status classify(const bert_config *config, const bert_tensor *tensors, size_t n_tensors,
+ *                          const uint32_t *ids, uint32_t n_ids, float *logits, bert_error *error)
+ *     {
+ *         size_t n_model, n_session;
+ *         bert_model *model;
+ *         bert_session *session;
+ *         bert_batch batch = {.n_sequences = 1, .lengths = &n_ids, .ids = ids};
+ *         bert_outputs outputs = {.data[BERT_OUTPUT_LOGITS] = logits}; // bert_output_count()
+ *         bert_status status = bert_model_bytes(config, &n_model, error);
+ *         if (status == BERT_OK)
+ *             status = bert_session_bytes(config, NULL, &n_session, error);
+ *         if (status != BERT_OK)
+ *             return status;
+ *         char *block = aligned_alloc(BERT_ALIGNMENT, n_model + n_session);
+ *         status = bert_model_open(config, tensors, n_tensors, block, n_model, &model, error);
+ *         if (status == BERT_OK)
+ *             status = bert_session_open(model, NULL, block + n_model, n_session, &session, error);
+ *         if (status == BERT_OK)
+ *             status = bert_encode(session, &batch, &outputs, error);
+ *         free(block);
+ *         return status;
+ *     }
  *
  * bert_encode_begin() and bert_encode_step() are the same in steps, between which the caller may
  * do something else, or stop.
@@ -52,11 +57,17 @@
 extern "C" {
 #endif
 
+/* Of the package: an engine and its JavaScript are of one version. */
+#define BERT_VERSION_MAJOR 0
+#define BERT_VERSION_MINOR 1
+#define BERT_VERSION_PATCH 0
+#define BERT_VERSION "0.1.0"
+
 /* Memory blocks and tensor data start on a multiple of this many bytes: one cache line. */
 #define BERT_ALIGNMENT 64
 
-/* Columns of a weight panel, and inputs of an 8-bit panel that lie side by side; see bert_tensor.
- * Part of the model file's format version. */
+/* Columns of a weight panel, and inputs of an 8-bit panel that lie side by side: how matrices are
+ * stored, see bert_tensor. */
 #define BERT_PANEL 8
 #define BERT_QUAD 4
 
@@ -67,45 +78,41 @@ extern "C" {
 /* Weights of 4 bits that share a multiplier; see bert_q4_expand(). */
 #define BERT_GROUP 32
 
-/* ------------------------------------------------------------------------------- statuses -- */
+/* -------------------------------------------------------------------------------- statuses -- */
 
-/* X(NAME, TEXT): NAME is the status without its prefix, and in lower case the `code` in JavaScript.
- * `subject`, `value` and `limit` of bert_error say which, how much, and how much was allowed. */
-#define BERT_STATUSES(X)                                                                           \
-    X(OK, "no error")                                                                              \
-    X(UNKNOWN_FIELD, "the config has a field this version does not know")                          \
-    X(BAD_FIELD, "a config field has a value out of its range")                                    \
-    X(MODEL_TOO_LARGE, "the dimensions do not fit the address space")                              \
-    X(MISSING_TENSOR, "the model lacks a tensor its config asks for")                              \
-    X(UNKNOWN_TENSOR, "the model has a tensor its config does not explain")                        \
-    X(DUPLICATE_TENSOR, "the model has two tensors of one name")                                   \
-    X(BAD_DTYPE, "a tensor has a dtype that cannot be used in its place")                          \
-    X(BAD_SHAPE, "a tensor's shape does not follow from the config")                               \
-    X(BAD_DATA, "a tensor's data is missing, misaligned or of the wrong size")                     \
-    X(OUT_OF_MEMORY, "the block of memory is smaller than asked for")                              \
-    X(BATCH_TOO_LARGE, "the batch is larger than the session was opened for")                      \
-    X(SEQUENCE_TOO_LONG, "a sequence is longer than the session or the model allows")              \
-    X(EMPTY_SEQUENCE, "a sequence has no tokens to attend to")                                     \
-    X(BAD_TOKEN_ID, "a token id is not in the vocabulary")                                         \
-    X(BAD_TOKEN_TYPE, "a token type is not one of the model's")                                    \
-    X(BAD_POSITION, "a position is beyond what there is, or out of order")                         \
-    X(NO_SUCH_OUTPUT, "the model does not have this output")                                       \
-    X(BAD_OPTION, "an option of the session has a value that cannot be")
-
+/* The name without its prefix is, in lower case, the `code` in JavaScript. */
 typedef enum bert_status {
-#define BERT_STATUS_ENUM(name, text) BERT_##name,
-    BERT_STATUSES(BERT_STATUS_ENUM)
-#undef BERT_STATUS_ENUM
+    BERT_OK = 0,
+    BERT_UNKNOWN_FIELD,     /* the config has a field this version does not know */
+    BERT_BAD_FIELD,         /* a config field has a value out of its range */
+    BERT_MODEL_TOO_LARGE,   /* the dimensions do not fit the address space */
+    BERT_MISSING_TENSOR,    /* the model lacks a tensor its config asks for */
+    BERT_UNKNOWN_TENSOR,    /* the model has a tensor its config does not explain */
+    BERT_DUPLICATE_TENSOR,  /* the model has two tensors of one name */
+    BERT_BAD_DTYPE,         /* a tensor has a dtype that cannot be used in its place */
+    BERT_BAD_SHAPE,         /* a tensor's shape does not follow from the config */
+    BERT_BAD_DATA,          /* a tensor's data is missing, misaligned or of the wrong size */
+    BERT_OUT_OF_MEMORY,     /* the block of memory is smaller than asked for */
+    BERT_BATCH_TOO_LARGE,   /* the batch is larger than the session was opened for */
+    BERT_SEQUENCE_TOO_LONG, /* a sequence is longer than the session or the model allows */
+    BERT_EMPTY_SEQUENCE,    /* a sequence has no tokens to attend to */
+    BERT_BAD_TOKEN_ID,      /* a token id is not in the vocabulary */
+    BERT_BAD_TOKEN_TYPE,    /* a token type is not one of the model's */
+    BERT_BAD_POSITION,      /* a position is beyond what there is, or out of order */
+    BERT_NO_SUCH_OUTPUT,    /* the model does not have this output */
+    BERT_BAD_OPTION,        /* an option of the session has a value that cannot be */
+    BERT_STATUS_COUNT       /* how many there are; likewise below */
 } bert_status;
 
 #define BERT_SUBJECT_BYTES 64
 
-/* What went wrong, for a message: the field, tensor or output it is about, and up to two numbers.
- */
+/* What went wrong, for a message: the field, tensor or output it is about, and what is to be said
+ * in numbers. */
 typedef struct bert_error {
     bert_status status;
     char subject[BERT_SUBJECT_BYTES]; /* always terminated, cut if longer */
-    int64_t value;                    /* the offending number, or index of the sequence */
+    int n_numbers;                    /* 0; 1: there is a value; 2: there are a value and a limit */
+    int64_t value;                    /* the offending number, or index of what offends */
     int64_t limit;                    /* the bound or the expected number */
 } bert_error;
 
@@ -114,121 +121,108 @@ typedef struct bert_error {
 const char *bert_status_name(bert_status status);
 const char *bert_status_text(bert_status status);
 
-/* --------------------------------------------------------------------------------- config -- */
+/* ---------------------------------------------------------------------------------- config -- */
 
-/* X(NAME, text name): activations, as Hugging Face configs name them where they agree. */
-#define BERT_ACTIVATIONS(X)                                                                        \
-    X(NONE, "none")                                                                                \
-    X(GELU, "gelu")           /* x * Phi(x), exact by erf: Hendrycks & Gimpel 2016, section 2 */   \
-    X(GELU_TANH, "gelu_tanh") /* the tanh approximation of the same section ("gelu_new") */        \
-    X(TANH, "tanh")                                                                                \
-    X(RELU, "relu")                                                                                \
-    X(SILU, "silu") /* x / (1 + e^-x): the same section; Elfwing et al. 2017; "swish" */
-
+/* Activations. In quotes, here and below, is what a value is called in a config: as in those of
+ * Hugging Face, where they agree. */
 typedef enum bert_activation {
-#define BERT_ACTIVATION_ENUM(name, text) BERT_ACTIVATION_##name,
-    BERT_ACTIVATIONS(BERT_ACTIVATION_ENUM)
-#undef BERT_ACTIVATION_ENUM
+    BERT_ACTIVATION_NONE, /* "none" */
+    /* "gelu": x * Phi(x), exact by erf: Hendrycks & Gimpel 2016, section 2 */
+    BERT_ACTIVATION_GELU,
+    /* "gelu_tanh": the tanh approximation of the same section ("gelu_new") */
+    BERT_ACTIVATION_GELU_TANH,
+    BERT_ACTIVATION_TANH, /* "tanh" */
+    BERT_ACTIVATION_RELU, /* "relu" */
+    /* "silu": x / (1 + e^-x): the same section; Elfwing et al. 2017 ("swish") */
+    BERT_ACTIVATION_SILU,
+    BERT_ACTIVATION_COUNT
 } bert_activation;
 
-/* X(NAME, text name): what attention knows of the distance between two tokens. */
-#define BERT_POSITION_ATTENTIONS(X)                                                                \
-    X(NONE, "none")                                                                                \
-    X(BIAS, "bias") /* a number for each head and distance: Raffel et al. 2019 (T5), section 2.1;  \
-                     * Song et al. 2020 (MPNet) */                                                 \
-    X(C2P, "c2p")   /* query . key of the distance: He et al. 2020, DeBERTa, section 3.1 */        \
-    X(P2C, "p2c")   /* key . query of the distance: the same section */                            \
-    X(C2P_P2C, "c2p_p2c")
-
+/* What attention knows of the distance between two tokens. */
 typedef enum bert_position_attention {
-#define BERT_POSITION_ATTENTION_ENUM(name, text) BERT_POSITION_ATTENTION_##name,
-    BERT_POSITION_ATTENTIONS(BERT_POSITION_ATTENTION_ENUM)
-#undef BERT_POSITION_ATTENTION_ENUM
+    BERT_POSITION_ATTENTION_NONE, /* "none" */
+    /* "bias": a number for each head and distance: Raffel et al. 2019 (T5), section 2.1; Song et
+     * al. 2020 (MPNet) */
+    BERT_POSITION_ATTENTION_BIAS,
+    /* "c2p": query . key of the distance: He et al. 2020, DeBERTa, section 3.1 */
+    BERT_POSITION_ATTENTION_C2P,
+    /* "p2c": key . query of the distance: the same section */
+    BERT_POSITION_ATTENTION_P2C,
+    BERT_POSITION_ATTENTION_C2P_P2C, /* "c2p_p2c": both */
+    BERT_POSITION_ATTENTION_COUNT
 } bert_position_attention;
 
-/* X(NAME, text name): what of a sequence's hidden states its embedding is made of: Reimers &
- * Gurevych 2019, Sentence-BERT, section 3. */
-#define BERT_POOLINGS(X)                                                                           \
-    X(NONE, "none") /* there is no sentence embedding */                                           \
-    X(CLS, "cls")   /* the first token's */                                                        \
-    X(MEAN, "mean") /* of the attended tokens */                                                   \
-    X(MAX, "max")   /* likewise */
-
+/* What of a sequence's hidden states its embedding is made of: Reimers & Gurevych 2019,
+ * Sentence-BERT, section 3. */
 typedef enum bert_pooling {
-#define BERT_POOLING_ENUM(name, text) BERT_POOLING_##name,
-    BERT_POOLINGS(BERT_POOLING_ENUM)
-#undef BERT_POOLING_ENUM
+    BERT_POOLING_NONE, /* "none": there is no sentence embedding */
+    BERT_POOLING_CLS,  /* "cls": the first token's */
+    BERT_POOLING_MEAN, /* "mean": of the attended tokens */
+    BERT_POOLING_MAX,  /* "max": likewise */
+    BERT_POOLING_COUNT
 } bert_pooling;
 
 /*
- * Numbers of the config: X(type, name, least, most). The upper bounds keep every product of
- * dimensions below 2^63, so that sizes can be checked before they are trusted.
+ * What a model is. What families have in common is the layer; what each of them adds is there if
+ * its number is not zero, or its choice not NONE.
  *
- * What families have in common is the layer; what each of them adds is there if its number is not
- * zero, or its choice not "none".
- *
- *     n_layer_groups G, layers_per_group I   both zero: every layer has weights of its own. Else
- *         there are G * I layers' weights, and of the n_layers that are run layer l has those of
- *         l / I / (n_layers / I / G) * I + l % I (Lan et al. 2019, ALBERT, section 3.1)
- *     first_position k   zero: the position embedding of a token is the row of its position. Else
- *         that of a token whose id is k - 1, which is padding, is row k - 1; any other's is row
- *         k + position - the number of padding tokens before it in its sequence (RoBERTa, MPNet)
- *     n_distances D      tokens of a sequence have positions below D, so that a distance is one of
- *         -(D - 1) .. D - 1
+ * Fields are below bounds (config.c has them) that keep every product of dimensions below 2^63, so
+ * that sizes can be checked before they are trusted.
  */
-#define BERT_CONFIG_NUMBERS(X)                                                                     \
-    X(uint32_t, vocab_size, 1, 1 << 24)                                                            \
-    X(uint32_t, hidden_size, 1, 1 << 16)                                                           \
-    X(uint32_t, embedding_size, 1, 1 << 16) /* columns of the embedding tables */                  \
-    X(uint32_t, projects_embeddings, 0, 1)  /* 1: a matrix stands between embeddings and layers */ \
-    X(uint32_t, intermediate_size, 1, 1 << 18)                                                     \
-    X(uint32_t, n_layers, 0, 1 << 10)         /* that are run */                                   \
-    X(uint32_t, n_layer_groups, 0, 1 << 10)   /* see above */                                      \
-    X(uint32_t, layers_per_group, 0, 1 << 10) /* see above */                                      \
-    X(uint32_t, n_heads, 1, 1 << 10)          /* divides hidden_size */                            \
-    X(uint32_t, n_positions, 0, 1 << 20)      /* 0: no position embedding */                       \
-    X(uint32_t, first_position, 0, 1 << 19)   /* see above */                                      \
-    X(uint32_t, n_token_types, 0, 1 << 10)    /* 0: no token type embedding */                     \
-    X(uint32_t, n_distances, 0, 1 << 20)      /* with a position_attention */                      \
-    X(uint32_t, n_relative_rows, 0, 1 << 21)  /* of the tables of c2p and p2c */                   \
-    X(uint32_t, conv_size, 0, 63)     /* odd: tokens that the convolution beside the first layer   \
-                                       * sees (DeBERTa v2); 0: none */                             \
-    X(uint32_t, n_labels, 0, 1 << 20) /* of the pooled output's classifier; 0: none */             \
-    X(uint32_t, n_token_labels, 0, 1 << 20) /* of every token's classifier; 0: none */             \
-    X(uint32_t, lm_tied, 0, 1)              /* 1: the decoder's weights are the word embedding */  \
-    X(uint32_t, embedding_dim, 0, 1 << 16)  /* of the dense layer over the pooling; 0: none */     \
-    X(uint32_t, normalize, 0, 1)            /* 1: sentence embeddings have length 1 */             \
-    X(float, layer_norm_eps, 0, 1)
-
-/* Choices of the config: X(type, name, LIST). */
-#define BERT_CONFIG_CHOICES(X)                                                                     \
-    X(bert_activation, activation, BERT_ACTIVATIONS)        /* between the two dense layers */     \
-    X(bert_activation, pooler_activation, BERT_ACTIVATIONS) /* "none": there is no pooler */       \
-    X(bert_activation, conv_activation, BERT_ACTIVATIONS)                                          \
-    X(bert_activation, token_activation, BERT_ACTIVATIONS) /* of a dense layer before the token    \
-                                                            * classifier; "none": there is none */ \
-    X(bert_activation, lm_activation, BERT_ACTIVATIONS)    /* "none": no masked language model */  \
-    X(bert_activation, sentence_activation, BERT_ACTIVATIONS) /* of the layer to embedding_dim */  \
-    X(bert_position_attention, position_attention, BERT_POSITION_ATTENTIONS)                       \
-    X(bert_pooling, pooling, BERT_POOLINGS)
-
 typedef struct bert_config {
-#define BERT_CONFIG_NUMBER(type, name, least, most) type name;
-#define BERT_CONFIG_CHOICE(type, name, list) type name;
-    BERT_CONFIG_NUMBERS(BERT_CONFIG_NUMBER) BERT_CONFIG_CHOICES(BERT_CONFIG_CHOICE)
-#undef BERT_CONFIG_NUMBER
-#undef BERT_CONFIG_CHOICE
+    uint32_t vocab_size;
+    uint32_t hidden_size;
+    uint32_t embedding_size;      /* columns of the embedding tables */
+    uint32_t projects_embeddings; /* 1: a matrix stands between embeddings and layers */
+    uint32_t intermediate_size;
+    uint32_t n_layers; /* that are run */
+    /* G and I, both zero: every layer has weights of its own. Else there are G * I layers' weights,
+     * and of the n_layers that are run layer l has those of l / I / (n_layers / I / G) * I + l % I
+     * (Lan et al. 2019, ALBERT, section 3.1). */
+    uint32_t n_layer_groups, layers_per_group;
+    uint32_t n_heads;     /* divides hidden_size */
+    uint32_t n_positions; /* 0: no position embedding */
+    /* k. Zero: the position embedding of a token is the row of its position. Else that of a token
+     * whose id is k - 1, which is padding, is row k - 1; any other's is row k + position - the
+     * number of padding tokens before it in its sequence (RoBERTa, MPNet). */
+    uint32_t first_position;
+    uint32_t n_token_types;   /* 0: no token type embedding */
+    uint32_t n_distances;     /* D, with a position_attention: tokens of a sequence have positions
+                               * below D, so that a distance is one of -(D - 1) .. D - 1 */
+    uint32_t n_relative_rows; /* of the tables of C2P and P2C */
+    uint32_t conv_size;       /* odd: tokens that the convolution beside the first layer sees
+                               * (DeBERTa v2); 0: none */
+    uint32_t n_labels;        /* of the pooled output's classifier; 0: none */
+    uint32_t n_token_labels;  /* of every token's classifier; 0: none */
+    uint32_t lm_tied;         /* 1: the decoder's weights are the word embedding */
+    uint32_t embedding_dim;   /* of the dense layer over the pooling; 0: none */
+    uint32_t normalize;       /* 1: sentence embeddings have length 1 */
+    float layer_norm_eps;
+    bert_activation activation;          /* between the two dense layers */
+    bert_activation pooler_activation;   /* NONE: there is no pooler */
+    bert_activation conv_activation;     /* of the convolution */
+    bert_activation token_activation;    /* of a dense layer before the token classifier, or NONE */
+    bert_activation lm_activation;       /* NONE: no masked language model */
+    bert_activation sentence_activation; /* of the layer to embedding_dim */
+    bert_position_attention position_attention;
+    bert_pooling pooling;
 } bert_config;
 
 /* All zeros: a config without a value for any field. */
 void bert_config_init(bert_config *config);
 
-/* Sets the field called `name`. UNKNOWN_FIELD, or BAD_FIELD where the value is not a whole number
- * (but for layer_norm_eps), out of range, or no known choice. */
+/* Sets the field called `name`: a number, or a choice by its name in quotes above. UNKNOWN_FIELD,
+ * or BAD_FIELD where the value is not a whole number (but for layer_norm_eps), out of range, or no
+ * known choice. */
 bert_status bert_config_set_number(bert_config *config, const char *name, double value,
                                    bert_error *error);
 bert_status bert_config_set_choice(bert_config *config, const char *name, const char *value,
                                    bert_error *error);
+
+/* The name of field 0, 1, ... in the order of bert_config, "" beyond the last; and its value in a
+ * config: a choice's name, or NULL and *number. Static strings. */
+const char *bert_config_field(uint32_t field);
+const char *bert_config_get(const bert_config *config, uint32_t field, double *number);
 
 /* Layers whose weights there are, and which of those the layer `layer`, below n_layers, has. */
 uint32_t bert_config_n_stored_layers(const bert_config *config);
@@ -239,18 +233,14 @@ uint32_t bert_config_stored_layer(const bert_config *config, uint32_t layer);
 uint32_t bert_config_most_tokens(const bert_config *config);
 #define BERT_UNLIMITED_TOKENS UINT32_MAX
 
-/* -------------------------------------------------------------------------------- tensors -- */
+/* --------------------------------------------------------------------------------- tensors -- */
 
-/* X(NAME, bytes an element): NAME as in safetensors. */
-#define BERT_DTYPES(X)                                                                             \
-    X(F32, 4)                                                                                      \
-    X(F16, 2)                                                                                      \
-    X(I8, 1)
-
+/* Of an element, called as in safetensors. */
 typedef enum bert_dtype {
-#define BERT_DTYPE_ENUM(name, size) BERT_DTYPE_##name,
-    BERT_DTYPES(BERT_DTYPE_ENUM)
-#undef BERT_DTYPE_ENUM
+    BERT_DTYPE_F32, /* "F32" */
+    BERT_DTYPE_F16, /* "F16": IEEE 754 binary16 */
+    BERT_DTYPE_I8,  /* "I8" */
+    BERT_DTYPE_COUNT
 } bert_dtype;
 
 /* "F32", ...; "" for a number that is no dtype. A static string. */
@@ -267,61 +257,8 @@ uint32_t bert_dtype_bytes(bert_dtype dtype);
 #define BERT_MAX_RANK 4
 #define BERT_MAX_NAME 63 /* bytes of a tensor's name */
 
-/*
- * A tensor where it lies, row-major, little-endian. Names and shapes, H = hidden_size,
- * E = embedding_size, I = intermediate_size, D = n_distances, N = 0 .. one less than the number of
- * layers' weights (n_layers, or n_layer_groups * layers_per_group):
- *
- *     embeddings.word.weight        table [vocab_size, E]
- *     embeddings.position.weight    table [n_positions, E]                if n_positions > 0
- *     embeddings.token_type.weight  table [n_token_types, E]              if n_token_types > 0
- *     embeddings.norm               .weight [E]  .bias [E]
- *     embeddings.projection         matrix E -> H, .bias [H]              if projects_embeddings
- *     attention.bias                [n_heads, 2 D - 1]                    position_attention "bias"
- *     relative.rows                 [2 D - 1]                             "c2p", "p2c", "c2p_p2c"
- *     layers.N.attention.query      matrix H -> H, .bias [H]; likewise .key .value
- *     layers.N.attention.relative_key.weight    table [n_relative_rows, H]  "c2p", "c2p_p2c"
- *     layers.N.attention.relative_query.weight  table [n_relative_rows, H]  "p2c", "c2p_p2c"
- *     layers.N.attention.output     matrix H -> H, .bias [H]
- *     layers.N.attention.norm       .weight [H]  .bias [H]
- *     layers.N.intermediate         matrix H -> I, .bias [I]
- *     layers.N.output               matrix I -> H, .bias [H]
- *     layers.N.output.norm          .weight [H]  .bias [H]
- *     conv                          matrix conv_size H -> H, .bias [H]    if conv_size > 0
- *     conv.norm                     .weight [H]  .bias [H]                likewise
- *     pooler                        matrix H -> H, .bias [H]              with a pooler
- *     classifier                    matrix H -> n_labels, .bias           if n_labels > 0
- *     token_transform               matrix H -> H, .bias [H]              with token_activation
- *     token_classifier              matrix H -> n_token_labels, .bias     if n_token_labels > 0
- *     lm.transform                  matrix H -> E, .bias [E]              with lm_activation
- *     lm.norm                       .weight [E]  .bias [E]                likewise
- *     lm.decoder                    matrix E -> vocab_size, .bias         likewise; the bias alone
- *                                                                         if lm_tied
- *     sentence                      matrix H -> embedding_dim, .bias      if embedding_dim > 0
- *
- * attention.bias [h][D - 1 + k - q] is added to the scaled score of head h between the query at
- * position q and the key at position k. relative.rows [D - 1 + q - k], a whole number, is their row
- * in the relative tables, which are embeddings already projected, with their bias: to the score
- * come query . relative_key and key . relative_query, before it is divided by the square root of
- * H / n_heads * (1 + the number of the two terms). Input k H + i of the convolution is column i of
- * the embeddings' output at position t + k - conv_size / 2, zero where no attended token is.
- *
- * Tables are F32, F16 or I8; an I8 one has NAME.scale, F32 [rows]: value = integer * scale.
- *
- * A matrix K -> M is stored in panels of BERT_PANEL output columns, the way the kernels read it;
- * columns past M are zeros. F32 and F16: NAME.weight [ceil(M / 8), K, 8], element [p][k][j]
- * multiplies input k for output 8 p + j. The matrices of layers.N may be I8, then all of them:
- * NAME.weight [ceil(M / 8), 2 ceil(K / 8), 8, 4], element [p][q][j][i] multiplies input 4 q + i for
- * output 8 p + j, integers in -63 .. 63, inputs past K are zeros; NAME.scale, F32 [M]; and with
- * them the factors by which inputs are multiplied before they are quantised, all F32:
- *
- *     layers.N.smooth                    [H]  of query, key and value
- *     layers.N.attention.output.smooth   [H]
- *     layers.N.intermediate.smooth       [H]
- *     layers.N.output.smooth             [I]
- *
- * weight = integer * scale * smooth of its input. Everything else is F32.
- */
+/* A tensor where it lies, row-major, little-endian. docs/model-file.md says which of them a model
+ * has by its config, and how matrices lie in panels. */
 typedef struct bert_tensor {
     const char *name;
     bert_dtype dtype;
@@ -331,18 +268,9 @@ typedef struct bert_tensor {
     size_t n_bytes;
 } bert_tensor;
 
-/*
- * Four bits. In a file, but not in memory, an I8 NAME.weight may be a NAME.q4 instead: units of
- * bytes, each of which becomes BERT_GROUP integers for `n_columns` columns,
- *
- *     n_columns multipliers, one a column; then n_columns x BERT_GROUP / 2 bytes of two nibbles
- *     integer = (nibble - 8) * multiplier of its column
- *
- * n_columns is 1 for a table, [rows, columns / BERT_GROUP, 17] bytes, and BERT_PANEL for a matrix,
- * [ceil(M / 8), K / BERT_GROUP, 136] bytes. The low nibbles of 16 bytes are the first 16 integers,
- * in the order of the I8 tensor, the high nibbles the next 16. Columns of the table and inputs of
- * the matrix are a multiple of BERT_GROUP.
- */
+/* Four bits. In a file, but not in memory, an I8 NAME.weight may be a NAME.q4 instead: units of
+ * bytes, each of which becomes BERT_GROUP integers for 1 column (tables) or for BERT_PANEL
+ * (matrices). The same page says how. */
 #define BERT_Q4_UNIT_BYTES(n_columns) ((n_columns) * (1 + BERT_GROUP / 2))
 
 /* The tensor that units of the shape `units` [rows, groups, bytes] become, but for its name and
@@ -352,11 +280,12 @@ uint32_t bert_q4_tensor(const uint32_t units[3], bert_tensor *tensor);
 /* `values` has n_units x n_columns x BERT_GROUP bytes; nothing overlaps. */
 void bert_q4_expand(const uint8_t *units, size_t n_units, uint32_t n_columns, int8_t *values);
 
-/* ---------------------------------------------------------------------------------- model -- */
+/* ----------------------------------------------------------------------------------- model -- */
 
 typedef struct bert_model bert_model;
 
-/* Bytes that a model of this config needs besides its tensors. Checks the whole config. */
+/* Bytes that a model of this config needs besides its tensors, a multiple of BERT_ALIGNMENT. Checks
+ * the whole config. */
 bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_error *error);
 
 /* Binds the tensors by name, dtype and shape. `memory` is on BERT_ALIGNMENT and has at least
@@ -367,22 +296,17 @@ bert_status bert_model_open(const bert_config *config, const bert_tensor *tensor
 /* The config that the model was opened with. */
 const bert_config *bert_model_config(const bert_model *model);
 
-/* -------------------------------------------------------------------------------- session -- */
+/* --------------------------------------------------------------------------------- session -- */
 
 typedef struct bert_session bert_session;
 
-/* X(NAME, text name): ways to multiply 8-bit integers. All give the same bits. */
-#define BERT_INT8_KERNELS(X)                                                                       \
-    X(DEFAULT, "default")                 /* the one that is fastest on most machines */           \
-    X(SIMD128, "simd128")                 /* 16-bit products, what every engine has */             \
-    X(RELAXED_DOT_I16, "relaxed-dot-i16") /* pairs summed in 16 bits: PMADDUBSW */                 \
-    X(RELAXED_DOT_I32, "relaxed-dot-i32") /* fours summed in 32 bits: VPDPBUSD, SDOT */
-
+/* Ways to multiply 8-bit integers. All give the same bits. */
 typedef enum bert_int8_kernel {
-#define BERT_INT8_KERNEL_ENUM(name, text) BERT_INT8_KERNEL_##name,
-    BERT_INT8_KERNELS(BERT_INT8_KERNEL_ENUM)
-#undef BERT_INT8_KERNEL_ENUM
-        BERT_INT8_KERNEL_COUNT
+    BERT_INT8_KERNEL_DEFAULT,         /* "default": the one that is fastest on most machines */
+    BERT_INT8_KERNEL_SIMD128,         /* "simd128": 16-bit products, what every engine has */
+    BERT_INT8_KERNEL_RELAXED_DOT_I16, /* "relaxed-dot-i16": pairs summed in 16 bits (PMADDUBSW) */
+    BERT_INT8_KERNEL_RELAXED_DOT_I32, /* "relaxed-dot-i32": fours in 32 bits (VPDPBUSD, SDOT) */
+    BERT_INT8_KERNEL_COUNT
 } bert_int8_kernel;
 
 /* "simd128", ...; "" for a number that is no kernel. A static string. */
@@ -410,7 +334,8 @@ typedef struct bert_options {
     bert_int8_kernel int8_kernel; /* of those that exist */
 } bert_options;
 
-/* Bytes of the one block in which a session of these options encodes. */
+/* Bytes of the one block in which a session of these options encodes, a multiple of BERT_ALIGNMENT.
+ * `options` may be NULL: all defaults. */
 bert_status bert_session_bytes(const bert_config *config, const bert_options *options,
                                size_t *n_bytes, bert_error *error);
 bert_status bert_session_open(const bert_model *model, const bert_options *options, void *memory,
@@ -465,27 +390,24 @@ typedef struct bert_batch {
 uint32_t bert_sequence_keep(const bert_config *config, uint32_t n, const uint32_t *ids,
                             const uint8_t *mask, uint32_t *kept, uint32_t *positions);
 
-/* X(NAME, text name, shape), T tokens and S sequences in the batch:
- * ATTENTIONS holds for each layer, for each sequence of n tokens, [n_heads, n, n] probabilities.
- * HIDDEN_STATES holds the embeddings' output, then every layer's. */
-#define BERT_OUTPUTS(X)                                                                            \
-    X(LAST_HIDDEN_STATE, "last_hidden_state") /* [T, H] */                                         \
-    X(POOLER_OUTPUT, "pooler_output")         /* [S, H] */                                         \
-    X(LOGITS, "logits")                       /* [S, n_labels] */                                  \
-    X(TOKEN_LOGITS, "token_logits")           /* [T, n_token_labels] */                            \
-    X(LM_LOGITS, "lm_logits") /* [T, or n_lm_tokens if there are lm_tokens, vocab_size] */         \
-    X(SENTENCE_EMBEDDING, "sentence_embedding") /* [S, embedding_dim, or H if that is 0] */        \
-    X(HIDDEN_STATES, "hidden_states")           /* [n_layers + 1, T, H] */                         \
-    X(ATTENTIONS, "attentions")                 /* [n_layers, sum over sequences n_heads n n] */
-
+/* What can be computed, and its shape for a batch of T tokens in S sequences. */
 typedef enum bert_output {
-#define BERT_OUTPUT_ENUM(name, text) BERT_OUTPUT_##name,
-    BERT_OUTPUTS(BERT_OUTPUT_ENUM)
-#undef BERT_OUTPUT_ENUM
-        BERT_OUTPUT_COUNT
+    BERT_OUTPUT_LAST_HIDDEN_STATE, /* "last_hidden_state" [T, H] */
+    BERT_OUTPUT_POOLER_OUTPUT,     /* "pooler_output" [S, H] */
+    BERT_OUTPUT_LOGITS,            /* "logits" [S, n_labels] */
+    BERT_OUTPUT_TOKEN_LOGITS,      /* "token_logits" [T, n_token_labels] */
+    /* "lm_logits" [T, or n_lm_tokens if there are lm_tokens, vocab_size] */
+    BERT_OUTPUT_LM_LOGITS,
+    /* "sentence_embedding" [S, embedding_dim, or H if that is 0] */
+    BERT_OUTPUT_SENTENCE_EMBEDDING,
+    /* "hidden_states" [n_layers + 1, T, H]: the embeddings' output, then every layer's */
+    BERT_OUTPUT_HIDDEN_STATES,
+    /* "attentions": for each layer, for each sequence of n tokens, [n_heads, n, n] probabilities */
+    BERT_OUTPUT_ATTENTIONS,
+    BERT_OUTPUT_COUNT
 } bert_output;
 
-/* "logits", ..., as in the list above; "" for a number that is no output. A static string. */
+/* "logits", ...; "" for a number that is no output. A static string. */
 const char *bert_output_name(bert_output output);
 
 /* Where to write each output; NULL: not wanted. On 4 bytes; not overlapping. */
@@ -525,27 +447,22 @@ bert_status bert_encode(bert_session *session, const bert_batch *batch, const be
  *         ;
  *
  * What the batch and the outputs point to must stay until the last step; they themselves are
- * copied. Whoever stops earlier owes nothing: the next begin() starts anew, and what the outputs
- * have by then is undefined. A begin() that fails leaves nothing to step.
+ * copied. It is safe to stop earlier: the next begin() starts anew, and what the outputs have by
+ * then is undefined. A begin() that fails leaves nothing to step.
  */
 bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
                               const bert_outputs *outputs, bert_error *error);
 uint32_t bert_encode_step(bert_session *session, uint32_t n_steps);
 
-/* -------------------------------------------------------------------------------- observing -- */
+/* ------------------------------------------------------------------------------- observing -- */
 
-/* X(NAME): the products of a layer whose inputs an observer sees. */
-#define BERT_SITES(X)                                                                              \
-    X(ATTENTION)        /* query, key and value: [R, H] */                                         \
-    X(ATTENTION_OUTPUT) /* [R, H] */                                                               \
-    X(INTERMEDIATE)     /* [R, H] */                                                               \
-    X(OUTPUT)           /* [R, I] */
-
+/* The products of a layer whose inputs an observer sees, R rows of them. */
 typedef enum bert_site {
-#define BERT_SITE_ENUM(name) BERT_SITE_##name,
-    BERT_SITES(BERT_SITE_ENUM)
-#undef BERT_SITE_ENUM
-        BERT_SITE_COUNT
+    BERT_SITE_ATTENTION,        /* query, key and value: [R, H] */
+    BERT_SITE_ATTENTION_OUTPUT, /* [R, H] */
+    BERT_SITE_INTERMEDIATE,     /* [R, H] */
+    BERT_SITE_OUTPUT,           /* [R, I] */
+    BERT_SITE_COUNT
 } bert_site;
 
 /* `n_rows` inputs of `n_columns` each, just before they are multiplied with the weights layers.N,

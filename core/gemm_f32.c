@@ -25,8 +25,6 @@
 #include "simd.h"
 #include "finish.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* `count` panels from `first` as [count, n_in, BERT_PANEL] floats: the stored ones, or widened. */
 static const float *widen(const matrix *w, uint32_t first, uint32_t count, float *scratch)
 {

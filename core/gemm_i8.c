@@ -21,7 +21,6 @@
 #include "simd.h"
 #include "finish.h"
 
-#define INLINE static inline __attribute__((always_inline))
 #define MAX_TILE_ROWS 6
 #define QUAD_BYTES (BERT_PANEL * BERT_QUAD)
 

@@ -14,7 +14,7 @@
 #include "kernels.h"
 #include "pool.h"
 
-/* -------------------------------------------------------------------------------- weights -- */
+/* --------------------------------------------------------------------------------- weights -- */
 
 typedef struct layer_weights {
     matrix query, key, value, attention_output; /* H -> H */
@@ -50,7 +50,7 @@ struct bert_model {
     matrix sentence;                          /* H -> embedding_dim */
 };
 
-/* -------------------------------------------------------------------------------- scratch -- */
+/* --------------------------------------------------------------------------------- scratch -- */
 
 /* Query rows whose attention scores are held at a time. */
 #define QUERY_BLOCK 48
@@ -99,11 +99,20 @@ struct bert_session {
     thread_pool pool;
 };
 
-/* ---------------------------------------------------------------------- errors and config -- */
+/* ----------------------------------------------------------------------- errors and config -- */
 
-/* Fills `error` if there is one and returns `status`. */
-bert_status error_set(bert_error *error, bert_status status, const char *subject, int64_t value,
-                      int64_t limit);
+/* Fill `error` if there is one and return `status`: without a number, with one, and with one and
+ * its limit. */
+bert_status error_set(bert_error *error, bert_status status, const char *subject);
+bert_status error_set_value(bert_error *error, bert_status status, const char *subject,
+                            int64_t value);
+bert_status error_set_limit(bert_error *error, bert_status status, const char *subject,
+                            int64_t value, int64_t limit);
+
+/* What choices of a config are called. */
+extern const char *const names_of_activations[BERT_ACTIVATION_COUNT];
+extern const char *const names_of_position_attentions[BERT_POSITION_ATTENTION_COUNT];
+extern const char *const names_of_poolings[BERT_POOLING_COUNT];
 
 /* Whether the fields are in range and fit together. */
 bert_status config_check(const bert_config *config, bert_error *error);
@@ -115,7 +124,7 @@ int config_has_p2c(const bert_config *config);
 /* Whether a token of this id is padding that has no position; see first_position. */
 int config_is_padding(const bert_config *config, uint32_t id);
 
-/* ---------------------------------------------------------------------------------- arena -- */
+/* ----------------------------------------------------------------------------------- arena -- */
 
 /* Carves a block of memory. With base NULL it only counts, so that one function both sizes and
  * lays out. `n_bytes` is 64-bit so that no config can make it wrap. */
@@ -133,7 +142,7 @@ static inline void *arena_take(memory_arena *arena, uint64_t count, uint64_t siz
     return start;
 }
 
-/* ------------------------------------------------------------------------------- encoding -- */
+/* -------------------------------------------------------------------------------- encoding -- */
 
 /* Whether the session can encode it; how many tokens it has. */
 bert_status batch_check(const bert_session *session, const bert_batch *batch, uint32_t *n_tokens,

@@ -35,7 +35,7 @@ typedef struct norm_weights {
     const float *weight, *bias; /* [H], or [E] */
 } norm_weights;
 
-/* -------------------------------------------------------------------------- rows and panels -- */
+/* ------------------------------------------------------------------------- rows and panels -- */
 
 /* Rows first .. end - 1. */
 typedef struct row_range {

@@ -24,11 +24,25 @@ static int is_bound(const tensor_binder *binder, size_t i)
     return binder->bound[i / 32] >> i % 32 & 1;
 }
 
-static void fail(tensor_binder *binder, bert_status status, const char *subject, int64_t value,
-                 int64_t limit)
+static void fail(tensor_binder *binder, bert_status status, const char *tensor)
 {
     if (binder->status == BERT_OK)
-        binder->status = error_set(binder->error, status, subject, value, limit);
+        binder->status = error_set(binder->error, status, tensor);
+}
+
+/* Of the tensor, what is at `index`. */
+static void fail_at(tensor_binder *binder, bert_status status, const char *tensor, uint32_t index)
+{
+    if (binder->status == BERT_OK)
+        binder->status = error_set_value(binder->error, status, tensor, index);
+}
+
+static void fail_expected(tensor_binder *binder, bert_status status, const char *tensor,
+                          uint64_t value, uint64_t expected)
+{
+    if (binder->status == BERT_OK)
+        binder->status =
+            error_set_limit(binder->error, status, tensor, (int64_t)value, (int64_t)expected);
 }
 
 /* name = "a" "b", cut at what a tensor's name can have. */
@@ -65,28 +79,28 @@ static const bert_tensor *bind(tensor_binder *binder, const char *prefix, const 
         return NULL;
     const bert_tensor *tensor = find(binder, name);
     if (!tensor) {
-        fail(binder, BERT_MISSING_TENSOR, name, 0, 0);
+        fail(binder, BERT_MISSING_TENSOR, name);
         return NULL;
     }
     uint64_t n_bytes = bert_dtype_bytes(tensor->dtype);
     if (n_bytes == 0) {
-        fail(binder, BERT_BAD_DTYPE, name, tensor->dtype, 0);
+        fail(binder, BERT_BAD_DTYPE, name);
         return NULL;
     }
     if (tensor->rank != rank) {
-        fail(binder, BERT_BAD_SHAPE, name, tensor->rank, rank);
+        fail_expected(binder, BERT_BAD_SHAPE, name, tensor->rank, rank);
         return NULL;
     }
     for (uint32_t i = 0; i < rank; i++) {
         if (tensor->shape[i] != shape[i]) {
-            fail(binder, BERT_BAD_SHAPE, name, tensor->shape[i], shape[i]);
+            fail_expected(binder, BERT_BAD_SHAPE, name, tensor->shape[i], shape[i]);
             return NULL;
         }
         n_bytes *= shape[i]; /* at most 2^22 x 2^24 x 2^3 x 4: config_check() saw to it */
     }
     if (!tensor->data || tensor->n_bytes != n_bytes ||
         (uintptr_t)tensor->data % BERT_ALIGNMENT != 0) {
-        fail(binder, BERT_BAD_DATA, name, (int64_t)tensor->n_bytes, (int64_t)n_bytes);
+        fail_expected(binder, BERT_BAD_DATA, name, tensor->n_bytes, n_bytes);
         return NULL;
     }
     return tensor;
@@ -98,7 +112,7 @@ static const float *bind_floats(tensor_binder *binder, const char *prefix, const
 {
     const bert_tensor *tensor = bind(binder, prefix, suffix, rank, shape);
     if (tensor && tensor->dtype != BERT_DTYPE_F32) {
-        fail(binder, BERT_BAD_DTYPE, tensor->name, tensor->dtype, BERT_DTYPE_F32);
+        fail(binder, BERT_BAD_DTYPE, tensor->name);
         return NULL;
     }
     return tensor ? tensor->data : NULL;
@@ -121,7 +135,7 @@ static const bert_tensor *bind_panels(tensor_binder *binder, const char *name, u
         binder->next = (size_t)(tensor - binder->tensors); /* bind() finds it again at once */
     if (tensor && tensor->dtype == BERT_DTYPE_I8) {
         if (!may_be_i8) {
-            fail(binder, BERT_BAD_DTYPE, weight, BERT_DTYPE_I8, BERT_DTYPE_F32);
+            fail(binder, BERT_BAD_DTYPE, weight);
             return NULL;
         }
         return bind(binder, weight, "", 4,
@@ -138,7 +152,7 @@ static const float *bind_scale(tensor_binder *binder, const char *prefix, uint32
         if (!(scale[i] > 0 && scale[i] <= 3.4e38f)) {
             char name[BERT_MAX_NAME + 1];
             join(name, prefix, ".scale");
-            fail(binder, BERT_BAD_DATA, name, i, n);
+            fail_at(binder, BERT_BAD_DATA, name, i);
             return NULL;
         }
     }
@@ -175,7 +189,7 @@ static void bind_offset(tensor_binder *binder, matrix *w, const bert_tensor *ten
                 sums[i % 2], wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_extadd_pairwise_i8x16(x)));
         }
         if (wasm_v128_any_true(wasm_u8x16_gt(largest, wasm_i8x16_splat(BERT_I8_MAX)))) {
-            fail(binder, BERT_BAD_DATA, tensor->name, column, BERT_I8_MAX);
+            fail_at(binder, BERT_BAD_DATA, tensor->name, column);
             return;
         }
         int32_t totals[BERT_PANEL];
@@ -242,7 +256,7 @@ static int is_i8(tensor_binder *binder, const char *name, const layer_weights *l
 {
     int wanted = layer->query.dtype == BERT_DTYPE_I8, is = w->dtype == BERT_DTYPE_I8;
     if (is != wanted)
-        fail(binder, BERT_BAD_DTYPE, name, w->dtype, layer->query.dtype);
+        fail(binder, BERT_BAD_DTYPE, name);
     return is && wanted;
 }
 
@@ -303,7 +317,7 @@ static void bind_distances(tensor_binder *binder, bert_model *model)
     for (uint32_t i = 0; numbers && i < n; i++) {
         if (!(numbers[i] >= 0 && numbers[i] < (float)config->n_relative_rows) ||
             numbers[i] != (float)(uint32_t)numbers[i]) {
-            fail(binder, BERT_BAD_DATA, "relative.rows", i, config->n_relative_rows);
+            fail_at(binder, BERT_BAD_DATA, "relative.rows", i);
             return;
         }
         model->relative_rows[i] = (uint32_t)numbers[i];
@@ -365,7 +379,7 @@ static void refuse_unbound(tensor_binder *binder)
         for (size_t k = 0; k < binder->n_tensors; k++)
             if (k != i && strcmp(binder->tensors[k].name, binder->tensors[i].name) == 0)
                 status = BERT_DUPLICATE_TENSOR;
-        fail(binder, status, binder->tensors[i].name, 0, 0);
+        fail(binder, status, binder->tensors[i].name);
     }
 }
 
@@ -391,8 +405,8 @@ bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_er
         float *offsets;
         lay_out(config, &arena, &offsets);
         if (arena.n_bytes > SIZE_MAX / 2)
-            return error_set(error, BERT_MODEL_TOO_LARGE, "model", (int64_t)arena.n_bytes,
-                             (int64_t)(SIZE_MAX / 2));
+            return error_set_limit(error, BERT_MODEL_TOO_LARGE, "model", (int64_t)arena.n_bytes,
+                                   (int64_t)(SIZE_MAX / 2));
         *n_bytes = (size_t)arena.n_bytes;
     }
     return status;
@@ -407,10 +421,11 @@ bert_status bert_model_open(const bert_config *config, const bert_tensor *tensor
     if (status != BERT_OK)
         return status;
     if (n_bytes < needed)
-        return error_set(error, BERT_OUT_OF_MEMORY, "model", (int64_t)n_bytes, (int64_t)needed);
+        return error_set_limit(error, BERT_OUT_OF_MEMORY, "model", (int64_t)n_bytes,
+                               (int64_t)needed);
     if (n_tensors > MAX_TENSORS)
-        return error_set(error, BERT_UNKNOWN_TENSOR, tensors[MAX_TENSORS].name, (int64_t)n_tensors,
-                         MAX_TENSORS);
+        return error_set_limit(error, BERT_UNKNOWN_TENSOR, tensors[MAX_TENSORS].name,
+                               (int64_t)n_tensors, MAX_TENSORS);
 
     memory_arena arena = {.base = memory};
     float *offsets;

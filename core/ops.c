@@ -126,9 +126,8 @@ void ops_normalize(float *x, uint32_t n_rows, uint32_t n_columns)
 
 /* Of the table's row, the columns from `column` on, `left` or four of them, widened. The dtype is a
  * constant where it is worth it. */
-static inline __attribute__((always_inline)) v128_t load_widened(const row_table *table,
-                                                                 bert_dtype dtype, uint32_t row,
-                                                                 uint32_t column, uint32_t left)
+INLINE v128_t load_widened(const row_table *table, bert_dtype dtype, uint32_t row, uint32_t column,
+                           uint32_t left)
 {
     size_t at = (size_t)row * table->n_columns + column;
     if (dtype == BERT_DTYPE_F32)
@@ -173,10 +172,8 @@ static void store_transposed(const v128_t columns[4], uint32_t n_inputs, float *
 }
 
 /* One panel: rows row .. row + BERT_PANEL - 1, the last of them again past `end`. */
-static inline __attribute__((always_inline)) void widen_panel(const row_table *table,
-                                                              bert_dtype dtype, uint32_t row,
-                                                              uint32_t end, uint32_t first_column,
-                                                              uint32_t n_columns, float *panel)
+INLINE void widen_panel(const row_table *table, bert_dtype dtype, uint32_t row, uint32_t end,
+                        uint32_t first_column, uint32_t n_columns, float *panel)
 {
     for (uint32_t half = 0; half < BERT_PANEL; half += 4) {
         uint32_t rows[4];

@@ -98,8 +98,8 @@ static bert_status resolve(const bert_config *config, const bert_options *option
         resolved->max_sequence_tokens =
             most == BERT_UNLIMITED_TOKENS ? BERT_DEFAULT_MAX_SEQUENCE_TOKENS : most;
     if (resolved->max_sequence_tokens > most)
-        return error_set(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
-                         resolved->max_sequence_tokens, most);
+        return error_set_limit(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
+                               resolved->max_sequence_tokens, most);
     if (resolved->max_tokens == 0)
         resolved->max_tokens = BERT_DEFAULT_MAX_TOKENS;
     if (resolved->max_tokens < resolved->max_sequence_tokens)
@@ -107,10 +107,10 @@ static bert_status resolve(const bert_config *config, const bert_options *option
     if (resolved->n_threads == 0)
         resolved->n_threads = 1;
     if (resolved->n_threads > BERT_MAX_THREADS)
-        return error_set(error, BERT_BAD_OPTION, "n_threads", resolved->n_threads,
-                         BERT_MAX_THREADS);
+        return error_set_limit(error, BERT_BAD_OPTION, "n_threads", resolved->n_threads,
+                               BERT_MAX_THREADS);
     if (!bert_int8_kernel_exists(resolved->int8_kernel))
-        return error_set(error, BERT_BAD_OPTION, "int8_kernel", resolved->int8_kernel, 0);
+        return error_set(error, BERT_BAD_OPTION, "int8_kernel");
     return BERT_OK;
 }
 
@@ -126,8 +126,8 @@ bert_status bert_session_bytes(const bert_config *config, const bert_options *op
     memory_arena arena = {0};
     lay_out(config, &resolved, &arena);
     if (arena.n_bytes > SIZE_MAX / 2)
-        return error_set(error, BERT_MODEL_TOO_LARGE, "session", (int64_t)arena.n_bytes,
-                         (int64_t)(SIZE_MAX / 2));
+        return error_set_limit(error, BERT_MODEL_TOO_LARGE, "session", (int64_t)arena.n_bytes,
+                               (int64_t)(SIZE_MAX / 2));
     *n_bytes = (size_t)arena.n_bytes;
     return BERT_OK;
 }
@@ -141,7 +141,8 @@ bert_status bert_session_open(const bert_model *model, const bert_options *optio
     if (status != BERT_OK)
         return status;
     if (n_bytes < needed)
-        return error_set(error, BERT_OUT_OF_MEMORY, "session", (int64_t)n_bytes, (int64_t)needed);
+        return error_set_limit(error, BERT_OUT_OF_MEMORY, "session", (int64_t)n_bytes,
+                               (int64_t)needed);
     bert_options resolved;
     resolve(&model->config, options, &resolved, error);
     memory_arena arena = {.base = memory};
@@ -154,7 +155,7 @@ bert_status bert_session_use_kernel(bert_session *session, bert_int8_kernel kern
                                     bert_error *error)
 {
     if (!bert_int8_kernel_exists(kernel))
-        return error_set(error, BERT_BAD_OPTION, "int8_kernel", kernel, 0);
+        return error_set(error, BERT_BAD_OPTION, "int8_kernel");
     session->int8_kernel = gemm_i8_kernel(kernel);
     return BERT_OK;
 }

@@ -1,6 +1,6 @@
 /**
  * What a model's config says of its outputs: which there are, how large, and what callers get of
- * them. Shapes are those of BERT_OUTPUTS in core/bert.h.
+ * them. Shapes are those of bert_output in core/bert.h.
  */
 
 /**

@@ -8,6 +8,8 @@
  *
  * Functions that can fail return 0 (BERT_OK) or a status; engine_error_*() then tells the rest.
  */
+#include <math.h>
+
 #include "../core/bert.h"
 
 #define EXPORT(name) __attribute__((export_name(#name))) name
@@ -29,7 +31,7 @@ uint32_t EXPORT(engine_heap)(void)
 /* Version of the package this was built with: JavaScript refuses another's. */
 const char *EXPORT(engine_version)(void)
 {
-    return BERT_WASM_VERSION;
+    return BERT_VERSION;
 }
 
 /* Names of the numbers that other functions take; "" beyond the last. */
@@ -49,7 +51,7 @@ const char *EXPORT(engine_output_name)(uint32_t output)
     return bert_output_name((bert_output)output);
 }
 
-/* --------------------------------------------------------------------------------- errors -- */
+/* ---------------------------------------------------------------------------------- errors -- */
 
 /* Addresses of terminated strings. */
 const char *EXPORT(engine_error_name)(void)
@@ -67,17 +69,18 @@ const char *EXPORT(engine_error_subject)(void)
     return error.subject;
 }
 
+/* NaN if there is none. */
 double EXPORT(engine_error_value)(void)
 {
-    return (double)error.value;
+    return error.n_numbers > 0 ? (double)error.value : NAN;
 }
 
 double EXPORT(engine_error_limit)(void)
 {
-    return (double)error.limit;
+    return error.n_numbers > 1 ? (double)error.limit : NAN;
 }
 
-/* ---------------------------------------------------------------------------------- model -- */
+/* ----------------------------------------------------------------------------------- model -- */
 
 void EXPORT(engine_config_init)(void)
 {
@@ -174,7 +177,7 @@ void EXPORT(engine_expand)(const uint8_t *units, uint32_t n_units, uint32_t n_co
     bert_q4_expand(units, n_units, n_columns, values);
 }
 
-/* -------------------------------------------------------------------------------- session -- */
+/* --------------------------------------------------------------------------------- session -- */
 
 /* Tokens of a batch, and of a sequence of a model that does not limit them, where the options say
  * nothing. */

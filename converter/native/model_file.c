@@ -20,7 +20,7 @@ static bool read_config(model_file *model, const char *path, fault_text *fault)
                 : bert_config_set_number(&model->config, field->string,
                                          cJSON_IsNumber(field) ? field->valuedouble : NAN, &error);
         if (status != BERT_OK)
-            return native_fault(fault, path, &error);
+            return fault_set_error(fault, path, &error);
     }
     return true;
 }

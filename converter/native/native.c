@@ -4,12 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool native_fault(fault_text *fault, const char *what, const bert_error *error)
-{
-    return fault_set(fault, "%s: %s: %s (%lld, limit %lld)", what, bert_status_text(error->status),
-                     error->subject, (long long)error->value, (long long)error->limit);
-}
-
 void *native_alloc(size_t n_bytes)
 {
     return aligned_alloc(BERT_ALIGNMENT,
@@ -31,7 +25,7 @@ bool native_open(native_model *native, const bert_config *config, const bert_ten
     bert_error error = {0};
     if (bert_model_bytes(config, &model_bytes, &error) != BERT_OK ||
         bert_session_bytes(config, options, &session_bytes, &error) != BERT_OK)
-        return native_fault(fault, what, &error);
+        return fault_set_error(fault, what, &error);
     native->model_memory = native_alloc(model_bytes);
     native->session_memory = native_alloc(session_bytes);
     if (!native->model_memory || !native->session_memory)
@@ -40,7 +34,7 @@ bool native_open(native_model *native, const bert_config *config, const bert_ten
                         &native->model, &error) != BERT_OK ||
         bert_session_open(native->model, options, native->session_memory, session_bytes,
                           &native->session, &error) != BERT_OK)
-        return native_fault(fault, what, &error);
+        return fault_set_error(fault, what, &error);
     native->max_sequence_tokens = native_most_tokens(config, options);
     return true;
 }

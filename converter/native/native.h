@@ -41,7 +41,4 @@ bool native_pack(native_model *native, const bert_weights *weights, pack_dtype d
 bool native_expand(const uint8_t *units, const uint32_t shape[3], bert_tensor *tensor,
                    fault_text *fault);
 
-/* Sets the fault to what the core said. Returns false. */
-bool native_fault(fault_text *fault, const char *what, const bert_error *error);
-
 #endif

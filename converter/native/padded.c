@@ -65,7 +65,7 @@ float *padded_run(const native_model *native, const padded_batch *batch, bert_ou
     bert_error error = {0};
     size_t count;
     if (bert_output_count(batch->config, output, &ragged, &count, &error) != BERT_OK) {
-        native_fault(fault, what, &error);
+        fault_set_error(fault, what, &error);
         return NULL;
     }
     float *data = malloc(count * sizeof *data + 1);
@@ -74,7 +74,7 @@ float *padded_run(const native_model *native, const padded_batch *batch, bert_ou
     if (!data) {
         fault_set(fault, "%s: out of memory", what);
     } else if (bert_encode(native->session, &ragged, &outputs, &error) != BERT_OK) {
-        native_fault(fault, what, &error);
+        fault_set_error(fault, what, &error);
         free(data);
         data = NULL;
     }

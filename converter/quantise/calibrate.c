@@ -76,7 +76,7 @@ static bool run_line(const native_model *native, const char *line, const char *w
             .n_sequences = 1, .lengths = &n, .ids = ids, .token_types = token_types};
         bert_error error = {0};
         if (bert_encode(native->session, &batch, &(bert_outputs){{0}}, &error) != BERT_OK)
-            ok = native_fault(fault, where, &error);
+            ok = fault_set_error(fault, where, &error);
         calibration->n_tokens += n;
     }
     free(ids);

@@ -308,9 +308,7 @@ static bool set_config(graph_reader *reader, const encoder_match *encoder, bert_
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (bert_config_set_number(config, numbers[i].name, numbers[i].value, &error) != BERT_OK)
-            return fault_set(reader->fault, "%s is %g: %s (at most %lld)", numbers[i].name,
-                             numbers[i].value, bert_status_text(error.status),
-                             (long long)error.limit);
+            return fault_set_error(reader->fault, "what was read from the graph", &error);
     config->activation = first->activation;
     config->position_attention = position_attention(&first->attention);
     if (heads->pooler.dense.product)
@@ -508,7 +506,7 @@ bool read_collect(graph_reader *reader, const encoder_match *encoder, bert_weigh
     }
     weights->architecture = family(config);
     if (bert_model_bytes(config, &n_bytes, &error) != BERT_OK)
-        return fault_set(reader->fault, "%s: %s", error.subject, bert_status_text(error.status));
+        return fault_set_error(reader->fault, "what was read from the graph", &error);
 
     add_embeddings(weights, &encoder->embeddings);
     if (tables)

@@ -312,6 +312,7 @@ static double apply(bert_activation activation, double x)
 {
     switch (activation) {
     case BERT_ACTIVATION_NONE:
+    case BERT_ACTIVATION_COUNT:
         return x;
     case BERT_ACTIVATION_GELU:
         return 0.5 * x * (1 + erf(x * 0.70710678118654752));

@@ -168,6 +168,7 @@ static bool is_activation(const char *name, bert_activation activation)
     case BERT_ACTIVATION_SILU:
         return strcmp(name, "silu") == 0 || strcmp(name, "swish") == 0;
     case BERT_ACTIVATION_NONE:
+    case BERT_ACTIVATION_COUNT:
         break;
     }
     return false;

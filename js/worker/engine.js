@@ -334,8 +334,8 @@ export class Engine {
         const { wasm } = this;
         const subject = this.#string(wasm.engine_error_subject());
         const text = this.#string(wasm.engine_error_text());
-        const [value, limit] = [wasm.engine_error_value(), wasm.engine_error_limit()];
-        const numbers = value || limit ? ` (${value}, limit ${limit})` : '';
+        const [value, limit] = [wasm.engine_error_value(), wasm.engine_error_limit()]; // NaN: there is none
+        const numbers = Number.isNaN(value) ? '' : Number.isNaN(limit) ? ` (${value})` : ` (${value}, limit ${limit})`;
         return new BertError(this.#string(wasm.engine_error_name()), `${text}: ${subject}${numbers}`);
     }
 }

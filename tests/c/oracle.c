@@ -23,6 +23,8 @@ static double element(bert_dtype dtype, const void *data, size_t i, const float 
         return oracle_f16(((const uint16_t *)data)[i]);
     case BERT_DTYPE_I8:
         return (double)((const int8_t *)data)[i] * *scale;
+    case BERT_DTYPE_COUNT:
+        break;
     }
     return NAN;
 }
@@ -56,6 +58,7 @@ double oracle_activate(double x, bert_activation activation)
     case BERT_ACTIVATION_SILU:
         return x / (1 + exp(-x));
     case BERT_ACTIVATION_NONE:
+    case BERT_ACTIVATION_COUNT:
         break;
     }
     return x;

@@ -15,18 +15,30 @@ static void expect(bert_status got, const bert_error *error, bert_status want, c
           subject);
 }
 
-TEST(every_status_has_a_name_and_a_sentence)
+TEST(everything_has_a_name)
 {
-    int n = 0;
-    while (*bert_status_name((bert_status)n)) {
-        CHECK(strlen(bert_status_text((bert_status)n)) > 5, "status %d has no sentence", n);
-        n++;
+#define NAMED(name_of, count)                                                                      \
+    for (int i = 0; i <= count; i++) {                                                             \
+        const char *name = name_of(i);                                                             \
+        CHECK(name && !*name == (i == count), #name_of "(%d) is '%s'", i, name ? name : "NULL");   \
     }
-    CHECK(n == BERT_BAD_OPTION + 1, "%d names", n);
-    CHECK(!*bert_status_text((bert_status)n), "a sentence for no status");
-    CHECK(!*bert_output_name(BERT_OUTPUT_COUNT), "a name for no output");
+    NAMED(bert_status_name, BERT_STATUS_COUNT)
+    NAMED(bert_status_text, BERT_STATUS_COUNT)
+    NAMED(bert_dtype_name, BERT_DTYPE_COUNT)
+    NAMED(bert_int8_kernel_name, BERT_INT8_KERNEL_COUNT)
+    NAMED(bert_output_name, BERT_OUTPUT_COUNT)
+#undef NAMED
     CHECK(strcmp(bert_dtype_name(BERT_DTYPE_I8), "I8") == 0, "I8 is %s",
           bert_dtype_name(BERT_DTYPE_I8));
+}
+
+TEST(the_version_is_one)
+{
+    char version[32];
+    snprintf(version, sizeof version, "%d.%d.%d", BERT_VERSION_MAJOR, BERT_VERSION_MINOR,
+             BERT_VERSION_PATCH);
+    CHECK(strcmp(version, BERT_VERSION) == 0, "the numbers are %s, BERT_VERSION is %s", version,
+          BERT_VERSION);
 }
 
 /* ---------------------------------------------------------------------------------- config -- */
@@ -67,6 +79,53 @@ TEST(config_numbers_out_of_range)
     expect(bert_config_set_number(&config, "layer_norm_eps", NAN, &error), &error, BERT_BAD_FIELD,
            "layer_norm_eps");
     CHECK(config.n_heads == 3, "a refused value was set");
+}
+
+/* Each field of the struct is in the table, once: a number of its own set by name is found again.
+ */
+TEST(config_fields_by_number)
+{
+    static const char *const choices[] = {"none", "gelu", "mean", "c2p"};
+    bert_config config = {0};
+    uint32_t n = 0;
+    for (; *bert_config_field(n); n++) {
+        double number;
+        const char *choice = bert_config_get(&config, n, &number);
+        CHECK(choice ? strcmp(choice, "none") == 0 : number == 0, "%s of zeros is %s %g",
+              bert_config_field(n), choice ? choice : "", number);
+        for (size_t i = 0; choice && i < 4; i++)
+            if (bert_config_set_choice(&config, bert_config_field(n), choices[i], NULL) == BERT_OK)
+                CHECK(strcmp(bert_config_get(&config, n, &number), choices[i]) == 0, "%s is not %s",
+                      bert_config_field(n), choices[i]);
+        if (!choice && bert_config_set_number(&config, bert_config_field(n), n, NULL) == BERT_OK)
+            CHECK(!bert_config_get(&config, n, &number) && number == n, "%s is %g, not %u",
+                  bert_config_field(n), number, n);
+    }
+    CHECK(n * sizeof(uint32_t) == sizeof config, "%u fields", n);
+    CHECK(config.n_layers == 5 && config.n_labels == 15 && config.embedding_dim == 18,
+          "fields are not in the order of the struct");
+    CHECK(config.pooling == BERT_POOLING_MEAN && config.activation == BERT_ACTIVATION_GELU &&
+              config.position_attention == BERT_POSITION_ATTENTION_C2P,
+          "choices are not in the order of the struct");
+}
+
+/* Numbers are told where they mean something. */
+TEST(errors_have_the_numbers_that_there_are)
+{
+    bert_config config = tiny_config();
+    bert_error error = {0};
+    bert_config_set_number(&config, "n_heads", 1 << 20, &error);
+    CHECK(error.n_numbers == 2 && error.value == 1 << 20 && error.limit == 1 << 10, "too large");
+    bert_config_set_number(&config, "n_heads", 0, &error);
+    CHECK(error.n_numbers == 2 && error.value == 0 && error.limit == 1, "too small");
+    bert_config_set_number(&config, "n_heads", 1.5, &error);
+    CHECK(error.n_numbers == 0, "not whole: %d numbers", error.n_numbers);
+    bert_config_set_number(&config, "heads", 1, &error);
+    CHECK(error.n_numbers == 0, "unknown: %d numbers", error.n_numbers);
+    size_t n_bytes;
+    config.conv_size = 2;
+    bert_model_bytes(&config, &n_bytes, &error);
+    CHECK(error.n_numbers == 1 && error.value == 2, "not odd: %d numbers", error.n_numbers);
 }
 
 static void expect_bad_config(bert_config config, const char *subject)
@@ -305,8 +364,8 @@ TEST(rows_of_distances_must_be_rows)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         rows[38] = bad[i];
         expect(open_status(tiny, &error), &error, BERT_BAD_DATA, "relative.rows");
-        CHECK(error.value == 38 && error.limit == 11, "value %lld, limit %lld",
-              (long long)error.value, (long long)error.limit);
+        CHECK(error.n_numbers == 1 && error.value == 38, "%d numbers, value %lld", error.n_numbers,
+              (long long)error.value);
     }
     rows[38] = 10;
     CHECK(open_status(tiny, &error) == BERT_OK, "the last row is refused");
