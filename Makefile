@@ -66,7 +66,8 @@ converter_objects := $(converter_sources:%.c=$(native)/%.o)
 generated := $(native)/gen/onnx.pb-c $(native)/gen/sentencepiece.pb-c
 converter_libraries := -lprotobuf-c -lcjson -lcrypto -pthread
 
-$(patsubst %.c,$(native)/%.o,$(filter-out %/test_operators.c,$(wildcard core/*.c tests/c/*.c))): cflags += $(strict)
+$(core_objects) $(converter_objects) $(patsubst %.c,$(native)/%.o,$(wildcard tests/c/*.c)): cflags += $(strict)
+$(converter_objects): cflags += -Wsign-conversion
 
 native: $(native)/bert-convert ## build the converter
 
@@ -98,7 +99,6 @@ $(native)/gen/sentencepiece.pb-c.c $(native)/gen/sentencepiece.pb-c.h &: convert
 	@protoc-c -I $(<D) --c_out=$(native)/gen $<
 
 $(converter_objects) $(native)/tests/c/test_operators.o: $(generated:=.h)
-$(converter_objects): cflags += -Wshadow -Wconversion -Wsign-conversion
 
 $(native)/%.o: %.c
 	@mkdir -p $(@D)

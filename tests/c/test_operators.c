@@ -20,7 +20,7 @@
 #define MAX_CONSTANTS 64
 
 /* What a node is made of, as the graph has it. */
-typedef struct call {
+typedef struct test_call {
     graph_array *inputs[MAX_ARRAYS], *outputs[MAX_ARRAYS];
     graph_value *wanted[MAX_ARRAYS];
     struct graph_value constant;
@@ -31,7 +31,7 @@ typedef struct call {
     graph_node node;
     operator_call operation;
     fault_text fault;
-} call;
+} test_call;
 
 /* Constants and their bytes live as long as a call. */
 static struct {
@@ -181,7 +181,7 @@ static void check_array(const char *what, size_t output, graph_array *got, graph
 
 /* ------------------------------------------------------------------------------------- calls -- */
 
-static void parse_attribute(call *call, char *text, size_t i)
+static void parse_attribute(test_call *call, char *text, size_t i)
 {
     graph_attribute *attribute = &call->attributes[i];
     char *value = strchr(text, '=');
@@ -201,7 +201,7 @@ static void parse_attribute(call *call, char *text, size_t i)
     }
 }
 
-static void parse_attributes(call *call, const char *text)
+static void parse_attributes(test_call *call, const char *text)
 {
     snprintf(call->attribute_text, sizeof call->attribute_text, "%s", text);
     char *rest = NULL;
@@ -212,7 +212,7 @@ static void parse_attributes(call *call, const char *text)
 }
 
 /* domain:Name@opset */
-static void parse_op(call *call, const char *text)
+static void parse_op(test_call *call, const char *text)
 {
     snprintf(call->op, sizeof call->op, "%s", text);
     char *at = strchr(call->op, '@'), *colon = strchr(call->op, ':');
@@ -226,7 +226,7 @@ static void parse_op(call *call, const char *text)
     call->node.name = text;
 }
 
-static void call_open(call *call, const char *op, const char *attributes, const char *inputs,
+static void call_open(test_call *call, const char *op, const char *attributes, const char *inputs,
                       size_t n_outputs)
 {
     memset(call, 0, sizeof *call);
@@ -239,7 +239,7 @@ static void call_open(call *call, const char *op, const char *attributes, const 
     call->operation.n_inputs = parse_arrays(inputs, call->inputs);
 }
 
-static bool call_run(call *call)
+static bool call_run(test_call *call)
 {
     const operator_kind *kind = operator_find(call->node.domain, call->node.op);
     if (!kind)
@@ -250,7 +250,7 @@ static bool call_run(call *call)
     return kind->run(&call->operation, &call->fault);
 }
 
-static void release_outputs(call *call)
+static void release_outputs(test_call *call)
 {
     for (size_t i = 0; i < MAX_ARRAYS; i++) {
         array_release(call->outputs[i]);
@@ -258,7 +258,7 @@ static void release_outputs(call *call)
     }
 }
 
-static void call_close(call *call)
+static void call_close(test_call *call)
 {
     release_outputs(call);
     for (size_t i = 0; i < call->operation.n_inputs; i++)
@@ -279,7 +279,7 @@ static bool is_seen(const char *name)
 static void expect_with(const char *op, const char *attributes, const char *value,
                         const char *inputs, const char *outputs)
 {
-    call call;
+    test_call call;
     graph_array *wanted[MAX_ARRAYS];
     size_t n = parse_arrays(outputs, wanted);
     call_open(&call, op, attributes, inputs, n);
@@ -312,7 +312,7 @@ static void expect(const char *op, const char *attributes, const char *inputs, c
 /* `why` is part of the fault. */
 static void refuse(const char *op, const char *attributes, const char *inputs, const char *why)
 {
-    call call;
+    test_call call;
     call_open(&call, op, attributes, inputs, 1);
     CHECK(!call_run(&call), "%s(%s): is not refused", op, inputs);
     CHECK(strstr(call.fault.text, why), "%s(%s): says '%s', expected '%s'", op, inputs,
@@ -489,7 +489,7 @@ TEST(broadcasting_of_random_shapes)
 {
     uint32_t state = 7;
     for (int round = 0; round < 400; round++) {
-        call call;
+        test_call call;
         call_open(&call, "Sub", "", "", 1);
         uint32_t rank = random_u32(&state) % 5;
         int64_t dims[4], index[4] = {0};
@@ -875,7 +875,7 @@ TEST(random_products)
     static const int64_t sizes[][3] = {{1, 1, 1},    {5, 7, 3},    {4, 16, 8},
                                        {9, 33, 513}, {3, 2, 1100}, {130, 5, 2}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        call call;
+        test_call call;
         int64_t m = sizes[s][0], depth = sizes[s][1], n = sizes[s][2];
         call_open(&call, "MatMul", "", "", 1);
         call.operation.n_inputs = 2;
@@ -1111,7 +1111,7 @@ static graph_array *random_array(uint32_t *state, const graph_array *like)
     return array;
 }
 
-static void random_attributes(call *call, uint32_t *state)
+static void random_attributes(test_call *call, uint32_t *state)
 {
     static const char *const names[] = {
         "axis",        "axes",        "perm",      "starts",
@@ -1141,7 +1141,7 @@ static void random_attributes(call *call, uint32_t *state)
 }
 
 /* With input `i` hollow, the outputs must have the same shapes, if they can be told. */
-static void check_hollow(call *call, size_t i)
+static void check_hollow(test_call *call, size_t i)
 {
     fault_text fault = {{0}};
     graph_array *outputs[MAX_ARRAYS], *input = call->inputs[i];
@@ -1165,7 +1165,7 @@ static void check_hollow(call *call, size_t i)
 
 static bool run_random(const operator_kind *kind, const char *domain, uint32_t *state)
 {
-    call call;
+    test_call call;
     call_open(&call, "", "", "", 1 + random_u32(state) % 3);
     call.node.op = kind->name;
     call.node.domain = domain;
