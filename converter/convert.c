@@ -134,7 +134,7 @@ static bool write_tensors(const conversion *c, safetensors_writer *writer, fault
 {
     const mapped_file *file = &c->dir.tokenizer;
     pack_dtype dtype = c->options->dtype;
-    uint32_t n_bytes = (uint32_t)file->n_bytes;
+    uint32_t n_bytes = (uint32_t)file->n_bytes; /* no more: model_dir_open() */
     bool has_tokenizer = file->n_bytes > 0;
     return (!has_tokenizer || safetensors_declare(writer, "tokenizer.json", "U8", 1, &n_bytes,
                                                   file->n_bytes, fault)) &&

@@ -490,7 +490,10 @@ static bool find_widths(const node_lowering *l, graph_value *weight, int64_t wid
     const graph_attribute *sizes = graph_attribute_find(l->node, "qkv_hidden_sizes");
     if (sizes && sizes->n_ints == 3) {
         memcpy(widths, sizes->ints, 3 * sizeof *widths);
-        return widths[0] > 0 && widths[1] > 0 && widths[2] > 0;
+        for (int i = 0; i < 3; i++)
+            if (widths[i] < 1 || widths[i] > INT32_MAX)
+                return false;
+        return true;
     }
     if (!weight->constant || weight->constant->rank != 2 || weight->constant->dims[1] % 3 != 0)
         return false;
@@ -515,7 +518,8 @@ static bool attend_jointly(node_lowering *l, graph_value *joint, graph_value *we
     if (l->node->n_outputs > 1)
         l->outputs[1] = NULL;
     graph_value *parts[3];
-    for (int i = 0, begin = 0; i < 3; begin += (int)widths[i++])
+    int64_t begin = 0;
+    for (int i = 0; i < 3; begin += widths[i++])
         parts[i] = cut_heads(l, slice_last(l, joint, begin, begin + widths[i]), n_heads);
     graph_value *context = attend(l, parts[0], parts[1], parts[2],
                                   graph_attribute_float(l->node, "scale", 0), mask, bias);

@@ -82,6 +82,14 @@ static bool counts_from(const graph_reader *reader, const graph_array *index, in
     return *first >= 0;
 }
 
+/* An index as a row of a table: negative ones count from the end. False if there is no such row. */
+static bool find_row(int64_t index, uint32_t n_rows, uint32_t *row)
+{
+    int64_t from_start = index < 0 ? index + n_rows : index;
+    *row = (uint32_t)from_start;
+    return from_start >= 0 && from_start < n_rows;
+}
+
 /* Positions counted from the ids, as RoBERTa does: padding, whose id is one less than the first
  * position, stays there and is not counted. */
 static bool counts_ids(const graph_reader *reader, graph_value *at, int64_t first)
@@ -157,7 +165,7 @@ static bool read_rows(graph_reader *reader, graph_value *at, const table_lookup 
 static bool read_lookup(graph_reader *reader, graph_value *at, const table_lookup *lookup,
                         embeddings_match *match)
 {
-    uint32_t n_rows = (uint32_t)lookup->table->dims[0];
+    uint32_t n_rows = (uint32_t)lookup->table->dims[0], row;
     int64_t n = reader->n_tokens, first, *ids = calloc((size_t)n, sizeof *ids);
     if (!lookup->index) {
         free(ids);
@@ -176,22 +184,21 @@ static bool read_lookup(graph_reader *reader, graph_value *at, const table_looku
         ok = (index->integers[0] == 1 && index->integers[n - 1] == 1) ||
              mismatch(reader, at, "token types as they are given");
         ok = ok && once(reader, at, &match->token_type, lookup->table);
-    } else if (counts_from(reader, index, &first) && n > 1) {
+    } else if (counts_from(reader, index, &first) && find_row(first, n_rows, &row) && n > 1) {
         bool by_ids = depends_on(reader, lookup->index, ROLE_IDS);
         if (by_ids && !counts_ids(reader, lookup->index, first)) {
             mismatch(reader, at, "positions that count all tokens but padding");
         } else {
             bool is_given = depends_on(reader, lookup->index, ROLE_POSITIONS);
-            match->first_position = by_ids     ? (uint32_t)first
-                                    : is_given ? reader->first_position
-                                               : 0;
-            match->position_row = by_ids ? 0 : (uint32_t)first;
+            match->first_position = by_ids ? row : is_given ? reader->first_position : 0;
+            match->position_row = by_ids ? 0 : row;
             match->n_positions = n_rows - match->position_row;
             ok = once(reader, at, &match->position, lookup->table);
         }
-    } else if (index->integers[0] == index->integers[n - 1]) {
+    } else if (index->integers[0] == index->integers[n - 1] &&
+               find_row(index->integers[0], n_rows, &row)) {
         match->n_token_types = 1;
-        match->token_type_row = (uint32_t)index->integers[0];
+        match->token_type_row = row;
         ok = once(reader, at, &match->token_type, lookup->table);
     } else {
         mismatch(reader, at, "an index made of ids, token types or positions");

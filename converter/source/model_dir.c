@@ -105,10 +105,14 @@ static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault_
 
 static bool read_tokenizer(model_dir *dir, const char *path, fault_text *fault)
 {
-    cJSON *tokenizer;
-    bool ok = read_json(dir, "tokenizer.json", &tokenizer, fault);
+    if (!file_open(path, &dir->tokenizer, fault))
+        return false;
+    const mapped_file *file = &dir->tokenizer;
+    if (file->n_bytes > UINT32_MAX)
+        return fault_set(fault, "%s: has %zu bytes, more than 4 GB", path, file->n_bytes);
+    cJSON *tokenizer = json_object(path, file->data, file->n_bytes, fault);
     cJSON_Delete(tokenizer);
-    return ok && file_open(path, &dir->tokenizer, fault);
+    return tokenizer != NULL;
 }
 
 bool model_dir_open(const char *path, model_dir *dir, fault_text *fault)

@@ -8,6 +8,9 @@
 
 #define UNIGRAM 1
 
+/* Real ones have 300 kB; who encodes it counts in ints. */
+#define MAX_CHARSMAP_BYTES (1 << 24)
+
 bool sentencepiece_open(const char *path, sentencepiece *spm, fault_text *fault)
 {
     static const Sentencepiece__Trainer no_trainer = SENTENCEPIECE__TRAINER__INIT;
@@ -23,6 +26,9 @@ bool sentencepiece_open(const char *path, sentencepiece *spm, fault_text *fault)
         return fault_set(fault, "%s: is not a sentencepiece model, or is cut off", path);
     spm->trainer = model->trainer ? model->trainer : &no_trainer;
     spm->normalizer = model->normalizer ? model->normalizer : &no_normalizer;
+    if (spm->normalizer->precompiled_charsmap.len > MAX_CHARSMAP_BYTES)
+        return fault_set(fault, "%s: its charsmap has more than %d bytes", path,
+                         MAX_CHARSMAP_BYTES);
     return spm->trainer->model_type == UNIGRAM ||
            fault_set(fault, "%s: a sentencepiece model of type %d; only unigram models can be read",
                      path, spm->trainer->model_type);

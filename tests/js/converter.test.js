@@ -10,7 +10,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-    copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync,
+    copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -681,6 +681,20 @@ test('an epsilon is read from the graph', () => {
     refuse(modelFolder('bert-seqcls', { 'model.onnx': change(1e-5, /layer\.1.*output\/LayerNorm\/Constant_1$/) }), /eps/i);
 });
 
+test('a token type that is always the same is a row of the table, counted from either end', () => {
+    const always = (type) => edited('bert-seqcls', (nodes) => {
+        const tensor = new Message().set(TENSOR.dims, 1).set(TENSOR.type, 7).set(TENSOR.raw, Buffer.from(BigInt64Array.of(BigInt(type)).buffer));
+        const value = new Message().set(ATTRIBUTE.name, 'value').set(ATTRIBUTE.tensor, tensor.bytes()).set(ATTRIBUTE.type, 4).bytes();
+        const [gather] = nodesOf(nodes, 'Gather', /token_type_embeddings/);
+        gather.set(NODE.input, gather.texts(NODE.input)[0], 'types');
+        nodes.unshift(node('Shape', 'my/Shape', ['input_ids'], ['shape']), node('ConstantOfShape', 'my/types', ['shape'], ['types'], value));
+    });
+    const data = (type) => readModel(convert(modelFolder('bert-seqcls', { 'model.onnx': always(type) }), '--dtype', 'f32').path).data;
+    assert.deepEqual(data(-1), data(1));
+    assert.notDeepEqual(data(0), data(1));
+    for (const type of [2, -3]) refuse(modelFolder('bert-seqcls', { 'model.onnx': always(type) }), /index -?\d is outside a dimension of 2/);
+});
+
 /* ---------------------------------------------------------------------- what it cannot read -- */
 
 test('a graph with other factors gives a model with those, not the usual one', () => {
@@ -758,6 +772,17 @@ test('a graph that computes something else is refused, naming the node', () => {
         const path = modelFolder('bert-seqcls', { 'model.onnx': edited('bert-seqcls', change) });
         const stderr = refuse(path, /node '[^']+' \(op \w+\)|node '[^']+'/);
         assert.ok(stderr.includes("node '"), `${what}: ${stderr}`);
+    }
+});
+
+test('a fused attention whose parts have absurd widths is refused', () => {
+    for (const width of [0, 2 ** 40]) {
+        const sizes = new Message().set(ATTRIBUTE.name, 'qkv_hidden_sizes').set(ATTRIBUTE.ints, width, width, width).set(ATTRIBUTE.type, 7).bytes();
+        const model = edited('bert-seqcls-fused', (nodes) => {
+            const [attention] = nodesOf(nodes, 'Attention');
+            attention.set(NODE.attribute, ...attention.all(NODE.attribute), sizes);
+        });
+        refuse(modelFolder('bert-seqcls-fused', { 'model.onnx': model }), /op Attention\).*queries, keys and values/);
     }
 });
 
@@ -1215,6 +1240,14 @@ test('original tokenizer files that are broken or of nobody are refused', () => 
     refuse(spm(of_type(1)), /spiece\.model: has no '\[CLS\]'/);
     refuse(spm(of_type(2)), /spiece\.model: a sentencepiece model of type 2; only unigram models can be read/);
     refuse(spm(piece('a', [0x15, 0, 0, 0xc0, 0x7f])), /spiece\.model: the score of piece 0 is not a finite number/);
+});
+
+test('files beside the model that are absurdly large are refused', () => {
+    const path = modelFolder('bert-seqcls', { 'tokenizer.json': '{}' });
+    truncateSync(join(path, 'tokenizer.json'), 2 ** 32);
+    refuse(path, /tokenizer\.json: has 4294967296 bytes, more than 4 GB/);
+    const model = new Message().set(1, new Message().set(1, 'a').bytes()).set(3, new Message().set(2, Buffer.alloc(2 ** 24 + 1)).bytes()).bytes();
+    refuse(modelFolder('bert-seqcls', { 'config.json': { model_type: 'albert' }, 'spiece.model': model }), /spiece\.model: its charsmap has more than/);
 });
 
 test('a sentencepiece model that is cut anywhere is refused or whole', () => {
