@@ -43,7 +43,7 @@ INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const flo
                      uint32_t n_panels, uint32_t n_in, const float *bias, float *sums,
                      size_t sums_stride)
 {
-    v128_t s[SIMD_TILE_ROWS][2 * WIDE_PANELS];
+    v128_t s[SIMD_TILE_ROWS][2 * TILE_PANELS];
     size_t panel = (size_t)n_in * BERT_PANEL;
 #pragma clang loop unroll(full)
     for (uint32_t r = 0; r < n_rows; r++)
@@ -71,7 +71,7 @@ INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const flo
 }
 
 /* Floats between rows of sums that are not yet c's. */
-#define SUMS_STRIDE (WIDE_PANELS * BERT_PANEL)
+#define SUMS_STRIDE (TILE_PANELS * BERT_PANEL)
 
 /* Rows of the next tile, of `n_left`. */
 static uint32_t rows_taken(uint32_t n_left, int is_first)
@@ -143,14 +143,14 @@ static void multiply_rows(const float *a, size_t a_stride, uint32_t row, uint32_
                           const product *out)
 {
     uint32_t column = first * BERT_PANEL, n_columns = w->n_out - column;
-    float bias[WIDE_PANELS * BERT_PANEL] = {0};
+    float bias[TILE_PANELS * BERT_PANEL] = {0};
     if (n_columns > n_panels * BERT_PANEL)
         n_columns = n_panels * BERT_PANEL;
     if (w->bias)
         memcpy(bias, w->bias + column, n_columns * sizeof(float));
     int is_plain = out->activation == BERT_ACTIVATION_NONE && !out->residual;
     for (uint32_t at = row, n; at < end; at += n) {
-        n = rows_taken(end - at, at == row && n_panels == WIDE_PANELS);
+        n = rows_taken(end - at, at == row && n_panels == TILE_PANELS);
         for (uint32_t p = 0, taken; p < n_panels; p += taken) {
             taken = panels_taken(n, n_panels - p);
             const float *panel = weights + (size_t)p * w->n_in * BERT_PANEL;
@@ -173,8 +173,8 @@ void gemm_f32(const float *a, size_t a_stride, uint32_t n_rows, const matrix *w,
 {
     for (uint32_t row = 0; row < n_rows; row += ROW_BLOCK) {
         uint32_t end = n_rows - row < ROW_BLOCK ? n_rows : row + ROW_BLOCK;
-        for (uint32_t first = columns.first; first < columns.end; first += WIDE_PANELS) {
-            uint32_t left = columns.end - first, count = left < WIDE_PANELS ? left : WIDE_PANELS;
+        for (uint32_t first = columns.first; first < columns.end; first += TILE_PANELS) {
+            uint32_t left = columns.end - first, count = left < TILE_PANELS ? left : TILE_PANELS;
             const float *weights = widen(w, first, count, scratch);
             multiply_rows(a, a_stride, row, end, w, weights, first, count, out);
         }

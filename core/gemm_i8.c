@@ -188,7 +188,7 @@ static columns_of load_columns(const matrix *w, uint32_t column, uint32_t n)
     return columns;
 }
 
-static void store_tile(v128_t sums[MAX_TILE_ROWS][2], const quantised *a, uint32_t row,
+static void store_tile(v128_t sums[MAX_TILE_ROWS][2], const integer_rows *a, uint32_t row,
                        uint32_t n_rows, const columns_of *columns, uint32_t column,
                        uint32_t n_columns, const product *out)
 {
@@ -222,7 +222,7 @@ static void touch(const int8_t *panels, size_t panel_bytes, uint32_t n)
             (void)*(const volatile int8_t *)(panels + p * panel_bytes + i);
 }
 
-void gemm_i8(bert_int8_kernel kernel, const quantised *a, uint32_t n_rows, const matrix *w,
+void gemm_i8(bert_int8_kernel kernel, const integer_rows *a, uint32_t n_rows, const matrix *w,
              panel_range columns, const product *out)
 {
     size_t panel_bytes = (size_t)quantised_stride(w->n_in) * BERT_PANEL;

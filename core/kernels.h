@@ -18,9 +18,11 @@ typedef struct matrix {
     uint32_t n_in, n_out;
     bert_dtype dtype;
     const void *panels; /* [ceil(n_out / BERT_PANEL), ...] */
-    const float *scale; /* [n_out], I8 only */
-    float *offset;      /* [n_out], I8 only: scale * the sum of the column's integers */
     const float *bias;  /* [n_out], or NULL */
+    /* I8 only: */
+    const float *scale;  /* [n_out] */
+    const float *smooth; /* [n_in], factors for the inputs before these are quantised */
+    const float *offset; /* [n_out], scale * the sum of the column's integers */
 } matrix;
 
 /* Rows to look up. */
@@ -60,11 +62,11 @@ static inline panel_range panels_all(uint32_t n_out)
 /* Rows of activations as integers 0 .. 127: x = least + step * value. Bytes, or 16-bit numbers for
  * the simd128 kernel, `stride` of them a row: n_in rounded up to whole pairs of quads, the rest
  * zeros. */
-typedef struct quantised {
+typedef struct integer_rows {
     void *values;        /* [R, stride] */
     uint32_t stride;     /* quantised_stride(n_in) */
     float *least, *step; /* [R] */
-} quantised;
+} integer_rows;
 
 static inline uint32_t quantised_stride(uint32_t n_in)
 {
@@ -78,8 +80,8 @@ static inline uint32_t quantised_stride(uint32_t n_in)
  * cache. */
 #define ROW_BLOCK 128
 
-/* Panels that one row is multiplied with at a time: one panel alone would wait for its sums. */
-#define WIDE_PANELS 4
+/* Most panels of a tile: a single row with one panel alone would wait for its sums. */
+#define TILE_PANELS 4
 
 /* What becomes of the sums of a product: c = activation(sum) + residual. */
 typedef struct product {
@@ -89,7 +91,7 @@ typedef struct product {
     size_t c_stride;
 } product;
 
-/* sum = a W + bias, for an F32 or F16 matrix. `scratch` is [WIDE_PANELS, n_in, BERT_PANEL], for F16
+/* sum = a W + bias, for an F32 or F16 matrix. `scratch` is [TILE_PANELS, n_in, BERT_PANEL], for F16
  * alone. */
 void gemm_f32(const float *a, size_t a_stride, /* [R, n_in] */
               uint32_t n_rows,                 /* R */
@@ -97,7 +99,7 @@ void gemm_f32(const float *a, size_t a_stride, /* [R, n_in] */
               panel_range columns, const product *out, float *scratch);
 
 /* The same for an I8 matrix and quantised rows. */
-void gemm_i8(bert_int8_kernel kernel, const quantised *a, /* [R, n_in] */
+void gemm_i8(bert_int8_kernel kernel, const integer_rows *a, /* [R, n_in] */
              uint32_t n_rows, const matrix *w, panel_range columns, const product *out);
 
 /* The kernel that is meant, if this build has it; else BERT_INT8_KERNEL_COUNT. */
@@ -105,7 +107,7 @@ bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel);
 
 /* Row `row` of `out` from `n` floats, each times its factor first. */
 void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, uint32_t n,
-                  const quantised *out, uint32_t row);
+                  const integer_rows *out, uint32_t row);
 
 /* ------------------------------------------------------------------------------ operations -- */
 
