@@ -166,6 +166,11 @@ const int64_t *array_integers(graph_array *array, fault_text *fault)
     return array->integers;
 }
 
+bool array_is_same_shape(const graph_array *a, const graph_array *b)
+{
+    return a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
+}
+
 graph_array *array_share(graph_array *array)
 {
     if (array)

@@ -47,6 +47,9 @@ graph_array *array_reshaped(graph_array *source, uint32_t rank, const int64_t *d
 const float *array_floats(graph_array *array, fault_text *fault);
 const int64_t *array_integers(graph_array *array, fault_text *fault);
 
+/* Whether they have the same rank and dimensions. */
+bool array_is_same_shape(const graph_array *a, const graph_array *b);
+
 /* Adds a user, removes one; without users the array is freed. NULL is allowed. */
 graph_array *array_share(graph_array *array);
 void array_release(graph_array *array);

@@ -11,7 +11,6 @@
 #include "import/lower.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "graph/graph_build.h"

@@ -3,7 +3,6 @@
  */
 #include "operators/internal.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------------ gather and scatter -- */
@@ -146,7 +145,7 @@ static bool run_scatter_elements(operator_call *operation, fault_text *fault)
         return false;
     graph_array *x = operation->inputs[0], *indices = operation->inputs[1];
     graph_array *updates = operation->inputs[2];
-    if (updates->type != x->type || !operator_is_same_shape(indices, updates))
+    if (updates->type != x->type || !array_is_same_shape(indices, updates))
         return fault_set(fault, "updates of shape %s do not fit indices of %s", SHAPE_TEXT(updates),
                          SHAPE_TEXT(indices));
     graph_array *out = operator_make_copy(operation, fault);

@@ -74,8 +74,6 @@ bool operator_axis(int64_t axis, uint32_t rank, uint32_t *index, fault_text *fau
 /* An index of a dimension, likewise. */
 bool operator_index(int64_t *index, int64_t dim, fault_text *fault);
 
-bool operator_is_same_shape(const graph_array *a, const graph_array *b);
-
 /* For messages: "[2,3]". */
 typedef struct shape_text {
     char text[128];

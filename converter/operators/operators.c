@@ -6,7 +6,6 @@
  */
 #include "operators/internal.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -251,11 +250,6 @@ bool operator_index(int64_t *index, int64_t dim, fault_text *fault)
     if (*index < 0)
         *index += dim;
     return true;
-}
-
-bool operator_is_same_shape(const graph_array *a, const graph_array *b)
-{
-    return a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
 }
 
 shape_text operator_shape_text(uint32_t rank, const int64_t *dims)

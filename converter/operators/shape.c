@@ -4,7 +4,6 @@
  */
 #include "operators/internal.h"
 
-#include <math.h>
 #include <string.h>
 
 /* --------------------------------------------------------------------------------- of shapes -- */

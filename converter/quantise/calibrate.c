@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "files/json.h"
-#include "native/native.h"
 
 /* Adds the products of a row's inputs to the upper triangle of `moments` [n, n]. */
 static void add_moments(const float *row, uint32_t n, float *moments)

@@ -9,7 +9,6 @@
 #include "read/read.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "graph/graph_build.h"

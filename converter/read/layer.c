@@ -1,9 +1,6 @@
 /* layer.c - one layer, and the convolution beside the first (read.h). */
 #include "read/read.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "graph/graph_build.h"
 
 /* norm(x + dense(...)), summed in any order; the bias may be added separately. */
@@ -115,8 +112,7 @@ static bool read_conv_activation(graph_reader *reader, graph_value *at, graph_va
     for (size_t i = at->index; i > conv->index; i--) {
         graph_value *from = graph_at(reader->graph, i);
         const graph_array *shape = shape_of(reader, from), *wanted = shape_of(reader, at);
-        if (shape && shape->is_hollow && shape->rank == wanted->rank &&
-            memcmp(shape->dims, wanted->dims, shape->rank * sizeof *shape->dims) == 0 &&
+        if (shape && shape->is_hollow && array_is_same_shape(shape, wanted) &&
             graph_is(from, "Transpose") && find_conv(reader, from) == conv)
             return match_activation(reader, from, at, activation);
     }

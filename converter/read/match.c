@@ -2,8 +2,6 @@
 #include "read/match.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "graph/graph_build.h"
 
@@ -26,8 +24,7 @@ static bool keeps_shape(const graph_reader *reader, graph_value *at)
                       *before = shape_of(reader, graph_operand(at, 0));
     if (!graph_is(at, "Slice") && !graph_is(at, "Expand") && !graph_is(at, "Concat"))
         return false;
-    return shape && before && shape->rank == before->rank &&
-           memcmp(shape->dims, before->dims, shape->rank * sizeof *shape->dims) == 0;
+    return shape && before && array_is_same_shape(shape, before);
 }
 
 static bool is_identity_transpose(graph_value *at)

@@ -214,37 +214,43 @@ void model_dir_compare(const model_dir *dir, const bert_config *graph)
                    activation->string, activation->valuestring);
 }
 
+/* A text of config.json; NULL if it has none of that key. */
+static const char *config_text(const model_dir *dir, const char *key)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(dir->config, key);
+    return cJSON_IsString(item) ? item->valuestring : NULL;
+}
+
 const char *model_dir_architecture(const model_dir *dir, const char *fallback)
 {
-    const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "model_type");
-    return cJSON_IsString(type) ? type->valuestring : fallback;
+    const char *type = config_text(dir, "model_type");
+    return type ? type : fallback;
 }
 
 const char *model_dir_problem_type(const model_dir *dir)
 {
-    const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "problem_type");
-    return cJSON_IsString(type) ? type->valuestring : NULL;
+    return config_text(dir, "problem_type");
 }
 
 bool model_dir_explain(const model_dir *dir, fault_text *fault)
 {
-    const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "model_type");
+    const char *type = config_text(dir, "model_type");
     size_t n = strlen(fault->text);
-    if (cJSON_IsString(type))
+    if (type)
         snprintf(fault->text + n, sizeof fault->text - n, " (config.json calls the model '%.64s')",
-                 type->valuestring);
+                 type);
     return false;
 }
 
 uint32_t model_dir_first_position(const model_dir *dir)
 {
     static const char *const families[] = {"roberta", "xlm-roberta", "camembert", "mpnet"};
-    const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "model_type");
+    const char *type = config_text(dir, "model_type");
     const cJSON *padding = cJSON_GetObjectItemCaseSensitive(dir->config, "pad_token_id");
     bool is_number =
         cJSON_IsNumber(padding) && padding->valuedouble >= 0 && padding->valuedouble < 1 << 19;
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        if (cJSON_IsString(type) && strcmp(type->valuestring, families[i]) == 0)
+    for (size_t i = 0; type && i < sizeof families / sizeof *families; i++)
+        if (strcmp(type, families[i]) == 0)
             return is_number ? (uint32_t)padding->valuedouble + 1 : 2;
     return 0;
 }

@@ -162,7 +162,7 @@ static void check_array(const char *what, size_t output, graph_array *got, graph
     if (!got)
         return;
     CHECK(got->type == want->type && got->is_hollow == want->is_hollow &&
-              operator_is_same_shape(got, want),
+              array_is_same_shape(got, want),
           "%s: output %zu is %s %s %s", what, output, got->is_hollow ? "hollow" : "concrete",
           got->type == ARRAY_FLOAT ? "floats" : "integers", SHAPE_TEXT(got));
     if (got->is_hollow || want->is_hollow || got->count != want->count || got->type != want->type)
@@ -1153,7 +1153,7 @@ static void check_hollow(test_call *call, size_t i)
     CHECK(ok != (call->fault.text[0] != '\0'), "%s: fault '%s'", call->node.op, call->fault.text);
     for (size_t k = 0; ok && k < call->node.n_outputs; k++)
         if (outputs[k] && call->outputs[k])
-            CHECK(operator_is_same_shape(outputs[k], call->outputs[k]) &&
+            CHECK(array_is_same_shape(outputs[k], call->outputs[k]) &&
                       outputs[k]->type == call->outputs[k]->type,
                   "%s: input %zu hollow, output %zu becomes %s", call->node.op, i, k,
                   SHAPE_TEXT(call->outputs[k]));
