@@ -125,7 +125,7 @@ EMCC ?= $(if $(wildcard $(emscripten)),$(emscripten),emcc)
 # No glue code: a module imports nothing but, with threads, its memory; JavaScript sizes the memory
 # and starts the threads.
 emcflags := -std=c11 -O3 -flto -DNDEBUG -msimd128 \
-	-ffp-contract=off -Wall -Wextra $(strict) -Werror $(profile) --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
+	-ffp-contract=off -Wall -Wextra -Werror $(profile) --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
 	-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=256KB -sSTACK_SIZE=64KB
 emcflags_relaxed := -mrelaxed-simd
 emcflags_threads := -matomics -mbulk-memory -sIMPORTED_MEMORY -Wl,--shared-memory
@@ -135,12 +135,12 @@ wasm: $(engines) build/dist/search.wasm ## build the WebAssembly modules
 
 build/dist/search.wasm: wasm/search.c core/search.c core/search.h core/simd.h Makefile
 	@mkdir -p $(@D)
-	@$(EMCC) $(emcflags) -o $@ wasm/search.c core/search.c
+	@$(EMCC) $(emcflags) $(strict) -o $@ wasm/search.c core/search.c
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
 build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
-	@$(EMCC) $(emcflags) $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/engine.c $(core_sources)
+	@$(EMCC) $(emcflags) $(strict) $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/engine.c $(core_sources)
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
 # --- JavaScript ------------------------------------------------------------------------------------

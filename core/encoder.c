@@ -56,8 +56,8 @@ static void show(const bert_session *session, const float *x, uint32_t n_rows, c
 
 /* hidden = norm(hidden) for `rows`; each becomes, while it is near, an input of the product with
  * `w` that is next, unless that is NULL. */
-static void norm(const thread_share *share, row_range rows, const norm_weights *norm,
-                 const matrix *w)
+static void norm_hidden(const thread_share *share, row_range rows, const norm_weights *norm,
+                        const matrix *w)
 {
     const bert_session *session = share->session;
     const bert_config *config = &session->model->config;
@@ -188,9 +188,9 @@ static void self_attention(const thread_share *share, const layer_weights *layer
     project(share, layer);
     attend(share, layer, probabilities);
     add_dense(share, rows.first, rows_count(rows),
-              session->query + (size_t)rows.first * layer->query.n_out, &inputs,
+              session->query + (size_t)rows.first * layer->attention_output.n_in, &inputs,
               &layer->attention_output);
-    norm(share, rows, &layer->attention_norm, &layer->intermediate);
+    norm_hidden(share, rows, &layer->attention_norm, &layer->intermediate);
 }
 
 /* intermediate = activation(hidden W + b), for ROW_BLOCK rows or fewer. */
@@ -217,7 +217,7 @@ static void feed_forward(const thread_share *share, const layer_weights *layer,
         expand(share, block, &layer->intermediate);
         add_dense(share, block.first, rows_count(block), share->intermediate,
                   &share->intermediate_i8, &layer->output);
-        norm(share, block, &layer->output_norm, next ? &next->query : NULL);
+        norm_hidden(share, block, &layer->output_norm, next ? &next->query : NULL);
     }
 }
 
@@ -225,7 +225,7 @@ static void feed_forward(const thread_share *share, const layer_weights *layer,
 static void convolve(const thread_share *share, const layer_weights *next)
 {
     conv_add(share);
-    norm(share, share->rows, &share->session->model->conv_norm, next ? &next->query : NULL);
+    norm_hidden(share, share->rows, &share->session->model->conv_norm, next ? &next->query : NULL);
 }
 
 /* Copies the hidden states to an output [T, H] that wants them. */
@@ -292,6 +292,7 @@ static void run_steps(void *argument, uint32_t thread, uint32_t n_threads)
 bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
                               const bert_outputs *outputs, bert_error *error)
 {
+    assert(session && batch && outputs);
     session->encoding = (encoding_state){.batch = *batch, .outputs = *outputs};
     bert_status status = batch_check(session, batch, &session->encoding.n_tokens, error);
     if (status == BERT_OK)

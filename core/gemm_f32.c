@@ -96,26 +96,30 @@ static void multiply_tile(const float *a, size_t a_stride, uint32_t n_rows, cons
                           size_t sums_stride)
 {
 #define TILE(rows, panels)                                                                         \
-    multiply(a, a_stride, rows, weights, panels, n_in, bias, sums, sums_stride);                   \
-    break
+    multiply(a, a_stride, rows, weights, panels, n_in, bias, sums, sums_stride)
     switch (n_rows) {
     case 1:
-        if (n_panels == 4) {
+        if (n_panels == 4)
             TILE(1, 4);
-        }
-        TILE(1, 1);
+        else
+            TILE(1, 1);
+        break;
     case 2:
-        if (n_panels == 2) {
+        if (n_panels == 2)
             TILE(2, 2);
-        }
-        TILE(2, 1);
+        else
+            TILE(2, 1);
+        break;
     case 3:
         TILE(3, 1);
+        break;
     case 4:
         TILE(4, 1);
+        break;
 #if SIMD_TILE_ROWS == 6
     case 5:
         TILE(5, 1);
+        break;
     default:
         TILE(6, 1);
 #endif
@@ -168,9 +172,15 @@ static void multiply_rows(const float *a, size_t a_stride, uint32_t row, uint32_
     }
 }
 
-void gemm_f32(const float *a, size_t a_stride, uint32_t n_rows, const matrix *w,
-              panel_range columns, const product *out, float *scratch)
+void gemm_f32(const float *restrict a, size_t a_stride, uint32_t n_rows, const matrix *w,
+              panel_range columns, const product *out, float *restrict scratch)
 {
+    assert(w->dtype == BERT_DTYPE_F32 || (w->dtype == BERT_DTYPE_F16 && scratch));
+    assert(columns.first <= columns.end && columns.end <= BERT_PANELS(w->n_out));
+    assert(n_rows <= 1 || out->c_stride >= w->n_out);
+    assert(aligned(a, sizeof(float)) && aligned(w->bias, sizeof(float)));
+    assert(aligned(out->c, sizeof(float)) && aligned(out->residual, sizeof(float)));
+    assert(aligned(w->panels, bert_dtype_bytes(w->dtype)));
     for (uint32_t row = 0; row < n_rows; row += ROW_BLOCK) {
         uint32_t end = n_rows - row < ROW_BLOCK ? n_rows : row + ROW_BLOCK;
         for (uint32_t first = columns.first; first < columns.end; first += TILE_PANELS) {

@@ -18,8 +18,8 @@
 
 typedef struct layer_weights {
     matrix query, key, value, attention_output; /* H -> H */
-    row_table relative_key,
-        relative_query; /* [n_relative_rows, H], if position_attention has them */
+    /* [n_relative_rows, H], if position_attention has them. */
+    row_table relative_key, relative_query;
     norm_weights attention_norm;
     matrix intermediate; /* H -> I */
     matrix output;       /* I -> H */

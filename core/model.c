@@ -98,8 +98,7 @@ static const bert_tensor *bind(tensor_binder *binder, const char *prefix, const 
         }
         n_bytes *= shape[i]; /* at most 2^22 x 2^24 x 2^3 x 4: config_check() saw to it */
     }
-    if (!tensor->data || tensor->n_bytes != n_bytes ||
-        (uintptr_t)tensor->data % BERT_ALIGNMENT != 0) {
+    if (!tensor->data || tensor->n_bytes != n_bytes || !aligned(tensor->data, BERT_ALIGNMENT)) {
         fail_expected(binder, BERT_BAD_DATA, name, tensor->n_bytes, n_bytes);
         return NULL;
     }
@@ -415,7 +414,8 @@ bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_er
 bert_status bert_model_open(const bert_config *config, const bert_tensor *tensors, size_t n_tensors,
                             void *memory, size_t n_bytes, bert_model **model_out, bert_error *error)
 {
-    assert(memory && (uintptr_t)memory % BERT_ALIGNMENT == 0);
+    assert(config && model_out && (tensors || n_tensors == 0));
+    assert(memory && aligned(memory, BERT_ALIGNMENT));
     size_t needed = 0;
     bert_status status = bert_model_bytes(config, &needed, error);
     if (status != BERT_OK)

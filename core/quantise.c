@@ -71,9 +71,13 @@ static void find_range(const float *x, const float *factor, uint32_t n, float *l
     *most = simd_max(high[0]);
 }
 
-void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, uint32_t n,
-                  const integer_rows *out, uint32_t row)
+void quantise_row(bert_int8_kernel kernel, const float *restrict x, const float *restrict factor,
+                  uint32_t n, const integer_rows *out, uint32_t row)
 {
+    assert(n > 0 && out->stride == quantised_stride(n));
+    assert(kernel != BERT_INT8_KERNEL_DEFAULT && bert_int8_kernel_exists(kernel));
+    assert(aligned(x, sizeof(float)) && aligned(factor, sizeof(float)));
+    assert(kernel != BERT_INT8_KERNEL_SIMD128 || aligned(out->values, sizeof(int16_t)));
     float least, most;
     find_range(x, factor, n, &least, &most);
     float step = (most - least) / LEVELS;

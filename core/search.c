@@ -6,6 +6,7 @@
  */
 #include "search.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -133,6 +134,8 @@ void search_scores(search_type type, int is_cosine, const void *queries, uint32_
                    const void *rows, uint32_t n_rows, uint32_t n_dims, double *scores,
                    double *squares)
 {
+    assert(type == SEARCH_F32 || type == SEARCH_I8 || (type == SEARCH_BITS && n_dims % 8 == 0));
+    assert(n_dims <= SEARCH_MAX_DIMS);
     size_t n_bytes = bytes_of(type, n_dims);
     double *of_queries = squares, *of_rows = squares + n_queries;
     if (is_cosine) {

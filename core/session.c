@@ -135,7 +135,8 @@ bert_status bert_session_bytes(const bert_config *config, const bert_options *op
 bert_status bert_session_open(const bert_model *model, const bert_options *options, void *memory,
                               size_t n_bytes, bert_session **session, bert_error *error)
 {
-    assert(memory && (uintptr_t)memory % BERT_ALIGNMENT == 0);
+    assert(model && session);
+    assert(memory && aligned(memory, BERT_ALIGNMENT));
     size_t needed = 0;
     bert_status status = bert_session_bytes(&model->config, options, &needed, error);
     if (status != BERT_OK)

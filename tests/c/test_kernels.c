@@ -315,7 +315,7 @@ TEST(gemm_i8_at_its_limits)
         product out = {.c = c, .c_stride = 8};
         gemm_i8((bert_int8_kernel)kernel, &rows, 1, &w, panels_all(8), &out);
         for (int j = 0; j < 8; j++)
-            CHECK(c[j] == (j % 2 ? -1.0f : 1.0f) * INPUTS * 127 * BERT_I8_MAX,
+            CHECK(c[j] == (j % 2 ? -1.0f : 1.0f) * (float)(INPUTS * 127 * BERT_I8_MAX),
                   "kernel %d: column %d is %.9g", kernel, j, c[j]);
     }
 }
@@ -535,8 +535,7 @@ TEST(four_bits_expand_to_their_products)
         size_t unit_bytes = BERT_Q4_UNIT_BYTES(n_columns);
         uint8_t *units = guarded_alloc(UNITS * unit_bytes);
         for (size_t i = 0; i < UNITS * unit_bytes; i++)
-            units[i] =
-                i % unit_bytes < n_columns ? random_u32(&seed) % 16 : random_u32(&seed) % 256;
+            units[i] = (uint8_t)(random_u32(&seed) % (i % unit_bytes < n_columns ? 16 : 256));
         size_t n = n_columns * BERT_GROUP;
         int8_t *values = guarded_alloc(UNITS * n);
         bert_q4_expand(units, UNITS, n_columns, values);
