@@ -67,14 +67,16 @@ $(error config is release, debug, sanitize, scalar or coverage, not '$(config)')
 endif
 
 core_sources := $(wildcard core/*.c)
-converter_sources := $(wildcard converter/*.c)
+converter_sources := $(wildcard converter/*.c converter/*/*.c)
 c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
 test_objects := $(patsubst %.c,$(native)/%.o,$(filter-out $(wildcard tests/c/test_*.c),$(wildcard tests/c/*.c)))
 core_objects := $(core_sources:%.c=$(native)/%.o)
-converter_objects := $(converter_sources:%.c=$(native)/%.o) $(native)/gen/onnx.pb-c.o
+converter_objects := $(converter_sources:%.c=$(native)/%.o)
+generated := $(native)/gen/onnx.pb-c $(native)/gen/sentencepiece.pb-c
 converter_libraries := -lprotobuf-c -lcjson -lcrypto -pthread
 
-$(patsubst %.c,$(native)/%.o,$(filter-out %/test_operators.c,$(wildcard core/*.c tests/c/*.c))): cflags += $(strict)
+$(core_objects) $(converter_objects) $(patsubst %.c,$(native)/%.o,$(wildcard tests/c/*.c)): cflags += $(strict)
+$(converter_objects): cflags += -Wsign-conversion
 
 native: $(native)/bert-convert ## build the converter
 
@@ -91,7 +93,7 @@ $(native)/bert.h: core/bert.h
 	@mkdir -p $(@D)
 	@cp $< $@
 
-$(native)/bert-convert: $(converter_objects) $(core_objects)
+$(native)/bert-convert: $(converter_objects) $(generated:=.o) $(core_objects)
 	@echo 'ld $@'
 	@$(CC) $(ldflags) $^ $(converter_libraries) -lm -o $@
 
@@ -101,7 +103,11 @@ $(native)/gen/onnx.pb-c.c $(native)/gen/onnx.pb-c.h &:
 	@mv $(native)/gen/onnx/onnx.pb-c.* $(native)/gen/ && rmdir $(native)/gen/onnx
 	@sed -i 's|"onnx/onnx.pb-c.h"|"onnx.pb-c.h"|' $(native)/gen/onnx.pb-c.c
 
-$(converter_objects): $(native)/gen/onnx.pb-c.h
+$(native)/gen/sentencepiece.pb-c.c $(native)/gen/sentencepiece.pb-c.h &: converter/source/sentencepiece.proto
+	@mkdir -p $(native)/gen
+	@protoc-c -I $(<D) --c_out=$(native)/gen $<
+
+$(converter_objects) $(native)/tests/c/test_operators.o: $(generated:=.h)
 
 $(native)/%.o: %.c
 	@mkdir -p $(@D)
@@ -114,7 +120,7 @@ $(native)/gen/%.o: $(native)/gen/%.c
 
 # Every test links the core and the parts of the converter that are not its main().
 $(native)/test_%: $(native)/tests/c/test_%.o $(test_objects) \
-		$(core_objects) $(filter-out %/main.o,$(converter_objects))
+		$(core_objects) $(filter-out %/main.o,$(converter_objects)) $(generated:=.o)
 	@echo 'ld $@'
 	@$(CC) $(ldflags) $^ $(converter_libraries) -lm -o $@
 
@@ -128,7 +134,7 @@ EMCC ?= $(if $(wildcard $(emscripten)),$(emscripten),emcc)
 # No glue code: a module imports nothing but, with threads, its memory; JavaScript sizes the memory
 # and starts the threads.
 emcflags := -std=c11 -O3 -flto -DNDEBUG -msimd128 \
-	-ffp-contract=off -Wall -Wextra $(strict) -Werror $(profile) --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
+	-ffp-contract=off -Wall -Wextra -Werror $(profile) --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
 	-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=256KB -sSTACK_SIZE=64KB
 emcflags_relaxed := -mrelaxed-simd
 emcflags_threads := -matomics -mbulk-memory -sIMPORTED_MEMORY -Wl,--shared-memory
@@ -138,12 +144,12 @@ wasm: $(engines) build/dist/search.wasm ## build the WebAssembly modules
 
 build/dist/search.wasm: wasm/search.c core/search.c core/search.h core/simd.h Makefile
 	@mkdir -p $(@D)
-	@$(EMCC) $(emcflags) -o $@ wasm/search.c core/search.c
+	@$(EMCC) $(emcflags) $(strict) -o $@ wasm/search.c core/search.c
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
 build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
-	@$(EMCC) $(emcflags) $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/engine.c $(core_sources)
+	@$(EMCC) $(emcflags) $(strict) $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/engine.c $(core_sources)
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
 # --- JavaScript ------------------------------------------------------------------------------------
@@ -267,7 +273,8 @@ format: ## format C and JavaScript
 	clang-format-19 -i $(c_files)
 	node_modules/.bin/biome check --write
 
-c_files := $(wildcard core/*.[ch] converter/*.[ch] wasm/*.[ch] tests/c/*.[ch] bench/*.c examples/c/*.c)
+c_files := $(wildcard core/*.[ch] converter/*.[ch] converter/*/*.[ch] wasm/*.[ch] tests/c/*.[ch] \
+	bench/*.c examples/c/*.c)
 
 lint: ## check formatting, habits and types
 	@clang-format-19 --dry-run -Werror $(c_files)

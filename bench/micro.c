@@ -66,7 +66,7 @@ static int16_t values[MOST_ROWS * INPUTS];
 static float least[MOST_ROWS], step[MOST_ROWS], sums[ROWS];
 static v128_t registers[CHAINS + 2];
 
-static const quantised integers = {
+static const integer_rows integers = {
     .stride = INPUTS, .values = values, .least = least, .step = step};
 
 /* The sum over the chains, so that no step can be left out. */

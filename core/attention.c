@@ -88,6 +88,7 @@ void attention_head(const bert_session *session, const workspace *space, const l
     uint32_t dim = config->hidden_size / config->n_heads;
     float scale = score_scale(config);
     uint32_t n = sequence->n, n_keys = count_keys(sequence);
+    assert(n <= session->max_sequence_tokens && n_keys > 0);
     int knows_positions = config->position_attention != BERT_POSITION_ATTENTION_NONE;
 
     size_t at = sequence->first * hidden + head * dim;

@@ -135,10 +135,8 @@ static void add_bias(const position_terms *terms, const bert_config *config, con
 }
 
 /* Which of the two terms there are is a constant where it is used. */
-static inline __attribute__((always_inline)) void look_up(const position_terms *terms,
-                                                          const bert_model *model,
-                                                          const workspace *space, row_range queries,
-                                                          float *scores, int has_c2p, int has_p2c)
+INLINE void look_up(const position_terms *terms, const bert_model *model, const workspace *space,
+                    row_range queries, float *scores, int has_c2p, int has_p2c)
 {
     uint32_t n = terms->n_keys;
     for (uint32_t first = 0, end; first < n; first = end) {

@@ -88,5 +88,5 @@ void conv_add(const thread_share *share)
         share_multiply(share, session->conv_inputs + (session->conv_rows[token] - reach) * hidden,
                        hidden, NULL, end - token, &session->model->conv, &out);
     }
-    share_settle(share);
+    share_meet_by_panels(share);
 }

@@ -15,52 +15,77 @@
 
 #include "share.h"
 
-/* -------------------------------------------------------------------------------- products -- */
+/* -------------------------------------------------------------------------- inputs of products -- */
 
 /* The rows from `first` on. */
-static quantised quantised_from(const bert_session *session, const quantised *rows, uint32_t first)
+static integer_rows rows_from(const bert_session *session, const integer_rows *rows, uint32_t first)
 {
-    quantised from = *rows;
-    size_t width = session->int8_kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
-    from.values = (char *)rows->values + first * width * rows->stride;
+    integer_rows from = *rows;
+    size_t n_bytes = session->int8_kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
+    from.values = (char *)rows->values + first * n_bytes * rows->stride;
     from.least += first;
     from.step += first;
     return from;
 }
 
-/* Rows of `x` as the integers that a product with `w` wants, if it does. */
+/* Rows of x [.., w->n_in] as the integers that a product with `w` reads, if it does. */
 static void quantise(const bert_session *session, row_range rows, const float *x, const matrix *w,
-                     const float *smooth, const quantised *out)
+                     const integer_rows *x_i8)
 {
     if (w->dtype != BERT_DTYPE_I8)
         return;
     for (uint32_t row = rows.first; row < rows.end; row++)
-        quantise_row(session->int8_kernel, x + (size_t)row * w->n_in, smooth, w->n_in, out, row);
+        quantise_row(session->int8_kernel, x + (size_t)row * w->n_in, w->smooth, w->n_in, x_i8,
+                     row);
 }
 
-/* Norms rows of the hidden states, and makes of each, while it is near, the input of the product
- * with `w`, unless that is NULL. */
-static void norm_and_quantise(const bert_session *session, row_range rows, const norm_weights *norm,
-                              const matrix *w, const float *smooth)
+/* Shows the observer `n_rows` inputs of the product with `w`, a layer's. */
+static void show(const bert_session *session, const float *x, uint32_t n_rows, const matrix *w)
 {
+    if (!session->observer)
+        return;
+    const layer_weights *layers = session->model->layers;
+    size_t index = (size_t)((const char *)w - (const char *)layers) / sizeof *layers;
+    const layer_weights *layer = &layers[index];
+    bert_site site = w == &layer->query              ? BERT_SITE_ATTENTION
+                     : w == &layer->attention_output ? BERT_SITE_ATTENTION_OUTPUT
+                     : w == &layer->intermediate     ? BERT_SITE_INTERMEDIATE
+                                                     : BERT_SITE_OUTPUT;
+    session->observer(session->observer_argument, (uint32_t)index, site, x, n_rows, w->n_in);
+}
+
+/* hidden = norm(hidden) for `rows`; each becomes, while it is near, an input of the product with
+ * `w` that is next, unless that is NULL. */
+static void norm_hidden(const thread_share *share, row_range rows, const norm_weights *norm,
+                        const matrix *w)
+{
+    const bert_session *session = share->session;
     const bert_config *config = &session->model->config;
-    for (; rows.first < rows.end; rows.first++) {
-        float *hidden = session->hidden + (size_t)rows.first * config->hidden_size;
-        ops_layer_norm(hidden, 1, config->hidden_size, norm, config->layer_norm_eps);
+    row_range own = share_own(share, rows);
+    for (uint32_t row = own.first; row < own.end; row++) {
+        ops_layer_norm(session->hidden + (size_t)row * config->hidden_size, 1, config->hidden_size,
+                       norm, config->layer_norm_eps);
         if (w)
-            quantise(session, (row_range){rows.first, rows.first + 1}, session->hidden, w, smooth,
-                     &session->narrow);
+            quantise(session, (row_range){row, row + 1}, session->hidden, w, &session->inputs_i8);
     }
+    share_meet_by_panels(share);
 }
 
-/* The norm whose output the layer `next` reads; NULL after the last layer. */
-static void norm_for(const bert_session *session, row_range rows, const norm_weights *norm,
-                     const layer_weights *next)
+/* Rows `first` .. of the hidden states += x W + b, for `n_rows` rows of x [.., w->n_in]. */
+static void add_dense(const thread_share *share, uint32_t first, uint32_t n_rows, const float *x,
+                      const integer_rows *x_i8, const matrix *w)
 {
-    norm_and_quantise(session, rows, norm, next ? &next->query : NULL, next ? next->smooth : NULL);
+    const bert_session *session = share->session;
+    float *hidden = session->hidden + (size_t)first * w->n_out;
+    product out = {.residual = hidden, .c = hidden, .c_stride = w->n_out};
+    show(session, x, n_rows, w);
+    quantise(session, share_own(share, (row_range){0, n_rows}), x, w, x_i8);
+    if (w->dtype == BERT_DTYPE_I8)
+        share_meet_by_panels(share);
+    share_dense(share, x, x_i8, n_rows, w, &out);
 }
 
-/* ---------------------------------------------------------------------------------- layers -- */
+/* ------------------------------------------------------------------------------ embeddings -- */
 
 /* hidden = embeddings W + b: Lan et al. 2019, ALBERT, section 3.1. */
 static void project_embeddings(const thread_share *share)
@@ -69,10 +94,9 @@ static void project_embeddings(const thread_share *share)
     const matrix *w = &session->model->projection;
     size_t first = share->rows.first;
     product out = {.c = session->hidden + first * w->n_out, .c_stride = w->n_out};
-    share_settle(share);
-    share_multiply(share, session->embeddings + first * w->n_in, w->n_in, NULL,
-                   rows_count(share->rows), w, &out);
-    share_settle(share);
+    share_meet_by_panels(share);
+    share_dense(share, session->embeddings + first * w->n_in, NULL, rows_count(share->rows), w,
+                &out);
 }
 
 /* Zeros for the tokens that are not attended to: those of a model with a convolution are, so that
@@ -104,27 +128,33 @@ static void embed(const thread_share *share, const layer_weights *next)
         conv_keep(share);
     }
     if (next)
-        quantise(session, own, session->hidden, &next->query, next->smooth, &session->narrow);
-    share_settle(share);
+        quantise(session, own, session->hidden, &next->query, &session->inputs_i8);
+    share_meet_by_panels(share);
 }
 
+/* ---------------------------------------------------------------------------------- layers -- */
+
+/* query, key, value = hidden W + b, each with its own weights; everyone may read them. */
 static void project(const thread_share *share, const layer_weights *layer)
 {
     const bert_session *session = share->session;
-    size_t stride = session->model->config.hidden_size, at = share->rows.first * stride;
-    const matrix *matrices[] = {&layer->query, &layer->key, &layer->value};
+    uint32_t hidden = session->model->config.hidden_size, n_rows = rows_count(share->rows);
+    size_t at = (size_t)share->rows.first * hidden;
+    const matrix *weights[] = {&layer->query, &layer->key, &layer->value};
     float *results[] = {session->query, session->key, session->value};
-    quantised narrow = quantised_from(session, &session->narrow, share->rows.first);
+    integer_rows inputs = rows_from(session, &session->inputs_i8, share->rows.first);
+    show(session, session->hidden + at, n_rows, &layer->query);
     for (int i = 0; i < 3; i++) {
-        product out = {.c = results[i] + at, .c_stride = stride};
-        share_multiply(share, session->hidden + at, stride, &narrow, rows_count(share->rows),
-                       matrices[i], &out);
+        product out = {.c = results[i] + at, .c_stride = hidden};
+        share_multiply(share, session->hidden + at, hidden, &inputs, n_rows, weights[i], &out);
     }
+    share_meet(share);
 }
 
-/* Heads of all sequences are dealt out in order, so that everyone has about as many scores to
- * compute: a head costs the square of its sequence's length. `probabilities`: [sum over sequences
- * n_heads n n], or NULL. */
+/* query = softmax(query key' / sqrt d) value, by heads; everyone may read it. Heads of all
+ * sequences are dealt out in order, so that everyone has about as many scores to compute: a head
+ * costs the square of its sequence's length. `probabilities`: [sum over sequences n_heads n n], or
+ * NULL. */
 static void attend(const thread_share *share, const layer_weights *layer, float *probabilities)
 {
     const bert_session *session = share->session;
@@ -145,16 +175,7 @@ static void attend(const thread_share *share, const layer_weights *layer, float 
             before += squares;
         }
     }
-}
-
-/* Shows the observer the inputs of the product that is next. */
-static void show(const thread_share *share, const layer_weights *layer, bert_site site,
-                 const float *inputs, uint32_t n_rows, uint32_t n_columns)
-{
-    const bert_session *session = share->session;
-    if (session->observer)
-        session->observer(session->observer_argument, (uint32_t)(layer - session->model->layers),
-                          site, inputs, n_rows, n_columns);
+    share_meet(share);
 }
 
 /* hidden = norm(hidden + attention(hidden) W + b). */
@@ -162,74 +183,49 @@ static void self_attention(const thread_share *share, const layer_weights *layer
                            float *probabilities)
 {
     const bert_session *session = share->session;
-    uint32_t hidden = session->model->config.hidden_size, n_rows = rows_count(share->rows);
-    size_t at = (size_t)share->rows.first * hidden;
-    show(share, layer, BERT_SITE_ATTENTION, session->hidden, n_rows, hidden);
+    row_range rows = share->rows;
+    integer_rows inputs = rows_from(session, &session->inputs_i8, rows.first);
     project(share, layer);
-    share_meet(share);
-    attend(share, layer, probabilities); /* into session->query */
-    share_meet(share);
-    show(share, layer, BERT_SITE_ATTENTION_OUTPUT, session->query, n_rows, hidden);
-    quantise(session, share_own(share, share->rows), session->query, &layer->attention_output,
-             layer->attention_smooth, &session->narrow);
-    share_settle(share);
-    quantised narrow = quantised_from(session, &session->narrow, share->rows.first);
-    float *rows = session->hidden + at;
-    product out = {.residual = rows, .c = rows, .c_stride = hidden};
-    share_multiply(share, session->query + at, hidden, &narrow, n_rows, &layer->attention_output,
-                   &out);
-    share_settle(share);
-    norm_and_quantise(session, share_own(share, share->rows), &layer->attention_norm,
-                      &layer->intermediate, layer->intermediate_smooth);
-    share_settle(share);
+    attend(share, layer, probabilities);
+    add_dense(share, rows.first, rows_count(rows),
+              session->query + (size_t)rows.first * layer->attention_output.n_in, &inputs,
+              &layer->attention_output);
+    norm_hidden(share, rows, &layer->attention_norm, &layer->intermediate);
 }
 
-/* hidden = norm(hidden + activation(hidden W1 + b1) W2 + b2) for ROW_BLOCK rows or fewer. */
-static void feed_forward_block(const thread_share *share, const layer_weights *layer,
-                               const layer_weights *next, row_range block)
+/* intermediate = activation(hidden W + b), for ROW_BLOCK rows or fewer. */
+static void expand(const thread_share *share, row_range block, const matrix *w)
 {
     const bert_session *session = share->session;
-    const bert_config *config = &session->model->config;
-    uint32_t n_rows = rows_count(block);
-    float *rows = session->hidden + (size_t)block.first * config->hidden_size;
-    quantised narrow = quantised_from(session, &session->narrow, block.first);
-    product wide = {.activation = config->activation,
-                    .c = share->intermediate,
-                    .c_stride = config->intermediate_size};
-    share_multiply(share, rows, config->hidden_size, &narrow, n_rows, &layer->intermediate, &wide);
-    share_settle(share);
-    show(share, layer, BERT_SITE_OUTPUT, share->intermediate, n_rows, config->intermediate_size);
-    quantise(session, share_own(share, (row_range){0, n_rows}), share->intermediate, &layer->output,
-             layer->output_smooth, &share->wide);
-    share_settle(share);
-    product out = {.residual = rows, .c = rows, .c_stride = config->hidden_size};
-    share_multiply(share, share->intermediate, config->intermediate_size, &share->wide, n_rows,
-                   &layer->output, &out);
-    share_settle(share);
-    norm_for(session, share_own(share, block), &layer->output_norm, next);
+    float *hidden = session->hidden + (size_t)block.first * w->n_in;
+    integer_rows inputs = rows_from(session, &session->inputs_i8, block.first);
+    product out = {.activation = session->model->config.activation,
+                   .c = share->intermediate,
+                   .c_stride = w->n_out};
+    show(session, hidden, rows_count(block), w);
+    share_dense(share, hidden, &inputs, rows_count(block), w, &out);
 }
 
+/* hidden = norm(hidden + activation(hidden W1 + b1) W2 + b2), the input of the layer `next` or, if
+ * that is NULL, of no product. */
 static void feed_forward(const thread_share *share, const layer_weights *layer,
                          const layer_weights *next)
 {
-    const bert_session *session = share->session;
-    show(share, layer, BERT_SITE_INTERMEDIATE, session->hidden, rows_count(share->rows),
-         session->model->config.hidden_size);
     for (row_range block = share->rows; block.first < share->rows.end; block.first = block.end) {
         uint32_t left = share->rows.end - block.first;
         block.end = block.first + (left < ROW_BLOCK ? left : ROW_BLOCK);
-        feed_forward_block(share, layer, next, block);
+        expand(share, block, &layer->intermediate);
+        add_dense(share, block.first, rows_count(block), share->intermediate,
+                  &share->intermediate_i8, &layer->output);
+        norm_hidden(share, block, &layer->output_norm, next ? &next->query : NULL);
     }
-    share_settle(share);
 }
 
 /* hidden = norm(hidden + activation(conv(embeddings))): see conv.c. */
 static void convolve(const thread_share *share, const layer_weights *next)
 {
     conv_add(share);
-    norm_for(share->session, share_own(share, share->rows), &share->session->model->conv_norm,
-             next);
-    share_settle(share);
+    norm_hidden(share, share->rows, &share->session->model->conv_norm, next ? &next->query : NULL);
 }
 
 /* Copies the hidden states to an output [T, H] that wants them. */
@@ -296,6 +292,7 @@ static void run_steps(void *argument, uint32_t thread, uint32_t n_threads)
 bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
                               const bert_outputs *outputs, bert_error *error)
 {
+    assert(session && batch && outputs);
     session->encoding = (encoding_state){.batch = *batch, .outputs = *outputs};
     bert_status status = batch_check(session, batch, &session->encoding.n_tokens, error);
     if (status == BERT_OK)

@@ -8,8 +8,7 @@
 
 /* c = activation(x) + residual for the columns of one row in one panel, the first of which is
  * element `at` of c; beyond `n_columns` nothing is stored. */
-static inline __attribute__((always_inline)) void
-finish_panel(v128_t x[2], size_t at, uint32_t n_columns, const product *out)
+INLINE void finish_panel(v128_t x[2], size_t at, uint32_t n_columns, const product *out)
 {
     math_activate(x, 2, out->activation);
     if (n_columns >= BERT_PANEL) {

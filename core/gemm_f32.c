@@ -25,8 +25,6 @@
 #include "simd.h"
 #include "finish.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* `count` panels from `first` as [count, n_in, BERT_PANEL] floats: the stored ones, or widened. */
 static const float *widen(const matrix *w, uint32_t first, uint32_t count, float *scratch)
 {
@@ -45,7 +43,7 @@ INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const flo
                      uint32_t n_panels, uint32_t n_in, const float *bias, float *sums,
                      size_t sums_stride)
 {
-    v128_t s[SIMD_TILE_ROWS][2 * WIDE_PANELS];
+    v128_t s[SIMD_TILE_ROWS][2 * TILE_PANELS];
     size_t panel = (size_t)n_in * BERT_PANEL;
 #pragma clang loop unroll(full)
     for (uint32_t r = 0; r < n_rows; r++)
@@ -73,7 +71,7 @@ INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const flo
 }
 
 /* Floats between rows of sums that are not yet c's. */
-#define SUMS_STRIDE (WIDE_PANELS * BERT_PANEL)
+#define SUMS_STRIDE (TILE_PANELS * BERT_PANEL)
 
 /* Rows of the next tile, of `n_left`. */
 static uint32_t rows_taken(uint32_t n_left, int is_first)
@@ -98,26 +96,30 @@ static void multiply_tile(const float *a, size_t a_stride, uint32_t n_rows, cons
                           size_t sums_stride)
 {
 #define TILE(rows, panels)                                                                         \
-    multiply(a, a_stride, rows, weights, panels, n_in, bias, sums, sums_stride);                   \
-    break
+    multiply(a, a_stride, rows, weights, panels, n_in, bias, sums, sums_stride)
     switch (n_rows) {
     case 1:
-        if (n_panels == 4) {
+        if (n_panels == 4)
             TILE(1, 4);
-        }
-        TILE(1, 1);
+        else
+            TILE(1, 1);
+        break;
     case 2:
-        if (n_panels == 2) {
+        if (n_panels == 2)
             TILE(2, 2);
-        }
-        TILE(2, 1);
+        else
+            TILE(2, 1);
+        break;
     case 3:
         TILE(3, 1);
+        break;
     case 4:
         TILE(4, 1);
+        break;
 #if SIMD_TILE_ROWS == 6
     case 5:
         TILE(5, 1);
+        break;
     default:
         TILE(6, 1);
 #endif
@@ -145,14 +147,14 @@ static void multiply_rows(const float *a, size_t a_stride, uint32_t row, uint32_
                           const product *out)
 {
     uint32_t column = first * BERT_PANEL, n_columns = w->n_out - column;
-    float bias[WIDE_PANELS * BERT_PANEL] = {0};
+    float bias[TILE_PANELS * BERT_PANEL] = {0};
     if (n_columns > n_panels * BERT_PANEL)
         n_columns = n_panels * BERT_PANEL;
     if (w->bias)
         memcpy(bias, w->bias + column, n_columns * sizeof(float));
     int is_plain = out->activation == BERT_ACTIVATION_NONE && !out->residual;
     for (uint32_t at = row, n; at < end; at += n) {
-        n = rows_taken(end - at, at == row && n_panels == WIDE_PANELS);
+        n = rows_taken(end - at, at == row && n_panels == TILE_PANELS);
         for (uint32_t p = 0, taken; p < n_panels; p += taken) {
             taken = panels_taken(n, n_panels - p);
             const float *panel = weights + (size_t)p * w->n_in * BERT_PANEL;
@@ -170,13 +172,19 @@ static void multiply_rows(const float *a, size_t a_stride, uint32_t row, uint32_
     }
 }
 
-void gemm_f32(const float *a, size_t a_stride, uint32_t n_rows, const matrix *w,
-              panel_range columns, const product *out, float *scratch)
+void gemm_f32(const float *restrict a, size_t a_stride, uint32_t n_rows, const matrix *w,
+              panel_range columns, const product *out, float *restrict scratch)
 {
+    assert(w->dtype == BERT_DTYPE_F32 || (w->dtype == BERT_DTYPE_F16 && scratch));
+    assert(columns.first <= columns.end && columns.end <= BERT_PANELS(w->n_out));
+    assert(n_rows <= 1 || out->c_stride >= w->n_out);
+    assert(aligned(a, sizeof(float)) && aligned(w->bias, sizeof(float)));
+    assert(aligned(out->c, sizeof(float)) && aligned(out->residual, sizeof(float)));
+    assert(aligned(w->panels, bert_dtype_bytes(w->dtype)));
     for (uint32_t row = 0; row < n_rows; row += ROW_BLOCK) {
         uint32_t end = n_rows - row < ROW_BLOCK ? n_rows : row + ROW_BLOCK;
-        for (uint32_t first = columns.first; first < columns.end; first += WIDE_PANELS) {
-            uint32_t left = columns.end - first, count = left < WIDE_PANELS ? left : WIDE_PANELS;
+        for (uint32_t first = columns.first; first < columns.end; first += TILE_PANELS) {
+            uint32_t left = columns.end - first, count = left < TILE_PANELS ? left : TILE_PANELS;
             const float *weights = widen(w, first, count, scratch);
             multiply_rows(a, a_stride, row, end, w, weights, first, count, out);
         }

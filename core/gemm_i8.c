@@ -1,8 +1,7 @@
 /*
  * gemm_i8.c - dense layers in 8-bit integers: activations of 7 bits times weights of 7 bits.
  *
- *     y = (least + step q) (scale w) = scale (step sum(q w) + least sum(w)),   summed over the
- * inputs
+ *     y = (least + step q) (scale w) = scale (step sum(q w) + least sum(w))    sums over the inputs
  *
  * 0 <= q <= 127 and |w| <= 63, so four products fit 16 bits and one definition holds everywhere:
  * relaxed dot products agree on every engine when one side has 7 bits, and there are three ways to
@@ -12,8 +11,9 @@
  *     relaxed-dot-i16  two i16x8.relaxed_dot added in 16 bits, then pairs widened (AVX2)
  *     relaxed-dot-i32  i32x4.relaxed_dot_add (VNNI and ARM dot product: one instruction)
  *
- * A tile is 4 rows x 8 columns, 8 registers of sums; rows are dealt out evenly to tiles of 1 to 4.
- * Measured and rejected: 6 rows (spills in all three), 8 x 4 columns (a load more for every dot).
+ * A tile is 4 rows x 8 columns, 8 registers of sums, or, for the 32-bit dot, 6 rows: 8 sums would
+ * wait for each other there. Rows are dealt out evenly to tiles of that many or fewer. Measured and
+ * rejected: 6 rows for the others (spills), 8 x 4 columns (a load more for every dot).
  */
 #include <string.h>
 
@@ -21,7 +21,6 @@
 #include "simd.h"
 #include "finish.h"
 
-#define INLINE static inline __attribute__((always_inline))
 #define MAX_TILE_ROWS 6
 #define QUAD_BYTES (BERT_PANEL * BERT_QUAD)
 
@@ -129,42 +128,38 @@ INLINE void dot_relaxed_i32(const uint8_t *a, size_t stride, uint32_t n_rows, co
 
 #endif
 
-#define TILE(dot, type)                                                                            \
-    switch (n_rows) {                                                                              \
-    case 1:                                                                                        \
-        dot((const type *)values + at, stride, 1, panel, sums);                                    \
-        break;                                                                                     \
-    case 2:                                                                                        \
-        dot((const type *)values + at, stride, 2, panel, sums);                                    \
-        break;                                                                                     \
-    case 3:                                                                                        \
-        dot((const type *)values + at, stride, 3, panel, sums);                                    \
-        break;                                                                                     \
-    case 4:                                                                                        \
-        dot((const type *)values + at, stride, 4, panel, sums);                                    \
-        break;                                                                                     \
-    case 5:                                                                                        \
-        dot((const type *)values + at, stride, 5, panel, sums);                                    \
-        break;                                                                                     \
-    default:                                                                                       \
-        dot((const type *)values + at, stride, 6, panel, sums);                                    \
-    }                                                                                              \
-    break
+/* dot(), if the tile has `n` rows. */
+#define ROWS(n, dot, type)                                                                         \
+    (n_rows == n ? dot((const type *)values + at, stride, n, panel, sums) : (void)0)
 
 /* sums[r] = row `row` + r times one panel. */
 static void dot_tile(bert_int8_kernel kernel, const void *values, size_t stride, uint32_t row,
                      uint32_t n_rows, const int8_t *panel, v128_t sums[MAX_TILE_ROWS][2])
 {
     size_t at = row * stride;
+    assert(n_rows >= 1 && n_rows <= tile_rows(kernel));
     switch (kernel) {
 #ifdef SIMD_RELAXED_DOT
     case BERT_INT8_KERNEL_RELAXED_DOT_I16:
-        TILE(dot_relaxed_i16, uint8_t);
+        ROWS(1, dot_relaxed_i16, uint8_t);
+        ROWS(2, dot_relaxed_i16, uint8_t);
+        ROWS(3, dot_relaxed_i16, uint8_t);
+        ROWS(4, dot_relaxed_i16, uint8_t);
+        break;
     case BERT_INT8_KERNEL_RELAXED_DOT_I32:
-        TILE(dot_relaxed_i32, uint8_t);
+        ROWS(1, dot_relaxed_i32, uint8_t);
+        ROWS(2, dot_relaxed_i32, uint8_t);
+        ROWS(3, dot_relaxed_i32, uint8_t);
+        ROWS(4, dot_relaxed_i32, uint8_t);
+        ROWS(5, dot_relaxed_i32, uint8_t);
+        ROWS(6, dot_relaxed_i32, uint8_t);
+        break;
 #endif
     default:
-        TILE(dot_simd128, int16_t);
+        ROWS(1, dot_simd128, int16_t);
+        ROWS(2, dot_simd128, int16_t);
+        ROWS(3, dot_simd128, int16_t);
+        ROWS(4, dot_simd128, int16_t);
     }
 }
 
@@ -189,7 +184,7 @@ static columns_of load_columns(const matrix *w, uint32_t column, uint32_t n)
     return columns;
 }
 
-static void store_tile(v128_t sums[MAX_TILE_ROWS][2], const quantised *a, uint32_t row,
+static void store_tile(v128_t sums[MAX_TILE_ROWS][2], const integer_rows *a, uint32_t row,
                        uint32_t n_rows, const columns_of *columns, uint32_t column,
                        uint32_t n_columns, const product *out)
 {
@@ -223,9 +218,16 @@ static void touch(const int8_t *panels, size_t panel_bytes, uint32_t n)
             (void)*(const volatile int8_t *)(panels + p * panel_bytes + i);
 }
 
-void gemm_i8(bert_int8_kernel kernel, const quantised *a, uint32_t n_rows, const matrix *w,
+void gemm_i8(bert_int8_kernel kernel, const integer_rows *a, uint32_t n_rows, const matrix *w,
              panel_range columns, const product *out)
 {
+    assert(kernel != BERT_INT8_KERNEL_DEFAULT && bert_int8_kernel_exists(kernel));
+    assert(w->dtype == BERT_DTYPE_I8 && w->scale && w->offset);
+    assert(a->stride == quantised_stride(w->n_in));
+    assert(columns.first <= columns.end && columns.end <= BERT_PANELS(w->n_out));
+    assert(n_rows <= 1 || out->c_stride >= w->n_out);
+    assert(aligned(out->c, sizeof(float)) && aligned(out->residual, sizeof(float)));
+    assert(kernel != BERT_INT8_KERNEL_SIMD128 || aligned(a->values, sizeof(int16_t)));
     size_t panel_bytes = (size_t)quantised_stride(w->n_in) * BERT_PANEL;
     uint32_t most_rows = tile_rows(kernel);
     for (uint32_t block = 0; block < n_rows; block += ROW_BLOCK) {

@@ -14,6 +14,7 @@ uint32_t bert_config_n_stored_layers(const bert_config *config)
 
 uint32_t bert_config_stored_layer(const bert_config *config, uint32_t layer)
 {
+    assert(layer < config->n_layers);
     if (!config->n_layer_groups)
         return layer;
     uint32_t inner = config->layers_per_group, n_outer = config->n_layers / inner;

@@ -18,17 +18,12 @@
 
 typedef struct layer_weights {
     matrix query, key, value, attention_output; /* H -> H */
-    row_table relative_key,
-        relative_query; /* [n_relative_rows, H], if position_attention has them */
+    /* [n_relative_rows, H], if position_attention has them. */
+    row_table relative_key, relative_query;
     norm_weights attention_norm;
     matrix intermediate; /* H -> I */
     matrix output;       /* I -> H */
     norm_weights output_norm;
-    /* Where the matrices are I8, the factors for the inputs of: query, key and value; ... */
-    const float *smooth;              /* [H] */
-    const float *attention_smooth;    /* [H] */
-    const float *intermediate_smooth; /* [H] */
-    const float *output_smooth;       /* [I] */
 } layer_weights;
 
 /* What the config does not ask for is zeros. */
@@ -57,12 +52,12 @@ struct bert_model {
 
 /* What a thread has for itself. */
 typedef struct workspace {
-    float *panel;      /* [WIDE_PANELS, most n_in of a matrix, BERT_PANEL]: widened panels */
+    float *panel;      /* [TILE_PANELS, most n_in of a matrix, BERT_PANEL]: widened panels */
     float *key_panels; /* [ceil(n / BERT_PANEL), H / n_heads, BERT_PANEL], n max_sequence_tokens */
-    float *value_panels; /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
-    float *scores;       /* [QUERY_BLOCK, n] */
-    float *intermediate; /* [ROW_BLOCK, I] */
-    quantised wide;      /* [ROW_BLOCK, I], I8 only */
+    float *value_panels;          /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
+    float *scores;                /* [QUERY_BLOCK, n] */
+    float *intermediate;          /* [ROW_BLOCK, I] */
+    integer_rows intermediate_i8; /* [ROW_BLOCK, I]: the same where a product with I8 reads it */
     /* With a position_attention; W is position_stride(n_relative_rows). */
     uint32_t *positions;     /* [n], of every token of the sequence */
     uint32_t *key_tokens;    /* [n]: the tokens that are attended to, ... */
@@ -91,7 +86,7 @@ struct bert_session {
     float *embeddings;       /* [max_tokens, E]; where E = H, that is `query` */
     float *conv_inputs;      /* [conv_most_rows(), H]; see conv.c */
     uint32_t *conv_rows;     /* [max_tokens]: the row of each token in conv_inputs */
-    quantised narrow;        /* [max_tokens, H], I8 only */
+    integer_rows inputs_i8;  /* [max_tokens, H]: `hidden` or `query`, for a product with I8 */
     workspace *workspaces;   /* [n_threads] */
     bert_observer *observer; /* NULL: nobody looks */
     void *observer_argument;

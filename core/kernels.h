@@ -6,6 +6,7 @@
 #ifndef BERT_KERNELS_H
 #define BERT_KERNELS_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,9 +19,11 @@ typedef struct matrix {
     uint32_t n_in, n_out;
     bert_dtype dtype;
     const void *panels; /* [ceil(n_out / BERT_PANEL), ...] */
-    const float *scale; /* [n_out], I8 only */
-    float *offset;      /* [n_out], I8 only: scale * the sum of the column's integers */
     const float *bias;  /* [n_out], or NULL */
+    /* I8 only: */
+    const float *scale;  /* [n_out] */
+    const float *smooth; /* [n_in], factors for the inputs before these are quantised */
+    const float *offset; /* [n_out], scale * the sum of the column's integers */
 } matrix;
 
 /* Rows to look up. */
@@ -60,11 +63,11 @@ static inline panel_range panels_all(uint32_t n_out)
 /* Rows of activations as integers 0 .. 127: x = least + step * value. Bytes, or 16-bit numbers for
  * the simd128 kernel, `stride` of them a row: n_in rounded up to whole pairs of quads, the rest
  * zeros. */
-typedef struct quantised {
+typedef struct integer_rows {
     void *values;        /* [R, stride] */
     uint32_t stride;     /* quantised_stride(n_in) */
     float *least, *step; /* [R] */
-} quantised;
+} integer_rows;
 
 static inline uint32_t quantised_stride(uint32_t n_in)
 {
@@ -78,8 +81,14 @@ static inline uint32_t quantised_stride(uint32_t n_in)
  * cache. */
 #define ROW_BLOCK 128
 
-/* Panels that one row is multiplied with at a time: one panel alone would wait for its sums. */
-#define WIDE_PANELS 4
+/* Most panels of a tile: a single row with one panel alone would wait for its sums. */
+#define TILE_PANELS 4
+
+/* For asserts: what a number may be read from by the C standard; NULL is read by nobody. */
+static inline int aligned(const void *p, size_t n_bytes)
+{
+    return (uintptr_t)p % n_bytes == 0;
+}
 
 /* What becomes of the sums of a product: c = activation(sum) + residual. */
 typedef struct product {
@@ -89,23 +98,23 @@ typedef struct product {
     size_t c_stride;
 } product;
 
-/* sum = a W + bias, for an F32 or F16 matrix. `scratch` is [WIDE_PANELS, n_in, BERT_PANEL], for F16
- * alone. */
-void gemm_f32(const float *a, size_t a_stride, /* [R, n_in] */
-              uint32_t n_rows,                 /* R */
-              const matrix *w,                 /* n_in -> n_out */
-              panel_range columns, const product *out, float *scratch);
+/* sum = a W + bias, for an F32 or F16 matrix; rows of `a` may overlap each other, but not `c`.
+ * `scratch` is [TILE_PANELS, n_in, BERT_PANEL], for F16; else NULL will do. */
+void gemm_f32(const float *restrict a, size_t a_stride, /* [R, n_in] */
+              uint32_t n_rows,                          /* R */
+              const matrix *w,                          /* n_in -> n_out */
+              panel_range columns, const product *out, float *restrict scratch);
 
-/* The same for an I8 matrix and quantised rows. */
-void gemm_i8(bert_int8_kernel kernel, const quantised *a, /* [R, n_in] */
+/* The same for an I8 matrix and rows of integers, made for the same kernel, which exists. */
+void gemm_i8(bert_int8_kernel kernel, const integer_rows *a, /* [R, n_in] */
              uint32_t n_rows, const matrix *w, panel_range columns, const product *out);
 
 /* The kernel that is meant, if this build has it; else BERT_INT8_KERNEL_COUNT. */
 bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel);
 
 /* Row `row` of `out` from `n` floats, each times its factor first. */
-void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, uint32_t n,
-                  const quantised *out, uint32_t row);
+void quantise_row(bert_int8_kernel kernel, const float *restrict x, const float *restrict factor,
+                  uint32_t n, const integer_rows *out, uint32_t row);
 
 /* ------------------------------------------------------------------------------ operations -- */
 
@@ -120,19 +129,19 @@ void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, f
                  float *inverse);
 
 /* Each row times its factor. x: [n_rows, n_columns], stride `stride`. */
-void ops_scale_rows(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns,
-                    const float *factor);
+void ops_scale_rows(float *restrict x, size_t stride, uint32_t n_rows, uint32_t n_columns,
+                    const float *restrict factor);
 
 /* x / max(|x|, 1e-12) of each row, in place. */
 void ops_normalize(float *x, uint32_t n_rows, uint32_t n_columns);
 
 /* out = table[row], widened. `out`: [n_columns]. `add`: out += instead. */
-void ops_table_row(const row_table *table, uint32_t row, float *out, int add);
+void ops_table_row(const row_table *table, uint32_t row, float *restrict out, int add);
 
 /* Rows of a table as the columns of a matrix n_columns -> rows_count(rows), in panels: of each the
  * columns from `first_column` on, widened. panels: [ceil(rows / BERT_PANEL), n_columns,
  * BERT_PANEL]; the columns that fill the last one are some finite numbers. */
 void ops_table_panels(const row_table *table, row_range rows, uint32_t first_column,
-                      uint32_t n_columns, float *panels);
+                      uint32_t n_columns, float *restrict panels);
 
 #endif

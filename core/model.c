@@ -98,8 +98,7 @@ static const bert_tensor *bind(tensor_binder *binder, const char *prefix, const 
         }
         n_bytes *= shape[i]; /* at most 2^22 x 2^24 x 2^3 x 4: config_check() saw to it */
     }
-    if (!tensor->data || tensor->n_bytes != n_bytes ||
-        (uintptr_t)tensor->data % BERT_ALIGNMENT != 0) {
+    if (!tensor->data || tensor->n_bytes != n_bytes || !aligned(tensor->data, BERT_ALIGNMENT)) {
         fail_expected(binder, BERT_BAD_DATA, name, tensor->n_bytes, n_bytes);
         return NULL;
     }
@@ -260,11 +259,12 @@ static int is_i8(tensor_binder *binder, const char *name, const layer_weights *l
     return is && wanted;
 }
 
-/* The factors of a product's inputs, where its matrix is I8. */
-static const float *bind_smooth(tensor_binder *binder, const char *name, const layer_weights *layer,
-                                const matrix *w)
+/* The factors of the inputs, where the matrix is I8. */
+static void bind_smooth(tensor_binder *binder, const char *name, const layer_weights *layer,
+                        matrix *w)
 {
-    return is_i8(binder, name, layer, w) ? bind_vector(binder, name, ".smooth", w->n_in) : NULL;
+    if (is_i8(binder, name, layer, w))
+        w->smooth = bind_vector(binder, name, ".smooth", w->n_in);
 }
 
 static void bind_layer(tensor_binder *binder, layer_weights *layer, const bert_config *config,
@@ -279,7 +279,8 @@ static void bind_layer(tensor_binder *binder, layer_weights *layer, const bert_c
     layer->query = MATRIX(".attention.query", hidden, hidden);
     layer->key = MATRIX(".attention.key", hidden, hidden);
     layer->value = MATRIX(".attention.value", hidden, hidden);
-    layer->smooth = bind_smooth(binder, prefix, layer, &layer->query);
+    bind_smooth(binder, prefix, layer, &layer->query);
+    layer->key.smooth = layer->value.smooth = layer->query.smooth;
     if (config_has_c2p(config))
         layer->relative_key =
             bind_table(binder, NAMED(".attention.relative_key"), config->n_relative_rows, hidden);
@@ -289,14 +290,12 @@ static void bind_layer(tensor_binder *binder, layer_weights *layer, const bert_c
     is_i8(binder, NAMED(".attention.key"), layer, &layer->key);
     is_i8(binder, NAMED(".attention.value"), layer, &layer->value);
     layer->attention_output = MATRIX(".attention.output", hidden, hidden);
-    layer->attention_smooth =
-        bind_smooth(binder, NAMED(".attention.output"), layer, &layer->attention_output);
+    bind_smooth(binder, NAMED(".attention.output"), layer, &layer->attention_output);
     layer->attention_norm = bind_norm(binder, NAMED(".attention.norm"), hidden);
     layer->intermediate = MATRIX(".intermediate", hidden, intermediate);
-    layer->intermediate_smooth =
-        bind_smooth(binder, NAMED(".intermediate"), layer, &layer->intermediate);
+    bind_smooth(binder, NAMED(".intermediate"), layer, &layer->intermediate);
     layer->output = MATRIX(".output", intermediate, hidden);
-    layer->output_smooth = bind_smooth(binder, NAMED(".output"), layer, &layer->output);
+    bind_smooth(binder, NAMED(".output"), layer, &layer->output);
     layer->output_norm = bind_norm(binder, NAMED(".output.norm"), hidden);
 #undef MATRIX
 #undef NAMED
@@ -415,7 +414,8 @@ bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_er
 bert_status bert_model_open(const bert_config *config, const bert_tensor *tensors, size_t n_tensors,
                             void *memory, size_t n_bytes, bert_model **model_out, bert_error *error)
 {
-    assert(memory && (uintptr_t)memory % BERT_ALIGNMENT == 0);
+    assert(config && model_out && (tensors || n_tensors == 0));
+    assert(memory && aligned(memory, BERT_ALIGNMENT));
     size_t needed = 0;
     bert_status status = bert_model_bytes(config, &needed, error);
     if (status != BERT_OK)

@@ -43,6 +43,8 @@ static float row_squares(const float *row, uint32_t n, float mean)
 void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm_weights *norm,
                     float eps)
 {
+    assert(n_columns > 0 && eps >= 0);
+    assert(aligned(x, sizeof(float)) && aligned(norm->weight, sizeof(float)));
     for (uint32_t r = 0; r < n_rows; r++, x += n_columns) {
         float mean = row_sum(x, n_columns) / (float)n_columns;
         float variance = row_squares(x, n_columns, mean) / (float)n_columns;
@@ -71,6 +73,8 @@ void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm_we
 void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale,
                  float *inverse)
 {
+    assert(n_columns > 0 && (n_rows <= 1 || stride >= n_columns));
+    assert(aligned(x, sizeof(float)) && scale > 0);
     v128_t scales = wasm_f32x4_splat(scale);
     uint32_t whole = n_columns / 4 * 4, rest = n_columns - whole;
     for (uint32_t r = 0; r < n_rows; r++, x += stride) {
@@ -103,9 +107,11 @@ void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, f
     }
 }
 
-void ops_scale_rows(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns,
-                    const float *factor)
+void ops_scale_rows(float *restrict x, size_t stride, uint32_t n_rows, uint32_t n_columns,
+                    const float *restrict factor)
 {
+    assert(n_rows <= 1 || stride >= n_columns);
+    assert(aligned(x, sizeof(float)));
     for (uint32_t r = 0; r < n_rows; r++, x += stride) {
         v128_t factors = wasm_f32x4_splat(factor[r]);
         for (uint32_t i = 0; i < n_columns; i += 4) {
@@ -126,9 +132,8 @@ void ops_normalize(float *x, uint32_t n_rows, uint32_t n_columns)
 
 /* Of the table's row, the columns from `column` on, `left` or four of them, widened. The dtype is a
  * constant where it is worth it. */
-static inline __attribute__((always_inline)) v128_t load_widened(const row_table *table,
-                                                                 bert_dtype dtype, uint32_t row,
-                                                                 uint32_t column, uint32_t left)
+INLINE v128_t load_widened(const row_table *table, bert_dtype dtype, uint32_t row, uint32_t column,
+                           uint32_t left)
 {
     size_t at = (size_t)row * table->n_columns + column;
     if (dtype == BERT_DTYPE_F32)
@@ -148,8 +153,11 @@ static inline __attribute__((always_inline)) v128_t load_widened(const row_table
                           wasm_f32x4_splat(table->scale[row]));
 }
 
-void ops_table_row(const row_table *table, uint32_t row, float *out, int add)
+void ops_table_row(const row_table *table, uint32_t row, float *restrict out, int add)
 {
+    assert(row < table->n_rows);
+    assert(table->dtype != BERT_DTYPE_I8 || table->scale);
+    assert(aligned(out, sizeof(float)) && aligned(table->rows, bert_dtype_bytes(table->dtype)));
     for (uint32_t i = 0; i < table->n_columns; i += 4) {
         uint32_t left = table->n_columns - i;
         v128_t x = load_widened(table, table->dtype, row, i, left);
@@ -173,10 +181,8 @@ static void store_transposed(const v128_t columns[4], uint32_t n_inputs, float *
 }
 
 /* One panel: rows row .. row + BERT_PANEL - 1, the last of them again past `end`. */
-static inline __attribute__((always_inline)) void widen_panel(const row_table *table,
-                                                              bert_dtype dtype, uint32_t row,
-                                                              uint32_t end, uint32_t first_column,
-                                                              uint32_t n_columns, float *panel)
+INLINE void widen_panel(const row_table *table, bert_dtype dtype, uint32_t row, uint32_t end,
+                        uint32_t first_column, uint32_t n_columns, float *panel)
 {
     for (uint32_t half = 0; half < BERT_PANEL; half += 4) {
         uint32_t rows[4];
@@ -192,8 +198,12 @@ static inline __attribute__((always_inline)) void widen_panel(const row_table *t
 }
 
 void ops_table_panels(const row_table *table, row_range rows, uint32_t first_column,
-                      uint32_t n_columns, float *panels)
+                      uint32_t n_columns, float *restrict panels)
 {
+    assert(rows.first < rows.end && rows.end <= table->n_rows);
+    assert(first_column < table->n_columns && n_columns <= table->n_columns - first_column);
+    assert(table->dtype != BERT_DTYPE_I8 || table->scale);
+    assert(aligned(panels, sizeof(float)) && aligned(table->rows, bert_dtype_bytes(table->dtype)));
     for (uint32_t row = rows.first; row < rows.end; row += BERT_PANEL) {
 #define WIDEN(dtype) widen_panel(table, dtype, row, rows.end, first_column, n_columns, panels)
         if (table->dtype == BERT_DTYPE_F32)

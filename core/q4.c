@@ -4,6 +4,7 @@
  * A group's scale is a whole multiple of its column's (or row's), so that this is a multiplication
  * of small integers: nothing is rounded a second time, and the sums stay integers of one scale.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "bert.h"
@@ -37,6 +38,7 @@ static inline v128_t multiply(v128_t nibbles, v128_t multipliers)
 
 void bert_q4_expand(const uint8_t *units, size_t n_units, uint32_t n_columns, int8_t *values)
 {
+    assert(n_columns == 1 || n_columns == BERT_PANEL);
     v128_t eight = wasm_i8x16_splat(8), fifteen = wasm_i8x16_splat(15), low, high;
     for (size_t u = 0; u < n_units; u++) {
         if (n_columns == BERT_PANEL) {

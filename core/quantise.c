@@ -71,9 +71,13 @@ static void find_range(const float *x, const float *factor, uint32_t n, float *l
     *most = simd_max(high[0]);
 }
 
-void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, uint32_t n,
-                  const quantised *out, uint32_t row)
+void quantise_row(bert_int8_kernel kernel, const float *restrict x, const float *restrict factor,
+                  uint32_t n, const integer_rows *out, uint32_t row)
 {
+    assert(n > 0 && out->stride == quantised_stride(n));
+    assert(kernel != BERT_INT8_KERNEL_DEFAULT && bert_int8_kernel_exists(kernel));
+    assert(aligned(x, sizeof(float)) && aligned(factor, sizeof(float)));
+    assert(kernel != BERT_INT8_KERNEL_SIMD128 || aligned(out->values, sizeof(int16_t)));
     float least, most;
     find_range(x, factor, n, &least, &most);
     float step = (most - least) / LEVELS;
@@ -82,8 +86,8 @@ void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, 
     out->least[row] = least;
     out->step[row] = step;
 
-    int16_t *wide = (int16_t *)out->values + (size_t)row * out->stride;
-    uint8_t *narrow = (uint8_t *)out->values + (size_t)row * out->stride;
+    int16_t *i16 = (int16_t *)out->values + (size_t)row * out->stride;
+    uint8_t *u8 = (uint8_t *)out->values + (size_t)row * out->stride;
     uint32_t i = 0;
     for (; i + 4 * VECTORS <= n; i += 4 * VECTORS) {
         v128_t level[VECTORS];
@@ -92,10 +96,10 @@ void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, 
         v128_t first = wasm_i16x8_narrow_i32x4(level[0], level[1]);
         v128_t second = wasm_i16x8_narrow_i32x4(level[2], level[3]);
         if (kernel == BERT_INT8_KERNEL_SIMD128) {
-            wasm_v128_store(wide + i, first);
-            wasm_v128_store(wide + i + 8, second);
+            wasm_v128_store(i16 + i, first);
+            wasm_v128_store(i16 + i + 8, second);
         } else {
-            wasm_v128_store(narrow + i, wasm_u8x16_narrow_i16x8(first, second));
+            wasm_v128_store(u8 + i, wasm_u8x16_narrow_i16x8(first, second));
         }
     }
     /* Whatever stands past the end meets weights of zero. */
@@ -107,8 +111,8 @@ void quantise_row(bert_int8_kernel kernel, const float *x, const float *factor, 
                             inverse);
         v128_t both = wasm_i16x8_narrow_i32x4(first, second);
         if (kernel == BERT_INT8_KERNEL_SIMD128)
-            wasm_v128_store(wide + i, both);
+            wasm_v128_store(i16 + i, both);
         else
-            wasm_v128_store64_lane(narrow + i, wasm_u8x16_narrow_i16x8(both, both), 0);
+            wasm_v128_store64_lane(u8 + i, wasm_u8x16_narrow_i16x8(both, both), 0);
     }
 }

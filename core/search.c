@@ -6,6 +6,7 @@
  */
 #include "search.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,8 +14,6 @@
 
 /* Rows that are multiplied with a query at a time. */
 #define TILE 4
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* The `n` bytes, fewer than 16, at `p`, then zeros. */
 static v128_t load_bytes(const void *p, size_t n)
@@ -70,7 +69,7 @@ INLINE double finish(search_type type, v128_t sum, uint32_t n_dims)
 
 static size_t bytes_of(search_type type, uint32_t n_dims)
 {
-    return type == SEARCH_F32 ? n_dims * sizeof(float) : type == SEARCH_I8 ? n_dims : n_dims / 8;
+    return (size_t)n_dims * type / 8;
 }
 
 /* Sums of `n_rows` rows, a constant, and the query; without one each row's with itself. */
@@ -135,6 +134,8 @@ void search_scores(search_type type, int is_cosine, const void *queries, uint32_
                    const void *rows, uint32_t n_rows, uint32_t n_dims, double *scores,
                    double *squares)
 {
+    assert(type == SEARCH_F32 || type == SEARCH_I8 || (type == SEARCH_BITS && n_dims % 8 == 0));
+    assert(n_dims <= SEARCH_MAX_DIMS);
     size_t n_bytes = bytes_of(type, n_dims);
     double *of_queries = squares, *of_rows = squares + n_queries;
     if (is_cosine) {

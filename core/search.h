@@ -7,11 +7,11 @@
 
 #include <stdint.h>
 
-/* What embeddings are made of. */
+/* What embeddings are made of; its number is the bits of a dimension. */
 typedef enum search_type {
-    SEARCH_F32,
-    SEARCH_I8,  /* int8_t; products and their sums are exact */
-    SEARCH_BITS /* 8 dimensions a byte, each of which is 1 or, where the bit is 0, -1 */
+    SEARCH_F32 = 32,
+    SEARCH_I8 = 8,  /* int8_t; products and their sums are exact */
+    SEARCH_BITS = 1 /* 8 dimensions a byte, each of which is 1 or, where the bit is 0, -1 */
 } search_type;
 
 /* Most dimensions, of bits a multiple of 8: sums of products of integers fit 32 bits. */

@@ -2,9 +2,9 @@
 #include "share.h"
 
 /* Room for integers of either width. */
-static quantised take_quantised(memory_arena *arena, uint64_t n_rows, uint32_t n_in)
+static integer_rows take_quantised(memory_arena *arena, uint64_t n_rows, uint32_t n_in)
 {
-    quantised rows = {.stride = quantised_stride(n_in)};
+    integer_rows rows = {.stride = quantised_stride(n_in)};
     rows.values = arena_take(arena, n_rows * rows.stride, sizeof(int16_t));
     rows.least = arena_take(arena, n_rows, sizeof(float));
     rows.step = arena_take(arena, n_rows, sizeof(float));
@@ -43,12 +43,12 @@ static workspace take_workspace(memory_arena *arena, const bert_config *config, 
     uint64_t hidden = config->hidden_size, intermediate = config->intermediate_size;
     uint64_t dim = hidden / config->n_heads;
     workspace space = {0};
-    space.panel = arena_take(arena, WIDE_PANELS * BERT_PANEL * most_inputs(config), sizeof(float));
+    space.panel = arena_take(arena, TILE_PANELS * BERT_PANEL * most_inputs(config), sizeof(float));
     space.key_panels = arena_take(arena, (n + BERT_PANEL - 1) * dim, sizeof(float));
     space.value_panels = arena_take(arena, (dim + BERT_PANEL - 1) * n, sizeof(float));
     space.scores = arena_take(arena, QUERY_BLOCK * n, sizeof(float));
     space.intermediate = arena_take(arena, ROW_BLOCK * intermediate, sizeof(float));
-    space.wide = take_quantised(arena, ROW_BLOCK, config->intermediate_size);
+    space.intermediate_i8 = take_quantised(arena, ROW_BLOCK, config->intermediate_size);
     take_positions(arena, config, n, &space);
     return space;
 }
@@ -74,7 +74,7 @@ static bert_session *lay_out(const bert_config *config, const bert_options *opti
             arena_take(arena, conv_most_rows(config, tokens) * hidden, sizeof(float));
         header.conv_rows = arena_take(arena, tokens, sizeof(uint32_t));
     }
-    header.narrow = take_quantised(arena, tokens, config->hidden_size);
+    header.inputs_i8 = take_quantised(arena, tokens, config->hidden_size);
     header.workspaces = arena_take(arena, options->n_threads, sizeof(workspace));
     for (uint32_t i = 0; i < options->n_threads; i++) {
         workspace space = take_workspace(arena, config, options->max_sequence_tokens);
@@ -135,7 +135,8 @@ bert_status bert_session_bytes(const bert_config *config, const bert_options *op
 bert_status bert_session_open(const bert_model *model, const bert_options *options, void *memory,
                               size_t n_bytes, bert_session **session, bert_error *error)
 {
-    assert(memory && (uintptr_t)memory % BERT_ALIGNMENT == 0);
+    assert(model && session);
+    assert(memory && aligned(memory, BERT_ALIGNMENT));
     size_t needed = 0;
     bert_status status = bert_session_bytes(&model->config, options, &needed, error);
     if (status != BERT_OK)

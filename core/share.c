@@ -25,7 +25,7 @@ thread_share share_of(bert_session *session, const bert_batch *batch, uint32_t n
                           by_rows,
                           by_rows ? rows_share(all, thread, n_threads) : all,
                           space->intermediate,
-                          space->wide};
+                          space->intermediate_i8};
 }
 
 void share_meet(const thread_share *share)
@@ -34,7 +34,7 @@ void share_meet(const thread_share *share)
         pool_meet(&share->session->pool, share->n_threads);
 }
 
-void share_settle(const thread_share *share)
+void share_meet_by_panels(const thread_share *share)
 {
     if (!share->by_rows)
         share_meet(share);
@@ -46,7 +46,7 @@ row_range share_own(const thread_share *share, row_range rows)
 }
 
 void share_multiply(const thread_share *share, const float *x, size_t x_stride,
-                    const quantised *x_i8, uint32_t n_rows, const matrix *w, const product *out)
+                    const integer_rows *x_i8, uint32_t n_rows, const matrix *w, const product *out)
 {
     const bert_session *session = share->session;
     panel_range columns = share->by_rows ? panels_all(w->n_out)
@@ -55,4 +55,11 @@ void share_multiply(const thread_share *share, const float *x, size_t x_stride,
         gemm_i8(session->int8_kernel, x_i8, n_rows, w, columns, out);
     else
         gemm_f32(x, x_stride, n_rows, w, columns, out, session->workspaces[share->thread].panel);
+}
+
+void share_dense(const thread_share *share, const float *x, const integer_rows *x_i8,
+                 uint32_t n_rows, const matrix *w, const product *out)
+{
+    share_multiply(share, x, w->n_in, x_i8, n_rows, w, out);
+    share_meet_by_panels(share);
 }

@@ -18,9 +18,9 @@ typedef struct thread_share {
     uint32_t n_tokens;
     uint32_t thread, n_threads;
     int by_rows;
-    row_range rows;      /* of its products: its own, or all of them */
-    float *intermediate; /* [ROW_BLOCK, I], its own or everyone's */
-    quantised wide;      /* [ROW_BLOCK, I], likewise */
+    row_range rows;               /* of its products: its own, or all of them */
+    float *intermediate;          /* [ROW_BLOCK, I], its own or everyone's */
+    integer_rows intermediate_i8; /* [ROW_BLOCK, I], likewise */
 } thread_share;
 
 thread_share share_of(bert_session *session, const bert_batch *batch, uint32_t n_tokens,
@@ -36,16 +36,20 @@ static inline panel_range panels_share(uint32_t n_out, uint32_t thread, uint32_t
 /* Waits until everyone has come here. */
 void share_meet(const thread_share *share);
 
-/* Waits until what everyone computed last can be read; by rows, each reads its own alone. */
-void share_settle(const thread_share *share);
+/* The same where the share is panels, whose results everyone reads; by rows each reads its own. */
+void share_meet_by_panels(const thread_share *share);
 
 /* Of the rows of a product, those for which this thread does what is done row by row. */
 row_range share_own(const thread_share *share, row_range rows);
 
-/* This thread's share of y = activation(x W + b) + residual for `n_rows` rows; x in f32, `x_stride`
- * apart, or, if W is I8, quantised. */
+/* This thread's share of y = activation(x W + b) + residual for `n_rows` rows: of x, `x_stride`
+ * apart, or, if W is I8, of x_i8. */
 void share_multiply(const thread_share *share, const float *x, size_t x_stride,
-                    const quantised *x_i8, uint32_t n_rows, const matrix *w, const product *out);
+                    const integer_rows *x_i8, uint32_t n_rows, const matrix *w, const product *out);
+
+/* The same of rows without gaps; everyone may read the result. */
+void share_dense(const thread_share *share, const float *x, const integer_rows *x_i8,
+                 uint32_t n_rows, const matrix *w, const product *out);
 
 /* Rows that the convolution's inputs may take. */
 uint64_t conv_most_rows(const bert_config *config, uint64_t max_tokens);

@@ -2,11 +2,11 @@
  * simd.h - the only place that knows which 128-bit SIMD there is.
  *
  * Kernels are written once, in WebAssembly's own intrinsics (wasm_f32x4_add, ...):
- *   base       wasm with -msimd128
- *   relaxed    wasm with -msimd128 -mrelaxed-simd: multiply-add is one instruction
- *   native     through SIMDe, so that tests, sanitizers and fuzzers run on the code that ships
- *   scalar     SIMDe without native instructions (config=scalar): plain C, to find a wrong
- * intrinsic
+ *
+ *     base       wasm with -msimd128
+ *     relaxed    wasm with -msimd128 -mrelaxed-simd: multiply-add is one instruction
+ *     native     through SIMDe, so that tests and sanitizers run on the code that ships
+ *     scalar     SIMDe without native instructions (config=scalar), to find a wrong intrinsic
  *
  * Rejected: compiler vector extensions (no relaxed operations), one file per instruction set (four
  * places for one idea).
@@ -22,6 +22,10 @@
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/wasm/simd128.h>
 #endif
+
+/* Of functions whose arguments are constants where they are used, or that are a few instructions of
+ * a hot loop. */
+#define INLINE static inline __attribute__((always_inline))
 
 /* Rows of a tile of f32 sums, 8 columns wide: as many as registers hold, measured. */
 #ifdef __wasm_relaxed_simd__

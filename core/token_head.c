@@ -16,9 +16,7 @@ static void from_hidden(const thread_share *share, const float *hidden, const ma
 {
     size_t first = share->rows.first;
     product out = {.activation = activation, .c = y + first * w->n_out, .c_stride = w->n_out};
-    share_multiply(share, hidden + first * w->n_in, w->n_in, NULL, rows_count(share->rows), w,
-                   &out);
-    share_settle(share);
+    share_dense(share, hidden + first * w->n_in, NULL, rows_count(share->rows), w, &out);
 }
 
 /* token_logits = classifier(activation(transform(hidden))): Clark et al. 2020, ELECTRA, section
@@ -41,8 +39,8 @@ static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows
                         panel_range columns, float *logits, float *scratch)
 {
     uint32_t n_in = model->word.n_columns, n_words = model->word.n_rows;
-    for (uint32_t panel = columns.first; panel < columns.end; panel += WIDE_PANELS) {
-        uint32_t end = columns.end - panel < WIDE_PANELS ? columns.end : panel + WIDE_PANELS;
+    for (uint32_t panel = columns.first; panel < columns.end; panel += TILE_PANELS) {
+        uint32_t end = columns.end - panel < TILE_PANELS ? columns.end : panel + TILE_PANELS;
         row_range words = {panel * BERT_PANEL,
                            end * BERT_PANEL < n_words ? end * BERT_PANEL : n_words};
         matrix w = {.n_in = n_in,
@@ -68,7 +66,7 @@ static thread_share gather(const thread_share *share, const uint32_t *tokens, ui
     for (uint32_t row = own.first; row < own.end; row++)
         memcpy(session->key + row * hidden, session->hidden + tokens[row] * hidden,
                hidden * sizeof(float));
-    share_settle(&gathered);
+    share_meet_by_panels(&gathered);
     return gathered;
 }
 

@@ -16,15 +16,13 @@
 #include "bert.h"
 #include "simd.h"
 
-#define MATH_INLINE static inline __attribute__((always_inline))
-
 /*
  * Every function works on `n` vectors at `x`, in place; n is a constant, 1 to 4. Several at a time
  * share the loads of the constants, and none waits for another's chain of sums.
  */
 
 /* y = c[degree] x^degree + ... + c[1] x + c[0] by Horner's rule. `c` is simd_opaque(). */
-MATH_INLINE void math_polynomial(const v128_t *x, int n, const float *c, int degree, v128_t *y)
+INLINE void math_polynomial(const v128_t *x, int n, const float *c, int degree, v128_t *y)
 {
     for (int i = 0; i < n; i++)
         y[i] = wasm_v128_load32_splat(c + degree);
@@ -35,7 +33,7 @@ MATH_INLINE void math_polynomial(const v128_t *x, int n, const float *c, int deg
     }
 }
 
-MATH_INLINE void math_clamp(v128_t *x, int n, v128_t bound)
+INLINE void math_clamp(v128_t *x, int n, v128_t bound)
 {
     v128_t least = wasm_f32x4_neg(bound);
     for (int i = 0; i < n; i++)
@@ -49,7 +47,7 @@ MATH_INLINE void math_clamp(v128_t *x, int n, v128_t bound)
  * a whole number and leaves it in the low bits, which saves two conversions; the exponent's bias is
  * in there too.
  */
-MATH_INLINE void math_exp(v128_t *x, int n)
+INLINE void math_exp(v128_t *x, int n)
 {
     static const float constants[] = {-87.0f,           1.44269504f,      0x1.8p23f + 127,
                                       -0.693359375f,    2.12194440e-4f,   1.000000000e+00f,
@@ -71,8 +69,8 @@ MATH_INLINE void math_exp(v128_t *x, int n)
 }
 
 /* x P(x^2) / Q(x^2), where |x| is cut off at `bound` and the result at 1. */
-MATH_INLINE void math_odd_rational(v128_t *x, int n, float bound, const float *p, int p_degree,
-                                   const float *q, int q_degree)
+INLINE void math_odd_rational(v128_t *x, int n, float bound, const float *p, int p_degree,
+                              const float *q, int q_degree)
 {
     v128_t square[4], above[4], below[4];
     math_clamp(x, n, wasm_f32x4_splat(bound));
@@ -85,7 +83,7 @@ MATH_INLINE void math_odd_rational(v128_t *x, int n, float bound, const float *p
     math_clamp(x, n, wasm_f32x4_splat(1));
 }
 
-MATH_INLINE void math_erf(v128_t *x, int n)
+INLINE void math_erf(v128_t *x, int n)
 {
     static const float p[] = {1.128379140e+00f, 1.935246234e-01f, 5.309845523e-02f,
                               3.882294522e-03f, 2.845149049e-04f, 1.986596462e-06f};
@@ -94,7 +92,7 @@ MATH_INLINE void math_erf(v128_t *x, int n)
     math_odd_rational(x, n, 4, simd_opaque(p), 5, simd_opaque(q), 5);
 }
 
-MATH_INLINE void math_tanh(v128_t *x, int n)
+INLINE void math_tanh(v128_t *x, int n)
 {
     static const float p[] = {9.999999999e-01f, 1.385591334e-01f, 4.094273702e-03f,
                               3.300381494e-05f, 4.573701212e-08f, -3.174826797e-11f,
@@ -106,7 +104,7 @@ MATH_INLINE void math_tanh(v128_t *x, int n)
 
 /* x Phi(x) = x (1 + erf(x / sqrt 2)) / 2: Hendrycks & Gimpel 2016, "Gaussian Error Linear Units".
  */
-MATH_INLINE void math_gelu(v128_t *x, int n)
+INLINE void math_gelu(v128_t *x, int n)
 {
     v128_t half[4];
     for (int i = 0; i < n; i++) {
@@ -119,7 +117,7 @@ MATH_INLINE void math_gelu(v128_t *x, int n)
 }
 
 /* x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: the same paper, section 2. */
-MATH_INLINE void math_gelu_tanh(v128_t *x, int n)
+INLINE void math_gelu_tanh(v128_t *x, int n)
 {
     v128_t half[4];
     for (int i = 0; i < n; i++) {
@@ -134,7 +132,7 @@ MATH_INLINE void math_gelu_tanh(v128_t *x, int n)
 
 /* x / (1 + e^-x): the same section, and Elfwing, Uchibe & Doya 2017, section 2.1. Below -88, where
  * e^-x ends, it is as good as zero. */
-MATH_INLINE void math_silu(v128_t *x, int n)
+INLINE void math_silu(v128_t *x, int n)
 {
     v128_t power[4];
     for (int i = 0; i < n; i++) {
@@ -146,7 +144,7 @@ MATH_INLINE void math_silu(v128_t *x, int n)
         x[i] = wasm_f32x4_div(x[i], wasm_f32x4_add(wasm_f32x4_splat(1), power[i]));
 }
 
-MATH_INLINE void math_activate(v128_t *x, int n, bert_activation activation)
+INLINE void math_activate(v128_t *x, int n, bert_activation activation)
 {
     switch (activation) {
     case BERT_ACTIVATION_GELU:

@@ -61,7 +61,7 @@ const MOST_DIMS = 65536;
 
 const PAGE = 65536;
 
-/** As in search_type in core/search.h: a name for messages, and bits of a dimension. */
+/** A name for messages, and bits of a dimension: search_type in core/search.h. */
 const TYPES = [
     { name: 'Float32Array', of: Float32Array, bits: 32 },
     { name: 'Int8Array', of: Int8Array, bits: 8 },
@@ -343,7 +343,7 @@ class Scorer {
         const { wasm, n_queries, rows_at, squares_at, scores_at } = this;
         this.#copy(rows, first, n, rows_at);
         wasm.search_scores_of(
-            rows.type,
+            TYPES[rows.type].bits,
             is_cosine,
             this.heap,
             n_queries,

@@ -78,12 +78,12 @@ void oracle_quantise(double *x, uint32_t n, const float *factor)
 }
 
 /* The input of an I8 product, quantised as quantise_row() does it. */
-static void dense(const double *x, const matrix *w, const float *smooth, double *y)
+static void dense(const double *x, const matrix *w, double *y)
 {
     double *input = malloc(w->n_in * sizeof *input);
     memcpy(input, x, w->n_in * sizeof *input);
     if (w->dtype == BERT_DTYPE_I8)
-        oracle_quantise(input, w->n_in, smooth);
+        oracle_quantise(input, w->n_in, w->smooth);
     oracle_dense(input, w, y);
     free(input);
 }
@@ -175,9 +175,9 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
     double *v = numbers((size_t)n * hidden), *context = numbers((size_t)n * hidden);
     double *row = numbers(n), *y = numbers(hidden);
     for (uint32_t t = 0; t < n; t++) {
-        dense(x + t * hidden, &layer->query, layer->smooth, q + t * hidden);
-        dense(x + t * hidden, &layer->key, layer->smooth, k + t * hidden);
-        dense(x + t * hidden, &layer->value, layer->smooth, v + t * hidden);
+        dense(x + t * hidden, &layer->query, q + t * hidden);
+        dense(x + t * hidden, &layer->key, k + t * hidden);
+        dense(x + t * hidden, &layer->value, v + t * hidden);
     }
     for (uint32_t h = 0; h < config->n_heads; h++) {
         for (uint32_t t = 0; t < n; t++) {
@@ -198,7 +198,7 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
         }
     }
     for (uint32_t t = 0; t < n; t++) {
-        dense(context + t * hidden, &layer->attention_output, layer->attention_smooth, y);
+        dense(context + t * hidden, &layer->attention_output, y);
         for (uint32_t i = 0; i < hidden; i++)
             x[t * hidden + i] += y[i];
         oracle_layer_norm(x + t * hidden, hidden, &layer->attention_norm, config->layer_norm_eps);
@@ -209,10 +209,10 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
 static void feed_forward(const layer_weights *layer, const bert_config *config, double *x)
 {
     double *wide = numbers(config->intermediate_size), *y = numbers(config->hidden_size);
-    dense(x, &layer->intermediate, layer->intermediate_smooth, wide);
+    dense(x, &layer->intermediate, wide);
     for (uint32_t i = 0; i < config->intermediate_size; i++)
         wide[i] = oracle_activate(wide[i], config->activation);
-    dense(wide, &layer->output, layer->output_smooth, y);
+    dense(wide, &layer->output, y);
     for (uint32_t i = 0; i < config->hidden_size; i++)
         x[i] += y[i];
     oracle_layer_norm(x, config->hidden_size, &layer->output_norm, config->layer_norm_eps);

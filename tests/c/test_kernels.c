@@ -206,14 +206,14 @@ static product random_product(uint32_t n_rows, uint32_t n_out, bert_activation a
 }
 
 /* Integers for random rows, as quantise_row() makes them. */
-static quantised random_quantised(bert_int8_kernel kernel, uint32_t n_rows, uint32_t n_in,
-                                  const float *a, size_t a_stride, const float *factor,
-                                  uint32_t *seed)
+static integer_rows random_quantised(bert_int8_kernel kernel, uint32_t n_rows, uint32_t n_in,
+                                     const float *a, size_t a_stride, const float *factor,
+                                     uint32_t *seed)
 {
     uint32_t stride = quantised_stride(n_in);
     size_t size = kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
-    quantised rows = {guarded_alloc(n_rows * stride * size), stride,
-                      random_floats(n_rows, 0, 0, seed), random_floats(n_rows, 0, 0, seed)};
+    integer_rows rows = {guarded_alloc(n_rows * stride * size), stride,
+                         random_floats(n_rows, 0, 0, seed), random_floats(n_rows, 0, 0, seed)};
     memset(rows.values, 0x5a, n_rows * stride * size);
     for (uint32_t r = 0; r < n_rows; r++)
         quantise_row(kernel, a + r * a_stride, factor, n_in, &rows, r);
@@ -227,7 +227,7 @@ static void check_gemm(uint32_t n_rows, uint32_t n_in, uint32_t n_out, bert_dtyp
     size_t a_stride = n_in + random_u32(seed) % 3;
     float *a = random_floats((n_rows - 1) * a_stride + n_in, -1, 1, seed);
     product out = random_product(n_rows, n_out, activation, with_residual, seed);
-    float *scratch = guarded_alloc((size_t)WIDE_PANELS * n_in * BERT_PANEL * sizeof(float));
+    float *scratch = guarded_alloc((size_t)TILE_PANELS * n_in * BERT_PANEL * sizeof(float));
     /* In two shares, as two threads would. */
     gemm_f32(a, a_stride, n_rows, &w, panels_share(n_out, 0, 2), &out, scratch);
     gemm_f32(a, a_stride, n_rows, &w, panels_share(n_out, 1, 2), &out, scratch);
@@ -251,7 +251,7 @@ static void check_gemm_i8(uint32_t n_rows, uint32_t n_in, uint32_t n_out,
         other.c = guarded_alloc(count * sizeof(float));
         for (size_t i = 0; i < count; i++)
             other.c[i] = CANARY;
-        quantised rows =
+        integer_rows rows =
             random_quantised((bert_int8_kernel)kernel, n_rows, n_in, a, n_in, ones, seed);
         gemm_i8((bert_int8_kernel)kernel, &rows, n_rows, &w, panels_share(n_out, 0, 2), &other);
         gemm_i8((bert_int8_kernel)kernel, &rows, n_rows, &w, panels_share(n_out, 1, 2), &other);
@@ -311,11 +311,11 @@ TEST(gemm_i8_at_its_limits)
         uint8_t *values = guarded_alloc(INPUTS * size);
         for (size_t i = 0; i < INPUTS * size; i++)
             values[i] = i % size ? 0 : 127;
-        quantised rows = {values, INPUTS, zero, one};
+        integer_rows rows = {values, INPUTS, zero, one};
         product out = {.c = c, .c_stride = 8};
         gemm_i8((bert_int8_kernel)kernel, &rows, 1, &w, panels_all(8), &out);
         for (int j = 0; j < 8; j++)
-            CHECK(c[j] == (j % 2 ? -1.0f : 1.0f) * INPUTS * 127 * BERT_I8_MAX,
+            CHECK(c[j] == (j % 2 ? -1.0f : 1.0f) * (float)(INPUTS * 127 * BERT_I8_MAX),
                   "kernel %d: column %d is %.9g", kernel, j, c[j]);
     }
 }
@@ -337,7 +337,7 @@ TEST(gemm_rows_are_independent)
     for (int dtype = 0; dtype < 2; dtype++) {
         matrix w = random_matrix(29, 43, (bert_dtype)dtype, &seed);
         float *a = random_floats(7 * 29, -1, 1, &seed);
-        float all[7 * 43], one[43], scratch[WIDE_PANELS * 29 * BERT_PANEL];
+        float all[7 * 43], one[43], scratch[TILE_PANELS * 29 * BERT_PANEL];
         product to_all = {BERT_ACTIVATION_GELU, NULL, all, 43};
         product to_one = {BERT_ACTIVATION_GELU, NULL, one, 43};
         gemm_f32(a, 29, 7, &w, panels_all(43), &to_all, scratch);
@@ -356,7 +356,8 @@ TEST(quantised_rows_are_within_half_a_step)
             size_t size = kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
             float *x = random_floats(2 * n, -3, 5, &seed);
             float *factor = random_floats(n, 0.5f, 2, &seed);
-            quantised rows = random_quantised((bert_int8_kernel)kernel, 2, n, x, n, factor, &seed);
+            integer_rows rows =
+                random_quantised((bert_int8_kernel)kernel, 2, n, x, n, factor, &seed);
             for (uint32_t i = 0; i < 2 * n; i++) {
                 uint32_t r = i / n;
                 const uint8_t *at =
@@ -375,7 +376,7 @@ TEST(a_constant_row_is_exact_and_nan_stays_nan)
     uint32_t seed = 15;
     float *ones = random_floats(8, 1, 1, &seed);
     float *seven = random_floats(8, 7, 7, &seed), *nan = random_floats(8, NAN, NAN, &seed);
-    quantised rows =
+    integer_rows rows =
         random_quantised(BERT_INT8_KERNEL_RELAXED_DOT_I16, 1, 8, seven, 8, ones, &seed);
     for (int i = 0; i < 8; i++)
         CHECK(rows.least[0] + rows.step[0] * ((uint8_t *)rows.values)[i] == 7, "7 becomes %g",
@@ -534,8 +535,7 @@ TEST(four_bits_expand_to_their_products)
         size_t unit_bytes = BERT_Q4_UNIT_BYTES(n_columns);
         uint8_t *units = guarded_alloc(UNITS * unit_bytes);
         for (size_t i = 0; i < UNITS * unit_bytes; i++)
-            units[i] =
-                i % unit_bytes < n_columns ? random_u32(&seed) % 16 : random_u32(&seed) % 256;
+            units[i] = (uint8_t)(random_u32(&seed) % (i % unit_bytes < n_columns ? 16 : 256));
         size_t n = n_columns * BERT_GROUP;
         int8_t *values = guarded_alloc(UNITS * n);
         bert_q4_expand(units, UNITS, n_columns, values);

@@ -18,9 +18,9 @@ static void expect(bert_status got, const bert_error *error, bert_status want, c
 TEST(everything_has_a_name)
 {
 #define NAMED(name_of, count)                                                                      \
-    for (int i = 0; i <= count; i++) {                                                             \
+    for (unsigned i = 0; i <= count; i++) {                                                        \
         const char *name = name_of(i);                                                             \
-        CHECK(name && !*name == (i == count), #name_of "(%d) is '%s'", i, name ? name : "NULL");   \
+        CHECK(name && !*name == (i == count), #name_of "(%u) is '%s'", i, name ? name : "NULL");   \
     }
     NAMED(bert_status_name, BERT_STATUS_COUNT)
     NAMED(bert_status_text, BERT_STATUS_COUNT)

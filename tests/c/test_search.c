@@ -78,10 +78,10 @@ static void check_scores(search_type type, uint32_t n_queries, uint32_t n_rows, 
 
 TEST(agrees_with_plain_sums)
 {
-    for (int type = 0; type < 3; type++)
+    static const search_type types[] = {SEARCH_F32, SEARCH_I8, SEARCH_BITS};
+    for (int i = 0; i < 3; i++)
         for (uint32_t k = 1; k <= 70; k++)
-            check_scores((search_type)type, 1 + k % 3, 1 + k % 10, type == SEARCH_BITS ? 8 * k : k,
-                         k);
+            check_scores(types[i], 1 + k % 3, 1 + k % 10, types[i] == SEARCH_BITS ? 8 * k : k, k);
     check_scores(SEARCH_F32, 2, 9, 1023, 1);
     check_scores(SEARCH_I8, 2, 9, 4097, 2);
     check_scores(SEARCH_BITS, 2, 9, SEARCH_MAX_DIMS, 3);
