@@ -1,6 +1,6 @@
 /*
  * attention.c - scaled dot-product attention (Vaswani et al. 2017, section 3.2.1), per sequence and
- * head: softmax(Q K' / sqrt d) V; what scores have of positions besides is attention_position.c's.
+ * head: softmax(Q K' / sqrt d) V. What positions add to the scores is in attention_position.c.
  *
  * Keys and values of a head are packed into panels, so that both products are the dense layer's
  * kernel: scores = Q x (K' as a matrix d -> n), context = P x (V as a matrix n -> d). Only
@@ -8,7 +8,7 @@
  *
  * The softmax is divided by its sum after the second product, where a row is d long instead of n.
  *
- * The context of a block of queries overwrites those queries: nobody reads them again.
+ * The context of a block of queries overwrites those queries: they are not read again.
  */
 #include <math.h>
 #include <string.h>
@@ -28,8 +28,7 @@ static void pack_keys(const float *key, size_t stride, const sequence_view *sequ
             panel[i * BERT_PANEL + column % BERT_PANEL] = key[t * stride + i];
         column++;
     }
-    /* The columns that fill the last panel are computed, never stored: any finite number will do.
-     */
+    /* Columns that fill the last panel are computed, never stored: any finite number will do. */
     for (; column % BERT_PANEL; column++) {
         float *panel = panels + (size_t)(column / BERT_PANEL) * dim * BERT_PANEL;
         for (uint32_t i = 0; i < dim; i++)
@@ -72,8 +71,8 @@ static uint32_t count_keys(const sequence_view *sequence)
     return n_keys;
 }
 
-/* By what scores are multiplied: each of the sums in them has d products (He et al. 2020, DeBERTa,
- * equation 4). */
+/* What scores are multiplied by: each sum in them has d products (He et al. 2020, DeBERTa, equation
+ * 4). */
 static float score_scale(const bert_config *config)
 {
     uint32_t n_sums = 1 + (uint32_t)(config_has_c2p(config) + config_has_p2c(config));

@@ -1,24 +1,24 @@
 /*
- * attention_position.c - what attention scores have of the distance between two tokens, before they
- * are scaled; q and k are positions of a query and of a key:
+ * attention_position.c - what the distance between two tokens adds to their attention score, before
+ * it is scaled. q and k are the positions of a query and of a key:
  *
  *     bias   score += bias[k - q] * sqrt d, which the scale takes back: Raffel et al. 2019 (T5),
  *            section 2.1; Song et al. 2020, MPNet
  *     c2p    score += Q . relative_key[row(q - k)]: He et al. 2020, DeBERTa, equation 4
  *     p2c    score += K . relative_query[row(q - k)]: the same
  *
- * Many distances share a row, and few rows belong to a sequence. So both products are the dense
- * layer's kernel again, of a block of queries or keys and the rows that their distances have, and
- * the terms are looked up in what comes of it: [QUERY_BLOCK, rows] for the queries at hand and
- * [n, rows] for all keys. Rejected: a product for each pair of tokens, d times the look-up.
+ * Many distances share a row, and few rows belong to a sequence. So both products use the dense
+ * layer's kernel again, on a block of queries or keys and the rows of their distances, and the
+ * terms are looked up in the result: [QUERY_BLOCK, rows] for the queries at hand and [n, rows] for
+ * all keys. Rejected: a product for each pair of tokens, d times the look-up.
  */
 #include <math.h>
 
 #include "internal.h"
 #include "simd.h"
 
-/* Keys whose terms are looked up together: their rows of key_terms stay near while the queries of
- * a block pass. */
+/* Keys whose terms are looked up together: their rows of key_terms stay in the cache for all
+ * queries of a block. */
 #define KEY_BLOCK 16
 
 /* The least of the tokens' positions, and one more than the greatest. */
@@ -32,8 +32,7 @@ static row_range span_of(const uint32_t *positions, uint32_t n)
     return span;
 }
 
-/* The rows of all distances between a query and a key in these spans. No order of rows is taken for
- * granted. */
+/* The rows of all distances between a query and a key in these spans. Rows may be in any order. */
 static row_range rows_between(const bert_model *model, row_range queries, row_range keys)
 {
     uint32_t n = rows_count(queries) + rows_count(keys) - 1;
@@ -49,8 +48,7 @@ static panel_range panels_between(const bert_model *model, const position_terms 
                          (rows.end - terms->rows.first + BERT_PANEL - 1) / BERT_PANEL};
 }
 
-/* Columns that fill the last panel have room in the terms, and are stored without a special case.
- */
+/* The terms have room for columns that fill the last panel, so these need no special case. */
 static matrix rows_matrix(const position_terms *terms, uint32_t dim, const float *panels)
 {
     return (matrix){.n_in = dim,
@@ -115,7 +113,7 @@ position_terms attention_position_open(const bert_session *session, const worksp
     return terms;
 }
 
-/* Keys mostly have positions one after the other: then a query's biases lie side by side. */
+/* Positions of keys mostly follow each other: then a query's biases lie side by side. */
 static void add_bias(const position_terms *terms, const bert_config *config, const workspace *space,
                      row_range queries, float *scores)
 {
@@ -134,7 +132,7 @@ static void add_bias(const position_terms *terms, const bert_config *config, con
     }
 }
 
-/* Which of the two terms there are is a constant where it is used. */
+/* has_c2p and has_p2c are constants where it is called. */
 INLINE void look_up(const position_terms *terms, const bert_model *model, const workspace *space,
                     row_range queries, float *scores, int has_c2p, int has_p2c)
 {

@@ -1,4 +1,4 @@
-/* batch.c - whether a session can encode a batch, and how many numbers come of it. */
+/* batch.c - whether a session can encode a batch, and how large its outputs are. */
 #include "internal.h"
 
 static bert_status bad_position(bert_error *error, uint32_t position, uint32_t limit)
@@ -6,8 +6,8 @@ static bert_status bad_position(bert_error *error, uint32_t position, uint32_t l
     return error_set_limit(error, BERT_BAD_POSITION, "positions", position, limit);
 }
 
-/* Positions that the caller gave: those that it did not are 0, 1, 2, ... and no longer than the
- * session's sequences. */
+/* Positions that the caller gave. The default ones, 0, 1, 2, ..., are right: check_sequence() has
+ * seen that the sequence is not too long. */
 static bert_status check_positions(const bert_config *config, const uint32_t *ids,
                                    const uint32_t *positions, uint32_t n, bert_error *error)
 {
@@ -19,7 +19,7 @@ static bert_status check_positions(const bert_config *config, const uint32_t *id
             return bad_position(error, positions[i], positions[i - 1]);
         if (config_is_padding(config, ids[i]))
             n_padding++;
-        else if (positions[i] < n_padding) /* more tokens before it than its position says */
+        else if (positions[i] < n_padding) /* there is more padding before it than it counts */
             return bad_position(error, positions[i], n_padding);
     }
     return BERT_OK;

@@ -33,8 +33,8 @@
  *
  * Memory. A model keeps pointers into the tensors' data; neither is copied or changed, and both
  * must outlive it. A session has everything that encoding needs in its one block; encoding
- * allocates nothing. There is nothing to close: the memory is the caller's, and is free again when
- * the caller says so, sessions before their model.
+ * allocates nothing. There is nothing to close: the caller may free the memory at any time,
+ * sessions before their model.
  *
  * Threads. A model is immutable after bert_model_open and may be shared by any number of sessions.
  * A session belongs to one caller at a time; other threads may work for it: bert_session_serve().
@@ -42,7 +42,7 @@
  *
  * Errors. Every function that can meet bad data returns a bert_status and, if `error` is not NULL,
  * fills it. A failed call changes nothing: the model and the session stay usable. Misuse of the API
- * (a NULL model, a block of memory not aligned on BERT_ALIGNMENT) is an assert.
+ * (a NULL model, a block of memory that is not aligned on BERT_ALIGNMENT) is caught by an assert.
  *
  * The same answer however asked: a sequence gives the same bits alone and in any batch, on any
  * number of threads.
@@ -342,10 +342,10 @@ bert_status bert_session_open(const bert_model *model, const bert_options *optio
                               size_t n_bytes, bert_session **session, bert_error *error);
 
 /*
- * Threads. The core starts none: the caller does, with whatever it has (pthreads, Web Workers), and
- * each lends itself to a session by this call, which returns after bert_session_stop(). Up to
- * options.n_threads - 1 may come, at any time; more return at once. Until then, and without any,
- * the thread that calls bert_encode() does the work alone, with the same answer to the bit.
+ * Threads. The core starts none: the caller does, with whatever it has (pthreads, Web Workers).
+ * Each lends itself to a session by this call, which returns after bert_session_stop(). Up to
+ * options.n_threads - 1 may come, at any time; any more return at once. Without them the thread
+ * that calls bert_encode() does the work alone, with the same answer to the bit.
  */
 void bert_session_serve(bert_session *session);
 
@@ -367,30 +367,31 @@ typedef struct bert_batch {
     const uint32_t *lengths;     /* [n_sequences], each >= 1; T = their sum */
     const uint32_t *ids;         /* [T] */
     const uint32_t *token_types; /* [T], or NULL: all 0 */
-    const uint32_t *positions;   /* [T], or NULL: 0, 1, 2, ... in each sequence; below the most
-                                  * tokens of a sequence; with conv_size, ascending in each: what
-                                  * is left out is as good as unattended */
-    const uint8_t *attended;     /* [T], or NULL: all 1; a token with 0 is computed but no token
-                                  * attends to it; a sequence has at least one token with 1 */
+    /* [T], or NULL: 0, 1, 2, ... in each sequence. Below bert_config_most_tokens(); with conv_size,
+     * ascending in each: a position that is left out counts as a token that is not attended to. */
+    const uint32_t *positions;
+    /* [T], or NULL: all 1. A token with 0 is computed, but no token attends to it; a sequence has
+     * at least one token with 1. */
+    const uint8_t *attended;
     uint32_t n_lm_tokens;
     const uint32_t *lm_tokens; /* [n_lm_tokens], ascending: the tokens, 0 .. T - 1, that LM_LOGITS
                                 * are computed for, which may be none; or NULL: all */
 } bert_batch;
 
 /*
- * Which tokens of a masked sequence go into a batch, as everybody but the core has it: `n` tokens
- * `ids`, and a `mask` of 0 and 1. Those with 1 do, and the first one always where the model reads
- * it by its place (a pooler, "cls" pooling). They keep their positions, but where padding has none
- * (first_position) what is left out of it is not counted.
+ * Which tokens of a masked sequence go into a batch, as most callers have it: `n` tokens `ids`, and
+ * a `mask` of 0 and 1. Tokens with 1 do, and the first one too if the model reads it by its place
+ * (a pooler, "cls" pooling). They keep their positions; but in a model with a first_position,
+ * padding that is left out is not counted.
  *
- * Writes of each, in order, its index in the sequence and its position, both [n] or fewer, and
- * returns how many there are; in the batch, attended[i] = mask[kept[i]]. A mask of zeros alone
- * leaves nothing to attend to: bert_encode() refuses that.
+ * For each, in order, writes its index in the sequence and its position (both arrays have room for
+ * `n`), and returns how many there are. In the batch, attended[i] = mask[kept[i]]. A mask of zeros
+ * alone leaves nothing to attend to: bert_encode() refuses that.
  */
 uint32_t bert_sequence_keep(const bert_config *config, uint32_t n, const uint32_t *ids,
                             const uint8_t *mask, uint32_t *kept, uint32_t *positions);
 
-/* What can be computed, and its shape for a batch of T tokens in S sequences. */
+/* What can be computed, and its shape for a batch of T tokens in S sequences; H = hidden_size. */
 typedef enum bert_output {
     BERT_OUTPUT_LAST_HIDDEN_STATE, /* "last_hidden_state" [T, H] */
     BERT_OUTPUT_POOLER_OUTPUT,     /* "pooler_output" [S, H] */
@@ -416,7 +417,7 @@ typedef struct bert_outputs {
 } bert_outputs;
 
 /*
- * What an output consists of: of each of its layers, a row of columns for each token or sequence.
+ * What an output consists of: layers, each with a row for each token, or for each sequence.
  *
  * Columns of a row; 0: the model does not have it. 0 for ATTENTIONS too, which every model has: its
  * rows are as long as their sequence.
@@ -456,7 +457,7 @@ uint32_t bert_encode_step(bert_session *session, uint32_t n_steps);
 
 /* ------------------------------------------------------------------------------- observing -- */
 
-/* The products of a layer whose inputs an observer sees, R rows of them. */
+/* The products of a layer whose inputs an observer sees, R rows of them; I = intermediate_size. */
 typedef enum bert_site {
     BERT_SITE_ATTENTION,        /* query, key and value: [R, H] */
     BERT_SITE_ATTENTION_OUTPUT, /* [R, H] */

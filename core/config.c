@@ -66,7 +66,7 @@ static const config_field *find(const char *name)
     return NULL;
 }
 
-/* The one field that is no whole number. */
+/* The one field that is not a whole number. */
 static int is_real(const config_field *field)
 {
     return field->offset == offsetof(bert_config, layer_norm_eps);
@@ -109,7 +109,7 @@ const char *bert_config_get(const bert_config *config, uint32_t field, double *n
     return *number <= fields[field].most ? fields[field].names[(uint32_t)*number] : "";
 }
 
-/* Errors carry integers: a number that is not whole, or none, is not shown. */
+/* Errors carry integers: a number that is not whole, or NaN, is not shown. */
 static bert_status check_range(const config_field *field, double value, bert_error *error)
 {
     if (value >= -9e15 && value < field->least)
@@ -152,7 +152,7 @@ bert_status bert_config_set_choice(bert_config *config, const char *name, const 
     return error_set(error, BERT_BAD_FIELD, name);
 }
 
-/* BAD_FIELD with the field's value, with a limit of it, and, for a choice, without either. */
+/* BAD_FIELD with the field's value, with its value and limit, and, for a choice, with neither. */
 #define BAD(field) error_set_value(error, BERT_BAD_FIELD, #field, config->field)
 #define BAD_LIMIT(field, limit) error_set_limit(error, BERT_BAD_FIELD, #field, config->field, limit)
 #define BAD_CHOICE(field) error_set(error, BERT_BAD_FIELD, #field)
@@ -177,7 +177,7 @@ static bert_status check_layers(const bert_config *config, bert_error *error)
     return BERT_OK;
 }
 
-/* What is said of positions without there being any makes no sense, and the other way round. */
+/* Fields that describe positions need positions, and positions need those fields. */
 static bert_status check_positions(const bert_config *config, bert_error *error)
 {
     int has_distances = config->position_attention != BERT_POSITION_ATTENTION_NONE;

@@ -5,11 +5,11 @@
  * A convolution is a product whose rows overlap: a token's input is its row and its neighbours',
  * which lie side by side, so the dense layer's kernel reads them with a stride of H. For that the
  * embeddings' output is kept with rows of zeros around every sequence and wherever a position is
- * missing, at most conv_size / 2 of them, which is as far as anyone looks:
+ * missing, at most conv_size / 2 of them, which is as far as the convolution reaches:
  *
  *     zeros  token 0  token 1  zeros (2 is missing)  token 3  zeros  token 0 of the next  ...
  *
- * A token that is not attended to has a row of zeros. Products are of runs of tokens that are.
+ * A token that is not attended to has a row of zeros. Products run over the tokens between those.
  */
 #include <string.h>
 
@@ -31,7 +31,7 @@ static uint32_t zeros_before(const sequence_view *sequence, uint32_t i, uint32_t
     return missing < reach ? missing : reach;
 }
 
-/* Everyone goes through the whole batch to know where its rows are, and writes its own. */
+/* Every thread goes through the whole batch to find out where rows are, and writes its own. */
 void conv_keep(const thread_share *share)
 {
     const bert_session *session = share->session;

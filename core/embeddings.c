@@ -2,8 +2,8 @@
  * 2018, BERT, section 3, figure 2). */
 #include "internal.h"
 
-/* Families that count from first_position leave padding out of the count: its position is its
- * number in the vocabulary (Liu et al. 2019, RoBERTa, as fairseq numbers it). */
+/* Families with a first_position do not count padding: it has the row of its token id (Liu et al.
+ * 2019, RoBERTa, as fairseq numbers it). */
 uint32_t embeddings_position_row(const bert_config *config, uint32_t id, uint32_t position,
                                  uint32_t n_padding)
 {

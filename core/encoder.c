@@ -7,7 +7,7 @@
  *
  * What families of encoders add to that is data in the config, or a function of its own here:
  * projected embeddings and shared layers (ALBERT), a convolution beside the first layer (DeBERTa
- * v2); what attention knows of positions is attention_position.c's.
+ * v2); what attention knows of positions is in attention_position.c.
  *
  * Every thread runs all of this and does its share: see share.h. Attention is shared by heads.
  */
@@ -15,7 +15,7 @@
 
 #include "share.h"
 
-/* -------------------------------------------------------------------------- inputs of products -- */
+/* ---------------------------------------------------------------------- inputs of products -- */
 
 /* The rows from `first` on. */
 static integer_rows rows_from(const bert_session *session, const integer_rows *rows, uint32_t first)
@@ -99,8 +99,8 @@ static void project_embeddings(const thread_share *share)
                 &out);
 }
 
-/* Zeros for the tokens that are not attended to: those of a model with a convolution are, so that
- * none sees them (DeBERTa v2). */
+/* Zeros for the tokens that are not attended to, where there is a convolution, which would see them
+ * (DeBERTa v2). */
 static void mask_embeddings(const thread_share *share, row_range rows)
 {
     const bert_session *session = share->session;
@@ -110,7 +110,8 @@ static void mask_embeddings(const thread_share *share, row_range rows)
             memset(session->hidden + row * hidden, 0, hidden * sizeof(float));
 }
 
-/* hidden = norm(word + position + token type), projected to H columns where it has others. */
+/* hidden = norm(word + position + token type), projected to H columns if it has another number of
+ * them. */
 static void embed(const thread_share *share, const layer_weights *next)
 {
     const bert_session *session = share->session;
@@ -167,7 +168,7 @@ static void attend(const thread_share *share, const layer_weights *layer, float 
         sequence_view sequence = batch_sequence(batch, s, first);
         uint64_t squares = (uint64_t)sequence.n * sequence.n;
         for (uint32_t head = 0; head < config->n_heads; head++) {
-            /* A head is whose share its middle is in. */
+            /* A head belongs to the share that its middle is in. */
             uint64_t middle = before + squares / 2;
             if (middle >= from && middle < to)
                 attention_head(session, &session->workspaces[share->thread], layer, head, &sequence,

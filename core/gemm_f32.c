@@ -16,8 +16,8 @@
  * Rejected: reading them beforehand without a product, as fast then but slower from the cache.
  *
  * F16 panels are widened in `scratch`, once for every ROW_BLOCK rows: weights stay in memory as
- * they came over the wire. Rejected: widening everything at load, twice the memory for a few
- * percent of time.
+ * they are in the file. Rejected: widening everything at load, twice the memory for a few percent
+ * of time.
  */
 #include <string.h>
 
@@ -37,8 +37,8 @@ static const float *widen(const matrix *w, uint32_t first, uint32_t count, float
     return scratch;
 }
 
-/* Row r of sums, which are sums_stride apart, = bias + row r of a times the panels. Rows and panels
- * are constants where it is used. */
+/* Row r of sums, which are sums_stride apart, = bias + row r of a times the panels. The numbers of
+ * rows and panels are constants where it is called. */
 INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const float *weights,
                      uint32_t n_panels, uint32_t n_in, const float *bias, float *sums,
                      size_t sums_stride)
@@ -141,7 +141,7 @@ static void store_tile(const float *sums, uint32_t n_rows, uint32_t row, uint32_
     }
 }
 
-/* Rows row .. end times panels first .. first + n_panels, whose weights these are. */
+/* Rows row .. end - 1 times panels first .. first + n_panels - 1, which are at `weights`. */
 static void multiply_rows(const float *a, size_t a_stride, uint32_t row, uint32_t end,
                           const matrix *w, const float *weights, uint32_t first, uint32_t n_panels,
                           const product *out)

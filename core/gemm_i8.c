@@ -4,8 +4,8 @@
  *     y = (least + step q) (scale w) = scale (step sum(q w) + least sum(w))    sums over the inputs
  *
  * 0 <= q <= 127 and |w| <= 63, so four products fit 16 bits and one definition holds everywhere:
- * relaxed dot products agree on every engine when one side has 7 bits, and there are three ways to
- * the same sums. Which is fastest depends on what the engine makes of them:
+ * relaxed dot products agree on every engine when one side has 7 bits. There are three ways to the
+ * same sums, and which is fastest depends on the machine code that an engine makes of them:
  *
  *     simd128          i32x4.dot_i16x8 of widened weights and activations stored in 16 bits
  *     relaxed-dot-i16  two i16x8.relaxed_dot added in 16 bits, then pairs widened (AVX2)
@@ -50,7 +50,8 @@ int bert_int8_kernel_exists(bert_int8_kernel kernel)
 
 /* ----------------------------------------------------------------------------------- tiles -- */
 
-/* sums[r][0 .. 1] = rows r of a, `stride` apart, times one panel. n_rows is a constant. */
+/* sums[r][0 .. 1] = rows r of a, `stride` apart, times one panel. n_rows is a constant where it is
+ * called. */
 INLINE void dot_simd128(const int16_t *a, size_t stride, uint32_t n_rows, const int8_t *panel,
                         v128_t sums[][2])
 {

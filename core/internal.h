@@ -26,7 +26,7 @@ typedef struct layer_weights {
     norm_weights output_norm;
 } layer_weights;
 
-/* What the config does not ask for is zeros. */
+/* Weights that the config does not ask for are zeros. */
 struct bert_model {
     bert_config config;
     row_table word, position, token_type; /* [.., E] */
@@ -57,7 +57,7 @@ typedef struct workspace {
     float *value_panels;          /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
     float *scores;                /* [QUERY_BLOCK, n] */
     float *intermediate;          /* [ROW_BLOCK, I] */
-    integer_rows intermediate_i8; /* [ROW_BLOCK, I]: the same where a product with I8 reads it */
+    integer_rows intermediate_i8; /* [ROW_BLOCK, I]: the same, as a product with I8 reads it */
     /* With a position_attention; W is position_stride(n_relative_rows). */
     uint32_t *positions;     /* [n], of every token of the sequence */
     uint32_t *key_tokens;    /* [n]: the tokens that are attended to, ... */
@@ -86,7 +86,7 @@ struct bert_session {
     float *embeddings;       /* [max_tokens, E]; where E = H, that is `query` */
     float *conv_inputs;      /* [conv_most_rows(), H]; see conv.c */
     uint32_t *conv_rows;     /* [max_tokens]: the row of each token in conv_inputs */
-    integer_rows inputs_i8;  /* [max_tokens, H]: `hidden` or `query`, for a product with I8 */
+    integer_rows inputs_i8;  /* [max_tokens, H]: hidden or query, as a product with I8 reads it */
     workspace *workspaces;   /* [n_threads] */
     bert_observer *observer; /* NULL: nobody looks */
     void *observer_argument;
@@ -139,7 +139,7 @@ static inline void *arena_take(memory_arena *arena, uint64_t count, uint64_t siz
 
 /* -------------------------------------------------------------------------------- encoding -- */
 
-/* Whether the session can encode it; how many tokens it has. */
+/* Whether the session can encode the batch, and how many tokens that has. */
 bert_status batch_check(const bert_session *session, const bert_batch *batch, uint32_t *n_tokens,
                         bert_error *error);
 
@@ -191,7 +191,7 @@ uint32_t embeddings_position_row(const bert_config *config, uint32_t id, uint32_
 void attention_head(const bert_session *session, const workspace *space, const layer_weights *layer,
                     uint32_t head, const sequence_view *sequence, float *probabilities);
 
-/* What a head's scores have of positions: in the workspace, and this. */
+/* What positions add to a head's scores: this, and what the workspace has. */
 typedef struct position_terms {
     const float *bias;       /* [2 D - 1] of the head; NULL: there are relative tables instead */
     uint32_t n_keys;         /* tokens that are attended to */
@@ -207,7 +207,7 @@ static inline uint32_t position_stride(uint32_t n_rows)
     return (panels_all(n_rows).end | 1) * BERT_PANEL;
 }
 
-/* Gets it ready for all queries of the sequence. */
+/* Prepares it for all queries of the sequence. */
 position_terms attention_position_open(const bert_session *session, const workspace *space,
                                        const layer_weights *layer, uint32_t head,
                                        const sequence_view *sequence);

@@ -84,7 +84,7 @@ static inline uint32_t quantised_stride(uint32_t n_in)
 /* Most panels of a tile: a single row with one panel alone would wait for its sums. */
 #define TILE_PANELS 4
 
-/* For asserts: what a number may be read from by the C standard; NULL is read by nobody. */
+/* For asserts. NULL is aligned. */
 static inline int aligned(const void *p, size_t n_bytes)
 {
     return (uintptr_t)p % n_bytes == 0;
@@ -123,8 +123,8 @@ void quantise_row(bert_int8_kernel kernel, const float *restrict x, const float 
 void ops_layer_norm(float *x, uint32_t n_rows, uint32_t n_columns, const norm_weights *norm,
                     float eps);
 
-/* Each row becomes exp(scale x - max), and inverse[row] 1 / its sum, by which whoever reads the row
- * multiplies. x: [n_rows, n_columns], stride `stride`. */
+/* Each row becomes exp(scale x - max), and inverse[row] 1 / its sum, with which the row is still to
+ * be multiplied. x: [n_rows, n_columns], stride `stride`. */
 void ops_softmax(float *x, size_t stride, uint32_t n_rows, uint32_t n_columns, float scale,
                  float *inverse);
 

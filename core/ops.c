@@ -131,7 +131,7 @@ void ops_normalize(float *x, uint32_t n_rows, uint32_t n_columns)
 }
 
 /* Of the table's row, the columns from `column` on, `left` or four of them, widened. The dtype is a
- * constant where it is worth it. */
+ * constant where this is hot. */
 INLINE v128_t load_widened(const row_table *table, bert_dtype dtype, uint32_t row, uint32_t column,
                            uint32_t left)
 {

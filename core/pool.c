@@ -2,9 +2,9 @@
  * pool.c - see pool.h.
  *
  * Threads meet a few times a layer, some of them a few microseconds apart. So everybody spins for a
- * while before going to sleep: within a batch nobody sleeps, between batches everybody does. Who
- * changes a number wakes others only if somebody sleeps: in a JavaScript engine that is a call into
- * its runtime.
+ * while before going to sleep: within a batch nobody sleeps, between batches everybody does. A
+ * thread that changes a number wakes others only if one sleeps: in a JavaScript engine, waking is a
+ * call into the runtime.
  */
 #include "pool.h"
 
@@ -22,7 +22,7 @@
 
 #if defined(__wasm__) && !defined(__wasm_atomics__)
 
-/* One thread: nobody comes, nobody waits. */
+/* One thread: there is nothing to wait for. */
 static void wait_while(thread_pool *pool, _Atomic uint32_t *number, uint32_t value)
 {
     (void)pool, (void)number, (void)value;
@@ -54,8 +54,9 @@ static int spin_while(_Atomic uint32_t *number, uint32_t value)
 
 #ifdef __wasm__
 
-/* V8 11 (Node 20) wakes nobody now and then, mostly who has just fallen asleep: sleepers look up by
- * themselves, soon at first, so that what is lost is no more than what they have waited. */
+/* V8 11 (Node 20) now and then fails to wake a thread, mostly one that has just fallen asleep. So
+ * sleepers wake up by themselves, soon at first, and lose no more time than they have already
+ * waited. */
 #define LEAST_NAP 100000 /* nanoseconds */
 #define MOST_NAP 5000000
 
@@ -69,7 +70,7 @@ static void wait_while(thread_pool *pool, _Atomic uint32_t *number, uint32_t val
     atomic_fetch_sub(&pool->n_asleep, 1);
 }
 
-/* After the number has changed: who was not yet counted as asleep then sees the change. */
+/* After the number has changed: a thread that is not yet counted as asleep sees the change. */
 static void wake(thread_pool *pool, _Atomic uint32_t *number)
 {
     if (atomic_load(&pool->n_asleep))
@@ -95,7 +96,7 @@ static void wake(thread_pool *pool, _Atomic uint32_t *number)
     (void)number;
     if (atomic_load(&pool->n_asleep) == 0)
         return;
-    /* Under the lock, so that nobody is between looking and sleeping. */
+    /* Under the lock, so that no thread is between looking and sleeping. */
     pthread_mutex_lock(&pool->signal.mutex);
     pthread_cond_broadcast(&pool->signal.changed);
     pthread_mutex_unlock(&pool->signal.mutex);
@@ -163,7 +164,7 @@ static uint32_t join(thread_pool *pool)
     return 0;
 }
 
-/* Once admitted, a thread takes part in every round: none ends without it, so it sees each. */
+/* An admitted thread takes part in every round: no round ends without it, so it misses none. */
 void pool_serve(thread_pool *pool)
 {
     uint32_t thread = join(pool), n_threads;

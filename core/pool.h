@@ -3,8 +3,8 @@
  *
  * The pool starts no threads: each comes by pool_serve() and stays until pool_stop(). The caller is
  * thread 0. A piece of work is a function that every thread runs with its own number; it takes its
- * share by pool_share(), which depends on numbers alone: who computes what is fixed. Within a piece
- * of work threads wait for each other by pool_meet().
+ * share by pool_share(), which depends on numbers alone: which thread computes what is fixed.
+ * Within a piece of work threads wait for each other by pool_meet().
  */
 #ifndef BERT_POOL_H
 #define BERT_POOL_H
@@ -47,7 +47,7 @@ typedef struct thread_pool {
 
 void pool_init(thread_pool *pool, uint32_t max_threads);
 
-/* Lets those who have come take part from now on. */
+/* Threads that have come take part from now on. */
 void pool_begin(thread_pool *pool);
 
 /* Runs work(argument, thread, n_threads) on every thread; returns when all are done. */

@@ -1,8 +1,8 @@
 /*
  * search.c - see search.h.
  *
- * Rows come from memory once, pass by all queries and are forgotten: a few of them at a time, so
- * that what a query has at a place is loaded once for all, and sums do not wait for each other.
+ * Rows are read from memory once and compared with all queries, a few of them at a time: numbers of
+ * a query are loaded once for all of these, and sums do not wait for each other.
  */
 #include "search.h"
 
@@ -29,7 +29,7 @@ static int32_t sum_i32(v128_t x)
            wasm_i32x4_extract_lane(x, 2) + wasm_i32x4_extract_lane(x, 3);
 }
 
-/* 16 bytes of a query, or fewer, and of a row: what comes to the row's sums. */
+/* 16 bytes of a query, or fewer, and of a row: what is added to the row's sums. */
 INLINE v128_t add_f32(v128_t sum, v128_t query, v128_t row)
 {
     return wasm_f32x4_add(sum, wasm_f32x4_mul(query, row));
@@ -72,7 +72,7 @@ static size_t bytes_of(search_type type, uint32_t n_dims)
     return (size_t)n_dims * type / 8;
 }
 
-/* Sums of `n_rows` rows, a constant, and the query; without one each row's with itself. */
+/* Sums of `n_rows` rows, a constant, and the query; without a query, of each row and itself. */
 INLINE void multiply(search_type type, const uint8_t *query, const uint8_t *rows, uint32_t n_rows,
                      uint32_t n_dims, double *out)
 {
@@ -117,7 +117,7 @@ static void products(search_type type, const uint8_t *query, const uint8_t *rows
         multiply_all(SEARCH_BITS, query, rows, n_rows, n_dims, out);
 }
 
-/* Of each row the sum of its squares, at least what keeps a row of zeros from being divided by
+/* The sum of squares of each row, with a least value, so that a row of zeros is not divided by
  * zero. */
 static void squares_of(search_type type, const uint8_t *rows, uint32_t n_rows, uint32_t n_dims,
                        double *out)

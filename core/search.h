@@ -18,11 +18,11 @@ typedef enum search_type {
 #define SEARCH_MAX_DIMS 65536
 
 /*
- * The sum of products of each query and each row, [n_queries, n_rows], or with `is_cosine` that
- * over the lengths of both: of a row of zeros 0, of a row and itself 1. Queries [n_queries, n_dims]
- * and rows [n_rows, n_dims] lie without gaps anywhere.
+ * The sum of products of each query and each row, [n_queries, n_rows], or, with `is_cosine`,
+ * divided by the lengths of both: 0 for a row of zeros, 1 for a row and itself. Queries [n_queries,
+ * n_dims] and rows [n_rows, n_dims] lie anywhere, without gaps.
  *
- * The same bits for a query and a row, whatever others there are. `squares` is scratch,
+ * A query and a row give the same bits, whatever others there are. `squares` is scratch,
  * [n_queries + n_rows].
  */
 void search_scores(search_type type, int is_cosine, const void *queries, uint32_t n_queries,

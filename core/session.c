@@ -1,7 +1,7 @@
 /* session.c - options with their defaults, and everything that encoding needs in one block. */
 #include "share.h"
 
-/* Room for integers of either width. */
+/* Room for integers of 16 bits, the wider of the two. */
 static integer_rows take_quantised(memory_arena *arena, uint64_t n_rows, uint32_t n_in)
 {
     integer_rows rows = {.stride = quantised_stride(n_in)};
@@ -20,7 +20,7 @@ static uint64_t most_inputs(const bert_config *config)
     return convolved > most ? convolved : most;
 }
 
-/* What attention_position.c works in, for sequences of up to `n` tokens. */
+/* Scratch of attention_position.c, for sequences of up to `n` tokens. */
 static void take_positions(memory_arena *arena, const bert_config *config, uint64_t n,
                            workspace *space)
 {
@@ -53,7 +53,7 @@ static workspace take_workspace(memory_arena *arena, const bert_config *config, 
     return space;
 }
 
-/* With an arena that only counts, sizes alone come of it. */
+/* With an arena that only counts, it returns NULL, and the arena has the size. */
 static bert_session *lay_out(const bert_config *config, const bert_options *options,
                              memory_arena *arena)
 {

@@ -1,7 +1,7 @@
 /* share.c - see share.h. */
 #include "share.h"
 
-/* Fewest rows for each thread that pay for everyone's reading all weights; measured. */
+/* Fewest rows a thread for which it pays that every thread reads all weights; measured. */
 #define LEAST_SHARE 12
 
 static row_range rows_share(row_range all, uint32_t thread, uint32_t n_threads)

@@ -2,10 +2,10 @@
  * share.h - what one thread does of a batch, and how it keeps in step with the others.
  *
  * Every thread runs the whole encoder and does its share. Where there are rows enough, the share is
- * rows: what a thread computes it reads again itself, from its own cache, and threads meet twice a
- * layer, around attention. A few rows are all multiplied by everyone, each with a share of the
- * weights' columns, because the way of the weights from memory is what takes time then; threads
- * meet after every product.
+ * rows: a thread reads again what it has computed itself, from its own cache, and threads meet
+ * twice a layer, around attention. Where there are few rows, every thread multiplies all of them
+ * with its share of the weights' columns (panels), because reading the weights from memory is what
+ * takes time then; threads meet after every product.
  */
 #ifndef BERT_SHARE_H
 #define BERT_SHARE_H
@@ -36,10 +36,12 @@ static inline panel_range panels_share(uint32_t n_out, uint32_t thread, uint32_t
 /* Waits until everyone has come here. */
 void share_meet(const thread_share *share);
 
-/* The same where the share is panels, whose results everyone reads; by rows each reads its own. */
+/* The same if the share is panels. If it is rows, a thread reads only what it has computed itself,
+ * and does not wait. */
 void share_meet_by_panels(const thread_share *share);
 
-/* Of the rows of a product, those for which this thread does what is done row by row. */
+/* Of the rows of a product, those that this thread handles in what is done row by row (norms, for
+ * one). */
 row_range share_own(const thread_share *share, row_range rows);
 
 /* This thread's share of y = activation(x W + b) + residual for `n_rows` rows: of x, `x_stride`
@@ -47,15 +49,15 @@ row_range share_own(const thread_share *share, row_range rows);
 void share_multiply(const thread_share *share, const float *x, size_t x_stride,
                     const integer_rows *x_i8, uint32_t n_rows, const matrix *w, const product *out);
 
-/* The same of rows without gaps; everyone may read the result. */
+/* The same for rows without gaps; after it every thread may read what it needs of the result. */
 void share_dense(const thread_share *share, const float *x, const integer_rows *x_i8,
                  uint32_t n_rows, const matrix *w, const product *out);
 
 /* Rows that the convolution's inputs may take. */
 uint64_t conv_most_rows(const bert_config *config, uint64_t max_tokens);
 
-/* Keeps the embeddings' output of this thread's tokens for conv_add(), which comes after a
- * share_meet(): hidden += activation(convolution of them). */
+/* Keeps the embeddings' output of this thread's tokens for conv_add(), which is called after a
+ * share_meet() and adds activation(convolution of them) to the hidden states. */
 void conv_keep(const thread_share *share);
 void conv_add(const thread_share *share);
 

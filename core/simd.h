@@ -23,8 +23,8 @@
 #include <simde/wasm/simd128.h>
 #endif
 
-/* Of functions whose arguments are constants where they are used, or that are a few instructions of
- * a hot loop. */
+/* For functions with arguments that are constants where they are called, or that are part of a hot
+ * loop. */
 #define INLINE static inline __attribute__((always_inline))
 
 /* Rows of a tile of f32 sums, 8 columns wide: as many as registers hold, measured. */
@@ -76,8 +76,9 @@ static inline v128_t simd_dot_i32(v128_t a, v128_t b, v128_t sum)
 #endif
 
 /*
- * The same pointer, but what it points to is no longer known to the compiler. JavaScript engines
- * make a constant vector of four or five instructions wherever it is used; a load is one.
+ * The same pointer, but the compiler no longer knows what it points to, so that constants are
+ * loaded. JavaScript engines make a constant vector with four or five instructions wherever it is
+ * used; a load is one.
  */
 static inline const float *simd_opaque(const float *p)
 {

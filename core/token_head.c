@@ -3,8 +3,8 @@
  *
  * The language model's last product is the largest of all, [T, E] times a vocabulary of up to
  * hundreds of thousands: threads share it by the vocabulary. Its weights are mostly the word
- * embedding itself (Press & Wolf 2016, "Using the Output Embedding", section 3), a table of rows,
- * which become panels a few at a time on their way.
+ * embedding itself (Press & Wolf 2016, "Using the Output Embedding", section 3), a table of rows, a
+ * few of which become panels at a time.
  */
 #include <string.h>
 
@@ -53,8 +53,8 @@ static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows
     }
 }
 
-/* The share of a head that stands on some tokens alone: their hidden states become rows of
- * session->key, which nobody needs any more. */
+/* The share of a head that is computed for some tokens alone: their hidden states become rows of
+ * session->key, which is free by then. */
 static thread_share gather(const thread_share *share, const uint32_t *tokens, uint32_t n)
 {
     const bert_session *session = share->session;
@@ -62,7 +62,7 @@ static thread_share gather(const thread_share *share, const uint32_t *tokens, ui
     thread_share gathered =
         share_of(share->session, share->batch, n, share->thread, share->n_threads);
     row_range own = share_own(&gathered, gathered.rows);
-    share_meet(share); /* what one thread gathers another has computed */
+    share_meet(share); /* rows that other threads have computed are gathered */
     for (uint32_t row = own.first; row < own.end; row++)
         memcpy(session->key + row * hidden, session->hidden + tokens[row] * hidden,
                hidden * sizeof(float));

@@ -2,7 +2,7 @@
  * vector_math.h - exp, erf, tanh and the activations, four floats at a time.
  *
  * Made of +, *, / and integer operations alone, so that native and base wasm give the same bits.
- * Largest errors against double precision, checked by tests/c/test_ops.c over the whole range:
+ * Largest errors against double precision, checked by tests/c/test_kernels.c over the whole range:
  *
  *     exp        3e-7 relative          gelu       1.1e-6 absolute on [-6, 6], then 2e-7 |x|
  *     erf, tanh  4e-7 absolute          gelu_tanh  likewise
@@ -17,8 +17,8 @@
 #include "simd.h"
 
 /*
- * Every function works on `n` vectors at `x`, in place; n is a constant, 1 to 4. Several at a time
- * share the loads of the constants, and none waits for another's chain of sums.
+ * Every function works on `n` vectors at `x`, in place; n is a constant, 1 to 4. Several vectors
+ * share the loads of the constants, and do not wait for each other's sums.
  */
 
 /* y = c[degree] x^degree + ... + c[1] x + c[0] by Horner's rule. `c` is simd_opaque(). */
@@ -68,7 +68,7 @@ INLINE void math_exp(v128_t *x, int n)
         x[i] = wasm_f32x4_mul(x[i], wasm_i32x4_shl(rounded[i], 23));
 }
 
-/* x P(x^2) / Q(x^2), where |x| is cut off at `bound` and the result at 1. */
+/* x P(x^2) / Q(x^2), where |x| is limited to `bound` and the result to 1. */
 INLINE void math_odd_rational(v128_t *x, int n, float bound, const float *p, int p_degree,
                               const float *q, int q_degree)
 {
@@ -102,8 +102,7 @@ INLINE void math_tanh(v128_t *x, int n)
     math_odd_rational(x, n, 9, simd_opaque(p), 6, simd_opaque(q), 4);
 }
 
-/* x Phi(x) = x (1 + erf(x / sqrt 2)) / 2: Hendrycks & Gimpel 2016, "Gaussian Error Linear Units".
- */
+/* x Phi(x) = x (1 + erf(x / sqrt 2)) / 2: Hendrycks & Gimpel 2016, "Gaussian Error Linear Units" */
 INLINE void math_gelu(v128_t *x, int n)
 {
     v128_t half[4];
@@ -131,7 +130,7 @@ INLINE void math_gelu_tanh(v128_t *x, int n)
 }
 
 /* x / (1 + e^-x): the same section, and Elfwing, Uchibe & Doya 2017, section 2.1. Below -88, where
- * e^-x ends, it is as good as zero. */
+ * e^-x overflows, x is taken for -88: the result is nearly zero. */
 INLINE void math_silu(v128_t *x, int n)
 {
     v128_t power[4];

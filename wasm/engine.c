@@ -6,7 +6,8 @@
  * they will be read, and passes addresses. There is no allocator here and no import: the module
  * is instantiated without any glue code.
  *
- * Functions that can fail return 0 (BERT_OK) or a status; engine_error_*() then tells the rest.
+ * Functions that can fail return 0 (BERT_OK) or a status; engine_error_*() then says what was
+ * wrong.
  */
 #include <math.h>
 
@@ -28,7 +29,7 @@ uint32_t EXPORT(engine_heap)(void)
     return ((uint32_t)&__heap_base + BERT_ALIGNMENT - 1) / BERT_ALIGNMENT * BERT_ALIGNMENT;
 }
 
-/* Version of the package this was built with: JavaScript refuses another's. */
+/* Version of the package: JavaScript refuses an engine of another one. */
 const char *EXPORT(engine_version)(void)
 {
     return BERT_VERSION;
@@ -237,15 +238,14 @@ uint32_t EXPORT(engine_threads)(void)
     return bert_session_threads(session);
 }
 
-/* Called in an instance of its own, on the same memory and a stack of its own: lends this thread to
- * the session, and does not return while the session lives. */
+/* Called in an instance of its own, with the same memory and a stack of its own. Lends this thread
+ * to the session; does not return while the session lives. */
 void EXPORT(engine_serve)(void)
 {
     bert_session_serve(session);
 }
 
-/* Addresses may be 0 where bert.h allows NULL; `outputs` is an address of BERT_OUTPUT_COUNT ones.
- */
+/* Addresses may be 0 where bert.h allows NULL; at `outputs` are BERT_OUTPUT_COUNT of them. */
 bert_status EXPORT(engine_encode_begin)(uint32_t n_sequences, const uint32_t *lengths,
                                         const uint32_t *ids, const uint32_t *token_types,
                                         const uint32_t *positions, const uint8_t *attended,
