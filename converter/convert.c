@@ -1,4 +1,4 @@
-/* convert.c - ONNX to a model file: read, plan, write. See ARCHITECTURE.md for the format. */
+/* convert.c - ONNX to a model file: read, plan, write. The format: docs/model-file.md. */
 #include "commands.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /*
- * safetensors.h - the model file of ARCHITECTURE.md, written and read.
+ * safetensors.h - the model file of docs/model-file.md, written and read.
  */
 #ifndef CONVERTER_SAFETENSORS_H
 #define CONVERTER_SAFETENSORS_H

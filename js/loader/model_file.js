@@ -1,6 +1,6 @@
 /**
  * The header of a model file, checked before anything is allocated. The format is described in
- * ARCHITECTURE.md; every rule of it is enforced here or, for what depends on the config, in
+ * docs/model-file.md; every rule of it is enforced here or, for what depends on the config, in
  * core/model.c.
  */
 
@@ -29,7 +29,7 @@ const DTYPE_BYTES = { F32: 4, F16: 2, I8: 1, U8: 1 };
  */
 
 /**
- * @typedef {object} ModelConfig  see ARCHITECTURE.md
+ * @typedef {object} ModelConfig  see docs/model-file.md
  * @property {string} architecture
  * @property {import('./config.js').EncoderConfig} encoder
  * @property {Record<string, import('./config.js').OutputRequest>} outputs  by ONNX name

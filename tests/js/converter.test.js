@@ -1,7 +1,7 @@
 /**
  * bert-convert as its users meet it: the built program, on real exports and on spoilt ones.
  *
- * What it writes is read back here by a second reader of ARCHITECTURE.md, and run by `--verify`
+ * What it writes is read back here by a second reader of docs/model-file.md, and run by `--verify`
  * against the reference outputs in tests/golden/. Spoilt and unusual exports are made from the real
  * ones with a small protobuf editor: what changes nothing in the arithmetic must give the same
  * bytes, what changes it must be refused or give the changed model, never the unchanged one.
@@ -132,7 +132,7 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const SIZES = { F32: 4, F16: 2, I8: 1, U8: 1 };
 
 /**
- * Parses a model file and checks every rule of ARCHITECTURE.md that needs no knowledge of the
+ * Parses a model file and checks every rule of docs/model-file.md that needs no knowledge of the
  * model.
  */
 function readModel(path) {

@@ -1,6 +1,6 @@
 /**
  * Small model files made in JavaScript, for tests of the loader and of all that stands on it: the
- * format of ARCHITECTURE.md written a second time, independently of the converter.
+ * format of docs/model-file.md written a second time, independently of the converter.
  */
 
 import { createHash } from 'node:crypto';
