@@ -109,6 +109,32 @@ TEST(config_fields_by_number)
           "choices are not in the order of the struct");
 }
 
+/* What the config calls the choice of that field. */
+static const char *choice_of(const bert_config *config, const char *name)
+{
+    double number;
+    uint32_t field = 0;
+    while (strcmp(bert_config_field(field), name) != 0)
+        field++;
+    return bert_config_get(config, field, &number);
+}
+
+TEST(every_choice_has_a_name){
+#define CHOICES(type, field, count)                                                                \
+    for (unsigned i = 0; i <= count; i++) {                                                        \
+        bert_config config = {.field = (type)i}, again = {0};                                      \
+        const char *name = choice_of(&config, #field);                                             \
+        CHECK(name && !*name == (i == count), "%s %u is '%s'", #field, i, name ? name : "NULL");   \
+        CHECK(i == count || (bert_config_set_choice(&again, #field, name, NULL) == BERT_OK &&      \
+                             (unsigned)again.field == i),                                          \
+              "'%s' is not %s %u", name, #field, i);                                               \
+    }
+    CHOICES(bert_activation, activation, BERT_ACTIVATION_COUNT)
+        CHOICES(bert_position_attention, position_attention, BERT_POSITION_ATTENTION_COUNT)
+            CHOICES(bert_pooling, pooling, BERT_POOLING_COUNT)
+#undef CHOICES
+}
+
 /* Numbers are told where they mean something. */
 TEST(errors_have_the_numbers_that_there_are)
 {
