@@ -125,7 +125,7 @@ dist_model := build/dist/models/$(notdir $(model))
 
 js: build/dist/.built $(dist_model) ## bundle the JavaScript and write its types
 
-build/dist/.built: $(js_sources) tools/build.mjs tsconfig.json package.json
+build/dist/.built: $(js_sources) tools/build.mjs tools/declarations.mjs tsconfig.json package.json
 	@node tools/build.mjs build/dist
 	@touch $@
 
@@ -263,7 +263,7 @@ lint: ## check formatting, habits and types
 	@clang-format-19 --dry-run -Werror $(c_files)
 	@node_modules/.bin/biome check --error-on-warnings
 	@node tools/check_lines.mjs js web-demo bench tests tools
-	@node_modules/.bin/tsc -p tsconfig.json --noEmit
+	@node node_modules/typescript/bin/tsc -p tsconfig.json --noEmit
 
 clean: ## remove everything that was built
 	rm -rf build

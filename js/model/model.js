@@ -28,7 +28,7 @@ export const DEFAULT_MODEL = new URL(
  */
 
 /**
- * @typedef {object} LoadOptions
+ * @typedef {object} ModelLoadOptions
  * @property {AbortSignal} [signal]  ends loading
  * @property {(progress: {loaded: number, total: number}) => void} [onprogress]  in bytes
  * @property {'base' | 'relaxed'} [variant]  of the engine; default the fastest that runs here
@@ -63,7 +63,7 @@ export const DEFAULT_MODEL = new URL(
  * Loads a converted model into a worker of its own.
  *
  * @param {ModelSource | null} [source]  default: the bundled sentiment model
- * @param {LoadOptions} [options]
+ * @param {ModelLoadOptions} [options]
  * @returns {Promise<Model>}
  */
 export async function loadModel(source, options = {}) {

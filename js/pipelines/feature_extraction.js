@@ -19,7 +19,7 @@ import { Tensor } from './tensor.js';
 /** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
 
 /**
- * @typedef {object} OwnOptions
+ * @typedef {object} VectorOptions
  * @property {'none' | 'mean' | 'cls' | 'last_token' | null} [pooling]  of a text's tokens, special
  *   ones included: none gives them all, mean their mean, cls the first one. Default (null): what
  *   the model was exported with (sentence-transformers), or none
@@ -33,7 +33,7 @@ import { Tensor } from './tensor.js';
  * @property {boolean} [quantize]  transformers.js's: true makes `precision` 'binary' where that is
  *   not given
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} FeatureExtractionOptions
+ * @typedef {VectorOptions & CallOptions & OverflowOptions} FeatureExtractionOptions
  *   Of a text that is read in windows the vector is the windows' mean, weighted by their tokens
  */
 
@@ -67,7 +67,7 @@ import { Tensor } from './tensor.js';
 
 const TASK = 'feature-extraction';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<VectorOptions>} */
 const OPTIONS = {
     pooling: null,
     normalize: false,
@@ -197,8 +197,8 @@ export function featureExtraction(model) {
 
 /**
  * @param {import('../worker/texts.js').TextResult} result
- * @param {OwnOptions['pooling']} pooling
- * @param {Pick<Required<OwnOptions>, 'normalize' | 'dimensions' | 'precision'>} shape
+ * @param {VectorOptions['pooling']} pooling
+ * @param {Pick<Required<VectorOptions>, 'normalize' | 'dimensions' | 'precision'>} shape
  * @returns {Features<any>}
  */
 function toFeatures({ windows, truncated }, pooling, { normalize, dimensions, precision }) {
@@ -247,7 +247,7 @@ function normalizeRows(data, width) {
 /**
  * @param {Float32Array} data
  * @param {number[]} dims
- * @param {OwnOptions['precision']} precision
+ * @param {VectorOptions['precision']} precision
  * @returns {Tensor<any> & {scales?: Float32Array}}
  */
 function quantized(data, dims, precision) {

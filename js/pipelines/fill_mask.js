@@ -19,14 +19,14 @@ import { softmax, topIndices } from './scores.js';
  */
 
 /**
- * @typedef {object} OwnOptions
+ * @typedef {object} FillingOptions
  * @property {number} [top_k]  fillings of a mask, best first; default 5
  * @property {string[] | string | null} [targets]  the only ones to choose from; of one that is no
  *   token of the model its first token. Default (null) all
  * @property {'truncate' | 'error'} [overflow]  of texts longer than the model reads; default
  *   'truncate'
  *
- * @typedef {OwnOptions & CallOptions} FillMaskOptions
+ * @typedef {FillingOptions & CallOptions} FillMaskOptions
  */
 
 /**
@@ -36,7 +36,7 @@ import { softmax, topIndices } from './scores.js';
 
 const TASK = 'fill-mask';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<FillingOptions>} */
 const OPTIONS = { top_k: 5, targets: null, overflow: 'truncate' };
 
 /** @type {Record<string, import('./options.js').Rule>} */

@@ -13,7 +13,7 @@ import { textRanking } from './text_ranking.js';
 import { tokenClassification } from './token_classification.js';
 import { zeroShotClassification } from './zero_shot_classification.js';
 
-/** @import { LoadOptions as ModelLoadOptions, ModelSource } from '../model/model.js' */
+/** @import { ModelLoadOptions, ModelSource } from '../model/model.js' */
 /** @import { LoadStatus } from './progress.js' */
 
 /**

@@ -26,7 +26,7 @@ import { TopList } from './scores.js';
  */
 
 /**
- * @typedef {object} OwnOptions
+ * @typedef {object} AnswerOptions
  * @property {number} [top_k]  answers to return, best first, as an array if it is over 1; there may
  *   be fewer. Default 1
  * @property {number | null} [doc_stride]  tokens that neighbouring windows share; default (null)
@@ -42,13 +42,13 @@ import { TopList } from './scores.js';
  * @property {boolean} [align_to_words]  whether answers are made to begin and end with words;
  *   default true
  *
- * @typedef {OwnOptions & CallOptions} QuestionAnsweringOptions
+ * @typedef {AnswerOptions & CallOptions} QuestionAnsweringOptions
  * @typedef {QuestionAnsweringOptions & {top_k?: 1}} OneAnswerOptions
  */
 
 const TASK = 'question-answering';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<AnswerOptions>} */
 const OPTIONS = {
     top_k: 1,
     doc_stride: null,
@@ -303,7 +303,7 @@ function explain(error, { max_length, stride }) {
  * As the pipeline of transformers finds them.
  * @param {import('../worker/texts.js').TextResult} result
  * @param {Question} asked
- * @param {Required<OwnOptions>} options
+ * @param {Required<AnswerOptions>} options
  * @returns {Answer[]}
  */
 function answersOf(

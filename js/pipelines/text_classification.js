@@ -26,13 +26,13 @@ import { scoring, topIndices, weightedMean } from './scores.js';
  */
 
 /**
- * @typedef {object} OwnOptions
+ * @typedef {object} LabelOptions
  * @property {number | null} [top_k]  labels to return, best first; null: all. Default 1
  * @property {'sigmoid' | 'softmax' | 'none' | null} [function_to_apply]  to the logits; default
  *   (null) by the model: none for regression, sigmoid for one label or many that do not exclude
  *   each other, softmax else
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} TextClassificationOptions
+ * @typedef {LabelOptions & CallOptions & OverflowOptions} TextClassificationOptions
  *   Of a text that is read in windows the scores are the windows' mean, weighted by their tokens
  */
 
@@ -40,7 +40,7 @@ import { scoring, topIndices, weightedMean } from './scores.js';
 
 const TASK = 'text-classification';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<LabelOptions>} */
 const OPTIONS = { top_k: 1, function_to_apply: null };
 const RULES = {
     top_k: orNull(wholeNumber(1)),

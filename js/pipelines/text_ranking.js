@@ -29,19 +29,19 @@ import { mergeScores } from './text_classification.js';
  */
 
 /**
- * @typedef {object} OwnOptions
+ * @typedef {object} RankingOptions
  * @property {number | null} [top_k]  documents to return, best first; default (null) all
  * @property {boolean} [return_documents]  whether their texts are returned; default false
  * @property {'sigmoid' | 'none'} [function_to_apply]  to the model's number; default sigmoid
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} TextRankingOptions
+ * @typedef {RankingOptions & CallOptions & OverflowOptions} TextRankingOptions
  */
 
 /** @typedef {{query: string, documents: string[]}} RankingInput */
 
 const TASK = 'text-ranking';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<RankingOptions>} */
 const OPTIONS = { top_k: null, return_documents: false, function_to_apply: 'sigmoid' };
 const RULES = {
     top_k: orNull(wholeNumber(1)),

@@ -41,7 +41,7 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
 /**
  * @typedef {'simple' | 'first' | 'average' | 'max'} Grouping
  *
- * @typedef {object} OwnOptions
+ * @typedef {object} EntityOptions
  * @property {string[]} [ignore_labels]  of entities to leave out; default ['O']
  * @property {'none' | Grouping} [aggregation_strategy]  what becomes of tokens: 'none' (default)
  *   leaves them alone, 'simple' groups neighbours of the same label. The others do so too, but give
@@ -54,14 +54,14 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
  *   begin inside another the longer one counts, then the better one; a token alone counts where it
  *   is farthest from the window's edge
  *
- * @typedef {OwnOptions & CallOptions} TokenClassificationOptions
+ * @typedef {EntityOptions & CallOptions} TokenClassificationOptions
  * @typedef {TokenClassificationOptions & {aggregation_strategy?: 'none'}} UngroupedOptions
  * @typedef {TokenClassificationOptions & {aggregation_strategy: Grouping}} GroupedOptions
  */
 
 const TASK = 'token-classification';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<EntityOptions>} */
 const OPTIONS = {
     ignore_labels: ['O'],
     aggregation_strategy: 'none',

@@ -22,17 +22,17 @@ import { mergeScores } from './text_classification.js';
  */
 
 /**
- * @typedef {object} OwnOptions
+ * @typedef {object} HypothesisOptions
  * @property {string} [hypothesis_template]  with {} for the label; default 'This example is {}.'
  * @property {boolean} [multi_label]  whether labels do not exclude each other: each has a score of
  *   its own; default false
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} ZeroShotOptions
+ * @typedef {HypothesisOptions & CallOptions & OverflowOptions} ZeroShotOptions
  */
 
 const TASK = 'zero-shot-classification';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<HypothesisOptions>} */
 const OPTIONS = { hypothesis_template: 'This example is {}.', multi_label: false };
 const RULES = {
     hypothesis_template: (/** @type {unknown} */ value) =>

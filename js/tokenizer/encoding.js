@@ -39,6 +39,7 @@
 export class Encoding {
     /**
      * Tokenizers make these.
+     * @internal
      * @param {Assembly} assembly
      * @param {SequenceTokens[]} sequences  read now, but for their surfaces
      * @param {Parts} parts

@@ -61,6 +61,7 @@ export class Tokenizer {
 
     /**
      * Use Tokenizer.fromJSON.
+     * @internal
      * @param {Fields} file
      */
     constructor(file) {
