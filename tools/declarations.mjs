@@ -99,7 +99,7 @@ function refuse({ messageText }) {
 }
 
 /**
- * Of a class what is private stays away, and a constructor that is @internal cannot be called.
+ * Of a class what is @private or @internal stays away; such a constructor cannot be called.
  * @param {ts.TransformationContext} context
  * @returns {(file: ts.SourceFile) => ts.SourceFile}
  */
@@ -113,8 +113,8 @@ function hidePrivate(context) {
     const visit = (node) => {
         if (!ts.isClassElement(node)) return ts.visitEachChild(node, visit, context);
         const tags = ts.getJSDocTags(ts.getOriginalNode(node)).map(({ tagName }) => tagName.text);
-        if (tags.includes('private')) return undefined;
-        return tags.includes('internal') && ts.isConstructorDeclaration(node) ? hidden : node;
+        if (!tags.includes('private') && !tags.includes('internal')) return node;
+        return ts.isConstructorDeclaration(node) ? hidden : undefined;
     };
     return (file) => ts.visitEachChild(file, visit, context);
 }

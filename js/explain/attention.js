@@ -13,8 +13,8 @@ import { modelOf, runText, toTokens } from './tokens.js';
  *
  * @typedef {object} AttentionMaps
  * @property {import('./tokens.js').Token[]} tokens  of the maps' rows and columns
- * @property {import('../worker/sequences.js').Tensor} maps  [layers, heads, n, n], in the order
- *   asked for: in row i what token i takes from each token; rows sum to 1
+ * @property {import('../worker/sequences.js').FloatTensor} maps  [layers, heads, n, n], in the
+ *   order asked for: in row i what token i takes from each token; rows sum to 1
  * @property {true} [truncated]  where the text was longer than the model reads
  *
  * @typedef {object} RolloutOptions
@@ -27,8 +27,8 @@ import { modelOf, runText, toTokens } from './tokens.js';
  * @property {import('./tokens.js').Token[]} tokens
  * @property {Float32Array} scores  the first row: how much of each token is in the first one
  *   ([CLS])
- * @property {import('../worker/sequences.js').Tensor} matrix  [n, n]: in row i what of each token
- *   is in the last layer's token i; rows sum to 1
+ * @property {import('../worker/sequences.js').FloatTensor} matrix  [n, n]: in row i what of each
+ *   token is in the last layer's token i; rows sum to 1
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 

@@ -51,7 +51,7 @@ export const DEFAULT_MODEL = new URL(
  * @property {AbortSignal} [signal]
  */
 
-/** @typedef {Record<string, import('../worker/sequences.js').Tensor>} Outputs  by name */
+/** @typedef {Record<string, import('../worker/sequences.js').FloatTensor>} Outputs  by name */
 
 /**
  * @typedef {object} Progress  of a call with many texts
@@ -208,6 +208,7 @@ export class Model {
     /**
      * Texts to outputs of the core, for pipelines. What is wrong with a text alone stands in its
      * place; anything else rejects the call.
+     * @internal
      * @param {import('../worker/texts.js').TextsRequest} request
      * @param {{signal?: AbortSignal, onprogress?: (progress: Progress) => void}} [options]
      * @returns {Promise<(import('../worker/texts.js').TextResult | BertError)[]>}

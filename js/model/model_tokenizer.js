@@ -26,6 +26,7 @@ export class ModelTokenizer {
         this.#call = call;
         /**
          * What pipelines need to know of it.
+         * @internal
          * @readonly
          */
         this.traits = traits;
@@ -100,6 +101,7 @@ export class ModelTokenizer {
 
     /**
      * The texts of lists of tokens, as the tokenizer's decoder puts them together; for pipelines.
+     * @internal
      * @param {import('../worker/tokenizer_calls.js').TokenList[]} lists
      * @param {AbortSignal} [signal]
      * @returns {Promise<string[]>}

@@ -56,7 +56,7 @@ const MAX_OUTPUT_BYTES = 64 << 20;
 
 /**
  * @typedef {object} Computed
- * @property {Record<string, import('./sequences.js').Tensor>[]} outputs  of each sequence
+ * @property {Record<string, import('./sequences.js').FloatTensor>[]} outputs  of each sequence
  * @property {number} n_batches
  * @property {number} batch_fill  tokens computed together, of what a batch may have; 0 to 1
  */
@@ -228,7 +228,7 @@ export class Encoder {
                     outputBytes(sizes, wanted, ids.length, lm_rows?.length),
             },
         ];
-        /** @type {Record<string, import('./sequences.js').Tensor>[]} */
+        /** @type {Record<string, import('./sequences.js').FloatTensor>[]} */
         const results = new Array(sequences.length);
         const batches = cut(
             order.map((i) => prepared[i]),

@@ -37,7 +37,7 @@ import { BertError, toMessage } from '../errors.js';
  * @property {Int32Array} [words]  which word of its text each is of; -1: a special token
  *
  * @typedef {object} TextWindow
- * @property {Record<string, import('./sequences.js').Tensor>} outputs
+ * @property {Record<string, import('./sequences.js').FloatTensor>} outputs
  * @property {number} n_tokens
  * @property {number[]} [lm_rows]  the tokens that lm_logits are of, where there is an lm_token
  * @property {WindowTokens} [tokens]
