@@ -16,7 +16,7 @@ model := web-demo/models/sentiment-minilm-l6-q8.safetensors
 MODEL_ONNX ?= ../shared/models/sentiment-minilm-l6
 
 .PHONY: help setup build native wasm js site run test test-c test-js test-moving test-browser test-spark serve bench \
-	bench-quick model format lint clean
+	bench-quick model docs format lint clean
 
 help: ## print the targets
 	@echo 'make TARGET [config=release|debug|sanitize|scalar]'
@@ -123,11 +123,16 @@ build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) pac
 js_sources := $(shell find js -name '*.js' 2>/dev/null)
 dist_model := build/dist/models/$(notdir $(model))
 
-js: build/dist/.built $(dist_model) ## bundle the JavaScript and write its types
+js: build/js.built $(dist_model) ## bundle the JavaScript and write its types
 
-build/dist/.built: $(js_sources) tools/build.mjs tools/declarations.mjs tsconfig.json package.json
+build/js.built: $(js_sources) tools/build.mjs tools/declarations.mjs tsconfig.json package.json
 	@node tools/build.mjs build/dist
 	@touch $@
+
+docs: wasm js ## write docs/api.md and tests/public_names.json, which are made of the sources
+	@node tools/api_reference.mjs docs
+	@node tools/public_names.mjs >build/public_names.json
+	@mv build/public_names.json tests/
 
 $(dist_model): $(model)
 	@mkdir -p $(@D)

@@ -129,6 +129,7 @@ function tidy(text) {
             / @(typedef|callback|import) /.test(comment) ? '' : comment,
         )
         .replace(/^ *\* @overload\n/gm, '')
+        .replaceAll('<ArrayBufferLike>', '') // what older compilers do not know
         .replace(
             /^export type (\w+)(?:<.*>)? = import\((".*")\)\.\1(?:<\w+>)?;$/gm,
             'import type { $1 } from $2;\nexport type { $1 };',

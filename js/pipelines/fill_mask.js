@@ -10,9 +10,9 @@ import { softmax, topIndices } from './scores.js';
 
 /**
  * @typedef {object} MaskFilling
- * @property {number} score  probability
- * @property {number} token  its id
- * @property {string} token_str
+ * @property {number} score  probability, 0 to 1
+ * @property {number} token  id of the token
+ * @property {string} token_str  the token as text
  * @property {string} sequence  the text with it; where there are several masks with the others and
  *   special tokens
  * @property {true} [truncated]  where the text was longer than the model reads
@@ -20,11 +20,11 @@ import { softmax, topIndices } from './scores.js';
 
 /**
  * @typedef {object} FillingOptions
- * @property {number} [top_k]  fillings of a mask, best first; default 5
+ * @property {number} [top_k]  fillings of a mask, best first, from 1; default 5
  * @property {string[] | string | null} [targets]  the only ones to choose from; of one that is no
- *   token of the model its first token. Default (null) all
- * @property {'truncate' | 'error'} [overflow]  of texts longer than the model reads; default
- *   'truncate'
+ *   token of the model its first token; default null: all
+ * @property {'truncate' | 'error'} [overflow]  what becomes of a text longer than the model reads;
+ *   default 'truncate'
  *
  * @typedef {FillingOptions & CallOptions} FillMaskOptions
  */

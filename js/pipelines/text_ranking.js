@@ -23,16 +23,18 @@ import { mergeScores } from './text_classification.js';
 /**
  * @typedef {object} RankedDocument
  * @property {number} corpus_id  index of the document
- * @property {number} score
- * @property {string} [text]  with `return_documents`
+ * @property {number} score  how well it answers, 0 to 1; any number with `function_to_apply:
+ *   'none'`
+ * @property {string} [text]  the document, with `return_documents`
  * @property {true} [truncated]  where query and document were longer than the model reads
  */
 
 /**
  * @typedef {object} RankingOptions
- * @property {number | null} [top_k]  documents to return, best first; default (null) all
+ * @property {number | null} [top_k]  documents to return, best first, from 1; default null: all
  * @property {boolean} [return_documents]  whether their texts are returned; default false
- * @property {'sigmoid' | 'none'} [function_to_apply]  to the model's number; default sigmoid
+ * @property {'sigmoid' | 'none'} [function_to_apply]  what makes a score of the model's number;
+ *   default 'sigmoid'
  *
  * @typedef {RankingOptions & CallOptions & OverflowOptions} TextRankingOptions
  */
@@ -63,8 +65,8 @@ export function textRanking(model) {
 
     /**
      * @overload
-     * @param {string} query
-     * @param {string[]} documents
+     * @param {string} query  what is asked
+     * @param {string[]} documents  what may answer it
      * @param {TextRankingOptions} [options]
      * @returns {Promise<RankedDocument[]>}
      */

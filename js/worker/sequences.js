@@ -18,9 +18,9 @@ import { activate, pool } from './outputs.js';
 
 /**
  * @typedef {object} Sequence
- * @property {Integers} input_ids
+ * @property {Integers} input_ids  ids of its tokens, special ones included
  * @property {Integers} [attention_mask]  0 or 1 a token; default all 1
- * @property {Integers} [token_type_ids]  default all 0
+ * @property {Integers} [token_type_ids]  0 or 1 a token, as the tokenizer gives them; default all 0
  * @property {Integers} [lm_rows]  the tokens, as indices into input_ids in ascending order, that
  *   lm_logits are wanted for; default all whose mask is 1
  */
@@ -36,7 +36,7 @@ import { activate, pool } from './outputs.js';
 
 /**
  * @typedef {object} FloatTensor
- * @property {number[]} dims
+ * @property {number[]} dims  how many of each dimension, the outermost first
  * @property {Float32Array} data  row-major
  */
 

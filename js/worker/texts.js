@@ -9,8 +9,9 @@ import { BertError, toMessage } from '../errors.js';
 /**
  * @typedef {{text: string, text_pair?: string | null}} Texts  a text, or a pair of them
  *
- * @typedef {'truncate' | 'error' | 'window'} Overflow  what becomes of a text that is longer than
- *   the model reads: it is cut, it is an error, or it is read in several windows
+ * @typedef {'truncate' | 'error' | 'window'} Overflow  what becomes of a text longer than the model
+ *   reads: it is cut, and its result says `truncated: true`; it is an error, SEQUENCE_TOO_LONG; or
+ *   it is read in several windows
  *
  * @typedef {object} TextsRequest
  * @property {Texts[]} inputs
