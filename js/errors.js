@@ -17,7 +17,7 @@
  * - `DISPOSED`       the model was used after dispose()
  */
 
-/** An error that callers can tell from others by its `code`: see docs/api.md. */
+/** An error that callers can tell from others by its `code`. */
 export class BertError extends Error {
     /**
      * Each of the package's bundles has this class; an error of one is a BertError to all.
@@ -37,7 +37,7 @@ export class BertError extends Error {
         super(message, options);
         this.name = 'BertError';
         /**
-         * `BAD_INPUT`, ...
+         * one of docs/api.md: `BAD_INPUT`, ...
          * @readonly
          */
         this.code = code;
