@@ -25,6 +25,7 @@ const ENTRIES = {
 
 /** What a page loads: terser makes it a few per cent smaller than esbuild does. */
 const IN_PAGES = { ...ENTRIES, worker: 'js/worker/worker.js' };
+/** @type {import('esbuild').BuildOptions} */
 const common = {
     bundle: true,
     format: 'esm',
@@ -33,6 +34,7 @@ const common = {
     legalComments: 'none',
     logLevel: 'warning',
 };
+/** @type {import('esbuild').BuildOptions} */
 const node = { ...common, platform: 'node', target: 'node20.19', minify: false };
 
 /** The command line brings libraries in CommonJS, which look for require(). */

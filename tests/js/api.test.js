@@ -44,7 +44,7 @@ test('what is built exports what is declared', async () => {
         const built = await import(entry.name);
         assert.deepEqual(Object.keys(built).sort(), entry.values, entry.name);
     }
-    const in_pages = await import('../../build/dist/index.js');
+    const in_pages = await import(join(ROOT, 'build/dist/index.js'));
     assert.deepEqual(Object.keys(in_pages).sort(), entries[0].values);
 });
 
