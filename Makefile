@@ -157,11 +157,16 @@ build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Mak
 js_sources := $(shell find js -name '*.js' 2>/dev/null)
 dist_model := build/dist/models/$(notdir $(model))
 
-js: build/dist/.built $(dist_model) ## bundle the JavaScript and write its types
+js: build/js.built $(dist_model) ## bundle the JavaScript and write its types
 
-build/dist/.built: $(js_sources) tools/build.mjs tools/declarations.mjs tsconfig.json package.json
+build/js.built: $(js_sources) tools/build.mjs tools/declarations.mjs tsconfig.json package.json
 	@node tools/build.mjs build/dist
 	@touch $@
+
+docs: wasm js ## write docs/api.md and tests/public_names.json, which are made of the sources
+	@node tools/api_reference.mjs docs
+	@node tools/public_names.mjs >build/public_names.json
+	@mv build/public_names.json tests/
 
 $(dist_model): $(model)
 	@mkdir -p $(@D)
@@ -281,7 +286,7 @@ lint: ## check formatting, habits and types
 	@node_modules/.bin/biome check --error-on-warnings
 	@node tools/check_lines.mjs js web-demo bench tests tools
 	@for config in tsconfig.json tests/tsconfig.json tests/tsconfig.sw.json; do \
-		node_modules/.bin/tsc -p $$config --noEmit || exit 1; done
+		node node_modules/typescript/bin/tsc -p $$config --noEmit || exit 1; done
 
 clean: ## remove everything that was built
 	rm -rf build

@@ -17,9 +17,11 @@
  * - `DISPOSED`       the model was used after dispose()
  */
 
+/** An error that callers can tell from others by its `code`. */
 export class BertError extends Error {
     /**
      * Each of the package's bundles has this class; an error of one is a BertError to all.
+     * @internal
      * @param {unknown} value
      */
     static [Symbol.hasInstance](value) {
@@ -34,7 +36,10 @@ export class BertError extends Error {
     constructor(code, message, options) {
         super(message, options);
         this.name = 'BertError';
-        /** @readonly */
+        /**
+         * one of docs/api.md: `BAD_INPUT`, ...
+         * @readonly
+         */
         this.code = code;
     }
 }

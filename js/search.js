@@ -22,8 +22,8 @@ import { nextTurn } from './platform/turn.js';
  * bits are dims [n, 384] or [n, 48], and 48 bytes a row.
  *
  * @typedef {object} Embeddings
- * @property {readonly number[]} dims
- * @property {Float32Array | Int8Array | Uint8Array} data
+ * @property {readonly number[]} dims  [n, d], or [d]; d from 1 to 65536
+ * @property {Float32Array | Int8Array | Uint8Array} data  row-major
  */
 
 /**
@@ -34,7 +34,7 @@ import { nextTurn } from './platform/turn.js';
 /**
  * @typedef {object} SearchResult
  * @property {number} corpus_id  the row's index
- * @property {number} score
+ * @property {number} score  how alike row and query are
  */
 
 /**
@@ -86,12 +86,12 @@ const TYPES = [
  * @param {Q} queryEmbeddings  [q, d], or [d]
  * @param {Embeddings} corpusEmbeddings  [n, d], in the same kind of array
  * @param {object} [options]
- * @param {number} [options.top_k]  most results of a query; default 10
- * @param {Score} [options.score]  default cosine
- * @param {AbortSignal} [options.signal]
+ * @param {number} [options.top_k]  most results of a query, from 1; default 10
+ * @param {Score} [options.score]  how alike is counted; default 'cosine'
+ * @param {AbortSignal} [options.signal]  ends the search
  * @returns {Promise<SearchResults<Q>>}  a list for each query; for dims [d] the one list
- * @throws {BertError} BAD_INPUT  what is no embeddings, or of other dims or type than the others
- * @throws {BertError} BAD_OPTION
+ * @throws {BertError} BAD_INPUT where embeddings are not such, or of other dims or type than the
+ *   others; BAD_OPTION
  */
 export async function semanticSearch(
     queryEmbeddings,
@@ -127,9 +127,11 @@ export async function semanticSearch(
  *
  * @param {Embeddings} a  [n, d], or [d]: one row
  * @param {Embeddings} b  [m, d], or [d]; in the same kind of array
- * @param {{score?: Score, signal?: AbortSignal}} [options]  score: default cosine
+ * @param {object} [options]
+ * @param {Score} [options.score]  how alike is counted; default 'cosine'
+ * @param {AbortSignal} [options.signal]  ends the call
  * @returns {Promise<{dims: [number, number], data: Float32Array}>}  [n, m]
- * @throws {BertError} as semanticSearch()
+ * @throws {BertError} BAD_INPUT, BAD_OPTION, as semanticSearch()
  */
 export async function similarity(a, b, { score = 'cosine', signal } = {}) {
     const left = toRows(a, 'the first embeddings');

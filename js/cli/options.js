@@ -141,7 +141,7 @@ export const MODEL_OPTIONS = {
 /**
  * What loadModel() needs of a command's options.
  * @param {Record<string, any>} values
- * @returns {import('../model/model.js').LoadOptions}
+ * @returns {import('../model/model.js').ModelLoadOptions}
  */
 export function loadOptions({ threads, variant }) {
     return { threads, variant };

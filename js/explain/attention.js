@@ -7,28 +7,30 @@ import { modelOf, runText, toTokens } from './tokens.js';
 
 /**
  * @typedef {object} AttentionOptions
- * @property {number | number[]} [layer]  from 0, the one next to the embeddings; default all
- * @property {number | number[]} [head]  from 0; default all
- * @property {AbortSignal} [signal]
+ * @property {number | number[]} [layer]  which layers, from 0, the one next to the embeddings;
+ *   default all
+ * @property {number | number[]} [head]  which heads of them, from 0; default all
+ * @property {AbortSignal} [signal]  ends the call
  *
  * @typedef {object} AttentionMaps
  * @property {import('./tokens.js').Token[]} tokens  of the maps' rows and columns
- * @property {import('../worker/sequences.js').Tensor} maps  [layers, heads, n, n], in the order
- *   asked for: in row i what token i takes from each token; rows sum to 1
+ * @property {import('../worker/sequences.js').FloatTensor} maps  [layers, heads, n, n], in the
+ *   order asked for: in row i what token i takes from each token; rows sum to 1
  * @property {true} [truncated]  where the text was longer than the model reads
  *
  * @typedef {object} RolloutOptions
- * @property {'mean' | 'max' | 'min'} [head_fusion]  one map of a layer's heads; default 'mean'
+ * @property {'mean' | 'max' | 'min'} [head_fusion]  how a layer's heads become one map; default
+ *   'mean'
  * @property {number} [discard_ratio]  the smallest of a layer's weights, this part of them all, are
- *   taken for 0; from 0 (default), below 1
- * @property {AbortSignal} [signal]
+ *   taken for 0; from 0, below 1; default 0
+ * @property {AbortSignal} [signal]  ends the call
  *
  * @typedef {object} Rollout
- * @property {import('./tokens.js').Token[]} tokens
+ * @property {import('./tokens.js').Token[]} tokens  of the matrix's rows and columns
  * @property {Float32Array} scores  the first row: how much of each token is in the first one
  *   ([CLS])
- * @property {import('../worker/sequences.js').Tensor} matrix  [n, n]: in row i what of each token
- *   is in the last layer's token i; rows sum to 1
+ * @property {import('../worker/sequences.js').FloatTensor} matrix  [n, n]: in row i what of each
+ *   token is in the last layer's token i; rows sum to 1
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 

@@ -8,21 +8,21 @@ import { modelOf, runText, toTokens } from './tokens.js';
 
 /**
  * @typedef {object} AttributeOptions
- * @property {string} [label]  default the one with the highest score
- * @property {'token' | 'word'} [unit]  what is hidden at a time; default 'token'. Words are those
- *   of Intl.Segmenter
- * @property {AbortSignal} [signal]
+ * @property {string} [label]  what is to be explained; default the one with the highest score
+ * @property {'token' | 'word'} [unit]  what is hidden at a time, a word as Intl.Segmenter has it;
+ *   default 'token'
+ * @property {AbortSignal} [signal]  ends the call
  *
  * @typedef {object} Attribution
- * @property {string} token  of a word its text
- * @property {number} start  UTF-16 index into its own text
- * @property {number} end
+ * @property {string} token  as in the vocabulary; of a word its text
+ * @property {number} start  where it is in its own text, as a UTF-16 index
+ * @property {number} end  likewise, behind it
  * @property {number} sequence  0: of text, 1: of text_pair
  * @property {number} score  of the label with it, less that without it: above 0 where it speaks for
  *   the label
  *
  * @typedef {object} Attributions
- * @property {string} label
+ * @property {string} label  what is explained
  * @property {number} score  of the label for the whole text, as the pipeline gives it
  * @property {Attribution[]} tokens  in the order of the text, special ones left out
  * @property {string | null} replacement  the token that hid each of them in turn; null: hidden from
@@ -46,7 +46,7 @@ const REPLACEMENTS = ['[MASK]', '<mask>', '[UNK]', '<unk>'];
  * @param {import('./tokens.js').TextInput} text  or {text, text_pair}
  * @param {AttributeOptions} [options]
  * @returns {Promise<Attributions>}
- * @throws {BertError} WRONG_TASK  the model has no classifier
+ * @throws {BertError} WRONG_TASK where the model has no classifier; BAD_OPTION
  */
 export async function attribute(model, text, options = {}) {
     const of = modelOf(model, 'attribute');

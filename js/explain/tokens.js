@@ -6,12 +6,12 @@ import { readText } from '../pipelines/call.js';
 /**
  * @typedef {import('../model/model.js').Model} Model
  * @typedef {import('../model/inputs.js').TextInput} TextInput
- * @typedef {Model | {model: Model}} ModelOrPipe  a pipeline has its model as `model`
+ * @typedef {Model | {model: Model}} ModelOrPipe  a model, or a pipeline, which has one
  *
  * @typedef {object} Token
- * @property {string} token
- * @property {number} start  UTF-16 index into the token's own text; 0 of special tokens
- * @property {number} end
+ * @property {string} token  as in the vocabulary
+ * @property {number} start  where it is in its own text, as a UTF-16 index; 0 of special tokens
+ * @property {number} end  likewise, behind it
  * @property {number} sequence  0: of text, 1: of text_pair, -1: a special token
  * @property {boolean} special  whether it was added: [CLS], [SEP] and the like
  */

@@ -4,12 +4,13 @@
  */
 
 /**
- * @typedef {Record<string, number | string>} EncoderConfig  fields of bert_config in core/bert.h
+ * @typedef {Record<string, number | string>} EncoderConfig  what the encoder is, by the names of
+ *   bert_config in core/bert.h
  *
  * @typedef {object} OutputRequest  an output of the core, or a part of it
- * @property {string} output  its name
- * @property {number} [index]  a column of its rows; of hidden_states and attentions a layer
- * @property {number} [head]  of attentions
+ * @property {string} output  its name: 'logits', 'last_hidden_state', ...
+ * @property {number} [index]  a column of its rows, from 0; of hidden_states and attentions a layer
+ * @property {number} [head]  of attentions, from 0
  * @property {'softmax' | 'sigmoid'} [activation]  applied to its rows, before a column is taken
  * @property {'mean' | 'cls' | 'last_token'} [pooling]  of outputs with a row for each token: one
  *   row, their mean, the first, or the last

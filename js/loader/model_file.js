@@ -30,12 +30,12 @@ const DTYPE_BYTES = { F32: 4, F16: 2, I8: 1, U8: 1 };
 
 /**
  * @typedef {object} ModelConfig  see docs/model-file.md
- * @property {string} architecture
- * @property {import('./config.js').EncoderConfig} encoder
+ * @property {string} architecture  its family: 'bert', ...
+ * @property {import('./config.js').EncoderConfig} encoder  its sizes
  * @property {Record<string, import('./config.js').OutputRequest>} outputs  by ONNX name
- * @property {string[]} labels
- * @property {string | null} problem_type
- * @property {number} max_length
+ * @property {string[]} labels  of the classifier, by class index; none without one
+ * @property {string | null} problem_type  of the classifier, as in config.json: 'regression', ...
+ * @property {number} max_length  most tokens of a sequence, special ones included
  */
 
 /**

@@ -16,13 +16,14 @@ import { hitRate, ndcg, reciprocalRank } from './ranking.js';
 /**
  * @typedef {object} EvaluateOptions
  * @property {AbortSignal} [signal]  ends it between batches, and the batch that runs
- * @property {(progress: {done: number, total: number}) => void} [onprogress]  in examples
- * @property {number} [batch_size]  examples that the pipeline gets at once, default 32
+ * @property {(progress: {done: number, total: number}) => void} [onprogress]  called after every
+ *   batch; counts examples
+ * @property {number} [batch_size]  examples that the pipeline gets at once, from 1; default 32
  */
 
 /**
  * @typedef {object} Evaluation
- * @property {string} task
+ * @property {string} task  of the pipeline
  * @property {number} n  examples
  * @property {number} [accuracy]  text-classification, zero-shot-classification,
  *   next-sentence-prediction; of several labels a text: of texts with all their labels and no other
@@ -336,9 +337,10 @@ const ALIASES = {
  * @param {any[]} examples  all of the same kind
  * @param {EvaluateOptions & Record<string, any>} [options]  others than these go to the pipeline
  * @returns {Promise<Evaluation>}
- * @throws {BertError} BAD_OPTION: the task cannot be evaluated; BAD_INPUT: no examples, or one that
- *   lacks something or has an unknown label (found before the pipeline runs), or not an answer a
- *   mask; what the pipeline throws. What is wrong with one example says which: `example 3 ...`
+ * @throws {BertError} BAD_OPTION where the task cannot be evaluated
+ * @throws {BertError} BAD_INPUT where there are no examples, or one lacks something, has an unknown
+ *   label (found before the pipeline runs), or not an answer for each mask
+ * @throws {BertError} whatever the pipeline throws; what is wrong with one example says which
  */
 export async function evaluate(
     pipe,

@@ -8,14 +8,30 @@ import { classification, scorer } from './text_classification.js';
 /** @typedef {import('../model/model.js').Model} Model */
 
 /**
+ * @typedef {object} EnsembleExtras
+ * @property {string} task  'text-classification'
+ * @property {Model[]} models  the members'
+ * @property {() => Promise<import('../worker/encoder.js').ModelInfo[]>} info  what each member is:
+ *   see Model.info()
+ * @property {() => void} dispose  ends all members' workers
+ */
+
+/**
+ * @typedef {ReturnType<typeof classification> & EnsembleExtras & AsyncDisposable} Ensemble
+ *   several classifiers that answer as one
+ */
+
+/**
  * A text-classification function that gives the weighted mean of its members' scores. Members are
  * computed at the same time, each by its own worker, and may have different tokenizers.
  *
  * @param {(Model | {model: Model})[]} members  models, or pipelines, of the same labels in any
  *   order
- * @param {{weights?: number[]}} [options]  `weights`: one a member, >= 0, of any positive sum;
- *   default all equal
- * @throws {BertError} BAD_OPTION  the labels are not the same; WRONG_TASK  one is no classifier
+ * @param {object} [options]
+ * @param {number[]} [options.weights]  one a member, from 0, of any positive sum; default all equal
+ * @returns {Ensemble}
+ * @throws {BertError} BAD_OPTION where labels are not the same, or weights are wrong
+ * @throws {BertError} WRONG_TASK where a member is not a classifier
  */
 export function ensemble(members, { weights } = {}) {
     if (!Array.isArray(members) || members.length === 0) {
@@ -78,9 +94,7 @@ export function ensemble(members, { weights } = {}) {
     return Object.assign(classify, {
         task: 'text-classification',
         models,
-        /** What each member is: see Model.info(). */
         info: () => Promise.all(models.map((model) => model.info())),
-        /** Ends all members' workers. */
         dispose,
         [asyncDispose]: async () => dispose(),
     });

@@ -10,23 +10,23 @@ import { softmax, topIndices } from './scores.js';
 
 /**
  * @typedef {object} MaskFilling
- * @property {number} score  probability
- * @property {number} token  its id
- * @property {string} token_str
+ * @property {number} score  probability, 0 to 1
+ * @property {number} token  id of the token
+ * @property {string} token_str  the token as text
  * @property {string} sequence  the text with it; where there are several masks with the others and
  *   special tokens
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
 /**
- * @typedef {object} OwnOptions
- * @property {number} [top_k]  fillings of a mask, best first; default 5
+ * @typedef {object} FillingOptions
+ * @property {number} [top_k]  fillings of a mask, best first, from 1; default 5
  * @property {string[] | string | null} [targets]  the only ones to choose from; of one that is no
- *   token of the model its first token. Default (null) all
- * @property {'truncate' | 'error'} [overflow]  of texts longer than the model reads; default
- *   'truncate'
+ *   token of the model its first token; default null: all
+ * @property {'truncate' | 'error'} [overflow]  what becomes of a text longer than the model reads;
+ *   default 'truncate'
  *
- * @typedef {OwnOptions & CallOptions} FillMaskOptions
+ * @typedef {FillingOptions & CallOptions} FillMaskOptions
  */
 
 /**
@@ -36,7 +36,7 @@ import { softmax, topIndices } from './scores.js';
 
 const TASK = 'fill-mask';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<FillingOptions>} */
 const OPTIONS = { top_k: 5, targets: null, overflow: 'truncate' };
 
 /** @type {Record<string, import('./options.js').Rule>} */

@@ -13,13 +13,13 @@ import { textRanking } from './text_ranking.js';
 import { tokenClassification } from './token_classification.js';
 import { zeroShotClassification } from './zero_shot_classification.js';
 
-/** @import { LoadOptions as ModelLoadOptions, ModelSource } from '../model/model.js' */
+/** @import { ModelLoadOptions, ModelSource } from '../model/model.js' */
 /** @import { LoadStatus } from './progress.js' */
 
 /**
  * @typedef {object} PipelineExtras
- * @property {string} task  without aliases
- * @property {import('../model/model.js').Model} model
+ * @property {string} task  its name, not an alias
+ * @property {import('../model/model.js').Model} model  what does it
  * @property {() => void} dispose  ends the model's worker and gives its memory back
  */
 
@@ -41,30 +41,60 @@ const ALIASES = {
     embeddings: 'feature-extraction',
 };
 
-/** @typedef {PipelineExtras & AsyncDisposable} Extras */
-/** @typedef {ReturnType<typeof textClassification> & Extras} TextClassificationPipeline */
-/** @typedef {ReturnType<typeof tokenClassification> & Extras} TokenClassificationPipeline */
-/** @typedef {ReturnType<typeof questionAnswering> & Extras} QuestionAnsweringPipeline */
-/** @typedef {ReturnType<typeof featureExtraction> & Extras} FeatureExtractionPipeline */
-/** @typedef {ReturnType<typeof fillMask> & Extras} FillMaskPipeline */
-/** @typedef {ReturnType<typeof zeroShotClassification> & Extras} ZeroShotClassificationPipeline */
-/** @typedef {ReturnType<typeof textRanking> & Extras} TextRankingPipeline */
-/** @typedef {ReturnType<typeof nextSentencePrediction> & Extras} NextSentencePredictionPipeline */
+/**
+ * @typedef {PipelineExtras & AsyncDisposable} Extras  Every pipeline has these. Its calls fail with
+ *   BAD_OPTION; with BAD_INPUT or SEQUENCE_TOO_LONG where an input is wrong; with OUT_OF_MEMORY;
+ *   and with DISPOSED after dispose().
+ */
+
+/**
+ * @typedef {ReturnType<typeof textClassification> & Extras} TextClassificationPipeline
+ *   the labels of a text, or of a pair of texts
+ *
+ * @typedef {ReturnType<typeof tokenClassification> & Extras} TokenClassificationPipeline
+ *   the tokens of a text with their labels, or the entities that they make
+ *
+ * @typedef {ReturnType<typeof questionAnswering> & Extras} QuestionAnsweringPipeline
+ *   the part of a context that answers a question
+ *
+ * @typedef {ReturnType<typeof featureExtraction> & Extras} FeatureExtractionPipeline
+ *   vectors of texts, one for each or one for each of its tokens
+ *
+ * @typedef {ReturnType<typeof fillMask> & Extras} FillMaskPipeline
+ *   what may stand in the place of a mask token
+ *
+ * @typedef {ReturnType<typeof zeroShotClassification> & Extras} ZeroShotClassificationPipeline
+ *   how well labels that the model has never seen fit a text
+ *
+ * @typedef {ReturnType<typeof textRanking> & Extras} TextRankingPipeline
+ *   documents by how well they answer a query
+ *
+ * @typedef {ReturnType<typeof nextSentencePrediction> & Extras} NextSentencePredictionPipeline
+ *   whether one text follows another
+ */
 
 /**
  * @typedef {ModelSource | Model | null} PipelineModel
- *   a URL, path or bytes; or a model that is loaded already, which may do several tasks
+ *   a URL, path or bytes; or a model that is loaded already, which may do several tasks; null: the
+ *   default
  */
 
 /**
- * @typedef {ModelLoadOptions & {progress_callback?: (status: LoadStatus) => void}} LoadOptions
- *   progress_callback: transformers.js's
+ * @typedef {object} ProgressOptions
+ * @property {(status: LoadStatus) => void} [progress_callback]  transformers.js's `onprogress`
+ *
+ * @typedef {ModelLoadOptions & ProgressOptions} LoadOptions
  */
 
 /**
+ * A function that does a task, by a model in a worker of its own.
+ * @throws {BertError} BAD_OPTION where there is no such task, WRONG_TASK where the model does
+ *   another
+ * @throws {BertError} whatever loadModel() throws
  * @overload
- * @param {'text-classification' | 'sentiment-analysis'} task
- * @param {PipelineModel} [model]  default: the bundled English sentiment model
+ * @param {'text-classification' | 'sentiment-analysis'} task  what to do
+ * @param {PipelineModel} [model]  what does it; default the bundled English sentiment model, for
+ *   text-classification alone
  * @param {LoadOptions} [options]
  * @returns {Promise<TextClassificationPipeline>}
  */

@@ -15,7 +15,7 @@ import { mergeScores } from './text_classification.js';
 /**
  * @typedef {object} NextSentence
  * @property {boolean} is_next  whether the score is over a half
- * @property {number} score  probability that text_pair follows text
+ * @property {number} score  probability that text_pair follows text, 0 to 1
  * @property {true} [truncated]  where both were longer than the model reads
  */
 

@@ -3,19 +3,18 @@
 import { BertError, describe } from '../errors.js';
 
 /**
- * @typedef {object} CallOptions  that every task has
+ * @typedef {object} CallOptions  Every task has these.
  * @property {AbortSignal} [signal]  ends the call, in the midst of a batch too
- * @property {(progress: import('../model/model.js').Progress) => void} [onprogress]  of an array,
- *   after every batch
+ * @property {(progress: import('../model/model.js').Progress) => void} [onprogress]  called after
+ *   every batch where there is an array of inputs
  * @property {number} [batch_tokens]  most tokens computed together, 1 to 1024; default 1024
- * @property {'throw' | 'return'} [errors]  of one input of many: whether it rejects the call
- *   (default), or stands, a BertError, in the place of its result
+ * @property {'throw' | 'return'} [errors]  what is wrong with one input of many rejects the call
+ *   ('throw'), or takes the place of its result as a BertError ('return'); default 'throw'
  *
- * @typedef {object} OverflowOptions  of tasks that take texts of any length
- * @property {import('../worker/texts.js').Overflow} [overflow]  of texts longer than the model
- *   reads: 'truncate' cuts them and says `truncated: true` (default), 'error' refuses them,
- *   'window' reads them in windows
- * @property {number} [stride]  tokens that neighbouring windows share; default 0
+ * @typedef {object} OverflowOptions  Tasks that take texts of any length have these.
+ * @property {import('../worker/texts.js').Overflow} [overflow]  what becomes of a text longer than
+ *   the model reads; default 'truncate'
+ * @property {number} [stride]  tokens that neighbouring windows share, from 0; default 0
  */
 
 /** @typedef {'throw' | 'return'} Errors */

@@ -17,38 +17,38 @@ import { TopList } from './scores.js';
  * @property {number} score  probability in its window; of an answer that was found several times
  *   (in several windows, or as several spans of tokens in the same words) the sum, which may be
  *   more than 1
- * @property {number} start  UTF-16 indices into the context
- * @property {number} end
+ * @property {number} start  where it is in the context, as a UTF-16 index
+ * @property {number} end  likewise, behind it
  *
  * @typedef {object} Question
- * @property {string} question
+ * @property {string} question  what is asked
  * @property {string} context  where the answer is to be found
  */
 
 /**
- * @typedef {object} OwnOptions
- * @property {number} [top_k]  answers to return, best first, as an array if it is over 1; there may
- *   be fewer. Default 1
- * @property {number | null} [doc_stride]  tokens that neighbouring windows share; default (null)
- *   128, at most half of `max_seq_len`
- * @property {number} [max_answer_len]  most tokens of an answer, before words are completed;
- *   default 15
+ * @typedef {object} AnswerOptions
+ * @property {number} [top_k]  answers to return, best first, from 1; as an array if it is over 1,
+ *   which may have fewer; default 1
+ * @property {number | null} [doc_stride]  tokens that neighbouring windows share, from 0; default
+ *   null: 128, at most half of `max_seq_len`
+ * @property {number} [max_answer_len]  most tokens of an answer, from 1, before words are
+ *   completed; default 15
  * @property {number | null} [max_seq_len]  tokens of a window, the question's and special ones
- *   included; default (null) 384, at most what the model reads
- * @property {number | null} [max_question_len]  tokens that a longer question is cut to; default
- *   (null): none is cut
+ *   included, from 1; default null: 384, at most what the model reads
+ * @property {number | null} [max_question_len]  tokens that a longer question is cut to, from 1;
+ *   default null: none is cut
  * @property {boolean} [handle_impossible_answer]  whether '' is an answer too: that there is none;
  *   default false
  * @property {boolean} [align_to_words]  whether answers are made to begin and end with words;
  *   default true
  *
- * @typedef {OwnOptions & CallOptions} QuestionAnsweringOptions
+ * @typedef {AnswerOptions & CallOptions} QuestionAnsweringOptions
  * @typedef {QuestionAnsweringOptions & {top_k?: 1}} OneAnswerOptions
  */
 
 const TASK = 'question-answering';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<AnswerOptions>} */
 const OPTIONS = {
     top_k: 1,
     doc_stride: null,
@@ -84,8 +84,8 @@ export function questionAnswering(model) {
 
     /**
      * @overload
-     * @param {string} question
-     * @param {string} context
+     * @param {string} question  what is asked
+     * @param {string} context  where the answer is to be found
      * @param {OneAnswerOptions} [options]
      * @returns {Promise<Answer>}
      */
@@ -98,7 +98,7 @@ export function questionAnswering(model) {
      */
     /**
      * @overload
-     * @param {string[]} questions
+     * @param {string[]} questions  several of them
      * @param {string | string[]} context  of all, or of each
      * @param {OneAnswerOptions & {errors?: E}} [options]
      * @returns {Promise<Settled<Answer, E>[]>}  the answer of each
@@ -303,7 +303,7 @@ function explain(error, { max_length, stride }) {
  * As the pipeline of transformers finds them.
  * @param {import('../worker/texts.js').TextResult} result
  * @param {Question} asked
- * @param {Required<OwnOptions>} options
+ * @param {Required<AnswerOptions>} options
  * @returns {Answer[]}
  */
 function answersOf(

@@ -20,27 +20,27 @@ import { scoring, topIndices, weightedMean } from './scores.js';
 
 /**
  * @typedef {object} Classification
- * @property {string} label
- * @property {number} score  probability; the raw value for regression
+ * @property {string} label  one of the model's
+ * @property {number} score  probability, 0 to 1; for regression the value itself
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
 /**
- * @typedef {object} OwnOptions
- * @property {number | null} [top_k]  labels to return, best first; null: all. Default 1
- * @property {'sigmoid' | 'softmax' | 'none' | null} [function_to_apply]  to the logits; default
- *   (null) by the model: none for regression, sigmoid for one label or many that do not exclude
- *   each other, softmax else
+ * @typedef {object} LabelOptions
+ * @property {number | null} [top_k]  labels to return, best first, from 1; null: all; default 1
+ * @property {'sigmoid' | 'softmax' | 'none' | null} [function_to_apply]  what makes scores of the
+ *   logits; default null: none for regression, sigmoid for one label or many that do not exclude
+ *   each other, else softmax
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} TextClassificationOptions
- *   Of a text that is read in windows the scores are the windows' mean, weighted by their tokens
+ * @typedef {LabelOptions & CallOptions & OverflowOptions} TextClassificationOptions
+ *   Where a text is read in windows its scores are their mean, weighted by their tokens.
  */
 
 /** @typedef {import('../model/inputs.js').TextInput} TextInput */
 
 const TASK = 'text-classification';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<LabelOptions>} */
 const OPTIONS = { top_k: 1, function_to_apply: null };
 const RULES = {
     top_k: orNull(wholeNumber(1)),
@@ -94,7 +94,7 @@ export function scorer(model) {
 export function classification(labels, scoreTexts) {
     /**
      * @overload
-     * @param {TextInput} texts  a text, or {text, text_pair}
+     * @param {TextInput} texts  a text, or a pair as {text, text_pair}
      * @param {TextClassificationOptions} [options]
      * @returns {Promise<Classification[]>}  its `top_k` labels
      */

@@ -23,25 +23,27 @@ import { mergeScores } from './text_classification.js';
 /**
  * @typedef {object} RankedDocument
  * @property {number} corpus_id  index of the document
- * @property {number} score
- * @property {string} [text]  with `return_documents`
+ * @property {number} score  how well it answers, 0 to 1; any number with `function_to_apply:
+ *   'none'`
+ * @property {string} [text]  the document, with `return_documents`
  * @property {true} [truncated]  where query and document were longer than the model reads
  */
 
 /**
- * @typedef {object} OwnOptions
- * @property {number | null} [top_k]  documents to return, best first; default (null) all
+ * @typedef {object} RankingOptions
+ * @property {number | null} [top_k]  documents to return, best first, from 1; default null: all
  * @property {boolean} [return_documents]  whether their texts are returned; default false
- * @property {'sigmoid' | 'none'} [function_to_apply]  to the model's number; default sigmoid
+ * @property {'sigmoid' | 'none'} [function_to_apply]  what makes a score of the model's number;
+ *   default 'sigmoid'
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} TextRankingOptions
+ * @typedef {RankingOptions & CallOptions & OverflowOptions} TextRankingOptions
  */
 
 /** @typedef {{query: string, documents: string[]}} RankingInput */
 
 const TASK = 'text-ranking';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<RankingOptions>} */
 const OPTIONS = { top_k: null, return_documents: false, function_to_apply: 'sigmoid' };
 const RULES = {
     top_k: orNull(wholeNumber(1)),
@@ -63,8 +65,8 @@ export function textRanking(model) {
 
     /**
      * @overload
-     * @param {string} query
-     * @param {string[]} documents
+     * @param {string} query  what is asked
+     * @param {string[]} documents  what may answer it
      * @param {TextRankingOptions} [options]
      * @returns {Promise<RankedDocument[]>}
      */

@@ -14,21 +14,21 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
 /**
  * @typedef {object} TokenEntity  a token
  * @property {string} entity  its label
- * @property {number} score  its probability
+ * @property {number} score  its probability, 0 to 1
  * @property {number} index  of the token in the text; the first special token is 0
  * @property {string} word  as it is in the vocabulary (`##ing`); what the vocabulary does not know
  *   as it is in the text
- * @property {number} start  UTF-16 indices: `text.slice(start, end)`
- * @property {number} end
+ * @property {number} start  where it is in the text, as a UTF-16 index
+ * @property {number} end  likewise, behind it: `text.slice(start, end)`
  * @property {true} [truncated]  where the text was longer than the model reads
  *
  * @typedef {object} EntityGroup  tokens in sequence
  * @property {string} entity_group  their label, without `B-` or `I-`
- * @property {number} score  mean probability of its tokens, or words
+ * @property {number} score  mean probability of its tokens, or words, 0 to 1
  * @property {string} word  what the tokenizer's decoder makes of them; `text.slice(start, end)` is
  *   the text itself
- * @property {number} start  UTF-16 indices
- * @property {number} end
+ * @property {number} start  where they are in the text, as a UTF-16 index
+ * @property {number} end  likewise, behind them
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
@@ -41,27 +41,26 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
 /**
  * @typedef {'simple' | 'first' | 'average' | 'max'} Grouping
  *
- * @typedef {object} OwnOptions
- * @property {string[]} [ignore_labels]  of entities to leave out; default ['O']
- * @property {'none' | Grouping} [aggregation_strategy]  what becomes of tokens: 'none' (default)
- *   leaves them alone, 'simple' groups neighbours of the same label. The others do so too, but give
- *   a word of several tokens one label: that of its 'first' token, that of its best ('max'), or the
- *   best of their 'average'
- * @property {import('../worker/texts.js').Overflow | null} [overflow]  of texts longer than the
- *   model reads: 'truncate' cuts them and says `truncated: true`, 'error' refuses them, 'window'
- *   reads them in windows. Default (null): 'window' if `stride` is given, else 'truncate'
- * @property {number | null} [stride]  tokens that neighbouring windows share. Of entities that
- *   begin inside another the longer one counts, then the better one; a token alone counts where it
- *   is farthest from the window's edge
+ * @typedef {object} EntityOptions
+ * @property {string[]} [ignore_labels]  labels of entities to leave out; default ['O']
+ * @property {'none' | Grouping} [aggregation_strategy]  what becomes of tokens: 'none' leaves them
+ *   alone, 'simple' groups neighbours of the same label, and the others do so too, but give a word
+ *   of several tokens one label: that of its 'first' token, that of its best ('max'), or the best
+ *   of their 'average'; default 'none'
+ * @property {import('../worker/texts.js').Overflow | null} [overflow]  what becomes of a text
+ *   longer than the model reads; default null: 'window' if `stride` is given, else 'truncate'
+ * @property {number | null} [stride]  tokens that neighbouring windows share, from 0; default null:
+ *   0. Of entities that begin inside another the longer one counts, then the better one; a token
+ *   alone counts where it is farthest from the window's edge
  *
- * @typedef {OwnOptions & CallOptions} TokenClassificationOptions
+ * @typedef {EntityOptions & CallOptions} TokenClassificationOptions
  * @typedef {TokenClassificationOptions & {aggregation_strategy?: 'none'}} UngroupedOptions
  * @typedef {TokenClassificationOptions & {aggregation_strategy: Grouping}} GroupedOptions
  */
 
 const TASK = 'token-classification';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<EntityOptions>} */
 const OPTIONS = {
     ignore_labels: ['O'],
     aggregation_strategy: 'none',

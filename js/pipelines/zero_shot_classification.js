@@ -17,22 +17,23 @@ import { mergeScores } from './text_classification.js';
  * @typedef {object} ZeroShotClassification
  * @property {string} sequence  the text
  * @property {string[]} labels  best first
- * @property {number[]} scores  of these; they add up to 1, but for `multi_label`
+ * @property {number[]} scores  of these, 0 to 1; they add up to 1, but for `multi_label`
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
 /**
- * @typedef {object} OwnOptions
- * @property {string} [hypothesis_template]  with {} for the label; default 'This example is {}.'
+ * @typedef {object} HypothesisOptions
+ * @property {string} [hypothesis_template]  what the text is to entail, with {} for the label;
+ *   default 'This example is {}.'
  * @property {boolean} [multi_label]  whether labels do not exclude each other: each has a score of
  *   its own; default false
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} ZeroShotOptions
+ * @typedef {HypothesisOptions & CallOptions & OverflowOptions} ZeroShotOptions
  */
 
 const TASK = 'zero-shot-classification';
 
-/** @type {Required<OwnOptions>} */
+/** @type {Required<HypothesisOptions>} */
 const OPTIONS = { hypothesis_template: 'This example is {}.', multi_label: false };
 const RULES = {
     hypothesis_template: (/** @type {unknown} */ value) =>

@@ -36,9 +36,11 @@
  * @typedef {{from: number, to: number, type_id: number}[]} Parts
  */
 
+/** The tokens of a text or a pair. Strings and further windows are made when they are asked for. */
 export class Encoding {
     /**
      * Tokenizers make these.
+     * @internal
      * @param {Assembly} assembly
      * @param {SequenceTokens[]} sequences  read now, but for their surfaces
      * @param {Parts} parts
@@ -48,18 +50,31 @@ export class Encoding {
         const { pieces } = assembly;
         let length = 0;
         for (let p = 0; p < pieces.length; p++) length += partLength(pieces[p], parts[p]);
-        /** Token ids. */
+        /**
+         * of each token its id
+         * @type {Uint32Array}
+         */
         this.ids = new Uint32Array(length);
-        /** Token types (segments), as the model wants them. */
+        /**
+         * of each token its type (segment), as the model wants it
+         * @type {Uint32Array}
+         */
         this.type_ids = new Uint32Array(length);
         /**
-         * Start and end of each token in turn, UTF-16 indices into its own text (see `sequence`):
-         * `text.slice(offsets[2 * i], offsets[2 * i + 1])`. 0, 0 for special tokens.
+         * start and end of each token in turn, UTF-16 indices into its own text (see `sequence`):
+         * `text.slice(offsets[2 * i], offsets[2 * i + 1])`; 0, 0 for special tokens
+         * @type {Uint32Array}
          */
         this.offsets = new Uint32Array(2 * length);
-        /** For each token 0 if it is of the text, 1 if of text_pair, -1 if it has been added. */
+        /**
+         * of each token 0 if it is of the text, 1 if of text_pair, -1 if it has been added
+         * @type {Int8Array}
+         */
         this.sequence = new Int8Array(length);
-        /** 1 for tokens that have been added, 0 for those of the text. */
+        /**
+         * of each token 1 if it has been added, else 0
+         * @type {Uint8Array}
+         */
         this.special_tokens_mask = new Uint8Array(length);
         /** @private */
         this.assembly = assembly;
@@ -75,18 +90,18 @@ export class Encoding {
         this.madeWords = null;
         /** @private @type {Encoding[] | null} */
         this.madeOverflow = null;
-        /** Whether something did not fit: see `overflow`. */
+        /** whether something did not fit: see `overflow` */
         this.truncated = makeOverflow !== null;
         this.fill(sequences);
     }
 
-    /** Number of tokens. */
+    /** number of tokens */
     get length() {
         return this.ids.length;
     }
 
     /**
-     * The tokens themselves.
+     * of each token what it is in the vocabulary
      * @returns {string[]}
      */
     get tokens() {
@@ -109,8 +124,8 @@ export class Encoding {
     }
 
     /**
-     * For each token the number of its word in its text, as the pre-tokenizer cuts words; -1 if it
-     * has been added.
+     * of each token the number of its word in its text, as the pre-tokenizer cuts words; -1 if it
+     * has been added
      * @returns {Int32Array}
      */
     get words() {
@@ -134,7 +149,7 @@ export class Encoding {
     }
 
     /**
-     * What did not fit, in further windows with the same special tokens.
+     * what did not fit, in further windows with the same special tokens
      * @returns {Encoding[]}
      */
     get overflow() {

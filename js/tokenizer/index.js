@@ -36,22 +36,27 @@ import { readTruncation, truncate } from './truncation.js';
 
 /**
  * @typedef {object} EncodeOptions
- * @property {string | null} [text_pair]  a second text
- * @property {boolean} [add_special_tokens]  [CLS], [SEP] and the like; true
- * @property {TruncationOptions | null} [truncation]  null for none
+ * @property {string | null} [text_pair]  a second text; default null: none
+ * @property {boolean} [add_special_tokens]  whether [CLS], [SEP] and the like are added; default
+ *   true
+ * @property {TruncationOptions | null} [truncation]  how a text that is too long is cut; default
+ *   null: it is not
  */
 
 /**
  * @typedef {object} DecodeOptions
- * @property {boolean} [skip_special_tokens]  true
+ * @property {boolean} [skip_special_tokens]  whether [CLS], [SEP] and the like are left out;
+ *   default true
  */
 
 /** Texts beyond this do not leave their memory behind. */
 const KEPT_UNITS = 1 << 20;
 
+/** A tokenizer of Hugging Face, from its tokenizer.json: its ids and places for any text. */
 export class Tokenizer {
     /**
-     * @param {string | Uint8Array | ArrayBuffer} file  tokenizer.json
+     * Makes a tokenizer.
+     * @param {string | Uint8Array | ArrayBuffer} file  tokenizer.json, or its bytes
      * @returns {Tokenizer}
      * @throws {BertError} BAD_TOKENIZER if it is broken or has what is not supported
      */
@@ -61,6 +66,7 @@ export class Tokenizer {
 
     /**
      * Use Tokenizer.fromJSON.
+     * @internal
      * @param {Fields} file
      */
     constructor(file) {
@@ -110,7 +116,7 @@ export class Tokenizer {
             this.tokenize(text, 'text', tokens, true);
             return tokens.words();
         };
-        /** How many tokens there are, added ones included. */
+        /** how many tokens there are, added ones included */
         this.vocabSize = this.model.vocabulary.size + this.added.nNew;
     }
 
@@ -118,7 +124,7 @@ export class Tokenizer {
      * The tokens of a text or a pair, with ids for the model and their places in the text.
      * @param {string} text  of any length, empty too; half a surrogate pair counts as U+FFFD
      * @param {EncodeOptions} [options]
-     * @returns {Encoding}  of its own: the next call does not change it
+     * @returns {Encoding}  one of its own: the next call does not change it
      * @throws {BertError} BAD_INPUT if a text is no string, has what the vocabulary cannot say, or
      *     cannot be truncated as it should; BAD_OPTION
      */
@@ -133,7 +139,7 @@ export class Tokenizer {
      *     pairs of them
      * @param {Omit<EncodeOptions, 'text_pair'>} [options]
      * @returns {Encoding[]}  one for each
-     * @throws {BertError} as encode, saying which text it is
+     * @throws {BertError} BAD_INPUT, BAD_OPTION as encode(), saying which text it is
      */
     encodeBatch(texts, options = {}) {
         if (!Array.isArray(texts)) {
@@ -161,7 +167,7 @@ export class Tokenizer {
 
     /**
      * Text again, as near as the file's decoder comes to it.
-     * @param {Iterable<number>} ids  those that there are not are left out
+     * @param {Iterable<number>} ids  those that do not exist are left out
      * @param {DecodeOptions} [options]
      * @returns {string}
      * @throws {BertError} BAD_INPUT if one is no integer
@@ -183,7 +189,7 @@ export class Tokenizer {
 
     /**
      * Text of tokens, as the file's decoder puts them together. It need not know them.
-     * @param {string[]} tokens
+     * @param {string[]} tokens  as in the vocabulary
      * @returns {string}
      */
     joinTokens(tokens) {
@@ -191,8 +197,8 @@ export class Tokenizer {
     }
 
     /**
-     * The id of what the vocabulary does not know, null if there is none. Byte-level models do not
-     * need one, yet theirs has one by name.
+     * the id of what the vocabulary does not know, null if there is none. Byte-level models do not
+     * need one, yet theirs has one by name
      * @returns {number | null}
      */
     get unknownId() {
@@ -200,14 +206,15 @@ export class Tokenizer {
         return unknownId >= 0 ? unknownId : (this.tokenToId('<unk>') ?? this.tokenToId('[UNK]'));
     }
 
-    /** What marks a token that continues a word, `##`; empty: nothing does. */
+    /** what marks a token that continues a word, `##`; empty: nothing does */
     get continuingPrefix() {
         return this.model.continuingPrefix ?? '';
     }
 
     /**
+     * The id of a token.
      * @param {string} token  as in the vocabulary: `##ing`, `Ġthe`, `▁the`, `[MASK]`
-     * @returns {number | null}  its id, null if there is none
+     * @returns {number | null}  null if there is none
      * @throws {BertError} BAD_INPUT if it is no string
      */
     tokenToId(token) {
@@ -220,10 +227,10 @@ export class Tokenizer {
     }
 
     /**
-     * @param {number} id
-     * @returns {string | null}  its token, null if there is none; of a normalized added token what
-     *   it
-     *     is found as
+     * The token of an id.
+     * @param {number} id  from 0
+     * @returns {string | null}  null if there is none; of a normalized added token what it is found
+     *   as
      */
     idToToken(id) {
         return this.added.token(id)?.found ?? this.model.vocabulary.piece(id);

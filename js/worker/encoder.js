@@ -23,11 +23,11 @@ import { compare } from './verify.js';
  */
 
 /**
- * @typedef {object} BuildChoice
- * @property {'base' | 'relaxed'} variant  of the engine
+ * @typedef {object} BuildChoice  what runs the model
+ * @property {'base' | 'relaxed'} variant  build of the engine
  * @property {string} reason  why that variant
  * @property {number} threads  that are at work now, of those that were wanted
- * @property {string} threads_reason
+ * @property {string} threads_reason  why so many
  * @property {string | null} kernel  that multiplies 8-bit integers; null: the model has none
  * @property {Record<string, number>} [kernel_gops]  of the last race: 10^9 operations a second
  */
@@ -56,7 +56,7 @@ const MAX_OUTPUT_BYTES = 64 << 20;
 
 /**
  * @typedef {object} Computed
- * @property {Record<string, import('./sequences.js').Tensor>[]} outputs  of each sequence
+ * @property {Record<string, import('./sequences.js').FloatTensor>[]} outputs  of each sequence
  * @property {number} n_batches
  * @property {number} batch_fill  tokens computed together, of what a batch may have; 0 to 1
  */
@@ -64,13 +64,13 @@ const MAX_OUTPUT_BYTES = 64 << 20;
 /**
  * @typedef {object} ModelMetadata
  * @property {string} version  of this library
- * @property {string} name
- * @property {string} revision
+ * @property {string} name  as the converter was told
+ * @property {string} revision  likewise; may be empty
  * @property {string} source_sha256  of the ONNX file that was converted
- * @property {string} dtype
- * @property {import('../loader/model_file.js').ModelConfig} config
- * @property {boolean} tokenizer
- * @property {boolean} verified  every chunk's SHA-256 was checked
+ * @property {string} dtype  of the weights: 'f32', 'f16', 'q8' or 'q4'
+ * @property {import('../loader/model_file.js').ModelConfig} config  what the model is made for
+ * @property {boolean} tokenizer  whether it has one
+ * @property {boolean} verified  whether every chunk's SHA-256 was checked
  * @property {number} memory_bytes  of the engine
  */
 
@@ -228,7 +228,7 @@ export class Encoder {
                     outputBytes(sizes, wanted, ids.length, lm_rows?.length),
             },
         ];
-        /** @type {Record<string, import('./sequences.js').Tensor>[]} */
+        /** @type {Record<string, import('./sequences.js').FloatTensor>[]} */
         const results = new Array(sequences.length);
         const batches = cut(
             order.map((i) => prepared[i]),

@@ -27,9 +27,9 @@ export function activate(data, n_columns, activation) {
 
 /**
  * One row of many.
- * @param {import('./sequences.js').Tensor} tensor  [n_rows, n_columns]
+ * @param {import('./sequences.js').FloatTensor} tensor  [n_rows, n_columns]
  * @param {NonNullable<import('../loader/config.js').OutputRequest['pooling']>} pooling
- * @returns {import('./sequences.js').Tensor}
+ * @returns {import('./sequences.js').FloatTensor}
  */
 export function pool({ dims: [n_rows, n_columns], data }, pooling) {
     if (pooling === 'cls') return { dims: [n_columns], data: data.slice(0, n_columns) };

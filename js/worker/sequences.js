@@ -18,9 +18,9 @@ import { activate, pool } from './outputs.js';
 
 /**
  * @typedef {object} Sequence
- * @property {Integers} input_ids
+ * @property {Integers} input_ids  ids of its tokens, special ones included
  * @property {Integers} [attention_mask]  0 or 1 a token; default all 1
- * @property {Integers} [token_type_ids]  default all 0
+ * @property {Integers} [token_type_ids]  0 or 1 a token, as the tokenizer gives them; default all 0
  * @property {Integers} [lm_rows]  the tokens, as indices into input_ids in ascending order, that
  *   lm_logits are wanted for; default all whose mask is 1
  */
@@ -35,8 +35,8 @@ import { activate, pool } from './outputs.js';
  */
 
 /**
- * @typedef {object} Tensor
- * @property {number[]} dims
+ * @typedef {object} FloatTensor
+ * @property {number[]} dims  how many of each dimension, the outermost first
  * @property {Float32Array} data  row-major
  */
 
@@ -232,7 +232,7 @@ function lmTokens(sequences) {
  * @param {import('../loader/config.js').Sizes} sizes
  * @param {Record<string, import('../loader/config.js').OutputRequest>} requests  by the result's
  *   name
- * @returns {Record<string, Tensor>[]}
+ * @returns {Record<string, FloatTensor>[]}
  */
 export function split(outputs, sequences, sizes, requests) {
     const n_tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
@@ -286,7 +286,7 @@ export function split(outputs, sequences, sizes, requests) {
  * @param {import('../loader/config.js').OutputRequest} request
  * @param {Place} place
  * @param {import('../loader/config.js').Sizes} sizes
- * @returns {Tensor}
+ * @returns {FloatTensor}
  */
 function take(
     data,
@@ -302,7 +302,7 @@ function take(
         dims: [n - skip, width],
         data: rows(l * n_tokens + token + skip, n - skip),
     });
-    /** @type {Tensor} */
+    /** @type {FloatTensor} */
     let tensor;
     if (output === 'attentions') {
         tensor = stack(n_layers, index, (l) => maps(data, l, n_heads, head, place));
@@ -330,7 +330,7 @@ function take(
  * @param {number} n_heads
  * @param {number | undefined} head  of which alone
  * @param {Place} place
- * @returns {Tensor}
+ * @returns {FloatTensor}
  */
 function maps(data, layer, n_heads, head, { n, skip, square, n_squares }) {
     const n_maps = head === undefined ? n_heads : 1;
@@ -353,8 +353,8 @@ function maps(data, layer, n_heads, head, { n, skip, square, n_squares }) {
  * All layers, or one, copied.
  * @param {number} n
  * @param {number | undefined} index
- * @param {(layer: number) => Tensor} part
- * @returns {Tensor}
+ * @param {(layer: number) => FloatTensor} part
+ * @returns {FloatTensor}
  */
 function stack(n, index, part) {
     if (index !== undefined) {
@@ -371,9 +371,9 @@ function stack(n, index, part) {
 
 /**
  * A column of a tensor's rows: one dimension less.
- * @param {Tensor} tensor
+ * @param {FloatTensor} tensor
  * @param {number} index
- * @returns {Tensor}
+ * @returns {FloatTensor}
  */
 function column({ dims, data }, index) {
     const width = dims[dims.length - 1];

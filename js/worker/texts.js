@@ -9,8 +9,9 @@ import { BertError, toMessage } from '../errors.js';
 /**
  * @typedef {{text: string, text_pair?: string | null}} Texts  a text, or a pair of them
  *
- * @typedef {'truncate' | 'error' | 'window'} Overflow  what becomes of a text that is longer than
- *   the model reads: it is cut, it is an error, or it is read in several windows
+ * @typedef {'truncate' | 'error' | 'window'} Overflow  what becomes of a text longer than the model
+ *   reads: it is cut, and its result says `truncated: true`; it is an error, SEQUENCE_TOO_LONG; or
+ *   it is read in several windows
  *
  * @typedef {object} TextsRequest
  * @property {Texts[]} inputs
@@ -37,7 +38,7 @@ import { BertError, toMessage } from '../errors.js';
  * @property {Int32Array} [words]  which word of its text each is of; -1: a special token
  *
  * @typedef {object} TextWindow
- * @property {Record<string, import('./sequences.js').Tensor>} outputs
+ * @property {Record<string, import('./sequences.js').FloatTensor>} outputs
  * @property {number} n_tokens
  * @property {number[]} [lm_rows]  the tokens that lm_logits are of, where there is an lm_token
  * @property {WindowTokens} [tokens]

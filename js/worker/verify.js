@@ -28,7 +28,7 @@ const ROUNDING = 2e-4;
 
 /**
  * @param {import('../loader/model_file.js').Reference} reference
- * @param {Record<string, import('./sequences.js').Tensor>[]} results  of its cases
+ * @param {Record<string, import('./sequences.js').FloatTensor>[]} results  of its cases
  * @param {string} name  of the model, for messages
  * @returns {Comparison}
  */
