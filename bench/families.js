@@ -4,7 +4,7 @@
  * and errors are compared with onnxruntime's answers in each golden.json.
  *
  *     python tests/tools/make_models.py DIR --set real
- *     make families FAMILIES=DIR
+ *     make bench-families FAMILIES=DIR
  *
  * Parameters are those that the file stores. Time and memory are those of q8 in Node, one thread,
  * one text of 128 tokens after the first: the median of 9, each model in a process of its own.

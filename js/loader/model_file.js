@@ -29,7 +29,7 @@ const DTYPE_BYTES = { F32: 4, F16: 2, I8: 1, U8: 1 };
  */
 
 /**
- * @typedef {object} ModelConfig  see docs/model-file.md
+ * @typedef {object} ModelConfig
  * @property {string} architecture  its family: 'bert', ...
  * @property {import('./config.js').EncoderConfig} encoder  its sizes
  * @property {Record<string, import('./config.js').OutputRequest>} outputs  by ONNX name

@@ -18,27 +18,7 @@ const MOST_COLUMNS = 140;
 const MOST_README_WORDS = 700;
 
 /** Named already, and still being made; once all are there, this list must be empty. */
-const PENDING = [
-    'converter/files/',
-    'converter/graph/',
-    'converter/import/',
-    'converter/native/',
-    'converter/operators/',
-    'converter/quantise/',
-    'converter/read/',
-    'converter/source/',
-    'converter/weights/',
-    'core/implied.c',
-    'core/kernels.h',
-    'docs/api.md',
-    'docs/model-file.md',
-    'js/cli/main.js',
-    'js/loader/config.js',
-    'js/metrics/evaluate.js',
-    'js/pipelines/tasks.js',
-    'js/platform/turn.js',
-    'tools/declarations.mjs',
-];
+const PENDING = ['js/pipelines/tasks.js'];
 
 /** @param {string} file  from the root */
 const read = (file) => readFileSync(join(ROOT, file), 'utf8');
@@ -220,6 +200,8 @@ const MEASURED = /\d ?(?:ms|[kMG]B|[GM]op|Gflop|texts\/s)\b|\d (?:times|texts a 
 
 /** What has one and is a setting of a benchmark or of the program, or a record of attempts. */
 const NOT_MEASURED = {
+    'docs/api.md': /^4 GB$/, // the address space of WebAssembly
+    'docs/coverage.md': /./, // tools/coverage.mjs writes it
     'docs/decisions.md': /./,
     'docs/tasks/monitoring.md': /5 (%|times)/,
     'docs/tokenizers.md': /[14] MB/,
