@@ -171,6 +171,24 @@ bert_status EXPORT(engine_model_open)(const bert_tensor *tensors, uint32_t n_ten
     return bert_model_open(&config, tensors, n_tensors, memory, n_bytes, &model, &error);
 }
 
+/* The same while the bytes arrive; the table must stay. See bert_model_begin() in core/bert.h. */
+bert_status EXPORT(engine_model_begin)(const bert_tensor *tensors, uint32_t n_tensors, void *memory,
+                                       uint32_t n_bytes)
+{
+    return bert_model_begin(&config, tensors, n_tensors, memory, n_bytes, &model, &error);
+}
+
+bert_status EXPORT(engine_model_take)(uint32_t tensor)
+{
+    return bert_model_take(model, tensor, &error);
+}
+
+/* Of an encoding, with the tensors that are taken. */
+uint32_t EXPORT(engine_steps_ready)(void)
+{
+    return bert_model_steps_ready(model);
+}
+
 /* See bert_q4_expand() in core/bert.h. */
 void EXPORT(engine_expand)(const uint8_t *units, uint32_t n_units, uint32_t n_columns,
                            int8_t *values)
@@ -263,7 +281,7 @@ bert_status EXPORT(engine_encode_begin)(uint32_t n_sequences, const uint32_t *le
     return bert_encode_begin(session, &batch, outputs, &error);
 }
 
-/* Steps that are left after these: layers, and the heads. */
+/* Steps that are left after these: layers, and the heads. Those that are not ready are not run. */
 uint32_t EXPORT(engine_encode_step)(uint32_t n_steps)
 {
     return bert_encode_step(session, n_steps);
