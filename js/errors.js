@@ -13,8 +13,11 @@
  * - `FETCH_FAILED`   a URL or file that cannot be read
  * - `UNSUPPORTED`    this browser or Node lacks something that is needed
  * - `OUT_OF_MEMORY`  memory for the model or a batch was refused
- * - `ENGINE_FAILED`  the WebAssembly module or its worker could not start, or ended
+ * - `ENGINE_FAILED`  the WebAssembly module or its worker could not start, failed or ended
  * - `DISPOSED`       the model was used after dispose()
+ *
+ * An error is data; its message is for people and may be reworded: no code reads one. An error of
+ * one input among several has its `index`, and withPlace() alone writes it into the message.
  */
 
 export class BertError extends Error {
@@ -29,14 +32,49 @@ export class BertError extends Error {
     /**
      * @param {string} code
      * @param {string} message  what was wrong, where, and what to do
-     * @param {{cause?: unknown}} [options]
+     * @param {{index?: number, cause?: unknown}} [options]
      */
-    constructor(code, message, options) {
-        super(message, options);
+    constructor(code, message, { index, cause } = {}) {
+        super(message, cause === undefined ? undefined : { cause });
         this.name = 'BertError';
         /** @readonly */
         this.code = code;
+        if (index !== undefined) {
+            /**
+             * Which text, example or sequence it is about, of several that the call was given.
+             * @readonly
+             * @type {number | undefined}
+             */
+            this.index = index;
+        }
     }
+}
+
+/**
+ * The same error with the place that it is about: `text 3: ...`. The place of one with an index, as
+ * a call further down has counted, is replaced: callers know what they gave themselves.
+ * @template T
+ * @param {T} error  what is no BertError stays as it is
+ * @param {string} place
+ * @param {number} [index]  where the place is one of several that the caller gave
+ * @returns {T}  whose cause is the error without a place
+ */
+export function withPlace(error, place, index) {
+    const bare = withoutPlace(error);
+    if (!(bare instanceof BertError)) return bare;
+    const { code, message } = bare;
+    return /** @type {any} */ (new BertError(code, `${place}: ${message}`, { index, cause: bare }));
+}
+
+/**
+ * For callers who gave one thing alone: they need not be told which.
+ * @template T
+ * @param {T} error
+ * @returns {T}
+ */
+export function withoutPlace(error) {
+    const { index, cause } = /** @type {any} */ (error instanceof BertError ? error : {});
+    return index !== undefined && cause instanceof BertError ? /** @type {any} */ (cause) : error;
 }
 
 /**
@@ -52,26 +90,42 @@ export function noTokenizer(name) {
 }
 
 /**
- * An error as a plain object that can be posted to another thread, and back.
+ * @typedef {object} ErrorMessage  an error as a plain object that can be posted
+ * @property {string} name
+ * @property {string} message
+ * @property {string} [stack]
+ * @property {string} [code]
+ * @property {number} [index]
+ * @property {ErrorMessage} [cause]
+ */
+
+/**
+ * An error for another thread.
  * @param {unknown} error
- * @returns {{code?: string, name: string, message: string, stack?: string}}
+ * @returns {ErrorMessage}
  */
 export function toMessage(error) {
     if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
-    const code = error instanceof BertError ? error.code : undefined;
-    return { code, name: error.name, message: error.message, stack: error.stack };
+    const { name, message, stack } = error;
+    const { code, index } = /** @type {Partial<BertError>} */ (
+        error instanceof BertError ? error : {}
+    );
+    const cause = error.cause === undefined ? undefined : toMessage(error.cause);
+    return { name, message, stack, code, index, cause };
 }
 
 /**
- * @param {{code?: string, name: string, message: string, stack?: string}} message
+ * And back.
+ * @param {ErrorMessage} posted
  * @returns {Error}
  */
-export function fromMessage(message) {
-    const error = message.code
-        ? new BertError(message.code, message.message)
-        : new Error(message.message);
-    if (!message.code) error.name = message.name;
-    error.stack = message.stack;
+export function fromMessage({ name, message, stack, code, index, cause: posted }) {
+    const cause = posted && fromMessage(posted);
+    const error = code
+        ? new BertError(code, message, { index, cause })
+        : new Error(message, cause && { cause });
+    error.name = name;
+    error.stack = stack;
     return error;
 }
 

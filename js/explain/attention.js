@@ -93,7 +93,7 @@ export async function attentionRollout(model, text, options = {}) {
             discard_ratio: (ratio) =>
                 typeof ratio === 'number' && ratio >= 0 && ratio < 1
                     ? null
-                    : 'a number from 0, below 1',
+                    : 'a number >= 0 and < 1',
         },
     );
     const requests = Array.from({ length: sizesOf(of).n_layers }, (_, index) => ({
@@ -213,8 +213,8 @@ function choose(name, wanted, n) {
         if (!Number.isInteger(each) || each < 0 || each >= n) {
             throw new BertError(
                 'BAD_OPTION',
-                `${name} is ${describe(each)}, expected a whole number from 0 to ${n - 1}, ` +
-                    'or a list of them',
+                `${name} must be a whole number from 0 to ${n - 1}, or a list of them, ` +
+                    `not ${describe(each)}`,
             );
         }
     }

@@ -50,7 +50,7 @@ const REPLACEMENTS = ['[MASK]', '<mask>', '[UNK]', '<unk>'];
  */
 export async function attribute(model, text, options = {}) {
     const of = modelOf(model, 'attribute');
-    requireHead(of, 'attribute', 'classifier');
+    requireHead(of, 'classifier', 'attribute');
     const { config } = of;
     const isLabel = oneOf(...config.labels);
     const { label, unit, signal } = readOptions(

@@ -19,7 +19,7 @@ const START_TIMEOUT = 30_000;
 export class Connection {
     constructor() {
         /** @type {import('../platform/browser.js').WorkerHandle} */
-        this.worker = startWorker();
+        this.worker = start();
         /** @type {Map<number, Pending>} */
         this.pending = new Map();
         this.nextId = 1;
@@ -159,11 +159,35 @@ export class Connection {
         } else if (message.progress) {
             this.pending.get(message.id)?.onprogress?.(message.progress);
         } else if (message.error) {
-            this.#settle(message.id, (call) => call.reject(fromMessage(message.error)));
+            this.#settle(message.id, (call) => call.reject(received(message.error)));
         } else {
             this.#settle(message.id, (call) =>
                 call.resolve({ result: message.result, queue_ms: message.queue_ms }),
             );
         }
     }
+}
+
+/** What the browser or Node throws of its own (a policy, a script of another site) is not ours. */
+function start() {
+    try {
+        return startWorker();
+    } catch (error) {
+        const { message } = /** @type {Error} */ (error);
+        throw new BertError('ENGINE_FAILED', `the worker could not be started: ${message}`, {
+            cause: error,
+        });
+    }
+}
+
+/**
+ * An error of the worker; what JavaScript itself threw there (a trap of the engine, no memory for
+ * an array) as the cause of one of ours.
+ * @param {import('../errors.js').ErrorMessage} posted
+ * @returns {BertError}
+ */
+function received(posted) {
+    const error = fromMessage(posted);
+    if (error instanceof BertError) return error;
+    return new BertError('ENGINE_FAILED', `the worker failed: ${error.message}`, { cause: error });
 }

@@ -3,14 +3,15 @@
  * that is read as fast as results are taken.
  */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withoutPlace, withPlace } from '../errors.js';
 import { textsOf } from '../model/inputs.js';
 
 /**
  * @template In, Out
  * @typedef {object} Work
- * @property {(input: unknown, where: string) => In} read  checks an input; `where` is for messages
- * @property {(inputs: In[]) => Promise<(Out | BertError)[]>} run  in the order of the inputs
+ * @property {(input: unknown) => In} read  checks an input
+ * @property {(inputs: In[]) => Promise<(Out | BertError)[]>} run  in the order of the inputs. What
+ *   it throws with an index is about that one of them
  * @property {'throw' | 'return'} errors
  */
 
@@ -41,7 +42,7 @@ export function answer(given, prepare) {
 async function answerNow(given, prepare) {
     const isMany = Array.isArray(given);
     const work = prepare(!isMany);
-    const results = await settle(isMany ? given : [given], 0, work);
+    const results = isMany ? await settle(given, work, 0) : await settle([given], work);
     const failed = results.find((result) => result instanceof BertError);
     if (failed && (!isMany || work.errors === 'throw')) throw failed;
     return /** @type {Out | Out[]} */ (isMany ? results : results[0]);
@@ -63,11 +64,15 @@ function isStream(given) {
 /**
  * @template In, Out
  * @param {unknown[]} given
- * @param {number} first  index of the first
  * @param {Work<In, Out>} work
+ * @param {number} [first]  index of the first, where there may be several
  * @returns {Promise<(Out | BertError)[]>}
  */
-async function settle(given, first, { read, run }) {
+async function settle(given, { read, run }, first) {
+    const located = (/** @type {BertError} */ error, /** @type {number} */ i) =>
+        first === undefined
+            ? withoutPlace(error)
+            : withPlace(error, `text ${first + i}`, first + i);
     /** @type {(Out | BertError)[]} */
     const results = new Array(given.length);
     /** @type {In[]} */
@@ -76,27 +81,22 @@ async function settle(given, first, { read, run }) {
     const places = [];
     for (const [i, each] of given.entries()) {
         try {
-            inputs.push(read(each, `text ${first + i}`));
+            inputs.push(read(each));
             places.push(i);
         } catch (error) {
             if (!(error instanceof BertError)) throw error;
-            results[i] = error;
+            results[i] = located(error, i);
         }
     }
     if (inputs.length === 0) return results;
-    for (const [k, result] of (await run(inputs)).entries()) {
-        results[places[k]] =
-            result instanceof BertError ? located(result, `text ${first + places[k]}`) : result;
+    const answers = await run(inputs).catch((error) => {
+        const isOfOne = error instanceof BertError && error.index !== undefined;
+        throw isOfOne ? located(error, places[/** @type {number} */ (error.index)]) : error;
+    });
+    for (const [k, result] of answers.entries()) {
+        results[places[k]] = result instanceof BertError ? located(result, places[k]) : result;
     }
     return results;
-}
-
-/**
- * @param {BertError} error
- * @param {string} where
- */
-function located(error, where) {
-    return new BertError(error.code, `${where}: ${error.message}`, { cause: error });
 }
 
 /**
@@ -122,7 +122,7 @@ async function* stream(given, prepare) {
     /** @type {Promise<IteratorResult<unknown>> | null} */
     let next = null;
     const start = () => {
-        const results = settle(group, n_read - group.length, work);
+        const results = settle(group, work, n_read - group.length);
         results.catch(() => {}); // it is awaited later
         groups.push(results);
         group = [];
@@ -197,34 +197,29 @@ function lengthOf(input) {
 
 /**
  * @param {unknown} input
- * @param {string} where
  * @returns {string}
  */
-export function readString(input, where) {
+export function readString(input) {
     if (typeof input === 'string') return input;
-    throw new BertError('BAD_INPUT', `${where} is ${describe(input)}, expected a string`);
+    throw new BertError('BAD_INPUT', `a text must be a string, not ${describe(input)}`);
 }
 
 /**
  * A text or a pair of texts.
  * @param {unknown} input
- * @param {string} where
  * @returns {{text: string, text_pair?: string}}
  */
-export function readText(input, where) {
+export function readText(input) {
     const { text, text_pair } = textsOf(input);
     if (typeof text !== 'string') {
         throw new BertError(
             'BAD_INPUT',
-            `${where} is ${describe(input)}, expected a string or {text, text_pair}`,
+            `a text must be a string or {text, text_pair}, not ${describe(input)}`,
         );
     }
     if (text_pair === undefined || text_pair === null) return { text };
     if (typeof text_pair !== 'string') {
-        throw new BertError(
-            'BAD_INPUT',
-            `text_pair of ${where} is ${describe(text_pair)}, expected a string`,
-        );
+        throw new BertError('BAD_INPUT', `text_pair must be a string, not ${describe(text_pair)}`);
     }
     return { text, text_pair };
 }

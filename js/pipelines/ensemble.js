@@ -1,6 +1,6 @@
 /** ensemble(): several classifiers that answer as one, by the mean of their scores. */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withPlace } from '../errors.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { weightedMean } from './scores.js';
 import { classification, scorer } from './text_classification.js';
@@ -21,7 +21,7 @@ export function ensemble(members, { weights } = {}) {
     if (!Array.isArray(members) || members.length === 0) {
         throw new BertError(
             'BAD_INPUT',
-            `an ensemble is of one model or more, got ${describe(members)}`,
+            `members must be an array of one model or more, not ${describe(members)}`,
         );
     }
     /** @type {Model[]} */
@@ -30,7 +30,7 @@ export function ensemble(members, { weights } = {}) {
         if (typeof model?.run !== 'function') {
             throw new BertError(
                 'BAD_INPUT',
-                `member ${i} is ${describe(member)}, expected a model or a pipeline`,
+                `member ${i} must be a model or a pipeline, not ${describe(member)}`,
             );
         }
         return model;
@@ -102,7 +102,7 @@ function readWeights(weights, n) {
         const got = Array.isArray(weights) ? `[${weights.join(', ')}]` : describe(weights);
         throw new BertError(
             'BAD_OPTION',
-            `weights are ${got}, expected ${n} numbers >= 0, one of them above 0`,
+            `weights must be ${n} numbers >= 0, one of them above 0, not ${got}`,
         );
     }
     return weights;
@@ -121,15 +121,15 @@ function orderOf([{ name, config: first }, ...others], i) {
     if (labels.length !== order.length || order.includes(-1)) {
         throw new BertError(
             'BAD_OPTION',
-            `the members of an ensemble have the same labels; ${nameOf(0, name)} has ` +
-                `${first.labels.join(', ')}; ${nameOf(i, own_name)} has ${labels.join(', ')}`,
+            `the members of an ensemble must have the same labels: ${nameOf(0, name)} has ` +
+                `${first.labels.join(', ')}, ${nameOf(i, own_name)} has ${labels.join(', ')}`,
         );
     }
     if ((config.problem_type === 'regression') !== (first.problem_type === 'regression')) {
         throw new BertError(
             'BAD_OPTION',
-            'the members of an ensemble give probabilities, or all give values ' +
-                `(regression); ${nameOf(0, name)} and ${nameOf(i, own_name)} differ`,
+            'the members of an ensemble must all give probabilities, or all give values ' +
+                `(regression): ${nameOf(0, name)} and ${nameOf(i, own_name)} differ`,
         );
     }
     return order;
@@ -149,9 +149,7 @@ function nameOf(i, name) {
  * @param {Model} model
  */
 function named(error, i, { name }) {
-    return error instanceof BertError
-        ? new BertError(error.code, `${nameOf(i, name)}: ${error.message}`, { cause: error })
-        : error;
+    return withPlace(error, nameOf(i, name));
 }
 
 /**

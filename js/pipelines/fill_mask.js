@@ -1,10 +1,11 @@
 /** fill-mask: what may stand in the place of a mask token. */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withPlace } from '../errors.js';
+import { softmax } from '../worker/outputs.js';
 import { answer, readText } from './call.js';
-import { requireHead } from './head.js';
+import { requireHeadFor } from './head.js';
 import { CALL_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
-import { softmax, topIndices } from './scores.js';
+import { topIndices } from './scores.js';
 
 /** @import { CallOptions, Errors, Settled } from './options.js' */
 
@@ -55,7 +56,7 @@ const RULES = {
 
 /** @param {import('../model/model.js').Model} model */
 export function fillMask(model) {
-    requireHead(model, TASK, 'language model');
+    requireHeadFor(model, TASK);
     const mask = maskOf(model);
 
     /**
@@ -132,7 +133,12 @@ export function fillMask(model) {
      * @returns {Promise<number[]>}  without those that are there already
      */
     async function targetIds(targets) {
-        const encoded = await model.tokenizer.encodeBatch(targets, { add_special_tokens: false });
+        const encoded = await model.tokenizer
+            .encodeBatch(targets, { add_special_tokens: false })
+            .catch((error) => {
+                // Its index is of no text.
+                throw withPlace(error, 'targets');
+            });
         const known = await model.tokenizer.tokensToIds(targets);
         const ids = targets.map((target, i) => {
             const id = known[i] ?? encoded[i].ids[0];
@@ -174,8 +180,8 @@ export function fillMask(model) {
         if (places.length === 0) {
             return new BertError(
                 'BAD_INPUT',
-                `there is no ${mask.token} in ` +
-                    `it${truncated ? ', in what the model reads of it' : ''}`,
+                `there is no ${mask.token} in the text` +
+                    `${truncated ? ', as far as the model reads it' : ''}`,
             );
         }
         const isOnly = places.length === 1;

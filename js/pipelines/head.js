@@ -1,10 +1,9 @@
-/** Which tasks a model's head does. */
+/** Which heads a model has, and which models a task refuses. */
 
 import { BertError } from '../errors.js';
+import { TASKS } from './tasks.js';
 
-/**
- * @typedef {'classifier' | 'token classifier' | 'span' | 'language model' | 'none'} Head
- */
+/** @import { Head, Task } from './tasks.js' */
 
 /** How each is called in a message. @type {Record<Head, string>} */
 const NAMES = {
@@ -38,16 +37,25 @@ export function headsOf({ outputs }) {
 
 /**
  * @param {import('../model/model.js').Model} model
- * @param {string} task
- * @param {Head} head
+ * @param {Task} task
  * @throws {BertError} WRONG_TASK  naming both the task and what the model has
  */
-export function requireHead({ name, config }, task, head) {
+export function requireHeadFor(model, task) {
+    requireHead(model, TASKS[task].head, task);
+}
+
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {Head} head
+ * @param {string} who  needs it
+ * @throws {BertError} WRONG_TASK
+ */
+export function requireHead({ name, config }, head, who) {
     const heads = headsOf(config);
     if (heads.includes(head)) return;
     const found = heads.length ? heads.map((each) => NAMES[each]).join(' and ') : NAMES.none;
     throw new BertError(
         'WRONG_TASK',
-        `${task} needs a model with ${NAMES[head]}; '${name}' has ${found}`,
+        `${who} needs a model with ${NAMES[head]}; '${name}' has ${found}`,
     );
 }

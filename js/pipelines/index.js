@@ -8,6 +8,7 @@ import { fillMask } from './fill_mask.js';
 import { nextSentencePrediction } from './next_sentence_prediction.js';
 import { reportStatuses } from './progress.js';
 import { questionAnswering } from './question_answering.js';
+import { TASK_ROWS, TASKS, taskNamed } from './tasks.js';
 import { textClassification } from './text_classification.js';
 import { textRanking } from './text_ranking.js';
 import { tokenClassification } from './token_classification.js';
@@ -15,6 +16,7 @@ import { zeroShotClassification } from './zero_shot_classification.js';
 
 /** @import { LoadOptions as ModelLoadOptions, ModelSource } from '../model/model.js' */
 /** @import { LoadStatus } from './progress.js' */
+/** @import { Task } from './tasks.js' */
 
 /**
  * @typedef {object} PipelineExtras
@@ -23,7 +25,8 @@ import { zeroShotClassification } from './zero_shot_classification.js';
  * @property {() => void} dispose  ends the model's worker and gives its memory back
  */
 
-const TASKS = {
+/** What does each task, of a model. @satisfies {Record<Task, (model: Model) => Function>} */
+export const PIPELINES = {
     'text-classification': textClassification,
     'token-classification': tokenClassification,
     'question-answering': questionAnswering,
@@ -32,13 +35,6 @@ const TASKS = {
     'zero-shot-classification': zeroShotClassification,
     'text-ranking': textRanking,
     'next-sentence-prediction': nextSentencePrediction,
-};
-
-/** Other names. @type {Record<string, keyof typeof TASKS>} */
-const ALIASES = {
-    'sentiment-analysis': 'text-classification',
-    ner: 'token-classification',
-    embeddings: 'feature-extraction',
 };
 
 /** @typedef {PipelineExtras & AsyncDisposable} Extras */
@@ -62,6 +58,20 @@ const ALIASES = {
  */
 
 /**
+ * The task of a name, which may be an alias.
+ * @template {string} N
+ * @typedef {{[T in Task]: N extends T | (typeof TASKS)[T]['aliases'][number] ? T : never}[Task]
+ * } TaskOf
+ */
+
+/**
+ * @template {Task} T
+ * @typedef {ReturnType<(typeof PIPELINES)[T]> & Extras} PipelineOf
+ */
+
+/** @typedef {Task | (typeof TASKS)[Task]['aliases'][number]} TaskName */
+
+/**
  * @overload
  * @param {'text-classification' | 'sentiment-analysis'} task
  * @param {PipelineModel} [model]  default: the bundled English sentiment model
@@ -70,52 +80,11 @@ const ALIASES = {
  */
 /**
  * @overload
- * @param {'token-classification' | 'ner'} task
+ * @param {N} task
  * @param {PipelineModel} model
  * @param {LoadOptions} [options]
- * @returns {Promise<TokenClassificationPipeline>}
- */
-/**
- * @overload
- * @param {'question-answering'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<QuestionAnsweringPipeline>}
- */
-/**
- * @overload
- * @param {'feature-extraction' | 'embeddings'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<FeatureExtractionPipeline>}
- */
-/**
- * @overload
- * @param {'fill-mask'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<FillMaskPipeline>}
- */
-/**
- * @overload
- * @param {'zero-shot-classification'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<ZeroShotClassificationPipeline>}
- */
-/**
- * @overload
- * @param {'text-ranking'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<TextRankingPipeline>}
- */
-/**
- * @overload
- * @param {'next-sentence-prediction'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<NextSentencePredictionPipeline>}
+ * @returns {Promise<PipelineOf<TaskOf<N>>>}
+ * @template {TaskName} N
  */
 /**
  * @param {string} task
@@ -124,12 +93,12 @@ const ALIASES = {
  * @returns {Promise<any>}
  */
 export async function pipeline(task, model, { progress_callback, ...options } = {}) {
-    const name = Object.hasOwn(ALIASES, task) ? ALIASES[task] : task;
-    if (!Object.hasOwn(TASKS, name)) {
+    const name = taskNamed(task);
+    if (name === undefined) {
+        const names = TASK_ROWS.flatMap(([each, { aliases }]) => [each, ...aliases]);
         throw new BertError(
             'BAD_OPTION',
-            `there is no task ${describe(task)}; there are ` +
-                `${[...Object.keys(TASKS), ...Object.keys(ALIASES)].join(', ')}`,
+            `task must be one of ${names.join(', ')}, not ${describe(task)}`,
         );
     }
     const isLoaded = model instanceof Model;
@@ -146,7 +115,7 @@ export async function pipeline(task, model, { progress_callback, ...options } = 
     statuses?.done();
     try {
         const dispose = () => loaded.dispose();
-        return Object.assign(TASKS[/** @type {keyof typeof TASKS} */ (name)](loaded), {
+        return Object.assign(PIPELINES[name](loaded), {
             task: name,
             model: loaded,
             dispose,

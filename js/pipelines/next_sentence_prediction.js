@@ -4,10 +4,10 @@
  */
 
 import { BertError, describe } from '../errors.js';
+import { softmax } from '../worker/outputs.js';
 import { answer, readText } from './call.js';
-import { requireHead } from './head.js';
+import { requireHeadFor } from './head.js';
 import { CALL_OPTIONS, OVERFLOW_OPTIONS, readOptions } from './options.js';
-import { softmax } from './scores.js';
 import { mergeScores } from './text_classification.js';
 
 /** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
@@ -29,7 +29,7 @@ const TASK = 'next-sentence-prediction';
 
 /** @param {import('../model/model.js').Model} model */
 export function nextSentencePrediction(model) {
-    requireHead(model, TASK, 'classifier');
+    requireHeadFor(model, TASK);
     const { n_labels } = model.config.encoder;
     if (n_labels !== 2) {
         throw new BertError(
@@ -96,16 +96,13 @@ export function nextSentencePrediction(model) {
     return predict;
 }
 
-/**
- * @param {unknown} input
- * @param {string} where
- */
-function readPair(input, where) {
-    const { text, text_pair } = readText(input, where);
+/** @param {unknown} input */
+function readPair(input) {
+    const { text, text_pair } = readText(input);
     if (text_pair === undefined) {
         throw new BertError(
             'BAD_INPUT',
-            `${where} is ${describe(input)}, expected {text, text_pair}`,
+            `a pair must be {text, text_pair}, not ${describe(input)}`,
         );
     }
     return { text, text_pair };

@@ -5,7 +5,7 @@
 
 import { BertError, describe } from '../errors.js';
 import { answer } from './call.js';
-import { requireHead } from './head.js';
+import { requireHeadFor } from './head.js';
 import { CALL_OPTIONS, isFlag, orNull, readOptions, wholeNumber } from './options.js';
 import { TopList } from './scores.js';
 
@@ -76,7 +76,7 @@ const MASKED = -10000;
 
 /** @param {import('../model/model.js').Model} model */
 export function questionAnswering(model) {
-    requireHead(model, TASK, 'span');
+    requireHeadFor(model, TASK);
     const outputs = {
         start: { output: 'token_logits', index: 0 },
         end: { output: 'token_logits', index: 1 },
@@ -211,7 +211,7 @@ export function questionAnswering(model) {
             });
             return {
                 errors,
-                read: (input, where) => readQuestion(input, where, contexts ? undefined : context),
+                read: (input) => readQuestion(input, contexts ? undefined : context),
                 async run(asked) {
                     const questions = asked.map(({ question }) => question);
                     const cut =
@@ -223,8 +223,10 @@ export function questionAnswering(model) {
                         text_pair,
                     }));
                     const results = await model.run({ inputs, ...request }, { signal, onprogress });
-                    return results.map((result, i) => {
-                        if (result instanceof BertError) return explain(result, request);
+                    const answered = results.map((result, i) => {
+                        if (result instanceof BertError) {
+                            return explain(result, cut[i], request, model);
+                        }
                         const answers = answersOf(
                             result,
                             { question: cut[i], context: asked[i].context },
@@ -234,6 +236,7 @@ export function questionAnswering(model) {
                             ? (answers[0] ?? { answer: '', score: 0, start: 0, end: 0 })
                             : answers;
                     });
+                    return Promise.all(answered);
                 },
             };
         });
@@ -243,11 +246,10 @@ export function questionAnswering(model) {
 
 /**
  * @param {unknown} input
- * @param {string} where
  * @param {unknown} context  of questions that have none of their own
  * @returns {Question}
  */
-function readQuestion(input, where, context) {
+function readQuestion(input, context) {
     const given =
         typeof input === 'object' && input !== null && !Array.isArray(input)
             ? input
@@ -257,12 +259,9 @@ function readQuestion(input, where, context) {
     for (const name of ['question', 'context']) {
         const text = fields[name];
         if (typeof text !== 'string') {
-            throw new BertError(
-                'BAD_INPUT',
-                `${name} of ${where} is ${describe(text)}, expected a string`,
-            );
+            throw new BertError('BAD_INPUT', `${name} must be a string, not ${describe(text)}`);
         }
-        if (text === '') throw new BertError('BAD_INPUT', `${name} of ${where} is empty`);
+        if (text === '') throw new BertError('BAD_INPUT', `${name} must not be empty`);
     }
     return /** @type {any} */ (fields);
 }
@@ -283,17 +282,20 @@ async function cutTexts(texts, max_length, model) {
 }
 
 /**
- * Windows are cut by options of other names.
+ * Windows are cut by options of other names: where the question leaves no room in them, it is said
+ * by the names that the caller knows.
  * @param {BertError} error
+ * @param {string} question
  * @param {{max_length: number, stride: number}} request
+ * @param {import('../model/model.js').Model} model
  */
-function explain(error, { max_length, stride }) {
-    if (!error.message.includes('truncation.')) return error;
+async function explain(error, question, { max_length, stride }, model) {
+    const encoded = await model.tokenizer.encode(question, { text_pair: '' }).catch(() => null);
+    if (!encoded || encoded.ids.length + stride < max_length) return error;
     return new BertError(
         error.code,
         `a window of max_seq_len ${max_length} tokens has no room for the question and more ` +
-            'than the ' +
-            `doc_stride of ${stride} tokens of the context: ` +
+            `than the doc_stride of ${stride} tokens of the context: ` +
             'shorten the question (max_question_len), lower doc_stride or raise max_seq_len',
         { cause: error },
     );

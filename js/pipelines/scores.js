@@ -1,22 +1,6 @@
-/** Scores from logits. */
+/** Scores from logits, and the best of them. */
 
-/**
- * @param {ArrayLike<number>} logits
- * @returns {number[]}
- */
-export function softmax(logits) {
-    let largest = -Infinity;
-    let sum = 0;
-    for (let i = 0; i < logits.length; i++) largest = Math.max(largest, logits[i]);
-    const powers = Array.from(logits, (x) => Math.exp(x - largest));
-    for (const power of powers) sum += power;
-    return powers.map((power) => power / sum);
-}
-
-/** @param {number} x */
-export function sigmoid(x) {
-    return 1 / (1 + Math.exp(-x));
-}
+import { sigmoid, softmax } from '../worker/outputs.js';
 
 /**
  * The k of the largest scores, the largest first; of equals the first one first.

@@ -5,7 +5,7 @@
 
 import { BertError } from '../errors.js';
 import { answer, readText } from './call.js';
-import { requireHead } from './head.js';
+import { requireHeadFor } from './head.js';
 import {
     CALL_OPTIONS,
     OVERFLOW_OPTIONS,
@@ -71,7 +71,7 @@ export function textClassification(model) {
  * @returns {ScoreTexts}
  */
 export function scorer(model) {
-    requireHead(model, TASK, 'classifier');
+    requireHeadFor(model, TASK);
     return async (inputs, { function_to_apply = null, signal, onprogress, ...request }) => {
         const scores = scoring(model.config, function_to_apply);
         const results = await model.run(

@@ -4,8 +4,9 @@
  */
 
 import { BertError, describe } from '../errors.js';
+import { sigmoid } from '../worker/outputs.js';
 import { answer } from './call.js';
-import { requireHead } from './head.js';
+import { requireHeadFor } from './head.js';
 import {
     CALL_OPTIONS,
     isFlag,
@@ -15,7 +16,7 @@ import {
     readOptions,
     wholeNumber,
 } from './options.js';
-import { sigmoid, topIndices } from './scores.js';
+import { topIndices } from './scores.js';
 import { mergeScores } from './text_classification.js';
 
 /** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
@@ -51,7 +52,7 @@ const RULES = {
 
 /** @param {import('../model/model.js').Model} model */
 export function textRanking(model) {
-    requireHead(model, TASK, 'classifier');
+    requireHeadFor(model, TASK);
     const { n_labels } = model.config.encoder;
     if (n_labels !== 1) {
         throw new BertError(
@@ -157,21 +158,17 @@ export function textRanking(model) {
 
 /**
  * @param {any} input
- * @param {string} where
  * @returns {RankingInput}
  */
-function readRanking(input, where) {
+function readRanking(input) {
     const { query, documents } = input ?? {};
     if (typeof query !== 'string') {
-        throw new BertError(
-            'BAD_INPUT',
-            `${where}: query is ${describe(query)}, expected a string`,
-        );
+        throw new BertError('BAD_INPUT', `query must be a string, not ${describe(query)}`);
     }
     if (!Array.isArray(documents) || documents.some((document) => typeof document !== 'string')) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: documents are ${describe(documents)}, expected an array of strings`,
+            `documents must be an array of strings, not ${describe(documents)}`,
         );
     }
     return { query, documents };

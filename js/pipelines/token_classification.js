@@ -5,7 +5,7 @@
 
 import { BertError } from '../errors.js';
 import { answer, readString } from './call.js';
-import { requireHead } from './head.js';
+import { requireHeadFor } from './head.js';
 import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from './options.js';
 
 /** @import { TokenList } from '../worker/tokenizer_calls.js' */
@@ -96,7 +96,7 @@ const RULES = {
 
 /** @param {import('../model/model.js').Model} model */
 export function tokenClassification(model) {
-    requireHead(model, TASK, 'token classifier');
+    requireHeadFor(model, TASK);
     const outputs = /** @type {const} */ ({
         scores: { output: 'token_logits', activation: 'softmax' },
     });

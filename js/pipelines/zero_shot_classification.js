@@ -5,10 +5,11 @@
  */
 
 import { BertError, describe } from '../errors.js';
+import { softmax } from '../worker/outputs.js';
 import { answer, readText } from './call.js';
-import { requireHead } from './head.js';
+import { requireHeadFor } from './head.js';
 import { CALL_OPTIONS, isFlag, OVERFLOW_OPTIONS, readOptions } from './options.js';
-import { softmax, topIndices } from './scores.js';
+import { topIndices } from './scores.js';
 import { mergeScores } from './text_classification.js';
 
 /** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
@@ -42,7 +43,7 @@ const RULES = {
 
 /** @param {import('../model/model.js').Model} model */
 export function zeroShotClassification(model) {
-    requireHead(model, TASK, 'classifier');
+    requireHeadFor(model, TASK);
     const [entailment, contradiction] = inferenceLabels(model);
 
     /**
@@ -90,7 +91,7 @@ export function zeroShotClassification(model) {
             const isAlone = multi_label || candidates.length === 1;
             return {
                 errors,
-                read: (input, where) => readText(input, where).text,
+                read: (input) => readText(input).text,
                 async run(sequences) {
                     const inputs = sequences.flatMap((text) =>
                         hypotheses.map((text_pair) => ({ text, text_pair })),
@@ -175,7 +176,7 @@ function readLabels(labels) {
     ) {
         throw new BertError(
             'BAD_INPUT',
-            `labels are ${describe(labels)}, expected one or more strings`,
+            `labels must be one string or more, not ${describe(labels)}`,
         );
     }
     return list;
