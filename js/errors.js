@@ -35,7 +35,7 @@ export class BertError extends Error {
      * @param {{index?: number, cause?: unknown}} [options]
      */
     constructor(code, message, { index, cause } = {}) {
-        super(message, cause === undefined ? undefined : { cause });
+        super(message, cause ? { cause } : undefined);
         this.name = 'BertError';
         /** @readonly */
         this.code = code;
@@ -54,7 +54,7 @@ export class BertError extends Error {
  * The same error with the place that it is about: `text 3: ...`. The place of one with an index, as
  * a call further down has counted, is replaced: callers know what they gave themselves.
  * @template T
- * @param {T} error  what is no BertError stays as it is
+ * @param {T} error  one that is not a BertError stays as it is
  * @param {string} place
  * @param {number} [index]  where the place is one of several that the caller gave
  * @returns {T}  whose cause is the error without a place
@@ -94,7 +94,7 @@ export function noTokenizer(name) {
  * @property {string} name
  * @property {string} message
  * @property {string} [stack]
- * @property {string} [code]
+ * @property {any} [code]  of a BertError a string; DOMException has others
  * @property {number} [index]
  * @property {ErrorMessage} [cause]
  */
@@ -105,13 +105,10 @@ export function noTokenizer(name) {
  * @returns {ErrorMessage}
  */
 export function toMessage(error) {
-    if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
-    const { name, message, stack } = error;
-    const { code, index } = /** @type {Partial<BertError>} */ (
-        error instanceof BertError ? error : {}
+    const { name, message, stack, code, index, cause } = /** @type {BertError} */ (
+        error instanceof Error ? error : new Error(String(error))
     );
-    const cause = error.cause === undefined ? undefined : toMessage(error.cause);
-    return { name, message, stack, code, index, cause };
+    return { name, message, stack, code, index, cause: cause ? toMessage(cause) : undefined };
 }
 
 /**
@@ -119,14 +116,11 @@ export function toMessage(error) {
  * @param {ErrorMessage} posted
  * @returns {Error}
  */
-export function fromMessage({ name, message, stack, code, index, cause: posted }) {
-    const cause = posted && fromMessage(posted);
-    const error = code
-        ? new BertError(code, message, { index, cause })
-        : new Error(message, cause && { cause });
-    error.name = name;
-    error.stack = stack;
-    return error;
+export function fromMessage({ name, message, stack, code, index, cause }) {
+    const options = { index, cause: cause && fromMessage(cause) };
+    const error =
+        name === 'BertError' ? new BertError(code, message, options) : new Error(message, options);
+    return Object.assign(error, { name, stack });
 }
 
 /**

@@ -32,7 +32,7 @@ import { modelOf, runText, toTokens } from './tokens.js';
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
-/** Milliseconds that may be computed before others have their turn. */
+/** Milliseconds of computing before the event loop has a turn. */
 const MOST_MS = 10;
 
 /**
@@ -119,7 +119,7 @@ export async function attentionRollout(model, text, options = {}) {
 }
 
 /**
- * Of two heads; of a mean the sum is divided afterwards.
+ * Two heads to one; for a mean the sum is divided afterwards.
  * @type {Record<string, (a: number, b: number) => number>}
  */
 const FUSIONS = {
@@ -156,13 +156,13 @@ function discard(map, ratio) {
 }
 
 /**
- * What a layer does to its tokens: half is what they were.
+ * What a layer does to its tokens: half of each stays what it was.
  * @param {Float64Array} map  changed in place
  * @param {number} n
  */
 function step(map, n) {
     for (let row = 0; row < n; row++) {
-        map[row * (n + 1)] += 1; // the half of both is in the sum as well
+        map[row * (n + 1)] += 1; // halving both is left to the division by the sum
         const weights = map.subarray(row * n, (row + 1) * n);
         const sum = weights.reduce((a, b) => a + b, 0);
         for (let i = 0; i < n; i++) weights[i] /= sum;
@@ -171,7 +171,7 @@ function step(map, n) {
 }
 
 /**
- * a b. Of long texts it takes a while: others have their turn.
+ * The product a b. For long texts it takes a while: the event loop has its turns.
  * @param {Float64Array} a
  * @param {Float64Array} b
  * @param {number} n

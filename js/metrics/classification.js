@@ -50,8 +50,8 @@ export function macroF1(matrix) {
 }
 
 /**
- * Matthews correlation coefficient, of any number of classes: 1 all right, 0 no better than chance;
- * 0 also where only one class occurs or is predicted.
+ * Matthews correlation coefficient, of any number of classes: 1 if all are right, 0 if no better
+ * than chance, or if only one class occurs or is predicted.
  * @param {number[][]} matrix
  */
 export function matthews(matrix) {

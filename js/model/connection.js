@@ -29,13 +29,7 @@ export class Connection {
         /** @type {Error | undefined} */
         this.ended = undefined;
         this.worker.onMessage((message) => this.#receive(message));
-        this.worker.onError((error) =>
-            this.end(
-                new BertError('ENGINE_FAILED', `the worker failed: ${error.message}`, {
-                    cause: error,
-                }),
-            ),
-        );
+        this.worker.onError((error) => this.end(failed(error)));
     }
 
     /**
@@ -159,7 +153,7 @@ export class Connection {
         } else if (message.progress) {
             this.pending.get(message.id)?.onprogress?.(message.progress);
         } else if (message.error) {
-            this.#settle(message.id, (call) => call.reject(received(message.error)));
+            this.#settle(message.id, (call) => call.reject(failed(fromMessage(message.error))));
         } else {
             this.#settle(message.id, (call) =>
                 call.resolve({ result: message.result, queue_ms: message.queue_ms }),
@@ -168,26 +162,22 @@ export class Connection {
     }
 }
 
-/** What the browser or Node throws of its own (a policy, a script of another site) is not ours. */
+/** A page's policy, say, may refuse a worker. */
 function start() {
     try {
         return startWorker();
     } catch (error) {
-        const { message } = /** @type {Error} */ (error);
-        throw new BertError('ENGINE_FAILED', `the worker could not be started: ${message}`, {
-            cause: error,
-        });
+        throw failed(error);
     }
 }
 
 /**
- * An error of the worker; what JavaScript itself threw there (a trap of the engine, no memory for
- * an array) as the cause of one of ours.
- * @param {import('../errors.js').ErrorMessage} posted
+ * What the platform throws (a trap of the engine, no memory for an array) is the cause of an error
+ * of ours.
+ * @param {any} error
  * @returns {BertError}
  */
-function received(posted) {
-    const error = fromMessage(posted);
+function failed(error) {
     if (error instanceof BertError) return error;
     return new BertError('ENGINE_FAILED', `the worker failed: ${error.message}`, { cause: error });
 }

@@ -1,6 +1,6 @@
 /**
- * What a task's function does with what it is given: one input, an array of them, or an iterable
- * that is read as fast as results are taken.
+ * How every task's function takes its input: one alone, an array, or an iterable that is read as
+ * fast as results are taken.
  */
 
 import { BertError, describe, withoutPlace, withPlace } from '../errors.js';
@@ -15,11 +15,11 @@ import { textsOf } from '../model/inputs.js';
  * @property {'throw' | 'return'} errors
  */
 
-/** Inputs of a stream that are computed together: enough for full batches. */
+/** Inputs of a stream in a group, which is computed together: enough for full batches. */
 const MOST_INPUTS = 256;
 const MOST_CHARACTERS = 1 << 15;
 
-/** Of these groups so many are under way, so that one is computed while another is on its way. */
+/** Groups under way: one is computed while the next is on its way to the worker. */
 const GROUPS = 2;
 
 /**
@@ -132,7 +132,7 @@ async function* stream(given, prepare) {
         while (!isDone || groups.length > 0) {
             while (!isDone && groups.length < GROUPS) {
                 next ??= Promise.resolve(iterator.next());
-                // What is under way is waited for as well as the next input.
+                // Wait for the next input, or for the group under way, whichever comes first.
                 const others =
                     groups.length > 0
                         ? [
@@ -177,7 +177,7 @@ async function* stream(given, prepare) {
     }
 }
 
-/** Resolves to null once what is ready now has had its turn. */
+/** Resolves to null after the tasks that are ready now. */
 function nextTask() {
     return new Promise((resolve) => {
         setTimeout(() => resolve(null));

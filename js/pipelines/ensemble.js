@@ -15,7 +15,7 @@ import { classification, scorer } from './text_classification.js';
  *   order
  * @param {{weights?: number[]}} [options]  `weights`: one a member, >= 0, of any positive sum;
  *   default all equal
- * @throws {BertError} BAD_OPTION  the labels are not the same; WRONG_TASK  one is no classifier
+ * @throws {BertError} BAD_OPTION  the labels are not the same; WRONG_TASK  one is not a classifier
  */
 export function ensemble(members, { weights } = {}) {
     if (!Array.isArray(members) || members.length === 0) {
@@ -109,7 +109,7 @@ function readWeights(weights, n) {
 }
 
 /**
- * Where a member has the labels of the first.
+ * Indices of a member's labels in the order of the first member's.
  * @param {Model[]} models
  * @param {number} i
  * @returns {number[]}
@@ -153,7 +153,7 @@ function named(error, i, { name }) {
 }
 
 /**
- * Of several callers one progress: that of the slowest.
+ * One progress for several callers: that of the slowest.
  * @param {number} n
  * @param {((progress: import('../model/model.js').Progress) => void) | undefined} onprogress
  * @returns {(i: number) => typeof onprogress}

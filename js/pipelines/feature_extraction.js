@@ -137,7 +137,7 @@ export function featureExtraction(model) {
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P> & {pooling: 'none', errors?: E}} options
-     * @returns {Promise<Settled<Features<P>, E>[]>}  of each text its own
+     * @returns {Promise<Settled<Features<P>, E>[]>}  each text's own
      * @template {Precision} [P='float32']
      * @template {Errors} [E='throw']
      */
@@ -145,16 +145,15 @@ export function featureExtraction(model) {
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P> & {errors?: 'throw'}} [options]
-     * @returns {Promise<Features<P>>}  a row a text; where the model does not pool an array of each
-     *   text's own
+     * @returns {Promise<Features<P>>}  a row for each text; an array of each text's
+     *   own where the model does not pool
      * @template {Precision} [P='float32']
      */
     /**
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P>} options
-     * @returns {Promise<(Features<P> | BertError)[]>}  of each text its own, or what was wrong with
-     *   it
+     * @returns {Promise<(Features<P> | BertError)[]>}  each text's own, or its error
      * @template {Precision} [P='float32']
      */
     /**
@@ -185,7 +184,7 @@ export function featureExtraction(model) {
             };
         });
         if (!Array.isArray(texts)) return answered;
-        // Rows of tokens, which have a dimension more, stay each text's own.
+        // Rows of tokens have one more dimension: they are not stacked.
         const isStack = (/** @type {Features<any>[]} */ rows) =>
             rows.length > 0 && options.errors !== 'return' && rows[0].dims.length === 2;
         return /** @type {Promise<any>} */ (answered).then((rows) =>

@@ -14,16 +14,16 @@ import { topIndices } from './scores.js';
  * @property {number} score  probability
  * @property {number} token  its id
  * @property {string} token_str
- * @property {string} sequence  the text with it; where there are several masks with the others and
- *   special tokens
+ * @property {string} sequence  the text with it; of a text with several masks, with the other
+ *   masks and special tokens
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
 /**
  * @typedef {object} OwnOptions
  * @property {number} [top_k]  fillings of a mask, best first; default 5
- * @property {string[] | string | null} [targets]  the only ones to choose from; of one that is no
- *   token of the model its first token. Default (null) all
+ * @property {string[] | string | null} [targets]  the only fillings to choose from; one that is not
+ *   a token of the model stands for its first token. Default (null): all
  * @property {'truncate' | 'error'} [overflow]  of texts longer than the model reads; default
  *   'truncate'
  *
@@ -130,13 +130,13 @@ export function fillMask(model) {
 
     /**
      * @param {string[]} targets
-     * @returns {Promise<number[]>}  without those that are there already
+     * @returns {Promise<number[]>}  without duplicates
      */
     async function targetIds(targets) {
         const encoded = await model.tokenizer
             .encodeBatch(targets, { add_special_tokens: false })
             .catch((error) => {
-                // Its index is of no text.
+                // Its index counts targets, not texts.
                 throw withPlace(error, 'targets');
             });
         const known = await model.tokenizer.tokensToIds(targets);
@@ -151,13 +151,13 @@ export function fillMask(model) {
     }
 
     /**
-     * Adds to `lists` ids to be decoded: of each filling its token's, and its text's.
+     * Adds to `lists` the ids to decode: for each filling those of its token and of its text.
      * @param {import('../worker/texts.js').TextResult} result
      * @param {number[] | null} targets
      * @param {number} top_k
      * @param {Lists} lists
-     * @returns {BertError | ((texts_of: {whole: string[], bare: string[]}) => any)}  what makes the
-     *   result of what was decoded
+     * @returns {BertError | ((texts_of: {whole: string[], bare: string[]}) => any)}  makes the
+     *   result from the decoded texts
      */
     function fillMasks(
         {
@@ -185,7 +185,7 @@ export function fillMask(model) {
             );
         }
         const isOnly = places.length === 1;
-        // Of a text with one mask what was added is left out, as in Python.
+        // A text with one mask is given without special tokens, as in Python.
         const kind = isOnly ? 'bare' : 'whole';
         const width = words.dims[1];
         const masks = places.map((place, m) => {

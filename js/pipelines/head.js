@@ -5,7 +5,7 @@ import { TASKS } from './tasks.js';
 
 /** @import { Head, Task } from './tasks.js' */
 
-/** How each is called in a message. @type {Record<Head, string>} */
+/** What each is called in messages. @type {Record<Head, string>} */
 const NAMES = {
     classifier: 'a sequence classifier',
     'token classifier': 'a token classifier',
@@ -41,13 +41,13 @@ export function headsOf({ outputs }) {
  * @throws {BertError} WRONG_TASK  naming both the task and what the model has
  */
 export function requireHeadFor(model, task) {
-    requireHead(model, TASKS[task].head, task);
+    requireHead(model, TASKS[task], task);
 }
 
 /**
  * @param {import('../model/model.js').Model} model
  * @param {Head} head
- * @param {string} who  needs it
+ * @param {string} who  needs it, for messages
  * @throws {BertError} WRONG_TASK
  */
 export function requireHead({ name, config }, head, who) {

@@ -8,7 +8,7 @@ import { fillMask } from './fill_mask.js';
 import { nextSentencePrediction } from './next_sentence_prediction.js';
 import { reportStatuses } from './progress.js';
 import { questionAnswering } from './question_answering.js';
-import { TASK_ROWS, TASKS, taskNamed } from './tasks.js';
+import { ALIASES, unaliased } from './tasks.js';
 import { textClassification } from './text_classification.js';
 import { textRanking } from './text_ranking.js';
 import { tokenClassification } from './token_classification.js';
@@ -16,7 +16,7 @@ import { zeroShotClassification } from './zero_shot_classification.js';
 
 /** @import { LoadOptions as ModelLoadOptions, ModelSource } from '../model/model.js' */
 /** @import { LoadStatus } from './progress.js' */
-/** @import { Task } from './tasks.js' */
+/** @import { Task, Unaliased } from './tasks.js' */
 
 /**
  * @typedef {object} PipelineExtras
@@ -25,7 +25,7 @@ import { zeroShotClassification } from './zero_shot_classification.js';
  * @property {() => void} dispose  ends the model's worker and gives its memory back
  */
 
-/** What does each task, of a model. @satisfies {Record<Task, (model: Model) => Function>} */
+/** For a model, the function of a task. @satisfies {Record<Task, (model: Model) => Function>} */
 export const PIPELINES = {
     'text-classification': textClassification,
     'token-classification': tokenClassification,
@@ -54,22 +54,13 @@ export const PIPELINES = {
 
 /**
  * @typedef {ModelLoadOptions & {progress_callback?: (status: LoadStatus) => void}} LoadOptions
- *   progress_callback: transformers.js's
- */
-
-/**
- * The task of a name, which may be an alias.
- * @template {string} N
- * @typedef {{[T in Task]: N extends T | (typeof TASKS)[T]['aliases'][number] ? T : never}[Task]
- * } TaskOf
+ *   progress_callback: as transformers.js calls it
  */
 
 /**
  * @template {Task} T
  * @typedef {ReturnType<(typeof PIPELINES)[T]> & Extras} PipelineOf
  */
-
-/** @typedef {Task | (typeof TASKS)[Task]['aliases'][number]} TaskName */
 
 /**
  * @overload
@@ -83,8 +74,8 @@ export const PIPELINES = {
  * @param {N} task
  * @param {PipelineModel} model
  * @param {LoadOptions} [options]
- * @returns {Promise<PipelineOf<TaskOf<N>>>}
- * @template {TaskName} N
+ * @returns {Promise<PipelineOf<Unaliased<N>>>}
+ * @template {Task | keyof typeof ALIASES} N
  */
 /**
  * @param {string} task
@@ -93,12 +84,12 @@ export const PIPELINES = {
  * @returns {Promise<any>}
  */
 export async function pipeline(task, model, { progress_callback, ...options } = {}) {
-    const name = taskNamed(task);
-    if (name === undefined) {
-        const names = TASK_ROWS.flatMap(([each, { aliases }]) => [each, ...aliases]);
+    const name = /** @type {Task} */ (unaliased(task));
+    if (!Object.hasOwn(PIPELINES, name)) {
+        const names = [...Object.keys(PIPELINES), ...Object.keys(ALIASES)];
         throw new BertError(
             'BAD_OPTION',
-            `task must be one of ${names.join(', ')}, not ${describe(task)}`,
+            `task must be ${names.join(', ')}, not ${describe(task)}`,
         );
     }
     const isLoaded = model instanceof Model;

@@ -9,8 +9,8 @@ import { readOptions as readKnown } from '../options.js';
  * @property {(progress: import('../model/model.js').Progress) => void} [onprogress]  of an array,
  *   after every batch
  * @property {number} [batch_tokens]  most tokens computed together, 1 to 1024; default 1024
- * @property {'throw' | 'return'} [errors]  of one input of many: whether it rejects the call
- *   (default), or stands, a BertError, in the place of its result
+ * @property {'throw' | 'return'} [errors]  whether an error in one of many inputs rejects the
+ *   call (default), or takes the place of its result, a BertError
  *
  * @typedef {object} OverflowOptions  of tasks that take texts of any length
  * @property {import('../worker/texts.js').Overflow} [overflow]  of texts longer than the model
@@ -22,7 +22,7 @@ import { readOptions as readKnown } from '../options.js';
 /** @typedef {'throw' | 'return'} Errors */
 
 /**
- * With `errors: 'return'` what is wrong with an input stands in the place of its result.
+ * With `errors: 'return'` the error of an input takes the place of its result.
  * @template T
  * @template {Errors} E
  * @typedef {E extends 'throw' ? T : T | BertError} Settled

@@ -13,10 +13,9 @@ import { TopList } from './scores.js';
 
 /**
  * @typedef {object} Answer
- * @property {string} answer  `context.slice(start, end)`; empty where there is none
- * @property {number} score  probability in its window; of an answer that was found several times
- *   (in several windows, or as several spans of tokens in the same words) the sum, which may be
- *   more than 1
+ * @property {string} answer  `context.slice(start, end)`; empty if there is no answer
+ * @property {number} score  probability in its window. Of an answer found several times (in several
+ *   windows, or as several spans of tokens in the same words) the sum, which may be over 1
  * @property {number} start  UTF-16 indices into the context
  * @property {number} end
  *
@@ -71,7 +70,7 @@ const RULES = {
 const DEFAULT_SEQ_LEN = 384;
 const DEFAULT_STRIDE = 128;
 
-/** Logit of what cannot be in an answer: its probability is 0. */
+/** Logit of a token that cannot be in an answer: its probability is 0. */
 const MASKED = -10000;
 
 /** @param {import('../model/model.js').Model} model */
@@ -282,8 +281,8 @@ async function cutTexts(texts, max_length, model) {
 }
 
 /**
- * Windows are cut by options of other names: where the question leaves no room in them, it is said
- * by the names that the caller knows.
+ * The tokenizer's options have other names. Where the question leaves no room in a window, the
+ * error names those that the caller knows.
  * @param {BertError} error
  * @param {string} question
  * @param {{max_length: number, stride: number}} request

@@ -3,7 +3,7 @@
 import { sigmoid, softmax } from '../worker/outputs.js';
 
 /**
- * The k of the largest scores, the largest first; of equals the first one first.
+ * The items of the k largest scores, the largest first; of equal scores the first one first.
  * @template T
  */
 export class TopList {
@@ -36,7 +36,7 @@ export class TopList {
 }
 
 /**
- * As the Hugging Face pipeline decides it.
+ * The function from logits to scores, chosen as the Hugging Face pipeline does.
  * @param {import('../loader/model_file.js').ModelConfig} config
  * @param {'sigmoid' | 'softmax' | 'none' | null} wanted  null: by the model
  * @returns {(logits: Float32Array) => ArrayLike<number>}
@@ -57,8 +57,8 @@ export function scoring({ problem_type, labels }, wanted) {
 }
 
 /**
- * Indices of the k largest, the largest first; of equals the first one first. Takes n + k log k
- * comparisons where the values come in random order.
+ * Indices of the k largest values, the largest first; of equal values the first one first. Takes
+ * n + k log k comparisons if the values come in random order.
  * @param {ArrayLike<number>} values
  * @param {number} k
  * @returns {number[]}

@@ -29,8 +29,8 @@ import { scoring, topIndices, weightedMean } from './scores.js';
  * @typedef {object} OwnOptions
  * @property {number | null} [top_k]  labels to return, best first; null: all. Default 1
  * @property {'sigmoid' | 'softmax' | 'none' | null} [function_to_apply]  to the logits; default
- *   (null) by the model: none for regression, sigmoid for one label or many that do not exclude
- *   each other, softmax else
+ *   (null) by the model: none for regression, sigmoid for one label or several that do not exclude
+ *   each other, otherwise softmax
  *
  * @typedef {OwnOptions & CallOptions & OverflowOptions} TextClassificationOptions
  *   Of a text that is read in windows the scores are the windows' mean, weighted by their tokens
@@ -54,7 +54,7 @@ const RULES = {
  */
 
 /**
- * Scores of texts: what is wrong with one alone stands in its place.
+ * Scores of texts; the error of one takes the place of its scores.
  * @callback ScoreTexts
  * @param {{text: string, text_pair?: string}[]} inputs
  * @param {Omit<TextClassificationOptions, 'top_k' | 'errors'>} options
@@ -87,7 +87,7 @@ export function scorer(model) {
 }
 
 /**
- * The function of the task, by whatever scores texts.
+ * The function of the task, from any function that scores texts.
  * @param {string[]} labels
  * @param {ScoreTexts} scoreTexts
  */

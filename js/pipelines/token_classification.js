@@ -225,7 +225,7 @@ export function tokenClassification(model) {
 }
 
 /**
- * The tokens of a window that are of the text.
+ * The tokens of a window that belong to the text.
  * @param {import('../worker/texts.js').TextWindow} window
  * @param {string} text
  * @param {import('../model/model.js').Model} model
@@ -255,7 +255,7 @@ function tokensOf(
         const end = offsets[2 * index + 1];
         const covered = text.slice(start, end);
         const isUnknown = ids[index] === unknown_id;
-        // Where nothing marks such tokens, all that does not follow a space continues a word.
+        // Where nothing marks such tokens, one that does not follow a space continues a word.
         const continues = continuing_prefix
             ? nCharacters(tokens[index]) !== nCharacters(covered)
             : start > 0 && !text.slice(start - 1, start + 1).includes(' ');
@@ -280,7 +280,7 @@ function nCharacters(text) {
 }
 
 /**
- * Each token from the window in which it is farthest from an edge that is not the text's own.
+ * Each token once, from the window in which it is farthest from an edge other than the text's.
  * @param {Token[][]} windows
  * @param {number} stride
  * @returns {Token[]}
@@ -368,7 +368,7 @@ function wordLabel(rows, strategy, labels) {
 }
 
 /**
- * Neighbours of the same type are of one entity, unless the second says that it begins one.
+ * Neighbours of the same type make one entity, unless the second says that it begins one.
  * @param {Labelled[]} labelled
  * @returns {Group[]}
  */
@@ -397,7 +397,7 @@ function typeOf(label) {
 }
 
 /**
- * Of entities of several windows that begin inside one before, the longer one, then the better one.
+ * Of entities that overlap, from several windows, the longer one is kept, then the better one.
  * @param {Group[]} groups
  * @param {string} text
  */

@@ -25,8 +25,8 @@ import { mergeScores } from './text_classification.js';
 /**
  * @typedef {object} OwnOptions
  * @property {string} [hypothesis_template]  with {} for the label; default 'This example is {}.'
- * @property {boolean} [multi_label]  whether labels do not exclude each other: each has a score of
- *   its own; default false
+ * @property {boolean} [multi_label]  whether labels do not exclude each other, so that each has a
+ *   score of its own; default false
  *
  * @typedef {OwnOptions & CallOptions & OverflowOptions} ZeroShotOptions
  */
@@ -183,7 +183,7 @@ function readLabels(labels) {
 }
 
 /**
- * Progress in texts, of each of which there are some pairs.
+ * Progress in texts, where each text makes several pairs.
  * @param {(progress: import('../model/model.js').Progress) => void} onprogress
  * @param {number} n_pairs
  * @returns {(progress: import('../model/model.js').Progress) => void}
