@@ -34,18 +34,18 @@ export class BertError extends Error {
      * @param {string} message  what was wrong, where, and what to do
      * @param {{index?: number, cause?: unknown}} [options]
      */
-    constructor(code, message, { index, cause } = {}) {
-        super(message, cause ? { cause } : undefined);
+    constructor(code, message, options) {
+        super(message, options);
         this.name = 'BertError';
         /** @readonly */
         this.code = code;
-        if (index !== undefined) {
+        if (options?.index !== undefined) {
             /**
              * Which text, example or sequence it is about, of several that the call was given.
              * @readonly
              * @type {number | undefined}
              */
-            this.index = index;
+            this.index = options.index;
         }
     }
 }
@@ -60,10 +60,10 @@ export class BertError extends Error {
  * @returns {T}  whose cause is the error without a place
  */
 export function withPlace(error, place, index) {
-    const bare = withoutPlace(error);
-    if (!(bare instanceof BertError)) return bare;
-    const { code, message } = bare;
-    return /** @type {any} */ (new BertError(code, `${place}: ${message}`, { index, cause: bare }));
+    if (!(error instanceof BertError)) return error;
+    const cause = withoutPlace(error);
+    const { code, message } = cause;
+    return /** @type {any} */ (new BertError(code, `${place}: ${message}`, { index, cause }));
 }
 
 /**
@@ -73,8 +73,8 @@ export function withPlace(error, place, index) {
  * @returns {T}
  */
 export function withoutPlace(error) {
-    const { index, cause } = /** @type {any} */ (error instanceof BertError ? error : {});
-    return index !== undefined && cause instanceof BertError ? /** @type {any} */ (cause) : error;
+    const { index, cause } = /** @type {any} */ (error ?? {});
+    return index >= 0 && cause instanceof BertError ? /** @type {any} */ (cause) : error;
 }
 
 /**
@@ -117,7 +117,7 @@ export function toMessage(error) {
  * @returns {Error}
  */
 export function fromMessage({ name, message, stack, code, index, cause }) {
-    const options = { index, cause: cause && fromMessage(cause) };
+    const options = { index, ...(cause && { cause: fromMessage(cause) }) };
     const error =
         name === 'BertError' ? new BertError(code, message, options) : new Error(message, options);
     return Object.assign(error, { name, stack });

@@ -51,18 +51,27 @@ async function* readJSONL(file) {
 }
 
 /**
- * What the cells of a column are read as; other columns are texts.
- * @type {Record<string, (cell: string) => unknown>}
+ * How the cells of a column are read, and what they must be; those of other columns are texts.
+ * @type {Record<string, {read: (cell: string) => unknown, form: string}>}
  */
 const CELLS = {
-    score: (cell) =>
-        cell.trim() === '' || !Number.isFinite(Number(cell)) ? undefined : Number(cell),
-    labels: (cell) =>
-        cell
-            .split(',')
-            .map((label) => label.trim())
-            .filter(Boolean),
-    is_next: (cell) => ({ true: true, 1: true, false: false, 0: false })[cell.toLowerCase()],
+    score: {
+        read: (cell) =>
+            cell.trim() === '' || !Number.isFinite(Number(cell)) ? undefined : Number(cell),
+        form: 'a number',
+    },
+    labels: {
+        read: (cell) =>
+            cell
+                .split(',')
+                .map((label) => label.trim())
+                .filter(Boolean),
+        form: 'labels with commas between them',
+    },
+    is_next: {
+        read: (cell) => ({ true: true, 1: true, false: false, 0: false })[cell.toLowerCase()],
+        form: 'true or false',
+    },
 };
 
 /**
@@ -82,14 +91,16 @@ async function* readTable(file) {
                 );
             }
             const rest = Object.entries(cells).map(([name, cell]) => {
-                const read = Object.hasOwn(CELLS, name) ? CELLS[name](cell) : cell;
-                if (read === undefined) {
+                if (!Object.hasOwn(CELLS, name)) return [name, cell];
+                const { read, form } = CELLS[name];
+                const cell_value = read(cell);
+                if (cell_value === undefined) {
                     throw new BertError(
                         'BAD_INPUT',
-                        `${where}: ${name} must not be ${JSON.stringify(cell)}`,
+                        `${where}: ${name} must be ${form}, not ${JSON.stringify(cell)}`,
                     );
                 }
-                return [name, read];
+                return [name, cell_value];
             });
             yield { example: { text, ...Object.fromEntries(rest) }, where };
         }

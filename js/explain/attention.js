@@ -45,7 +45,7 @@ const MOST_MS = 10;
  * @returns {Promise<AttentionMaps>}
  */
 export async function attentionMaps(model, text, options = {}) {
-    const of = modelOf(model, 'attentionMaps');
+    const of = modelOf(model);
     const { layer, head, signal } = readOptions('attentionMaps', options, {
         layer: undefined,
         head: undefined,
@@ -83,7 +83,7 @@ export async function attentionMaps(model, text, options = {}) {
  * @returns {Promise<Rollout>}
  */
 export async function attentionRollout(model, text, options = {}) {
-    const of = modelOf(model, 'attentionRollout');
+    const of = modelOf(model);
     const { head_fusion, discard_ratio, signal } = readOptions(
         'attentionRollout',
         options,

@@ -48,7 +48,7 @@ const REPLACEMENTS = ['[MASK]', '<mask>', '[UNK]', '<unk>'];
  * @throws {BertError} WRONG_TASK  the model has no classifier
  */
 export async function attribute(model, text, options = {}) {
-    const of = modelOf(model, 'attribute');
+    const of = modelOf(model);
     requireHead(of, 'classifier', 'attribute');
     const { config } = of;
     const isLabel = oneOf(...config.labels);

@@ -18,15 +18,14 @@ import { readText } from '../pipelines/call.js';
 
 /**
  * @param {unknown} given
- * @param {string} task
  * @returns {Model}
  */
-export function modelOf(given, task) {
+export function modelOf(given) {
     const model = /** @type {any} */ (given)?.model ?? given;
     if (typeof model?.run !== 'function') {
         throw new BertError(
             'BAD_INPUT',
-            `what ${task} explains must be a model or a pipeline, not ${describe(given)}`,
+            `model must be a model or a pipeline, not ${describe(given)}`,
         );
     }
     return model;

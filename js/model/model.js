@@ -189,7 +189,7 @@ export class Model {
         const results = await this.#connection
             .call('forward', { sequences, outputs, batch_size }, signal)
             .catch((error) => {
-                throw isOne && withoutPlace(error);
+                throw isOne ? withoutPlace(error) : error;
             });
         return isOne ? results[0] : results;
     }

@@ -42,10 +42,14 @@ export function answer(given, prepare) {
 async function answerNow(given, prepare) {
     const isMany = Array.isArray(given);
     const work = prepare(!isMany);
-    const results = isMany ? await settle(given, work, 0) : await settle([given], work);
-    const failed = results.find((result) => result instanceof BertError);
-    if (failed && (!isMany || work.errors === 'throw')) throw failed;
-    return /** @type {Out | Out[]} */ (isMany ? results : results[0]);
+    try {
+        const results = await settle(isMany ? given : [given], 0, work);
+        const failed = results.find((result) => result instanceof BertError);
+        if (failed && (!isMany || work.errors === 'throw')) throw failed;
+        return /** @type {Out | Out[]} */ (isMany ? results : results[0]);
+    } catch (error) {
+        throw isMany ? error : withoutPlace(error);
+    }
 }
 
 /**
@@ -64,15 +68,13 @@ function isStream(given) {
 /**
  * @template In, Out
  * @param {unknown[]} given
+ * @param {number} first  index of the first
  * @param {Work<In, Out>} work
- * @param {number} [first]  index of the first, where there may be several
  * @returns {Promise<(Out | BertError)[]>}
  */
-async function settle(given, { read, run }, first) {
+async function settle(given, first, { read, run }) {
     const located = (/** @type {BertError} */ error, /** @type {number} */ i) =>
-        first === undefined
-            ? withoutPlace(error)
-            : withPlace(error, `text ${first + i}`, first + i);
+        withPlace(error, `text ${first + i}`, first + i);
     /** @type {(Out | BertError)[]} */
     const results = new Array(given.length);
     /** @type {In[]} */
@@ -90,8 +92,7 @@ async function settle(given, { read, run }, first) {
     }
     if (inputs.length === 0) return results;
     const answers = await run(inputs).catch((error) => {
-        const isOfOne = error instanceof BertError && error.index !== undefined;
-        throw isOfOne ? located(error, places[/** @type {number} */ (error.index)]) : error;
+        throw error?.index >= 0 ? located(error, places[error.index]) : error;
     });
     for (const [k, result] of answers.entries()) {
         results[places[k]] = result instanceof BertError ? located(result, places[k]) : result;
@@ -122,7 +123,7 @@ async function* stream(given, prepare) {
     /** @type {Promise<IteratorResult<unknown>> | null} */
     let next = null;
     const start = () => {
-        const results = settle(group, work, n_read - group.length);
+        const results = settle(group, n_read - group.length, work);
         results.catch(() => {}); // it is awaited later
         groups.push(results);
         group = [];

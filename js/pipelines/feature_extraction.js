@@ -65,8 +65,6 @@ import { Tensor } from './tensor.js';
 
 /** @typedef {import('../model/inputs.js').TextInput} TextInput */
 
-const TASK = 'feature-extraction';
-
 /** @type {Required<OwnOptions>} */
 const OPTIONS = {
     pooling: null,
@@ -83,8 +81,11 @@ const RULES = {
     quantize: isFlag,
 };
 
-/** @param {import('../model/model.js').Model} model */
-export function featureExtraction(model) {
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function featureExtraction(model, task) {
     const isSentenceModel = Object.values(model.config.outputs).some(
         ({ output }) => output === 'sentence_embedding',
     );
@@ -101,7 +102,7 @@ export function featureExtraction(model) {
             onprogress,
             errors,
             ...request
-        } = readOptions(TASK, given, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
+        } = readOptions(task, given, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
         const pooling = wanted ?? (isSentenceModel ? null : 'none');
         const precision = quantize && given.precision === undefined ? 'binary' : named;
         if (pooling === 'none' && request.overflow === 'window') {
@@ -215,7 +216,7 @@ function toFeatures({ windows, truncated }, pooling, { normalize, dimensions, pr
     if (dimensions !== null && dimensions > width) {
         throw new BertError(
             'BAD_OPTION',
-            `dimensions is ${dimensions}, the model's vectors have ${width}`,
+            `dimensions must be at most ${width}, those of the model, not ${dimensions}`,
         );
     }
     const kept = dimensions ?? width;

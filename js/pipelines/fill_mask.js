@@ -3,7 +3,6 @@
 import { BertError, describe, withPlace } from '../errors.js';
 import { softmax } from '../worker/outputs.js';
 import { answer, readText } from './call.js';
-import { requireHeadFor } from './head.js';
 import { CALL_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
 import { topIndices } from './scores.js';
 
@@ -35,8 +34,6 @@ import { topIndices } from './scores.js';
  *   and without
  */
 
-const TASK = 'fill-mask';
-
 /** @type {Required<OwnOptions>} */
 const OPTIONS = { top_k: 5, targets: null, overflow: 'truncate' };
 
@@ -54,10 +51,12 @@ const RULES = {
     ),
 };
 
-/** @param {import('../model/model.js').Model} model */
-export function fillMask(model) {
-    requireHeadFor(model, TASK);
-    const mask = maskOf(model);
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function fillMask(model, task) {
+    const mask = maskOf(model, task);
 
     /**
      * @overload
@@ -87,7 +86,7 @@ export function fillMask(model) {
     function fill(texts, options = {}) {
         return answer(texts, () => {
             const { top_k, targets, signal, onprogress, errors, ...request } = readOptions(
-                TASK,
+                task,
                 options,
                 { ...OPTIONS, ...CALL_OPTIONS },
                 RULES,
@@ -180,8 +179,7 @@ export function fillMask(model) {
         if (places.length === 0) {
             return new BertError(
                 'BAD_INPUT',
-                `there is no ${mask.token} in the text` +
-                    `${truncated ? ', as far as the model reads it' : ''}`,
+                `the text has no ${mask.token}${truncated ? ' in what the model reads' : ''}`,
             );
         }
         const isOnly = places.length === 1;
@@ -219,16 +217,15 @@ export function fillMask(model) {
     return fill;
 }
 
-/** @param {import('../model/model.js').Model} model */
-function maskOf({
-    name,
-    tokenizer: {
-        traits: { mask },
-    },
-}) {
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task
+ */
+function maskOf({ name, tokenizer }, task) {
+    const { mask } = tokenizer.traits;
     if (mask) return mask;
     throw new BertError(
         'WRONG_TASK',
-        `${TASK} needs a tokenizer with a mask token, [MASK] or <mask>; '${name}' has none`,
+        `${task} needs a tokenizer with a mask token, [MASK] or <mask>; '${name}' has none`,
     );
 }

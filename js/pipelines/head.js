@@ -1,9 +1,8 @@
 /** Which heads a model has, and which models a task refuses. */
 
 import { BertError } from '../errors.js';
-import { TASKS } from './tasks.js';
 
-/** @import { Head, Task } from './tasks.js' */
+/** @import { Head } from './tasks.js' */
 
 /** What each is called in messages. @type {Record<Head, string>} */
 const NAMES = {
@@ -37,22 +36,13 @@ export function headsOf({ outputs }) {
 
 /**
  * @param {import('../model/model.js').Model} model
- * @param {Task} task
- * @throws {BertError} WRONG_TASK  naming both the task and what the model has
- */
-export function requireHeadFor(model, task) {
-    requireHead(model, TASKS[task], task);
-}
-
-/**
- * @param {import('../model/model.js').Model} model
  * @param {Head} head
  * @param {string} who  needs it, for messages
- * @throws {BertError} WRONG_TASK
+ * @throws {BertError} WRONG_TASK  saying both what is needed and what the model has
  */
 export function requireHead({ name, config }, head, who) {
     const heads = headsOf(config);
-    if (heads.includes(head)) return;
+    if (head === 'none' || heads.includes(head)) return;
     const found = heads.length ? heads.map((each) => NAMES[each]).join(' and ') : NAMES.none;
     throw new BertError(
         'WRONG_TASK',

@@ -5,10 +5,11 @@ import { DEFAULT_MODEL, loadModel, Model } from '../model/model.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { featureExtraction } from './feature_extraction.js';
 import { fillMask } from './fill_mask.js';
+import { requireHead } from './head.js';
 import { nextSentencePrediction } from './next_sentence_prediction.js';
 import { reportStatuses } from './progress.js';
 import { questionAnswering } from './question_answering.js';
-import { ALIASES, unaliased } from './tasks.js';
+import { ALIASES, TASKS, unaliased } from './tasks.js';
 import { textClassification } from './text_classification.js';
 import { textRanking } from './text_ranking.js';
 import { tokenClassification } from './token_classification.js';
@@ -25,7 +26,7 @@ import { zeroShotClassification } from './zero_shot_classification.js';
  * @property {() => void} dispose  ends the model's worker and gives its memory back
  */
 
-/** For a model, the function of a task. @satisfies {Record<Task, (model: Model) => Function>} */
+/** What does each task. @satisfies {Record<Task, (model: Model, task: string) => Function>} */
 export const PIPELINES = {
     'text-classification': textClassification,
     'token-classification': tokenClassification,
@@ -106,7 +107,8 @@ export async function pipeline(task, model, { progress_callback, ...options } = 
     statuses?.done();
     try {
         const dispose = () => loaded.dispose();
-        return Object.assign(PIPELINES[name](loaded), {
+        requireHead(loaded, TASKS[name], name);
+        return Object.assign(PIPELINES[name](loaded, name), {
             task: name,
             model: loaded,
             dispose,

@@ -6,7 +6,6 @@
 import { BertError, describe } from '../errors.js';
 import { softmax } from '../worker/outputs.js';
 import { answer, readText } from './call.js';
-import { requireHeadFor } from './head.js';
 import { CALL_OPTIONS, OVERFLOW_OPTIONS, readOptions } from './options.js';
 import { mergeScores } from './text_classification.js';
 
@@ -25,16 +24,16 @@ import { mergeScores } from './text_classification.js';
  * @typedef {CallOptions & OverflowOptions} NextSentenceOptions
  */
 
-const TASK = 'next-sentence-prediction';
-
-/** @param {import('../model/model.js').Model} model */
-export function nextSentencePrediction(model) {
-    requireHeadFor(model, TASK);
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function nextSentencePrediction(model, task) {
     const { n_labels } = model.config.encoder;
     if (n_labels !== 2) {
         throw new BertError(
             'WRONG_TASK',
-            `${TASK} needs a classifier of two labels (it follows, it does not); ` +
+            `${task} needs a classifier of two labels (it follows, it does not); ` +
                 `'${model.name}' has ${n_labels}`,
         );
     }
@@ -66,7 +65,7 @@ export function nextSentencePrediction(model) {
      */
     function predict(pairs, options = {}) {
         return answer(pairs, () => {
-            const { signal, onprogress, errors, ...request } = readOptions(TASK, options, {
+            const { signal, onprogress, errors, ...request } = readOptions(task, options, {
                 ...OVERFLOW_OPTIONS,
                 ...CALL_OPTIONS,
             });

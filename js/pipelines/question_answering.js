@@ -5,7 +5,6 @@
 
 import { BertError, describe } from '../errors.js';
 import { answer } from './call.js';
-import { requireHeadFor } from './head.js';
 import { CALL_OPTIONS, isFlag, orNull, readOptions, wholeNumber } from './options.js';
 import { TopList } from './scores.js';
 
@@ -45,8 +44,6 @@ import { TopList } from './scores.js';
  * @typedef {QuestionAnsweringOptions & {top_k?: 1}} OneAnswerOptions
  */
 
-const TASK = 'question-answering';
-
 /** @type {Required<OwnOptions>} */
 const OPTIONS = {
     top_k: 1,
@@ -73,9 +70,11 @@ const DEFAULT_STRIDE = 128;
 /** Logit of a token that cannot be in an answer: its probability is 0. */
 const MASKED = -10000;
 
-/** @param {import('../model/model.js').Model} model */
-export function questionAnswering(model) {
-    requireHeadFor(model, TASK);
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function questionAnswering(model, task) {
     const outputs = {
         start: { output: 'token_logits', index: 0 },
         end: { output: 'token_logits', index: 1 },
@@ -190,7 +189,7 @@ export function questionAnswering(model) {
                     `there are ${questions.length} questions, but ${contexts.length} contexts`,
                 );
             }
-            const read_options = readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
+            const read_options = readOptions(task, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
             const { top_k, max_question_len, batch_tokens, signal, onprogress, errors } =
                 read_options;
             const max_length = Math.min(
@@ -293,9 +292,9 @@ async function explain(error, question, { max_length, stride }, model) {
     if (!encoded || encoded.ids.length + stride < max_length) return error;
     return new BertError(
         error.code,
-        `a window of max_seq_len ${max_length} tokens has no room for the question and more ` +
-            `than the doc_stride of ${stride} tokens of the context: ` +
-            'shorten the question (max_question_len), lower doc_stride or raise max_seq_len',
+        `max_seq_len ${max_length} has no room for the question and more than doc_stride ` +
+            `${stride} tokens of the context: ` +
+            'lower max_question_len or doc_stride, or raise max_seq_len',
         { cause: error },
     );
 }

@@ -6,7 +6,6 @@
 import { BertError, describe } from '../errors.js';
 import { sigmoid } from '../worker/outputs.js';
 import { answer } from './call.js';
-import { requireHeadFor } from './head.js';
 import {
     CALL_OPTIONS,
     isFlag,
@@ -40,8 +39,6 @@ import { mergeScores } from './text_classification.js';
 
 /** @typedef {{query: string, documents: string[]}} RankingInput */
 
-const TASK = 'text-ranking';
-
 /** @type {Required<OwnOptions>} */
 const OPTIONS = { top_k: null, return_documents: false, function_to_apply: 'sigmoid' };
 const RULES = {
@@ -50,14 +47,16 @@ const RULES = {
     function_to_apply: oneOf('sigmoid', 'none'),
 };
 
-/** @param {import('../model/model.js').Model} model */
-export function textRanking(model) {
-    requireHeadFor(model, TASK);
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function textRanking(model, task) {
     const { n_labels } = model.config.encoder;
     if (n_labels !== 1) {
         throw new BertError(
             'WRONG_TASK',
-            `${TASK} needs a cross-encoder, whose classifier has one label; ` +
+            `${task} needs a cross-encoder, whose classifier has one label; ` +
                 `'${model.name}' has ${n_labels}`,
         );
     }
@@ -108,7 +107,7 @@ export function textRanking(model) {
                 errors,
                 ...request
             } = readOptions(
-                TASK,
+                task,
                 (isSplit ? options : documents) ?? {},
                 { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
                 RULES,

@@ -5,7 +5,6 @@
 
 import { BertError } from '../errors.js';
 import { answer, readString } from './call.js';
-import { requireHeadFor } from './head.js';
 import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from './options.js';
 
 /** @import { TokenList } from '../worker/tokenizer_calls.js' */
@@ -59,8 +58,6 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
  * @typedef {TokenClassificationOptions & {aggregation_strategy: Grouping}} GroupedOptions
  */
 
-const TASK = 'token-classification';
-
 /** @type {Required<OwnOptions>} */
 const OPTIONS = {
     ignore_labels: ['O'],
@@ -94,9 +91,11 @@ const RULES = {
  * @typedef {Omit<EntityGroup, 'word'> & {word: TokenList}} Group
  */
 
-/** @param {import('../model/model.js').Model} model */
-export function tokenClassification(model) {
-    requireHeadFor(model, TASK);
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function tokenClassification(model, task) {
     const outputs = /** @type {const} */ ({
         scores: { output: 'token_logits', activation: 'softmax' },
     });
@@ -160,7 +159,7 @@ export function tokenClassification(model) {
                 signal,
                 onprogress,
                 errors,
-            } = readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
+            } = readOptions(task, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
             const request = {
                 outputs,
                 batch_tokens,

@@ -7,7 +7,6 @@
 import { BertError, describe } from '../errors.js';
 import { softmax } from '../worker/outputs.js';
 import { answer, readText } from './call.js';
-import { requireHeadFor } from './head.js';
 import { CALL_OPTIONS, isFlag, OVERFLOW_OPTIONS, readOptions } from './options.js';
 import { topIndices } from './scores.js';
 import { mergeScores } from './text_classification.js';
@@ -31,8 +30,6 @@ import { mergeScores } from './text_classification.js';
  * @typedef {OwnOptions & CallOptions & OverflowOptions} ZeroShotOptions
  */
 
-const TASK = 'zero-shot-classification';
-
 /** @type {Required<OwnOptions>} */
 const OPTIONS = { hypothesis_template: 'This example is {}.', multi_label: false };
 const RULES = {
@@ -41,10 +38,12 @@ const RULES = {
     multi_label: isFlag,
 };
 
-/** @param {import('../model/model.js').Model} model */
-export function zeroShotClassification(model) {
-    requireHeadFor(model, TASK);
-    const [entailment, contradiction] = inferenceLabels(model);
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function zeroShotClassification(model, task) {
+    const [entailment, contradiction] = inferenceLabels(model, task);
 
     /**
      * @overload
@@ -79,7 +78,7 @@ export function zeroShotClassification(model) {
         return answer(texts, () => {
             const { hypothesis_template, multi_label, signal, onprogress, errors, ...request } =
                 readOptions(
-                    TASK,
+                    task,
                     options,
                     { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
                     RULES,
@@ -141,15 +140,16 @@ export function zeroShotClassification(model) {
  * Indices of entailment and contradiction, as Python's pipeline finds them. A model of other things
  * is refused.
  * @param {import('../model/model.js').Model} model
+ * @param {string} task
  * @returns {[number, number]}
  */
-function inferenceLabels({ name, config: { labels } }) {
+function inferenceLabels({ name, config: { labels } }, task) {
     const found = labels.findIndex((label) => label.toLowerCase().startsWith('entail'));
     const isNamed = labels.some((label) => !/^LABEL_\d+$/.test(label));
     if (labels.length < 2 || (found < 0 && isNamed)) {
         throw new BertError(
             'WRONG_TASK',
-            `${TASK} needs a model of natural language inference, ` +
+            `${task} needs a model of natural language inference, ` +
                 `with a label 'entailment'; '${name}' has ${labels.join(', ')}`,
         );
     }

@@ -83,25 +83,45 @@ test('where padding is not counted, what is left out of it is not either', () =>
 
 test('bad sequences say what and where', () => {
     const refused = (sequence, code, message) =>
-        assert.throws(() => prepare(sequence, POOLED, 'sequence 3'), { code, message });
-    refused(null, 'BAD_INPUT', /^sequence 3: expected an object with input_ids, got null/);
-    refused({}, 'BAD_INPUT', /input_ids is undefined/);
-    refused({ input_ids: 'abc' }, 'BAD_INPUT', /input_ids is string "abc"/);
-    refused({ input_ids: [1, 2.5] }, 'BAD_INPUT', /input_ids\[1\] is number 2.5/);
-    refused({ input_ids: [1, -2] }, 'BAD_INPUT', /input_ids\[1\] is number -2/);
-    refused({ input_ids: [1, '2'] }, 'BAD_INPUT', /input_ids\[1\] is string "2"/);
+        assert.throws(() => prepare(sequence, POOLED), { code, message });
+    refused(null, 'BAD_INPUT', /^a sequence must be an object with input_ids, not null/);
+    refused({}, 'BAD_INPUT', /input_ids must be an array of integers, not undefined/);
+    refused(
+        { input_ids: 'abc' },
+        'BAD_INPUT',
+        /input_ids must be an array of integers, not string "abc"/,
+    );
+    refused(
+        { input_ids: [1, 2.5] },
+        'BAD_INPUT',
+        /input_ids\[1\] must be an integer >= 0, not number 2.5/,
+    );
+    refused(
+        { input_ids: [1, -2] },
+        'BAD_INPUT',
+        /input_ids\[1\] must be an integer >= 0, not number -2/,
+    );
+    refused(
+        { input_ids: [1, '2'] },
+        'BAD_INPUT',
+        /input_ids\[1\] must be an integer >= 0, not string "2"/,
+    );
     refused(
         { input_ids: [1, 2], attention_mask: [1] },
         'BAD_INPUT',
         /attention_mask has 1 values, input_ids 2/,
     );
-    refused({ input_ids: [1, 2], attention_mask: [1, 2] }, 'BAD_INPUT', /attention_mask has 2/);
+    refused(
+        { input_ids: [1, 2], attention_mask: [1, 2] },
+        'BAD_INPUT',
+        /attention_mask must be 0 or 1, not 2/,
+    );
     refused({ input_ids: [] }, 'EMPTY_SEQUENCE', /no token/);
     refused({ input_ids: [1, 2], attention_mask: [0, 0] }, 'EMPTY_SEQUENCE', /no token/);
 });
 
 test('rows of words: indices of the caller become those of what is computed', () => {
-    const rowsOf = (sequence, model = BARE) => prepare(sequence, model, 's').lm_rows;
+    const rowsOf = (sequence, model = BARE) => prepare(sequence, model).lm_rows;
     assert.equal(rowsOf({ input_ids: [5, 6] }), undefined);
     assert.deepEqual(rowsOf({ input_ids: [5, 6, 7], lm_rows: [] }), Uint32Array.of());
     assert.deepEqual(rowsOf({ input_ids: [5, 6, 7], lm_rows: [0, 2n] }), Uint32Array.of(0, 2));
@@ -116,21 +136,16 @@ test('rows of words: indices of the caller become those of what is computed', ()
     );
     const refused = (lm_rows, message, model = BARE) =>
         assert.throws(
-            () =>
-                prepare(
-                    { input_ids: [0, 6, 7], attention_mask: [0, 1, 1], lm_rows },
-                    model,
-                    'sequence 3',
-                ),
+            () => prepare({ input_ids: [0, 6, 7], attention_mask: [0, 1, 1], lm_rows }, model),
             { code: 'BAD_INPUT', message },
         );
-    refused([3], /^sequence 3: lm_rows\[0\] is 3/);
-    refused([0], /lm_rows\[0\] is 0/);
-    refused([0], /lm_rows\[0\] is 0/, POOLED);
+    refused([3], /^lm_rows\[0\] must be a token whose mask is 1, not 3/);
+    refused([0], /lm_rows\[0\] must be .*, not 0/);
+    refused([0], /lm_rows\[0\] must be .*, not 0/, POOLED);
     refused([2, 1], /lm_rows\[1\] is 1 after 2/);
     refused([1, 1], /lm_rows\[1\] is 1 after 1/);
-    refused([-1], /lm_rows\[0\] is number -1/);
-    refused(2, /lm_rows is number 2/);
+    refused([-1], /lm_rows\[0\] must be .*, not number -1/);
+    refused(2, /lm_rows must be .*, not number 2/);
 });
 
 const sequenceOf = (n) => prepare({ input_ids: Array(n).fill(1) }, BARE, 's');
