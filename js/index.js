@@ -14,6 +14,8 @@ export { ensemble } from './pipelines/ensemble.js';
 export { pipeline } from './pipelines/index.js';
 export { semanticSearch, similarity } from './search.js';
 
+/** @import { PipelineOf } from './pipelines/index.js' */
+
 // Types that programs name.
 /** @typedef {import('./pipelines/index.js').LoadOptions} LoadOptions */
 /** @typedef {import('./model/model.js').ModelSource} ModelSource */
@@ -22,22 +24,14 @@ export { semanticSearch, similarity } from './search.js';
 /** @typedef {import('./model/monitor.js').Metrics} Metrics */
 /** @typedef {import('./search.js').Embeddings} Embeddings */
 /** @typedef {import('./search.js').SearchResult} SearchResult */
-/**
- * @typedef {import('./pipelines/index.js').TextClassificationPipeline} TextClassificationPipeline
- */
-/**
- * @typedef {import('./pipelines/index.js').TokenClassificationPipeline} TokenClassificationPipeline
- */
-/** @typedef {import('./pipelines/index.js').QuestionAnsweringPipeline} QuestionAnsweringPipeline */
-/** @typedef {import('./pipelines/index.js').FeatureExtractionPipeline} FeatureExtractionPipeline */
-/** @typedef {import('./pipelines/index.js').FillMaskPipeline} FillMaskPipeline */
-/**
- * @typedef {import('./pipelines/index.js').ZeroShotClassificationPipeline} ZeroShotClassificationPipeline
- */
-/** @typedef {import('./pipelines/index.js').TextRankingPipeline} TextRankingPipeline */
-/**
- * @typedef {import('./pipelines/index.js').NextSentencePredictionPipeline} NextSentencePredictionPipeline
- */
+/** @typedef {PipelineOf<'text-classification'>} TextClassificationPipeline */
+/** @typedef {PipelineOf<'token-classification'>} TokenClassificationPipeline */
+/** @typedef {PipelineOf<'question-answering'>} QuestionAnsweringPipeline */
+/** @typedef {PipelineOf<'feature-extraction'>} FeatureExtractionPipeline */
+/** @typedef {PipelineOf<'fill-mask'>} FillMaskPipeline */
+/** @typedef {PipelineOf<'zero-shot-classification'>} ZeroShotClassificationPipeline */
+/** @typedef {PipelineOf<'text-ranking'>} TextRankingPipeline */
+/** @typedef {PipelineOf<'next-sentence-prediction'>} NextSentencePredictionPipeline */
 /** @typedef {import('./pipelines/text_classification.js').Classification} Classification */
 /** @typedef {import('./pipelines/token_classification.js').TokenEntity} TokenEntity */
 /** @typedef {import('./pipelines/token_classification.js').EntityGroup} EntityGroup */

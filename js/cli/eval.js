@@ -142,7 +142,7 @@ function taskOf({ name, config }) {
         );
     }
     const [head = 'none'] = heads;
-    return /** @type {Task} */ (TASK_NAMES.find((task) => TASKS[task] === head));
+    return /** @type {Task} */ (TASK_NAMES.find((task) => TASKS[task].head === head));
 }
 
 /**

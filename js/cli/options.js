@@ -1,4 +1,4 @@
-/** Options of the command line: each command has a table, by which they are parsed and explained. */
+/** Options of the command line: a command has a table, by which they are parsed and explained. */
 
 import { parseArgs } from 'node:util';
 

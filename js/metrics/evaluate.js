@@ -168,7 +168,7 @@ export const EVALUATIONS = {
         },
     },
     'fill-mask': {
-        forms: ['{text, answer} with the word behind the mask, or an array of words'],
+        forms: ['{text, answer} with the word behind the mask, or words'],
         accepts: ({ text, answer }) => isText(text) && (isText(answer) || isTexts(answer)),
         answer: (pipe, batch, options) =>
             pipe(

@@ -37,7 +37,7 @@ export function ensemble(members, { weights } = {}) {
                 `member ${i} must be a model or a pipeline, not ${describe(member)}`,
             );
         }
-        requireHead(model, TASKS[TASK], TASK);
+        requireHead(model, TASKS[TASK].head, TASK);
         return model;
     });
     const shares = readWeights(weights, models.length);

@@ -3,17 +3,9 @@
 import { BertError, describe } from '../errors.js';
 import { DEFAULT_MODEL, loadModel, Model } from '../model/model.js';
 import { asyncDispose } from '../platform/async_dispose.js';
-import { featureExtraction } from './feature_extraction.js';
-import { fillMask } from './fill_mask.js';
 import { requireHead } from './head.js';
-import { nextSentencePrediction } from './next_sentence_prediction.js';
 import { reportStatuses } from './progress.js';
-import { questionAnswering } from './question_answering.js';
 import { ALIASES, TASKS, unaliased } from './tasks.js';
-import { textClassification } from './text_classification.js';
-import { textRanking } from './text_ranking.js';
-import { tokenClassification } from './token_classification.js';
-import { zeroShotClassification } from './zero_shot_classification.js';
 
 /** @import { LoadOptions as ModelLoadOptions, ModelSource } from '../model/model.js' */
 /** @import { LoadStatus } from './progress.js' */
@@ -26,27 +18,7 @@ import { zeroShotClassification } from './zero_shot_classification.js';
  * @property {() => void} dispose  ends the model's worker and gives its memory back
  */
 
-/** What does each task. @satisfies {Record<Task, (model: Model, task: string) => Function>} */
-export const PIPELINES = {
-    'text-classification': textClassification,
-    'token-classification': tokenClassification,
-    'question-answering': questionAnswering,
-    'feature-extraction': featureExtraction,
-    'fill-mask': fillMask,
-    'zero-shot-classification': zeroShotClassification,
-    'text-ranking': textRanking,
-    'next-sentence-prediction': nextSentencePrediction,
-};
-
 /** @typedef {PipelineExtras & AsyncDisposable} Extras */
-/** @typedef {ReturnType<typeof textClassification> & Extras} TextClassificationPipeline */
-/** @typedef {ReturnType<typeof tokenClassification> & Extras} TokenClassificationPipeline */
-/** @typedef {ReturnType<typeof questionAnswering> & Extras} QuestionAnsweringPipeline */
-/** @typedef {ReturnType<typeof featureExtraction> & Extras} FeatureExtractionPipeline */
-/** @typedef {ReturnType<typeof fillMask> & Extras} FillMaskPipeline */
-/** @typedef {ReturnType<typeof zeroShotClassification> & Extras} ZeroShotClassificationPipeline */
-/** @typedef {ReturnType<typeof textRanking> & Extras} TextRankingPipeline */
-/** @typedef {ReturnType<typeof nextSentencePrediction> & Extras} NextSentencePredictionPipeline */
 
 /**
  * @typedef {ModelSource | Model | null} PipelineModel
@@ -60,7 +32,7 @@ export const PIPELINES = {
 
 /**
  * @template {Task} T
- * @typedef {ReturnType<(typeof PIPELINES)[T]> & Extras} PipelineOf
+ * @typedef {ReturnType<(typeof TASKS)[T]['make']> & Extras} PipelineOf
  */
 
 /**
@@ -68,7 +40,7 @@ export const PIPELINES = {
  * @param {'text-classification' | 'sentiment-analysis'} task
  * @param {PipelineModel} [model]  default: the bundled English sentiment model
  * @param {LoadOptions} [options]
- * @returns {Promise<TextClassificationPipeline>}
+ * @returns {Promise<PipelineOf<'text-classification'>>}
  */
 /**
  * @overload
@@ -86,8 +58,8 @@ export const PIPELINES = {
  */
 export async function pipeline(task, model, { progress_callback, ...options } = {}) {
     const name = /** @type {Task} */ (unaliased(task));
-    if (!Object.hasOwn(PIPELINES, name)) {
-        const names = [...Object.keys(PIPELINES), ...Object.keys(ALIASES)];
+    if (!Object.hasOwn(TASKS, name)) {
+        const names = [...Object.keys(TASKS), ...Object.keys(ALIASES)];
         throw new BertError(
             'BAD_OPTION',
             `task must be ${names.join(', ')}, not ${describe(task)}`,
@@ -107,8 +79,8 @@ export async function pipeline(task, model, { progress_callback, ...options } = 
     statuses?.done();
     try {
         const dispose = () => loaded.dispose();
-        requireHead(loaded, TASKS[name], name);
-        return Object.assign(PIPELINES[name](loaded, name), {
+        requireHead(loaded, TASKS[name].head, name);
+        return Object.assign(TASKS[name].make(loaded, name), {
             task: name,
             model: loaded,
             dispose,

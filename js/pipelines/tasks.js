@@ -1,26 +1,40 @@
 /**
- * The tasks, once: their names, what else they are called and the head of a model that they need.
- * All that exists for each task is keyed by these names: pipelines (index.js), evaluations
- * (metrics/evaluate.js), commands (cli/tasks.js), pages (docs/tasks/). tests/js/tasks.test.js
- * compares the keys.
+ * The tasks, once: their names, what does each, the head of a model that it needs, and other names.
+ * Whatever else exists for each task is keyed by these names: evaluations (metrics/evaluate.js),
+ * commands (cli/tasks.js), pages (docs/tasks/). tests/js/tasks.test.js compares the keys. Bundles
+ * that need the names alone leave the rest out.
  */
 
-/** @typedef {'classifier' | 'token classifier' | 'span' | 'language model' | 'none'} Head */
+import { featureExtraction } from './feature_extraction.js';
+import { fillMask } from './fill_mask.js';
+import { nextSentencePrediction } from './next_sentence_prediction.js';
+import { questionAnswering } from './question_answering.js';
+import { textClassification } from './text_classification.js';
+import { textRanking } from './text_ranking.js';
+import { tokenClassification } from './token_classification.js';
+import { zeroShotClassification } from './zero_shot_classification.js';
+
+/** @import { Model } from '../model/model.js' */
 
 /**
- * Each task with the head that a model needs for it; none: it needs no head. A model of a head is
- * for the first of its tasks, unless told otherwise.
- * @satisfies {Record<string, Head>}
+ * @typedef {'classifier' | 'token classifier' | 'span' | 'language model' | 'none'} Head
+ *
+ * @typedef {object} TaskRow
+ * @property {(model: Model, task: string) => Function} make  what does the task, of a model
+ * @property {Head} head  that a model needs for it; none: it needs no head. A model of a head is
+ *   for the first of its tasks, unless told otherwise
  */
+
+/** @satisfies {Record<string, TaskRow>} */
 export const TASKS = /** @type {const} */ ({
-    'text-classification': 'classifier',
-    'token-classification': 'token classifier',
-    'question-answering': 'span',
-    'feature-extraction': 'none',
-    'fill-mask': 'language model',
-    'zero-shot-classification': 'classifier',
-    'text-ranking': 'classifier',
-    'next-sentence-prediction': 'classifier',
+    'text-classification': { make: textClassification, head: 'classifier' },
+    'token-classification': { make: tokenClassification, head: 'token classifier' },
+    'question-answering': { make: questionAnswering, head: 'span' },
+    'feature-extraction': { make: featureExtraction, head: 'none' },
+    'fill-mask': { make: fillMask, head: 'language model' },
+    'zero-shot-classification': { make: zeroShotClassification, head: 'classifier' },
+    'text-ranking': { make: textRanking, head: 'classifier' },
+    'next-sentence-prediction': { make: nextSentencePrediction, head: 'classifier' },
 });
 
 /** @typedef {keyof typeof TASKS} Task */
