@@ -48,11 +48,11 @@ import { nextTurn } from './platform/turn.js';
 /** Milliseconds after which the event loop has a turn. */
 const SLICE = 10;
 
-/** Bytes of rows, and of queries, in the module's memory, but for one that is larger. */
+/** Bytes of rows, and of queries, in the module's memory; one larger row is alone there. */
 const ROWS_BYTES = 1 << 16;
 const QUERIES_BYTES = 1 << 16;
 
-/** Scores there, and rows: bits have many to a kB. */
+/** The most scores there, and the most rows: of bits a kB has many. */
 const MOST_SCORES = 1 << 15;
 const MOST_ROWS = 1 << 12;
 
@@ -101,7 +101,7 @@ export async function semanticSearch(
     if (!Number.isInteger(top_k) || top_k < 1) {
         throw new BertError(
             'BAD_OPTION',
-            `top_k is ${describe(top_k)}, expected a whole number from 1`,
+            `top_k must be a whole number >= 1, not ${describe(top_k)}`,
         );
     }
     const queries = toRows(queryEmbeddings, 'the query embeddings');
@@ -162,7 +162,7 @@ export async function similarity(a, b, { score = 'cosine', signal } = {}) {
 function toRows(embeddings, what) {
     const refuse = (/** @type {string} */ why) => new BertError('BAD_INPUT', `${what} ${why}`);
     if (typeof embeddings !== 'object' || embeddings === null) {
-        throw refuse(`are ${describe(embeddings)}, expected {dims, data}`);
+        throw refuse(`must be {dims, data}, not ${describe(embeddings)}`);
     }
     const { dims, data } = embeddings;
     if (
@@ -172,15 +172,15 @@ function toRows(embeddings, what) {
         !dims.every((n) => Number.isInteger(n) && n >= 0)
     ) {
         throw refuse(
-            `have dims ${Array.isArray(dims) ? JSON.stringify(dims) : describe(dims)}, ` +
-                'expected [n, d] or [d]',
+            'must have dims [n, d] or [d], ' +
+                `not ${Array.isArray(dims) ? JSON.stringify(dims) : describe(dims)}`,
         );
     }
     const type = TYPES.findIndex(({ of }) => data instanceof of);
     if (type < 0) {
         throw refuse(
-            `have data of ${describe(data)}, expected a Float32Array, ` +
-                'an Int8Array or a Uint8Array of bits',
+            'must have as data a Float32Array, an Int8Array or a Uint8Array of bits, ' +
+                `not ${describe(data)}`,
         );
     }
     const { bits, name } = TYPES[type];
@@ -188,17 +188,17 @@ function toRows(embeddings, what) {
     const width = dims[dims.length - 1];
     const d = bits === 1 && data.length === n * width ? 8 * width : width;
     if (n > 0 && (d < 1 || d > MOST_DIMS)) {
-        throw refuse(`have ${d} dimensions, expected 1 to ${MOST_DIMS}`);
+        throw refuse(`must have 1 to ${MOST_DIMS} dimensions, not ${d}`);
     }
     if (bits === 1 && d % 8) {
-        throw refuse(`have ${d} dimensions in a Uint8Array, which has 8 in each byte`);
+        throw refuse(`must have a multiple of 8 dimensions in a Uint8Array, not ${d}`);
     }
     const row_bytes = (d * bits) / 8;
     const n_values = (n * row_bytes) / data.BYTES_PER_ELEMENT;
     if (data.length !== n_values) {
         throw refuse(
-            `of dims ${JSON.stringify(dims)} have a ${name} of ${data.length}, ` +
-                `expected ${n_values}`,
+            `of dims ${JSON.stringify(dims)} must have a ${name} of ${n_values}, ` +
+                `not of ${data.length}`,
         );
     }
     return { n, d, type, row_bytes, data };
@@ -226,7 +226,7 @@ async function scoreAll(queries, rows, score, signal, take) {
     if (score !== 'cosine' && score !== 'dot') {
         throw new BertError(
             'BAD_OPTION',
-            `score is ${describe(score)}, expected 'cosine' or 'dot'`,
+            `score must be 'cosine' or 'dot', not ${describe(score)}`,
         );
     }
     if (queries.n === 0 || rows.n === 0) return;
@@ -372,9 +372,9 @@ class Scorer {
     }
 }
 
-/** The best of the scores that it is shown: a heap of so many, the worst of which is the first. */
+/** The best of the scores that it is shown: a heap of fixed size, the worst of them first. */
 class Best {
-    /** @param {number} size  of which there are at least as many scores */
+    /** @param {number} size  at most the number of scores that will be shown */
     constructor(size) {
         this.n = 0;
         this.ids = new Float64Array(size);

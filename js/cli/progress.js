@@ -1,6 +1,6 @@
 /**
- * A bar on standard error where somebody sees it: on a terminal, and not among results on the same
- * terminal. Its length is that of the input file; without one only numbers are shown.
+ * A progress bar on standard error, if that is a terminal and results do not go to a terminal too.
+ * Its length is that of the input file; without a file it shows numbers only.
  */
 
 import { statSync } from 'node:fs';

@@ -34,7 +34,7 @@ import { modelOf, runText, toTokens } from './tokens.js';
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
-/** Milliseconds that may be computed before others have their turn. */
+/** Milliseconds of computing before the event loop has a turn. */
 const MOST_MS = 10;
 
 /**
@@ -47,7 +47,7 @@ const MOST_MS = 10;
  * @returns {Promise<AttentionMaps>}
  */
 export async function attentionMaps(model, text, options = {}) {
-    const of = modelOf(model, 'attentionMaps');
+    const of = modelOf(model);
     const { layer, head, signal } = readOptions('attentionMaps', options, {
         layer: undefined,
         head: undefined,
@@ -85,7 +85,7 @@ export async function attentionMaps(model, text, options = {}) {
  * @returns {Promise<Rollout>}
  */
 export async function attentionRollout(model, text, options = {}) {
-    const of = modelOf(model, 'attentionRollout');
+    const of = modelOf(model);
     const { head_fusion, discard_ratio, signal } = readOptions(
         'attentionRollout',
         options,
@@ -95,7 +95,7 @@ export async function attentionRollout(model, text, options = {}) {
             discard_ratio: (ratio) =>
                 typeof ratio === 'number' && ratio >= 0 && ratio < 1
                     ? null
-                    : 'a number from 0, below 1',
+                    : 'a number >= 0 and < 1',
         },
     );
     const requests = Array.from({ length: sizesOf(of).n_layers }, (_, index) => ({
@@ -121,7 +121,7 @@ export async function attentionRollout(model, text, options = {}) {
 }
 
 /**
- * Of two heads; of a mean the sum is divided afterwards.
+ * Two heads to one; for a mean the sum is divided afterwards.
  * @type {Record<string, (a: number, b: number) => number>}
  */
 const FUSIONS = {
@@ -158,13 +158,13 @@ function discard(map, ratio) {
 }
 
 /**
- * What a layer does to its tokens: half is what they were.
+ * What a layer does to its tokens: half of each stays what it was.
  * @param {Float64Array} map  changed in place
  * @param {number} n
  */
 function step(map, n) {
     for (let row = 0; row < n; row++) {
-        map[row * (n + 1)] += 1; // the half of both is in the sum as well
+        map[row * (n + 1)] += 1; // halving both is left to the division by the sum
         const weights = map.subarray(row * n, (row + 1) * n);
         const sum = weights.reduce((a, b) => a + b, 0);
         for (let i = 0; i < n; i++) weights[i] /= sum;
@@ -173,7 +173,7 @@ function step(map, n) {
 }
 
 /**
- * a b. Of long texts it takes a while: others have their turn.
+ * The product a b. For long texts it takes a while: the event loop has its turns.
  * @param {Float64Array} a
  * @param {Float64Array} b
  * @param {number} n
@@ -215,8 +215,8 @@ function choose(name, wanted, n) {
         if (!Number.isInteger(each) || each < 0 || each >= n) {
             throw new BertError(
                 'BAD_OPTION',
-                `${name} is ${describe(each)}, expected a whole number from 0 to ${n - 1}, ` +
-                    'or a list of them',
+                `${name} must be a whole number from 0 to ${n - 1}, or a list of them, ` +
+                    `not ${describe(each)}`,
             );
         }
     }

@@ -31,8 +31,7 @@ import { modelOf, runText, toTokens } from './tokens.js';
  */
 
 /**
- * What may stand for a token that is hidden, the best first: models have learnt to read around a
- * mask.
+ * Tokens that may stand for a hidden one, the best first: models have learnt to read around a mask.
  */
 const REPLACEMENTS = ['[MASK]', '<mask>', '[UNK]', '<unk>'];
 
@@ -49,8 +48,8 @@ const REPLACEMENTS = ['[MASK]', '<mask>', '[UNK]', '<unk>'];
  * @throws {BertError} WRONG_TASK where the model has no classifier; BAD_OPTION
  */
 export async function attribute(model, text, options = {}) {
-    const of = modelOf(model, 'attribute');
-    requireHead(of, 'attribute', 'classifier');
+    const of = modelOf(model);
+    requireHead(of, 'classifier', 'attribute');
     const { config } = of;
     const isLabel = oneOf(...config.labels);
     const { label, unit, signal } = readOptions(
@@ -129,7 +128,7 @@ function hide(ids, places, replacement) {
  */
 
 /**
- * Tokens that begin in the same word are one; those of space alone are none.
+ * Tokens that begin in the same word become one; tokens of white space are left out.
  * @param {Part[]} parts
  * @param {string[]} texts
  * @returns {Part[]}
@@ -148,7 +147,7 @@ function toWords(parts, texts) {
         const text = texts[part.sequence];
         const own = text.slice(part.start, part.end);
         if (own.trim() === '') continue;
-        // Some tokenizers count the space before a word to it.
+        // Some tokenizers include the space before a word in its token.
         const start = part.end - own.trimStart().length;
         const end = part.start + own.trimEnd().length;
         const last = words.at(-1);

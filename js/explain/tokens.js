@@ -18,15 +18,14 @@ import { readText } from '../pipelines/call.js';
 
 /**
  * @param {unknown} given
- * @param {string} task
  * @returns {Model}
  */
-export function modelOf(given, task) {
+export function modelOf(given) {
     const model = /** @type {any} */ (given)?.model ?? given;
     if (typeof model?.run !== 'function') {
         throw new BertError(
             'BAD_INPUT',
-            `${task} explains a model or a pipeline, got ${describe(given)}`,
+            `model must be a model or a pipeline, not ${describe(given)}`,
         );
     }
     return model;
@@ -40,7 +39,7 @@ export function modelOf(given, task) {
  * @param {AbortSignal} [signal]
  */
 export async function runText(model, input, requests, signal) {
-    const inputs = [readText(input, 'the text')];
+    const inputs = [readText(input)];
     const outputs = Object.fromEntries(requests.entries());
     const [result] = await model.run({ inputs, outputs, tokens: true }, { signal });
     if (result instanceof BertError) throw result;

@@ -12,7 +12,7 @@ export function pearson(a, b) {
     const dot = (/** @type {number[]} */ u, /** @type {number[]} */ v) =>
         u.reduce((sum, one, i) => sum + one * v[i], 0);
     const r = dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));
-    return Math.max(-1, Math.min(1, r)); // rounding may lead out
+    return Math.max(-1, Math.min(1, r)); // rounding may go beyond 1
 }
 
 /**

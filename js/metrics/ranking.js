@@ -1,4 +1,4 @@
-/** Metrics of ranked lists, each of one list: the mean over all queries is the caller's. */
+/** Metrics of one ranked list; callers take the mean over all queries. */
 
 /**
  * One over the rank (from 1) of the first relevant document; 0 if there is none among the first k.

@@ -5,7 +5,7 @@
 
 import { resolveSource } from '#platform';
 
-import { BertError, describe, fromMessage, noTokenizer } from '../errors.js';
+import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
 import { openURL } from '../loader/download.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { Connection } from './connection.js';
@@ -197,11 +197,11 @@ export class Model {
         const outputs = { ...(wanted ?? this.config.outputs) };
         if (hidden_states) outputs.hidden_states = { output: 'hidden_states' };
         if (attentions) outputs.attentions = { output: 'attentions' };
-        const results = await this.#connection.call(
-            'forward',
-            { sequences, outputs, batch_size },
-            signal,
-        );
+        const results = await this.#connection
+            .call('forward', { sequences, outputs, batch_size }, signal)
+            .catch((error) => {
+                throw isOne ? withoutPlace(error) : error;
+            });
         return isOne ? results[0] : results;
     }
 

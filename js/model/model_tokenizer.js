@@ -2,7 +2,7 @@
  * The tokenizer of a loaded model, which is in its worker: the methods of Tokenizer, as promises.
  */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withoutPlace } from '../errors.js';
 import { textsOf } from './inputs.js';
 
 /**
@@ -44,7 +44,9 @@ export class ModelTokenizer {
         const [encoded] = await this.encodeBatch(
             [/** @type {TextInput} */ ({ text, text_pair })],
             options,
-        );
+        ).catch((error) => {
+            throw withoutPlace(error);
+        });
         return encoded;
     }
 

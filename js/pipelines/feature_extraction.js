@@ -68,8 +68,6 @@ import { Tensor } from './tensor.js';
 
 /** @typedef {import('../model/inputs.js').TextInput} TextInput */
 
-const TASK = 'feature-extraction';
-
 /** @type {Required<VectorOptions>} */
 const OPTIONS = {
     pooling: null,
@@ -86,8 +84,11 @@ const RULES = {
     quantize: isFlag,
 };
 
-/** @param {import('../model/model.js').Model} model */
-export function featureExtraction(model) {
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function featureExtraction(model, task) {
     const isSentenceModel = Object.values(model.config.outputs).some(
         ({ output }) => output === 'sentence_embedding',
     );
@@ -104,7 +105,7 @@ export function featureExtraction(model) {
             onprogress,
             errors,
             ...request
-        } = readOptions(TASK, given, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
+        } = readOptions(task, given, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
         const pooling = wanted ?? (isSentenceModel ? null : 'none');
         const precision = quantize && given.precision === undefined ? 'binary' : named;
         if (pooling === 'none' && request.overflow === 'window') {
@@ -140,7 +141,7 @@ export function featureExtraction(model) {
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P> & {pooling: 'none', errors?: E}} options
-     * @returns {Promise<Settled<Features<P>, E>[]>}  of each text its own
+     * @returns {Promise<Settled<Features<P>, E>[]>}  each text's own
      * @template {Precision} [P='float32']
      * @template {Errors} [E='throw']
      */
@@ -148,16 +149,15 @@ export function featureExtraction(model) {
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P> & {errors?: 'throw'}} [options]
-     * @returns {Promise<Features<P>>}  a row a text; where the model does not pool an array of each
-     *   text's own
+     * @returns {Promise<Features<P>>}  a row for each text; an array of each text's
+     *   own where the model does not pool
      * @template {Precision} [P='float32']
      */
     /**
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P>} options
-     * @returns {Promise<(Features<P> | BertError)[]>}  of each text its own, or what was wrong with
-     *   it
+     * @returns {Promise<(Features<P> | BertError)[]>}  each text's own, or its error
      * @template {Precision} [P='float32']
      */
     /**
@@ -188,7 +188,7 @@ export function featureExtraction(model) {
             };
         });
         if (!Array.isArray(texts)) return answered;
-        // Rows of tokens, which have a dimension more, stay each text's own.
+        // Rows of tokens have one more dimension: they are not stacked.
         const isStack = (/** @type {Features<any>[]} */ rows) =>
             rows.length > 0 && options.errors !== 'return' && rows[0].dims.length === 2;
         return /** @type {Promise<any>} */ (answered).then((rows) =>
@@ -219,7 +219,7 @@ function toFeatures({ windows, truncated }, pooling, { normalize, dimensions, pr
     if (dimensions !== null && dimensions > width) {
         throw new BertError(
             'BAD_OPTION',
-            `dimensions is ${dimensions}, the model's vectors have ${width}`,
+            `dimensions must be at most ${width}, those of the model, not ${dimensions}`,
         );
     }
     const kept = dimensions ?? width;

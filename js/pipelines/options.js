@@ -1,6 +1,7 @@
 /** Options of a task's function: which there are, their defaults, and what they may be. */
 
 import { BertError, describe } from '../errors.js';
+import { readOptions as readKnown } from '../options.js';
 
 /**
  * @typedef {object} CallOptions  Every task has these.
@@ -20,7 +21,7 @@ import { BertError, describe } from '../errors.js';
 /** @typedef {'throw' | 'return'} Errors */
 
 /**
- * With `errors: 'return'` what is wrong with an input stands in the place of its result.
+ * With `errors: 'return'` the error of an input takes the place of its result.
  * @template T
  * @template {Errors} E
  * @typedef {E extends 'throw' ? T : T | BertError} Settled
@@ -38,7 +39,7 @@ export const CALL_OPTIONS = {
 export const OVERFLOW_OPTIONS = { overflow: 'truncate', stride: 0 };
 
 /**
- * @typedef {(value: any, name: string) => string | null} Rule  null, or what was expected
+ * @typedef {(value: any, name: string) => string | null} Rule  null, or what the value must be
  */
 
 /**
@@ -109,31 +110,15 @@ const RULES = {
  * @returns {T}
  */
 export function readOptions(task, options, defaults, rules = {}) {
-    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-        throw new BertError(
-            'BAD_OPTION',
-            `the options of ${task} are ${describe(options)}, expected an object`,
-        );
-    }
-    /** @type {Record<string, any>} */
-    const read = { ...defaults };
-    for (const [name, value] of Object.entries(options)) {
-        if (!Object.hasOwn(defaults, name)) {
-            throw new BertError(
-                'BAD_OPTION',
-                `${task} has no option '${name}'; it has ${Object.keys(defaults).join(', ')}`,
-            );
-        }
-        if (value !== undefined) read[name] = value;
-    }
+    const read = readKnown(task, options, defaults);
     for (const [name, rule] of Object.entries({ ...RULES, ...rules })) {
         const expected = Object.hasOwn(read, name) ? rule(read[name], name) : null;
         if (expected !== null) {
             throw new BertError(
                 'BAD_OPTION',
-                `${name} is ${describe(read[name])}, expected ${expected}`,
+                `${name} must be ${expected}, not ${describe(read[name])}`,
             );
         }
     }
-    return /** @type {T} */ (read);
+    return read;
 }

@@ -5,7 +5,6 @@
 
 import { BertError, describe } from '../errors.js';
 import { answer } from './call.js';
-import { requireHead } from './head.js';
 import { CALL_OPTIONS, isFlag, orNull, readOptions, wholeNumber } from './options.js';
 import { TopList } from './scores.js';
 
@@ -46,8 +45,6 @@ import { TopList } from './scores.js';
  * @typedef {QuestionAnsweringOptions & {top_k?: 1}} OneAnswerOptions
  */
 
-const TASK = 'question-answering';
-
 /** @type {Required<AnswerOptions>} */
 const OPTIONS = {
     top_k: 1,
@@ -71,12 +68,14 @@ const RULES = {
 const DEFAULT_SEQ_LEN = 384;
 const DEFAULT_STRIDE = 128;
 
-/** Logit of what cannot be in an answer: its probability is 0. */
+/** Logit of a token that cannot be in an answer: its probability is 0. */
 const MASKED = -10000;
 
-/** @param {import('../model/model.js').Model} model */
-export function questionAnswering(model) {
-    requireHead(model, TASK, 'span');
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function questionAnswering(model, task) {
     const outputs = {
         start: { output: 'token_logits', index: 0 },
         end: { output: 'token_logits', index: 1 },
@@ -191,7 +190,7 @@ export function questionAnswering(model) {
                     `there are ${questions.length} questions, but ${contexts.length} contexts`,
                 );
             }
-            const read_options = readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
+            const read_options = readOptions(task, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
             const { top_k, max_question_len, batch_tokens, signal, onprogress, errors } =
                 read_options;
             const max_length = Math.min(
@@ -211,7 +210,7 @@ export function questionAnswering(model) {
             });
             return {
                 errors,
-                read: (input, where) => readQuestion(input, where, contexts ? undefined : context),
+                read: (input) => readQuestion(input, contexts ? undefined : context),
                 async run(asked) {
                     const questions = asked.map(({ question }) => question);
                     const cut =
@@ -223,8 +222,10 @@ export function questionAnswering(model) {
                         text_pair,
                     }));
                     const results = await model.run({ inputs, ...request }, { signal, onprogress });
-                    return results.map((result, i) => {
-                        if (result instanceof BertError) return explain(result, request);
+                    const answered = results.map((result, i) => {
+                        if (result instanceof BertError) {
+                            return explain(result, cut[i], request, model);
+                        }
                         const answers = answersOf(
                             result,
                             { question: cut[i], context: asked[i].context },
@@ -234,6 +235,7 @@ export function questionAnswering(model) {
                             ? (answers[0] ?? { answer: '', score: 0, start: 0, end: 0 })
                             : answers;
                     });
+                    return Promise.all(answered);
                 },
             };
         });
@@ -243,11 +245,10 @@ export function questionAnswering(model) {
 
 /**
  * @param {unknown} input
- * @param {string} where
  * @param {unknown} context  of questions that have none of their own
  * @returns {Question}
  */
-function readQuestion(input, where, context) {
+function readQuestion(input, context) {
     const given =
         typeof input === 'object' && input !== null && !Array.isArray(input)
             ? input
@@ -257,12 +258,9 @@ function readQuestion(input, where, context) {
     for (const name of ['question', 'context']) {
         const text = fields[name];
         if (typeof text !== 'string') {
-            throw new BertError(
-                'BAD_INPUT',
-                `${name} of ${where} is ${describe(text)}, expected a string`,
-            );
+            throw new BertError('BAD_INPUT', `${name} must be a string, not ${describe(text)}`);
         }
-        if (text === '') throw new BertError('BAD_INPUT', `${name} of ${where} is empty`);
+        if (text === '') throw new BertError('BAD_INPUT', `${name} must not be empty`);
     }
     return /** @type {any} */ (fields);
 }
@@ -283,18 +281,21 @@ async function cutTexts(texts, max_length, model) {
 }
 
 /**
- * Windows are cut by options of other names.
+ * The tokenizer's options have other names. Where the question leaves no room in a window, the
+ * error names those that the caller knows.
  * @param {BertError} error
+ * @param {string} question
  * @param {{max_length: number, stride: number}} request
+ * @param {import('../model/model.js').Model} model
  */
-function explain(error, { max_length, stride }) {
-    if (!error.message.includes('truncation.')) return error;
+async function explain(error, question, { max_length, stride }, model) {
+    const encoded = await model.tokenizer.encode(question, { text_pair: '' }).catch(() => null);
+    if (!encoded || encoded.ids.length + stride < max_length) return error;
     return new BertError(
         error.code,
-        `a window of max_seq_len ${max_length} tokens has no room for the question and more ` +
-            'than the ' +
-            `doc_stride of ${stride} tokens of the context: ` +
-            'shorten the question (max_question_len), lower doc_stride or raise max_seq_len',
+        `max_seq_len ${max_length} has no room for the question and more than doc_stride ` +
+            `${stride} tokens of the context: ` +
+            'lower max_question_len or doc_stride, or raise max_seq_len',
         { cause: error },
     );
 }

@@ -1,4 +1,4 @@
-/** What pipelines give where numbers have dimensions. */
+/** Numbers with dimensions, as pipelines return them. */
 
 /** @typedef {(number | NestedNumbers)[]} NestedNumbers */
 
@@ -26,7 +26,7 @@ export class Tensor {
     }
 
     /**
-     * Nested arrays, as many deep as there are dimensions.
+     * Nested arrays, one level for each dimension.
      * @returns {NestedNumbers}
      */
     tolist() {

@@ -5,7 +5,6 @@
 
 import { BertError } from '../errors.js';
 import { answer, readText } from './call.js';
-import { requireHead } from './head.js';
 import {
     CALL_OPTIONS,
     OVERFLOW_OPTIONS,
@@ -38,8 +37,6 @@ import { scoring, topIndices, weightedMean } from './scores.js';
 
 /** @typedef {import('../model/inputs.js').TextInput} TextInput */
 
-const TASK = 'text-classification';
-
 /** @type {Required<LabelOptions>} */
 const OPTIONS = { top_k: 1, function_to_apply: null };
 const RULES = {
@@ -54,16 +51,19 @@ const RULES = {
  */
 
 /**
- * Scores of texts: what is wrong with one alone stands in its place.
+ * Scores of texts; the error of one takes the place of its scores.
  * @callback ScoreTexts
  * @param {{text: string, text_pair?: string}[]} inputs
  * @param {Omit<TextClassificationOptions, 'top_k' | 'errors'>} options
  * @returns {Promise<(Scored | BertError)[]>}
  */
 
-/** @param {import('../model/model.js').Model} model */
-export function textClassification(model) {
-    return classification(model.config.labels, scorer(model));
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function textClassification(model, task) {
+    return classification(task, model.config.labels, scorer(model));
 }
 
 /**
@@ -71,7 +71,6 @@ export function textClassification(model) {
  * @returns {ScoreTexts}
  */
 export function scorer(model) {
-    requireHead(model, TASK, 'classifier');
     return async (inputs, { function_to_apply = null, signal, onprogress, ...request }) => {
         const scores = scoring(model.config, function_to_apply);
         const results = await model.run(
@@ -87,11 +86,12 @@ export function scorer(model) {
 }
 
 /**
- * The function of the task, by whatever scores texts.
+ * The function of the task, from any function that scores texts.
+ * @param {string} task
  * @param {string[]} labels
  * @param {ScoreTexts} scoreTexts
  */
-export function classification(labels, scoreTexts) {
+export function classification(task, labels, scoreTexts) {
     /**
      * @overload
      * @param {TextInput} texts  a text, or a pair as {text, text_pair}
@@ -134,7 +134,7 @@ export function classification(labels, scoreTexts) {
     function classify(texts, options = {}) {
         return answer(texts, (isOne) => {
             const { top_k, errors, ...request } = readOptions(
-                TASK,
+                task,
                 options,
                 { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
                 RULES,

@@ -4,8 +4,8 @@
  */
 
 import { BertError, describe } from '../errors.js';
+import { sigmoid } from '../worker/outputs.js';
 import { answer } from './call.js';
-import { requireHead } from './head.js';
 import {
     CALL_OPTIONS,
     isFlag,
@@ -15,7 +15,7 @@ import {
     readOptions,
     wholeNumber,
 } from './options.js';
-import { sigmoid, topIndices } from './scores.js';
+import { topIndices } from './scores.js';
 import { mergeScores } from './text_classification.js';
 
 /** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
@@ -41,8 +41,6 @@ import { mergeScores } from './text_classification.js';
 
 /** @typedef {{query: string, documents: string[]}} RankingInput */
 
-const TASK = 'text-ranking';
-
 /** @type {Required<RankingOptions>} */
 const OPTIONS = { top_k: null, return_documents: false, function_to_apply: 'sigmoid' };
 const RULES = {
@@ -51,14 +49,16 @@ const RULES = {
     function_to_apply: oneOf('sigmoid', 'none'),
 };
 
-/** @param {import('../model/model.js').Model} model */
-export function textRanking(model) {
-    requireHead(model, TASK, 'classifier');
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function textRanking(model, task) {
     const { n_labels } = model.config.encoder;
     if (n_labels !== 1) {
         throw new BertError(
             'WRONG_TASK',
-            `${TASK} needs a cross-encoder, whose classifier has one label; ` +
+            `${task} needs a cross-encoder, whose classifier has one label; ` +
                 `'${model.name}' has ${n_labels}`,
         );
     }
@@ -109,7 +109,7 @@ export function textRanking(model) {
                 errors,
                 ...request
             } = readOptions(
-                TASK,
+                task,
                 (isSplit ? options : documents) ?? {},
                 { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
                 RULES,
@@ -159,21 +159,17 @@ export function textRanking(model) {
 
 /**
  * @param {any} input
- * @param {string} where
  * @returns {RankingInput}
  */
-function readRanking(input, where) {
+function readRanking(input) {
     const { query, documents } = input ?? {};
     if (typeof query !== 'string') {
-        throw new BertError(
-            'BAD_INPUT',
-            `${where}: query is ${describe(query)}, expected a string`,
-        );
+        throw new BertError('BAD_INPUT', `query must be a string, not ${describe(query)}`);
     }
     if (!Array.isArray(documents) || documents.some((document) => typeof document !== 'string')) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: documents are ${describe(documents)}, expected an array of strings`,
+            `documents must be an array of strings, not ${describe(documents)}`,
         );
     }
     return { query, documents };

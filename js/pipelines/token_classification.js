@@ -5,7 +5,6 @@
 
 import { BertError } from '../errors.js';
 import { answer, readString } from './call.js';
-import { requireHead } from './head.js';
 import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from './options.js';
 
 /** @import { TokenList } from '../worker/tokenizer_calls.js' */
@@ -58,8 +57,6 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
  * @typedef {TokenClassificationOptions & {aggregation_strategy: Grouping}} GroupedOptions
  */
 
-const TASK = 'token-classification';
-
 /** @type {Required<EntityOptions>} */
 const OPTIONS = {
     ignore_labels: ['O'],
@@ -93,9 +90,11 @@ const RULES = {
  * @typedef {Omit<EntityGroup, 'word'> & {word: TokenList}} Group
  */
 
-/** @param {import('../model/model.js').Model} model */
-export function tokenClassification(model) {
-    requireHead(model, TASK, 'token classifier');
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function tokenClassification(model, task) {
     const outputs = /** @type {const} */ ({
         scores: { output: 'token_logits', activation: 'softmax' },
     });
@@ -159,7 +158,7 @@ export function tokenClassification(model) {
                 signal,
                 onprogress,
                 errors,
-            } = readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
+            } = readOptions(task, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
             const request = {
                 outputs,
                 batch_tokens,
@@ -224,7 +223,7 @@ export function tokenClassification(model) {
 }
 
 /**
- * The tokens of a window that are of the text.
+ * The tokens of a window that belong to the text.
  * @param {import('../worker/texts.js').TextWindow} window
  * @param {string} text
  * @param {import('../model/model.js').Model} model
@@ -254,7 +253,7 @@ function tokensOf(
         const end = offsets[2 * index + 1];
         const covered = text.slice(start, end);
         const isUnknown = ids[index] === unknown_id;
-        // Where nothing marks such tokens, all that does not follow a space continues a word.
+        // Where nothing marks such tokens, one that does not follow a space continues a word.
         const continues = continuing_prefix
             ? nCharacters(tokens[index]) !== nCharacters(covered)
             : start > 0 && !text.slice(start - 1, start + 1).includes(' ');
@@ -279,7 +278,7 @@ function nCharacters(text) {
 }
 
 /**
- * Each token from the window in which it is farthest from an edge that is not the text's own.
+ * Each token once, from the window in which it is farthest from an edge other than the text's.
  * @param {Token[][]} windows
  * @param {number} stride
  * @returns {Token[]}
@@ -367,7 +366,7 @@ function wordLabel(rows, strategy, labels) {
 }
 
 /**
- * Neighbours of the same type are of one entity, unless the second says that it begins one.
+ * Neighbours of the same type make one entity, unless the second says that it begins one.
  * @param {Labelled[]} labelled
  * @returns {Group[]}
  */
@@ -397,7 +396,7 @@ function typeOf(label) {
 }
 
 /**
- * Of entities of several windows that begin inside one before, the longer one, then the better one.
+ * Of entities that overlap, from several windows, the longer one is kept, then the better one.
  * @param {Group[]} groups
  * @param {string} text
  */

@@ -16,7 +16,8 @@
  * here in forty kilobytes, and no faster.
  */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withPlace } from '../errors.js';
+import { readOptions } from '../options.js';
 import { AddedVocabulary } from './added_vocabulary.js';
 import { makeDecoder } from './decoders.js';
 import { assemble } from './encoding.js';
@@ -139,7 +140,7 @@ export class Tokenizer {
      *     pairs of them
      * @param {Omit<EncodeOptions, 'text_pair'>} [options]
      * @returns {Encoding[]}  one for each
-     * @throws {BertError} BAD_INPUT, BAD_OPTION as encode(), saying which text it is
+     * @throws {BertError} BAD_INPUT, BAD_OPTION as encode(), with the `index` of the text
      */
     encodeBatch(texts, options = {}) {
         if (!Array.isArray(texts)) {
@@ -154,14 +155,18 @@ export class Tokenizer {
             );
         }
         return texts.map((each, i) => {
-            const [text, pair] = Array.isArray(each) ? each : [each, null];
-            if (Array.isArray(each) && each.length !== 2) {
-                throw new BertError(
-                    'BAD_INPUT',
-                    `texts[${i}] must be a text or [text, text_pair], ` + `not ${describe(each)}`,
-                );
+            try {
+                if (Array.isArray(each) && each.length !== 2) {
+                    throw new BertError(
+                        'BAD_INPUT',
+                        `a pair must be [text, text_pair], not ${describe(each)}`,
+                    );
+                }
+                const [text, pair] = Array.isArray(each) ? each : [each, null];
+                return this.encodeTexts(text, pair, add_special_tokens, truncation);
+            } catch (error) {
+                throw withPlace(error, `text ${i}`, i);
             }
-            return this.encodeTexts(text, pair, add_special_tokens, truncation, `texts[${i}]`);
         });
     }
 
@@ -242,15 +247,11 @@ export class Tokenizer {
      * @param {unknown} pair  null for none
      * @param {boolean} special
      * @param {Truncation | null} truncation
-     * @param {string} [where]
      * @returns {Encoding}
      */
-    encodeTexts(text, pair, special, truncation, where = '') {
-        const sequences = [this.tokenize(text, where || 'text', this.buffers[0])];
-        if (pair !== null) {
-            const name = where ? `${where}: text_pair` : 'text_pair';
-            sequences.push(this.tokenize(pair, name, this.buffers[1]));
-        }
+    encodeTexts(text, pair, special, truncation) {
+        const sequences = [this.tokenize(text, 'text', this.buffers[0])];
+        if (pair !== null) sequences.push(this.tokenize(pair, 'text_pair', this.buffers[1]));
         const pieces = piecesOf(this.postProcessor, pair !== null, special);
         const lengths = sequences.map(({ ids }) => ids.length);
         /** @type {Windows[]} */
@@ -375,34 +376,6 @@ function readEncodeOptions(options) {
         add_special_tokens,
         truncation: truncation === null ? null : readTruncation(truncation),
     };
-}
-
-/**
- * @template {Record<string, unknown>} T
- * @param {string} method
- * @param {unknown} options
- * @param {T} defaults  all there are
- * @returns {T}
- */
-function readOptions(method, options, defaults) {
-    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-        throw new BertError(
-            'BAD_OPTION',
-            `the options of ${method} must be an object, ` + `not ${describe(options)}`,
-        );
-    }
-    const read = { ...defaults };
-    for (const [name, value] of Object.entries(options)) {
-        if (!Object.hasOwn(defaults, name)) {
-            throw new BertError(
-                'BAD_OPTION',
-                `${method} has no option '${name}'; ` +
-                    `it has ${Object.keys(defaults).join(', ')}`,
-            );
-        }
-        if (value !== undefined) /** @type {Record<string, unknown>} */ (read)[name] = value;
-    }
-    return read;
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { version } from '../../package.json';
-import { BertError, describe, noTokenizer } from '../errors.js';
+import { BertError, describe, noTokenizer, withPlace } from '../errors.js';
 import { mostTokens, outputBytes, paddingId, readsFirst, sizesOf } from '../loader/config.js';
 import { load } from '../loader/load.js';
 import { Tokenizer } from '../tokenizer/index.js';
@@ -188,7 +188,18 @@ export class Encoder {
      * @param {() => Promise<void>} turn
      */
     async forward(request, turn) {
-        return (await this.compute(request, turn)).outputs;
+        try {
+            return (await this.compute(request, turn)).outputs;
+        } catch (error) {
+            if (!(error instanceof BertError) || error.index !== undefined) throw error;
+            // The core does not say which sequence it refuses: it is the one that fails alone.
+            for (const [i, sequence] of request.sequences.entries()) {
+                await this.compute({ ...request, sequences: [sequence] }, turn).catch((own) => {
+                    throw withPlace(own, `sequence ${i}`, i);
+                });
+            }
+            throw error;
+        }
     }
 
     /**
@@ -209,8 +220,17 @@ export class Encoder {
             sizes,
         } = this;
         const model = { reads_first: readsFirst(encoder), padding_id: paddingId(encoder) };
-        const prepared = sequences.map((sequence, i) => prepare(sequence, model, `sequence ${i}`));
-        this.#checkLengths(prepared);
+        const most = mostTokens(this.config);
+        const prepared = sequences.map((sequence, i) => {
+            try {
+                const one = prepare(sequence, model);
+                // Before memory is asked for: outputs of one that is too long may be too large.
+                checkLength(one, most);
+                return one;
+            } catch (error) {
+                throw withPlace(error, `sequence ${i}`, i);
+            }
+        });
         const order = [...prepared.keys()].sort(
             (a, b) => prepared[b].ids.length - prepared[a].ids.length,
         );
@@ -261,23 +281,6 @@ export class Encoder {
     }
 
     /**
-     * Before memory is asked for: outputs of a sequence that is too long may be too large for it.
-     * @param {import('./sequences.js').PreparedSequence[]} sequences
-     */
-    #checkLengths(sequences) {
-        const most = mostTokens(this.config);
-        sequences.forEach(({ ids }, i) => {
-            if (ids.length > most) {
-                throw new BertError(
-                    'SEQUENCE_TOO_LONG',
-                    `sequence ${i}: it is longer than the model allows (${ids.length}, ` +
-                        `limit ${most})`,
-                );
-            }
-        });
-    }
-
-    /**
      * @param {() => Promise<void>} turn
      * @returns {Promise<import('./verify.js').Verification>}
      */
@@ -312,6 +315,18 @@ export class Encoder {
         if (this.tokenizer) return this.tokenizer;
         throw noTokenizer(this.metadata.name);
     }
+}
+
+/**
+ * @param {import('./sequences.js').PreparedSequence} sequence
+ * @param {number} most
+ */
+function checkLength({ ids: { length } }, most) {
+    if (length <= most) return;
+    throw new BertError(
+        'SEQUENCE_TOO_LONG',
+        `the sequence has ${length} tokens, more than the ${most} that the model allows`,
+    );
 }
 
 /**

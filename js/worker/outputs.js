@@ -1,6 +1,30 @@
 /**
  * What callers get of an output that the core does not compute: activations and pooling of rows.
+ * Pipelines take scores from logits by the same two functions.
  */
+
+/**
+ * Each power is taken twice: it is not rounded to the array in between, and no array is needed for
+ * it. That is faster than keeping them.
+ * @template {Float32Array | number[]} [T=number[]]
+ * @param {ArrayLike<number>} logits
+ * @param {T} [scores]  where they go, in place too
+ * @returns {T}
+ */
+export function softmax(logits, scores = /** @type {any} */ (new Array(logits.length))) {
+    const { length } = logits;
+    let largest = -Infinity;
+    let sum = 0;
+    for (let i = 0; i < length; i++) largest = Math.max(largest, logits[i]);
+    for (let i = 0; i < length; i++) sum += Math.exp(logits[i] - largest);
+    for (let i = 0; i < length; i++) scores[i] = Math.exp(logits[i] - largest) / sum;
+    return scores;
+}
+
+/** @param {number} x */
+export function sigmoid(x) {
+    return 1 / (1 + Math.exp(-x));
+}
 
 /**
  * @param {Float32Array} data  rows of n_columns, changed in place
@@ -10,18 +34,13 @@
 export function activate(data, n_columns, activation) {
     if (activation === 'sigmoid') {
         data.forEach((x, i) => {
-            data[i] = 1 / (1 + Math.exp(-x));
+            data[i] = sigmoid(x);
         });
     }
     if (activation !== 'softmax') return;
     for (let start = 0; start < data.length; start += n_columns) {
         const row = data.subarray(start, start + n_columns);
-        const largest = row.reduce((a, b) => Math.max(a, b), -Infinity);
-        let sum = 0;
-        for (const x of row) sum += Math.exp(x - largest);
-        row.forEach((x, i) => {
-            row[i] = Math.exp(x - largest) / sum;
-        });
+        softmax(row, row);
     }
 }
 

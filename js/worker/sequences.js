@@ -43,26 +43,22 @@ import { activate, pool } from './outputs.js';
 /**
  * @param {Sequence} sequence
  * @param {{reads_first: boolean, padding_id: number}} model  see readsFirst() and paddingId()
- * @param {string} where  for messages: `sequence 3`
  * @returns {PreparedSequence}
  */
-export function prepare(sequence, { reads_first, padding_id }, where) {
+export function prepare(sequence, { reads_first, padding_id }) {
     if (typeof sequence !== 'object' || sequence === null) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: expected an object with input_ids, got ${describe(sequence)}`,
+            `a sequence must be an object with input_ids, not ${describe(sequence)}`,
         );
     }
-    const ids = toIntegers(sequence.input_ids, 'input_ids', where);
+    const ids = toIntegers(sequence.input_ids, 'input_ids');
     const n = ids.length;
-    const mask = optional(sequence.attention_mask, 'attention_mask', where, n, 1);
-    const types = optional(sequence.token_type_ids, 'token_type_ids', where, n, 0);
+    const mask = optional(sequence.attention_mask, 'attention_mask', n, 1);
+    const types = optional(sequence.token_type_ids, 'token_type_ids', n, 0);
     for (const value of mask) {
         if (value > 1) {
-            throw new BertError(
-                'BAD_INPUT',
-                `${where}: attention_mask has ${value}, expected 0 or 1`,
-            );
+            throw new BertError('BAD_INPUT', `attention_mask must be 0 or 1, not ${value}`);
         }
     }
     let n_padding = 0; // left out and not counted
@@ -75,14 +71,14 @@ export function prepare(sequence, { reads_first, padding_id }, where) {
         return keep;
     });
     if (!mask.includes(1)) {
-        throw new BertError('EMPTY_SEQUENCE', `${where}: there is no token to attend to`);
+        throw new BertError('EMPTY_SEQUENCE', 'there is no token to attend to');
     }
     return {
         ids: kept.map((i) => ids[i]),
         token_types: kept.map((i) => types[i]),
         positions: Uint32Array.from(positions),
         attended: Uint8Array.from(kept, (i) => mask[i]),
-        ...(sequence.lm_rows ? { lm_rows: toRows(sequence.lm_rows, mask, kept, where) } : {}),
+        ...(sequence.lm_rows ? { lm_rows: toRows(sequence.lm_rows, mask, kept) } : {}),
     };
 }
 
@@ -90,22 +86,20 @@ export function prepare(sequence, { reads_first, padding_id }, where) {
  * @param {Integers} given
  * @param {Uint32Array} mask
  * @param {Uint32Array} kept  the tokens that are computed
- * @param {string} where
  */
-function toRows(given, mask, kept, where) {
-    const rows = toIntegers(given, 'lm_rows', where);
+function toRows(given, mask, kept) {
+    const rows = toIntegers(given, 'lm_rows');
     rows.forEach((token, i) => {
         if (mask[token] !== 1) {
             throw new BertError(
                 'BAD_INPUT',
-                `${where}: lm_rows[${i}] is ${token}, which is no token whose mask is 1`,
+                `lm_rows[${i}] must be a token whose mask is 1, not ${token}`,
             );
         }
         if (i > 0 && token <= rows[i - 1]) {
             throw new BertError(
                 'BAD_INPUT',
-                `${where}: lm_rows[${i}] is ${token} after ${rows[i - 1]}, ` +
-                    'expected ascending indices',
+                `lm_rows must ascend: lm_rows[${i}] is ${token} after ${rows[i - 1]}`,
             );
         }
     });
@@ -115,15 +109,14 @@ function toRows(given, mask, kept, where) {
 /**
  * @param {unknown} values
  * @param {string} name
- * @param {string} where
  * @returns {Uint32Array}
  */
-function toIntegers(values, name, where) {
+function toIntegers(values, name) {
     const list = /** @type {ArrayLike<number | bigint> | undefined} */ (values);
     if (typeof list !== 'object' || list === null || typeof list.length !== 'number') {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: ${name} is ${describe(values)}, expected an array of integers`,
+            `${name} must be an array of integers, not ${describe(values)}`,
         );
     }
     return Uint32Array.from(list, (value, i) => {
@@ -131,7 +124,7 @@ function toIntegers(values, name, where) {
         if (!Number.isInteger(number) || number < 0 || number > 0xffffffff) {
             throw new BertError(
                 'BAD_INPUT',
-                `${where}: ${name}[${i}] is ${describe(value)}, expected an integer >= 0`,
+                `${name}[${i}] must be an integer >= 0, not ${describe(value)}`,
             );
         }
         return number;
@@ -141,17 +134,16 @@ function toIntegers(values, name, where) {
 /**
  * @param {unknown} values
  * @param {string} name
- * @param {string} where
  * @param {number} length
  * @param {number} fill
  */
-function optional(values, name, where, length, fill) {
+function optional(values, name, length, fill) {
     if (values === undefined || values === null) return new Uint32Array(length).fill(fill);
-    const integers = toIntegers(values, name, where);
+    const integers = toIntegers(values, name);
     if (integers.length !== length) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: ${name} has ${integers.length} values, input_ids ${length}`,
+            `${name} has ${integers.length} values, input_ids ${length}`,
         );
     }
     return integers;

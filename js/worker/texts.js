@@ -1,10 +1,10 @@
 /**
  * Texts through a model, in the worker: each is tokenized and cut into windows that the model can
- * read, all windows are computed together, and each text gets its own back. What is wrong with one
- * text is that text's answer, and changes nothing for the others.
+ * read, all windows are computed together, and each text gets its own back. An error in one text
+ * takes the place of its result, and changes nothing for the others.
  */
 
-import { BertError, toMessage } from '../errors.js';
+import { BertError, toMessage, withoutPlace } from '../errors.js';
 
 /**
  * @typedef {{text: string, text_pair?: string | null}} Texts  a text, or a pair of them
@@ -47,7 +47,7 @@ import { BertError, toMessage } from '../errors.js';
  * @property {TextWindow[]} windows  one, but for overflow: 'window'
  * @property {boolean} truncated  whether there is more text than is in the windows
  *
- * @typedef {{error: ReturnType<typeof toMessage>}} Failure  what is wrong with a text
+ * @typedef {{error: ReturnType<typeof toMessage>}} Failure  the error in a text
  *
  * @typedef {object} TextsMetrics
  * @property {number} n_texts
@@ -75,7 +75,7 @@ export async function runTexts(encoder, request, turn, onprogress) {
     const started = performance.now();
     /** @type {import('../tokenizer/encoding.js').Encoding[]} */
     const windows = [];
-    /** Of each window the text. @type {number[]} */
+    /** The text that each window belongs to. @type {number[]} */
     const text_of = [];
     /** @type {(TextResult | Failure)[]} */
     const results = [];
@@ -109,7 +109,9 @@ export async function runTexts(encoder, request, turn, onprogress) {
         outputs: computed,
         n_batches,
         batch_fill,
-    } = await encoder.compute({ sequences, outputs, batch_tokens }, turn, ondone);
+    } = await encoder.compute({ sequences, outputs, batch_tokens }, turn, ondone).catch((error) => {
+        throw withoutPlace(error); // it is of a window, of which callers know nothing
+    });
     for (const [w, window] of windows.entries()) {
         const result = /** @type {TextResult} */ (results[text_of[w]]);
         result.windows.push({
@@ -153,6 +155,7 @@ function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0
             strategy: strategy ?? strategyFor(input, windowed),
         },
     });
+    if (encoding.length === 0) throw new BertError('EMPTY_SEQUENCE', 'the text has no tokens');
     if (overflow === 'window') {
         return { windows: [encoding, ...encoding.overflow], truncated: false };
     }
@@ -160,8 +163,8 @@ function cutText(encoder, input, { overflow = 'truncate', max_length, stride = 0
     if (truncated && overflow === 'error') {
         throw new BertError(
             'SEQUENCE_TOO_LONG',
-            `it is longer than the ${length} tokens that are read at once: ` +
-                "shorten it, or ask for overflow: 'window' or 'truncate'",
+            `the text is longer than the ${length} tokens that are read at once: ` +
+                "shorten it, or give overflow 'window' or 'truncate'",
         );
     }
     return { windows: [encoding], truncated };

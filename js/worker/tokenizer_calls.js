@@ -3,7 +3,7 @@
  * at once.
  */
 
-import { BertError } from '../errors.js';
+import { withPlace } from '../errors.js';
 
 /**
  * @typedef {import('../tokenizer/index.js').Tokenizer} Tokenizer
@@ -57,8 +57,7 @@ export const TOKENIZER_CALLS = {
             try {
                 return toEncoded(tokenizer.encode(text, { ...options, text_pair }));
             } catch (error) {
-                if (!(error instanceof BertError) || inputs.length === 1) throw error;
-                throw new BertError(error.code, `text ${i}: ${error.message}`, { cause: error });
+                throw withPlace(error, `text ${i}`, i);
             }
         }),
     /**

@@ -2,12 +2,10 @@
  * The worker: takes requests one after the other, answers each with a result or an error. A failed
  * request changes nothing for the next.
  *
- * In:   {id, method, request, wants_progress} or {abort: id}, {feed: a part of the model's file},
- * or
+ * In:   {id, method, request, wants_progress}; {abort: id}; {feed: a part of the model's file};
  *       {serve: a thread}: this worker then helps another
- * Out:  {ready: true} once, {id, result, queue_ms}, {id, error, queue_ms}, {id, progress},
- * {recycled: a
- *       chunk of the file}
+ * Out:  {ready: true} once; {id, result, queue_ms} or {id, error, queue_ms}; {id, progress};
+ *       {recycled: a chunk of the file}
  */
 
 import { parentPort } from '#platform';
@@ -21,11 +19,11 @@ import { serve } from './engine.js';
 import { runTexts } from './texts.js';
 import { TOKENIZER_CALLS, traitsOf } from './tokenizer_calls.js';
 
-/** Bytes from which on a result's memory is handed over; less is sooner copied. */
+/** Buffers of at least so many bytes are transferred; smaller ones are sooner copied. */
 const TRANSFER_BYTES = 1 << 16;
 
 /**
- * What of a result need not be copied.
+ * Buffers of a result that are transferred instead of copied.
  * @param {unknown} value
  * @param {ArrayBuffer[]} [found]
  * @returns {ArrayBuffer[]}

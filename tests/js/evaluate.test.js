@@ -75,9 +75,9 @@ test('text-classification: accuracy, F1 and confusion; labels by name or index',
     await refused(
         evaluate(pipe, [...examples, { text: 'x', label: 'ugly' }]),
         'BAD_INPUT',
-        /example 5 .*"ugly".*bad, good, 7/,
+        /^example 5: .*bad, good, 7.*"ugly"/,
     );
-    await refused(evaluate(pipe, [{ text: 'x', label: 3 }]), 'BAD_INPUT', /example 0 .*3/);
+    await refused(evaluate(pipe, [{ text: 'x', label: 3 }]), 'BAD_INPUT', /^example 0: .*3/);
     assert.equal(pipe.calls.length, 0, 'the pipeline ran');
 });
 
@@ -254,7 +254,7 @@ test('fill-mask: accuracy at 1 and 5, of every mask', async () => {
     await refused(
         evaluate(pipe, [{ text: '[MASK] [MASK]', answer: 'film' }]),
         'BAD_INPUT',
-        /example 0 .*2 masks.* 1 answers/,
+        /^example 0: .*2 masks.* 1 answers/,
     );
 });
 
@@ -372,7 +372,7 @@ test('text-classification with several labels a text: F1 of all and of each', as
             { text: 'a', labels: ['x', 'w'] },
         ]),
         'BAD_INPUT',
-        /example 1 .*"w".*x, y, z/,
+        /^example 1: .*x, y, z.*"w"/,
     );
     await refused(
         evaluate(pipe, [
@@ -380,7 +380,7 @@ test('text-classification with several labels a text: F1 of all and of each', as
             { text: 'a', label: 'x' },
         ]),
         'BAD_INPUT',
-        /example 1 .*another kind/,
+        /^example 1: .*the same kind/,
     );
 });
 
@@ -388,7 +388,7 @@ test('what is wrong with one text says which example it is', async () => {
     const fails = (task, at) =>
         fake(task, (texts) => {
             if (texts.length > at) {
-                throw new BertError('SEQUENCE_TOO_LONG', `text ${at}: is too long`);
+                throw new BertError('SEQUENCE_TOO_LONG', 'is too long', { index: at });
             }
             return texts.map(() => ({ label: 'a', labels: ['a'] }));
         });
@@ -401,13 +401,13 @@ test('what is wrong with one text says which example it is', async () => {
     const pairs = Array.from({ length: 5 }, () => ({ text: '', text_pair: '', score: 1 }));
     const pipe = fake('feature-extraction', (texts) => {
         // The second text of the second pair.
-        if (texts.length < 6) throw new BertError('BAD_INPUT', 'text 3: what?');
+        if (texts.length < 6) throw new BertError('BAD_INPUT', 'what?', { index: 3 });
         return { dims: [6, 1], data: Float32Array.of(1, 2, 3, 4, 5, 6) };
     });
     await refused(evaluate(pipe, pairs, { batch_size: 3 }), 'BAD_INPUT', /^example 4: what/);
     let n = 0;
     const asks = fake('zero-shot-classification', () => {
-        if (n++ === 4) throw new BertError('BAD_INPUT', 'text 0: what?');
+        if (n++ === 4) throw new BertError('BAD_INPUT', 'what?', { index: 0 });
         return [{ labels: ['a'] }];
     });
     await refused(
@@ -451,13 +451,13 @@ test('what cannot be evaluated is refused before the pipeline runs', async () =>
     await refused(
         evaluate(pipe('fill-mask'), [{}], { batch_size: 0 }),
         'BAD_OPTION',
-        /batch_size is number 0/,
+        /batch_size must be .*, not number 0/,
     );
     for (const examples of /** @type {any[]} */ ([[], undefined, 'text'])) {
         await refused(
             evaluate(pipe('text-classification'), examples),
             'BAD_INPUT',
-            /examples is .*expected an array/,
+            /examples must be an array/,
         );
     }
     const good = {
@@ -472,18 +472,26 @@ test('what cannot be evaluated is refused before the pipeline runs', async () =>
     };
     for (const [task, example] of Object.entries(good)) {
         const { [String(Object.keys(example).at(-1))]: _, ...rest } = example;
-        await refused(evaluate(pipe(task), [example, rest]), 'BAD_INPUT', /example 1 is not \{/);
-        await refused(evaluate(pipe(task), [example, null]), 'BAD_INPUT', /example 1 is not \{/);
+        await refused(
+            evaluate(pipe(task), [example, rest]),
+            'BAD_INPUT',
+            /^example 1: an example must be \{/,
+        );
+        await refused(
+            evaluate(pipe(task), [example, null]),
+            'BAD_INPUT',
+            /^example 1: an example must be \{/,
+        );
     }
     await refused(
         evaluate(pipe('text-ranking'), [{ query: 'a', documents: ['b'], relevant: [1] }]),
         'BAD_INPUT',
-        /example 0/,
+        /^example 0: /,
     );
     await refused(
         evaluate(pipe('token-classification'), [{ tokens: ['a'], tags: [] }]),
         'BAD_INPUT',
-        /example 0/,
+        /^example 0: /,
     );
     await refused(
         evaluate(pipe('token-classification'), [
@@ -491,7 +499,7 @@ test('what cannot be evaluated is refused before the pipeline runs', async () =>
             { text: 'a', entities: [] },
         ]),
         'BAD_INPUT',
-        /example 1 .*another kind/,
+        /^example 1: .*the same kind/,
     );
 });
 

@@ -376,7 +376,7 @@ test('what cannot be explained is refused', async (t) => {
     );
     await assert.rejects(attribute(sentiment, 'a', { label: 'GOOD' }), {
         code: 'BAD_OPTION',
-        message: /"GOOD", expected 'NEGATIVE' or 'POSITIVE'/,
+        message: /label must be 'NEGATIVE' or 'POSITIVE', not string "GOOD"/,
     });
     await assert.rejects(attribute(sentiment, 'a', wrong({ unit: 'sentence' })), {
         code: 'BAD_OPTION',
@@ -387,7 +387,7 @@ test('what cannot be explained is refused', async (t) => {
     });
     await assert.rejects(attentionMaps(sentiment, 'a', { layer: 6 }), {
         code: 'BAD_OPTION',
-        message: /layer is number 6, expected a whole number from 0 to 5/,
+        message: /layer must be a whole number from 0 to 5.*, not number 6/,
     });
     await assert.rejects(attentionMaps(sentiment, 'a', { head: [0, -1] }), { code: 'BAD_OPTION' });
     await assert.rejects(attentionMaps(sentiment, wrong(['a'])), { code: 'BAD_INPUT' });

@@ -205,8 +205,12 @@ test('bad input is refused by name and the model stays usable', async () => {
         assert.rejects(model.forward([{ input_ids: [2] }, sequence]), withCode(code, message));
     await refused({ input_ids: [2, 40] }, 'BAD_TOKEN_ID', /40/);
     await refused({ input_ids: [2], token_type_ids: [2] }, 'BAD_TOKEN_TYPE', /token_types/);
-    await refused({ input_ids: Array(13).fill(2) }, 'SEQUENCE_TOO_LONG', /13, limit 12/);
-    await refused({ input_ids: [2.5] }, 'BAD_INPUT', /sequence 1: input_ids\[0\] is number 2.5/);
+    await refused({ input_ids: Array(13).fill(2) }, 'SEQUENCE_TOO_LONG', /13 tokens.* 12/);
+    await refused(
+        { input_ids: [2.5] },
+        'BAD_INPUT',
+        /sequence 1: input_ids\[0\] must be .* number 2.5/,
+    );
     await refused({ input_ids: [() => 0] }, 'BAD_INPUT', /cannot be sent/);
     await assert.rejects(
         model.forward('abc'),
@@ -561,7 +565,7 @@ test('text-classification: shapes, top_k, pairs, truncation', async () => {
     assert.equal(long.truncated, true);
     assert.equal('truncated' in one[0], false);
     for (const bad of [42, null, undefined, ['a', 7], { text: 1 }, { text: 'a', text_pair: 2 }]) {
-        await assert.rejects(classify(wrong(bad)), withCode('BAD_INPUT', /expected a string/));
+        await assert.rejects(classify(wrong(bad)), withCode('BAD_INPUT', /must be a string/));
     }
     await assert.rejects(classify('a', { top_k: 0 }), withCode('BAD_OPTION', /top_k/));
     classify.dispose();

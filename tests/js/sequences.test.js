@@ -20,15 +20,12 @@ const plain = ({ ids, token_types, positions, attended }) => ({
 });
 
 test('without a mask everything is kept', () => {
-    assert.deepEqual(
-        plain(prepare({ input_ids: /** @type {any[]} */ ([7, 8n, 9]) }, POOLED, 's')),
-        {
-            ids: [7, 8, 9],
-            token_types: [0, 0, 0],
-            positions: [0, 1, 2],
-            attended: [1, 1, 1],
-        },
-    );
+    assert.deepEqual(plain(prepare({ input_ids: /** @type {any[]} */ ([7, 8n, 9]) }, POOLED)), {
+        ids: [7, 8, 9],
+        token_types: [0, 0, 0],
+        positions: [0, 1, 2],
+        attended: [1, 1, 1],
+    });
 });
 
 test('masked tokens are left out and the others keep their positions', () => {
@@ -37,7 +34,7 @@ test('masked tokens are left out and the others keep their positions', () => {
         attention_mask: [1, 0, 1, 1, 0],
         token_type_ids: [0, 0, 1, 1, 0],
     };
-    assert.deepEqual(plain(prepare(sequence, POOLED, 's')), {
+    assert.deepEqual(plain(prepare(sequence, POOLED)), {
         ids: [5, 7, 8],
         token_types: [0, 1, 1],
         positions: [0, 2, 3],
@@ -47,13 +44,13 @@ test('masked tokens are left out and the others keep their positions', () => {
 
 test('a masked first token is computed for a pooler, and attended to by nobody', () => {
     const sequence = { input_ids: [0, 6, 7], attention_mask: new Uint8Array([0, 1, 1]) };
-    assert.deepEqual(plain(prepare(sequence, POOLED, 's')), {
+    assert.deepEqual(plain(prepare(sequence, POOLED)), {
         ids: [0, 6, 7],
         token_types: [0, 0, 0],
         positions: [0, 1, 2],
         attended: [0, 1, 1],
     });
-    assert.deepEqual(plain(prepare(sequence, BARE, 's')), {
+    assert.deepEqual(plain(prepare(sequence, BARE)), {
         ids: [6, 7],
         token_types: [0, 0],
         positions: [1, 2],
@@ -63,7 +60,7 @@ test('a masked first token is computed for a pooler, and attended to by nobody',
 
 test('where padding is not counted, what is left out of it is not either', () => {
     const positions = (input_ids, attention_mask, model = PADDED) => [
-        ...prepare({ input_ids, attention_mask }, model, 's').positions,
+        ...prepare({ input_ids, attention_mask }, model).positions,
     ];
     assert.deepEqual(positions([1, 1, 5, 6, 1], [0, 0, 1, 1, 0]), [0, 1], 'padding on both sides');
     assert.deepEqual(
@@ -86,25 +83,45 @@ test('where padding is not counted, what is left out of it is not either', () =>
 
 test('bad sequences say what and where', () => {
     const refused = (sequence, code, message) =>
-        assert.throws(() => prepare(sequence, POOLED, 'sequence 3'), { code, message });
-    refused(null, 'BAD_INPUT', /^sequence 3: expected an object with input_ids, got null/);
-    refused({}, 'BAD_INPUT', /input_ids is undefined/);
-    refused({ input_ids: 'abc' }, 'BAD_INPUT', /input_ids is string "abc"/);
-    refused({ input_ids: [1, 2.5] }, 'BAD_INPUT', /input_ids\[1\] is number 2.5/);
-    refused({ input_ids: [1, -2] }, 'BAD_INPUT', /input_ids\[1\] is number -2/);
-    refused({ input_ids: [1, '2'] }, 'BAD_INPUT', /input_ids\[1\] is string "2"/);
+        assert.throws(() => prepare(sequence, POOLED), { code, message });
+    refused(null, 'BAD_INPUT', /^a sequence must be an object with input_ids, not null/);
+    refused({}, 'BAD_INPUT', /input_ids must be an array of integers, not undefined/);
+    refused(
+        { input_ids: 'abc' },
+        'BAD_INPUT',
+        /input_ids must be an array of integers, not string "abc"/,
+    );
+    refused(
+        { input_ids: [1, 2.5] },
+        'BAD_INPUT',
+        /input_ids\[1\] must be an integer >= 0, not number 2.5/,
+    );
+    refused(
+        { input_ids: [1, -2] },
+        'BAD_INPUT',
+        /input_ids\[1\] must be an integer >= 0, not number -2/,
+    );
+    refused(
+        { input_ids: [1, '2'] },
+        'BAD_INPUT',
+        /input_ids\[1\] must be an integer >= 0, not string "2"/,
+    );
     refused(
         { input_ids: [1, 2], attention_mask: [1] },
         'BAD_INPUT',
         /attention_mask has 1 values, input_ids 2/,
     );
-    refused({ input_ids: [1, 2], attention_mask: [1, 2] }, 'BAD_INPUT', /attention_mask has 2/);
+    refused(
+        { input_ids: [1, 2], attention_mask: [1, 2] },
+        'BAD_INPUT',
+        /attention_mask must be 0 or 1, not 2/,
+    );
     refused({ input_ids: [] }, 'EMPTY_SEQUENCE', /no token/);
     refused({ input_ids: [1, 2], attention_mask: [0, 0] }, 'EMPTY_SEQUENCE', /no token/);
 });
 
 test('rows of words: indices of the caller become those of what is computed', () => {
-    const rowsOf = (sequence, model = BARE) => prepare(sequence, model, 's').lm_rows;
+    const rowsOf = (sequence, model = BARE) => prepare(sequence, model).lm_rows;
     assert.equal(rowsOf({ input_ids: [5, 6] }), undefined);
     assert.deepEqual(rowsOf({ input_ids: [5, 6, 7], lm_rows: [] }), Uint32Array.of());
     assert.deepEqual(rowsOf({ input_ids: [5, 6, 7], lm_rows: [0, 2n] }), Uint32Array.of(0, 2));
@@ -119,24 +136,19 @@ test('rows of words: indices of the caller become those of what is computed', ()
     );
     const refused = (lm_rows, message, model = BARE) =>
         assert.throws(
-            () =>
-                prepare(
-                    { input_ids: [0, 6, 7], attention_mask: [0, 1, 1], lm_rows },
-                    model,
-                    'sequence 3',
-                ),
+            () => prepare({ input_ids: [0, 6, 7], attention_mask: [0, 1, 1], lm_rows }, model),
             { code: 'BAD_INPUT', message },
         );
-    refused([3], /^sequence 3: lm_rows\[0\] is 3/);
-    refused([0], /lm_rows\[0\] is 0/);
-    refused([0], /lm_rows\[0\] is 0/, POOLED);
+    refused([3], /^lm_rows\[0\] must be a token whose mask is 1, not 3/);
+    refused([0], /lm_rows\[0\] must be .*, not 0/);
+    refused([0], /lm_rows\[0\] must be .*, not 0/, POOLED);
     refused([2, 1], /lm_rows\[1\] is 1 after 2/);
     refused([1, 1], /lm_rows\[1\] is 1 after 1/);
-    refused([-1], /lm_rows\[0\] is number -1/);
-    refused(2, /lm_rows is number 2/);
+    refused([-1], /lm_rows\[0\] must be .*, not number -1/);
+    refused(2, /lm_rows must be .*, not number 2/);
 });
 
-const sequenceOf = (n) => prepare({ input_ids: Array(n).fill(1) }, BARE, 's');
+const sequenceOf = (n) => prepare({ input_ids: Array(n).fill(1) }, BARE);
 
 test('batches hold at most so many tokens, sequences and bytes, in order', () => {
     const sequences = [4, 4, 4, 9, 1, 1].map(sequenceOf);
@@ -241,7 +253,7 @@ test('rows of words are joined and split again, beside sequences that want all',
         { input_ids: [6], lm_rows: [] },
         { input_ids: [7, 8, 9], attention_mask: [0, 1, 1], lm_rows: [2] },
     ];
-    const sequences = given.map((sequence) => prepare(sequence, POOLED, 's'));
+    const sequences = given.map((sequence) => prepare(sequence, POOLED));
     const { lm_tokens } = join(sequences);
     assert.deepEqual(lm_tokens, Uint32Array.of(0, 2, 3, 4, 8));
     assert.equal(join([sequences[1]]).lm_tokens, undefined);
@@ -313,7 +325,7 @@ test('the row of an unattended first token is left out', () => {
         n_labels: 1,
         n_token_labels: 1,
     });
-    const sequences = [prepare({ input_ids: [0, 1, 1], attention_mask: [0, 1, 1] }, POOLED, 's')];
+    const sequences = [prepare({ input_ids: [0, 1, 1], attention_mask: [0, 1, 1] }, POOLED)];
     const map = [0, 0.3, 0.7, 0, 0.4, 0.6, 0, 0.5, 0.5];
     const outputs = {
         last_hidden_state: Float32Array.of(1, 2, 3, 4, 5, 6),

@@ -543,13 +543,15 @@ forEach('what is not a string is refused, saying which', (tokenizer) => {
         });
         assert.throws(() => tokenizer.encodeBatch(['a', wrong]), {
             code: 'BAD_INPUT',
-            message: /^texts\[1\] must be /,
+            index: 1,
+            message: /^text 1: (text|a pair) must be /,
         });
         // null is no second text, as in encode.
         if (wrong !== null) {
             assert.throws(() => tokenizer.encodeBatch([['a', wrong]]), {
                 code: 'BAD_INPUT',
-                message: /^texts\[0\]: text_pair must be a string/,
+                index: 0,
+                message: /^text 0: text_pair must be a string/,
             });
         }
         if (!Array.isArray(wrong)) {
