@@ -17,7 +17,7 @@ export class Progress {
         this.meter = meter;
         this.bytes = 0;
         if (!process.stderr.isTTY || process.stdout.isTTY || file === undefined) return;
-        const total = file === '-' ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
+        const total = file === '-' ? 0 : sizeOf(file);
         const numbers = '{texts} texts | {rate} texts/s';
         this.bar = new cliProgress.SingleBar({
             format: total
@@ -45,5 +45,17 @@ export class Progress {
 
     #numbers() {
         return { texts: this.meter.texts, rate: this.meter.rate.toFixed(0) };
+    }
+}
+
+/**
+ * 0 where it cannot be found: whoever reads the file says why.
+ * @param {string} file
+ */
+function sizeOf(file) {
+    try {
+        return statSync(file).size;
+    } catch {
+        return 0;
     }
 }
