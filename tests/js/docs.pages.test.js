@@ -17,8 +17,6 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MOST_COLUMNS = 140;
 const MOST_README_WORDS = 700;
 
-
-
 /** @param {string} file  from the root */
 const read = (file) => readFileSync(join(ROOT, file), 'utf8');
 
@@ -64,10 +62,6 @@ function isThere(path) {
     );
 }
 
-/** @param {string} path  from the root */
-const isPending = (path) =>
-    PENDING.some((each) => each === path || (each.endsWith('/') && path.startsWith(each)));
-
 /** Files and folders of the tree that a document names in full. @param {string} text */
 function pathsIn(text) {
     const folders = readdirSync(ROOT, { withFileTypes: true })
@@ -111,7 +105,6 @@ test('links lead somewhere', () => {
             const [path, anchor] = target.split('#');
             const to = path === '' ? file : normalize(join(dirname(file), path));
             assert.ok(!to.startsWith('..'), `${file}: ${target} leaves the tree`);
-            if (!isThere(to) && isPending(to)) continue;
             assert.ok(isThere(to), `${file}: there is no ${target}`);
             if (anchor === undefined) continue;
             assert.ok(anchorsOf(read(to)).includes(anchor), `${file}: ${to} has no #${anchor}`);
@@ -120,17 +113,12 @@ test('links lead somewhere', () => {
     assert.ok(n_links > 80, `${n_links}`);
 });
 
-test('what is still being made is not there yet', () => {
-    const missing = PENDING.filter((path) => !isThere(path));
-    assert.ok(PENDING.length === 0 || missing.length > 0, 'all of PENDING is there: empty it');
-});
-
 test('files and folders that documents name are there', () => {
     let n_paths = 0;
     for (const file of documents()) {
         for (const path of pathsIn(read(file))) {
             n_paths++;
-            assert.ok(isThere(path) || isPending(path), `${file}: there is no ${path}`);
+            assert.ok(isThere(path), `${file}: there is no ${path}`);
         }
     }
     for (const { base, rows } of rooms()) {
@@ -141,7 +129,7 @@ test('files and folders that documents name are there', () => {
                     if (!/^\w+(\.[ch]|\.js|\/)$/.test(name)) continue;
                     n_paths++;
                     const path = i === 0 ? base + name : base + folder + name;
-                    const inRoom = isThere(path) || isPending(path) || isPending(base + name);
+                    const inRoom = isThere(path);
                     assert.ok(inRoom, `ARCHITECTURE.md: there is no ${path}`);
                 }
             });

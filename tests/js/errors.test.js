@@ -167,7 +167,10 @@ test('index: of texts of a tokenizer, here and in the worker', async () => {
     ]) {
         const error = (() => {
             try {
-                return tokenizer.encodeBatch(/** @type {any} */ (given), /** @type {any} */ (options));
+                return tokenizer.encodeBatch(
+                    /** @type {any} */ (given),
+                    /** @type {any} */ (options),
+                );
             } catch (thrown) {
                 return thrown;
             }
