@@ -9,7 +9,7 @@ import { ALIASES, TASKS, unaliased } from './tasks.js';
 
 /** @import { ModelLoadOptions, ModelSource } from '../model/model.js' */
 /** @import { LoadStatus } from './progress.js' */
-/** @import { Task, Unaliased } from './tasks.js' */
+/** @import { Alias, Task, Unaliased } from './tasks.js' */
 
 /**
  * @typedef {object} PipelineExtras
@@ -60,7 +60,7 @@ import { ALIASES, TASKS, unaliased } from './tasks.js';
  * @param {PipelineModel} model
  * @param {LoadOptions} [options]
  * @returns {Promise<PipelineOf<Unaliased<N>>>}
- * @template {Task | keyof typeof ALIASES} N
+ * @template {Task | Alias} N
  */
 /**
  * @param {string} task

@@ -51,9 +51,11 @@ export const JUDGED_AS = /** @type {Record<string, Task>} */ ({
     similarity: 'feature-extraction',
 });
 
+/** @typedef {keyof typeof ALIASES} Alias */
+
 /**
  * @template {string} N
- * @typedef {N extends keyof typeof ALIASES ? (typeof ALIASES)[N] : N} Unaliased
+ * @typedef {N extends Alias ? (typeof ALIASES)[N] : N} Unaliased
  */
 
 /**
@@ -61,7 +63,5 @@ export const JUDGED_AS = /** @type {Record<string, Task>} */ ({
  * @returns {string}  perhaps not a task
  */
 export function unaliased(name) {
-    return Object.hasOwn(ALIASES, name)
-        ? ALIASES[/** @type {keyof typeof ALIASES} */ (name)]
-        : name;
+    return Object.hasOwn(ALIASES, name) ? ALIASES[/** @type {Alias} */ (name)] : name;
 }
