@@ -139,7 +139,9 @@ class Reader {
      */
     #alias(item, node) {
         const { type, typeParameters } = node;
-        item.type = `${item.name}${genericsOf(typeParameters)} = ${print(type)}`;
+        // `keyof typeof TASKS` says nothing to who does not have the table.
+        const written = ts.isTypeOperatorNode(type) ? this.#names(type) : print(type);
+        item.type = `${item.name}${genericsOf(typeParameters)} = ${written}`;
         const parts = ts.isIntersectionTypeNode(type) ? [...type.types] : [type];
         const signatures = this.checker
             .getTypeAtLocation(node.name)
@@ -161,6 +163,16 @@ class Reader {
                 item.parts.push(print(part));
             }
         }
+    }
+
+    /** The members of a union, in full. @param {ts.TypeNode} node */
+    #names(node) {
+        const type = this.checker.getTypeFromTypeNode(node);
+        const flags = ts.TypeFormatFlags.NoTruncation | ts.TypeFormatFlags.InTypeAlias;
+        const parts = type.isUnion() ? type.types : [type];
+        return parts
+            .map((part) => this.checker.typeToString(part, undefined, flags).replaceAll('"', "'"))
+            .join(' | ');
     }
 
     /**
