@@ -349,14 +349,16 @@ test('the other origin is open to all, but lets neither If-Range in nor lengths 
     assert.deepEqual(server.counts('/model'), { whole: { n_requests: 2, n_bytes: 2 * SIZE } });
 });
 
-test('isolation can be switched', async (t) => {
-    const { server, url } = await open(t);
-    server.isolated = true;
-    const { headers } = await load(url);
-    assert.equal(headers.get('cross-origin-opener-policy'), 'same-origin');
-    assert.equal(headers.get('cross-origin-embedder-policy'), 'require-corp');
-    server.isolated = false;
-    assert.equal((await load(url)).headers.get('cross-origin-opener-policy'), null);
+test('isolated: the headers for it, on errors too, from the own origin alone', async (t) => {
+    const server = await FaultyServer.open({ '/model': FILE }, { isolated: true });
+    t.after(() => server.close());
+    for (const path of ['model', 'nothing']) {
+        const { headers } = await load(server.url + path);
+        assert.equal(headers.get('cross-origin-opener-policy'), 'same-origin');
+        assert.equal(headers.get('cross-origin-embedder-policy'), 'require-corp');
+        const others = (await load(server.other + path)).headers;
+        assert.equal(others.get('cross-origin-opener-policy'), null);
+    }
 });
 
 test('down and up again, at the same addresses', async (t) => {

@@ -111,15 +111,12 @@ export class FaultyServer {
     /** The earliest first. */
     log = /** @type {Exchange[]} */ ([]);
 
-    /** Whether the own origin sends the headers that isolate a page. */
-    isolated = false;
-
     /** The two origins, each with a slash at its end. */
     url = '';
     other = '';
 
-    #own = this.#listener('own');
-    #other = this.#listener('other');
+    #own;
+    #other;
 
     /** Addresses at the other origin, by path. */
     #addresses = /** @type {Map<string, {path: string, fault: Fault, uses: number}>} */ (new Map());
@@ -129,14 +126,20 @@ export class FaultyServer {
 
     /**
      * @param {{[path: string]: Uint8Array | string}} files
-     * @param {{isolated?: boolean}} [options]
+     * @param {{isolated?: boolean}} [options]  isolated: whether the own origin isolates its pages,
+     *   which is for good: a page that a browser kept keeps the headers that it came with
      */
     static async open(files, { isolated = false } = {}) {
-        const server = new FaultyServer();
+        const server = new FaultyServer(isolated);
         for (const [path, file] of Object.entries(files)) server.files.set(path, file);
-        server.isolated = isolated;
         await server.up();
         return server;
+    }
+
+    /** @param {boolean} isolated */
+    constructor(isolated) {
+        this.#own = this.#listener('own', isolated ? ISOLATION : {});
+        this.#other = this.#listener('other', CORS);
     }
 
     /** Listens; after down(), at the addresses that it had. */
@@ -172,8 +175,8 @@ export class FaultyServer {
         return counts;
     }
 
-    /** @param {'own' | 'other'} origin */
-    #listener(origin) {
+    /** @param {'own' | 'other'} origin @param {{[name: string]: string}} always  headers */
+    #listener(origin, always) {
         return createServer((request, response) => {
             const { method = '', headers } = request;
             const asked = decodeURIComponent(new URL(request.url ?? '', this.url).pathname);
@@ -188,7 +191,6 @@ export class FaultyServer {
                 n_bytes: 0,
             };
             this.log.push(exchange);
-            const always = origin === 'other' ? CORS : this.isolated ? ISOLATION : {};
             for (const [name, value] of Object.entries(always)) response.setHeader(name, value);
             if (method === 'OPTIONS') return say(response, exchange, 204, PREFLIGHT);
             if (method !== 'GET' && method !== 'HEAD') return say(response, exchange, 405);
