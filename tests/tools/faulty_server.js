@@ -285,7 +285,8 @@ function rightAnswer({ path, headers: asked }, file, fault) {
 
     const body = damaged(file, fault);
     const isPacked = fault.gzip && /\bgzip\b/.test(String(asked['accept-encoding']));
-    const tag = `"${createHash('sha256').update(file).digest('hex').slice(0, 16)}"`;
+    const own = `"${createHash('sha256').update(file).digest('hex').slice(0, 16)}"`;
+    const tag = fault.headers?.ETag ?? own;
     headers.ETag = isPacked ? `W/${tag}` : tag;
     headers['Cache-Control'] = 'no-cache';
     if (asked['if-none-match'] === headers.ETag) return { status: 304, headers, body: NOTHING };

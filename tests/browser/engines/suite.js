@@ -3,8 +3,9 @@
  * not, from a server that may be faulty. Answers must be those of Node, to the bit, for the same
  * build of the engine; those of a model in f32 must be onnxruntime's.
  *
- * To add a check: a function in checks.js, and what it must give among CHECKS. It gets a page of
- * its own. What was run, and how it went, is in build/engines/ENGINE.json; table.js prints it.
+ * To add a check: a function in checks.js, and what it must give among CHECKS, with what is wrong
+ * with the server then. Each has a page of its own, in the profile of the others. What was run, and
+ * how it went, is in build/engines/ENGINE.json; table.js prints it.
  */
 
 import assert from 'node:assert/strict';
@@ -50,18 +51,23 @@ const SCORE = 1e-6;
 const F32 = 1e-5;
 
 /**
+ * @typedef {object} Context  of a judgement
+ * @property {any} node  what the checks gave in Node
+ * @property {string} variant  of the engine that must run
+ * @property {FaultyServer} server  with the log of this check alone
+ *
  * @typedef {object} Check
  * @property {string} [check]  of checks.js, if it has another name than the test
- * @property {import('../../tools/faulty_server.js').Fault} [fault]  of the engine and the model
- * @property {number} [timeout]
- * @property {(result: any, node: any, variant: string) => string | void} judge  by what the checks
- *   gave in Node; what it gives is written into the table
+ * @property {(server: FaultyServer) => void} [prepare]  faults, above all
+ * @property {number} [timeout]  in milliseconds
+ * @property {(result: any, context: Context) => string | void} judge  what it gives is written into
+ *   the table
  */
 
 /** @type {{[name: string]: Check}} */
 const CHECKS = {
     load: {
-        judge({ info, n_cores, canShare, isOrdered, end }, _, variant) {
+        judge({ info, n_cores, canShare, isOrdered, end }, { variant }) {
             assert.equal(info.variant, variant);
             assert.equal(info.threads, canShare ? Math.min(4, n_cores) : 1, info.threads_reason);
             assert.equal(info.verified, true);
@@ -70,46 +76,61 @@ const CHECKS = {
         },
     },
     answer: { judge: assertAnswers },
-    batch: { judge: ({ logits }, { batch }) => assert.deepEqual(logits, batch.logits) },
-    stream: { judge: ({ logits }, { batch }) => assert.deepEqual(logits, batch.logits) },
+    batch: { judge: ({ logits }, { node }) => assert.deepEqual(logits, node.batch.logits) },
+    stream: { judge: ({ logits }, { node }) => assert.deepEqual(logits, node.batch.logits) },
     f32: {
-        judge({ logits, expected }, { f32 }) {
-            assert.deepEqual(logits, f32.logits);
+        judge({ logits, expected }, { node }) {
+            assert.deepEqual(logits, node.f32.logits);
             assertClose(logits.flat(2), expected.flat(), F32);
         },
     },
     abort: {
-        judge({ load, call, abort_ms, logits }, { answer }) {
+        judge({ load, call, abort_ms, logits }, { node }) {
             assert.deepEqual([load, call], ['AbortError', 'AbortError']);
             assert.ok(abort_ms < 1000, `${abort_ms} ms`);
-            assert.deepEqual(logits[0], answer.logits[0]);
+            assert.deepEqual(logits[0], node.answer.logits[0]);
             return `in ${abort_ms.toFixed(1)} ms`;
         },
     },
     dispose: {
         judge: (result) => assert.deepEqual(result, { running: 'DISPOSED', later: 'DISPOSED' }),
     },
-    'wrong MIME types': {
-        check: 'answer',
-        fault: { headers: { 'Content-Type': 'text/plain' } },
-        judge: assertAnswers,
-    },
-    'no MIME types': {
-        check: 'answer',
-        fault: { headers: { 'Content-Type': null } },
-        judge: assertAnswers,
-    },
+    'wrong MIME types': withType('text/plain'),
+    'no MIME types': withType(null),
     '20 models': {
         check: 'cycles',
         timeout: 120_000,
-        judge({ logits }, { answer }) {
-            assert.deepEqual(logits, new Array(20).fill(answer.logits[0]));
+        judge({ logits }, { node }) {
+            assert.deepEqual(logits, new Array(20).fill(node.answer.logits[0]));
         },
     },
 };
 
-/** @param {any} result @param {any} node */
-function assertAnswers({ logits, scores }, { answer }) {
+/**
+ * Answers, although engine and model come with this type. They have a tag of their own, or a
+ * browser would take those that it has.
+ * @param {string | null} type
+ * @returns {Check}
+ */
+function withType(type) {
+    const paths = BINARIES.map((name) => PACKAGE + name);
+    const fault = { headers: { 'Content-Type': type, ETag: `"${type}"` } };
+    return {
+        check: 'answer',
+        prepare: ({ faults }) => paths.forEach((path) => faults.set(path, fault)),
+        judge(result, context) {
+            assertAnswers(result, context);
+            const sent = context.server.log.filter(({ path }) => paths.includes(path));
+            assert.deepEqual(
+                sent.map(({ status }) => status),
+                [200, 200],
+            );
+        },
+    };
+}
+
+/** @param {any} result @param {Context} context */
+function assertAnswers({ logits, scores }, { node: { answer } }) {
     assert.deepEqual(logits, answer.logits);
     const labelsOf = (/** @type {{label: string}[]} */ scores) => scores.map(({ label }) => label);
     const valuesOf = (/** @type {{score: number}[]} */ scores) => scores.map(({ score }) => score);
@@ -212,14 +233,16 @@ export function testEngine(name, pages = ['isolated', 'plain']) {
     }
 
     for (const page of pages) {
-        for (const [title, { check = title, fault, timeout, judge }] of Object.entries(CHECKS)) {
+        for (const [title, { check = title, prepare, timeout, judge }] of Object.entries(CHECKS)) {
             declare(title, page, async () => {
-                const { faults } = servers[page];
-                for (const path of fault ? BINARIES : []) faults.set(PACKAGE + path, fault ?? {});
+                const server = servers[page];
+                server.log.length = 0;
+                prepare?.(server);
                 try {
-                    return judge(await visit(page, check, timeout), node, variant);
+                    const result = await visit(page, check, timeout);
+                    return judge(result, { node, variant, server });
                 } finally {
-                    faults.clear();
+                    server.faults.clear();
                 }
             });
         }
@@ -232,16 +255,10 @@ export function testEngine(name, pages = ['isolated', 'plain']) {
         await engine.restart();
         const after = await visit(page, 'keep');
         const has_files = before.files !== null;
-        assert.deepEqual(before, {
-            localStorage: false,
-            cache: false,
-            files: has_files ? false : null,
-        });
-        assert.deepEqual(after, {
-            localStorage: true,
-            cache: true,
-            files: has_files ? true : null,
-        });
+        const all = (/** @type {boolean} */ is_kept) => {
+            return { localStorage: is_kept, cache: is_kept, files: has_files ? is_kept : null };
+        };
+        assert.deepEqual([before, after], [all(false), all(true)]);
         return has_files ? 'with files' : 'no files';
     });
 
