@@ -28,6 +28,7 @@ node -e '
 
 # --- 2. system packages ------------------------------------------------------------------------
 
+# Of WebKitGTK its library has the browser, MiniBrowser; it needs a display, which Xvfb is.
 packages="make gcc libc6-dev clang-19 lld-19 llvm-19 libclang-rt-19-dev clang-format-19 valgrind
     protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcjson-dev libssl-dev libsimde-dev
     chromium firefox-esr libwebkit2gtk-4.1-0 xvfb"

@@ -28,7 +28,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
 /**
- * @typedef {object} Fault  what is wrong with an answer; without any it is right
+ * @typedef {object} Fault  what is wrong with an answer; without any it is right. With one it is
+ *   never 304, so that the fault comes to a browser that has the file, too
  * @property {boolean} [silent]  there is none, ever
  * @property {number} [delay]  milliseconds before it begins
  * @property {number} [status]  another than 200; without the file, unless `body` is given, too
@@ -289,7 +290,10 @@ function rightAnswer({ path, headers: asked }, file, fault) {
     const tag = fault.headers?.ETag ?? own;
     headers.ETag = isPacked ? `W/${tag}` : tag;
     headers['Cache-Control'] = 'no-cache';
-    if (asked['if-none-match'] === headers.ETag) return { status: 304, headers, body: NOTHING };
+    const isRight = Object.keys(fault).length === 0;
+    if (isRight && asked['if-none-match'] === headers.ETag) {
+        return { status: 304, headers, body: NOTHING };
+    }
     if (isPacked) {
         headers['Content-Encoding'] = 'gzip';
         return { status, headers, body: gzipSync(body) };

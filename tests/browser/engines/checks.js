@@ -153,6 +153,29 @@ export async function cycles(library) {
     return { logits };
 }
 
+/**
+ * What an engine's own HTTP makes of a host of models: a part from behind a redirect, a request
+ * that the host does not allow, a connection that breaks off.
+ * @param {Library} _
+ * @param {{base: string}} options
+ */
+export async function network(_, { base }) {
+    const url = new URL('/models/bert-seqcls-f32.safetensors', base);
+    const headers = { Range: 'bytes=8-15' };
+    const part = await fetch(url, { headers });
+    const etag = part.headers.get('etag');
+    const again = fetch(part.url, { headers: { ...headers, 'If-Range': etag ?? '' } });
+    return {
+        status: part.status,
+        etag,
+        range: part.headers.get('content-range'),
+        n_bytes: (await part.arrayBuffer()).byteLength,
+        isOther: new URL(part.url).origin !== url.origin,
+        ifRange: await failure(again),
+        cut: await failure(fetch(url).then((response) => response.arrayBuffer())),
+    };
+}
+
 /** Never gives anything, as a page that hangs. */
 export function hang() {
     for (;;);

@@ -5,10 +5,13 @@
 
 import { report } from './report.js';
 
-/** Errors that nobody caught. @type {string[]} */
+/** What nobody caught. @type {string[]} */
 const uncaught = [];
 addEventListener('error', ({ message }) => uncaught.push(message));
 addEventListener('unhandledrejection', ({ reason }) => uncaught.push(String(reason)));
+document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+    uncaught.push(`${violatedDirective} forbids ${blockedURI}`),
+);
 
 const query = new URLSearchParams(location.search);
 try {

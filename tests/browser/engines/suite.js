@@ -34,6 +34,13 @@ const BINARIES = [
     'engine-relaxed-threads.wasm',
 ];
 
+/** Of a page that takes nothing but from its own origin. */
+const STRICT = {
+    'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'",
+};
+
+const F32_MODEL = '/models/bert-seqcls-f32.safetensors';
+
 /** The build that each engine must choose: of Debian's, WebKit alone has no relaxed SIMD. */
 const VARIANTS = /** @type {{[engine: string]: string}} */ ({
     chromium: 'relaxed',
@@ -97,6 +104,35 @@ const CHECKS = {
     },
     'wrong MIME types': withType('text/plain'),
     'no MIME types': withType(null),
+    'content security policy': {
+        check: 'answer',
+        prepare: ({ faults }) => faults.set('/engines/page.html', { headers: STRICT }),
+        judge: assertAnswers,
+    },
+    network: {
+        prepare: ({ faults }) => faults.set(F32_MODEL, [{ redirect: true }, { cut: 1000 }]),
+        judge({ etag, range, cut, ...rest }, { server }) {
+            assert.match(etag, /^"[0-9a-f]{16}"$/);
+            assert.match(range, /^bytes 8-15\//);
+            assert.notEqual(cut, 'it did not fail');
+            assert.deepEqual(rest, {
+                status: 206,
+                n_bytes: 8,
+                isOther: true,
+                ifRange: 'TypeError',
+            });
+            const asked = server.log.filter(({ path }) => /^.(models|signed)/.test(path));
+            assert.deepEqual(
+                asked.map(({ method, origin, range, status }) => [method, origin, range, status]),
+                [
+                    ['GET', 'own', 'bytes=8-15', 302],
+                    ['GET', 'other', 'bytes=8-15', 206],
+                    ['OPTIONS', 'other', 'whole', 204],
+                    ['GET', 'own', 'whole', 200],
+                ],
+            );
+        },
+    },
     '20 models': {
         check: 'cycles',
         timeout: 120_000,
@@ -107,14 +143,13 @@ const CHECKS = {
 };
 
 /**
- * Answers, although engine and model come with this type. They have a tag of their own, or a
- * browser would take those that it has.
+ * Answers, although engine and model come with this type.
  * @param {string | null} type
  * @returns {Check}
  */
 function withType(type) {
     const paths = BINARIES.map((name) => PACKAGE + name);
-    const fault = { headers: { 'Content-Type': type, ETag: `"${type}"` } };
+    const fault = { headers: { 'Content-Type': type } };
     return {
         check: 'answer',
         prepare: ({ faults }) => paths.forEach((path) => faults.set(path, fault)),
