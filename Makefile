@@ -214,8 +214,10 @@ test-js: native wasm js ## JavaScript tests, on the built package
 test-moving: native wasm js ## the code for users of transformers.js, with both libraries where bench has it
 	node --test --test-timeout=300000 tests/moving/moving.test.js
 
-test-browser: site ## the page and the README's script tag in a real browser
-	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js)
+test-browser: native site ## the page in Chromium; the package in each engine that is installed
+	@rm -rf build/engines
+	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js); \
+		status=$$?; node tests/browser/engines/table.js; exit $$status
 
 test-spark: wasm js ## the PySpark example; needs Java 17 or later and Python 3.10 or later
 	@tools/test_spark.sh
