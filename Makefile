@@ -67,14 +67,16 @@ $(error config is release, debug, sanitize, scalar or coverage, not '$(config)')
 endif
 
 core_sources := $(wildcard core/*.c)
-converter_sources := $(wildcard converter/*.c)
+converter_sources := $(wildcard converter/*.c converter/*/*.c)
 c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
 test_objects := $(patsubst %.c,$(native)/%.o,$(filter-out $(wildcard tests/c/test_*.c),$(wildcard tests/c/*.c)))
 core_objects := $(core_sources:%.c=$(native)/%.o)
-converter_objects := $(converter_sources:%.c=$(native)/%.o) $(native)/gen/onnx.pb-c.o
+converter_objects := $(converter_sources:%.c=$(native)/%.o)
+generated := $(native)/gen/onnx.pb-c $(native)/gen/sentencepiece.pb-c
 converter_libraries := -lprotobuf-c -lcjson -lcrypto -pthread
 
-$(patsubst %.c,$(native)/%.o,$(filter-out %/test_operators.c,$(wildcard core/*.c tests/c/*.c))): cflags += $(strict)
+$(core_objects) $(converter_objects) $(patsubst %.c,$(native)/%.o,$(wildcard tests/c/*.c)): cflags += $(strict)
+$(converter_objects): cflags += -Wsign-conversion
 
 native: $(native)/bert-convert ## build the converter
 
@@ -91,7 +93,7 @@ $(native)/bert.h: core/bert.h
 	@mkdir -p $(@D)
 	@cp $< $@
 
-$(native)/bert-convert: $(converter_objects) $(core_objects)
+$(native)/bert-convert: $(converter_objects) $(generated:=.o) $(core_objects)
 	@echo 'ld $@'
 	@$(CC) $(ldflags) $^ $(converter_libraries) -lm -o $@
 
@@ -101,7 +103,11 @@ $(native)/gen/onnx.pb-c.c $(native)/gen/onnx.pb-c.h &:
 	@mv $(native)/gen/onnx/onnx.pb-c.* $(native)/gen/ && rmdir $(native)/gen/onnx
 	@sed -i 's|"onnx/onnx.pb-c.h"|"onnx.pb-c.h"|' $(native)/gen/onnx.pb-c.c
 
-$(converter_objects): $(native)/gen/onnx.pb-c.h
+$(native)/gen/sentencepiece.pb-c.c $(native)/gen/sentencepiece.pb-c.h &: converter/source/sentencepiece.proto
+	@mkdir -p $(native)/gen
+	@protoc-c -I $(<D) --c_out=$(native)/gen $<
+
+$(converter_objects) $(native)/tests/c/test_operators.o: $(generated:=.h)
 
 $(native)/%.o: %.c
 	@mkdir -p $(@D)
@@ -114,7 +120,7 @@ $(native)/gen/%.o: $(native)/gen/%.c
 
 # Every test links the core and the parts of the converter that are not its main().
 $(native)/test_%: $(native)/tests/c/test_%.o $(test_objects) \
-		$(core_objects) $(filter-out %/main.o,$(converter_objects))
+		$(core_objects) $(filter-out %/main.o,$(converter_objects)) $(generated:=.o)
 	@echo 'ld $@'
 	@$(CC) $(ldflags) $^ $(converter_libraries) -lm -o $@
 
@@ -151,7 +157,7 @@ build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Mak
 js_sources := $(shell find js -name '*.js' 2>/dev/null)
 dist_model := build/dist/models/$(notdir $(model))
 
-js: build/dist/.built $(dist_model) ## bundle the JavaScript and write its types
+js: build/js.built $(dist_model) ## bundle the JavaScript and write its types
 
 # `#core` in package.json's imports.
 build/gen/core.js: tools/core_constants.c core/bert.h core/search.h
@@ -159,9 +165,14 @@ build/gen/core.js: tools/core_constants.c core/bert.h core/search.h
 	@$(CC) -std=c11 $(warnings) $< -o build/gen/core_constants
 	@build/gen/core_constants >$@
 
-build/dist/.built: $(js_sources) build/gen/core.js tools/build.mjs tools/declarations.mjs tsconfig.json package.json
+build/js.built: $(js_sources) build/gen/core.js tools/build.mjs tools/declarations.mjs tsconfig.json package.json
 	@node tools/build.mjs build/dist
 	@touch $@
+
+docs: wasm js ## write docs/api.md and tests/public_names.json, which are made of the sources
+	@node tools/api_reference.mjs docs
+	@node tools/public_names.mjs >build/public_names.json
+	@mv build/public_names.json tests/
 
 $(dist_model): $(model)
 	@mkdir -p $(@D)
@@ -209,8 +220,10 @@ test-js: native wasm js ## JavaScript tests, on the built package
 test-moving: native wasm js ## the code for users of transformers.js, with both libraries where bench has it
 	node --test --test-timeout=300000 tests/moving/moving.test.js
 
-test-browser: site ## the page in a real browser
-	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js)
+test-browser: native site ## the page in Chromium; the package in each engine that is installed
+	@rm -rf build/engines
+	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js); \
+		status=$$?; node tests/browser/engines/table.js; exit $$status
 
 test-spark: wasm js ## the PySpark example; needs Java 17 or later and Python 3.10 or later
 	@tools/test_spark.sh
@@ -258,6 +271,13 @@ bench-packages:
 
 ##@ Maintain
 
+.PHONY: numbers screenshots
+numbers: ## write what was measured into the documents
+	@node tools/numbers.mjs
+
+screenshots: site ## take the pictures of the documents
+	@node tools/screenshots.mjs
+
 model: setup native ## rebuild the bundled model from $MODEL_ONNX
 	@mkdir -p $(dir $(model))
 	build/native/bert-convert $(MODEL_ONNX) -o $(model) --dtype q8 --name sentiment-minilm-l6
@@ -266,13 +286,15 @@ format: ## format C and JavaScript
 	clang-format-19 -i $(c_files)
 	node_modules/.bin/biome check --write
 
-c_files := $(wildcard core/*.[ch] converter/*.[ch] wasm/*.[ch] tests/c/*.[ch] bench/*.c examples/c/*.c tools/*.c)
+c_files := $(wildcard core/*.[ch] converter/*.[ch] converter/*/*.[ch] wasm/*.[ch] tests/c/*.[ch] \
+	bench/*.c examples/c/*.c tools/*.c)
 
 lint: build/gen/core.js ## check formatting, habits and types
 	@clang-format-19 --dry-run -Werror $(c_files)
 	@node_modules/.bin/biome check --error-on-warnings
 	@node tools/check_lines.mjs js web-demo bench tests tools
-	@node_modules/.bin/tsc -p tsconfig.json --noEmit
+	@for config in tsconfig.json tests/tsconfig.json tests/tsconfig.sw.json; do \
+		node node_modules/typescript/bin/tsc -p $$config --noEmit || exit 1; done
 
 clean: ## remove everything that was built
 	rm -rf build

@@ -1,10 +1,10 @@
 /**
- * Every family at its real size: converts each export of a folder and measures what the README's
- * table says. Random weights do: neither sizes nor times depend on what they are, and errors are
- * compared with onnxruntime's answers in each golden.json.
+ * Every family at its real size: converts each export of a folder and measures what
+ * docs/your-own-model.md says. Random weights do: neither sizes nor times depend on what they are,
+ * and errors are compared with onnxruntime's answers in each golden.json.
  *
  *     python tests/tools/make_models.py DIR --set real
- *     make families FAMILIES=DIR
+ *     make bench-families FAMILIES=DIR
  *
  * Parameters are those that the file stores. Time and memory are those of q8 in Node, one thread,
  * one text of 128 tokens after the first: the median of 9, each model in a process of its own.

@@ -32,14 +32,16 @@ async function peer(
         .split('\n', PEER_LINES)
         .map((line) => JSON.parse(line).text);
     const classify = await open({
+        runtime: 'transformers',
         library: '@huggingface/transformers',
         model,
         dtype: 'q8',
         threads: 1,
     });
-    await classify.prepare({ texts: texts.slice(0, BATCH), batch_size: Number(batch) })();
+    const batch_size = Number(batch);
+    await classify.prepare({ name: 'warm up', texts: texts.slice(0, BATCH), batch_size })();
     const start = performance.now();
-    await classify.prepare({ texts, batch_size: Number(batch) })();
+    await classify.prepare({ name: 'all', texts, batch_size })();
     console.log(
         JSON.stringify({ texts_per_second: (texts.length / (performance.now() - start)) * 1e3 }),
     );

@@ -280,6 +280,7 @@ function compareAnswers(name, rows) {
  */
 async function measureColdStarts(browser, ids) {
     say('cold starts');
+    /** @type {{runtime: string, page: string, parameters: Record<string, string>}[]} */
     const pages = [
         { runtime: 'bert_wasm', page: 'bert_wasm', parameters: {} },
         {

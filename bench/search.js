@@ -5,7 +5,10 @@
  *     node bench/search.js [rows] [dimensions]
  */
 
-import { semanticSearch } from '../build/dist/index.node.js';
+/** @type {typeof import('../js/index.js')} */
+const { semanticSearch } = await import(
+    new URL('../build/dist/index.node.js', import.meta.url).href
+);
 
 const ROUNDS = 5;
 const n = Number(process.argv[2] ?? 1_000_000);

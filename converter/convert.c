@@ -1,20 +1,34 @@
-/* convert.c - ONNX to a model file: read, plan, write. See ARCHITECTURE.md for the format. */
-#include "convert.h"
+/* convert.c - ONNX to a model file: read, plan, write. The format: docs/model-file.md. */
+#include "commands.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "model_dir.h"
-#include "native.h"
-#include "pack.h"
-#include "prove.h"
-#include "read.h"
-#include "safetensors.h"
-#include "smooth.h"
+#include "files/safetensors.h"
+#include "import/graph_read.h"
+#include "native/native.h"
+#include "native/prove.h"
+#include "quantise/smooth.h"
+#include "read/read.h"
+#include "source/model_dir.h"
+#include "weights/pack.h"
 
-/* Largest error of a model that is not quantised, over its largest output. */
+/* The largest error that an unquantised model may have, over its largest output. */
 #define PROOF_TOLERANCE 2e-4
+
+/* What is being converted, from step to step. */
+typedef struct conversion {
+    const convert_options *options;
+    model_dir dir;
+    onnx_model onnx;
+    onnx_graph *graph;
+    graph_reader reader;
+    bert_weights weights;
+    calibration_data measured;
+    model_proof proof;
+    double error; /* of the model as it is stored */
+} conversion;
 
 /* A float32 by the shortest decimal that gives it back: 1e-12, not 9.999999960041972e-13. */
 static double shortest(float value)
@@ -37,18 +51,15 @@ static cJSON *encoder_json(const bert_config *config)
         if (choice)
             cJSON_AddStringToObject(json, bert_config_field(i), choice);
         else
-            cJSON_AddNumberToObject(json, bert_config_field(i), shortest((float)number));
+            cJSON_AddNumberToObject(json, bert_config_field(i),
+                                    number == floor(number) ? number : shortest((float)number));
     }
     return json;
 }
 
-static cJSON *config_json(const model_dir *dir, const bert_weights *weights)
+static cJSON *outputs_json(const bert_weights *weights)
 {
-    const bert_config *config = &weights->config;
-    cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "architecture", model_dir_architecture(dir, weights));
-    cJSON_AddItemToObject(json, "encoder", encoder_json(config));
-    cJSON *outputs = cJSON_AddObjectToObject(json, "outputs");
+    cJSON *outputs = cJSON_CreateObject();
     for (size_t i = 0; i < weights->n_outputs; i++) {
         const output_name *name = &weights->outputs[i];
         cJSON *entry = cJSON_AddObjectToObject(outputs, name->onnx);
@@ -58,116 +69,99 @@ static cJSON *config_json(const model_dir *dir, const bert_weights *weights)
         if (name->activation)
             cJSON_AddStringToObject(entry, "activation", name->activation);
     }
-    cJSON_AddItemToObject(json, "labels", model_dir_labels(dir, config));
-    const cJSON *type = cJSON_GetObjectItemCaseSensitive(dir->config, "problem_type");
-    if (cJSON_IsString(type))
-        cJSON_AddStringToObject(json, "problem_type", type->valuestring);
-    else
-        cJSON_AddNullToObject(json, "problem_type");
-    cJSON_AddNumberToObject(json, "max_length", model_dir_max_length(dir, config));
+    return outputs;
+}
+
+static cJSON *config_json(const conversion *c)
+{
+    const bert_config *config = &c->weights.config;
+    const char *family = model_dir_architecture(&c->dir, c->weights.architecture);
+    const char *problem = model_dir_problem_type(&c->dir);
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "architecture", family);
+    cJSON_AddItemToObject(json, "encoder", encoder_json(config));
+    cJSON_AddItemToObject(json, "outputs", outputs_json(&c->weights));
+    cJSON_AddItemToObject(json, "labels", model_dir_labels(&c->dir, config));
+    cJSON_AddItemToObject(json, "problem_type",
+                          problem ? cJSON_CreateString(problem) : cJSON_CreateNull());
+    cJSON_AddNumberToObject(json, "max_length", model_dir_max_length(&c->dir, config));
     return json;
 }
 
-static cJSON *metadata_json(const model_dir *dir, const onnx_model *onnx,
-                            const bert_weights *weights, const convert_options *options,
-                            cJSON *reference)
+/* Adds JSON as a text, and frees it. */
+static void add_text(cJSON *object, const char *key, cJSON *json)
 {
+    char *text = cJSON_PrintUnformatted(json);
+    cJSON_AddStringToObject(object, key, text);
+    free(text);
+    cJSON_Delete(json);
+}
+
+static cJSON *metadata_json(const conversion *c)
+{
+    const convert_options *options = c->options;
     char hash[FILE_HASH_CHARS + 1];
-    file_sha256(onnx->file.data, onnx->file.n_bytes, hash);
-    cJSON *config = config_json(dir, weights), *json = cJSON_CreateObject();
-    char *text = cJSON_PrintUnformatted(config);
+    cJSON *json = cJSON_CreateObject();
+    file_sha256(c->onnx.file.data, c->onnx.file.n_bytes, hash);
     cJSON_AddStringToObject(json, "format", "bert-wasm");
     cJSON_AddStringToObject(json, "format_version", SAFETENSORS_FORMAT_VERSION);
-    cJSON_AddStringToObject(json, "name", options->name ? options->name : dir->name);
+    cJSON_AddStringToObject(json, "name", options->name ? options->name : c->dir.name);
     cJSON_AddStringToObject(json, "revision", options->revision ? options->revision : "");
     cJSON_AddStringToObject(json, "dtype", pack_dtype_name(options->dtype));
     cJSON_AddStringToObject(json, "source_sha256", hash);
-    cJSON_AddStringToObject(json, "config", text);
-    free(text);
-    text = cJSON_PrintUnformatted(reference);
-    cJSON_AddStringToObject(json, "reference", text);
-    free(text);
-    cJSON_Delete(config);
+    add_text(json, "config", config_json(c));
+    add_text(json, "reference", proof_json(&c->proof, c->error));
     return json;
 }
 
-static bool declare(safetensors_writer *writer, const model_dir *dir, const bert_weights *weights,
-                    pack_dtype dtype, fault *fault)
+/* ----------------------------------------------------------------------------------- writing -- */
+
+static bool declare(void *writer, const packed_tensor *tensor, fault_text *fault)
 {
-    uint32_t n_tokenizer = (uint32_t)dir->tokenizer.n_bytes;
-    if (n_tokenizer &&
-        !safetensors_declare(writer, "tokenizer.json", "U8", 1, &n_tokenizer, n_tokenizer, fault))
-        return false;
-    for (size_t i = 0; i < weights->n_weights; i++) {
-        packed tensors[PACK_MAX_TENSORS];
-        int n = pack_plan(&weights->weights[i], dtype, tensors);
-        for (int k = 0; k < n; k++)
-            if (!safetensors_declare(writer, tensors[k].name,
-                                     tensors[k].q4_columns ? "U8"
-                                                           : bert_dtype_name(tensors[k].dtype),
-                                     tensors[k].rank, tensors[k].shape, tensors[k].n_bytes, fault))
-                return false;
-    }
-    return true;
+    const char *dtype = tensor->is_q4 ? "U8" : bert_dtype_name(tensor->dtype);
+    return safetensors_declare(writer, tensor->name, dtype, tensor->rank, tensor->shape,
+                               tensor->n_bytes, fault);
 }
 
-static bool write_data(safetensors_writer *writer, const model_dir *dir,
-                       const bert_weights *weights, pack_dtype dtype, fault *fault)
+static bool write_data(void *writer, const packed_tensor *tensor, fault_text *fault)
 {
-    const file *tokenizer = &dir->tokenizer;
-    if (tokenizer->n_bytes &&
-        !safetensors_write(writer, tokenizer->data, tokenizer->n_bytes, fault))
-        return false;
-    for (size_t i = 0; i < weights->n_weights; i++) {
-        packed tensors[PACK_MAX_TENSORS] = {0};
-        int n = pack_plan(&weights->weights[i], dtype, tensors);
-        bool ok = pack_weight(&weights->weights[i], tensors, fault);
-        for (int k = 0; k < n; k++) {
-            ok = ok && safetensors_write(writer, tensors[k].data, tensors[k].n_bytes, fault);
-            free(tensors[k].data);
-        }
-        if (!ok)
-            return false;
-    }
-    return true;
+    return safetensors_write(writer, tensor->data, tensor->n_bytes, fault);
 }
 
-static bool write_model(const char *out, const model_dir *dir, const onnx_model *onnx,
-                        const bert_weights *weights, const convert_options *options,
-                        cJSON *reference, fault *fault)
+/* Two passes, as safetensors.h wants them. The tokenizer comes first. */
+static bool write_tensors(const conversion *c, safetensors_writer *writer, fault_text *fault)
+{
+    const mapped_file *file = &c->dir.tokenizer;
+    pack_dtype dtype = c->options->dtype;
+    uint32_t n_bytes = (uint32_t)file->n_bytes; /* no more: model_dir_open() */
+    bool has_tokenizer = file->n_bytes > 0;
+    return (!has_tokenizer || safetensors_declare(writer, "tokenizer.json", "U8", 1, &n_bytes,
+                                                  file->n_bytes, fault)) &&
+           pack_each(&c->weights, dtype, true, declare, writer, fault) &&
+           safetensors_begin_data(writer, metadata_json(c), fault) &&
+           (!has_tokenizer || safetensors_write(writer, file->data, file->n_bytes, fault)) &&
+           pack_each(&c->weights, dtype, false, write_data, writer, fault);
+}
+
+static bool write_model(const conversion *c, const char *out, fault_text *fault)
 {
     safetensors_writer *writer = safetensors_create(out, fault);
     if (!writer)
         return false;
-    if (!declare(writer, dir, weights, options->dtype, fault) ||
-        !safetensors_begin_data(writer, metadata_json(dir, onnx, weights, options, reference),
-                                fault) ||
-        !write_data(writer, dir, weights, options->dtype, fault)) {
-        safetensors_abandon(writer);
-        return false;
-    }
-    return safetensors_finish(writer, fault);
+    if (write_tensors(c, writer, fault))
+        return safetensors_finish(writer, fault);
+    safetensors_abandon(writer);
+    return false;
 }
 
-/* What is being converted, from step to step. */
-typedef struct conversion {
-    const convert_options *options;
-    model_dir dir;
-    onnx_model onnx;
-    graph *graph;
-    reader reader;
-    bert_weights weights;
-    calibration measured;
-    proof proof;
-    double error; /* of the model as it is stored */
-} conversion;
+/* --------------------------------------------------------------------------------- the steps -- */
 
-static bool read_model(conversion *c, const char *in, fault *fault)
+static bool read_model(conversion *c, const char *in, fault_text *fault)
 {
     if (!model_dir_open(in, &c->dir, fault) || !onnx_open(c->dir.onnx_path, &c->onnx, fault) ||
-        !(c->graph = graph_open(&c->onnx, fault)) || !reader_open(&c->reader, c->graph, fault))
+        !(c->graph = graph_open(&c->onnx, fault)) ||
+        !reader_open(&c->reader, c->graph, model_dir_first_position(&c->dir), fault))
         return false;
-    c->reader.first_position = model_dir_first_position(&c->dir);
     if (!read_encoder(&c->reader, &c->weights))
         return model_dir_explain(&c->dir, fault);
     model_dir_compare(&c->dir, &c->weights.config);
@@ -175,16 +169,16 @@ static bool read_model(conversion *c, const char *in, fault *fault)
 }
 
 /* Proves the unquantised model, and measures what quantising it needs to know. */
-static bool prove(conversion *c, fault *fault)
+static bool prove(conversion *c, fault_text *fault)
 {
-    native native = {0};
+    native_model native = {0};
     const char *worst = "";
     const char *calibrate_path = c->options->calibrate;
     bert_options options = c->proof.options;
     if (calibrate_path)
         options = (bert_options){0}; /* texts may be as long as the model takes */
     bool ok = native_pack(&native, &c->weights, PACK_F32, &options, "the proof", fault);
-    c->error = ok ? proof_error(&c->proof, &native, &c->weights, &worst, fault) : 0;
+    c->error = ok ? proof_error(&c->proof, &native, &worst, fault) : 0;
     ok = ok && c->error >= 0;
     if (ok && !(c->error <= PROOF_TOLERANCE))
         ok = fault_set(fault,
@@ -197,13 +191,13 @@ static bool prove(conversion *c, fault *fault)
     return ok;
 }
 
-/* What storing it in the dtype costs. */
-static bool measure(conversion *c, fault *fault)
+/* Measures what storing the model in the dtype costs. */
+static bool measure(conversion *c, fault_text *fault)
 {
-    native native = {0};
+    native_model native = {0};
     bool ok =
         native_pack(&native, &c->weights, c->options->dtype, &c->proof.options, "the proof", fault);
-    c->error = ok ? proof_error(&c->proof, &native, &c->weights, NULL, fault) : 0;
+    c->error = ok ? proof_error(&c->proof, &native, NULL, fault) : 0;
     native_close(&native);
     if (ok && c->error > 1e30)
         ok = fault_set(fault, "stored as %s the model gives numbers that are not finite: use f32",
@@ -211,7 +205,7 @@ static bool measure(conversion *c, fault *fault)
     return ok && c->error >= 0;
 }
 
-bool convert(const char *in, const char *out, const convert_options *options, fault *fault)
+bool convert(const char *in, const char *out, const convert_options *options, fault_text *fault)
 {
     conversion c = {.options = options};
     bool ok = read_model(&c, in, fault) && prove(&c, fault);
@@ -219,11 +213,7 @@ bool convert(const char *in, const char *out, const convert_options *options, fa
         ok = smooth_layers(&c.weights, options->calibrate ? &c.measured : NULL, fault);
     if (ok && options->dtype != PACK_F32)
         ok = measure(&c, fault);
-    if (ok) {
-        cJSON *reference = proof_json(&c.proof, &c.weights, c.error);
-        ok = write_model(out, &c.dir, &c.onnx, &c.weights, options, reference, fault);
-        cJSON_Delete(reference);
-    }
+    ok = ok && write_model(&c, out, fault);
     proof_close(&c.proof);
     calibration_free(&c.measured);
     weights_free(&c.weights);

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert.h"
-#include "safetensors.h"
+#include "commands.h"
+#include "files/safetensors.h"
 
 static void print_entry(const safetensors_entry *entry)
 {
@@ -15,7 +15,7 @@ static void print_entry(const safetensors_entry *entry)
     printf("%-40s %-4s %-22s %12zu\n", entry->name, entry->dtype, shape, entry->end - entry->start);
 }
 
-bool inspect(const char *path, fault *fault)
+bool inspect(const char *path, fault_text *fault)
 {
     safetensors model;
     bool ok = safetensors_open(path, &model, fault);

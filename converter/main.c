@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert.h"
+#include "commands.h"
 
 static const char usage_text[] =
     "usage: bert-convert MODEL_DIR_OR_ONNX -o OUT.safetensors [--dtype f32|f16|q8|q4] [--name N]\n"
@@ -15,11 +15,9 @@ static const char usage_text[] =
     "       bert-convert --inspect FILE.safetensors\n"
     "       bert-convert --verify GOLDEN.json [--tolerance T] FILE.safetensors\n"
     "\n"
-    "Converts an ONNX encoder, with the config.json and tokenizer.json beside it, into the one "
-    "file\n"
-    "that bert-wasm loads. dtype is q8 unless said otherwise. TEXTS.jsonl are texts as bert-wasm "
-    "tokenize\n"
-    "writes them: a hundred typical ones make q8, and above all q4, more exact.\n";
+    "Converts an ONNX encoder, with the config.json and tokenizer.json beside it, into the one\n"
+    "file that bert-wasm loads. The default dtype is q8. TEXTS.jsonl are texts as `bert-wasm\n"
+    "tokenize` writes them: a hundred typical ones make q8, and above all q4, more exact.\n";
 
 static int usage(const char *problem)
 {
@@ -57,7 +55,7 @@ int main(int argc, char **argv)
                    strcmp(optarg, pack_dtype_name(options.dtype)) != 0)
                 options.dtype++;
             if (options.dtype == PACK_DTYPE_COUNT)
-                return usage("--dtype is f32, f16, q8 or q4");
+                return usage("--dtype must be f32, f16, q8 or q4");
             break;
         case 'n':
             options.name = optarg;
@@ -77,7 +75,7 @@ int main(int argc, char **argv)
         case 't':
             tolerance = strtod(optarg, &end);
             if (end == optarg || *end || !(tolerance >= 0))
-                return usage("--tolerance is a number >= 0");
+                return usage("--tolerance must be a number >= 0");
             break;
         case 'h':
             fputs(usage_text, stdout);
@@ -87,7 +85,7 @@ int main(int argc, char **argv)
         }
     }
     int n_files = argc - optind;
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     bool ok;
     if (inspected) {
         if (n_files || golden || out)

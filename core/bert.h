@@ -29,15 +29,17 @@
  *     }
  *
  * bert_encode_begin() and bert_encode_step() are the same in steps, between which the caller may
- * do something else, or stop.
+ * do something else, or stop. bert_model_begin() and bert_model_take() are the same for a model
+ * whose bytes are still on their way: its first layers can run before the last ones are there.
  *
  * Memory. A model keeps pointers into the tensors' data; neither is copied or changed, and both
  * must outlive it. A session has everything that encoding needs in its one block; encoding
  * allocates nothing. There is nothing to close: the caller may free the memory at any time,
  * sessions before their model.
  *
- * Threads. A model is immutable after bert_model_open and may be shared by any number of sessions.
- * A session belongs to one caller at a time; other threads may work for it: bert_session_serve().
+ * Threads. A model is immutable once all its tensors are taken, and may be shared by any number of
+ * sessions. A session belongs to one caller at a time; other threads may work for it:
+ * bert_session_serve().
  * No function has hidden state.
  *
  * Errors. Every function that can meet bad data returns a bert_status and, if `error` is not NULL,
@@ -293,7 +295,36 @@ bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_er
 bert_status bert_model_open(const bert_config *config, const bert_tensor *tensors, size_t n_tensors,
                             void *memory, size_t n_bytes, bert_model **model, bert_error *error);
 
-/* The config that the model was opened with. */
+/*
+ * The same while the tensors' bytes arrive. begin() reads none of them: it needs to know where each
+ * will lie. take(), once for each tensor and in any order, says that all of its bytes are there; it
+ * checks them and reads what it needs of them. BAD_DATA leaves the tensor untaken: it may be mended
+ * and taken again, and what else is there stays usable. `tensors` and their names must stay until
+ * all are taken.
+ *
+ * steps_ready() is how many steps of an encoding can run with what is there: none before the
+ * embeddings and the first layer are whole, n_layers + 1 when everything is. In the order of use,
+ * which is that of a model file, they become ready one by one. Meanwhile there may be sessions:
+ *
+ *     bert_model_begin(&config, tensors, n_tensors, block, n_block, &model, &error);
+ *     ... bert_session_open(), bert_encode_begin() ...
+ *     for (size_t i = 0; i < n_tensors; i++) {
+ *         receive(&tensors[i]);
+ *         bert_model_take(model, i, &error);
+ *         bert_encode_step(session, UINT32_MAX); // runs what is ready
+ *     }
+ *
+ * Until all are taken, calls about the model and its sessions are one thread's, or ordered as if
+ * they were. Threads that serve need no more: a step starts them by an atomic, after which they see
+ * all that the caller saw.
+ */
+bert_status bert_model_begin(const bert_config *config, const bert_tensor *tensors,
+                             size_t n_tensors, void *memory, size_t n_bytes, bert_model **model,
+                             bert_error *error);
+bert_status bert_model_take(bert_model *model, size_t index, bert_error *error);
+uint32_t bert_model_steps_ready(const bert_model *model);
+
+/* The config that the model was opened, or begun, with. */
 const bert_config *bert_model_config(const bert_model *model);
 
 /* --------------------------------------------------------------------------------- session -- */
@@ -434,14 +465,15 @@ bert_status bert_output_count(const bert_config *config, bert_output output,
                               const bert_batch *batch, size_t *count, bert_error *error);
 
 /* Encodes the batch and writes the outputs that are wanted. Everything is checked before anything
- * is written. */
+ * is written. BAD_DATA, of a tensor, if one has not been taken yet. */
 bert_status bert_encode(bert_session *session, const bert_batch *batch, const bert_outputs *outputs,
                         bert_error *error);
 
 /*
- * The same in steps: a layer each, then one for the heads. begin() checks everything, a step takes
+ * The same in steps: a layer each, then one for the heads. begin() checks everything, step() runs
  * up to `n_steps` of them and returns how many are left; the outputs are whole when none is. Many
- * small rounds cost threads a meeting each; the bits are the same.
+ * small rounds cost threads a meeting each; the bits are the same. Of a model that is still
+ * arriving no more steps are run than are ready, maybe none: call again when more has been taken.
  *
  *     bert_encode_begin(session, &batch, &outputs, &error);
  *     while (bert_encode_step(session, 1) > 0 && !wants_to_stop)

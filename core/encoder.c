@@ -308,10 +308,12 @@ bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
 uint32_t bert_encode_step(bert_session *session, uint32_t n_steps)
 {
     encoding_state *encoding = &session->encoding;
-    uint32_t left = encoding->n_steps - encoding->next;
-    if (left == 0)
-        return 0;
-    encoding->end = encoding->next + (n_steps < left ? n_steps : left);
+    uint32_t ready = bert_model_steps_ready(session->model);
+    encoding->end = ready < encoding->n_steps ? ready : encoding->n_steps;
+    if (n_steps < encoding->end - encoding->next)
+        encoding->end = encoding->next + n_steps;
+    if (encoding->end == encoding->next)
+        return encoding->n_steps - encoding->next;
     pool_run(&session->pool, run_steps, session);
     encoding->next = encoding->end;
     if (encoding->next == encoding->n_steps)
@@ -322,7 +324,9 @@ uint32_t bert_encode_step(bert_session *session, uint32_t n_steps)
 bert_status bert_encode(bert_session *session, const bert_batch *batch, const bert_outputs *outputs,
                         bert_error *error)
 {
-    bert_status status = bert_encode_begin(session, batch, outputs, error);
+    bert_status status = arrivals_check(session->model, error);
+    if (status == BERT_OK)
+        status = bert_encode_begin(session, batch, outputs, error);
     if (status == BERT_OK)
         bert_encode_step(session, UINT32_MAX);
     return status;

@@ -26,6 +26,24 @@ typedef struct layer_weights {
     norm_weights output_norm;
 } layer_weights;
 
+/* What becomes of a tensor's bytes when they have come. */
+typedef enum tensor_role {
+    TENSOR_AS_IT_LIES,
+    TENSOR_INTEGERS, /* the weight of an I8 matrix */
+    TENSOR_SCALE,    /* of an I8 matrix or table */
+    TENSOR_DISTANCES /* relative.rows */
+} tensor_role;
+
+typedef struct tensor_arrival {
+    tensor_role role;
+    uint32_t step; /* the first of an encoding that reads it */
+    int is_taken;
+    /* Of an I8 matrix: its offset, which comes of its weight and its scale, and the index of the
+     * other of these two. Else NULL. */
+    float *offset;
+    size_t partner;
+} tensor_arrival;
+
 /* Weights that the config does not ask for are zeros. */
 struct bert_model {
     bert_config config;
@@ -43,6 +61,13 @@ struct bert_model {
     norm_weights lm_norm;                     /* [E] */
     matrix lm_decoder;                        /* E -> vocab_size; tied: without panels */
     matrix sentence;                          /* H -> embedding_dim */
+    float *offsets;                           /* of the layers' I8 matrices; theirs point here */
+    /* The caller's tensors, until each of them is taken, and what is known of them. */
+    const bert_tensor *tensors;
+    size_t n_tensors;
+    tensor_arrival *arrivals; /* [n_tensors] */
+    uint32_t *n_missing; /* [n_layers + 1]: not taken, of those that a step is the first to read */
+    uint32_t n_ready;    /* steps that miss nothing, as do all before them */
 };
 
 /* --------------------------------------------------------------------------------- scratch -- */
@@ -118,6 +143,14 @@ int config_has_p2c(const bert_config *config);
 
 /* Whether a token of this id is padding that has no position; see first_position. */
 int config_is_padding(const bert_config *config, uint32_t id);
+
+/* -------------------------------------------------------------------------------- arrivals -- */
+
+/* Counts the tensors of a model that has just been bound: none is taken. */
+void arrivals_begin(bert_model *model);
+
+/* Whether all are taken; BAD_DATA, of the first that is not. */
+bert_status arrivals_check(const bert_model *model, bert_error *error);
 
 /* ----------------------------------------------------------------------------------- arena -- */
 

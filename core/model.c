@@ -1,5 +1,6 @@
 /*
- * model.c - tensors bound by name, dtype and shape into checked views. Nothing is copied.
+ * model.c - tensors bound by name, dtype and shape into checked views. Nothing is copied, and no
+ * tensor's bytes are read: those are arrival.c's.
  *
  * A file has its tensors in the order of use, so the search for a name starts after the last one
  * found and is one comparison for a file of ours; other orders work and are only slower.
@@ -7,13 +8,18 @@
 #include <string.h>
 
 #include "internal.h"
-#include "simd.h"
 
 #define MAX_TENSORS 32768
 
+/* Most tensors that a config asks for: of a layer, and besides. */
+#define LAYER_TENSORS 30
+#define OTHER_TENSORS 31
+
 typedef struct tensor_binder {
-    const bert_tensor *tensors;
-    size_t n_tensors, next;
+    bert_model *model;
+    size_t next;
+    size_t most;                      /* tensors that the model has an arrival for */
+    uint32_t step;                    /* the first that reads what is being bound */
     uint32_t bound[MAX_TENSORS / 32]; /* a bit a tensor */
     bert_error *error;
     bert_status status; /* the first failure; every later step does nothing */
@@ -28,13 +34,6 @@ static void fail(tensor_binder *binder, bert_status status, const char *tensor)
 {
     if (binder->status == BERT_OK)
         binder->status = error_set(binder->error, status, tensor);
-}
-
-/* Of the tensor, what is at `index`. */
-static void fail_at(tensor_binder *binder, bert_status status, const char *tensor, uint32_t index)
-{
-    if (binder->status == BERT_OK)
-        binder->status = error_set_value(binder->error, status, tensor, index);
 }
 
 static void fail_expected(tensor_binder *binder, bert_status status, const char *tensor,
@@ -58,15 +57,31 @@ static void join(char name[BERT_MAX_NAME + 1], const char *a, const char *b)
 
 static const bert_tensor *find(tensor_binder *binder, const char *name)
 {
-    for (size_t k = 0; k < binder->n_tensors; k++) {
-        size_t i = (binder->next + k) % binder->n_tensors;
-        if (strcmp(binder->tensors[i].name, name) == 0) {
+    const bert_model *model = binder->model;
+    for (size_t k = 0; k < model->n_tensors; k++) {
+        size_t i = (binder->next + k) % model->n_tensors;
+        if (strcmp(model->tensors[i].name, name) == 0) {
             binder->bound[i / 32] |= 1u << i % 32;
             binder->next = i + 1;
-            return &binder->tensors[i];
+            return &model->tensors[i];
         }
     }
     return NULL;
+}
+
+static size_t tensor_index(const tensor_binder *binder, const bert_tensor *tensor)
+{
+    return (size_t)(tensor - binder->model->tensors);
+}
+
+/* Notes what is to be done when the tensor's bytes have come. A table with more tensors than the
+ * config asks for is refused in the end: what has no room is not noted. */
+static void expect(tensor_binder *binder, const bert_tensor *tensor, tensor_arrival arrival)
+{
+    size_t i = tensor_index(binder, tensor);
+    arrival.step = binder->step;
+    if (i < binder->most)
+        binder->model->arrivals[i] = arrival;
 }
 
 /* The tensor `prefix``suffix` of that shape, or NULL after a failure. */
@@ -102,25 +117,27 @@ static const bert_tensor *bind(tensor_binder *binder, const char *prefix, const 
         fail_expected(binder, BERT_BAD_DATA, name, tensor->n_bytes, n_bytes);
         return NULL;
     }
+    expect(binder, tensor, (tensor_arrival){0});
     return tensor;
 }
 
 /* F32 as it lies: what is not widened on its way. */
-static const float *bind_floats(tensor_binder *binder, const char *prefix, const char *suffix,
-                                uint32_t rank, const uint32_t *shape)
+static const bert_tensor *bind_f32(tensor_binder *binder, const char *prefix, const char *suffix,
+                                   uint32_t rank, const uint32_t *shape)
 {
     const bert_tensor *tensor = bind(binder, prefix, suffix, rank, shape);
     if (tensor && tensor->dtype != BERT_DTYPE_F32) {
         fail(binder, BERT_BAD_DTYPE, tensor->name);
         return NULL;
     }
-    return tensor ? tensor->data : NULL;
+    return tensor;
 }
 
 static const float *bind_vector(tensor_binder *binder, const char *prefix, const char *suffix,
                                 uint32_t n)
 {
-    return bind_floats(binder, prefix, suffix, 1, &n);
+    const bert_tensor *tensor = bind_f32(binder, prefix, suffix, 1, &n);
+    return tensor ? tensor->data : NULL;
 }
 
 /* The panels of a matrix: I8 ones have a shape of their own. */
@@ -131,7 +148,7 @@ static const bert_tensor *bind_panels(tensor_binder *binder, const char *name, u
     join(weight, name, ".weight");
     const bert_tensor *tensor = binder->status == BERT_OK ? find(binder, weight) : NULL;
     if (tensor)
-        binder->next = (size_t)(tensor - binder->tensors); /* bind() finds it again at once */
+        binder->next = tensor_index(binder, tensor); /* bind() finds it again at once */
     if (tensor && tensor->dtype == BERT_DTYPE_I8) {
         if (!may_be_i8) {
             fail(binder, BERT_BAD_DTYPE, weight);
@@ -143,18 +160,11 @@ static const bert_tensor *bind_panels(tensor_binder *binder, const char *name, u
     return bind(binder, weight, "", 3, (uint32_t[]){n_panels, n_in, BERT_PANEL});
 }
 
-/* A zero, infinite or NaN scale would silently poison every answer: it is refused here. */
-static const float *bind_scale(tensor_binder *binder, const char *prefix, uint32_t n)
+static const bert_tensor *bind_scale(tensor_binder *binder, const char *prefix, uint32_t n)
 {
-    const float *scale = bind_vector(binder, prefix, ".scale", n);
-    for (uint32_t i = 0; scale && i < n; i++) {
-        if (!(scale[i] > 0 && scale[i] <= 3.4e38f)) {
-            char name[BERT_MAX_NAME + 1];
-            join(name, prefix, ".scale");
-            fail_at(binder, BERT_BAD_DATA, name, i);
-            return NULL;
-        }
-    }
+    const bert_tensor *scale = bind_f32(binder, prefix, ".scale", 1, &n);
+    if (scale)
+        expect(binder, scale, (tensor_arrival){.role = TENSOR_SCALE});
     return scale;
 }
 
@@ -166,38 +176,29 @@ static row_table bind_table(tensor_binder *binder, const char *name, uint32_t n_
     if (tensor) {
         table.dtype = tensor->dtype;
         table.rows = tensor->data;
-        if (tensor->dtype == BERT_DTYPE_I8)
-            table.scale = bind_scale(binder, name, n_rows);
+        const bert_tensor *scale =
+            tensor->dtype == BERT_DTYPE_I8 ? bind_scale(binder, name, n_rows) : NULL;
+        if (scale)
+            table.scale = scale->data;
     }
     return table;
 }
 
-/* The bytes of an I8 matrix are read once: every integer is in range, or kernels would not agree;
- * and their sums are needed: offset[j] = scale[j] * the sum of column j. */
-static void bind_offset(tensor_binder *binder, matrix *w, const bert_tensor *tensor, float *offset)
+/* An I8 matrix has a scale, and offsets that come of both. */
+static void bind_integers(tensor_binder *binder, const char *name, const bert_tensor *weight,
+                          float *offset, matrix *w)
 {
-    size_t n_quads = BERT_I8_QUADS(w->n_in);
-    const int8_t *panel = w->panels;
-    for (uint32_t column = 0; column < w->n_out; column += BERT_PANEL) {
-        v128_t sums[2] = {wasm_i32x4_const(0, 0, 0, 0), wasm_i32x4_const(0, 0, 0, 0)};
-        v128_t largest = wasm_i8x16_splat(0);
-        for (size_t i = 0; i < 2 * n_quads; i++, panel += 16) {
-            v128_t x = wasm_v128_load(panel);
-            largest = wasm_u8x16_max(largest, wasm_i8x16_abs(x));
-            sums[i % 2] = wasm_i32x4_add(
-                sums[i % 2], wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_extadd_pairwise_i8x16(x)));
-        }
-        if (wasm_v128_any_true(wasm_u8x16_gt(largest, wasm_i8x16_splat(BERT_I8_MAX)))) {
-            fail_at(binder, BERT_BAD_DATA, tensor->name, column);
-            return;
-        }
-        int32_t totals[BERT_PANEL];
-        wasm_v128_store(totals, sums[0]);
-        wasm_v128_store(totals + 4, sums[1]);
-        for (uint32_t j = 0; j < BERT_PANEL && column + j < w->n_out; j++)
-            offset[column + j] = w->scale[column + j] * (float)totals[j];
-    }
+    const bert_tensor *scale = bind_scale(binder, name, w->n_out);
+    if (!scale)
+        return;
+    w->scale = scale->data;
     w->offset = offset;
+    expect(binder, weight,
+           (tensor_arrival){TENSOR_INTEGERS, .partner = tensor_index(binder, scale),
+                            .offset = offset});
+    expect(
+        binder, scale,
+        (tensor_arrival){TENSOR_SCALE, .partner = tensor_index(binder, weight), .offset = offset});
 }
 
 /* A matrix that may be I8 has room for its offsets; another's `offset` is NULL. */
@@ -209,11 +210,8 @@ static matrix bind_matrix(tensor_binder *binder, const char *name, uint32_t n_in
     if (tensor) {
         w.dtype = tensor->dtype;
         w.panels = tensor->data;
-        if (tensor->dtype == BERT_DTYPE_I8) {
-            w.scale = bind_scale(binder, name, n_out);
-            if (w.scale)
-                bind_offset(binder, &w, tensor, offset);
-        }
+        if (tensor->dtype == BERT_DTYPE_I8)
+            bind_integers(binder, name, tensor, offset, &w);
     }
     w.bias = bind_vector(binder, name, ".bias", n_out);
     return w;
@@ -243,7 +241,7 @@ static void layer_name(char name[32], uint32_t index)
     *name = '\0';
 }
 
-/* Floats of bind_offset() for a layer's matrices. */
+/* Floats of the offsets of a layer's matrices. */
 static uint64_t offsets_per_layer(const bert_config *config)
 {
     return 5ull * config->hidden_size + config->intermediate_size;
@@ -271,6 +269,7 @@ static void bind_layer(tensor_binder *binder, layer_weights *layer, const bert_c
                        uint32_t index, float *offsets)
 {
     uint32_t hidden = config->hidden_size, intermediate = config->intermediate_size;
+    uint32_t step = binder->step;
     char prefix[32], name[BERT_MAX_NAME + 1];
     layer_name(prefix, index);
 #define NAMED(suffix) (join(name, prefix, suffix), name)
@@ -279,7 +278,9 @@ static void bind_layer(tensor_binder *binder, layer_weights *layer, const bert_c
     layer->query = MATRIX(".attention.query", hidden, hidden);
     layer->key = MATRIX(".attention.key", hidden, hidden);
     layer->value = MATRIX(".attention.value", hidden, hidden);
+    binder->step = step ? step - 1 : 0; /* the layer before leaves the inputs quantised */
     bind_smooth(binder, prefix, layer, &layer->query);
+    binder->step = step;
     layer->key.smooth = layer->value.smooth = layer->query.smooth;
     if (config_has_c2p(config))
         layer->relative_key =
@@ -302,24 +303,20 @@ static void bind_layer(tensor_binder *binder, layer_weights *layer, const bert_c
 }
 
 /* What attention knows of positions. Rows of distances come as floats, like everything that is not
- * an integer matrix, and are read once: each is a row that there is. */
+ * an integer matrix. */
 static void bind_distances(tensor_binder *binder, bert_model *model)
 {
     const bert_config *config = &model->config;
     uint32_t n = 2 * config->n_distances - 1;
-    if (config->position_attention == BERT_POSITION_ATTENTION_BIAS)
-        model->attention_bias =
-            bind_floats(binder, "attention.bias", "", 2, (uint32_t[]){config->n_heads, n});
-    if (!config->n_relative_rows)
-        return;
-    const float *numbers = bind_vector(binder, "relative.rows", "", n);
-    for (uint32_t i = 0; numbers && i < n; i++) {
-        if (!(numbers[i] >= 0 && numbers[i] < (float)config->n_relative_rows) ||
-            numbers[i] != (float)(uint32_t)numbers[i]) {
-            fail_at(binder, BERT_BAD_DATA, "relative.rows", i);
-            return;
-        }
-        model->relative_rows[i] = (uint32_t)numbers[i];
+    if (config->position_attention == BERT_POSITION_ATTENTION_BIAS) {
+        const bert_tensor *bias =
+            bind_f32(binder, "attention.bias", "", 2, (uint32_t[]){config->n_heads, n});
+        model->attention_bias = bias ? bias->data : NULL;
+    }
+    if (config->n_relative_rows) {
+        const bert_tensor *rows = bind_f32(binder, "relative.rows", "", 1, &n);
+        if (rows)
+            expect(binder, rows, (tensor_arrival){.role = TENSOR_DISTANCES});
     }
 }
 
@@ -371,28 +368,38 @@ static void bind_heads(tensor_binder *binder, bert_model *model)
 /* What is left over has a name twice, or one that the config does not explain. */
 static void refuse_unbound(tensor_binder *binder)
 {
-    for (size_t i = 0; i < binder->n_tensors && binder->status == BERT_OK; i++) {
+    const bert_tensor *tensors = binder->model->tensors;
+    size_t n = binder->model->n_tensors;
+    for (size_t i = 0; i < n && binder->status == BERT_OK; i++) {
         if (is_bound(binder, i))
             continue;
         bert_status status = BERT_UNKNOWN_TENSOR;
-        for (size_t k = 0; k < binder->n_tensors; k++)
-            if (k != i && strcmp(binder->tensors[k].name, binder->tensors[i].name) == 0)
+        for (size_t k = 0; k < n; k++)
+            if (k != i && strcmp(tensors[k].name, tensors[i].name) == 0)
                 status = BERT_DUPLICATE_TENSOR;
-        fail(binder, status, binder->tensors[i].name);
+        fail(binder, status, tensors[i].name);
     }
 }
 
-/* Where the model, its layers, their offsets and the rows of distances lie in the block. */
-static bert_model *lay_out(const bert_config *config, memory_arena *arena, float **offsets)
+static size_t most_tensors(const bert_config *config)
+{
+    return (size_t)bert_config_n_stored_layers(config) * LAYER_TENSORS + OTHER_TENSORS;
+}
+
+/* Where the model lies in the block, and what belongs to it. */
+static bert_model *lay_out(const bert_config *config, memory_arena *arena)
 {
     uint32_t n_stored = bert_config_n_stored_layers(config);
     uint64_t n_rows = config->n_relative_rows ? 2ull * config->n_distances - 1 : 0;
-    bert_model *model = arena_take(arena, 1, sizeof *model);
-    layer_weights *layers = arena_take(arena, n_stored, sizeof *layers);
-    uint32_t *rows = arena_take(arena, n_rows, sizeof *rows);
-    *offsets = arena_take(arena, n_stored * offsets_per_layer(config), sizeof(float));
+    bert_model header = {.config = *config};
+    bert_model *model = arena_take(arena, 1, sizeof header);
+    header.layers = arena_take(arena, n_stored, sizeof *header.layers);
+    header.relative_rows = arena_take(arena, n_rows, sizeof *header.relative_rows);
+    header.offsets = arena_take(arena, n_stored * offsets_per_layer(config), sizeof(float));
+    header.arrivals = arena_take(arena, most_tensors(config), sizeof *header.arrivals);
+    header.n_missing = arena_take(arena, config->n_layers + 1ull, sizeof *header.n_missing);
     if (model)
-        *model = (bert_model){.config = *config, .layers = layers, .relative_rows = rows};
+        *model = header;
     return model;
 }
 
@@ -401,8 +408,7 @@ bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_er
     bert_status status = config_check(config, error);
     if (status == BERT_OK) {
         memory_arena arena = {0};
-        float *offsets;
-        lay_out(config, &arena, &offsets);
+        lay_out(config, &arena);
         if (arena.n_bytes > SIZE_MAX / 2)
             return error_set_limit(error, BERT_MODEL_TOO_LARGE, "model", (int64_t)arena.n_bytes,
                                    (int64_t)(SIZE_MAX / 2));
@@ -411,8 +417,35 @@ bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_er
     return status;
 }
 
-bert_status bert_model_open(const bert_config *config, const bert_tensor *tensors, size_t n_tensors,
-                            void *memory, size_t n_bytes, bert_model **model_out, bert_error *error)
+/* Everything that the config asks for, and nothing else. */
+static void bind_model(tensor_binder *binder, bert_model *model)
+{
+    const bert_config *config = &model->config;
+    uint32_t hidden = config->hidden_size;
+    bind_embeddings(binder, model);
+    bind_distances(binder, model);
+    for (uint32_t layer = 0, n_bound = 0; layer < config->n_layers; layer++) {
+        uint32_t stored = bert_config_stored_layer(config, layer);
+        if (stored < n_bound) /* shared with a layer before */
+            continue;
+        binder->step = layer;
+        bind_layer(binder, &model->layers[stored], config, stored,
+                   model->offsets + stored * offsets_per_layer(config));
+        n_bound = stored + 1;
+    }
+    if (config->conv_size) {
+        binder->step = 0;
+        model->conv = bind_matrix(binder, "conv", config->conv_size * hidden, hidden, NULL);
+        model->conv_norm = bind_norm(binder, "conv.norm", hidden);
+    }
+    binder->step = config->n_layers;
+    bind_heads(binder, model);
+    refuse_unbound(binder);
+}
+
+bert_status bert_model_begin(const bert_config *config, const bert_tensor *tensors,
+                             size_t n_tensors, void *memory, size_t n_bytes, bert_model **model_out,
+                             bert_error *error)
 {
     assert(config && model_out && (tensors || n_tensors == 0));
     assert(memory && aligned(memory, BERT_ALIGNMENT));
@@ -428,23 +461,30 @@ bert_status bert_model_open(const bert_config *config, const bert_tensor *tensor
                                (int64_t)n_tensors, MAX_TENSORS);
 
     memory_arena arena = {.base = memory};
-    float *offsets;
-    bert_model *model = lay_out(config, &arena, &offsets);
-    tensor_binder binder = {.tensors = tensors, .n_tensors = n_tensors, .error = error};
-    bind_embeddings(&binder, model);
-    bind_distances(&binder, model);
-    for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++)
-        bind_layer(&binder, &model->layers[i], config, i, offsets + i * offsets_per_layer(config));
-    if (config->conv_size) {
-        uint32_t hidden = config->hidden_size;
-        model->conv = bind_matrix(&binder, "conv", config->conv_size * hidden, hidden, NULL);
-        model->conv_norm = bind_norm(&binder, "conv.norm", hidden);
-    }
-    bind_heads(&binder, model);
-    refuse_unbound(&binder);
-    if (binder.status == BERT_OK)
+    bert_model *model = lay_out(config, &arena);
+    model->tensors = tensors;
+    model->n_tensors = n_tensors;
+    tensor_binder binder = {.model = model, .most = most_tensors(config), .error = error};
+    bind_model(&binder, model);
+    if (binder.status != BERT_OK)
+        return binder.status;
+    assert(n_tensors <= binder.most);
+    arrivals_begin(model);
+    *model_out = model;
+    return BERT_OK;
+}
+
+bert_status bert_model_open(const bert_config *config, const bert_tensor *tensors, size_t n_tensors,
+                            void *memory, size_t n_bytes, bert_model **model_out, bert_error *error)
+{
+    bert_model *model = NULL;
+    bert_status status =
+        bert_model_begin(config, tensors, n_tensors, memory, n_bytes, &model, error);
+    for (size_t i = 0; i < n_tensors && status == BERT_OK; i++)
+        status = bert_model_take(model, i, error);
+    if (status == BERT_OK)
         *model_out = model;
-    return binder.status;
+    return status;
 }
 
 const bert_config *bert_model_config(const bert_model *model)

@@ -13,13 +13,18 @@
  * - `FETCH_FAILED`   a URL or file that cannot be read
  * - `UNSUPPORTED`    this browser or Node lacks something that is needed
  * - `OUT_OF_MEMORY`  memory for the model or a batch was refused
- * - `ENGINE_FAILED`  the WebAssembly module or its worker could not start, or ended
+ * - `ENGINE_FAILED`  the WebAssembly module or its worker could not start, failed or ended
  * - `DISPOSED`       the model was used after dispose()
+ *
+ * An error is data; its message is for people and may be reworded: no code reads one. An error of
+ * one input among several has its `index`, and withPlace() alone writes it into the message.
  */
 
+/** An error that callers can tell from others by its `code`. */
 export class BertError extends Error {
     /**
      * Each of the package's bundles has this class; an error of one is a BertError to all.
+     * @internal
      * @param {unknown} value
      */
     static [Symbol.hasInstance](value) {
@@ -29,14 +34,52 @@ export class BertError extends Error {
     /**
      * @param {string} code
      * @param {string} message  what was wrong, where, and what to do
-     * @param {{cause?: unknown}} [options]
+     * @param {{index?: number, cause?: unknown}} [options]
      */
     constructor(code, message, options) {
         super(message, options);
         this.name = 'BertError';
-        /** @readonly */
+        /**
+         * one of docs/api.md: `BAD_INPUT`, ...
+         * @readonly
+         */
         this.code = code;
+        if (options?.index !== undefined) {
+            /**
+             * Which text, example or sequence it is about, of several that the call was given.
+             * @readonly
+             * @type {number | undefined}
+             */
+            this.index = options.index;
+        }
     }
+}
+
+/**
+ * The same error with the place that it is about: `text 3: ...`. The place of one with an index, as
+ * a call further down has counted, is replaced: callers know what they gave themselves.
+ * @template T
+ * @param {T} error  one that is not a BertError stays as it is
+ * @param {string} place
+ * @param {number} [index]  where the place is one of several that the caller gave
+ * @returns {T}  whose cause is the error without a place
+ */
+export function withPlace(error, place, index) {
+    if (!(error instanceof BertError)) return error;
+    const cause = withoutPlace(error);
+    const { code, message } = cause;
+    return /** @type {any} */ (new BertError(code, `${place}: ${message}`, { index, cause }));
+}
+
+/**
+ * For callers who gave one thing alone: they need not be told which.
+ * @template T
+ * @param {T} error
+ * @returns {T}
+ */
+export function withoutPlace(error) {
+    const { index, cause } = /** @type {any} */ (error ?? {});
+    return index >= 0 && cause instanceof BertError ? /** @type {any} */ (cause) : error;
 }
 
 /**
@@ -52,27 +95,37 @@ export function noTokenizer(name) {
 }
 
 /**
- * An error as a plain object that can be posted to another thread, and back.
+ * @typedef {object} ErrorMessage  an error as a plain object that can be posted
+ * @property {string} name
+ * @property {string} message
+ * @property {string} [stack]
+ * @property {any} [code]  of a BertError a string; DOMException has others
+ * @property {number} [index]
+ * @property {ErrorMessage} [cause]
+ */
+
+/**
+ * An error for another thread.
  * @param {unknown} error
- * @returns {{code?: string, name: string, message: string, stack?: string}}
+ * @returns {ErrorMessage}
  */
 export function toMessage(error) {
-    if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
-    const code = error instanceof BertError ? error.code : undefined;
-    return { code, name: error.name, message: error.message, stack: error.stack };
+    const { name, message, stack, code, index, cause } = /** @type {BertError} */ (
+        error instanceof Error ? error : new Error(String(error))
+    );
+    return { name, message, stack, code, index, cause: cause ? toMessage(cause) : undefined };
 }
 
 /**
- * @param {{code?: string, name: string, message: string, stack?: string}} message
+ * And back.
+ * @param {ErrorMessage} posted
  * @returns {Error}
  */
-export function fromMessage(message) {
-    const error = message.code
-        ? new BertError(message.code, message.message)
-        : new Error(message.message);
-    if (!message.code) error.name = message.name;
-    error.stack = message.stack;
-    return error;
+export function fromMessage({ name, message, stack, code, index, cause }) {
+    const options = { index, ...(cause && { cause: fromMessage(cause) }) };
+    const error =
+        name === 'BertError' ? new BertError(code, message, options) : new Error(message, options);
+    return Object.assign(error, { name, stack });
 }
 
 /**

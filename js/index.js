@@ -14,6 +14,8 @@ export { ensemble } from './pipelines/ensemble.js';
 export { pipeline } from './pipelines/index.js';
 export { semanticSearch, similarity } from './search.js';
 
+/** @import { PipelineOf } from './pipelines/index.js' */
+
 // Types that programs name.
 /** @typedef {import('./pipelines/index.js').LoadOptions} LoadOptions */
 /** @typedef {import('./model/model.js').ModelSource} ModelSource */
@@ -23,20 +25,36 @@ export { semanticSearch, similarity } from './search.js';
 /** @typedef {import('./search.js').Embeddings} Embeddings */
 /** @typedef {import('./search.js').SearchResult} SearchResult */
 /**
- * @typedef {import('./pipelines/index.js').TextClassificationPipeline} TextClassificationPipeline
+ * @typedef {PipelineOf<'text-classification'>} TextClassificationPipeline
+ *   the labels of a text, or of a pair of texts
  */
 /**
- * @typedef {import('./pipelines/index.js').TokenClassificationPipeline} TokenClassificationPipeline
+ * @typedef {PipelineOf<'token-classification'>} TokenClassificationPipeline
+ *   the tokens of a text with their labels, or the entities that they make
  */
-/** @typedef {import('./pipelines/index.js').QuestionAnsweringPipeline} QuestionAnsweringPipeline */
-/** @typedef {import('./pipelines/index.js').FeatureExtractionPipeline} FeatureExtractionPipeline */
-/** @typedef {import('./pipelines/index.js').FillMaskPipeline} FillMaskPipeline */
 /**
- * @typedef {import('./pipelines/index.js').ZeroShotClassificationPipeline} ZeroShotClassificationPipeline
+ * @typedef {PipelineOf<'question-answering'>} QuestionAnsweringPipeline
+ *   the part of a context that answers a question
  */
-/** @typedef {import('./pipelines/index.js').TextRankingPipeline} TextRankingPipeline */
 /**
- * @typedef {import('./pipelines/index.js').NextSentencePredictionPipeline} NextSentencePredictionPipeline
+ * @typedef {PipelineOf<'feature-extraction'>} FeatureExtractionPipeline
+ *   vectors of texts, one for each or one for each of its tokens
+ */
+/**
+ * @typedef {PipelineOf<'fill-mask'>} FillMaskPipeline
+ *   what may stand in the place of a mask token
+ */
+/**
+ * @typedef {PipelineOf<'zero-shot-classification'>} ZeroShotClassificationPipeline
+ *   how well labels that the model has never seen fit a text
+ */
+/**
+ * @typedef {PipelineOf<'text-ranking'>} TextRankingPipeline
+ *   documents by how well they answer a query
+ */
+/**
+ * @typedef {PipelineOf<'next-sentence-prediction'>} NextSentencePredictionPipeline
+ *   whether one text follows another
  */
 /** @typedef {import('./pipelines/text_classification.js').Classification} Classification */
 /** @typedef {import('./pipelines/token_classification.js').TokenEntity} TokenEntity */

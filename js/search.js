@@ -24,8 +24,8 @@ import { nextTurn } from './platform/turn.js';
  * bits are dims [n, 384] or [n, 48], and 48 bytes a row.
  *
  * @typedef {object} Embeddings
- * @property {readonly number[]} dims
- * @property {Float32Array | Int8Array | Uint8Array} data
+ * @property {readonly number[]} dims  [n, d], or [d]; d from 1 to 65536
+ * @property {Float32Array | Int8Array | Uint8Array} data  row-major
  */
 
 /**
@@ -36,7 +36,7 @@ import { nextTurn } from './platform/turn.js';
 /**
  * @typedef {object} SearchResult
  * @property {number} corpus_id  the row's index
- * @property {number} score
+ * @property {number} score  how alike row and query are
  */
 
 /**
@@ -50,11 +50,11 @@ import { nextTurn } from './platform/turn.js';
 /** Milliseconds after which the event loop has a turn. */
 const SLICE = 10;
 
-/** Bytes of rows, and of queries, in the module's memory, but for one that is larger. */
+/** Bytes of rows, and of queries, in the module's memory; one larger row is alone there. */
 const ROWS_BYTES = 1 << 16;
 const QUERIES_BYTES = 1 << 16;
 
-/** Scores there, and rows: bits have many to a kB. */
+/** The most scores there, and the most rows: of bits a kB has many. */
 const MOST_SCORES = 1 << 15;
 const MOST_ROWS = 1 << 12;
 
@@ -89,12 +89,12 @@ const TYPES = [
  * @param {Q} queryEmbeddings  [q, d], or [d]
  * @param {Embeddings} corpusEmbeddings  [n, d], in the same kind of array
  * @param {object} [options]
- * @param {number} [options.top_k]  most results of a query; default 10
- * @param {Score} [options.score]  default cosine
- * @param {AbortSignal} [options.signal]
+ * @param {number} [options.top_k]  most results of a query, from 1; default 10
+ * @param {Score} [options.score]  how alike is counted; default 'cosine'
+ * @param {AbortSignal} [options.signal]  ends the search
  * @returns {Promise<SearchResults<Q>>}  a list for each query; for dims [d] the one list
- * @throws {BertError} BAD_INPUT  what is no embeddings, or of other dims or type than the others
- * @throws {BertError} BAD_OPTION
+ * @throws {BertError} BAD_INPUT where embeddings are not such, or of other dims or type than the
+ *   others; BAD_OPTION
  */
 export async function semanticSearch(
     queryEmbeddings,
@@ -130,9 +130,11 @@ export async function semanticSearch(
  *
  * @param {Embeddings} a  [n, d], or [d]: one row
  * @param {Embeddings} b  [m, d], or [d]; in the same kind of array
- * @param {{score?: Score, signal?: AbortSignal}} [options]  score: default cosine
+ * @param {object} [options]
+ * @param {Score} [options.score]  how alike is counted; default 'cosine'
+ * @param {AbortSignal} [options.signal]  ends the call
  * @returns {Promise<{dims: [number, number], data: Float32Array}>}  [n, m]
- * @throws {BertError} as semanticSearch()
+ * @throws {BertError} BAD_INPUT, BAD_OPTION, as semanticSearch()
  */
 export async function similarity(a, b, { score = 'cosine', signal } = {}) {
     const left = toRows(a, 'the first embeddings');
@@ -180,7 +182,7 @@ function toRows(embeddings, what) {
     const type = TYPES.find(({ of }) => data instanceof of);
     if (!type) {
         throw refuse(
-            'must have data in a Float32Array, an Int8Array or a Uint8Array of bits, ' +
+            'must have as data a Float32Array, an Int8Array or a Uint8Array of bits, ' +
                 `not ${describe(data)}`,
         );
     }
@@ -192,14 +194,14 @@ function toRows(embeddings, what) {
         throw refuse(`must have 1 to ${SEARCH_MAX_DIMS} dimensions, not ${d}`);
     }
     if (bits === SEARCH_BITS && d % 8) {
-        throw refuse(`must have 8 dimensions for each byte of a Uint8Array, not ${d} in all`);
+        throw refuse(`must have a multiple of 8 dimensions in a Uint8Array, not ${d}`);
     }
     const row_bytes = (d * bits) / 8;
     const n_values = (n * row_bytes) / data.BYTES_PER_ELEMENT;
     if (data.length !== n_values) {
         throw refuse(
             `of dims ${JSON.stringify(dims)} must have a ${type.of.name} of ${n_values}, ` +
-                `not ${data.length}`,
+                `not of ${data.length}`,
         );
     }
     return { n, d, type, row_bytes, data };
@@ -374,9 +376,9 @@ class Scorer {
     }
 }
 
-/** The best of the scores that it is shown: a heap of so many, the worst of which is the first. */
+/** The best of the scores that it is shown: a heap of fixed size, the worst of them first. */
 class Best {
-    /** @param {number} size  of which there are at least as many scores */
+    /** @param {number} size  at most the number of scores that will be shown */
     constructor(size) {
         this.n = 0;
         this.ids = new Float64Array(size);

@@ -7,33 +7,28 @@
  * Source maps are for coverage: they take Node's bundles apart into files.
  */
 
-import { execFileSync } from 'node:child_process';
-import {
-    appendFileSync,
-    chmodSync,
-    readdirSync,
-    readFileSync,
-    rmSync,
-    writeFileSync,
-} from 'node:fs';
+import { appendFileSync, chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
 import { minify } from 'terser';
 
-import { tidyDeclarations } from './declarations.mjs';
+import { writeDeclarations } from './declarations.mjs';
 
 const [out, flag] = process.argv.slice(2);
 const sourcemap = flag === '--source-maps';
 
-/** What a page loads: terser makes it a few per cent smaller than esbuild does. */
-const IN_PAGES = {
+/** What programs import. */
+const ENTRIES = {
     index: 'js/index.js',
-    worker: 'js/worker/worker.js',
     tokenizer: 'js/tokenizer/index.js',
     metrics: 'js/metrics/index.js',
     explain: 'js/explain/index.js',
 };
+
+/** What a page loads: terser makes it a few per cent smaller than esbuild does. */
+const IN_PAGES = { ...ENTRIES, worker: 'js/worker/worker.js' };
+/** @type {import('esbuild').BuildOptions} */
 const common = {
     bundle: true,
     format: 'esm',
@@ -42,6 +37,7 @@ const common = {
     legalComments: 'none',
     logLevel: 'warning',
 };
+/** @type {import('esbuild').BuildOptions} */
 const node = { ...common, platform: 'node', target: 'node20.19', minify: false, sourcemap };
 
 /** The command line brings libraries in CommonJS, which look for require(). */
@@ -75,26 +71,7 @@ for (const name of Object.keys(IN_PAGES)) {
     writeFileSync(file, code);
 }
 chmodSync(`${out}/cli.js`, 0o755);
-rmSync(`${out}/types`, { recursive: true, force: true }); // what earlier builds left
-execFileSync(
-    'node_modules/.bin/tsc',
-    [
-        '-p',
-        'tsconfig.json',
-        '--emitDeclarationOnly',
-        '--declaration',
-        '--noEmit',
-        'false',
-        '--outDir',
-        `${out}/types`,
-    ],
-    { stdio: 'inherit' },
-);
-const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
-tidyDeclarations(
-    `${out}/types`,
-    Object.values(exports).flatMap(({ types }) => types?.match(/js\/.*$/) ?? []),
-);
+await writeDeclarations(ENTRIES, out);
 
 const size = (/** @type {string} */ file) =>
     gzipSync(readFileSync(`${out}/${file}`), { level: 9 }).length;

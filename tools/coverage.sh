@@ -17,7 +17,7 @@ node tools/build.mjs build/dist --source-maps
 status=0
 BERT_CONVERT=$PWD/build/native-coverage/bert-convert NODE_V8_COVERAGE=$counts/js \
     tools/test_js.sh --test-reporter=dot || status=$?
-rm -f build/dist/*.map build/dist/.built # the next build has none
+rm -f build/dist/*.map build/js.built # the next build has none
 [ "$status" = 0 ] || { echo 'coverage: a test failed, so nothing is written' >&2; exit "$status"; }
 
 programs=$(find build/native-coverage -maxdepth 1 -type f -executable)

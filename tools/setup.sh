@@ -2,7 +2,7 @@
 # Installs what building and testing need and this machine lacks; silent when nothing is to do.
 #
 #   1. Node >= 20.19 must be there already: it is the one thing that is not installed here.
-#   2. Debian 12 packages (compilers, libraries, browser). Elsewhere: says exactly what to install.
+#   2. Debian 12 packages (compilers, libraries, browsers). Elsewhere: says exactly what to install.
 #   3. Emscripten: an emcc >= 3.1.60 on PATH is used. Else Debian 13's package is unpacked, not
 #      installed, under ~/.cache/bert-wasm: Debian 12's own is too old for relaxed SIMD, and
 #      installing Debian 13's would replace the C library.
@@ -28,9 +28,10 @@ node -e '
 
 # --- 2. system packages ------------------------------------------------------------------------
 
+# Of WebKitGTK its library has the browser, MiniBrowser; it needs a display, which Xvfb is.
 packages="make gcc libc6-dev clang-19 lld-19 llvm-19 libclang-rt-19-dev clang-format-19 valgrind
     protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcjson-dev libssl-dev libsimde-dev
-    chromium"
+    chromium firefox-esr libwebkit2gtk-4.1-0 xvfb"
 
 is_debian_12() {
     [ -r /etc/os-release ] && (. /etc/os-release && [ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = 12 ])
@@ -70,8 +71,9 @@ else
         [ -n "$found" ] || missing="$missing $header"
     done
     [ -z "$missing" ] || die "this system is not Debian 12, so nothing was installed. Missing:$missing
-  Install: make, a C11 compiler and clang (with its sanitizer runtime), valgrind, Chromium, protobuf-c (library and
-  protoc-c), the ONNX protobuf definition (onnx/onnx.proto), cJSON, OpenSSL (libcrypto), SIMDe,
+  Install: make, a C11 compiler and clang (with its sanitizer runtime), valgrind, protobuf-c (library and
+  protoc-c), the ONNX protobuf definition (onnx/onnx.proto), cJSON, OpenSSL (libcrypto), SIMDe, Chromium,
+  Firefox, WebKitGTK's MiniBrowser and Xvfb (of the engines, those that are missing are not tested),
   and Emscripten >= 3.1.60. Their names on Debian: $(echo $packages)"
 fi
 

@@ -171,6 +171,24 @@ bert_status EXPORT(engine_model_open)(const bert_tensor *tensors, uint32_t n_ten
     return bert_model_open(&config, tensors, n_tensors, memory, n_bytes, &model, &error);
 }
 
+/* The same while the bytes arrive; the table must stay. See bert_model_begin() in core/bert.h. */
+bert_status EXPORT(engine_model_begin)(const bert_tensor *tensors, uint32_t n_tensors, void *memory,
+                                       uint32_t n_bytes)
+{
+    return bert_model_begin(&config, tensors, n_tensors, memory, n_bytes, &model, &error);
+}
+
+bert_status EXPORT(engine_model_take)(uint32_t tensor)
+{
+    return bert_model_take(model, tensor, &error);
+}
+
+/* Of an encoding, with the tensors that are taken. */
+uint32_t EXPORT(engine_steps_ready)(void)
+{
+    return bert_model_steps_ready(model);
+}
+
 /* What 4-bit units of this shape become: columns of a unit, or 0 if these are none. Writes dtype,
  * rank, the shape and bytes. */
 uint32_t EXPORT(engine_q4_tensor)(const uint32_t units[3], uint32_t numbers[3 + BERT_MAX_RANK])
@@ -265,7 +283,7 @@ bert_status EXPORT(engine_encode_begin)(uint32_t n_sequences, const uint32_t *le
     return bert_encode_begin(session, &batch, outputs, &error);
 }
 
-/* Steps that are left after these: layers, and the heads. */
+/* Steps that are left after these: layers, and the heads. Those that are not ready are not run. */
 uint32_t EXPORT(engine_encode_step)(uint32_t n_steps)
 {
     return bert_encode_step(session, n_steps);

@@ -78,7 +78,7 @@ const megabytes = new Intl.NumberFormat('en-GB', ONE_DIGIT);
 /** @param {number} n_bytes */
 const inMegabytes = (n_bytes) => megabytes.format(n_bytes / 1e6);
 
-/** @typedef {import('../js/pipelines/index.js').TextClassificationPipeline} Classify */
+/** @typedef {import('../js/index.js').TextClassificationPipeline} Classify */
 
 /** @type {Classify | null} null until the model is loaded */
 let classify = null;

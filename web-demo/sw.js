@@ -7,6 +7,9 @@
  * touched, and only whole, successful answers are saved. Caches need no version: each file
  * replaces its older self.
  */
+
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
+
 const CODE = 'bert-wasm-code';
 const MODEL = 'bert-wasm-model'; // main.js knows this name, too
 
@@ -22,13 +25,13 @@ const FILES = [
     'bert-wasm/engine-relaxed.wasm',
     'bert-wasm/engine-base-threads.wasm',
     'bert-wasm/engine-relaxed-threads.wasm',
-].map((file) => new URL(file, self.registration.scope).href);
+].map((file) => new URL(file, worker.registration.scope).href);
 
 /** Milliseconds that a connection may be silent before a saved copy is used. */
 const PATIENCE = 3000;
 
-self.addEventListener('install', (event) => {
-    self.skipWaiting();
+worker.addEventListener('install', (event) => {
+    worker.skipWaiting();
     event.waitUntil(
         Promise.all(
             FILES.map(async (url) => {
@@ -42,9 +45,9 @@ self.addEventListener('install', (event) => {
     );
 });
 
-self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
+worker.addEventListener('activate', (event) => event.waitUntil(worker.clients.claim()));
 
-self.addEventListener('fetch', (event) => {
+worker.addEventListener('fetch', (event) => {
     const { request } = event;
     if (request.method !== 'GET' || request.headers.has('range')) return;
     const url = plain(request.url);
@@ -59,7 +62,7 @@ function plain(address) {
 }
 
 function isModel(url) {
-    return url.startsWith(self.registration.scope) && url.endsWith('.safetensors');
+    return url.startsWith(worker.registration.scope) && url.endsWith('.safetensors');
 }
 
 /** Worth saving: not an error, not a part, and not a page that is sent for whatever is asked. */
@@ -124,6 +127,6 @@ async function save(name, url, response) {
     for (const { url: other } of await cache.keys()) {
         if (other !== url && isModel(other)) await cache.delete(other); // one model is enough
     }
-    const pages = await self.clients.matchAll({ type: 'window' });
+    const pages = await worker.clients.matchAll({ type: 'window' });
     for (const page of pages) page.postMessage({ saved: url });
 }

@@ -8,7 +8,7 @@ import { loadModel } from '../model/model.js';
 import { MODEL_OPTIONS, parse } from './options.js';
 import { print } from './print.js';
 
-/** Tokens of a text. */
+/** Tokens of a text, one measurement each. */
 const LENGTHS = [16, 128, 512];
 
 /** Calls before measuring: kernels race again after the second. */
@@ -66,7 +66,7 @@ async function run(args) {
 }
 
 /**
- * Ids in no order: rows of the word table that are far from each other, as in texts.
+ * Ids in mixed order: as in texts, their rows of the word table are far from each other.
  * @param {number} n
  * @param {number} vocab_size
  */

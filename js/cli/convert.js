@@ -1,4 +1,4 @@
-/** `bert-wasm convert`: runs the native converter, which the npm package does not bring. */
+/** `bert-wasm convert`: runs the native converter, which is not in the npm package. */
 
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
@@ -35,7 +35,7 @@ async function run(args) {
     }
     const child = spawn(program, args[0] === '--' ? args.slice(1) : args, { stdio: 'inherit' });
     for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
-        process.on(signal, () => child.kill(signal)); // then its code is ours
+        process.on(signal, () => child.kill(signal)); // its exit code becomes ours
     }
     process.exitCode = await new Promise((resolve, reject) => {
         child.once('error', (error) =>
@@ -54,7 +54,7 @@ async function run(args) {
 /** @returns {string | undefined} */
 function find() {
     const { BERT_CONVERT: named, PATH = '' } = process.env;
-    if (named) return named; // what is wrong with it is said when it is run
+    if (named) return named; // errors are reported when it is run
     const beside = fileURLToPath(new URL(`../native/${NAME}`, import.meta.url));
     return [
         beside,

@@ -2,40 +2,43 @@
  * `bert-wasm eval`: how good a model is on labelled examples, for every task by its usual metrics.
  */
 
-import { BertError } from '../errors.js';
-import { evaluate } from '../metrics/evaluate.js';
+import { BertError, withPlace } from '../errors.js';
+import { EVALUATIONS, evaluate } from '../metrics/evaluate.js';
 import { loadModel } from '../model/model.js';
 import { headsOf } from '../pipelines/head.js';
 import { pipeline } from '../pipelines/index.js';
+import { JUDGED_AS, TASKS } from '../pipelines/tasks.js';
 import { EXAMPLE_FORMATS, readExamples } from './examples.js';
 import { loadOptions, MODEL_OPTIONS, parse, snakeCase, UsageError, valuesOf } from './options.js';
 import { print } from './print.js';
-import { PIPELINE_OPTIONS, TASKS } from './tasks.js';
+import { PIPELINE_OPTIONS, TASK_COMMANDS } from './tasks.js';
 
-/** Commands of tasks, by task. @type {Record<string, import('./tasks.js').TaskCommand>} */
-const ROWS = {
-    ...Object.fromEntries(Object.values(TASKS).map((row) => [row.task, row])),
-    'feature-extraction': TASKS.similarity, // it is the cosine that is judged
-    similarity: TASKS.similarity,
-};
+/** @import { Task } from '../pipelines/tasks.js' */
 
-/** Examples that the pipeline gets at once: enough to put texts of a length together. */
+const TASK_NAMES = /** @type {Task[]} */ (Object.keys(TASKS));
+
+/** What --task may be. */
+const NAMES = [...TASK_NAMES, ...Object.keys(JUDGED_AS)];
+
+/** Examples in a call of the pipeline: enough to put texts of equal length together. */
 const BATCH_SIZE = 512;
 
-/** What a model is for, where its head says so. */
-const TASK_OF_HEAD = {
-    classifier: 'text-classification',
-    'token classifier': 'token-classification',
-    span: 'question-answering',
-    'language model': 'fill-mask',
-};
+/**
+ * The last command of a task: for feature-extraction it is the similarity that is judged.
+ * @param {Task} task
+ */
+function commandOf(task) {
+    return /** @type {import('./tasks.js').TaskCommand} */ (
+        Object.values(TASK_COMMANDS).findLast((row) => row.task === task)
+    );
+}
 
 /**
- * How many answers are asked for is what a metric needs, but for ranking; documents are never
- * looked at.
+ * The number of answers is what the metric needs, except for ranking; texts of documents are not
+ * needed.
  */
-const optionsOf = (/** @type {string} */ task) => {
-    const { 'top-k': top_k, 'return-documents': _, ...options } = ROWS[task].options;
+const optionsOf = (/** @type {Task} */ task) => {
+    const { 'top-k': top_k, 'return-documents': _, ...options } = commandOf(task).options;
     return {
         ...options,
         ...(task === 'text-ranking' ? { 'top-k': top_k } : {}),
@@ -43,8 +46,8 @@ const optionsOf = (/** @type {string} */ task) => {
     };
 };
 
-/** Of all tasks, read when the task is known. @type {import('./options.js').Options} */
-const TASK_OPTIONS = Object.assign({}, ...Object.keys(ROWS).map(optionsOf));
+/** Those of all tasks; read once the task is known. @type {import('./options.js').Options} */
+const TASK_OPTIONS = Object.assign({}, ...TASK_NAMES.map(optionsOf));
 
 const RAW_OPTIONS = Object.fromEntries(
     Object.entries(TASK_OPTIONS).map(([name, option]) => [name, { ...option, kind: undefined }]),
@@ -57,9 +60,9 @@ export const command = {
     options: {
         input: { short: 'i', value: 'FILE', help: '- for standard input' },
         task: {
-            kind: Object.keys(ROWS),
+            kind: NAMES,
             value: 'T',
-            help: `${Object.keys(ROWS).sort().join(', ')}; default by the model's head`,
+            help: `${[...NAMES].sort().join(', ')}; default by the model's head`,
         },
         format: {
             kind: EXAMPLE_FORMATS,
@@ -72,32 +75,36 @@ export const command = {
         ...MODEL_OPTIONS,
     },
     example: 'bert-wasm eval --input reviews.tsv',
-    notes: `JSONL has what evaluate() takes, by task:
-  text-classification       {"text", "text_pair"?, "label"}, or "labels": [...], or "score": number
-  token-classification      {"tokens": [...], "tags": [...]}, or
-                            {"text", "entities": [{"start", "end", "label"}]}
-  question-answering        {"question", "context", "answers": [{"text"}]}
-  fill-mask                 {"text", "answer"}
-  feature-extraction        {"text", "text_pair", "score"}; similarity is the same
-  text-ranking              {"query", "documents": [...], "relevant": [indices]}
-  zero-shot-classification  {"text", "labels": [...], "answer"}
-  next-sentence-prediction  {"text", "text_pair", "is_next"}
+    notes: `Examples in JSONL, by task:
+${TASK_NAMES.map(formsOf).join('\n')}
 TSV has these keys in its header, or sentence<TAB>label; labels are names or indices.
 CoNLL: a token and its tag a line. Options of the pipeline are those of the task's command, but for
 --top-k, which only ranking has here.`,
     run,
 };
 
+/**
+ * What an example of a task is, for the help.
+ * @param {Task} task
+ */
+function formsOf(task) {
+    const width = Math.max(...TASK_NAMES.map(({ length }) => length));
+    return EVALUATIONS[task].forms
+        .map((form, i) => `  ${(i ? '' : task).padEnd(width)}  ${form}`)
+        .join('\n');
+}
+
 /** @param {string[]} args */
 async function run(args) {
     const { values } = parse(args, command.options, { required: ['input'] });
-    // What is wrong is said before a model is loaded.
-    if (values.task) pipelineOptions(values, values.task);
+    const wanted = values.task && (JUDGED_AS[values.task] ?? values.task);
+    // Wrong options are refused before a model is loaded.
+    if (wanted) pipelineOptions(values, wanted);
     const model = await loadModel(values.model, loadOptions(values));
-    const task = values.task ?? taskOf(model);
+    const task = wanted ?? taskOf(model);
     const options = pipelineOptions(values, task);
-    const examples = await readExamples(values.input, task, values.format);
-    const pipe = await pipeline(/** @type {any} */ (ROWS[task].task), model);
+    const examples = await readExamples(values.input, values.format, commandOf(task).labelled);
+    const pipe = await pipeline(task, model);
 
     const start = performance.now();
     const {
@@ -112,11 +119,21 @@ async function run(args) {
         throw located(error, examples);
     });
     const seconds = (performance.now() - start) / 1000;
-    await print({ model: model.name, task, rows: n, ...metrics, texts_per_second: n / seconds });
+    await print({
+        model: model.name,
+        task: values.task ?? task,
+        rows: n,
+        ...metrics,
+        texts_per_second: n / seconds,
+    });
     model.dispose();
 }
 
-/** @param {import('../model/model.js').Model} model */
+/**
+ * The task that a model's head says it is for.
+ * @param {import('../model/model.js').Model} model
+ * @returns {Task}
+ */
 function taskOf({ name, config }) {
     const heads = headsOf(config);
     if (heads.length > 1) {
@@ -124,14 +141,13 @@ function taskOf({ name, config }) {
             `'${name}' has a ${heads.join(' and a ')}: --task must say which is meant`,
         );
     }
-    return heads.length === 0
-        ? 'feature-extraction'
-        : TASK_OF_HEAD[/** @type {keyof typeof TASK_OF_HEAD} */ (heads[0])];
+    const [head = 'none'] = heads;
+    return /** @type {Task} */ (TASK_NAMES.find((task) => TASKS[task].head === head));
 }
 
 /**
  * @param {Record<string, any>} values  of the command line
- * @param {string} task
+ * @param {Task} task
  * @returns {Record<string, any>}  for the pipeline
  */
 function pipelineOptions(values, task) {
@@ -144,7 +160,7 @@ function pipelineOptions(values, task) {
     const wrong = Object.keys(given).find((name) => !Object.hasOwn(known, name));
     if (wrong) {
         throw new UsageError(
-            `--${wrong} is no option of ${task}; it has ${Object.keys(known)
+            `${task} has no option --${wrong}; it has ${Object.keys(known)
                 .map((name) => `--${name}`)
                 .join(', ')}`,
         );
@@ -157,13 +173,6 @@ function pipelineOptions(values, task) {
  * @param {import('./examples.js').Example[]} examples
  */
 function located(error, examples) {
-    const [, i, what] =
-        (error instanceof BertError && /^example (\d+):? (.*)$/s.exec(error.message)) || [];
-    return what === undefined
-        ? error
-        : new BertError(
-              /** @type {BertError} */ (error).code,
-              `${examples[Number(i)].where}: ${what}`,
-              { cause: error },
-          );
+    if (!(error instanceof BertError) || error.index === undefined) return error;
+    return withPlace(error, examples[error.index].where);
 }

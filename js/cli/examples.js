@@ -9,7 +9,7 @@ import { jsonLines, readLines, toRecords } from './records.js';
 /**
  * @typedef {object} Example
  * @property {Record<string, any>} example
- * @property {string} where  it stands, for messages: file:line, or the id of a question
+ * @property {string} where  for messages: file:line, or the id of a question
  */
 
 /** @type {Record<string, (file: string) => AsyncIterable<Example>>} */
@@ -28,30 +28,19 @@ const EXTENSIONS = {
     '.json': 'squad',
 };
 
-/** Of files whose extension says nothing. @type {Record<string, string>} */
-const USUAL = {
-    'text-classification': 'tsv',
-    'token-classification': 'conll',
-    similarity: 'tsv',
-    'feature-extraction': 'tsv',
-};
-
 /**
  * @param {string} file  `-` is standard input, but for SQuAD
- * @param {string} task
- * @param {string} [format]  default by extension, else what is usual for the task
+ * @param {string} [format]  default by extension, else the usual one
+ * @param {string} [usual]  for the task
  * @returns {Promise<Example[]>}
  * @throws {BertError} BAD_INPUT  saying which line
  */
-export async function readExamples(
-    file,
-    task,
-    format = EXTENSIONS[extname(file).toLowerCase()] ?? USUAL[task] ?? 'jsonl',
-) {
+export async function readExamples(file, format, usual = 'jsonl') {
+    const read = format ?? EXTENSIONS[extname(file).toLowerCase()] ?? usual;
     const examples = [];
-    for await (const example of READERS[format](file)) examples.push(example);
+    for await (const example of READERS[read](file)) examples.push(example);
     if (examples.length === 0) {
-        throw new BertError('BAD_INPUT', `${file}: there are no rows (read as ${format})`);
+        throw new BertError('BAD_INPUT', `${file}: there are no rows (read as ${read})`);
     }
     return examples;
 }
@@ -62,22 +51,31 @@ async function* readJSONL(file) {
 }
 
 /**
- * What cells are, by column; others are texts.
- * @type {Record<string, (cell: string) => unknown>}
+ * How the cells of a column are read, and what they must be; those of other columns are texts.
+ * @type {Record<string, {read: (cell: string) => unknown, form: string}>}
  */
 const CELLS = {
-    score: (cell) =>
-        cell.trim() === '' || !Number.isFinite(Number(cell)) ? undefined : Number(cell),
-    labels: (cell) =>
-        cell
-            .split(',')
-            .map((label) => label.trim())
-            .filter(Boolean),
-    is_next: (cell) => ({ true: true, 1: true, false: false, 0: false })[cell.toLowerCase()],
+    score: {
+        read: (cell) =>
+            cell.trim() === '' || !Number.isFinite(Number(cell)) ? undefined : Number(cell),
+        form: 'a number',
+    },
+    labels: {
+        read: (cell) =>
+            cell
+                .split(',')
+                .map((label) => label.trim())
+                .filter(Boolean),
+        form: 'labels with commas between them',
+    },
+    is_next: {
+        read: (cell) => ({ true: true, 1: true, false: false, 0: false })[cell.toLowerCase()],
+        form: 'true or false',
+    },
 };
 
 /**
- * A header and rows; of `text` and `sentence` either is the text.
+ * A header and rows; the text is in a column `text` or `sentence`.
  * @param {string} file
  */
 async function* readTable(file) {
@@ -88,19 +86,21 @@ async function* readTable(file) {
             if (text === undefined) {
                 throw new BertError(
                     'BAD_INPUT',
-                    `${file}:1: expected the header sentence<TAB>label, ` +
-                        `or one with a column text, got ${Object.keys(value).join(', ')}`,
+                    `${file}:1: the header must be sentence<TAB>label, or have a column text, ` +
+                        `not ${Object.keys(value).join(', ')}`,
                 );
             }
             const rest = Object.entries(cells).map(([name, cell]) => {
-                const read = Object.hasOwn(CELLS, name) ? CELLS[name](cell) : cell;
-                if (read === undefined) {
+                if (!Object.hasOwn(CELLS, name)) return [name, cell];
+                const { read, form } = CELLS[name];
+                const cell_value = read(cell);
+                if (cell_value === undefined) {
                     throw new BertError(
                         'BAD_INPUT',
-                        `${where}: ${name} is ${JSON.stringify(cell)}`,
+                        `${where}: ${name} must be ${form}, not ${JSON.stringify(cell)}`,
                     );
                 }
-                return [name, read];
+                return [name, cell_value];
             });
             yield { example: { text, ...Object.fromEntries(rest) }, where };
         }
@@ -108,7 +108,7 @@ async function* readTable(file) {
 }
 
 /**
- * A token a line, its tag in the last column; an empty line ends a sentence.
+ * A token on each line, its tag in the last column; an empty line ends a sentence.
  * @param {string} file
  */
 async function* readCoNLL(file) {
@@ -126,8 +126,8 @@ async function* readCoNLL(file) {
             if (columns.length < 2) {
                 throw new BertError(
                     'BAD_INPUT',
-                    `${where}: ${JSON.stringify(text)} has no tag: expected a token, ` +
-                        'white space and its tag',
+                    `${where}: a line must be a token, white space and its tag, ` +
+                        `not ${JSON.stringify(text)}`,
                 );
             }
             sentence ??= { example: { tokens: [], tags: [] }, where };
@@ -158,7 +158,8 @@ async function* readSQuAD(file) {
     } catch (error) {
         throw new BertError(
             'BAD_INPUT',
-            `${file}: no JSON: ${/** @type {Error} */ (error).message}`,
+            `${file} is not valid JSON: ${/** @type {Error} */ (error).message}`,
+            { cause: error },
         );
     }
     for (const [d, article] of list(read, 'data', file).entries()) {
@@ -195,8 +196,8 @@ function list(parent, name, where) {
     if (!Array.isArray(items) || items.some((one) => typeof one !== 'object' || one === null)) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: ${name} is ${describe(items)}, expected an array of objects as in ` +
-                "SQuAD's files",
+            `${where}: ${name} must be an array of objects, as in SQuAD's files, ` +
+                `not ${describe(items)}`,
         );
     }
     return items;

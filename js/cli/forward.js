@@ -1,6 +1,6 @@
 /** `bert-wasm forward`: every raw output of each sequence of token ids. */
 
-import { BertError } from '../errors.js';
+import { BertError, withPlace } from '../errors.js';
 import { loadModel } from '../model/model.js';
 import { nest } from '../pipelines/tensor.js';
 import { loadOptions, MODEL_OPTIONS, parse } from './options.js';
@@ -73,7 +73,7 @@ async function* batches(items, size) {
 }
 
 /**
- * A batch; where it fails, the line that is to blame is found and named.
+ * A batch; an error of one of its sequences names the line.
  * @param {import('../model/model.js').Model} model
  * @param {import('./records.js').InputRecord[]} batch
  * @param {import('../model/model.js').ForwardOptions} options
@@ -82,13 +82,8 @@ async function forward(model, batch, options) {
     try {
         return await model.forward(sequencesOf(batch), options);
     } catch (error) {
-        if (!(error instanceof BertError)) throw error;
-        for (const { value, where } of batch) {
-            await model.forward(sequencesOf([{ value }]), options).catch(({ code, message }) => {
-                throw new BertError(code, `${where}: ${message.replace(/^sequence 0: /, '')}`);
-            });
-        }
-        throw error;
+        if (!(error instanceof BertError) || error.index === undefined) throw error;
+        throw withPlace(error, batch[error.index].where);
     }
 }
 

@@ -15,13 +15,13 @@ import { command as info } from './info.js';
 import { help, UsageError } from './options.js';
 import { command as serve } from './serve.js';
 import { taskCommand } from './task_command.js';
-import { TASKS } from './tasks.js';
+import { TASK_COMMANDS } from './tasks.js';
 import { command as tokenize } from './tokenize.js';
 import { command as verify } from './verify.js';
 
 /** @type {Record<string, import('./options.js').Command>} */
 const COMMANDS = {
-    ...Object.fromEntries(Object.keys(TASKS).map((name) => [name, taskCommand(name)])),
+    ...Object.fromEntries(Object.keys(TASK_COMMANDS).map((name) => [name, taskCommand(name)])),
     tokenize,
     forward,
     eval: evaluate,
@@ -74,7 +74,7 @@ function exit(code) {
     process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
 }
 
-// Whoever reads our output may stop early (`bert-wasm ... | head`): that is no failure.
+// A reader of our output may stop early (`bert-wasm ... | head`): that is not a failure.
 process.stdout.on('error', (error) => {
     if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EPIPE') process.exit(0);
     throw error;

@@ -6,7 +6,7 @@ export class Meter {
         this.model = model;
         this.texts = 0;
         this.errors = 0;
-        /** Counted by who has no model. */
+        /** Tokens of a tokenizer without a model, counted by its command. */
         this.other_tokens = 0;
         this.start = performance.now();
     }

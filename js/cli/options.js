@@ -1,4 +1,4 @@
-/** Options of the command line: a table a command, from which they are parsed and explained. */
+/** Options of the command line: a command has a table, by which they are parsed and explained. */
 
 import { parseArgs } from 'node:util';
 
@@ -87,13 +87,13 @@ export function snakeCase(name) {
 function convert(text, kind, called) {
     if (Array.isArray(kind)) {
         if (!kind.includes(text)) {
-            throw new UsageError(`${called} is '${text}', expected ${kind.join(', ')}`);
+            throw new UsageError(`${called} must be ${kind.join(', ')}, not '${text}'`);
         }
         return text;
     }
     if (kind === 'flag') {
         if (text !== 'true' && text !== 'false') {
-            throw new UsageError(`${called} is '${text}', expected true or false`);
+            throw new UsageError(`${called} must be true or false, not '${text}'`);
         }
         return text === 'true';
     }
@@ -108,8 +108,8 @@ function convert(text, kind, called) {
         const value = Number(text);
         if (text.trim() === '' || !Number.isInteger(value) || value < 1) {
             throw new UsageError(
-                `${called} is '${text}', expected a whole number >= ` +
-                    `1${kind === 'whole' ? '' : ' or all'}`,
+                `${called} must be a whole number >= 1${kind === 'whole' ? '' : ' or all'}, ` +
+                    `not '${text}'`,
             );
         }
         return value;
@@ -117,7 +117,7 @@ function convert(text, kind, called) {
     if (kind === 'number') {
         const value = Number(text);
         if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
-            throw new UsageError(`${called} is '${text}', expected a number >= 0`);
+            throw new UsageError(`${called} must be a number >= 0, not '${text}'`);
         }
         return value;
     }
@@ -141,7 +141,7 @@ export const MODEL_OPTIONS = {
 /**
  * What loadModel() needs of a command's options.
  * @param {Record<string, any>} values
- * @returns {import('../model/model.js').LoadOptions}
+ * @returns {import('../model/model.js').ModelLoadOptions}
  */
 export function loadOptions({ threads, variant }) {
     return { threads, variant };

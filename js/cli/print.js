@@ -1,7 +1,7 @@
 /** Standard output: one JSON object a line. */
 
 /**
- * Waits where the reader is slow.
+ * Waits while the reader is slow.
  * @param {unknown[]} values
  */
 export async function printLines(values) {

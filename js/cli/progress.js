@@ -1,6 +1,6 @@
 /**
- * A bar on standard error where somebody sees it: on a terminal, and not among results on the same
- * terminal. Its length is that of the input file; without one only numbers are shown.
+ * A progress bar on standard error, if that is a terminal and results do not go to a terminal too.
+ * Its length is that of the input file; without a file it shows numbers only.
  */
 
 import { statSync } from 'node:fs';
@@ -17,7 +17,7 @@ export class Progress {
         this.meter = meter;
         this.bytes = 0;
         if (!process.stderr.isTTY || process.stdout.isTTY || file === undefined) return;
-        const total = file === '-' ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
+        const total = file === '-' ? 0 : sizeOf(file);
         const numbers = '{texts} texts | {rate} texts/s';
         this.bar = new cliProgress.SingleBar({
             format: total
@@ -45,5 +45,17 @@ export class Progress {
 
     #numbers() {
         return { texts: this.meter.texts, rate: this.meter.rate.toFixed(0) };
+    }
+}
+
+/**
+ * 0 where it cannot be found: whoever reads the file says why.
+ * @param {string} file
+ */
+function sizeOf(file) {
+    try {
+        return statSync(file).size;
+    } catch {
+        return 0;
     }
 }

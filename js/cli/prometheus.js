@@ -65,7 +65,7 @@ export class ServerMetrics {
             metric(
                 'bert_texts_total',
                 'counter',
-                'Records that were answered, those with errors too.',
+                'Records that were answered, including those with errors.',
                 perTask('texts'),
             ),
             metric(
@@ -89,7 +89,7 @@ export class ServerMetrics {
             metric(
                 'bert_model_call_seconds',
                 'histogram',
-                'Time of a call of the model that did not fail, with its wait for others.',
+                'Time of a call of the model that did not fail, including its wait for others.',
                 this.calls.samples(),
             ),
             metric(

@@ -1,15 +1,15 @@
 /**
- * What commands read: lines of a file or of standard input, and the records in them. Lines come in
- * the pieces that reading brings: whoever writes one line and waits for its answer gets it.
+ * What commands read: lines of a file or of standard input, and the records in them. Lines are
+ * passed on as soon as they are read: a writer who waits for the answer to one line gets it.
  */
 
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { extname } from 'node:path';
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withPlace } from '../errors.js';
 
-/** Bytes of a line, at most: more is no line but a file of another kind. */
+/** Bytes of a line, at most: a longer one is not a line, but a file of another kind. */
 const MAX_LINE_BYTES = 64 << 20;
 
 const NEWLINE = 10;
@@ -25,7 +25,7 @@ const NEWLINE = 10;
 /**
  * @typedef {object} InputRecord
  * @property {Record<string, any>} value  {} if there is an error
- * @property {string} where  it stands, for messages
+ * @property {string} where  for messages: file:line
  * @property {number} bytes  it takes in the file
  * @property {boolean} [plain]  a line of text, or an argument: has no keys of its own
  * @property {BertError} [error]  why it cannot be read
@@ -45,7 +45,7 @@ export function readLines(file) {
 }
 
 /**
- * Ends are \n or \r\n alone: JSON strings may hold other characters that end lines of text.
+ * Only \n and \r\n end a line: JSON strings may hold other characters that do so in text.
  * @param {AsyncIterable<Buffer>} chunks
  * @param {string} name  of the file, for messages
  * @param {number} [max_bytes]  of a line
@@ -100,13 +100,13 @@ function toLine(pieces, bytes, where, max_bytes) {
         text: '',
         where,
         bytes,
-        error: new BertError('BAD_INPUT', `${where}: ${message}`),
+        error: withPlace(new BertError('BAD_INPUT', message), where),
     });
     if (bytes - 1 > max_bytes) {
-        return bad(`the line has ${bytes} bytes, at most ${max_bytes} are read`);
+        return bad(`the line has ${bytes} bytes; at most ${max_bytes} are read`);
     }
     const line = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
-    if (!isUtf8(line)) return bad('is not UTF-8');
+    if (!isUtf8(line)) return bad('the line is not UTF-8');
     const text = line.toString();
     return { text: text.endsWith('\r') ? text.slice(0, -1) : text, where, bytes };
 }
@@ -173,23 +173,20 @@ export async function* toRecords(lines, format, fromText = (text) => ({ text }))
                 continue;
             }
             try {
-                const value = read(text, where);
+                const value = read(text);
                 if (value) records.push({ value, where, bytes, plain: format === 'text' });
             } catch (cause) {
                 // Without its header a table cannot be read at all.
                 if (!(cause instanceof BertError) || cause.code !== 'BAD_INPUT') throw cause;
-                records.push({ value: {}, where, bytes, error: cause });
+                records.push({ value: {}, where, bytes, error: withPlace(cause, where) });
             }
         }
         yield records;
     }
 }
 
-/**
- * @param {string} text
- * @param {string} where
- */
-function fromJSON(text, where) {
+/** @param {string} text */
+function fromJSON(text) {
     if (text.trim() === '') return undefined;
     let value;
     try {
@@ -197,14 +194,12 @@ function fromJSON(text, where) {
     } catch (error) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: no JSON: ${/** @type {Error} */ (error).message}`,
+            `the line is not valid JSON: ${/** @type {Error} */ (error).message}`,
+            { cause: error },
         );
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new BertError(
-            'BAD_INPUT',
-            `${where}: expected a JSON object, got ${describe(value)}`,
-        );
+        throw new BertError('BAD_INPUT', `a line must be a JSON object, not ${describe(value)}`);
     }
     return value;
 }
@@ -213,7 +208,7 @@ function fromJSON(text, where) {
 function tableReader() {
     /** @type {string[] | undefined} */
     let columns;
-    return (/** @type {string} */ text, /** @type {string} */ where) => {
+    return (/** @type {string} */ text) => {
         const cells = text.split('\t');
         if (!columns) {
             columns = cells;
@@ -223,7 +218,7 @@ function tableReader() {
         if (cells.length !== columns.length) {
             throw new BertError(
                 'BAD_INPUT',
-                `${where}: ${cells.length} columns, the header has ${columns.length}`,
+                `the line has ${cells.length} columns, the header has ${columns.length}`,
             );
         }
         return Object.fromEntries(columns.map((name, i) => [name, cells[i]]));

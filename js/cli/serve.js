@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:http';
 
-import { BertError } from '../errors.js';
+import { BertError, describe } from '../errors.js';
 import { loadModel } from '../model/model.js';
 import { pipeline } from '../pipelines/index.js';
 import { Meter } from './meter.js';
@@ -11,13 +11,16 @@ import { print } from './print.js';
 import { ServerMetrics } from './prometheus.js';
 import { splitLines, toRecords } from './records.js';
 import { answers } from './stream.js';
-import { checkFields, PIPELINE_OPTIONS, sizeOf, TASKS, toOutput } from './tasks.js';
+import { checkFields, PIPELINE_OPTIONS, sizeOf, TASK_COMMANDS, toOutput } from './tasks.js';
 
 /** @typedef {import('node:http').IncomingMessage} Request */
 /** @typedef {import('node:http').ServerResponse} Response */
 /** @typedef {import('./records.js').InputRecord} InputRecord */
 
 const MAX_BODY_BYTES = 8 << 20;
+
+/** Requests say a path; what comes before it does not matter. */
+const BASE = 'http://host';
 
 const JSONL_TYPES = [
     'application/jsonl',
@@ -37,7 +40,7 @@ export const command = {
             multiple: true,
             value: 'COMMAND',
             help:
-                `${Object.keys(TASKS).join(', ')}; default classify. May be given again: ` +
+                `${Object.keys(TASK_COMMANDS).join(', ')}; default classify. May be given again: ` +
                 'the first is at / too',
         },
         'max-bytes': {
@@ -58,7 +61,7 @@ end it once running requests are done, a second one at once.`,
     run,
 };
 
-/** What ends a request with a status other than 200. */
+/** Ends a request with a status other than 200. */
 class HTTPError extends Error {
     /**
      * @param {number} status
@@ -85,8 +88,10 @@ async function run(args) {
     } = values;
     const port = portOf(values.port);
     for (const name of names) {
-        if (!Object.hasOwn(TASKS, name)) {
-            throw new UsageError(`--task is '${name}', expected ${Object.keys(TASKS).join(', ')}`);
+        if (!Object.hasOwn(TASK_COMMANDS, name)) {
+            throw new UsageError(
+                `--task must be ${Object.keys(TASK_COMMANDS).join(', ')}, not '${name}'`,
+            );
         }
     }
     /** @type {Map<string, Endpoint>} */
@@ -99,7 +104,7 @@ async function run(args) {
     for (const name of new Set(/** @type {string[]} */ (names))) {
         endpoints.set(name, {
             name,
-            pipe: await pipeline(/** @type {any} */ (TASKS[name].task), loaded),
+            pipe: await pipeline(/** @type {any} */ (TASK_COMMANDS[name].task), loaded),
             meter: new Meter(),
         });
     }
@@ -122,7 +127,7 @@ async function run(args) {
 function portOf(text = '8080') {
     const port = Number(text);
     if (!/^\d+$/.test(text) || port > 65535) {
-        throw new UsageError(`--port is '${text}', expected 0 to 65535`);
+        throw new UsageError(`--port must be a number from 0 to 65535, not '${text}'`);
     }
     return port;
 }
@@ -193,7 +198,7 @@ class Service {
      * @param {Response} response
      */
     async #serve(request, response) {
-        const path = new URL(request.url ?? '/', 'http://host').pathname;
+        const path = pathOf(request);
         const done = this.metrics.begin();
         // The caller went away: what it asked for is not computed any more.
         const gone = new AbortController();
@@ -275,7 +280,7 @@ class Service {
         throw new HTTPError(
             415,
             'UNSUPPORTED_MEDIA_TYPE',
-            `Content-Type is '${type}', expected application/json or application/x-ndjson`,
+            `Content-Type must be application/json or application/x-ndjson, not '${type}'`,
         );
     }
 
@@ -285,14 +290,14 @@ class Service {
      * @param {Request} request
      */
     #options({ name }, request) {
-        const { options, own = {} } = TASKS[name];
+        const { options, own = {} } = TASK_COMMANDS[name];
         const known = Object.fromEntries(
             Object.entries({ ...options, ...own, ...PIPELINE_OPTIONS }).map(([key, option]) => [
                 snakeCase(key),
                 option,
             ]),
         );
-        const given = Object.fromEntries(new URL(request.url ?? '/', 'http://host').searchParams);
+        const given = Object.fromEntries(new URL(request.url ?? '/', BASE).searchParams);
         for (const [key, text] of Object.entries(given)) {
             if (!Object.hasOwn(known, key)) {
                 throw new HTTPError(
@@ -306,7 +311,7 @@ class Service {
                 throw new HTTPError(
                     400,
                     'BAD_OPTION',
-                    `${key} is '${text}', expected true or false`,
+                    `${key} must be true or false, not '${text}'`,
                 );
             }
         }
@@ -326,7 +331,7 @@ class Service {
      * @param {AbortSignal} signal
      */
     async *#answers({ name, pipe, meter }, options, pieces, signal) {
-        const { fields, answer } = TASKS[name];
+        const { fields, answer } = TASK_COMMANDS[name];
         const batches = answers(pieces, {
             check: (value) => checkFields(fields, value),
             size: (value) => sizeOf(fields, value),
@@ -357,7 +362,7 @@ class Service {
         for await (const batch of this.#answers(endpoint, options, once(records), signal)) {
             for (const answer of batch) {
                 if (answer.error) throw answer.error;
-                results.push(toOutput(TASKS[endpoint.name].fields, answer, false));
+                results.push(toOutput(TASK_COMMANDS[endpoint.name].fields, answer, false));
             }
         }
         this.#send(
@@ -379,13 +384,11 @@ class Service {
     async #answerLines(endpoint, options, request, response, signal) {
         response.writeHead(200, this.#headers('application/x-ndjson'));
         response.flushHeaders();
+        const { fields } = TASK_COMMANDS[endpoint.name];
         const pieces = toRecords(splitLines(request, 'line', this.max_bytes), 'jsonl');
         for await (const batch of this.#answers(endpoint, options, pieces, signal)) {
             const text = batch
-                .map(
-                    (answer) =>
-                        `${JSON.stringify(toOutput(TASKS[endpoint.name].fields, answer, false))}\n`,
-                )
+                .map((answer) => `${JSON.stringify(toOutput(fields, answer, false))}\n`)
                 .join('');
             if (!response.write(text)) await drained(response, signal);
         }
@@ -473,6 +476,14 @@ class Service {
     }
 }
 
+/**
+ * A request for something that is not a URL (`//`) finds nothing.
+ * @param {Request} request
+ */
+function pathOf({ url = '/' }) {
+    return URL.canParse(url, BASE) ? new URL(url, BASE).pathname : url;
+}
+
 /** @param {BertError} error */
 function statusOf({ code }) {
     return code === 'ENGINE_FAILED' || code === 'DISPOSED' || code === 'OUT_OF_MEMORY' ? 500 : 400;
@@ -486,7 +497,7 @@ function parseJSON(text) {
         throw new HTTPError(
             400,
             'BAD_INPUT',
-            `the body is no JSON: ${/** @type {Error} */ (error).message}`,
+            `the body is not valid JSON: ${/** @type {Error} */ (error).message}`,
         );
     }
 }
@@ -498,7 +509,11 @@ function parseJSON(text) {
  */
 function toRecord(value, where) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new HTTPError(400, 'BAD_INPUT', `${where}: expected a JSON object`);
+        throw new HTTPError(
+            400,
+            'BAD_INPUT',
+            `${where} must be a JSON object, not ${describe(value)}`,
+        );
     }
     return { value, where, bytes: Buffer.byteLength(JSON.stringify(value)) };
 }

@@ -5,7 +5,7 @@
 
 import { BERT_DEFAULT_MAX_TOKENS } from '#core';
 
-import { BertError } from '../errors.js';
+import { BertError, withPlace } from '../errors.js';
 
 /** Batches of the engine in a call: its way to the worker and back costs nothing then. */
 const CALL_BATCHES = 4;
@@ -16,7 +16,7 @@ const CALLS = 3;
 /** Characters of a token, about. Where it is wrong, a call is larger or smaller. */
 const TOKEN_CHARACTERS = 4;
 
-/** Codes of errors that no single record is to blame for: the next ones would fail too. */
+/** Codes of errors of which no single record is the cause: the next ones would fail too. */
 const FATAL = new Set([
     'BAD_OPTION',
     'DISPOSED',
@@ -37,7 +37,7 @@ const FATAL = new Set([
  */
 
 /**
- * A result for each record; what is wrong with one alone stands in its place, or fails them all.
+ * A result for each record; an error of one alone stands in its place, or fails them all.
  * @callback Answerer
  * @param {Record<string, any>[]} values
  * @returns {Promise<(Record<string, any> | BertError)[]>}
@@ -62,7 +62,7 @@ export function answers(pieces, { check, answer, size, batch_tokens = BERT_DEFAU
 }
 
 /**
- * Cuts the pieces that came; waits for no more to fill a batch.
+ * Cuts pieces into batches as they come; does not wait for more to fill a batch.
  * @param {AsyncIterable<InputRecord[]>} pieces
  * @param {(value: Record<string, any>) => number} size
  * @param {number} max_tokens  about
@@ -100,7 +100,8 @@ async function answerBatch(records, check, answer) {
             check(record.value);
             return { record };
         } catch (error) {
-            return { record, error: blame(record, error) };
+            if (!(error instanceof BertError)) throw error;
+            return { record, error: withPlace(error, record.where) };
         }
     });
     const good = checked.filter(({ error }) => !error);
@@ -109,8 +110,8 @@ async function answerBatch(records, check, answer) {
 }
 
 /**
- * Where a batch fails, its halves are tried: the others get their answers, the one to blame its
- * error.
+ * Where a batch fails, its halves are tried, so that the record at fault gets its error and the
+ * others get their answers.
  * @param {Answer[]} questions  filled in
  * @param {Answerer} answer
  */
@@ -120,7 +121,7 @@ async function answerEach(questions, answer) {
         const results = await answer(questions.map(({ record }) => record.value));
         results.forEach((result, i) => {
             if (result instanceof BertError) {
-                questions[i].error = blame(questions[i].record, result);
+                questions[i].error = withPlace(result, questions[i].record.where);
             } else {
                 questions[i].result = result;
             }
@@ -128,26 +129,13 @@ async function answerEach(questions, answer) {
     } catch (error) {
         if (!(error instanceof BertError) || FATAL.has(error.code)) throw error;
         if (questions.length === 1) {
-            questions[0].error = blame(questions[0].record, error);
+            questions[0].error = withPlace(error, questions[0].record.where);
             return;
         }
         const half = questions.length >> 1;
         await answerEach(questions.slice(0, half), answer);
         await answerEach(questions.slice(half), answer);
     }
-}
-
-/**
- * @param {InputRecord} record
- * @param {unknown} error
- */
-function blame({ where }, error) {
-    if (!(error instanceof BertError)) throw error;
-    return new BertError(
-        error.code,
-        `${where}: ${error.message.replace(/^(text|sequence) \d+: /, '')}`,
-        { cause: error },
-    );
 }
 
 const END = Symbol('end');

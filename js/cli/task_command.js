@@ -7,7 +7,7 @@ import { printLines } from './print.js';
 import { Progress } from './progress.js';
 import { FORMATS, formatOf, readLines, toRecords } from './records.js';
 import { answers } from './stream.js';
-import { checkFields, PIPELINE_OPTIONS, sizeOf, TASKS, toOutput } from './tasks.js';
+import { checkFields, PIPELINE_OPTIONS, sizeOf, TASK_COMMANDS, toOutput } from './tasks.js';
 
 /** @typedef {import('./records.js').InputRecord} InputRecord */
 
@@ -37,12 +37,12 @@ export const STREAM_OPTIONS = {
         type: 'boolean',
         help:
             'at the end, texts, tokens, seconds and texts/s on standard error, ' +
-            'even where that is no terminal',
+            'even if that is not a terminal',
     },
 };
 
 /**
- * @param {string} name  in TASKS
+ * @param {string} name  in TASK_COMMANDS
  * @returns {import('./options.js').Command}
  */
 export function taskCommand(name) {
@@ -57,7 +57,7 @@ export function taskCommand(name) {
         fromText,
         fromArguments,
         answer,
-    } = TASKS[name];
+    } = TASK_COMMANDS[name];
     const passed = { ...own, ...ofRecords, ...PIPELINE_OPTIONS };
     const options = {
         ...own,
@@ -75,7 +75,7 @@ export function taskCommand(name) {
     async function run(args) {
         const { values, positionals } = parse(args, options, { positionals: true });
         if (values.input === undefined && positionals.length === 0) {
-            throw new UsageError(`there is no ${argument} and no --input`);
+            throw new UsageError(`${argument} or --input is missing`);
         }
         const given = Object.fromEntries(
             Object.keys(passed)

@@ -1,5 +1,5 @@
 /**
- * The tasks of the command line and of `serve`: what a record must have, how records become calls
+ * The commands of tasks, which `serve` has too: what a record must have, how records become calls
  * of a pipeline, and how its results become objects to print.
  */
 
@@ -22,7 +22,7 @@ import { BertError, describe } from '../errors.js';
 
 /**
  * @typedef {object} TaskCommand
- * @property {string} task  of pipeline()
+ * @property {import('../pipelines/tasks.js').Task} task
  * @property {string} summary
  * @property {Record<string, FieldKind>} fields  that it reads of a record; others are carried
  *   through
@@ -33,6 +33,7 @@ import { BertError, describe } from '../errors.js';
  * @property {import('./records.js').FromText} fromText  a plain line as a record
  * @property {(args: string[]) => Record<string, any>[]} [fromArguments]  default: each as a line
  * @property {TaskAnswerer} answer
+ * @property {string} [labelled]  the usual format of labelled examples; default jsonl
  */
 
 /** @type {import('./options.js').Options} Of every task's pipeline. */
@@ -70,20 +71,21 @@ const asPair = (/** @type {string[]} */ [text, text_pair]) => [{ text, text_pair
 function noPair() {
     throw new BertError(
         'BAD_OPTION',
-        'a line of text is no pair: give JSONL, {"text", "text_pair"}, or TSV',
+        'a line of text is not a pair: give JSONL, {"text", "text_pair"}, or TSV',
     );
 }
 
 const asText = (/** @type {string} */ text) => ({ text });
 
-/** What texts of a record a pipeline takes. */
+/** The text of a record, or its pair, as a pipeline takes it. */
 const textOf = (/** @type {any} */ { text, text_pair }) =>
     text_pair == null ? text : { text, text_pair };
 
-/** @type {Record<string, TaskCommand>} */
-export const TASKS = {
+/** By name of the command. @type {Record<string, TaskCommand>} */
+export const TASK_COMMANDS = {
     classify: {
         task: 'text-classification',
+        labelled: 'tsv',
         summary: 'The label of each text, or with --top-k its best labels.',
         fields: TEXT,
         options: {
@@ -110,6 +112,7 @@ export const TASKS = {
     },
     ner: {
         task: 'token-classification',
+        labelled: 'conll',
         summary:
             'The entities of each text: names, places, and what else the model was trained ' +
             'to find.',
@@ -160,7 +163,7 @@ export const TASKS = {
             'max-question-len': { kind: 'whole', value: 'N', help: 'tokens of a question' },
             'handle-impossible-answer': {
                 type: 'boolean',
-                help: 'that there is none may be the answer',
+                help: 'allow the answer that there is none',
             },
             'align-to-words': {
                 kind: 'flag',
@@ -277,7 +280,7 @@ export const TASKS = {
         fromText() {
             throw new BertError(
                 'BAD_OPTION',
-                'lines of text are no queries with documents: give JSONL, {"query", "documents"}',
+                'a line of text is not a query with documents: give JSONL, {"query", "documents"}',
             );
         },
         fromArguments: ([query, ...documents]) => [{ query, documents }],
@@ -324,7 +327,7 @@ export const TASKS = {
                               .filter(Boolean)
                         : (own ?? candidate_labels);
                 if (!labels?.length) {
-                    throw new BertError('BAD_INPUT', 'there are no candidate_labels');
+                    throw new BertError('BAD_INPUT', 'candidate_labels are missing');
                 }
                 const key = JSON.stringify(labels);
                 if (!groups.has(key)) groups.set(key, { labels, at: [] });
@@ -351,6 +354,7 @@ export const TASKS = {
     },
     similarity: {
         task: 'feature-extraction',
+        labelled: 'tsv',
         summary: 'How near two texts are in meaning: the cosine of their embeddings.',
         fields: PAIR,
         options: {
@@ -444,7 +448,7 @@ export function checkFields(fields, value) {
         if (kind === 'labels?' && (is_list || typeof given === 'string')) continue;
         const expected =
             kind.startsWith('text') && kind !== 'texts' ? 'a string' : 'an array of strings';
-        throw new BertError('BAD_INPUT', `${name} is ${describe(given)}, expected ${expected}`);
+        throw new BertError('BAD_INPUT', `${name} must be ${expected}, not ${describe(given)}`);
     }
 }
 

@@ -40,7 +40,7 @@ export const command = {
 async function run(args) {
     const { values, positionals } = parse(args, command.options, { positionals: true });
     if (values.input === undefined && positionals.length === 0) {
-        throw new UsageError('there is no TEXT and no --input');
+        throw new UsageError('TEXT or --input is missing');
     }
     if ((values.model === undefined) === (values.tokenizer === undefined)) {
         throw new UsageError('exactly one of --model and --tokenizer is needed');

@@ -7,32 +7,34 @@ import { modelOf, runText, toTokens } from './tokens.js';
 
 /**
  * @typedef {object} AttentionOptions
- * @property {number | number[]} [layer]  from 0, the one next to the embeddings; default all
- * @property {number | number[]} [head]  from 0; default all
- * @property {AbortSignal} [signal]
+ * @property {number | number[]} [layer]  which layers, from 0, the one next to the embeddings;
+ *   default all
+ * @property {number | number[]} [head]  which heads of them, from 0; default all
+ * @property {AbortSignal} [signal]  ends the call
  *
  * @typedef {object} AttentionMaps
  * @property {import('./tokens.js').Token[]} tokens  of the maps' rows and columns
- * @property {import('../worker/outputs.js').Tensor} maps  [layers, heads, n, n], in the order
- *   asked for: in row i what token i takes from each token; rows sum to 1
+ * @property {import('../worker/outputs.js').FloatTensor} maps  [layers, heads, n, n], in the
+ *   order asked for: in row i what token i takes from each token; rows sum to 1
  * @property {true} [truncated]  where the text was longer than the model reads
  *
  * @typedef {object} RolloutOptions
- * @property {'mean' | 'max' | 'min'} [head_fusion]  one map of a layer's heads; default 'mean'
+ * @property {'mean' | 'max' | 'min'} [head_fusion]  how a layer's heads become one map; default
+ *   'mean'
  * @property {number} [discard_ratio]  the smallest of a layer's weights, this part of them all, are
- *   taken for 0; from 0 (default), below 1
- * @property {AbortSignal} [signal]
+ *   taken for 0; from 0, below 1; default 0
+ * @property {AbortSignal} [signal]  ends the call
  *
  * @typedef {object} Rollout
- * @property {import('./tokens.js').Token[]} tokens
+ * @property {import('./tokens.js').Token[]} tokens  of the matrix's rows and columns
  * @property {Float32Array} scores  the first row: how much of each token is in the first one
  *   ([CLS])
- * @property {import('../worker/outputs.js').Tensor} matrix  [n, n]: in row i what of each token
- *   is in the last layer's token i; rows sum to 1
+ * @property {import('../worker/outputs.js').FloatTensor} matrix  [n, n]: in row i what of each
+ *   token is in the last layer's token i; rows sum to 1
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
-/** Milliseconds that may be computed before others have their turn. */
+/** Milliseconds of computing before the event loop has a turn. */
 const MOST_MS = 10;
 
 /**
@@ -45,7 +47,7 @@ const MOST_MS = 10;
  * @returns {Promise<AttentionMaps>}
  */
 export async function attentionMaps(model, text, options = {}) {
-    const of = modelOf(model, 'attentionMaps');
+    const of = modelOf(model);
     const { layer, head, signal } = readOptions('attentionMaps', options, {
         layer: undefined,
         head: undefined,
@@ -83,7 +85,7 @@ export async function attentionMaps(model, text, options = {}) {
  * @returns {Promise<Rollout>}
  */
 export async function attentionRollout(model, text, options = {}) {
-    const of = modelOf(model, 'attentionRollout');
+    const of = modelOf(model);
     const { head_fusion, discard_ratio, signal } = readOptions(
         'attentionRollout',
         options,
@@ -93,7 +95,7 @@ export async function attentionRollout(model, text, options = {}) {
             discard_ratio: (ratio) =>
                 typeof ratio === 'number' && ratio >= 0 && ratio < 1
                     ? null
-                    : 'a number from 0, below 1',
+                    : 'a number >= 0 and < 1',
         },
     );
     const requests = Array.from({ length: sizesOf(of).n_layers }, (_, index) => ({
@@ -119,7 +121,7 @@ export async function attentionRollout(model, text, options = {}) {
 }
 
 /**
- * Of two heads; of a mean the sum is divided afterwards.
+ * Two heads to one; for a mean the sum is divided afterwards.
  * @type {Record<string, (a: number, b: number) => number>}
  */
 const FUSIONS = {
@@ -156,13 +158,13 @@ function discard(map, ratio) {
 }
 
 /**
- * What a layer does to its tokens: half is what they were.
+ * What a layer does to its tokens: half of each stays what it was.
  * @param {Float64Array} map  changed in place
  * @param {number} n
  */
 function step(map, n) {
     for (let row = 0; row < n; row++) {
-        map[row * (n + 1)] += 1; // the half of both is in the sum as well
+        map[row * (n + 1)] += 1; // halving both is left to the division by the sum
         const weights = map.subarray(row * n, (row + 1) * n);
         const sum = weights.reduce((a, b) => a + b, 0);
         for (let i = 0; i < n; i++) weights[i] /= sum;
@@ -171,7 +173,7 @@ function step(map, n) {
 }
 
 /**
- * a b. Of long texts it takes a while: others have their turn.
+ * The product a b. For long texts it takes a while: the event loop has its turns.
  * @param {Float64Array} a
  * @param {Float64Array} b
  * @param {number} n

@@ -8,21 +8,21 @@ import { modelOf, runText, toTokens } from './tokens.js';
 
 /**
  * @typedef {object} AttributeOptions
- * @property {string} [label]  default the one with the highest score
- * @property {'token' | 'word'} [unit]  what is hidden at a time; default 'token'. Words are those
- *   of Intl.Segmenter
- * @property {AbortSignal} [signal]
+ * @property {string} [label]  what is to be explained; default the one with the highest score
+ * @property {'token' | 'word'} [unit]  what is hidden at a time, a word as Intl.Segmenter has it;
+ *   default 'token'
+ * @property {AbortSignal} [signal]  ends the call
  *
  * @typedef {object} Attribution
- * @property {string} token  of a word its text
- * @property {number} start  UTF-16 index into its own text
- * @property {number} end
+ * @property {string} token  as in the vocabulary; of a word its text
+ * @property {number} start  where it is in its own text, as a UTF-16 index
+ * @property {number} end  likewise, behind it
  * @property {number} sequence  0: of text, 1: of text_pair
  * @property {number} score  of the label with it, less that without it: above 0 where it speaks for
  *   the label
  *
  * @typedef {object} Attributions
- * @property {string} label
+ * @property {string} label  what is explained
  * @property {number} score  of the label for the whole text, as the pipeline gives it
  * @property {Attribution[]} tokens  in the order of the text, special ones left out
  * @property {string | null} replacement  the token that hid each of them in turn; null: hidden from
@@ -31,8 +31,7 @@ import { modelOf, runText, toTokens } from './tokens.js';
  */
 
 /**
- * What may stand for a token that is hidden, the best first: models have learnt to read around a
- * mask.
+ * Tokens that may stand for a hidden one, the best first: models have learnt to read around a mask.
  */
 const REPLACEMENTS = ['[MASK]', '<mask>', '[UNK]', '<unk>'];
 
@@ -46,11 +45,11 @@ const REPLACEMENTS = ['[MASK]', '<mask>', '[UNK]', '<unk>'];
  * @param {import('./tokens.js').TextInput} text  or {text, text_pair}
  * @param {AttributeOptions} [options]
  * @returns {Promise<Attributions>}
- * @throws {BertError} WRONG_TASK  the model has no classifier
+ * @throws {BertError} WRONG_TASK where the model has no classifier; BAD_OPTION
  */
 export async function attribute(model, text, options = {}) {
-    const of = modelOf(model, 'attribute');
-    requireHead(of, 'attribute', 'classifier');
+    const of = modelOf(model);
+    requireHead(of, 'classifier', 'attribute');
     const { config } = of;
     const isLabel = oneOf(...config.labels);
     const { label, unit, signal } = readOptions(
@@ -129,7 +128,7 @@ function hide(ids, places, replacement) {
  */
 
 /**
- * Tokens that begin in the same word are one; those of space alone are none.
+ * Tokens that begin in the same word become one; tokens of white space are left out.
  * @param {Part[]} parts
  * @param {string[]} texts
  * @returns {Part[]}
@@ -148,7 +147,7 @@ function toWords(parts, texts) {
         const text = texts[part.sequence];
         const own = text.slice(part.start, part.end);
         if (own.trim() === '') continue;
-        // Some tokenizers count the space before a word to it.
+        // Some tokenizers include the space before a word in its token.
         const start = part.end - own.trimStart().length;
         const end = part.start + own.trimEnd().length;
         const last = words.at(-1);

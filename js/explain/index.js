@@ -1,6 +1,6 @@
 /**
- * `bert-wasm/explain`: why a model answers as it does. Attention as maps and as flow, and what each
- * token speaks for.
+ * `bert-wasm/explain`: why a model answers as it does. Attention as maps and as flow, and how much
+ * each token speaks for a label.
  */
 
 export { attentionMaps, attentionRollout } from './attention.js';

@@ -6,27 +6,26 @@ import { readText } from '../pipelines/call.js';
 /**
  * @typedef {import('../model/model.js').Model} Model
  * @typedef {import('../model/inputs.js').TextInput} TextInput
- * @typedef {Model | {model: Model}} ModelOrPipe  a pipeline has its model as `model`
+ * @typedef {Model | {model: Model}} ModelOrPipe  a model, or a pipeline, which has one
  *
  * @typedef {object} Token
- * @property {string} token
- * @property {number} start  UTF-16 index into the token's own text; 0 of special tokens
- * @property {number} end
+ * @property {string} token  as in the vocabulary
+ * @property {number} start  where it is in its own text, as a UTF-16 index; 0 of special tokens
+ * @property {number} end  likewise, behind it
  * @property {number} sequence  0: of text, 1: of text_pair, -1: a special token
  * @property {boolean} special  whether it was added: [CLS], [SEP] and the like
  */
 
 /**
  * @param {unknown} given
- * @param {string} task
  * @returns {Model}
  */
-export function modelOf(given, task) {
+export function modelOf(given) {
     const model = /** @type {any} */ (given)?.model ?? given;
     if (typeof model?.run !== 'function') {
         throw new BertError(
             'BAD_INPUT',
-            `${task} explains a model or a pipeline, got ${describe(given)}`,
+            `model must be a model or a pipeline, not ${describe(given)}`,
         );
     }
     return model;
@@ -40,7 +39,7 @@ export function modelOf(given, task) {
  * @param {AbortSignal} [signal]
  */
 export async function runText(model, input, requests, signal) {
-    const inputs = [readText(input, 'the text')];
+    const inputs = [readText(input)];
     const outputs = Object.fromEntries(requests.entries());
     const [result] = await model.run({ inputs, outputs, tokens: true }, { signal });
     if (result instanceof BertError) throw result;

@@ -32,12 +32,13 @@ export const LAYERED = ['hidden_states', 'attentions'];
  */
 
 /**
- * @typedef {Record<string, number | string>} EncoderConfig  fields of bert_config in core/bert.h
+ * @typedef {Record<string, number | string>} EncoderConfig  what the encoder is, by the names of
+ *   bert_config in core/bert.h
  *
  * @typedef {object} OutputRequest  an output of the core, or a part of it
- * @property {string} output  its name
- * @property {number} [index]  a column of its rows; of hidden_states and attentions a layer
- * @property {number} [head]  of attentions
+ * @property {string} output  its name: 'logits', 'last_hidden_state', ...
+ * @property {number} [index]  a column of its rows, from 0; of hidden_states and attentions a layer
+ * @property {number} [head]  of attentions, from 0
  * @property {'softmax' | 'sigmoid'} [activation]  applied to its rows, before a column is taken
  * @property {'mean' | 'cls' | 'last_token'} [pooling]  of outputs with a row for each token: one
  *   row, their mean, the first, or the last
@@ -60,13 +61,13 @@ export const LAYERED = ['hidden_states', 'attentions'];
  */
 
 /**
- * @typedef {object} ModelConfig  see docs/model-file.md
- * @property {string} architecture
- * @property {EncoderConfig} encoder
+ * @typedef {object} ModelConfig
+ * @property {string} architecture  its family: 'bert', ...
+ * @property {EncoderConfig} encoder  its sizes
  * @property {Record<string, OutputRequest>} outputs  by ONNX name
- * @property {string[]} labels
- * @property {string | null} problem_type
- * @property {number} max_length
+ * @property {string[]} labels  of the classifier, by class index; none without one
+ * @property {string | null} problem_type  of the classifier, as in config.json: 'regression', ...
+ * @property {number} max_length  most tokens of a sequence, special ones included
  */
 
 /**

@@ -9,7 +9,8 @@ const ARTICLE = /(?<![\p{L}\p{N}_])(?:an?|the)(?![\p{L}\p{N}_])/gu;
 /**
  * An answer as SQuAD compares it: lower case, without ASCII punctuation, articles (a, an, the) and
  * superfluous white space.
- * @param {string} answer
+ * @param {string} answer  of any form
+ * @returns {string}
  */
 export function normalizeAnswer(answer) {
     return words(answer).join(' ');
@@ -29,7 +30,7 @@ function words(answer) {
  * @typedef {object} AnswerScores
  * @property {number} exact  share of answers that are one of the gold ones
  * @property {number} f1  mean of the overlap of words with the nearest gold answer
- * @property {number} n
+ * @property {number} n  questions
  */
 
 /**
@@ -37,7 +38,7 @@ function words(answer) {
  * have none, where there are such.
  * @param {string[][]} expected  gold answers of every question; none or only empty ones: it has no
  *   answer
- * @param {string[]} predicted  '' = no answer
+ * @param {string[]} predicted  of each question an answer; '' is none
  * @returns {AnswerScores & {has_answer?: AnswerScores, no_answer?: AnswerScores}}
  */
 export function answerScores(expected, predicted) {

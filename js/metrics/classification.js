@@ -8,10 +8,11 @@ import { scoresOf, summary } from './counts.js';
 /** @import { Scores } from './counts.js' */
 
 /**
- * @param {number[]} expected  class indices
- * @param {number[]} predicted
- * @param {number} n_classes
- * @returns {number[][]}
+ * How often each class was taken for each.
+ * @param {number[]} expected  class indices, from 0
+ * @param {number[]} predicted  as many
+ * @param {number} n_classes  how many classes there are
+ * @returns {number[][]}  rows are the true classes, columns the predicted
  */
 export function confusion(expected, predicted, n_classes) {
     const matrix = Array.from({ length: n_classes }, () => new Array(n_classes).fill(0));
@@ -19,7 +20,11 @@ export function confusion(expected, predicted, n_classes) {
     return matrix;
 }
 
-/** @param {number[][]} matrix */
+/**
+ * The share of predictions that are right.
+ * @param {number[][]} matrix  as confusion() gives it
+ * @returns {number}
+ */
 export function accuracy(matrix) {
     return sum(matrix.map((row, i) => row[i])) / sum(matrix.flat());
 }
@@ -27,7 +32,7 @@ export function accuracy(matrix) {
 /**
  * Precision, recall and F1 of every class, and their averages. Where nothing was predicted or
  * nothing is true the score is 0, as in scikit-learn.
- * @param {number[][]} matrix
+ * @param {number[][]} matrix  as confusion() gives it
  * @returns {{classes: Scores[], micro: Scores, macro: Scores, weighted: Scores}}  classes in the
  *   matrix's order
  */
@@ -43,7 +48,8 @@ export function classScores(matrix) {
 /**
  * The mean of the classes' F1. A class that neither occurs nor is predicted counts 0, as in
  * scikit-learn.
- * @param {number[][]} matrix
+ * @param {number[][]} matrix  as confusion() gives it
+ * @returns {number}
  */
 export function macroF1(matrix) {
     return classScores(matrix).macro.f1;
@@ -52,7 +58,8 @@ export function macroF1(matrix) {
 /**
  * Matthews correlation coefficient, of any number of classes: 1 all right, 0 no better than chance;
  * 0 also where only one class occurs or is predicted.
- * @param {number[][]} matrix
+ * @param {number[][]} matrix  as confusion() gives it
+ * @returns {number}
  */
 export function matthews(matrix) {
     const n = sum(matrix.flat());

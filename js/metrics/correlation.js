@@ -1,9 +1,10 @@
 /** Correlations of two lists of numbers, -1 to 1; NaN where one of them does not vary. */
 
 /**
- * @param {number[]} a
+ * Pearson's correlation: how well a line describes the one by the other.
+ * @param {number[]} a  numbers
  * @param {number[]} b  as many
- * @returns {number}  how well a line describes the one by the other
+ * @returns {number}  -1 to 1; NaN where one of them does not vary
  */
 export function pearson(a, b) {
     const x = centred(a);
@@ -11,13 +12,14 @@ export function pearson(a, b) {
     const dot = (/** @type {number[]} */ u, /** @type {number[]} */ v) =>
         u.reduce((sum, one, i) => sum + one * v[i], 0);
     const r = dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));
-    return Math.max(-1, Math.min(1, r)); // rounding may lead out
+    return Math.max(-1, Math.min(1, r)); // rounding may go beyond 1
 }
 
 /**
- * @param {number[]} a
+ * Spearman's correlation: how well their orders agree. Equal numbers share their mean rank.
+ * @param {number[]} a  numbers
  * @param {number[]} b  as many
- * @returns {number}  how well their orders agree; equal numbers share their mean rank
+ * @returns {number}  -1 to 1; NaN where one of them does not vary
  */
 export function spearman(a, b) {
     return pearson(ranks(a), ranks(b));

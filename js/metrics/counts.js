@@ -9,9 +9,9 @@
 
 /**
  * @typedef {object} Scores
- * @property {number} precision
- * @property {number} recall
- * @property {number} f1
+ * @property {number} precision  share of what was predicted that is true
+ * @property {number} recall  share of what is true that was predicted
+ * @property {number} f1  their harmonic mean
  * @property {number} support  how many there are in truth
  */
 

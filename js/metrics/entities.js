@@ -7,17 +7,17 @@ import { scoresOf, summary } from './counts.js';
 
 /**
  * @typedef {object} Span
- * @property {string} type
- * @property {number} start
- * @property {number} end  exclusive
+ * @property {string} type  PER, LOC, ...
+ * @property {number} start  of the first word or character
+ * @property {number} end  behind the last one
  */
 
 /**
  * @typedef {object} EntityScores
  * @property {Record<string, import('./counts.js').Scores>} types  in alphabetical order
- * @property {import('./counts.js').Scores} micro
- * @property {import('./counts.js').Scores} macro
- * @property {import('./counts.js').Scores} weighted
+ * @property {import('./counts.js').Scores} micro  all counted together
+ * @property {import('./counts.js').Scores} macro  mean over the types
+ * @property {import('./counts.js').Scores} weighted  mean over the types, weighted by support
  */
 
 /**
@@ -25,7 +25,7 @@ import { scoresOf, summary } from './counts.js';
  * conlleval and the default mode of seqeval: an entity may begin with `I-`, and one of another type
  * begins where the type changes.
  * @param {string[]} tags  one a word
- * @returns {Span[]}  start and end count words
+ * @returns {Span[]}  of the entities; start and end count words
  */
 export function entitiesOf(tags) {
     /** @type {Span[]} */
@@ -58,6 +58,7 @@ function split(tag) {
 }
 
 /**
+ * Precision, recall and F1 of named entities in tagged sentences, counted as seqeval counts them.
  * @param {string[][]} expected  tags of every sentence
  * @param {string[][]} predicted  as many, as long
  * @returns {EntityScores}
@@ -67,6 +68,7 @@ export function entityScores(expected, predicted) {
 }
 
 /**
+ * The same of entities by their places: one is right if type, start and end are.
  * @param {Span[][]} expected  of every text
  * @param {Span[][]} predicted  as many
  * @returns {EntityScores}

@@ -1,12 +1,15 @@
 /** evaluate(): how good a pipeline is on labelled examples, for every task by its usual metrics. */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withPlace } from '../errors.js';
+import { JUDGED_AS, unaliased } from '../pipelines/tasks.js';
 import { answerScores } from './answers.js';
 import { accuracy, confusion, macroF1 } from './classification.js';
 import { pearson, spearman } from './correlation.js';
 import { scoresOf, summary } from './counts.js';
 import { entityScores, spanScores } from './entities.js';
 import { hitRate, ndcg, reciprocalRank } from './ranking.js';
+
+/** @import { Task } from '../pipelines/tasks.js' */
 
 /**
  * A pipeline, or any function that answers like one.
@@ -16,13 +19,14 @@ import { hitRate, ndcg, reciprocalRank } from './ranking.js';
 /**
  * @typedef {object} EvaluateOptions
  * @property {AbortSignal} [signal]  ends it between batches, and the batch that runs
- * @property {(progress: {done: number, total: number}) => void} [onprogress]  in examples
- * @property {number} [batch_size]  examples that the pipeline gets at once, default 32
+ * @property {(progress: {done: number, total: number}) => void} [onprogress]  called after every
+ *   batch; counts examples
+ * @property {number} [batch_size]  examples that the pipeline gets at once, from 1; default 32
  */
 
 /**
  * @typedef {object} Evaluation
- * @property {string} task
+ * @property {string} task  of the pipeline
  * @property {number} n  examples
  * @property {number} [accuracy]  text-classification, zero-shot-classification,
  *   next-sentence-prediction; of several labels a text: of texts with all their labels and no other
@@ -48,8 +52,8 @@ import { hitRate, ndcg, reciprocalRank } from './ranking.js';
 
 /**
  * What evaluate() needs to know of a task.
- * @typedef {object} Task
- * @property {string} fields  of an example, for messages
+ * @typedef {object} TaskEvaluation
+ * @property {string[]} forms  that an example may have, for messages
  * @property {(example: any) => boolean} accepts
  * @property {(examples: any[], pipe: Pipe) => void} [prepare]  throws where examples do not fit the
  *   model
@@ -63,13 +67,14 @@ const isList = (/** @type {unknown} */ value) => Array.isArray(value);
 const isLabel = (/** @type {unknown} */ value) => isText(value) || Number.isInteger(value);
 const isTexts = (/** @type {unknown} */ value) => Array.isArray(value) && value.every(isText);
 
-/** @type {Record<string, Task>} */
-const TASKS = {
+/** @type {Record<Task, TaskEvaluation>} */
+export const EVALUATIONS = {
     'text-classification': {
-        fields:
-            '{text, text_pair?, label} with the name or index of a label, {text, ' +
-            'text_pair?, labels} with any number of them, ' +
-            'or {text, text_pair?, score} for regression',
+        forms: [
+            '{text, text_pair?, label} with the name or index of a label',
+            '{text, text_pair?, labels} with any number of them',
+            '{text, text_pair?, score} for regression',
+        ],
         accepts: ({ text, label, labels, score }) =>
             isText(text) &&
             (isLabel(label) || (isList(labels) && labels.every(isLabel)) || Number.isFinite(score)),
@@ -81,8 +86,8 @@ const TASKS = {
                 if (wrong !== undefined) {
                     throw badExample(
                         i,
-                        `has the label ${JSON.stringify(wrong)}, ` +
-                            `which is none of ${known.join(', ')} nor their index`,
+                        `label must be ${known.join(', ')} or the index of one, ` +
+                            `not ${JSON.stringify(wrong)}`,
                     );
                 }
             });
@@ -107,7 +112,10 @@ const TASKS = {
         },
     },
     'token-classification': {
-        fields: '{tokens, tags} with a tag a word, or {text, entities: [{start, end, label}]}',
+        forms: [
+            '{tokens, tags} with a tag for each word',
+            '{text, entities: [{start, end, label}]}',
+        ],
         accepts: ({ tokens, tags, text, entities }) =>
             (isTexts(tokens) && isTexts(tags) && tokens.length === tags.length) ||
             (isText(text) && isList(entities)),
@@ -138,7 +146,7 @@ const TASKS = {
         },
     },
     'question-answering': {
-        fields: '{question, context, answers: [{text}]}; no answers: there is none in the context',
+        forms: ['{question, context, answers: [{text}]}, no answers where the context has none'],
         accepts: ({ question, context, answers }) =>
             isText(question) &&
             isText(context) &&
@@ -161,9 +169,7 @@ const TASKS = {
         },
     },
     'fill-mask': {
-        fields:
-            '{text, answer} with the word behind the mask; with several masks an array of ' +
-            'words',
+        forms: ['{text, answer} with the word behind the mask, or words'],
         accepts: ({ text, answer }) => isText(text) && (isText(answer) || isTexts(answer)),
         answer: (pipe, batch, options) =>
             pipe(
@@ -177,7 +183,7 @@ const TASKS = {
                 if (wanted.length !== ranked[i].length) {
                     throw badExample(
                         i,
-                        `has ${ranked[i].length} masks, and ${wanted.length} answers`,
+                        `the text has ${ranked[i].length} masks, but ${wanted.length} answers`,
                     );
                 }
             });
@@ -196,7 +202,7 @@ const TASKS = {
         },
     },
     'feature-extraction': {
-        fields: '{text, text_pair, score} with how similar they are',
+        forms: ['{text, text_pair, score} with how similar they are'],
         accepts: ({ text, text_pair, score }) =>
             isText(text) && isText(text_pair) && Number.isFinite(score),
         async answer(pipe, batch, options) {
@@ -221,7 +227,7 @@ const TASKS = {
         score: (examples, answers) => correlations(examples, answers),
     },
     'text-ranking': {
-        fields: '{query, documents, relevant} with the indices of the documents that are',
+        forms: ['{query, documents, relevant} with the indices of documents'],
         accepts: ({ query, documents, relevant }) =>
             isText(query) &&
             isTexts(documents) &&
@@ -260,7 +266,7 @@ const TASKS = {
         },
     },
     'zero-shot-classification': {
-        fields: '{text, labels, answer} with the label that is right',
+        forms: ['{text, labels, answer} with the label that is right'],
         accepts: ({ text, labels, answer }) =>
             isText(text) && isTexts(labels) && labels.includes(answer),
         async answer(pipe, batch, options) {
@@ -269,7 +275,7 @@ const TASKS = {
                 results.push(
                     ...(await pipe([text], labels, options).catch(
                         (/** @type {unknown} */ error) => {
-                            throw inExample(error, i, 1, 'text');
+                            throw inExample(error, i, 1);
                         },
                     )),
                 );
@@ -285,7 +291,7 @@ const TASKS = {
         }),
     },
     'next-sentence-prediction': {
-        fields: '{text, text_pair, is_next} with whether text_pair follows text',
+        forms: ['{text, text_pair, is_next} with true or false'],
         accepts: ({ text, text_pair, is_next }) =>
             isText(text) && isText(text_pair) && typeof is_next === 'boolean',
         answer: (pipe, batch, options) =>
@@ -301,14 +307,6 @@ const TASKS = {
             ),
         }),
     },
-};
-
-/** @type {Record<string, string>} */
-const ALIASES = {
-    'sentiment-analysis': 'text-classification',
-    ner: 'token-classification',
-    embeddings: 'feature-extraction',
-    similarity: 'feature-extraction',
 };
 
 /**
@@ -336,30 +334,31 @@ const ALIASES = {
  * @param {any[]} examples  all of the same kind
  * @param {EvaluateOptions & Record<string, any>} [options]  others than these go to the pipeline
  * @returns {Promise<Evaluation>}
- * @throws {BertError} BAD_OPTION: the task cannot be evaluated; BAD_INPUT: no examples, or one that
- *   lacks something or has an unknown label (found before the pipeline runs), or not an answer a
- *   mask; what the pipeline throws. What is wrong with one example says which: `example 3 ...`
+ * @throws {BertError} BAD_OPTION where the task cannot be evaluated
+ * @throws {BertError} BAD_INPUT where there are no examples, or one lacks something, has an unknown
+ *   label (found before the pipeline runs), or not an answer for each mask; its `index` says which
+ * @throws {BertError} whatever the pipeline throws, with the `index` of the example
  */
 export async function evaluate(
     pipe,
     examples,
     { signal, onprogress, batch_size = 32, ...options } = {},
 ) {
-    const name = ALIASES[pipe.task] ?? pipe.task;
-    if (!Object.hasOwn(TASKS, name)) {
+    const name = /** @type {Task} */ (JUDGED_AS[pipe.task] ?? unaliased(pipe.task));
+    if (!Object.hasOwn(EVALUATIONS, name)) {
         throw new BertError(
             'BAD_OPTION',
-            `the task of the pipeline is ${describe(pipe.task)}; ` +
-                `evaluate() knows ${Object.keys(TASKS).join(', ')}`,
+            `the task of the pipeline must be ${Object.keys(EVALUATIONS).join(', ')}, ` +
+                `not ${describe(pipe.task)}`,
         );
     }
     if (!(Number.isInteger(batch_size) && batch_size >= 1)) {
         throw new BertError(
             'BAD_OPTION',
-            `batch_size is ${describe(batch_size)}, expected a whole number >= 1`,
+            `batch_size must be a whole number >= 1, not ${describe(batch_size)}`,
         );
     }
-    const task = TASKS[name];
+    const task = EVALUATIONS[name];
     check(examples, task);
     task.prepare?.(examples, pipe);
     /** @type {any[]} */
@@ -385,51 +384,46 @@ export async function evaluate(
 
 /**
  * @param {unknown} examples
- * @param {Task} task
+ * @param {TaskEvaluation} task
  */
-function check(examples, task) {
+function check(examples, { forms, accepts }) {
+    const form = forms.join(' or ');
     if (!Array.isArray(examples) || examples.length === 0) {
         throw new BertError(
             'BAD_INPUT',
-            `examples is ${describe(examples)}, expected an array of ${task.fields}`,
+            `examples must be an array of ${form}, not ${describe(examples)}`,
         );
     }
     const kind = (/** @type {object} */ example) =>
         ['tokens', 'labels', 'score'].map((field) => field in example).join();
     examples.forEach((example, i) => {
-        if (typeof example !== 'object' || example === null || !task.accepts(example)) {
-            throw badExample(i, `is not ${task.fields}`);
+        if (typeof example !== 'object' || example === null || !accepts(example)) {
+            throw badExample(i, `an example must be ${form}`);
         }
         if (kind(example) !== kind(examples[0])) {
-            throw badExample(i, 'is of another kind than the first');
+            throw badExample(i, 'an example must be of the same kind as the first');
         }
     });
 }
 
 /**
  * @param {number} i
- * @param {string} what
+ * @param {string} message
  */
-function badExample(i, what) {
-    return new BertError('BAD_INPUT', `example ${i} ${what}`);
+function badExample(i, message) {
+    return withPlace(new BertError('BAD_INPUT', message), `example ${i}`, i);
 }
 
 /**
- * What a pipeline throws says which text of a call it is about.
+ * The error of one text in a call as the error of its example.
  * @param {unknown} error
  * @param {number} begin  example of the first text
  * @param {number} n  examples of the call; of pairs there are as many second texts behind them
- * @param {string} [what]  there to say: an example, or a text of a call again
  */
-function inExample(error, begin, n, what = 'example') {
-    const [, i, message] =
-        (error instanceof BertError && /^text (\d+): (.*)$/s.exec(error.message)) || [];
-    if (message === undefined) return error;
-    return new BertError(
-        /** @type {BertError} */ (error).code,
-        `${what} ${begin + (Number(i) % n)}: ${message}`,
-        { cause: error },
-    );
+function inExample(error, begin, n) {
+    if (!(error instanceof BertError) || error.index === undefined) return error;
+    const i = begin + (error.index % n);
+    return withPlace(error, `example ${i}`, i);
 }
 
 /**

@@ -18,7 +18,7 @@ const START_TIMEOUT = 30_000;
 /** Requests to a worker and their answers. It ends once: by end(), or when the worker dies. */
 export class Connection {
     /** @type {import('../platform/browser.js').WorkerHandle} */
-    #worker = startWorker();
+    #worker = start();
 
     /** By id. @type {Map<number, Pending>} */
     #pending = new Map();
@@ -34,13 +34,7 @@ export class Connection {
 
     constructor() {
         this.#worker.onMessage((message) => this.#receive(message));
-        this.#worker.onError((error) =>
-            this.end(
-                new BertError('ENGINE_FAILED', `the worker failed: ${error.message}`, {
-                    cause: error,
-                }),
-            ),
-        );
+        this.#worker.onError((error) => this.end(failed(error)));
     }
 
     /**
@@ -164,11 +158,31 @@ export class Connection {
         } else if (message.progress) {
             this.#pending.get(message.id)?.onprogress?.(message.progress);
         } else if (message.error) {
-            this.#settle(message.id, (call) => call.reject(fromMessage(message.error)));
+            this.#settle(message.id, (call) => call.reject(failed(fromMessage(message.error))));
         } else {
             this.#settle(message.id, (call) =>
                 call.resolve({ result: message.result, queue_ms: message.queue_ms }),
             );
         }
     }
+}
+
+/** A page's policy, say, may refuse a worker. */
+function start() {
+    try {
+        return startWorker();
+    } catch (error) {
+        throw failed(error);
+    }
+}
+
+/**
+ * What the platform throws (a trap of the engine, no memory for an array) is the cause of an error
+ * of ours.
+ * @param {any} error
+ * @returns {BertError}
+ */
+function failed(error) {
+    if (error instanceof BertError) return error;
+    return new BertError('ENGINE_FAILED', `the worker failed: ${error.message}`, { cause: error });
 }

@@ -6,17 +6,18 @@
 import { BertError, describe } from '../errors.js';
 
 /**
- * @typedef {string | {text: string, text_pair?: string | null}} TextInput
+ * @typedef {string | {text: string, text_pair?: string | null}} TextInput  a text, or a pair
  *
  * @typedef {import('../worker/sequences.js').Integers} Integers
  *
  * @typedef {{dims: readonly number[], data: Integers}} IntegerTensor  [n_sequences, n_tokens],
  *   row-major
  *
- * @typedef {object} Batch  a row for each sequence; the mask is 0 where it is padded
- * @property {ArrayLike<Integers> | IntegerTensor} input_ids
- * @property {ArrayLike<Integers> | IntegerTensor} [attention_mask]
- * @property {ArrayLike<Integers> | IntegerTensor} [token_type_ids]
+ * @typedef {object} Batch  a row a sequence
+ * @property {ArrayLike<Integers> | IntegerTensor} input_ids  [n_sequences, n_tokens]
+ * @property {ArrayLike<Integers> | IntegerTensor} [attention_mask]  1, or 0 where a row is padded;
+ *   default all 1
+ * @property {ArrayLike<Integers> | IntegerTensor} [token_type_ids]  default all 0
  */
 
 const FIELDS = /** @type {const} */ (['input_ids', 'attention_mask', 'token_type_ids']);

@@ -5,7 +5,7 @@
 
 import { resolveSource } from '#platform';
 
-import { BertError, describe, fromMessage, noTokenizer } from '../errors.js';
+import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
 import { openURL } from '../loader/download.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { Connection } from './connection.js';
@@ -28,13 +28,15 @@ export const DEFAULT_MODEL = new URL(
  */
 
 /**
- * @typedef {object} LoadOptions
+ * @typedef {object} ModelLoadOptions
  * @property {AbortSignal} [signal]  ends loading
- * @property {(progress: {loaded: number, total: number}) => void} [onprogress]  in bytes
- * @property {'base' | 'relaxed'} [variant]  of the engine; default the fastest that runs here
- * @property {number} [threads]  most that will work, 1 to 64; default one a core, at most 4. A page
- *   needs to be cross-origin isolated for more than one
- * @property {string} [int8_kernel]  of the engine; default the winner of a short race
+ * @property {(progress: {loaded: number, total: number}) => void} [onprogress]  bytes of the model
+ * @property {'base' | 'relaxed'} [variant]  build of the engine, without or with relaxed SIMD;
+ *   default the fastest that runs here
+ * @property {number} [threads]  most that will compute, 1 to 64; default one a core, at most 4. A
+ *   page needs to be cross-origin isolated for more than one
+ * @property {string} [int8_kernel]  how 8-bit integers are multiplied: 'simd128',
+ *   'relaxed-dot-i16' or 'relaxed-dot-i32', if the build has it; default the winner of a short race
  * @property {(call: import('./monitor.js').CallMetrics) => void} [onmetrics]  called after every
  *   call of a pipeline
  * @property {boolean} [performance_marks]  whether every such call is a `performance.measure()`
@@ -43,28 +45,32 @@ export const DEFAULT_MODEL = new URL(
 
 /**
  * @typedef {object} ForwardOptions
- * @property {Record<string, import('../loader/model_file.js').OutputRequest>} [outputs]  by the
- *   result's name; default the ONNX model's
- * @property {boolean} [hidden_states]  also the embeddings' output and every layer's
- * @property {boolean} [attentions]  also every head's probabilities
- * @property {number} [batch_size]  most sequences computed together; default no limit
- * @property {AbortSignal} [signal]
+ * @property {Record<string, import('../loader/model_file.js').OutputRequest>} [outputs]  what is
+ *   computed, by the result's name; default the outputs of the ONNX model
+ * @property {boolean} [hidden_states]  whether the embeddings' output and every layer's are among
+ *   the results; default false
+ * @property {boolean} [attentions]  whether every head's probabilities are; default false
+ * @property {number} [batch_size]  most sequences computed together, from 1; default as many as fit
+ * @property {AbortSignal} [signal]  ends the call
  */
 
-/** @typedef {Record<string, import('../worker/outputs.js').Tensor>} Outputs  by name */
+/** @typedef {Record<string, import('../worker/outputs.js').FloatTensor>} Outputs  by name */
 
 /**
  * @typedef {object} Progress  of a call with many texts
- * @property {number} done  texts so far
+ * @property {number} done  texts that are done
  * @property {number} total  texts
  */
 
 /**
  * Loads a converted model into a worker of its own.
  *
- * @param {ModelSource | null} [source]  default: the bundled sentiment model
- * @param {LoadOptions} [options]
+ * @param {ModelSource | null} [source]  default the bundled English sentiment model
+ * @param {ModelLoadOptions} [options]
  * @returns {Promise<Model>}
+ * @throws {BertError} BAD_INPUT or BAD_OPTION where an argument is wrong
+ * @throws {BertError} FETCH_FAILED or BAD_MODEL_FILE where the file is
+ * @throws {BertError} UNSUPPORTED, OUT_OF_MEMORY or ENGINE_FAILED where it cannot be run here
  */
 export async function loadModel(source, options = {}) {
     const { signal, onprogress, variant, threads, int8_kernel, onmetrics, performance_marks } =
@@ -112,7 +118,7 @@ function toSource(source) {
     );
 }
 
-/** Made by loadModel(). */
+/** A model in a worker of its own, which nothing blocks. loadModel() makes it. */
 export class Model {
     /** @type {Connection} */
     #connection;
@@ -133,11 +139,14 @@ export class Model {
         this.#connection = connection;
         this.#monitor = monitor;
         /**
-         * What the model is made for.
+         * what the model is made for
          * @readonly
          */
         this.config = info.config;
-        /** @readonly */
+        /**
+         * as the converter was told
+         * @readonly
+         */
         this.name = info.name;
         this.#tokenizer =
             info.tokenizer_traits &&
@@ -156,7 +165,7 @@ export class Model {
     }
 
     /**
-     * The model's tokenizer, in its worker.
+     * the model's tokenizer, in its worker
      * @throws {BertError} NO_TOKENIZER if it was converted without one; info() says so, too
      */
     get tokenizer() {
@@ -167,8 +176,10 @@ export class Model {
     /**
      * Every output under its ONNX name, for each sequence alone: no batch dimension, no rows for
      * tokens whose mask is 0. What `hidden_states` and `attentions` ask for has those names.
+     * @throws {BertError} BAD_INPUT, BAD_TOKEN_ID, BAD_TOKEN_TYPE, EMPTY_SEQUENCE or
+     *   SEQUENCE_TOO_LONG where a sequence is wrong; NO_SUCH_OUTPUT; OUT_OF_MEMORY; DISPOSED
      * @overload
-     * @param {import('../worker/sequences.js').Sequence} input
+     * @param {import('../worker/sequences.js').Sequence} input  one sequence
      * @param {ForwardOptions} [options]
      * @returns {Promise<Outputs>}
      */
@@ -189,11 +200,11 @@ export class Model {
         const outputs = { ...(wanted ?? this.config.outputs) };
         if (hidden_states) outputs.hidden_states = { output: 'hidden_states' };
         if (attentions) outputs.attentions = { output: 'attentions' };
-        const results = await this.#connection.call(
-            'forward',
-            { sequences, outputs, batch_size },
-            signal,
-        );
+        const results = await this.#connection
+            .call('forward', { sequences, outputs, batch_size }, signal)
+            .catch((error) => {
+                throw is_one ? withoutPlace(error) : error;
+            });
         return is_one ? results[0] : results;
     }
 
@@ -203,6 +214,7 @@ export class Model {
      * (`expected_error`, the cost of the dtype) and 0.0002 (rounding of another machine).
      * @param {{signal?: AbortSignal}} [options]
      * @returns {Promise<import('../worker/verify.js').Verification>}
+     * @throws {BertError} NO_REFERENCE if the file has no answers to compare with
      */
     verify({ signal } = {}) {
         return this.#connection.call('verify', {}, signal);
@@ -211,6 +223,7 @@ export class Model {
     /**
      * Texts to outputs of the core, for pipelines. An error in one text takes its place among the
      * results; any other rejects the call.
+     * @internal
      * @param {import('../worker/texts.js').TextsRequest} request
      * @param {{signal?: AbortSignal, onprogress?: (progress: Progress) => void}} [options]
      * @returns {Promise<(import('../worker/texts.js').TextResult | BertError)[]>}

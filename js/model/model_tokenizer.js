@@ -2,7 +2,7 @@
  * The tokenizer of a loaded model, which is in its worker: the methods of Tokenizer, as promises.
  */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withoutPlace } from '../errors.js';
 import { textsOf } from './inputs.js';
 
 /**
@@ -12,6 +12,7 @@ import { textsOf } from './inputs.js';
  * @typedef {import('./inputs.js').TextInput} TextInput
  */
 
+/** The tokenizer of a loaded model, in its worker: what a Tokenizer does, as promises. */
 export class ModelTokenizer {
     /** @type {(method: string, request: object, signal?: AbortSignal) => Promise<any>} */
     #call;
@@ -26,25 +27,31 @@ export class ModelTokenizer {
         this.#call = call;
         /**
          * What pipelines need to know of it.
+         * @internal
          * @readonly
          */
         this.traits = traits;
     }
 
     /**
-     * @param {string} text
+     * The tokens of a text or a pair, with ids for the model and their places in the text.
+     * @param {string} text  of any length
      * @param {EncodeOptions} [options]
      * @returns {Promise<Encoded>}
+     * @throws {BertError} BAD_INPUT, BAD_OPTION or DISPOSED, as all of its methods
      */
     async encode(text, { text_pair, ...options } = {}) {
         const [encoded] = await this.encodeBatch(
             [/** @type {TextInput} */ ({ text, text_pair })],
             options,
-        );
+        ).catch((error) => {
+            throw withoutPlace(error);
+        });
         return encoded;
     }
 
     /**
+     * The same for many.
      * @param {TextInput[]} texts  texts, or {text, text_pair}
      * @param {Omit<EncodeOptions, 'text_pair'>} [options]
      * @returns {Promise<Encoded[]>}
@@ -54,7 +61,8 @@ export class ModelTokenizer {
     }
 
     /**
-     * @param {ArrayLike<number>} ids
+     * Text again, as the tokenizer's decoder puts it together.
+     * @param {ArrayLike<number>} ids  those that do not exist are left out
      * @param {DecodeOptions} [options]
      * @returns {Promise<string>}
      */
@@ -64,7 +72,8 @@ export class ModelTokenizer {
     }
 
     /**
-     * @param {ArrayLike<number>[]} lists
+     * The same for many.
+     * @param {ArrayLike<number>[]} lists  of ids
      * @param {DecodeOptions} [options]
      * @returns {Promise<string[]>}
      */
@@ -73,8 +82,9 @@ export class ModelTokenizer {
     }
 
     /**
-     * @param {string} token
-     * @returns {Promise<number | null>}  its id, null if there is none
+     * The id of a token.
+     * @param {string} token  as in the vocabulary: `##ing`, `Ġthe`, `▁the`, `[MASK]`
+     * @returns {Promise<number | null>}  null if there is none
      */
     async tokenToId(token) {
         const [id] = await this.tokensToIds([token]);
@@ -82,7 +92,8 @@ export class ModelTokenizer {
     }
 
     /**
-     * @param {string[]} tokens
+     * The same for many.
+     * @param {string[]} tokens  as in the vocabulary
      * @returns {Promise<(number | null)[]>}
      */
     async tokensToIds(tokens) {
@@ -90,8 +101,9 @@ export class ModelTokenizer {
     }
 
     /**
-     * @param {number} id
-     * @returns {Promise<string | null>}
+     * The token of an id.
+     * @param {number} id  from 0
+     * @returns {Promise<string | null>}  null if there is none
      */
     async idToToken(id) {
         const [token] = await this.#call('idsToTokens', { ids: [id] });
@@ -100,6 +112,7 @@ export class ModelTokenizer {
 
     /**
      * The texts of lists of tokens, as the tokenizer's decoder puts them together; for pipelines.
+     * @internal
      * @param {import('../worker/tokenizer_calls.js').TokenList[]} lists
      * @param {AbortSignal} [signal]
      * @returns {Promise<string[]>}

@@ -6,37 +6,37 @@
 import { BertError } from '../errors.js';
 
 /**
- * @typedef {object} CallMetrics  of a call of a pipeline
+ * @typedef {object} CallMetrics  what a call of a pipeline took; times are milliseconds
  * @property {string} model  its name
- * @property {number} n_texts  that were asked for
- * @property {number} n_windows  that were computed; a long text may have several
- * @property {number} n_tokens  special ones included
- * @property {number} n_batches
- * @property {number} batch_fill  tokens computed together, over the most of a batch: 0 to 1
- * @property {number} queue_ms  of waiting for earlier calls
- * @property {number} tokenize_ms
- * @property {number} encode_ms
+ * @property {number} n_texts  texts that were asked for
+ * @property {number} n_windows  windows that were computed: more than texts where these are long
+ * @property {number} n_tokens  tokens in them, special ones included
+ * @property {number} n_batches  batches that they made
+ * @property {number} batch_fill  tokens of a batch, of those that fit; 0 to 1
+ * @property {number} queue_ms  waiting for earlier calls
+ * @property {number} tokenize_ms  making tokens of texts
+ * @property {number} encode_ms  running the model
  * @property {number} total_ms  until the caller had the results
  * @property {string} [error]  the code or the name of the error, if it failed
  *
- * @typedef {object} Metrics  of all calls so far
+ * @typedef {object} Metrics  of all calls of pipelines so far; times are milliseconds
  * @property {number} calls  that have ended
- * @property {number} errors  those of them that failed
+ * @property {number} errors  calls among these that failed
  * @property {number} pending  calls that have not ended
- * @property {number} texts
- * @property {number} tokens
- * @property {number} queue_ms
- * @property {number} tokenize_ms
- * @property {number} encode_ms
- * @property {Latency} latency_ms  of the calls that did not fail
+ * @property {number} texts  of the calls that did not fail, as what follows
+ * @property {number} tokens  special ones included
+ * @property {number} queue_ms  waiting for earlier calls
+ * @property {number} tokenize_ms  making tokens of texts
+ * @property {number} encode_ms  running the model
+ * @property {Latency} latency_ms  until the caller had the results
  *
- * @typedef {object} Latency  percentiles are right within 5 %
- * @property {number} count
- * @property {number} sum
- * @property {number} max
- * @property {number} p50
- * @property {number} p90
- * @property {number} p99
+ * @typedef {object} Latency
+ * @property {number} count  calls
+ * @property {number} sum  of all
+ * @property {number} max  the slowest
+ * @property {number} p50  the median, within 5 % as the other percentiles
+ * @property {number} p90  nine of ten calls took no longer
+ * @property {number} p99  99 of 100 calls took no longer
  */
 
 const NO_METRICS = {

@@ -1,24 +1,25 @@
 /**
- * What a task's function does with what it is given: one input, an array of them, or an iterable
- * that is read as fast as results are taken.
+ * How every task's function takes its input: one alone, an array, or an iterable that is read as
+ * fast as results are taken.
  */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withoutPlace, withPlace } from '../errors.js';
 import { textsOf } from '../model/inputs.js';
 
 /**
  * @template In, Out
  * @typedef {object} Work
- * @property {(input: unknown, where: string) => In} read  checks an input; `where` is for messages
- * @property {(inputs: In[]) => Promise<(Out | BertError)[]>} run  in the order of the inputs
+ * @property {(input: unknown) => In} read  checks an input
+ * @property {(inputs: In[]) => Promise<(Out | BertError)[]>} run  in the order of the inputs. What
+ *   it throws with an index is about that one of them
  * @property {'throw' | 'return'} errors
  */
 
-/** Inputs of a stream that are computed together: enough for full batches. */
+/** Inputs of a stream in a group, which is computed together: enough for full batches. */
 const MOST_INPUTS = 256;
 const MOST_CHARACTERS = 1 << 15;
 
-/** Of these groups so many are under way, so that one is computed while another is on its way. */
+/** Groups under way: one is computed while the next is on its way to the worker. */
 const GROUPS = 2;
 
 /**
@@ -41,10 +42,14 @@ export function answer(given, prepare) {
 async function answerNow(given, prepare) {
     const isMany = Array.isArray(given);
     const work = prepare(!isMany);
-    const results = await settle(isMany ? given : [given], 0, work);
-    const failed = results.find((result) => result instanceof BertError);
-    if (failed && (!isMany || work.errors === 'throw')) throw failed;
-    return /** @type {Out | Out[]} */ (isMany ? results : results[0]);
+    try {
+        const results = await settle(isMany ? given : [given], 0, work);
+        const failed = results.find((result) => result instanceof BertError);
+        if (failed && (!isMany || work.errors === 'throw')) throw failed;
+        return /** @type {Out | Out[]} */ (isMany ? results : results[0]);
+    } catch (error) {
+        throw isMany ? error : withoutPlace(error);
+    }
 }
 
 /**
@@ -68,6 +73,8 @@ function isStream(given) {
  * @returns {Promise<(Out | BertError)[]>}
  */
 async function settle(given, first, { read, run }) {
+    const located = (/** @type {BertError} */ error, /** @type {number} */ i) =>
+        withPlace(error, `text ${first + i}`, first + i);
     /** @type {(Out | BertError)[]} */
     const results = new Array(given.length);
     /** @type {In[]} */
@@ -76,27 +83,21 @@ async function settle(given, first, { read, run }) {
     const places = [];
     for (const [i, each] of given.entries()) {
         try {
-            inputs.push(read(each, `text ${first + i}`));
+            inputs.push(read(each));
             places.push(i);
         } catch (error) {
             if (!(error instanceof BertError)) throw error;
-            results[i] = error;
+            results[i] = located(error, i);
         }
     }
     if (inputs.length === 0) return results;
-    for (const [k, result] of (await run(inputs)).entries()) {
-        results[places[k]] =
-            result instanceof BertError ? located(result, `text ${first + places[k]}`) : result;
+    const answers = await run(inputs).catch((error) => {
+        throw error?.index >= 0 ? located(error, places[error.index]) : error;
+    });
+    for (const [k, result] of answers.entries()) {
+        results[places[k]] = result instanceof BertError ? located(result, places[k]) : result;
     }
     return results;
-}
-
-/**
- * @param {BertError} error
- * @param {string} where
- */
-function located(error, where) {
-    return new BertError(error.code, `${where}: ${error.message}`, { cause: error });
 }
 
 /**
@@ -132,7 +133,7 @@ async function* stream(given, prepare) {
         while (!isDone || groups.length > 0) {
             while (!isDone && groups.length < GROUPS) {
                 next ??= Promise.resolve(iterator.next());
-                // What is under way is waited for as well as the next input.
+                // Wait for the next input, or for the group under way, whichever comes first.
                 const others =
                     groups.length > 0
                         ? [
@@ -177,7 +178,7 @@ async function* stream(given, prepare) {
     }
 }
 
-/** Resolves to null once what is ready now has had its turn. */
+/** Resolves to null after the tasks that are ready now. */
 function nextTask() {
     return new Promise((resolve) => {
         setTimeout(() => resolve(null));
@@ -197,34 +198,29 @@ function lengthOf(input) {
 
 /**
  * @param {unknown} input
- * @param {string} where
  * @returns {string}
  */
-export function readString(input, where) {
+export function readString(input) {
     if (typeof input === 'string') return input;
-    throw new BertError('BAD_INPUT', `${where} is ${describe(input)}, expected a string`);
+    throw new BertError('BAD_INPUT', `a text must be a string, not ${describe(input)}`);
 }
 
 /**
  * A text or a pair of texts.
  * @param {unknown} input
- * @param {string} where
  * @returns {{text: string, text_pair?: string}}
  */
-export function readText(input, where) {
+export function readText(input) {
     const { text, text_pair } = textsOf(input);
     if (typeof text !== 'string') {
         throw new BertError(
             'BAD_INPUT',
-            `${where} is ${describe(input)}, expected a string or {text, text_pair}`,
+            `a text must be a string or {text, text_pair}, not ${describe(input)}`,
         );
     }
     if (text_pair === undefined || text_pair === null) return { text };
     if (typeof text_pair !== 'string') {
-        throw new BertError(
-            'BAD_INPUT',
-            `text_pair of ${where} is ${describe(text_pair)}, expected a string`,
-        );
+        throw new BertError('BAD_INPUT', `text_pair must be a string, not ${describe(text_pair)}`);
     }
     return { text, text_pair };
 }

@@ -1,11 +1,29 @@
 /** ensemble(): several classifiers that answer as one, by the mean of their scores. */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withPlace } from '../errors.js';
 import { asyncDispose } from '../platform/async_dispose.js';
+import { requireHead } from './head.js';
 import { weightedMean } from './scores.js';
+import { TASKS } from './tasks.js';
 import { classification, scorer } from './text_classification.js';
 
 /** @typedef {import('../model/model.js').Model} Model */
+
+const TASK = 'text-classification';
+
+/**
+ * @typedef {object} EnsembleExtras
+ * @property {string} task  'text-classification'
+ * @property {Model[]} models  the members'
+ * @property {() => Promise<import('../worker/loaded_model.js').ModelInfo[]>} info  what each member
+ *   is: see Model.info()
+ * @property {() => void} dispose  ends all members' workers
+ */
+
+/**
+ * @typedef {ReturnType<typeof classification> & EnsembleExtras & AsyncDisposable} Ensemble
+ *   several classifiers that answer as one
+ */
 
 /**
  * A text-classification function that gives the weighted mean of its members' scores. Members are
@@ -13,15 +31,17 @@ import { classification, scorer } from './text_classification.js';
  *
  * @param {(Model | {model: Model})[]} members  models, or pipelines, of the same labels in any
  *   order
- * @param {{weights?: number[]}} [options]  `weights`: one a member, >= 0, of any positive sum;
- *   default all equal
- * @throws {BertError} BAD_OPTION  the labels are not the same; WRONG_TASK  one is no classifier
+ * @param {object} [options]
+ * @param {number[]} [options.weights]  one a member, from 0, of any positive sum; default all equal
+ * @returns {Ensemble}
+ * @throws {BertError} BAD_OPTION where labels are not the same, or weights are wrong
+ * @throws {BertError} WRONG_TASK where a member is not a classifier
  */
 export function ensemble(members, { weights } = {}) {
     if (!Array.isArray(members) || members.length === 0) {
         throw new BertError(
             'BAD_INPUT',
-            `an ensemble is of one model or more, got ${describe(members)}`,
+            `members must be an array of one model or more, not ${describe(members)}`,
         );
     }
     /** @type {Model[]} */
@@ -30,37 +50,33 @@ export function ensemble(members, { weights } = {}) {
         if (typeof model?.run !== 'function') {
             throw new BertError(
                 'BAD_INPUT',
-                `member ${i} is ${describe(member)}, expected a model or a pipeline`,
+                `member ${i} must be a model or a pipeline, not ${describe(member)}`,
             );
         }
+        requireHead(model, TASKS[TASK].head, TASK);
         return model;
     });
     const shares = readWeights(weights, models.length);
     const scorers = models.map(scorer);
-    const orders = models.map((_, i) => orderOf(models, i));
+    const names = models.map(({ name }, i) => `member ${i} ('${name}')`);
+    const orders = models.map((_, i) => orderOf(models, names, i));
 
     const dispose = () => models.forEach((model) => model.dispose());
     const classify = classification(
+        TASK,
         models[0].config.labels,
         async (inputs, { onprogress, ...options }) => {
             const progressOf = joined(models.length, onprogress);
             const of_members = await Promise.all(
-                scorers.map(async (scoreTexts, i) => {
-                    try {
-                        return await scoreTexts(inputs, { ...options, onprogress: progressOf(i) });
-                    } catch (error) {
-                        throw named(error, i, models[i]);
-                    }
-                }),
+                scorers.map((scoreTexts, i) =>
+                    scoreTexts(inputs, { ...options, onprogress: progressOf(i) }).catch((error) => {
+                        throw withPlace(error, names[i]);
+                    }),
+                ),
             );
             return inputs.map((_, text) => {
-                const failed = of_members.findIndex(
-                    (results) => results[text] instanceof BertError,
-                );
-                if (failed >= 0) {
-                    return /** @type {BertError} */ (
-                        named(of_members[failed][text], failed, models[failed])
-                    );
+                for (const [i, { [text]: result }] of of_members.entries()) {
+                    if (result instanceof BertError) return withPlace(result, names[i]);
                 }
                 const results = of_members.map(
                     (each) => /** @type {import('./text_classification.js').Scored} */ (each[text]),
@@ -76,11 +92,9 @@ export function ensemble(members, { weights } = {}) {
         },
     );
     return Object.assign(classify, {
-        task: 'text-classification',
+        task: TASK,
         models,
-        /** What each member is: see Model.info(). */
         info: () => Promise.all(models.map((model) => model.info())),
-        /** Ends all members' workers. */
         dispose,
         [asyncDispose]: async () => dispose(),
     });
@@ -102,60 +116,41 @@ function readWeights(weights, n) {
         const got = Array.isArray(weights) ? `[${weights.join(', ')}]` : describe(weights);
         throw new BertError(
             'BAD_OPTION',
-            `weights are ${got}, expected ${n} numbers >= 0, one of them above 0`,
+            `weights must be ${n} numbers >= 0, one of them above 0, not ${got}`,
         );
     }
     return weights;
 }
 
 /**
- * Where a member has the labels of the first.
+ * Indices of a member's labels in the order of the first member's.
  * @param {Model[]} models
+ * @param {string[]} names
  * @param {number} i
  * @returns {number[]}
  */
-function orderOf([{ name, config: first }, ...others], i) {
-    const { name: own_name, config } = i ? others[i - 1] : { name, config: first };
-    const { labels } = config;
-    const order = first.labels.map((label) => labels.indexOf(label));
+function orderOf(models, names, i) {
+    const { labels: wanted, problem_type } = models[0].config;
+    const { labels, problem_type: own } = models[i].config;
+    const order = wanted.map((label) => labels.indexOf(label));
     if (labels.length !== order.length || order.includes(-1)) {
         throw new BertError(
             'BAD_OPTION',
-            `the members of an ensemble have the same labels; ${nameOf(0, name)} has ` +
-                `${first.labels.join(', ')}; ${nameOf(i, own_name)} has ${labels.join(', ')}`,
+            `${names[i]} must have the labels of ${names[0]}, ${wanted.join(', ')}, ` +
+                `not ${labels.join(', ')}`,
         );
     }
-    if ((config.problem_type === 'regression') !== (first.problem_type === 'regression')) {
+    if ((own === 'regression') !== (problem_type === 'regression')) {
         throw new BertError(
             'BAD_OPTION',
-            'the members of an ensemble give probabilities, or all give values ' +
-                `(regression); ${nameOf(0, name)} and ${nameOf(i, own_name)} differ`,
+            `${names[i]} and ${names[0]} must both do regression, or neither`,
         );
     }
     return order;
 }
 
 /**
- * @param {number} i
- * @param {string} name
- */
-function nameOf(i, name) {
-    return `member ${i} ('${name}')`;
-}
-
-/**
- * @param {unknown} error
- * @param {number} i
- * @param {Model} model
- */
-function named(error, i, { name }) {
-    return error instanceof BertError
-        ? new BertError(error.code, `${nameOf(i, name)}: ${error.message}`, { cause: error })
-        : error;
-}
-
-/**
- * Of several callers one progress: that of the slowest.
+ * One progress for several callers: that of the slowest.
  * @param {number} n
  * @param {((progress: import('../model/model.js').Progress) => void) | undefined} onprogress
  * @returns {(i: number) => typeof onprogress}

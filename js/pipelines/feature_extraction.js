@@ -19,22 +19,23 @@ import { Tensor } from './tensor.js';
 /** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
 
 /**
- * @typedef {object} OwnOptions
- * @property {'none' | 'mean' | 'cls' | 'last_token' | null} [pooling]  of a text's tokens, special
- *   ones included: none gives them all, mean their mean, cls the first one. Default (null): what
- *   the model was exported with (sentence-transformers), or none
+ * @typedef {object} VectorOptions
+ * @property {'none' | 'mean' | 'cls' | 'last_token' | null} [pooling]  what is made of a text's
+ *   tokens, special ones included: 'none' gives them all, 'mean' their mean, 'cls' the first one,
+ *   'last_token' the last; default null: what the model was exported with (sentence-transformers),
+ *   or 'none'
  * @property {boolean} [normalize]  whether vectors have length 1; default false
- * @property {number | null} [dimensions]  that are kept, the first ones (Kusupati et al. 2022,
- *   Matryoshka Representation Learning), before vectors are normalized; default (null) all
- * @property {Precision} [precision]  of the numbers. int8: -127 to 127, each
- *   row times its own `scale`; binary: one bit a dimension, 1 where it is positive, the first
- *   dimension the highest bit, in bytes less 128; ubinary: the same in bytes as they are, which
- *   semanticSearch() takes
+ * @property {number | null} [dimensions]  how many are kept, the first ones, from 1 (Kusupati et
+ *   al. 2022, Matryoshka Representation Learning), before vectors are normalized; default null: all
+ * @property {Precision} [precision]  of the numbers: 'int8' -127 to 127, each row times its own
+ *   `scale`; 'binary' one bit a dimension, 1 where it is positive, the first dimension the highest
+ *   bit, in bytes less 128; 'ubinary' the same in bytes as they are, which semanticSearch() takes;
+ *   default 'float32'
  * @property {boolean} [quantize]  transformers.js's: true makes `precision` 'binary' where that is
- *   not given
+ *   not given; default false
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} FeatureExtractionOptions
- *   Of a text that is read in windows the vector is the windows' mean, weighted by their tokens
+ * @typedef {VectorOptions & CallOptions & OverflowOptions} FeatureExtractionOptions
+ *   Where a text is read in windows its vector is their mean, weighted by their tokens.
  */
 
 /**
@@ -53,21 +54,21 @@ import { Tensor } from './tensor.js';
 
 /**
  * @template {Precision} P
- * @typedef {P extends 'float32' ? Float32Array : P extends 'ubinary' ? Uint8Array : Int8Array} Data
+ * @typedef {P extends 'float32' ? Float32Array : P extends 'ubinary' ? Uint8Array : Int8Array}
+ *   Numbers
  */
 
 /**
- * dims are [n_texts, n_dimensions], or [1, n_tokens, n_dimensions] without pooling; `truncated`
- * says of each text whether it was longer than the model reads; `scales` are those of int8 rows
+ * Vectors. `dims` are [n_texts, n_dimensions], or [1, n_tokens, n_dimensions] without pooling;
+ * `truncated` says of each text whether it was longer than the model reads; `scales` are those of
+ * int8 rows.
  * @template {Precision} [P='float32']
- * @typedef {Tensor<Data<P>> & {truncated: boolean[], scales?: Float32Array}} Features
+ * @typedef {Tensor<Numbers<P>> & {truncated: boolean[], scales?: Float32Array}} Features
  */
 
 /** @typedef {import('../model/inputs.js').TextInput} TextInput */
 
-const TASK = 'feature-extraction';
-
-/** @type {Required<OwnOptions>} */
+/** @type {Required<VectorOptions>} */
 const OPTIONS = {
     pooling: null,
     normalize: false,
@@ -83,8 +84,11 @@ const RULES = {
     quantize: isFlag,
 };
 
-/** @param {import('../model/model.js').Model} model */
-export function featureExtraction(model) {
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function featureExtraction(model, task) {
     const isSentenceModel = Object.values(model.config.outputs).some(
         ({ output }) => output === 'sentence_embedding',
     );
@@ -101,7 +105,7 @@ export function featureExtraction(model) {
             onprogress,
             errors,
             ...request
-        } = readOptions(TASK, given, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
+        } = readOptions(task, given, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
         const pooling = wanted ?? (isSentenceModel ? null : 'none');
         const precision = quantize && given.precision === undefined ? 'binary' : named;
         if (pooling === 'none' && request.overflow === 'window') {
@@ -128,7 +132,7 @@ export function featureExtraction(model) {
 
     /**
      * @overload
-     * @param {TextInput} texts  a text, or {text, text_pair}
+     * @param {TextInput} texts  a text, or a pair as {text, text_pair}
      * @param {PreciseOptions<P>} [options]
      * @returns {Promise<Features<P>>}
      * @template {Precision} [P='float32']
@@ -137,7 +141,7 @@ export function featureExtraction(model) {
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P> & {pooling: 'none', errors?: E}} options
-     * @returns {Promise<Settled<Features<P>, E>[]>}  of each text its own
+     * @returns {Promise<Settled<Features<P>, E>[]>}  each text's own
      * @template {Precision} [P='float32']
      * @template {Errors} [E='throw']
      */
@@ -145,16 +149,15 @@ export function featureExtraction(model) {
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P> & {errors?: 'throw'}} [options]
-     * @returns {Promise<Features<P>>}  a row a text; where the model does not pool an array of each
-     *   text's own
+     * @returns {Promise<Features<P>>}  a row for each text; an array of each text's
+     *   own where the model does not pool
      * @template {Precision} [P='float32']
      */
     /**
      * @overload
      * @param {TextInput[]} texts
      * @param {PreciseOptions<P>} options
-     * @returns {Promise<(Features<P> | BertError)[]>}  of each text its own, or what was wrong with
-     *   it
+     * @returns {Promise<(Features<P> | BertError)[]>}  each text's own, or its error
      * @template {Precision} [P='float32']
      */
     /**
@@ -185,7 +188,7 @@ export function featureExtraction(model) {
             };
         });
         if (!Array.isArray(texts)) return answered;
-        // Rows of tokens, which have a dimension more, stay each text's own.
+        // Rows of tokens have one more dimension: they are not stacked.
         const isStack = (/** @type {Features<any>[]} */ rows) =>
             rows.length > 0 && options.errors !== 'return' && rows[0].dims.length === 2;
         return /** @type {Promise<any>} */ (answered).then((rows) =>
@@ -197,8 +200,8 @@ export function featureExtraction(model) {
 
 /**
  * @param {import('../worker/texts.js').TextResult} result
- * @param {OwnOptions['pooling']} pooling
- * @param {Pick<Required<OwnOptions>, 'normalize' | 'dimensions' | 'precision'>} shape
+ * @param {VectorOptions['pooling']} pooling
+ * @param {Pick<Required<VectorOptions>, 'normalize' | 'dimensions' | 'precision'>} shape
  * @returns {Features<any>}
  */
 function toFeatures({ windows, truncated }, pooling, { normalize, dimensions, precision }) {
@@ -216,7 +219,7 @@ function toFeatures({ windows, truncated }, pooling, { normalize, dimensions, pr
     if (dimensions !== null && dimensions > width) {
         throw new BertError(
             'BAD_OPTION',
-            `dimensions is ${dimensions}, the model's vectors have ${width}`,
+            `dimensions must be at most ${width}, those of the model, not ${dimensions}`,
         );
     }
     const kept = dimensions ?? width;
@@ -247,7 +250,7 @@ function normalizeRows(data, width) {
 /**
  * @param {Float32Array} data
  * @param {number[]} dims
- * @param {OwnOptions['precision']} precision
+ * @param {VectorOptions['precision']} precision
  * @returns {Tensor<any> & {scales?: Float32Array}}
  */
 function quantized(data, dims, precision) {

@@ -1,32 +1,32 @@
 /** fill-mask: what may stand in the place of a mask token. */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withPlace } from '../errors.js';
+import { softmax } from '../worker/outputs.js';
 import { answer, readText } from './call.js';
-import { requireHead } from './head.js';
 import { CALL_OPTIONS, oneOf, orNull, readOptions, wholeNumber } from './options.js';
-import { softmax, topIndices } from './scores.js';
+import { topIndices } from './scores.js';
 
 /** @import { CallOptions, Errors, Settled } from './options.js' */
 
 /**
  * @typedef {object} MaskFilling
- * @property {number} score  probability
- * @property {number} token  its id
- * @property {string} token_str
+ * @property {number} score  probability, 0 to 1
+ * @property {number} token  id of the token
+ * @property {string} token_str  the token as text
  * @property {string} sequence  the text with it; where there are several masks with the others and
  *   special tokens
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
 /**
- * @typedef {object} OwnOptions
- * @property {number} [top_k]  fillings of a mask, best first; default 5
+ * @typedef {object} FillingOptions
+ * @property {number} [top_k]  fillings of a mask, best first, from 1; default 5
  * @property {string[] | string | null} [targets]  the only ones to choose from; of one that is no
- *   token of the model its first token. Default (null) all
- * @property {'truncate' | 'error'} [overflow]  of texts longer than the model reads; default
- *   'truncate'
+ *   token of the model its first token; default null: all
+ * @property {'truncate' | 'error'} [overflow]  what becomes of a text longer than the model reads;
+ *   default 'truncate'
  *
- * @typedef {OwnOptions & CallOptions} FillMaskOptions
+ * @typedef {FillingOptions & CallOptions} FillMaskOptions
  */
 
 /**
@@ -34,9 +34,7 @@ import { softmax, topIndices } from './scores.js';
  *   and without
  */
 
-const TASK = 'fill-mask';
-
-/** @type {Required<OwnOptions>} */
+/** @type {Required<FillingOptions>} */
 const OPTIONS = { top_k: 5, targets: null, overflow: 'truncate' };
 
 /** @type {Record<string, import('./options.js').Rule>} */
@@ -53,10 +51,12 @@ const RULES = {
     ),
 };
 
-/** @param {import('../model/model.js').Model} model */
-export function fillMask(model) {
-    requireHead(model, TASK, 'language model');
-    const mask = maskOf(model);
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function fillMask(model, task) {
+    const mask = maskOf(model, task);
 
     /**
      * @overload
@@ -86,7 +86,7 @@ export function fillMask(model) {
     function fill(texts, options = {}) {
         return answer(texts, () => {
             const { top_k, targets, signal, onprogress, errors, ...request } = readOptions(
-                TASK,
+                task,
                 options,
                 { ...OPTIONS, ...CALL_OPTIONS },
                 RULES,
@@ -129,10 +129,15 @@ export function fillMask(model) {
 
     /**
      * @param {string[]} targets
-     * @returns {Promise<number[]>}  without those that are there already
+     * @returns {Promise<number[]>}  without duplicates
      */
     async function targetIds(targets) {
-        const encoded = await model.tokenizer.encodeBatch(targets, { add_special_tokens: false });
+        const encoded = await model.tokenizer
+            .encodeBatch(targets, { add_special_tokens: false })
+            .catch((error) => {
+                // Its index counts targets, not texts.
+                throw withPlace(error, 'targets');
+            });
         const known = await model.tokenizer.tokensToIds(targets);
         const ids = targets.map((target, i) => {
             const id = known[i] ?? encoded[i].ids[0];
@@ -145,13 +150,13 @@ export function fillMask(model) {
     }
 
     /**
-     * Adds to `lists` ids to be decoded: of each filling its token's, and its text's.
+     * Adds to `lists` the ids to decode: for each filling those of its token and of its text.
      * @param {import('../worker/texts.js').TextResult} result
      * @param {number[] | null} targets
      * @param {number} top_k
      * @param {Lists} lists
-     * @returns {BertError | ((texts_of: {whole: string[], bare: string[]}) => any)}  what makes the
-     *   result of what was decoded
+     * @returns {BertError | ((texts_of: {whole: string[], bare: string[]}) => any)}  makes the
+     *   result from the decoded texts
      */
     function fillMasks(
         {
@@ -174,12 +179,11 @@ export function fillMask(model) {
         if (places.length === 0) {
             return new BertError(
                 'BAD_INPUT',
-                `there is no ${mask.token} in ` +
-                    `it${truncated ? ', in what the model reads of it' : ''}`,
+                `the text has no ${mask.token}${truncated ? ' in what the model reads' : ''}`,
             );
         }
         const isOnly = places.length === 1;
-        // Of a text with one mask what was added is left out, as in Python.
+        // A text with one mask is given without special tokens, as in Python.
         const kind = isOnly ? 'bare' : 'whole';
         const width = words.dims[1];
         const masks = places.map((place, m) => {
@@ -213,16 +217,15 @@ export function fillMask(model) {
     return fill;
 }
 
-/** @param {import('../model/model.js').Model} model */
-function maskOf({
-    name,
-    tokenizer: {
-        traits: { mask },
-    },
-}) {
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task
+ */
+function maskOf({ name, tokenizer }, task) {
+    const { mask } = tokenizer.traits;
     if (mask) return mask;
     throw new BertError(
         'WRONG_TASK',
-        `${TASK} needs a tokenizer with a mask token, [MASK] or <mask>; '${name}' has none`,
+        `${task} needs a tokenizer with a mask token, [MASK] or <mask>; '${name}' has none`,
     );
 }

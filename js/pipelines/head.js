@@ -1,12 +1,10 @@
-/** Which tasks a model's head does. */
+/** Which heads a model has, and which models a task refuses. */
 
 import { BertError } from '../errors.js';
 
-/**
- * @typedef {'classifier' | 'token classifier' | 'span' | 'language model' | 'none'} Head
- */
+/** @import { Head } from './tasks.js' */
 
-/** How each is called in a message. @type {Record<Head, string>} */
+/** What each is called in messages. @type {Record<Head, string>} */
 const NAMES = {
     classifier: 'a sequence classifier',
     'token classifier': 'a token classifier',
@@ -38,16 +36,16 @@ export function headsOf({ outputs }) {
 
 /**
  * @param {import('../model/model.js').Model} model
- * @param {string} task
  * @param {Head} head
- * @throws {BertError} WRONG_TASK  naming both the task and what the model has
+ * @param {string} who  needs it, for messages
+ * @throws {BertError} WRONG_TASK  saying both what is needed and what the model has
  */
-export function requireHead({ name, config }, task, head) {
+export function requireHead({ name, config }, head, who) {
     const heads = headsOf(config);
-    if (heads.includes(head)) return;
+    if (head === 'none' || heads.includes(head)) return;
     const found = heads.length ? heads.map((each) => NAMES[each]).join(' and ') : NAMES.none;
     throw new BertError(
         'WRONG_TASK',
-        `${task} needs a model with ${NAMES[head]}; '${name}' has ${found}`,
+        `${who} needs a model with ${NAMES[head]}; '${name}' has ${found}`,
     );
 }

@@ -3,119 +3,64 @@
 import { BertError, describe } from '../errors.js';
 import { DEFAULT_MODEL, loadModel, Model } from '../model/model.js';
 import { asyncDispose } from '../platform/async_dispose.js';
-import { featureExtraction } from './feature_extraction.js';
-import { fillMask } from './fill_mask.js';
-import { nextSentencePrediction } from './next_sentence_prediction.js';
+import { requireHead } from './head.js';
 import { reportStatuses } from './progress.js';
-import { questionAnswering } from './question_answering.js';
-import { textClassification } from './text_classification.js';
-import { textRanking } from './text_ranking.js';
-import { tokenClassification } from './token_classification.js';
-import { zeroShotClassification } from './zero_shot_classification.js';
+import { ALIASES, TASKS, unaliased } from './tasks.js';
 
-/** @import { LoadOptions as ModelLoadOptions, ModelSource } from '../model/model.js' */
+/** @import { ModelLoadOptions, ModelSource } from '../model/model.js' */
 /** @import { LoadStatus } from './progress.js' */
+/** @import { Alias, Task, Unaliased } from './tasks.js' */
 
 /**
  * @typedef {object} PipelineExtras
- * @property {string} task  without aliases
- * @property {import('../model/model.js').Model} model
+ * @property {string} task  its name, not an alias
+ * @property {import('../model/model.js').Model} model  what does it
  * @property {() => void} dispose  ends the model's worker and gives its memory back
  */
 
-const TASKS = {
-    'text-classification': textClassification,
-    'token-classification': tokenClassification,
-    'question-answering': questionAnswering,
-    'feature-extraction': featureExtraction,
-    'fill-mask': fillMask,
-    'zero-shot-classification': zeroShotClassification,
-    'text-ranking': textRanking,
-    'next-sentence-prediction': nextSentencePrediction,
-};
-
-/** Other names. @type {Record<string, keyof typeof TASKS>} */
-const ALIASES = {
-    'sentiment-analysis': 'text-classification',
-    ner: 'token-classification',
-    embeddings: 'feature-extraction',
-};
-
-/** @typedef {PipelineExtras & AsyncDisposable} Extras */
-/** @typedef {ReturnType<typeof textClassification> & Extras} TextClassificationPipeline */
-/** @typedef {ReturnType<typeof tokenClassification> & Extras} TokenClassificationPipeline */
-/** @typedef {ReturnType<typeof questionAnswering> & Extras} QuestionAnsweringPipeline */
-/** @typedef {ReturnType<typeof featureExtraction> & Extras} FeatureExtractionPipeline */
-/** @typedef {ReturnType<typeof fillMask> & Extras} FillMaskPipeline */
-/** @typedef {ReturnType<typeof zeroShotClassification> & Extras} ZeroShotClassificationPipeline */
-/** @typedef {ReturnType<typeof textRanking> & Extras} TextRankingPipeline */
-/** @typedef {ReturnType<typeof nextSentencePrediction> & Extras} NextSentencePredictionPipeline */
+/**
+ * @typedef {PipelineExtras & AsyncDisposable} Extras  Every pipeline has these. Its calls fail with
+ *   BAD_OPTION; with BAD_INPUT or SEQUENCE_TOO_LONG where an input is wrong; with OUT_OF_MEMORY;
+ *   and with DISPOSED after dispose().
+ */
 
 /**
  * @typedef {ModelSource | Model | null} PipelineModel
- *   a URL, path or bytes; or a model that is loaded already, which may do several tasks
+ *   a URL, path or bytes; or a model that is loaded already, which may do several tasks; null: the
+ *   default
  */
 
 /**
- * @typedef {ModelLoadOptions & {progress_callback?: (status: LoadStatus) => void}} LoadOptions
- *   progress_callback: transformers.js's
+ * @typedef {object} ProgressOptions
+ * @property {(status: LoadStatus) => void} [progress_callback]  transformers.js's `onprogress`
+ *
+ * @typedef {ModelLoadOptions & ProgressOptions} LoadOptions
  */
 
 /**
+ * @template {Task} T
+ * @typedef {ReturnType<(typeof TASKS)[T]['make']> & Extras} PipelineOf
+ */
+
+/**
+ * A function that does a task, by a model in a worker of its own.
+ * @throws {BertError} BAD_OPTION where there is no such task, WRONG_TASK where the model does
+ *   another
+ * @throws {BertError} whatever loadModel() throws
  * @overload
- * @param {'text-classification' | 'sentiment-analysis'} task
- * @param {PipelineModel} [model]  default: the bundled English sentiment model
+ * @param {'text-classification' | 'sentiment-analysis'} task  what to do
+ * @param {PipelineModel} [model]  what does it; default the bundled English sentiment model, for
+ *   text-classification alone
  * @param {LoadOptions} [options]
- * @returns {Promise<TextClassificationPipeline>}
+ * @returns {Promise<PipelineOf<'text-classification'>>}
  */
 /**
  * @overload
- * @param {'token-classification' | 'ner'} task
+ * @param {N} task
  * @param {PipelineModel} model
  * @param {LoadOptions} [options]
- * @returns {Promise<TokenClassificationPipeline>}
- */
-/**
- * @overload
- * @param {'question-answering'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<QuestionAnsweringPipeline>}
- */
-/**
- * @overload
- * @param {'feature-extraction' | 'embeddings'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<FeatureExtractionPipeline>}
- */
-/**
- * @overload
- * @param {'fill-mask'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<FillMaskPipeline>}
- */
-/**
- * @overload
- * @param {'zero-shot-classification'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<ZeroShotClassificationPipeline>}
- */
-/**
- * @overload
- * @param {'text-ranking'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<TextRankingPipeline>}
- */
-/**
- * @overload
- * @param {'next-sentence-prediction'} task
- * @param {PipelineModel} model
- * @param {LoadOptions} [options]
- * @returns {Promise<NextSentencePredictionPipeline>}
+ * @returns {Promise<PipelineOf<Unaliased<N>>>}
+ * @template {Task | Alias} N
  */
 /**
  * @param {string} task
@@ -124,12 +69,12 @@ const ALIASES = {
  * @returns {Promise<any>}
  */
 export async function pipeline(task, model, { progress_callback, ...options } = {}) {
-    const name = Object.hasOwn(ALIASES, task) ? ALIASES[task] : task;
+    const name = /** @type {Task} */ (unaliased(task));
     if (!Object.hasOwn(TASKS, name)) {
+        const names = [...Object.keys(TASKS), ...Object.keys(ALIASES)];
         throw new BertError(
             'BAD_OPTION',
-            `there is no task ${describe(task)}; there are ` +
-                `${[...Object.keys(TASKS), ...Object.keys(ALIASES)].join(', ')}`,
+            `task must be ${names.join(', ')}, not ${describe(task)}`,
         );
     }
     const isLoaded = model instanceof Model;
@@ -146,7 +91,8 @@ export async function pipeline(task, model, { progress_callback, ...options } = 
     statuses?.done();
     try {
         const dispose = () => loaded.dispose();
-        return Object.assign(TASKS[/** @type {keyof typeof TASKS} */ (name)](loaded), {
+        requireHead(loaded, TASKS[name].head, name);
+        return Object.assign(TASKS[name].make(loaded, name), {
             task: name,
             model: loaded,
             dispose,

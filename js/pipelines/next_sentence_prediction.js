@@ -4,10 +4,9 @@
  */
 
 import { BertError, describe } from '../errors.js';
+import { softmax } from '../worker/outputs.js';
 import { answer, readText } from './call.js';
-import { requireHead } from './head.js';
 import { CALL_OPTIONS, OVERFLOW_OPTIONS, readOptions } from './options.js';
-import { softmax } from './scores.js';
 import { mergeScores } from './text_classification.js';
 
 /** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
@@ -15,7 +14,7 @@ import { mergeScores } from './text_classification.js';
 /**
  * @typedef {object} NextSentence
  * @property {boolean} is_next  whether the score is over a half
- * @property {number} score  probability that text_pair follows text
+ * @property {number} score  probability that text_pair follows text, 0 to 1
  * @property {true} [truncated]  where both were longer than the model reads
  */
 
@@ -25,16 +24,16 @@ import { mergeScores } from './text_classification.js';
  * @typedef {CallOptions & OverflowOptions} NextSentenceOptions
  */
 
-const TASK = 'next-sentence-prediction';
-
-/** @param {import('../model/model.js').Model} model */
-export function nextSentencePrediction(model) {
-    requireHead(model, TASK, 'classifier');
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function nextSentencePrediction(model, task) {
     const { n_labels } = model.config.encoder;
     if (n_labels !== 2) {
         throw new BertError(
             'WRONG_TASK',
-            `${TASK} needs a classifier of two labels (it follows, it does not); ` +
+            `${task} needs a classifier of two labels (it follows, it does not); ` +
                 `'${model.name}' has ${n_labels}`,
         );
     }
@@ -66,7 +65,7 @@ export function nextSentencePrediction(model) {
      */
     function predict(pairs, options = {}) {
         return answer(pairs, () => {
-            const { signal, onprogress, errors, ...request } = readOptions(TASK, options, {
+            const { signal, onprogress, errors, ...request } = readOptions(task, options, {
                 ...OVERFLOW_OPTIONS,
                 ...CALL_OPTIONS,
             });
@@ -96,16 +95,13 @@ export function nextSentencePrediction(model) {
     return predict;
 }
 
-/**
- * @param {unknown} input
- * @param {string} where
- */
-function readPair(input, where) {
-    const { text, text_pair } = readText(input, where);
+/** @param {unknown} input */
+function readPair(input) {
+    const { text, text_pair } = readText(input);
     if (text_pair === undefined) {
         throw new BertError(
             'BAD_INPUT',
-            `${where} is ${describe(input)}, expected {text, text_pair}`,
+            `a pair must be {text, text_pair}, not ${describe(input)}`,
         );
     }
     return { text, text_pair };

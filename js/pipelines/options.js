@@ -3,27 +3,27 @@
 import { BERT_DEFAULT_MAX_TOKENS } from '#core';
 
 import { BertError, describe } from '../errors.js';
+import { readOptions as readKnown } from '../options.js';
 
 /**
- * @typedef {object} CallOptions  that every task has
+ * @typedef {object} CallOptions  Every task has these.
  * @property {AbortSignal} [signal]  ends the call, in the midst of a batch too
- * @property {(progress: import('../model/model.js').Progress) => void} [onprogress]  of an array,
- *   after every batch
+ * @property {(progress: import('../model/model.js').Progress) => void} [onprogress]  called after
+ *   every batch where there is an array of inputs
  * @property {number} [batch_tokens]  most tokens computed together, 1 to 1024; default 1024
- * @property {'throw' | 'return'} [errors]  of one input of many: whether it rejects the call
- *   (default), or stands, a BertError, in the place of its result
+ * @property {'throw' | 'return'} [errors]  what is wrong with one input of many rejects the call
+ *   ('throw'), or takes the place of its result as a BertError ('return'); default 'throw'
  *
- * @typedef {object} OverflowOptions  of tasks that take texts of any length
- * @property {import('../worker/texts.js').Overflow} [overflow]  of texts longer than the model
- *   reads: 'truncate' cuts them and says `truncated: true` (default), 'error' refuses them,
- *   'window' reads them in windows
- * @property {number} [stride]  tokens that neighbouring windows share; default 0
+ * @typedef {object} OverflowOptions  Tasks that take texts of any length have these.
+ * @property {import('../worker/texts.js').Overflow} [overflow]  what becomes of a text longer than
+ *   the model reads; default 'truncate'
+ * @property {number} [stride]  tokens that neighbouring windows share, from 0; default 0
  */
 
 /** @typedef {'throw' | 'return'} Errors */
 
 /**
- * With `errors: 'return'` what is wrong with an input stands in the place of its result.
+ * With `errors: 'return'` the error of an input takes the place of its result.
  * @template T
  * @template {Errors} E
  * @typedef {E extends 'throw' ? T : T | BertError} Settled
@@ -41,7 +41,7 @@ export const CALL_OPTIONS = {
 export const OVERFLOW_OPTIONS = { overflow: 'truncate', stride: 0 };
 
 /**
- * @typedef {(value: any, name: string) => string | null} Rule  null, or what was expected
+ * @typedef {(value: any, name: string) => string | null} Rule  null, or what the value must be
  */
 
 /**
@@ -113,31 +113,15 @@ const RULES = {
  * @returns {T}
  */
 export function readOptions(task, options, defaults, rules = {}) {
-    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-        throw new BertError(
-            'BAD_OPTION',
-            `the options of ${task} are ${describe(options)}, expected an object`,
-        );
-    }
-    /** @type {Record<string, any>} */
-    const read = { ...defaults };
-    for (const [name, value] of Object.entries(options)) {
-        if (!Object.hasOwn(defaults, name)) {
-            throw new BertError(
-                'BAD_OPTION',
-                `${task} has no option '${name}'; it has ${Object.keys(defaults).join(', ')}`,
-            );
-        }
-        if (value !== undefined) read[name] = value;
-    }
+    const read = readKnown(task, options, defaults);
     for (const [name, rule] of Object.entries({ ...RULES, ...rules })) {
         const expected = Object.hasOwn(read, name) ? rule(read[name], name) : null;
         if (expected !== null) {
             throw new BertError(
                 'BAD_OPTION',
-                `${name} is ${describe(read[name])}, expected ${expected}`,
+                `${name} must be ${expected}, not ${describe(read[name])}`,
             );
         }
     }
-    return /** @type {T} */ (read);
+    return read;
 }

@@ -1,15 +1,15 @@
 /** Progress of loading as transformers.js reports it: one object for each step. */
 
 /**
- * @typedef {object} LoadStatus
- * @property {'initiate' | 'download' | 'progress' | 'done' | 'ready'} status  in this order;
- *   progress many times
+ * @typedef {object} LoadStatus  a step of loading
+ * @property {'initiate' | 'download' | 'progress' | 'done' | 'ready'} status  in this order,
+ *   'progress' many times
  * @property {string} name  of the model's source
  * @property {string} file  the same
- * @property {number} [loaded]  progress: bytes
- * @property {number} [total]  progress: bytes
- * @property {number} [progress]  progress: per cent
- * @property {string} [task]  ready
+ * @property {number} [loaded]  bytes, of 'progress'
+ * @property {number} [total]  bytes, of 'progress'
+ * @property {number} [progress]  per cent, of 'progress'
+ * @property {string} [task]  without aliases, of 'ready'
  */
 
 /**

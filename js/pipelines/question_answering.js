@@ -5,7 +5,6 @@
 
 import { BertError, describe } from '../errors.js';
 import { answer } from './call.js';
-import { requireHead } from './head.js';
 import { CALL_OPTIONS, isFlag, orNull, readOptions, wholeNumber } from './options.js';
 import { TopList } from './scores.js';
 
@@ -17,38 +16,36 @@ import { TopList } from './scores.js';
  * @property {number} score  probability in its window; of an answer that was found several times
  *   (in several windows, or as several spans of tokens in the same words) the sum, which may be
  *   more than 1
- * @property {number} start  UTF-16 indices into the context
- * @property {number} end
+ * @property {number} start  where it is in the context, as a UTF-16 index
+ * @property {number} end  likewise, behind it
  *
  * @typedef {object} Question
- * @property {string} question
+ * @property {string} question  what is asked
  * @property {string} context  where the answer is to be found
  */
 
 /**
- * @typedef {object} OwnOptions
- * @property {number} [top_k]  answers to return, best first, as an array if it is over 1; there may
- *   be fewer. Default 1
- * @property {number | null} [doc_stride]  tokens that neighbouring windows share; default (null)
- *   128, at most half of `max_seq_len`
- * @property {number} [max_answer_len]  most tokens of an answer, before words are completed;
- *   default 15
+ * @typedef {object} AnswerOptions
+ * @property {number} [top_k]  answers to return, best first, from 1; as an array if it is over 1,
+ *   which may have fewer; default 1
+ * @property {number | null} [doc_stride]  tokens that neighbouring windows share, from 0; default
+ *   null: 128, at most half of `max_seq_len`
+ * @property {number} [max_answer_len]  most tokens of an answer, from 1, before words are
+ *   completed; default 15
  * @property {number | null} [max_seq_len]  tokens of a window, the question's and special ones
- *   included; default (null) 384, at most what the model reads
- * @property {number | null} [max_question_len]  tokens that a longer question is cut to; default
- *   (null): none is cut
+ *   included, from 1; default null: 384, at most what the model reads
+ * @property {number | null} [max_question_len]  tokens that a longer question is cut to, from 1;
+ *   default null: none is cut
  * @property {boolean} [handle_impossible_answer]  whether '' is an answer too: that there is none;
  *   default false
  * @property {boolean} [align_to_words]  whether answers are made to begin and end with words;
  *   default true
  *
- * @typedef {OwnOptions & CallOptions} QuestionAnsweringOptions
+ * @typedef {AnswerOptions & CallOptions} QuestionAnsweringOptions
  * @typedef {QuestionAnsweringOptions & {top_k?: 1}} OneAnswerOptions
  */
 
-const TASK = 'question-answering';
-
-/** @type {Required<OwnOptions>} */
+/** @type {Required<AnswerOptions>} */
 const OPTIONS = {
     top_k: 1,
     doc_stride: null,
@@ -71,12 +68,14 @@ const RULES = {
 const DEFAULT_SEQ_LEN = 384;
 const DEFAULT_STRIDE = 128;
 
-/** Logit of what cannot be in an answer: its probability is 0. */
+/** Logit of a token that cannot be in an answer: its probability is 0. */
 const MASKED = -10000;
 
-/** @param {import('../model/model.js').Model} model */
-export function questionAnswering(model) {
-    requireHead(model, TASK, 'span');
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function questionAnswering(model, task) {
     const outputs = {
         start: { output: 'token_logits', index: 0 },
         end: { output: 'token_logits', index: 1 },
@@ -84,8 +83,8 @@ export function questionAnswering(model) {
 
     /**
      * @overload
-     * @param {string} question
-     * @param {string} context
+     * @param {string} question  what is asked
+     * @param {string} context  where the answer is to be found
      * @param {OneAnswerOptions} [options]
      * @returns {Promise<Answer>}
      */
@@ -98,7 +97,7 @@ export function questionAnswering(model) {
      */
     /**
      * @overload
-     * @param {string[]} questions
+     * @param {string[]} questions  several of them
      * @param {string | string[]} context  of all, or of each
      * @param {OneAnswerOptions & {errors?: E}} [options]
      * @returns {Promise<Settled<Answer, E>[]>}  the answer of each
@@ -191,7 +190,7 @@ export function questionAnswering(model) {
                     `there are ${questions.length} questions, but ${contexts.length} contexts`,
                 );
             }
-            const read_options = readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
+            const read_options = readOptions(task, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
             const { top_k, max_question_len, batch_tokens, signal, onprogress, errors } =
                 read_options;
             const max_length = Math.min(
@@ -211,7 +210,7 @@ export function questionAnswering(model) {
             });
             return {
                 errors,
-                read: (input, where) => readQuestion(input, where, contexts ? undefined : context),
+                read: (input) => readQuestion(input, contexts ? undefined : context),
                 async run(asked) {
                     const questions = asked.map(({ question }) => question);
                     const cut =
@@ -223,8 +222,10 @@ export function questionAnswering(model) {
                         text_pair,
                     }));
                     const results = await model.run({ inputs, ...request }, { signal, onprogress });
-                    return results.map((result, i) => {
-                        if (result instanceof BertError) return explain(result, request);
+                    const answered = results.map((result, i) => {
+                        if (result instanceof BertError) {
+                            return explain(result, cut[i], request, model);
+                        }
                         const answers = answersOf(
                             result,
                             { question: cut[i], context: asked[i].context },
@@ -234,6 +235,7 @@ export function questionAnswering(model) {
                             ? (answers[0] ?? { answer: '', score: 0, start: 0, end: 0 })
                             : answers;
                     });
+                    return Promise.all(answered);
                 },
             };
         });
@@ -243,11 +245,10 @@ export function questionAnswering(model) {
 
 /**
  * @param {unknown} input
- * @param {string} where
  * @param {unknown} context  of questions that have none of their own
  * @returns {Question}
  */
-function readQuestion(input, where, context) {
+function readQuestion(input, context) {
     const given =
         typeof input === 'object' && input !== null && !Array.isArray(input)
             ? input
@@ -257,12 +258,9 @@ function readQuestion(input, where, context) {
     for (const name of ['question', 'context']) {
         const text = fields[name];
         if (typeof text !== 'string') {
-            throw new BertError(
-                'BAD_INPUT',
-                `${name} of ${where} is ${describe(text)}, expected a string`,
-            );
+            throw new BertError('BAD_INPUT', `${name} must be a string, not ${describe(text)}`);
         }
-        if (text === '') throw new BertError('BAD_INPUT', `${name} of ${where} is empty`);
+        if (text === '') throw new BertError('BAD_INPUT', `${name} must not be empty`);
     }
     return /** @type {any} */ (fields);
 }
@@ -283,18 +281,21 @@ async function cutTexts(texts, max_length, model) {
 }
 
 /**
- * Windows are cut by options of other names.
+ * The tokenizer's options have other names. Where the question leaves no room in a window, the
+ * error names those that the caller knows.
  * @param {BertError} error
+ * @param {string} question
  * @param {{max_length: number, stride: number}} request
+ * @param {import('../model/model.js').Model} model
  */
-function explain(error, { max_length, stride }) {
-    if (!error.message.includes('truncation.')) return error;
+async function explain(error, question, { max_length, stride }, model) {
+    const encoded = await model.tokenizer.encode(question, { text_pair: '' }).catch(() => null);
+    if (!encoded || encoded.ids.length + stride < max_length) return error;
     return new BertError(
         error.code,
-        `a window of max_seq_len ${max_length} tokens has no room for the question and more ` +
-            'than the ' +
-            `doc_stride of ${stride} tokens of the context: ` +
-            'shorten the question (max_question_len), lower doc_stride or raise max_seq_len',
+        `max_seq_len ${max_length} has no room for the question and more than doc_stride ` +
+            `${stride} tokens of the context: ` +
+            'lower max_question_len or doc_stride, or raise max_seq_len',
         { cause: error },
     );
 }
@@ -303,7 +304,7 @@ function explain(error, { max_length, stride }) {
  * As the pipeline of transformers finds them.
  * @param {import('../worker/texts.js').TextResult} result
  * @param {Question} asked
- * @param {Required<OwnOptions>} options
+ * @param {Required<AnswerOptions>} options
  * @returns {Answer[]}
  */
 function answersOf(

@@ -1,25 +1,9 @@
-/** Scores from logits. */
+/** Scores from logits, and the best of them. */
+
+import { sigmoid, softmax } from '../worker/outputs.js';
 
 /**
- * @param {ArrayLike<number>} logits
- * @returns {number[]}
- */
-export function softmax(logits) {
-    let largest = -Infinity;
-    let sum = 0;
-    for (let i = 0; i < logits.length; i++) largest = Math.max(largest, logits[i]);
-    const powers = Array.from(logits, (x) => Math.exp(x - largest));
-    for (const power of powers) sum += power;
-    return powers.map((power) => power / sum);
-}
-
-/** @param {number} x */
-export function sigmoid(x) {
-    return 1 / (1 + Math.exp(-x));
-}
-
-/**
- * The k of the largest scores, the largest first; of equals the first one first.
+ * The items of the k largest scores, the largest first; of equal scores the first one first.
  * @template T
  */
 export class TopList {
@@ -52,7 +36,7 @@ export class TopList {
 }
 
 /**
- * As the Hugging Face pipeline decides it.
+ * The function from logits to scores, chosen as the Hugging Face pipeline does.
  * @param {import('../loader/model_file.js').ModelConfig} config
  * @param {'sigmoid' | 'softmax' | 'none' | null} wanted  null: by the model
  * @returns {(logits: Float32Array) => ArrayLike<number>}
@@ -73,8 +57,8 @@ export function scoring({ problem_type, labels }, wanted) {
 }
 
 /**
- * Indices of the k largest, the largest first; of equals the first one first. Takes n + k log k
- * comparisons where the values come in random order.
+ * Indices of the k largest values, the largest first; of equal values the first one first. Takes
+ * n + k log k comparisons if the values come in random order.
  * @param {ArrayLike<number>} values
  * @param {number} k
  * @returns {number[]}

@@ -1,25 +1,32 @@
-/** What pipelines give where numbers have dimensions. */
+/** Numbers with dimensions, as pipelines return them. */
 
 /** @typedef {(number | NestedNumbers)[]} NestedNumbers */
 
 /**
- * @template {Float32Array | Int8Array | Uint8Array} [Data=Float32Array]
+ * Numbers with dimensions.
+ * @template {Float32Array | Int8Array | Uint8Array} [Values=Float32Array]
  */
 export class Tensor {
     /**
-     * @param {Data} data  row-major
+     * @internal
+     * @param {Values} data
      * @param {number[]} dims
      */
     constructor(data, dims) {
+        /** row-major */
         this.data = data;
+        /** how many of each dimension, the outermost first */
         this.dims = dims;
-        /** @type {'float32' | 'int8' | 'uint8'} */
+        /**
+         * of the numbers
+         * @type {'float32' | 'int8' | 'uint8'}
+         */
         this.type =
             data instanceof Float32Array ? 'float32' : data instanceof Int8Array ? 'int8' : 'uint8';
     }
 
     /**
-     * Nested arrays, as many deep as there are dimensions.
+     * Nested arrays, one level for each dimension.
      * @returns {NestedNumbers}
      */
     tolist() {

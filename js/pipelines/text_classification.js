@@ -5,7 +5,6 @@
 
 import { BertError } from '../errors.js';
 import { answer, readText } from './call.js';
-import { requireHead } from './head.js';
 import {
     CALL_OPTIONS,
     OVERFLOW_OPTIONS,
@@ -20,27 +19,25 @@ import { scoring, topIndices, weightedMean } from './scores.js';
 
 /**
  * @typedef {object} Classification
- * @property {string} label
- * @property {number} score  probability; the raw value for regression
+ * @property {string} label  one of the model's
+ * @property {number} score  probability, 0 to 1; for regression the value itself
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
 /**
- * @typedef {object} OwnOptions
- * @property {number | null} [top_k]  labels to return, best first; null: all. Default 1
- * @property {'sigmoid' | 'softmax' | 'none' | null} [function_to_apply]  to the logits; default
- *   (null) by the model: none for regression, sigmoid for one label or many that do not exclude
- *   each other, softmax else
+ * @typedef {object} LabelOptions
+ * @property {number | null} [top_k]  labels to return, best first, from 1; null: all; default 1
+ * @property {'sigmoid' | 'softmax' | 'none' | null} [function_to_apply]  what makes scores of the
+ *   logits; default null: none for regression, sigmoid for one label or many that do not exclude
+ *   each other, else softmax
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} TextClassificationOptions
- *   Of a text that is read in windows the scores are the windows' mean, weighted by their tokens
+ * @typedef {LabelOptions & CallOptions & OverflowOptions} TextClassificationOptions
+ *   Where a text is read in windows its scores are their mean, weighted by their tokens.
  */
 
 /** @typedef {import('../model/inputs.js').TextInput} TextInput */
 
-const TASK = 'text-classification';
-
-/** @type {Required<OwnOptions>} */
+/** @type {Required<LabelOptions>} */
 const OPTIONS = { top_k: 1, function_to_apply: null };
 const RULES = {
     top_k: orNull(wholeNumber(1)),
@@ -54,16 +51,19 @@ const RULES = {
  */
 
 /**
- * Scores of texts: what is wrong with one alone stands in its place.
+ * Scores of texts; the error of one takes the place of its scores.
  * @callback ScoreTexts
  * @param {{text: string, text_pair?: string}[]} inputs
  * @param {Omit<TextClassificationOptions, 'top_k' | 'errors'>} options
  * @returns {Promise<(Scored | BertError)[]>}
  */
 
-/** @param {import('../model/model.js').Model} model */
-export function textClassification(model) {
-    return classification(model.config.labels, scorer(model));
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function textClassification(model, task) {
+    return classification(task, model.config.labels, scorer(model));
 }
 
 /**
@@ -71,7 +71,6 @@ export function textClassification(model) {
  * @returns {ScoreTexts}
  */
 export function scorer(model) {
-    requireHead(model, TASK, 'classifier');
     return async (inputs, { function_to_apply = null, signal, onprogress, ...request }) => {
         const scores = scoring(model.config, function_to_apply);
         const results = await model.run(
@@ -87,14 +86,15 @@ export function scorer(model) {
 }
 
 /**
- * The function of the task, by whatever scores texts.
+ * The function of the task, from any function that scores texts.
+ * @param {string} task
  * @param {string[]} labels
  * @param {ScoreTexts} scoreTexts
  */
-export function classification(labels, scoreTexts) {
+export function classification(task, labels, scoreTexts) {
     /**
      * @overload
-     * @param {TextInput} texts  a text, or {text, text_pair}
+     * @param {TextInput} texts  a text, or a pair as {text, text_pair}
      * @param {TextClassificationOptions} [options]
      * @returns {Promise<Classification[]>}  its `top_k` labels
      */
@@ -134,7 +134,7 @@ export function classification(labels, scoreTexts) {
     function classify(texts, options = {}) {
         return answer(texts, (isOne) => {
             const { top_k, errors, ...request } = readOptions(
-                TASK,
+                task,
                 options,
                 { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
                 RULES,

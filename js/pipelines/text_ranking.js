@@ -4,8 +4,8 @@
  */
 
 import { BertError, describe } from '../errors.js';
+import { sigmoid } from '../worker/outputs.js';
 import { answer } from './call.js';
-import { requireHead } from './head.js';
 import {
     CALL_OPTIONS,
     isFlag,
@@ -15,7 +15,7 @@ import {
     readOptions,
     wholeNumber,
 } from './options.js';
-import { sigmoid, topIndices } from './scores.js';
+import { topIndices } from './scores.js';
 import { mergeScores } from './text_classification.js';
 
 /** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
@@ -23,25 +23,25 @@ import { mergeScores } from './text_classification.js';
 /**
  * @typedef {object} RankedDocument
  * @property {number} corpus_id  index of the document
- * @property {number} score
- * @property {string} [text]  with `return_documents`
+ * @property {number} score  how well it answers, 0 to 1; any number with `function_to_apply:
+ *   'none'`
+ * @property {string} [text]  the document, with `return_documents`
  * @property {true} [truncated]  where query and document were longer than the model reads
  */
 
 /**
- * @typedef {object} OwnOptions
- * @property {number | null} [top_k]  documents to return, best first; default (null) all
+ * @typedef {object} RankingOptions
+ * @property {number | null} [top_k]  documents to return, best first, from 1; default null: all
  * @property {boolean} [return_documents]  whether their texts are returned; default false
- * @property {'sigmoid' | 'none'} [function_to_apply]  to the model's number; default sigmoid
+ * @property {'sigmoid' | 'none'} [function_to_apply]  what makes a score of the model's number;
+ *   default 'sigmoid'
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} TextRankingOptions
+ * @typedef {RankingOptions & CallOptions & OverflowOptions} TextRankingOptions
  */
 
 /** @typedef {{query: string, documents: string[]}} RankingInput */
 
-const TASK = 'text-ranking';
-
-/** @type {Required<OwnOptions>} */
+/** @type {Required<RankingOptions>} */
 const OPTIONS = { top_k: null, return_documents: false, function_to_apply: 'sigmoid' };
 const RULES = {
     top_k: orNull(wholeNumber(1)),
@@ -49,22 +49,24 @@ const RULES = {
     function_to_apply: oneOf('sigmoid', 'none'),
 };
 
-/** @param {import('../model/model.js').Model} model */
-export function textRanking(model) {
-    requireHead(model, TASK, 'classifier');
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function textRanking(model, task) {
     const { n_labels } = model.config.encoder;
     if (n_labels !== 1) {
         throw new BertError(
             'WRONG_TASK',
-            `${TASK} needs a cross-encoder, whose classifier has one label; ` +
+            `${task} needs a cross-encoder, whose classifier has one label; ` +
                 `'${model.name}' has ${n_labels}`,
         );
     }
 
     /**
      * @overload
-     * @param {string} query
-     * @param {string[]} documents
+     * @param {string} query  what is asked
+     * @param {string[]} documents  what may answer it
      * @param {TextRankingOptions} [options]
      * @returns {Promise<RankedDocument[]>}
      */
@@ -107,7 +109,7 @@ export function textRanking(model) {
                 errors,
                 ...request
             } = readOptions(
-                TASK,
+                task,
                 (isSplit ? options : documents) ?? {},
                 { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
                 RULES,
@@ -157,21 +159,17 @@ export function textRanking(model) {
 
 /**
  * @param {any} input
- * @param {string} where
  * @returns {RankingInput}
  */
-function readRanking(input, where) {
+function readRanking(input) {
     const { query, documents } = input ?? {};
     if (typeof query !== 'string') {
-        throw new BertError(
-            'BAD_INPUT',
-            `${where}: query is ${describe(query)}, expected a string`,
-        );
+        throw new BertError('BAD_INPUT', `query must be a string, not ${describe(query)}`);
     }
     if (!Array.isArray(documents) || documents.some((document) => typeof document !== 'string')) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: documents are ${describe(documents)}, expected an array of strings`,
+            `documents must be an array of strings, not ${describe(documents)}`,
         );
     }
     return { query, documents };

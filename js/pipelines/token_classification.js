@@ -5,7 +5,6 @@
 
 import { BertError } from '../errors.js';
 import { answer, readString } from './call.js';
-import { requireHead } from './head.js';
 import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from './options.js';
 
 /** @import { TokenList } from '../worker/tokenizer_calls.js' */
@@ -14,21 +13,21 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
 /**
  * @typedef {object} TokenEntity  a token
  * @property {string} entity  its label
- * @property {number} score  its probability
+ * @property {number} score  its probability, 0 to 1
  * @property {number} index  of the token in the text; the first special token is 0
  * @property {string} word  as it is in the vocabulary (`##ing`); what the vocabulary does not know
  *   as it is in the text
- * @property {number} start  UTF-16 indices: `text.slice(start, end)`
- * @property {number} end
+ * @property {number} start  where it is in the text, as a UTF-16 index
+ * @property {number} end  likewise, behind it: `text.slice(start, end)`
  * @property {true} [truncated]  where the text was longer than the model reads
  *
  * @typedef {object} EntityGroup  tokens in sequence
  * @property {string} entity_group  their label, without `B-` or `I-`
- * @property {number} score  mean probability of its tokens, or words
+ * @property {number} score  mean probability of its tokens, or words, 0 to 1
  * @property {string} word  what the tokenizer's decoder makes of them; `text.slice(start, end)` is
  *   the text itself
- * @property {number} start  UTF-16 indices
- * @property {number} end
+ * @property {number} start  where they are in the text, as a UTF-16 index
+ * @property {number} end  likewise, behind them
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
@@ -41,27 +40,24 @@ import { CALL_OPTIONS, isListOf, oneOf, orNull, readOptions, wholeNumber } from 
 /**
  * @typedef {'simple' | 'first' | 'average' | 'max'} Grouping
  *
- * @typedef {object} OwnOptions
- * @property {string[]} [ignore_labels]  of entities to leave out; default ['O']
- * @property {'none' | Grouping} [aggregation_strategy]  what becomes of tokens: 'none' (default)
- *   leaves them alone, 'simple' groups neighbours of the same label. The others do so too, but give
- *   a word of several tokens one label: that of its 'first' token, that of its best ('max'), or the
- *   best of their 'average'
- * @property {import('../worker/texts.js').Overflow | null} [overflow]  of texts longer than the
- *   model reads: 'truncate' cuts them and says `truncated: true`, 'error' refuses them, 'window'
- *   reads them in windows. Default (null): 'window' if `stride` is given, else 'truncate'
- * @property {number | null} [stride]  tokens that neighbouring windows share. Of entities that
- *   begin inside another the longer one counts, then the better one; a token alone counts where it
- *   is farthest from the window's edge
+ * @typedef {object} EntityOptions
+ * @property {string[]} [ignore_labels]  labels of entities to leave out; default ['O']
+ * @property {'none' | Grouping} [aggregation_strategy]  what becomes of tokens: 'none' leaves them
+ *   alone, 'simple' groups neighbours of the same label, and the others do so too, but give a word
+ *   of several tokens one label: that of its 'first' token, that of its best ('max'), or the best
+ *   of their 'average'; default 'none'
+ * @property {import('../worker/texts.js').Overflow | null} [overflow]  what becomes of a text
+ *   longer than the model reads; default null: 'window' if `stride` is given, else 'truncate'
+ * @property {number | null} [stride]  tokens that neighbouring windows share, from 0; default null:
+ *   0. Of entities that begin inside another the longer one counts, then the better one; a token
+ *   alone counts where it is farthest from the window's edge
  *
- * @typedef {OwnOptions & CallOptions} TokenClassificationOptions
+ * @typedef {EntityOptions & CallOptions} TokenClassificationOptions
  * @typedef {TokenClassificationOptions & {aggregation_strategy?: 'none'}} UngroupedOptions
  * @typedef {TokenClassificationOptions & {aggregation_strategy: Grouping}} GroupedOptions
  */
 
-const TASK = 'token-classification';
-
-/** @type {Required<OwnOptions>} */
+/** @type {Required<EntityOptions>} */
 const OPTIONS = {
     ignore_labels: ['O'],
     aggregation_strategy: 'none',
@@ -94,9 +90,11 @@ const RULES = {
  * @typedef {Omit<EntityGroup, 'word'> & {word: TokenList}} Group
  */
 
-/** @param {import('../model/model.js').Model} model */
-export function tokenClassification(model) {
-    requireHead(model, TASK, 'token classifier');
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function tokenClassification(model, task) {
     const outputs = /** @type {const} */ ({
         scores: { output: 'token_logits', activation: 'softmax' },
     });
@@ -160,7 +158,7 @@ export function tokenClassification(model) {
                 signal,
                 onprogress,
                 errors,
-            } = readOptions(TASK, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
+            } = readOptions(task, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
             const request = {
                 outputs,
                 batch_tokens,
@@ -225,7 +223,7 @@ export function tokenClassification(model) {
 }
 
 /**
- * The tokens of a window that are of the text.
+ * The tokens of a window that belong to the text.
  * @param {import('../worker/texts.js').TextWindow} window
  * @param {string} text
  * @param {import('../model/model.js').Model} model
@@ -255,7 +253,7 @@ function tokensOf(
         const end = offsets[2 * index + 1];
         const covered = text.slice(start, end);
         const isUnknown = ids[index] === unknown_id;
-        // Where nothing marks such tokens, all that does not follow a space continues a word.
+        // Where nothing marks such tokens, one that does not follow a space continues a word.
         const continues = continuing_prefix
             ? nCharacters(tokens[index]) !== nCharacters(covered)
             : start > 0 && !text.slice(start - 1, start + 1).includes(' ');
@@ -280,7 +278,7 @@ function nCharacters(text) {
 }
 
 /**
- * Each token from the window in which it is farthest from an edge that is not the text's own.
+ * Each token once, from the window in which it is farthest from an edge other than the text's.
  * @param {Token[][]} windows
  * @param {number} stride
  * @returns {Token[]}
@@ -368,13 +366,14 @@ function wordLabel(rows, strategy, labels) {
 }
 
 /**
- * Neighbours of the same type are of one entity, unless the second says that it begins one.
+ * Neighbours of the same type make one entity, unless the second says that it begins one.
  * @param {Labelled[]} labelled
  * @returns {Group[]}
  */
 function group(labelled) {
     /** @type {Labelled[][]} */
     const groups = [];
+    /** @type {string | null} */
     let last = null;
     for (const each of labelled) {
         const { begins, type } = typeOf(each.entity);
@@ -397,7 +396,7 @@ function typeOf(label) {
 }
 
 /**
- * Of entities of several windows that begin inside one before, the longer one, then the better one.
+ * Of entities that overlap, from several windows, the longer one is kept, then the better one.
  * @param {Group[]} groups
  * @param {string} text
  */

@@ -5,10 +5,10 @@
  */
 
 import { BertError, describe } from '../errors.js';
+import { softmax } from '../worker/outputs.js';
 import { answer, readText } from './call.js';
-import { requireHead } from './head.js';
 import { CALL_OPTIONS, isFlag, OVERFLOW_OPTIONS, readOptions } from './options.js';
-import { softmax, topIndices } from './scores.js';
+import { topIndices } from './scores.js';
 import { mergeScores } from './text_classification.js';
 
 /** @import { CallOptions, Errors, OverflowOptions, Settled } from './options.js' */
@@ -17,22 +17,21 @@ import { mergeScores } from './text_classification.js';
  * @typedef {object} ZeroShotClassification
  * @property {string} sequence  the text
  * @property {string[]} labels  best first
- * @property {number[]} scores  of these; they add up to 1, but for `multi_label`
+ * @property {number[]} scores  of these, 0 to 1; they add up to 1, but for `multi_label`
  * @property {true} [truncated]  where the text was longer than the model reads
  */
 
 /**
- * @typedef {object} OwnOptions
- * @property {string} [hypothesis_template]  with {} for the label; default 'This example is {}.'
+ * @typedef {object} HypothesisOptions
+ * @property {string} [hypothesis_template]  what the text is to entail, with {} for the label;
+ *   default 'This example is {}.'
  * @property {boolean} [multi_label]  whether labels do not exclude each other: each has a score of
  *   its own; default false
  *
- * @typedef {OwnOptions & CallOptions & OverflowOptions} ZeroShotOptions
+ * @typedef {HypothesisOptions & CallOptions & OverflowOptions} ZeroShotOptions
  */
 
-const TASK = 'zero-shot-classification';
-
-/** @type {Required<OwnOptions>} */
+/** @type {Required<HypothesisOptions>} */
 const OPTIONS = { hypothesis_template: 'This example is {}.', multi_label: false };
 const RULES = {
     hypothesis_template: (/** @type {unknown} */ value) =>
@@ -40,10 +39,12 @@ const RULES = {
     multi_label: isFlag,
 };
 
-/** @param {import('../model/model.js').Model} model */
-export function zeroShotClassification(model) {
-    requireHead(model, TASK, 'classifier');
-    const [entailment, contradiction] = inferenceLabels(model);
+/**
+ * @param {import('../model/model.js').Model} model
+ * @param {string} task  for messages
+ */
+export function zeroShotClassification(model, task) {
+    const [entailment, contradiction] = inferenceLabels(model, task);
 
     /**
      * @overload
@@ -78,7 +79,7 @@ export function zeroShotClassification(model) {
         return answer(texts, () => {
             const { hypothesis_template, multi_label, signal, onprogress, errors, ...request } =
                 readOptions(
-                    TASK,
+                    task,
                     options,
                     { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
                     RULES,
@@ -90,7 +91,7 @@ export function zeroShotClassification(model) {
             const isAlone = multi_label || candidates.length === 1;
             return {
                 errors,
-                read: (input, where) => readText(input, where).text,
+                read: (input) => readText(input).text,
                 async run(sequences) {
                     const inputs = sequences.flatMap((text) =>
                         hypotheses.map((text_pair) => ({ text, text_pair })),
@@ -140,15 +141,16 @@ export function zeroShotClassification(model) {
  * Indices of entailment and contradiction, as Python's pipeline finds them. A model of other things
  * is refused.
  * @param {import('../model/model.js').Model} model
+ * @param {string} task
  * @returns {[number, number]}
  */
-function inferenceLabels({ name, config: { labels } }) {
+function inferenceLabels({ name, config: { labels } }, task) {
     const found = labels.findIndex((label) => label.toLowerCase().startsWith('entail'));
     const isNamed = labels.some((label) => !/^LABEL_\d+$/.test(label));
     if (labels.length < 2 || (found < 0 && isNamed)) {
         throw new BertError(
             'WRONG_TASK',
-            `${TASK} needs a model of natural language inference, ` +
+            `${task} needs a model of natural language inference, ` +
                 `with a label 'entailment'; '${name}' has ${labels.join(', ')}`,
         );
     }
@@ -175,14 +177,14 @@ function readLabels(labels) {
     ) {
         throw new BertError(
             'BAD_INPUT',
-            `labels are ${describe(labels)}, expected one or more strings`,
+            `labels must be one string or more, not ${describe(labels)}`,
         );
     }
     return list;
 }
 
 /**
- * Progress in texts, of each of which there are some pairs.
+ * Progress in texts, where each text makes several pairs.
  * @param {(progress: import('../model/model.js').Progress) => void} onprogress
  * @param {number} n_pairs
  * @returns {(progress: import('../model/model.js').Progress) => void}

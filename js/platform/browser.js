@@ -57,7 +57,7 @@ export async function parentPort() {
 export function resolveSource(source) {
     const base = globalThis.document?.baseURI ?? globalThis.location?.href;
     if (!URL.canParse(source, base)) {
-        throw new BertError('BAD_INPUT', `a model's location must be a URL, not '${source}'`);
+        throw new BertError('BAD_INPUT', `'${source}' is not a valid URL`);
     }
     return new URL(source, base).href;
 }

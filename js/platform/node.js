@@ -47,7 +47,9 @@ export async function parentPort() {
  * @returns {string}
  */
 export function resolveSource(source) {
-    return /^(https?|file):/i.test(source) ? source : pathToFileURL(resolve(source)).href;
+    if (!/^(https?|file):/i.test(source)) return pathToFileURL(resolve(source)).href;
+    if (!URL.canParse(source)) throw new BertError('BAD_INPUT', `'${source}' is not a valid URL`);
+    return source;
 }
 
 /**

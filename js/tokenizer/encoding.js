@@ -36,6 +36,7 @@
  * @typedef {{from: number, to: number, type_id: number}[]} Parts
  */
 
+/** The tokens of a text or a pair. Strings and further windows are made when they are asked for. */
 export class Encoding {
     #assembly;
     #surfaces;
@@ -53,6 +54,7 @@ export class Encoding {
 
     /**
      * Tokenizers make these.
+     * @internal
      * @param {Assembly} assembly
      * @param {SequenceTokens[]} sequences  copied now, but for their surfaces
      * @param {Parts} parts
@@ -62,35 +64,48 @@ export class Encoding {
         const { pieces } = assembly;
         let length = 0;
         for (let p = 0; p < pieces.length; p++) length += partLength(pieces[p], parts[p]);
-        /** Token ids. */
+        /**
+         * the id of each token
+         * @type {Uint32Array}
+         */
         this.ids = new Uint32Array(length);
-        /** Token types (segments) for the model. */
+        /**
+         * the type (segment) of each token, for the model
+         * @type {Uint32Array}
+         */
         this.type_ids = new Uint32Array(length);
         /**
-         * Start and end of each token in turn, UTF-16 indices into its own text (see `sequence`):
-         * `text.slice(offsets[2 * i], offsets[2 * i + 1])`. 0, 0 for special tokens.
+         * start and end of each token in turn, UTF-16 indices into its own text (see `sequence`):
+         * `text.slice(offsets[2 * i], offsets[2 * i + 1])`; 0, 0 for special tokens
+         * @type {Uint32Array}
          */
         this.offsets = new Uint32Array(2 * length);
-        /** For each token 0 if it is of the text, 1 if of text_pair, -1 if it is special. */
+        /**
+         * for each token 0 if it is of the text, 1 if of text_pair, -1 if it is special
+         * @type {Int8Array}
+         */
         this.sequence = new Int8Array(length);
-        /** 1 for special tokens, 0 for those of a text. */
+        /**
+         * 1 for special tokens, 0 for those of a text
+         * @type {Uint8Array}
+         */
         this.special_tokens_mask = new Uint8Array(length);
         this.#assembly = assembly;
         this.#surfaces = sequences.map(({ surfaces }) => surfaces);
         this.#parts = parts;
         this.#makeOverflow = makeOverflow;
-        /** Whether something did not fit: see `overflow`. */
+        /** whether something did not fit: see `overflow` */
         this.truncated = makeOverflow !== null;
         this.#fill(sequences);
     }
 
-    /** Number of tokens. */
+    /** number of tokens */
     get length() {
         return this.ids.length;
     }
 
     /**
-     * The tokens themselves.
+     * each token as it is in the vocabulary
      * @returns {string[]}
      */
     get tokens() {
@@ -113,8 +128,8 @@ export class Encoding {
     }
 
     /**
-     * For each token the index of its word in its text, as the pre-tokenizer cuts words; -1 for
-     * special tokens.
+     * for each token the index of its word in its text, as the pre-tokenizer cuts words; -1 for
+     * special tokens
      * @returns {Int32Array}
      */
     get words() {
@@ -138,7 +153,7 @@ export class Encoding {
     }
 
     /**
-     * Further windows, of what did not fit, with the same special tokens.
+     * further windows, of what did not fit, with the same special tokens
      * @returns {Encoding[]}
      */
     get overflow() {

@@ -16,7 +16,8 @@
  * forty kilobytes, and no faster.
  */
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withPlace } from '../errors.js';
+import { readOptions } from '../options.js';
 import { AddedVocabulary } from './added_vocabulary.js';
 import { makeDecoder } from './decoders.js';
 import { assemble } from './encoding.js';
@@ -36,19 +37,23 @@ import { readTruncation, truncate } from './truncation.js';
 
 /**
  * @typedef {object} EncodeOptions
- * @property {string | null} [text_pair]  a second text
- * @property {boolean} [add_special_tokens]  whether [CLS], [SEP] and others are added; default true
- * @property {TruncationOptions | null} [truncation]  default null: none
+ * @property {string | null} [text_pair]  a second text; default null: none
+ * @property {boolean} [add_special_tokens]  whether [CLS], [SEP] and the like are added; default
+ *   true
+ * @property {TruncationOptions | null} [truncation]  how a text that is too long is cut; default
+ *   null: it is not
  */
 
 /**
  * @typedef {object} DecodeOptions
- * @property {boolean} [skip_special_tokens]  whether these are left out; default true
+ * @property {boolean} [skip_special_tokens]  whether [CLS], [SEP] and the like are left out;
+ *   default true
  */
 
 /** The buffers of a text of more units are given back after it. */
 const KEPT_UNITS = 1 << 20;
 
+/** A tokenizer of Hugging Face, from its tokenizer.json: its ids and places for any text. */
 export class Tokenizer {
     #normalizer;
     #pre_tokenizer;
@@ -71,7 +76,8 @@ export class Tokenizer {
     #wordsOf;
 
     /**
-     * @param {string | Uint8Array | ArrayBuffer} file  tokenizer.json
+     * Makes a tokenizer.
+     * @param {string | Uint8Array | ArrayBuffer} file  tokenizer.json, or its bytes
      * @returns {Tokenizer}
      * @throws {BertError} BAD_TOKENIZER if it is broken or has what is not supported
      */
@@ -81,6 +87,7 @@ export class Tokenizer {
 
     /**
      * Use Tokenizer.fromJSON.
+     * @internal
      * @param {Fields} file
      */
     constructor(file) {
@@ -117,7 +124,7 @@ export class Tokenizer {
             this.#tokenize(text, 'text', tokens, true);
             return tokens.words();
         };
-        /** How many tokens there are, added ones included. */
+        /** how many tokens there are, added ones included */
         this.vocab_size = this.#model.vocabulary.size + this.#added.n_new;
     }
 
@@ -125,7 +132,7 @@ export class Tokenizer {
      * The tokens of a text or a pair, with ids for the model and their places in the text.
      * @param {string} text  of any length, empty too; half a surrogate pair counts as U+FFFD
      * @param {EncodeOptions} [options]
-     * @returns {Encoding}  of its own: the next call does not change it
+     * @returns {Encoding}  one of its own: the next call does not change it
      * @throws {BertError} BAD_INPUT if a text is not a string, has what the vocabulary cannot say,
      *     or cannot be truncated as it should; BAD_OPTION
      */
@@ -140,7 +147,7 @@ export class Tokenizer {
      *     pairs of them
      * @param {Omit<EncodeOptions, 'text_pair'>} [options]
      * @returns {Encoding[]}  one for each
-     * @throws {BertError} as encode, saying which text it is
+     * @throws {BertError} BAD_INPUT, BAD_OPTION as encode(), with the `index` of the text
      */
     encodeBatch(texts, options = {}) {
         if (!Array.isArray(texts)) {
@@ -155,20 +162,24 @@ export class Tokenizer {
             );
         }
         return texts.map((each, i) => {
-            const [text, pair] = Array.isArray(each) ? each : [each, null];
-            if (Array.isArray(each) && each.length !== 2) {
-                throw new BertError(
-                    'BAD_INPUT',
-                    `texts[${i}] must be a text or [text, text_pair], not ${describe(each)}`,
-                );
+            try {
+                if (Array.isArray(each) && each.length !== 2) {
+                    throw new BertError(
+                        'BAD_INPUT',
+                        `a pair must be [text, text_pair], not ${describe(each)}`,
+                    );
+                }
+                const [text, pair] = Array.isArray(each) ? each : [each, null];
+                return this.#encodeTexts(text, pair, add_special_tokens, truncation);
+            } catch (error) {
+                throw withPlace(error, `text ${i}`, i);
             }
-            return this.#encodeTexts(text, pair, add_special_tokens, truncation, `texts[${i}]`);
         });
     }
 
     /**
      * The text of ids, as the file's decoder makes it, which may differ from what was encoded.
-     * @param {Iterable<number>} ids  those that have no token are left out
+     * @param {Iterable<number>} ids  those that do not exist are left out
      * @param {DecodeOptions} [options]
      * @returns {string}
      * @throws {BertError} BAD_INPUT if one is not an integer
@@ -189,8 +200,8 @@ export class Tokenizer {
     }
 
     /**
-     * The text of tokens, as the file's decoder puts them together; they may be in no vocabulary.
-     * @param {string[]} tokens
+     * The text of tokens, as the file's decoder puts them together. It need not know them.
+     * @param {string[]} tokens  as in the vocabulary
      * @returns {string}
      */
     joinTokens(tokens) {
@@ -198,8 +209,8 @@ export class Tokenizer {
     }
 
     /**
-     * The id that stands for what the vocabulary does not know; null if there is none. Byte-level
-     * models do not need it, but their vocabularies have it by name.
+     * the id that stands for what the vocabulary does not know; null if there is none. Byte-level
+     * models do not need it, but their vocabularies have it by name
      * @returns {number | null}
      */
     get unknown_id() {
@@ -207,14 +218,15 @@ export class Tokenizer {
         return unknown_id >= 0 ? unknown_id : (this.tokenToId('<unk>') ?? this.tokenToId('[UNK]'));
     }
 
-    /** What a token that continues a word begins with, `##`; empty: such tokens are not marked. */
+    /** what a token that continues a word begins with, `##`; empty: such tokens are not marked */
     get continuing_prefix() {
         return this.#model.continuing_prefix ?? '';
     }
 
     /**
+     * The id of a token.
      * @param {string} token  as in the vocabulary: `##ing`, `Ġthe`, `▁the`, `[MASK]`
-     * @returns {number | null}  its id, null if there is none
+     * @returns {number | null}  null if there is none
      * @throws {BertError} BAD_INPUT if it is not a string
      */
     tokenToId(token) {
@@ -227,9 +239,10 @@ export class Tokenizer {
     }
 
     /**
-     * @param {number} id
-     * @returns {string | null}  its token, null if there is none; a normalized added token as it
-     *     is found in a text
+     * The token of an id.
+     * @param {number} id  from 0
+     * @returns {string | null}  null if there is none; a normalized added token as it is found in a
+     *   text
      */
     idToToken(id) {
         return this.#added.token(id)?.found ?? this.#model.vocabulary.piece(id);
@@ -240,15 +253,11 @@ export class Tokenizer {
      * @param {unknown} pair  null for none
      * @param {boolean} with_special
      * @param {Truncation | null} truncation
-     * @param {string} [where]
      * @returns {Encoding}
      */
-    #encodeTexts(text, pair, with_special, truncation, where = '') {
-        const sequences = [this.#tokenize(text, where || 'text', this.#buffers[0])];
-        if (pair !== null) {
-            const name = where ? `${where}: text_pair` : 'text_pair';
-            sequences.push(this.#tokenize(pair, name, this.#buffers[1]));
-        }
+    #encodeTexts(text, pair, with_special, truncation) {
+        const sequences = [this.#tokenize(text, 'text', this.#buffers[0])];
+        if (pair !== null) sequences.push(this.#tokenize(pair, 'text_pair', this.#buffers[1]));
         const pieces = piecesOf(this.#post_processor, pair !== null, with_special);
         const lengths = sequences.map(({ ids }) => ids.length);
         /** @type {Windows[]} */
@@ -375,34 +384,6 @@ function readEncodeOptions(options) {
         add_special_tokens,
         truncation: truncation === null ? null : readTruncation(truncation),
     };
-}
-
-/**
- * @template {Record<string, unknown>} T
- * @param {string} method
- * @param {unknown} options
- * @param {T} defaults  of all options
- * @returns {T}
- */
-function readOptions(method, options, defaults) {
-    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-        throw new BertError(
-            'BAD_OPTION',
-            `the options of ${method} must be an object, not ${describe(options)}`,
-        );
-    }
-    const read = { ...defaults };
-    for (const [name, value] of Object.entries(options)) {
-        if (!Object.hasOwn(defaults, name)) {
-            throw new BertError(
-                'BAD_OPTION',
-                `${method} has no option '${name}'; ` +
-                    `it has ${Object.keys(defaults).join(', ')}`,
-            );
-        }
-        if (value !== undefined) /** @type {Record<string, unknown>} */ (read)[name] = value;
-    }
-    return read;
 }
 
 /**

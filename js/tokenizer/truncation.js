@@ -14,11 +14,11 @@ import { isInteger } from './file.js';
 
 /**
  * @typedef {object} TruncationOptions
- * @property {number} max_length  most tokens, special ones included
+ * @property {number} max_length  most tokens, the special ones included
  * @property {TruncationStrategy} [strategy]  which text of a pair loses tokens; default
- *   `longest_first`
- * @property {number} [stride]  tokens that a window shares with the one before it; default 0
- * @property {'right' | 'left'} [direction]  the side that loses tokens; default `right`
+ *   'longest_first'
+ * @property {number} [stride]  tokens that a window shares with the one before, from 0; default 0
+ * @property {'right' | 'left'} [direction]  the side that loses tokens; default 'right'
  */
 
 /** @typedef {Required<TruncationOptions>} Truncation */

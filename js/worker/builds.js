@@ -31,10 +31,10 @@ const RELAXED_SIMD = moduleWith([...V128_ZERO, ...V128_ZERO, ...V128_ZERO, 0xfd,
  * @typedef {'base' | 'relaxed'} Variant
  *
  * @typedef {object} BuildChoice
- * @property {Variant} variant  of the engine
+ * @property {'base' | 'relaxed'} variant  build of the engine
  * @property {string} reason  why that variant
- * @property {number} threads  at work now; more may have been wanted
- * @property {string} threads_reason  why that number was wanted
+ * @property {number} threads  that are at work now, of those that were wanted
+ * @property {string} threads_reason  why so many
  */
 
 /**

@@ -5,9 +5,9 @@
 
 import { BERT_MAX_RANK, BERT_UNLIMITED_TOKENS } from '#core';
 
-/** @import { CoreFacts, EncoderConfig, OutputShape } from '../loader/model_file.js' */
+/** @import { EncoderConfig, OutputShape } from '../loader/model_file.js' */
 
-/** @implements {CoreFacts} */
+/** It gives the loader its CoreFacts. */
 export class Core {
     /** @type {string[]} */
     #dtype_names;

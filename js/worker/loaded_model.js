@@ -5,7 +5,7 @@
 
 import { BERT_DEFAULT_MAX_TOKENS, BERT_VERSION } from '#core';
 
-import { BertError, describe, noTokenizer } from '../errors.js';
+import { BertError, describe, noTokenizer, withPlace } from '../errors.js';
 import { ModelFile } from '../loader/load.js';
 import { Tokenizer } from '../tokenizer/index.js';
 import { chooseBuild } from './builds.js';
@@ -48,7 +48,7 @@ const RACE_AGAIN_AFTER = 2;
 
 /**
  * @typedef {object} Computed
- * @property {Record<string, import('./outputs.js').Tensor>[]} outputs  of each sequence
+ * @property {Record<string, import('./outputs.js').FloatTensor>[]} outputs  of each sequence
  * @property {number} n_batches
  * @property {number} batch_fill  tokens computed together, over the most of a batch: 0 to 1
  */
@@ -56,12 +56,12 @@ const RACE_AGAIN_AFTER = 2;
 /**
  * @typedef {object} ModelMetadata
  * @property {string} version  of this library
- * @property {string} name
- * @property {string} revision
+ * @property {string} name  as the converter was told
+ * @property {string} revision  likewise; may be empty
  * @property {string} source_sha256  of the ONNX file that was converted
- * @property {string} dtype
- * @property {import('../loader/model_file.js').ModelConfig} config
- * @property {boolean} tokenizer  whether there is one
+ * @property {string} dtype  of the weights: 'f32', 'f16', 'q8' or 'q4'
+ * @property {import('../loader/model_file.js').ModelConfig} config  what the model is made for
+ * @property {boolean} tokenizer  whether it has one
  * @property {boolean} verified  whether every chunk's SHA-256 was checked
  * @property {number} memory_bytes  of the engine
  */
@@ -167,7 +167,18 @@ export class LoadedModel {
      * @param {() => Promise<void>} turn
      */
     async forward(request, turn) {
-        return (await this.compute(request, turn)).outputs;
+        try {
+            return (await this.compute(request, turn)).outputs;
+        } catch (error) {
+            if (!(error instanceof BertError) || error.index !== undefined) throw error;
+            // The core does not say which sequence it refuses: it is the one that fails alone.
+            for (const [i, sequence] of request.sequences.entries()) {
+                await this.compute({ ...request, sequences: [sequence] }, turn).catch((own) => {
+                    throw withPlace(own, `sequence ${i}`, i);
+                });
+            }
+            throw error;
+        }
     }
 
     /**
@@ -178,6 +189,7 @@ export class LoadedModel {
      * @returns {Promise<Computed>}
      */
     async compute({ sequences, outputs, batch_size, batch_tokens = Infinity }, turn, ondone) {
+        // Enough for full speed, few enough that a layer ends soon.
         const most_tokens = Math.min(batch_tokens, BERT_DEFAULT_MAX_TOKENS);
         const limits = { most_tokens, most_sequences: batch_size };
         /** @type {Computed['outputs']} */

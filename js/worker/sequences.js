@@ -7,8 +7,8 @@
  * row is left out of the results: the answer is that of the reference.
  */
 
-import { BertError, describe } from '../errors.js';
-import { split } from './outputs.js';
+import { BertError, describe, withPlace } from '../errors.js';
+import { split } from './results.js';
 
 /** Bytes of a batch's outputs, beyond one sequence's: words' logits of 1024 tokens may be 1 GB. */
 const MAX_OUTPUT_BYTES = 64 << 20;
@@ -19,9 +19,9 @@ const MAX_OUTPUT_BYTES = 64 << 20;
 
 /**
  * @typedef {object} Sequence
- * @property {Integers} input_ids
+ * @property {Integers} input_ids  ids of its tokens, special ones included
  * @property {Integers} [attention_mask]  0 or 1 a token; default all 1
- * @property {Integers} [token_type_ids]  default all 0
+ * @property {Integers} [token_type_ids]  0 or 1 a token, as the tokenizer gives them; default all 0
  * @property {Integers} [lm_rows]  the tokens, as indices into input_ids in ascending order, that
  *   lm_logits are wanted for; default all whose mask is 1
  */
@@ -43,7 +43,7 @@ const MAX_OUTPUT_BYTES = 64 << 20;
  * @property {(computed: Record<string, Float32Array>) => Results[]} split  what was asked for, of
  *   each sequence, from these outputs
  *
- * @typedef {Record<string, import('./outputs.js').Tensor>} Results
+ * @typedef {Record<string, import('./outputs.js').FloatTensor>} Results
  *
  * @typedef {Pick<import('./engine.js').Engine, 'core' | 'most_tokens'>} Limits  of a model: what
  *   the core says, and most tokens of a sequence
@@ -61,7 +61,13 @@ const MAX_OUTPUT_BYTES = 64 << 20;
  */
 export function* batchesOf(sequences, requests, model, { most_tokens, most_sequences = Infinity }) {
     const { core } = model;
-    const prepared = sequences.map((sequence, i) => prepare(sequence, model, `sequence ${i}`));
+    const prepared = sequences.map((sequence, i) => {
+        try {
+            return prepare(sequence, model);
+        } catch (error) {
+            throw withPlace(error, `sequence ${i}`, i);
+        }
+    });
     const outputs = [...new Set(Object.values(requests).map(({ output }) => output))];
     const batchOf = (/** @type {number[]} */ indices) => {
         const batch = indices.map((i) => prepared[i]);
@@ -101,25 +107,24 @@ export function* batchesOf(sequences, requests, model, { most_tokens, most_seque
 /**
  * @param {Sequence} sequence
  * @param {Limits} model
- * @param {string} where  for messages: `sequence 3`
  * @returns {PreparedSequence}
  */
-export function prepare(sequence, { core, most_tokens }, where) {
+export function prepare(sequence, { core, most_tokens }) {
     if (typeof sequence !== 'object' || sequence === null) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: it must be an object with input_ids, not ${describe(sequence)}`,
+            `a sequence must be an object with input_ids, not ${describe(sequence)}`,
         );
     }
-    const ids = toIntegers(sequence.input_ids, 'input_ids', where);
-    const types = optional(sequence.token_type_ids, 'token_type_ids', where, ids.length, 0);
-    const mask = toMask(sequence.attention_mask, where, ids.length);
+    const ids = toIntegers(sequence.input_ids, 'input_ids');
+    const types = optional(sequence.token_type_ids, 'token_type_ids', ids.length, 0);
+    const mask = toMask(sequence.attention_mask, ids.length);
     const { kept, positions } = core.keep(ids, mask);
     // Before memory is asked for: outputs of a sequence that is too long may be too large for it.
     if (kept.length > most_tokens) {
         throw new BertError(
             'SEQUENCE_TOO_LONG',
-            `${where}: it must have at most ${most_tokens} tokens, not ${kept.length}`,
+            `a sequence must have at most ${most_tokens} tokens, not ${kept.length}`,
         );
     }
     return {
@@ -127,27 +132,23 @@ export function prepare(sequence, { core, most_tokens }, where) {
         token_types: kept.map((i) => types[i]),
         positions,
         attended: Uint8Array.from(kept, (i) => mask[i]),
-        ...(sequence.lm_rows ? { lm_rows: toRows(sequence.lm_rows, mask, kept, where) } : {}),
+        ...(sequence.lm_rows ? { lm_rows: toRows(sequence.lm_rows, mask, kept) } : {}),
     };
 }
 
 /**
  * @param {unknown} values
- * @param {string} where
  * @param {number} n
  * @returns {Uint8Array}
  */
-function toMask(values, where, n) {
-    const mask = optional(values, 'attention_mask', where, n, 1);
+function toMask(values, n) {
+    const mask = optional(values, 'attention_mask', n, 1);
     const bad = mask.findIndex((value) => value > 1);
     if (bad >= 0) {
-        throw new BertError(
-            'BAD_INPUT',
-            `${where}: attention_mask[${bad}] must be 0 or 1, not ${mask[bad]}`,
-        );
+        throw new BertError('BAD_INPUT', `attention_mask[${bad}] must be 0 or 1, not ${mask[bad]}`);
     }
     if (!mask.includes(1)) {
-        throw new BertError('EMPTY_SEQUENCE', `${where}: there is no token to attend to`);
+        throw new BertError('EMPTY_SEQUENCE', `there is no token to attend to`);
     }
     return Uint8Array.from(mask);
 }
@@ -156,23 +157,20 @@ function toMask(values, where, n) {
  * @param {Integers} given
  * @param {Uint8Array} mask
  * @param {Uint32Array} kept  the tokens that are computed
- * @param {string} where
  */
-function toRows(given, mask, kept, where) {
-    const rows = toIntegers(given, 'lm_rows', where);
+function toRows(given, mask, kept) {
+    const rows = toIntegers(given, 'lm_rows');
     rows.forEach((token, i) => {
         if (mask[token] !== 1) {
             throw new BertError(
                 'BAD_INPUT',
-                `${where}: lm_rows[${i}] must be the index of a token whose mask is 1, ` +
-                    `not ${token}`,
+                `lm_rows[${i}] must be the index of a token whose mask is 1, ` + `not ${token}`,
             );
         }
         if (i > 0 && token <= rows[i - 1]) {
             throw new BertError(
                 'BAD_INPUT',
-                `${where}: lm_rows[${i}] must be above ${rows[i - 1]}, the one before it, ` +
-                    `not ${token}`,
+                `lm_rows[${i}] must be above ${rows[i - 1]}, the one before it, ` + `not ${token}`,
             );
         }
     });
@@ -182,15 +180,14 @@ function toRows(given, mask, kept, where) {
 /**
  * @param {unknown} values
  * @param {string} name
- * @param {string} where
  * @returns {Uint32Array}
  */
-function toIntegers(values, name, where) {
+function toIntegers(values, name) {
     const list = /** @type {ArrayLike<number | bigint> | undefined} */ (values);
     if (typeof list !== 'object' || list === null || typeof list.length !== 'number') {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: ${name} must be an array of integers, not ${describe(values)}`,
+            `${name} must be an array of integers, not ${describe(values)}`,
         );
     }
     return Uint32Array.from(list, (value, i) => {
@@ -198,7 +195,7 @@ function toIntegers(values, name, where) {
         if (!Number.isInteger(number) || number < 0 || number > 0xffffffff) {
             throw new BertError(
                 'BAD_INPUT',
-                `${where}: ${name}[${i}] must be an integer >= 0, not ${describe(value)}`,
+                `${name}[${i}] must be an integer >= 0, not ${describe(value)}`,
             );
         }
         return number;
@@ -208,17 +205,16 @@ function toIntegers(values, name, where) {
 /**
  * @param {unknown} values
  * @param {string} name
- * @param {string} where
  * @param {number} length
  * @param {number} fill
  */
-function optional(values, name, where, length, fill) {
+function optional(values, name, length, fill) {
     if (values === undefined || values === null) return new Uint32Array(length).fill(fill);
-    const integers = toIntegers(values, name, where);
+    const integers = toIntegers(values, name);
     if (integers.length !== length) {
         throw new BertError(
             'BAD_INPUT',
-            `${where}: ${name} must have ${length} values, one a token, not ${integers.length}`,
+            `${name} must have ${length} values, one a token, not ${integers.length}`,
         );
     }
     return integers;

@@ -1,16 +1,17 @@
 /**
  * Texts through a model, in the worker: each is tokenized and cut into windows that the model can
  * read, all windows are computed together, and each text gets its own back. An error in one text
- * takes its place among the results, and changes nothing for the others.
+ * takes the place of its result, and changes nothing for the others.
  */
 
-import { BertError, toMessage } from '../errors.js';
+import { BertError, toMessage, withoutPlace } from '../errors.js';
 
 /**
  * @typedef {{text: string, text_pair?: string | null}} Texts  a text, or a pair of them
  *
- * @typedef {'truncate' | 'error' | 'window'} Overflow  of a text that is longer than the model
- *   reads: it is cut, it is an error, or it is read in several windows
+ * @typedef {'truncate' | 'error' | 'window'} Overflow  what becomes of a text longer than the model
+ *   reads: it is cut, and its result says `truncated: true`; it is an error, SEQUENCE_TOO_LONG; or
+ *   it is read in several windows
  *
  * @typedef {object} TextsRequest
  * @property {Texts[]} inputs
@@ -37,7 +38,7 @@ import { BertError, toMessage } from '../errors.js';
  *   token
  *
  * @typedef {object} TextWindow
- * @property {Record<string, import('./outputs.js').Tensor>} outputs
+ * @property {Record<string, import('./outputs.js').FloatTensor>} outputs
  * @property {number} n_tokens
  * @property {number[]} [lm_rows]  indices of the tokens that lm_logits are of, with lm_token
  * @property {WindowTokens} [tokens]
@@ -46,7 +47,7 @@ import { BertError, toMessage } from '../errors.js';
  * @property {TextWindow[]} windows  one, or with overflow: 'window' one or more
  * @property {boolean} truncated  whether some of the text is in no window
  *
- * @typedef {{error: ReturnType<typeof toMessage>}} Failure  what is wrong with a text
+ * @typedef {{error: ReturnType<typeof toMessage>}} Failure  the error in a text
  *
  * @typedef {object} TextsMetrics
  * @property {number} n_texts
@@ -74,7 +75,7 @@ export async function runTexts(model, request, turn, onprogress) {
     const started = performance.now();
     /** @type {import('../tokenizer/encoding.js').Encoding[]} */
     const windows = [];
-    /** The index of the text that each window belongs to. @type {number[]} */
+    /** The text that each window belongs to. @type {number[]} */
     const text_of = [];
     /** @type {(TextResult | Failure)[]} */
     const results = [];
@@ -108,7 +109,9 @@ export async function runTexts(model, request, turn, onprogress) {
         outputs: computed,
         n_batches,
         batch_fill,
-    } = await model.compute({ sequences, outputs, batch_tokens }, turn, ondone);
+    } = await model.compute({ sequences, outputs, batch_tokens }, turn, ondone).catch((error) => {
+        throw withoutPlace(error); // it is of a window, of which callers know nothing
+    });
     for (const [w, window] of windows.entries()) {
         const result = /** @type {TextResult} */ (results[text_of[w]]);
         result.windows.push({
@@ -152,6 +155,7 @@ function cutText(model, input, { overflow = 'truncate', max_length, stride = 0, 
             strategy: strategy ?? strategyFor(input, is_windowed),
         },
     });
+    if (encoding.length === 0) throw new BertError('EMPTY_SEQUENCE', 'the text has no tokens');
     if (is_windowed) {
         return { windows: [encoding, ...encoding.overflow], truncated: false };
     }
@@ -159,8 +163,8 @@ function cutText(model, input, { overflow = 'truncate', max_length, stride = 0, 
     if (truncated && overflow === 'error') {
         throw new BertError(
             'SEQUENCE_TOO_LONG',
-            `it is longer than the ${length} tokens that are read at once: ` +
-                "shorten it, or ask for overflow: 'window' or 'truncate'",
+            `the text is longer than the ${length} tokens that are read at once: ` +
+                "shorten it, or give overflow 'window' or 'truncate'",
         );
     }
     return { windows: [encoding], truncated };

@@ -3,16 +3,16 @@
  * many at once.
  */
 
-import { BertError } from '../errors.js';
+import { withPlace } from '../errors.js';
 
 /**
  * @typedef {import('../tokenizer/index.js').Tokenizer} Tokenizer
  * @typedef {import('./texts.js').Texts} Texts
  *
- * @typedef {object} Encoded  a text's tokens, as plain arrays that can be posted
- * @property {Uint32Array} ids
- * @property {Uint32Array} type_ids
- * @property {string[]} tokens
+ * @typedef {object} Encoded  the tokens of a text or a pair
+ * @property {Uint32Array} ids  of the tokens, for the model
+ * @property {Uint32Array} type_ids  token types (segments)
+ * @property {string[]} tokens  as they are in the vocabulary
  * @property {Uint32Array} offsets  flat [start, end] pairs, UTF-16 indices into the token's own
  *   text
  * @property {Int8Array} sequence  0: of text, 1: of text_pair, -1: a special token
@@ -58,8 +58,7 @@ export const TOKENIZER_CALLS = {
             try {
                 return toEncoded(tokenizer.encode(text, { ...options, text_pair }));
             } catch (error) {
-                if (!(error instanceof BertError) || inputs.length === 1) throw error;
-                throw new BertError(error.code, `text ${i}: ${error.message}`, { cause: error });
+                throw withPlace(error, `text ${i}`, i);
             }
         }),
     /**

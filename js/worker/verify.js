@@ -27,7 +27,7 @@ const ROUNDING = 2e-4;
 
 /**
  * @param {import('../loader/model_file.js').Reference} reference
- * @param {Record<string, import('./outputs.js').Tensor>[]} results  of its cases
+ * @param {Record<string, import('./outputs.js').FloatTensor>[]} results  of its cases
  * @param {string} name  of the model, for messages
  * @returns {Comparison}
  */

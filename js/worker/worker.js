@@ -23,11 +23,11 @@ import { LoadedModel } from './loaded_model.js';
 import { runTexts } from './texts.js';
 import { TOKENIZER_CALLS, traitsOf } from './tokenizer_calls.js';
 
-/** A buffer of so many bytes or more is transferred; a smaller one is copied sooner. */
+/** Buffers of at least so many bytes are transferred; smaller ones are sooner copied. */
 const TRANSFER_BYTES = 1 << 16;
 
 /**
- * Buffers of a result to transfer instead of copying.
+ * Buffers of a result that are transferred instead of copied.
  * @param {unknown} value
  * @param {ArrayBuffer[]} [found]
  * @returns {ArrayBuffer[]}

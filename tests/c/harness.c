@@ -68,6 +68,32 @@ void *guarded_alloc(size_t n_bytes)
     return memory + (whole - n_bytes) / BERT_ALIGNMENT * BERT_ALIGNMENT;
 }
 
+/* Blocks have pages of their own; the last one stays the guard. */
+static void protect(const void *block, int protection)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < n_blocks; i++) {
+        char *memory = blocks[i].memory;
+        size_t n_bytes = blocks[i].n_bytes - page;
+        if ((const char *)block < memory || (const char *)block >= memory + n_bytes)
+            continue;
+        if (mprotect(memory, n_bytes, protection) == 0)
+            return;
+    }
+    perror("guarded_hide or guarded_show");
+    exit(1);
+}
+
+void guarded_hide(const void *block)
+{
+    protect(block, PROT_NONE);
+}
+
+void guarded_show(const void *block)
+{
+    protect(block, PROT_READ | PROT_WRITE);
+}
+
 void guarded_free_all(void)
 {
     for (size_t i = 0; i < n_blocks; i++)

@@ -47,6 +47,10 @@ float random_uniform(uint32_t *state, float least, float most);
  * touched. */
 void *guarded_alloc(size_t n_bytes);
 
+/* From hide to show, whoever reads or writes the block ends the test with a fault. */
+void guarded_hide(const void *block);
+void guarded_show(const void *block);
+
 /* Frees all of it: after every test, and between the steps of a long one. */
 void guarded_free_all(void);
 

@@ -1,72 +1,13 @@
 /* test_encoder.c - the whole encoder against the oracle, and what bert.h promises of it. */
 #include <math.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "families.h"
 #include "harness.h"
 #include "oracle.h"
+#include "tiny_batch.h"
 #include "tiny_model.h"
-
-/* Sequences of all kinds: whole, with holes, with an unattended first token, of one token. */
-static const uint32_t lengths[] = {5, 1, 16, 3, 9};
-#define N_SEQUENCES 5
-#define N_TOKENS 34
-
-typedef struct token_lists {
-    uint32_t ids[N_TOKENS], types[N_TOKENS], positions[N_TOKENS];
-    uint8_t attended[N_TOKENS];
-} token_lists;
-
-/* Where there is room, positions have gaps; where there is padding, every fourth token is some. */
-static token_lists random_tokens(const bert_config *config, uint32_t seed)
-{
-    token_lists tokens;
-    uint32_t token = 0, most = bert_config_most_tokens(config);
-    most = most == UINT32_MAX ? 40 : most;
-    for (uint32_t s = 0; s < N_SEQUENCES; s++) {
-        for (uint32_t i = 0; i < lengths[s]; i++, token++) {
-            int is_padding = config->first_position && i % 4 == 2;
-            int is_masked = (i == 0 && s % 2 == 1) || (s == 2 && i % 5 == 3);
-            tokens.ids[token] =
-                is_padding ? config->first_position - 1 : random_u32(&seed) % config->vocab_size;
-            tokens.types[token] =
-                config->n_token_types ? random_u32(&seed) % config->n_token_types : 0;
-            tokens.positions[token] = i * (most - 1) / 15;
-            tokens.attended[token] = lengths[s] == 1 || !is_masked;
-        }
-    }
-    return tokens;
-}
-
-static bert_batch batch_of(const token_lists *tokens, uint32_t first_sequence, uint32_t n)
-{
-    uint32_t first = 0;
-    for (uint32_t s = 0; s < first_sequence; s++)
-        first += lengths[s];
-    return (bert_batch){n,
-                        lengths + first_sequence,
-                        tokens->ids + first,
-                        tokens->types + first,
-                        tokens->positions + first,
-                        tokens->attended + first,
-                        0,
-                        NULL};
-}
-
-/* Every output that the model has, each in memory of exactly its size. */
-static bert_outputs all_outputs(const bert_model *model, const bert_batch *batch)
-{
-    bert_outputs outputs = {{0}};
-    for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
-        size_t count;
-        if (bert_output_count(bert_model_config(model), (bert_output)i, batch, &count, NULL) ==
-            BERT_OK)
-            outputs.data[i] = guarded_alloc(count * sizeof(float));
-    }
-    return outputs;
-}
 
 /* Numbers of one sequence that lie together in an output. */
 typedef struct output_part {
@@ -270,12 +211,6 @@ TEST(session_of_exact_size)
         check_sequence("plain", model, &batch, &outputs, s, tolerance_of(BERT_DTYPE_I8));
 }
 
-static void *serve(void *session)
-{
-    bert_session_serve(session);
-    return NULL;
-}
-
 /* Threads come at any time, more than there is room for, and change nothing. */
 static void check_threads(const bert_config *config, const char *name, int n_rounds)
 {
@@ -336,23 +271,19 @@ TEST(many_rows)
         bert_outputs want = all_outputs(model, &one), got = all_outputs(model, &all);
         bert_encode(tiny_session(model, NULL), &one, &want, NULL);
         bert_session *session = tiny_session(model, &(bert_options){.n_threads = 3});
-        pthread_t threads[2];
-        for (int n_threads = 1; n_threads <= 3; n_threads += 2) {
+        helping_threads helpers = {0};
+        for (uint32_t n_threads = 1; n_threads <= 3; n_threads += 2) {
+            if (n_threads > 1)
+                helpers = help(session, n_threads);
             CHECK(bert_encode(session, &all, &got, NULL) == BERT_OK, "encoding fails");
             for (uint32_t copy = 0; copy < COPIES; copy++)
                 CHECK(memcmp(got.data[BERT_OUTPUT_LAST_HIDDEN_STATE] +
                                  (size_t)copy * LENGTH * config.hidden_size,
                              want.data[BERT_OUTPUT_LAST_HIDDEN_STATE],
                              LENGTH * config.hidden_size * sizeof(float)) == 0,
-                      "dtype %d, %d threads: copy %u has other bits", dtype, n_threads, copy);
-            for (int i = 0; n_threads == 1 && i < 2; i++)
-                pthread_create(&threads[i], NULL, serve, session);
-            while (n_threads == 1 && bert_session_threads(session) < 3)
-                sched_yield();
+                      "dtype %d, %u threads: copy %u has other bits", dtype, n_threads, copy);
         }
-        bert_session_stop(session);
-        for (int i = 0; i < 2; i++)
-            pthread_join(threads[i], NULL);
+        help_end(&helpers);
     }
 }
 
@@ -382,21 +313,6 @@ TEST(another_kernel_changes_no_bit)
           "no such kernel: %d, %s", error.status, error.subject);
 }
 
-/* The outputs of one thread in one go against those of another way; `want` and `got` are all there
- * are. */
-static void check_same(const char *name, const bert_model *model, const bert_batch *batch,
-                       const bert_outputs *got, const bert_outputs *want)
-{
-    for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
-        size_t count = 0;
-        if (!want->data[i])
-            continue;
-        bert_output_count(bert_model_config(model), (bert_output)i, batch, &count, NULL);
-        CHECK(memcmp(got->data[i], want->data[i], count * sizeof(float)) == 0,
-              "%s: %s has other bits", name, bert_output_name((bert_output)i));
-    }
-}
-
 /* A batch in steps of `n_steps`, left after each number of them, then another, then the whole. */
 static void check_steps(const char *name, const bert_config *config, bert_dtype dtype)
 {
@@ -407,12 +323,8 @@ static void check_steps(const char *name, const bert_config *config, bert_dtype 
     bert_encode(tiny_session(model, NULL), &batch, &want, NULL);
     bert_encode(tiny_session(model, NULL), &other, &other_want, NULL);
     for (uint32_t n_threads = 1; n_threads <= 3; n_threads++) {
-        pthread_t threads[2];
         bert_session *session = tiny_session(model, &(bert_options){.n_threads = n_threads});
-        for (uint32_t i = 0; i + 1 < n_threads; i++)
-            pthread_create(&threads[i], NULL, serve, session);
-        while (bert_session_threads(session) < n_threads)
-            sched_yield();
+        helping_threads helpers = help(session, n_threads);
         for (uint32_t stop = 0; stop <= config->n_layers + 1; stop++) {
             bert_outputs got = all_outputs(model, &batch), left = all_outputs(model, &batch);
             bert_outputs other_got = all_outputs(model, &other);
@@ -432,9 +344,7 @@ static void check_steps(const char *name, const bert_config *config, bert_dtype 
             check_same(name, model, &batch, &got, &want);
             CHECK(bert_encode_step(session, 1) == 0, "%s: steps after the last", name);
         }
-        bert_session_stop(session);
-        for (uint32_t i = 0; i + 1 < n_threads; i++)
-            pthread_join(threads[i], NULL);
+        help_end(&helpers);
     }
     guarded_free_all();
 }
@@ -478,87 +388,6 @@ TEST(options_are_checked)
 }
 
 /* -------------------------------------------------------------------------------- families -- */
-
-/* X(NAME, what it changes of the tiny config `c`): each thing that a family has of its own, then
- * families. */
-#define FAMILIES(X)                                                                                \
-    X(square_projection, c.projects_embeddings = 1)                                                \
-    X(narrow_embeddings, c.projects_embeddings = 1; c.embedding_size = 10)                         \
-    X(wide_embeddings, c.projects_embeddings = 1; c.embedding_size = 43)                           \
-    X(one_shared_layer, c.n_layers = 4; c.n_layer_groups = 1; c.layers_per_group = 1)              \
-    X(shared_groups, c.n_layers = 12; c.n_layer_groups = 2; c.layers_per_group = 3)                \
-    X(padding_has_a_position, c.n_positions = 27; c.first_position = 2)                            \
-    X(padding_is_the_first_word, c.n_positions = 17; c.first_position = 1)                         \
-    X(no_positions, c.n_positions = 0)                                                             \
-    X(bias, c.position_attention = BERT_POSITION_ATTENTION_BIAS; c.n_distances = 16)               \
-    X(bias_with_gaps, c.position_attention = BERT_POSITION_ATTENTION_BIAS; c.n_distances = 25;     \
-      c.n_positions = 0)                                                                           \
-    X(c2p, relate(&c, BERT_POSITION_ATTENTION_C2P, 16, 9))                                         \
-    X(p2c, relate(&c, BERT_POSITION_ATTENTION_P2C, 23, 31))                                        \
-    X(both, relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 16, 40))                                   \
-    X(both_alone, relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 29, 16); c.n_positions = 0)          \
-    X(few_rows, relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 16, 1))                                \
-    X(conv_of_one, convolve(&c, 1); c.n_positions = 31)                                            \
-    X(conv_of_three, convolve(&c, 3))                                                              \
-    X(conv_with_gaps, convolve(&c, 3); c.n_positions = 21)                                         \
-    X(conv_of_five, convolve(&c, 5); c.n_positions = 27)                                           \
-    X(conv_of_five_with_wide_gaps, convolve(&c, 5); c.n_positions = 61)                            \
-    X(silu, c.activation = BERT_ACTIVATION_SILU)                                                   \
-    X(token_classifier, c.n_token_labels = 5)                                                      \
-    X(token_transform, c.n_token_labels = 1; c.token_activation = BERT_ACTIVATION_GELU)            \
-    X(tied_lm, c.lm_activation = BERT_ACTIVATION_GELU; c.lm_tied = 1)                              \
-    X(tied_narrow_lm, c.lm_activation = BERT_ACTIVATION_GELU_TANH; c.lm_tied = 1;                  \
-      c.projects_embeddings = 1; c.embedding_size = 9; c.vocab_size = 71)                          \
-    X(untied_lm, c.lm_activation = BERT_ACTIVATION_RELU; c.vocab_size = 83;                        \
-      c.projects_embeddings = 1; c.embedding_size = 31)                                            \
-    X(cls, c.pooling = BERT_POOLING_CLS)                                                           \
-    X(mean, c.pooling = BERT_POOLING_MEAN; c.normalize = 1)                                        \
-    X(max, c.pooling = BERT_POOLING_MAX; c.embedding_dim = 13)                                     \
-    X(cls_dense, c.pooling = BERT_POOLING_CLS; c.embedding_dim = 33;                               \
-      c.sentence_activation = BERT_ACTIVATION_TANH; c.normalize = 1)                               \
-    X(all_heads, c.n_token_labels = 2; c.token_activation = BERT_ACTIVATION_SILU;                  \
-      c.lm_activation = BERT_ACTIVATION_GELU; c.lm_tied = 1; c.pooling = BERT_POOLING_MEAN)        \
-    X(albert, c.projects_embeddings = 1; c.embedding_size = 8; c.n_layers = 3;                     \
-      c.n_layer_groups = 1; c.layers_per_group = 1; c.lm_activation = BERT_ACTIVATION_GELU_TANH;   \
-      c.lm_tied = 1)                                                                               \
-    X(mpnet, c.n_positions = 18; c.first_position = 2; c.n_token_types = 0; c.n_distances = 16;    \
-      c.position_attention = BERT_POSITION_ATTENTION_BIAS; c.pooling = BERT_POOLING_MEAN)          \
-    X(deberta, c.n_positions = 0; c.projects_embeddings = 1; c.embedding_size = 12;                \
-      relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 24, 19); convolve(&c, 3))
-
-static void relate(bert_config *config, bert_position_attention attention, uint32_t n_distances,
-                   uint32_t n_rows)
-{
-    config->position_attention = attention;
-    config->n_distances = n_distances;
-    config->n_relative_rows = n_rows;
-}
-
-static void convolve(bert_config *config, uint32_t size)
-{
-    config->conv_size = size;
-    config->conv_activation = BERT_ACTIVATION_TANH;
-}
-
-#define FAMILY_CONFIG(name, change)                                                                \
-    static bert_config config_##name(void)                                                         \
-    {                                                                                              \
-        bert_config c = tiny_config();                                                             \
-        change;                                                                                    \
-        return c;                                                                                  \
-    }
-FAMILIES(FAMILY_CONFIG)
-
-static const struct family {
-    const char *name;
-    bert_config (*config)(void);
-} families[] = {
-#define FAMILY_ENTRY(name, change) {#name, config_##name},
-    FAMILIES(FAMILY_ENTRY)};
-
-#define FOR_EACH_FAMILY(family)                                                                    \
-    for (const struct family *family = families;                                                   \
-         family < families + sizeof families / sizeof *families; family++)
 
 TEST(families_agree_with_the_oracle)
 {
@@ -737,7 +566,7 @@ TEST(tokens_left_out_are_tokens_not_attended_to)
 }
 
 /* Words' logits of some tokens are those that all have, and nothing else is other. */
-static void check_lm_tokens(const struct family *family, bert_dtype dtype, uint32_t n_threads)
+static void check_lm_tokens(const tiny_family *family, bert_dtype dtype, uint32_t n_threads)
 {
     static const uint32_t choices[][12] = {
         {0}, {N_TOKENS - 1}, {5}, {1, 4, 6}, {0, 1, 2, 3, 4, 5, 21, 25, N_TOKENS - 1}};
@@ -749,14 +578,10 @@ static void check_lm_tokens(const struct family *family, bert_dtype dtype, uint3
     bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
     bert_outputs want = all_outputs(model, &batch);
     uint32_t every[N_TOKENS], size = config.vocab_size;
-    pthread_t threads[2];
     bert_encode(tiny_session(model, NULL), &batch, &want, NULL);
     for (uint32_t i = 0; i < N_TOKENS; i++)
         every[i] = i;
-    for (uint32_t i = 0; i + 1 < n_threads; i++)
-        pthread_create(&threads[i], NULL, serve, session);
-    while (bert_session_threads(session) < n_threads)
-        sched_yield();
+    helping_threads helpers = help(session, n_threads);
     for (uint32_t k = 0; k < 7; k++) {
         bert_batch some = batch;
         size_t count = 0;
@@ -776,25 +601,23 @@ static void check_lm_tokens(const struct family *family, bert_dtype dtype, uint3
         others.data[BERT_OUTPUT_LM_LOGITS] = NULL;
         check_same(family->name, model, &some, &got, &others);
     }
-    bert_session_stop(session);
-    for (uint32_t i = 0; i + 1 < n_threads; i++)
-        pthread_join(threads[i], NULL);
+    help_end(&helpers);
     guarded_free_all();
 }
 
 TEST(words_of_some_tokens)
 {
-    uint32_t n_families = 0;
+    uint32_t n_predict = 0;
     FOR_EACH_FAMILY(family)
     {
         if (family->config().lm_activation == BERT_ACTIVATION_NONE)
             continue;
-        n_families++;
+        n_predict++;
         for (int dtype = 0; dtype < 3; dtype++)
             for (uint32_t n_threads = 1; n_threads <= 3; n_threads++)
                 check_lm_tokens(family, (bert_dtype)dtype, n_threads);
     }
-    CHECK(n_families >= 5, "%u families predict words", n_families);
+    CHECK(n_predict >= 5, "%u families predict words", n_predict);
 }
 
 static void note_layer(void *argument, uint32_t layer, bert_site site, const float *inputs,
@@ -808,7 +631,7 @@ static void note_layer(void *argument, uint32_t layer, bert_site site, const flo
 /* An observer is told whose weights they are: every one of 3 layers is run twice in each group. */
 TEST(observers_of_shared_layers)
 {
-    bert_config config = config_shared_groups();
+    bert_config config = family_config("shared_groups");
     bert_session *session = tiny_session(tiny_open(tiny_make(&config, BERT_DTYPE_F32, 153)), NULL);
     uint32_t n = 2, ids[] = {1, 2}, n_seen[12] = {0};
     bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids};

@@ -257,15 +257,6 @@ static bert_config boundless_config(void)
     return config;
 }
 
-static bert_tensor *tensor_called(tiny_model *tiny, const char *name)
-{
-    for (size_t i = 0; i < tiny->n_tensors; i++)
-        if (strcmp(tiny->tensors[i].name, name) == 0)
-            return &tiny->tensors[i];
-    CHECK(0, "there is no tensor %s", name);
-    return &tiny->tensors[0];
-}
-
 /* --------------------------------------------------------------------------------- tensors -- */
 
 static bert_status open_status(const tiny_model *tiny, bert_error *error)
@@ -368,12 +359,12 @@ TEST(wrong_dtypes_of_what_families_add)
     bert_error error = {0};
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
         tiny_model tiny = *whole;
-        tensor_called(&tiny, matrices[i])->dtype = BERT_DTYPE_I8;
+        tiny_tensor(&tiny, matrices[i])->dtype = BERT_DTYPE_I8;
         expect(open_status(&tiny, &error), &error, BERT_BAD_DTYPE, matrices[i]);
     }
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         tiny_model tiny = *whole;
-        bert_tensor *tensor = tensor_called(&tiny, vectors[i]);
+        bert_tensor *tensor = tiny_tensor(&tiny, vectors[i]);
         tensor->dtype = BERT_DTYPE_F16;
         tensor->n_bytes /= 2;
         expect(open_status(&tiny, &error), &error, BERT_BAD_DTYPE, vectors[i]);
@@ -385,7 +376,7 @@ TEST(rows_of_distances_must_be_rows)
     static const float bad[] = {-1, 0.5f, 11, 1e30f, NAN, INFINITY, -INFINITY};
     bert_config config = full_config();
     tiny_model *tiny = tiny_make(&config, BERT_DTYPE_F32, 15);
-    float *rows = (float *)tensor_called(tiny, "relative.rows")->data;
+    float *rows = (float *)tiny_tensor(tiny, "relative.rows")->data;
     bert_error error = {0};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         rows[38] = bad[i];

@@ -14,24 +14,24 @@
 #include <string.h>
 
 #include "harness.h"
-#include "operators_internal.h"
+#include "operators/internal.h"
 
 #define MAX_ARRAYS 8
 #define MAX_CONSTANTS 64
 
 /* What a node is made of, as the graph has it. */
-typedef struct call {
-    array *inputs[MAX_ARRAYS], *outputs[MAX_ARRAYS];
-    const graph_value *wanted[MAX_ARRAYS];
-    graph_value constant;
+typedef struct test_call {
+    graph_array *inputs[MAX_ARRAYS], *outputs[MAX_ARRAYS];
+    graph_value *wanted[MAX_ARRAYS];
+    struct graph_value constant;
     graph_attribute attributes[MAX_ARRAYS];
     int64_t ints[MAX_ARRAYS][16];
     float floats[MAX_ARRAYS][16];
     char attribute_text[256], op[64], *domain;
     graph_node node;
-    operation operation;
-    fault fault;
-} call;
+    operator_call operation;
+    fault_text fault;
+} test_call;
 
 /* Constants and their bytes live as long as a call. */
 static struct {
@@ -88,10 +88,10 @@ static size_t store(unsigned char *to, Onnx__TensorProto__DataType type, double 
     }
 }
 
-static array *store_constant(Onnx__TensorProto__DataType type, uint32_t rank, const int64_t *dims,
-                             const char *numbers)
+static graph_array *store_constant(Onnx__TensorProto__DataType type, uint32_t rank,
+                                   const int64_t *dims, const char *numbers)
 {
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     onnx_tensor *tensor = &constants[n_constants].tensor;
     unsigned char *bytes = constants[n_constants++].bytes + 1; /* aligned to nothing */
     *tensor = (onnx_tensor){
@@ -103,12 +103,12 @@ static array *store_constant(Onnx__TensorProto__DataType type, uint32_t rank, co
     return array_of_tensor(tensor, &fault);
 }
 
-static array *parse_array(const char *text)
+static graph_array *parse_array(const char *text)
 {
     char type[8] = "";
     int64_t dims[16];
     uint32_t rank = 0;
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     while (*text == ' ')
         text++;
     if (!*text)
@@ -123,8 +123,8 @@ static array *parse_array(const char *text)
     if (stored != ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED)
         return store_constant(stored, rank, dims, text);
     array_type kind = *type == 'f' ? ARRAY_FLOAT : ARRAY_INTEGER;
-    array *array = *text == '?' ? array_new_hollow(kind, rank, dims, &fault)
-                                : array_new(kind, rank, dims, &fault);
+    graph_array *array = *text == '?' ? array_new_hollow(kind, rank, dims, &fault)
+                                      : array_new(kind, rank, dims, &fault);
     for (int64_t i = 0; array && *text != '?' && i < array->count; i++)
         if (kind == ARRAY_FLOAT)
             array->floats[i] = strtof(text, (char **)&text);
@@ -134,7 +134,7 @@ static array *parse_array(const char *text)
 }
 
 /* Arrays with bars between them. */
-static size_t parse_arrays(const char *text, array **arrays)
+static size_t parse_arrays(const char *text, graph_array **arrays)
 {
     char copy[2048];
     size_t n = 0;
@@ -155,14 +155,14 @@ static bool is_near(double got, double want)
     return fabs(got - want) <= 1e-5 * (1 + fabs(want));
 }
 
-static void check_array(const char *what, size_t output, array *got, array *want)
+static void check_array(const char *what, size_t output, graph_array *got, graph_array *want)
 {
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     CHECK(got != NULL, "%s: no output %zu", what, output);
     if (!got)
         return;
     CHECK(got->type == want->type && got->is_hollow == want->is_hollow &&
-              operator_is_same_shape(got, want),
+              array_is_same_shape(got, want),
           "%s: output %zu is %s %s %s", what, output, got->is_hollow ? "hollow" : "concrete",
           got->type == ARRAY_FLOAT ? "floats" : "integers", SHAPE_TEXT(got));
     if (got->is_hollow || want->is_hollow || got->count != want->count || got->type != want->type)
@@ -181,7 +181,7 @@ static void check_array(const char *what, size_t output, array *got, array *want
 
 /* ------------------------------------------------------------------------------------- calls -- */
 
-static void parse_attribute(call *call, char *text, size_t i)
+static void parse_attribute(test_call *call, char *text, size_t i)
 {
     graph_attribute *attribute = &call->attributes[i];
     char *value = strchr(text, '=');
@@ -201,7 +201,7 @@ static void parse_attribute(call *call, char *text, size_t i)
     }
 }
 
-static void parse_attributes(call *call, const char *text)
+static void parse_attributes(test_call *call, const char *text)
 {
     snprintf(call->attribute_text, sizeof call->attribute_text, "%s", text);
     char *rest = NULL;
@@ -212,7 +212,7 @@ static void parse_attributes(call *call, const char *text)
 }
 
 /* domain:Name@opset */
-static void parse_op(call *call, const char *text)
+static void parse_op(test_call *call, const char *text)
 {
     snprintf(call->op, sizeof call->op, "%s", text);
     char *at = strchr(call->op, '@'), *colon = strchr(call->op, ':');
@@ -226,7 +226,7 @@ static void parse_op(call *call, const char *text)
     call->node.name = text;
 }
 
-static void call_open(call *call, const char *op, const char *attributes, const char *inputs,
+static void call_open(test_call *call, const char *op, const char *attributes, const char *inputs,
                       size_t n_outputs)
 {
     memset(call, 0, sizeof *call);
@@ -239,7 +239,7 @@ static void call_open(call *call, const char *op, const char *attributes, const 
     call->operation.n_inputs = parse_arrays(inputs, call->inputs);
 }
 
-static bool call_run(call *call)
+static bool call_run(test_call *call)
 {
     const operator_kind *kind = operator_find(call->node.domain, call->node.op);
     if (!kind)
@@ -250,7 +250,7 @@ static bool call_run(call *call)
     return kind->run(&call->operation, &call->fault);
 }
 
-static void release_outputs(call *call)
+static void release_outputs(test_call *call)
 {
     for (size_t i = 0; i < MAX_ARRAYS; i++) {
         array_release(call->outputs[i]);
@@ -258,7 +258,7 @@ static void release_outputs(call *call)
     }
 }
 
-static void call_close(call *call)
+static void call_close(test_call *call)
 {
     release_outputs(call);
     for (size_t i = 0; i < call->operation.n_inputs; i++)
@@ -279,8 +279,8 @@ static bool is_seen(const char *name)
 static void expect_with(const char *op, const char *attributes, const char *value,
                         const char *inputs, const char *outputs)
 {
-    call call;
-    array *wanted[MAX_ARRAYS];
+    test_call call;
+    graph_array *wanted[MAX_ARRAYS];
     size_t n = parse_arrays(outputs, wanted);
     call_open(&call, op, attributes, inputs, n);
     if (value) {
@@ -312,7 +312,7 @@ static void expect(const char *op, const char *attributes, const char *inputs, c
 /* `why` is part of the fault. */
 static void refuse(const char *op, const char *attributes, const char *inputs, const char *why)
 {
-    call call;
+    test_call call;
     call_open(&call, op, attributes, inputs, 1);
     CHECK(!call_run(&call), "%s(%s): is not refused", op, inputs);
     CHECK(strstr(call.fault.text, why), "%s(%s): says '%s', expected '%s'", op, inputs,
@@ -461,21 +461,21 @@ TEST(clip_and_where)
 }
 
 /* Shape of one operand: some of the output's dimensions are 1 or left out. */
-static array *random_operand(uint32_t *state, uint32_t rank, const int64_t *dims)
+static graph_array *random_operand(uint32_t *state, uint32_t rank, const int64_t *dims)
 {
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     uint32_t own = random_u32(state) % (rank + 1);
     int64_t own_dims[4];
     for (uint32_t i = 0; i < own; i++)
         own_dims[i] = random_u32(state) % 3 ? dims[rank - own + i] : 1;
-    array *array = array_new(ARRAY_FLOAT, own, own_dims, &fault);
+    graph_array *array = array_new(ARRAY_FLOAT, own, own_dims, &fault);
     for (int64_t i = 0; i < array->count; i++)
         array->floats[i] = random_uniform(state, -4, 4);
     return array;
 }
 
 /* The element of an operand at these indices of the output. */
-static float element_at(const array *operand, uint32_t rank, const int64_t *index)
+static float element_at(const graph_array *operand, uint32_t rank, const int64_t *index)
 {
     int64_t at = 0;
     for (uint32_t i = 0; i < operand->rank; i++) {
@@ -489,17 +489,17 @@ TEST(broadcasting_of_random_shapes)
 {
     uint32_t state = 7;
     for (int round = 0; round < 400; round++) {
-        call call;
+        test_call call;
         call_open(&call, "Sub", "", "", 1);
         uint32_t rank = random_u32(&state) % 5;
         int64_t dims[4], index[4] = {0};
         for (uint32_t i = 0; i < rank; i++)
             dims[i] = random_u32(&state) % 4 + (round % 8 != 0);
-        array *a = call.inputs[0] = random_operand(&state, rank, dims);
-        array *b = call.inputs[1] = random_operand(&state, rank, dims);
+        graph_array *a = call.inputs[0] = random_operand(&state, rank, dims);
+        graph_array *b = call.inputs[1] = random_operand(&state, rank, dims);
         call.operation.n_inputs = 2;
         CHECK(call_run(&call), "round %d: %s", round, call.fault.text);
-        array *out = call.outputs[0];
+        graph_array *out = call.outputs[0];
         int64_t n = 1;
         for (uint32_t i = 0; i < out->rank; i++) {
             int64_t da = i + a->rank < out->rank ? 1 : a->dims[i + a->rank - out->rank];
@@ -540,15 +540,15 @@ TEST(shapes)
     expect("Reshape", "", "f[2,3]?|i[1] -1", "f[6]?");
     expect("Reshape@1", "shape=3,2", "f[2,3]?", "f[3,2]?");
     expect("Reshape", "", "i8[2,2] 1 2 3 4|i[1] 4", "i[4] 1 2 3 4");
-    refuse("Reshape", "", "f[2,3]?|i[2] 4 -1", "does not go into");
+    refuse("Reshape", "", "f[2,3]?|i[2] 4 -1", "cannot become");
     refuse("Reshape", "", "f[2,3]?|i[2] -1 -1", "shape [-1,-1]");
     refuse("Reshape", "", "f[2,3]?|i[1] 7", "6 elements");
     refuse("Reshape", "", "f[2,3]?|i[3] 2 3 0", "dimension 2 is to stay");
     refuse("Reshape", "", "f[2,3]?|i[2]?", "depends on input 2 (shape)");
     refuse("Reshape", "", "f[2,3]?|i[1,1] 6", "list of integers");
     refuse("Reshape", "", "f[2,3]?|f[2] 3 2", "input 2 holds floats");
-    refuse("Reshape", "allowzero=1", "f[0,3]|i[2] 0 -1", "does not go into");
-    refuse("Reshape", "", "f[2]?|i[2] 9223372036854775807 -1", "does not go into");
+    refuse("Reshape", "allowzero=1", "f[0,3]|i[2] 0 -1", "cannot become");
+    refuse("Reshape", "", "f[2]?|i[2] 9223372036854775807 -1", "cannot become");
     expect("Flatten", "", "f[2,3,2]?", "f[2,6]?");
     expect("Flatten", "axis=0", "f[2,3]?", "f[1,6]?");
     expect("Flatten", "axis=-1", "f[2,3,2]?", "f[6,2]?");
@@ -573,8 +573,8 @@ TEST(moves)
     expect("Transpose", "perm=1,0,2", "f[2,2,2] 0 1 2 3 4 5 6 7", "f[2,2,2] 0 1 4 5 2 3 6 7");
     expect("Transpose", "", "f[] 1", "f[] 1");
     expect("Transpose", "perm=1,0", "f[2,3]?", "f[3,2]?");
-    refuse("Transpose", "perm=0,0", "f[2,3]?", "no order");
-    refuse("Transpose", "perm=0,2", "f[2,3]?", "no order");
+    refuse("Transpose", "perm=0,0", "f[2,3]?", "not an order");
+    refuse("Transpose", "perm=0,2", "f[2,3]?", "not an order");
     refuse("Transpose", "perm=0", "f[2,3]?", "perm has 1 axes");
     expect("Expand", "", "f[2,1] 1 2|i[3] 2 1 2", "f[2,2,2] 1 1 2 2 1 1 2 2");
     expect("Expand", "", "f[2] 1 2|i[1] 1", "f[2] 1 2");
@@ -646,9 +646,9 @@ TEST(padding)
     expect("Pad@2", "pads=1,0 value=2.5", "f[1] 1", "f[2] 2.5 1");
     expect("Pad", "", "f[1,2] 1 2|i[2] 0 1||i[1] -1", "f[1,3] 1 2 0");
     expect("Pad", "mode=constant", "f[2]?|i[2] 1 2", "f[5]?");
-    refuse("Pad", "", "f[2]?|i[2] -3 0", "dimension 0 of -1");
+    refuse("Pad", "", "f[2]?|i[2] -3 0", "dimension 0 is -1");
     refuse("Pad", "", "f[2]?|i[3] 0 0 0", "3 pads");
-    refuse("Pad", "", "f[2]?|i[2] 0 9223372036854775807", "more than there can be");
+    refuse("Pad", "", "f[2]?|i[2] 0 9223372036854775807", "more than an array can have");
     refuse("Pad", "mode=edge", "f[2]?|i[2] 0 0", "mode");
 }
 
@@ -662,10 +662,10 @@ TEST(gathers)
     expect("Gather", "", "b[2] 0 7|i[1] 1", "i[1] 1");
     expect("Gather", "", "f[3,2] 1 2 3 4 5 6|i[4]?", "f[4,2]?");
     expect("Gather", "", "f[3,2]?|i[1] 1", "f[1,2]?");
-    refuse("Gather", "", "f[3,2] 1 2 3 4 5 6|i[1] 3", "index 3 into a dimension of 3");
+    refuse("Gather", "", "f[3,2] 1 2 3 4 5 6|i[1] 3", "index 3 is outside a dimension of 3");
     refuse("Gather", "", "f[3] 1 2 3|i[1] -4", "index -4");
     refuse("Gather", "axis=2", "f[3,2]?|i[1] 0", "axis 2");
-    refuse("Gather", "", "f[0]|i[1] 0", "index 0 into a dimension of 0");
+    refuse("Gather", "", "f[0]|i[1] 0", "index 0 is outside a dimension of 0");
     refuse("Gather", "", "f[1,1,1,1,1] 1|i[1,1,1,1,1] 0", "too many dimensions");
     expect("GatherElements", "axis=1", "f[2,2] 1 2 3 4|i[2,3] 0 0 1 1 -1 0", "f[2,3] 1 1 2 4 4 3");
     expect("GatherElements", "", "i[3,2] 1 2 3 4 5 6|i[1,2] 2 0", "i[1,2] 5 2");
@@ -677,8 +677,8 @@ TEST(gathers)
     expect("GatherND", "", "f[2,2] 1 2 3 4|i[3,1]?", "f[3,2]?");
     refuse("GatherND", "", "f[2,2] 1 2 3 4|i[1,2] 0 2", "index 2");
     refuse("GatherND", "", "f[2] 1 2|i[1,2] 0 0", "indices of shape [1,2]");
-    refuse("GatherND", "", "f[2] 1 2|i[] 0", "no batch");
-    refuse("GatherND", "batch_dims=1", "f[2,2] 1 2 3 4|i[1,1] 0", "no batch");
+    refuse("GatherND", "", "f[2] 1 2|i[] 0", "does not fit");
+    refuse("GatherND", "batch_dims=1", "f[2,2] 1 2 3 4|i[1,1] 0", "does not fit");
 }
 
 TEST(scatters)
@@ -818,7 +818,7 @@ TEST(softmax)
     expect("LogSoftmax", "", "f[2] 0 0", "f[2] -0.69314718 -0.69314718");
     expect("LogSoftmax", "axis=0", "f[2,1] 1000 0", "f[2,1] 0 -1000");
     refuse("Softmax", "axis=2", "f[2,3]?", "axis 2");
-    refuse("Softmax", "", "f[] 1", "axis -1 of 0");
+    refuse("Softmax", "", "f[] 1", "no axis -1 in 0");
     refuse("Softmax", "", "i[1] 1", "holds integers");
 }
 
@@ -855,7 +855,7 @@ TEST(products)
     expect("MatMul", "", "f[2,1,1,2] 1 2 3 4|f[2,2,1] 1 2 3 4", "f[2,2,1,1] 5 11 11 25");
     expect("MatMul", "", "f[2,0]|f[0,2]", "f[2,2] 0 0 0 0");
     expect("MatMul", "", "f[5,2,3]?|f[3,4]?", "f[5,2,4]?");
-    refuse("MatMul", "", "f[2,3]?|f[2,3]?", "do not multiply");
+    refuse("MatMul", "", "f[2,3]?|f[2,3]?", "cannot be multiplied");
     refuse("MatMul", "", "f[2,1,2]?|f[3,2,1]?", "does not fit");
     refuse("MatMul", "", "f[] 1|f[1] 1", "single number");
     expect("Gemm", "", "f[1,2] 1 2|f[2,2] 1 2 3 4", "f[1,2] 7 10");
@@ -863,24 +863,24 @@ TEST(products)
     expect("Gemm", "transA=1 alpha=2 beta=0.5", "f[2,1] 1 2|f[2,2] 1 2 3 4|f[] 10", "f[1,2] 19 25");
     expect("Gemm", "", "f[2,1] 1 2|f[1,2] 1 2|f[2,1] 10 20", "f[2,2] 11 12 22 24");
     expect("Gemm", "", "f[2,3]?|f[3,4]?|f[4]?", "f[2,4]?");
-    refuse("Gemm", "transB=1", "f[2,3]?|f[3,4]?", "do not multiply");
+    refuse("Gemm", "transB=1", "f[2,3]?|f[3,4]?", "cannot be multiplied");
     refuse("Gemm", "", "f[2,3]?|f[3,4]?|f[3] 1 2 3", "does not fit an output of [2,4]");
-    refuse("Gemm", "", "f[3]?|f[3,4]?", "do not multiply");
+    refuse("Gemm", "", "f[3]?|f[3,4]?", "cannot be multiplied");
 }
 
 TEST(random_products)
 {
     uint32_t state = 3;
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     static const int64_t sizes[][3] = {{1, 1, 1},    {5, 7, 3},    {4, 16, 8},
                                        {9, 33, 513}, {3, 2, 1100}, {130, 5, 2}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        call call;
+        test_call call;
         int64_t m = sizes[s][0], depth = sizes[s][1], n = sizes[s][2];
         call_open(&call, "MatMul", "", "", 1);
         call.operation.n_inputs = 2;
-        array *a = call.inputs[0] = array_new(ARRAY_FLOAT, 2, (int64_t[]){m, depth}, &fault);
-        array *b = call.inputs[1] = array_new(ARRAY_FLOAT, 2, (int64_t[]){depth, n}, &fault);
+        graph_array *a = call.inputs[0] = array_new(ARRAY_FLOAT, 2, (int64_t[]){m, depth}, &fault);
+        graph_array *b = call.inputs[1] = array_new(ARRAY_FLOAT, 2, (int64_t[]){depth, n}, &fault);
         for (int64_t i = 0; i < a->count; i++)
             a->floats[i] = random_uniform(&state, -1, 1);
         for (int64_t i = 0; i < b->count; i++)
@@ -914,9 +914,9 @@ TEST(convolutions)
     refuse("Conv", "", "f[1,1,2]?|f[1,1,3]?", "longer than the input");
     refuse("Conv", "", "f[1,2,2]?|f[1,1,1]?", "do not fit an input");
     refuse("Conv", "group=0", "f[1,2,2]?|f[1,1,1]?", "0 groups");
-    refuse("Conv", "strides=0", "f[1,1,2]?|f[1,1,1]?", "strides of 0");
+    refuse("Conv", "strides=0", "f[1,1,2]?|f[1,1,1]?", "strides has 0");
     refuse("Conv", "pads=1", "f[1,1,2]?|f[1,1,1]?", "pads has 1 numbers");
-    refuse("Conv", "dilations=9223372036854775807", "f[1,1,2]?|f[1,1,2]?", "dilations of");
+    refuse("Conv", "dilations=9223372036854775807", "f[1,1,2]?|f[1,1,2]?", "dilations has");
     refuse("Conv", "kernel_shape=2", "f[1,1,2]?|f[1,1,1]?", "do not fit");
     refuse("Conv", "auto_pad=SAME_UPPER", "f[1,1,2]?|f[1,1,1]?", "auto_pad");
     refuse("Conv", "", "f[1,1,2,2]?|f[1,1,1,1]?", "one axis");
@@ -939,7 +939,7 @@ TEST(einstein_sums)
            "f[1,2,1,1] 17 53");
     expect("Einsum", "equation=bih,bjh->bij", "f[2,3,4]?|f[2,5,4]?", "f[2,3,5]?");
     expect("Einsum", "equation=i,i->", "f[0]|f[0]", "f[] 0");
-    refuse("Einsum", "equation=ij,jk->ik", "f[2,3]?|f[2,3]?", "'j' is 3 and 2");
+    refuse("Einsum", "equation=ij,jk->ik", "f[2,3]?|f[2,3]?", "'j' stands for 3 and for 2");
     refuse("Einsum", "equation=ij->ik", "f[2,3]?", "'k'");
     refuse("Einsum", "equation=ij->ii", "f[2,3]?", "'i'");
     refuse("Einsum", "equation=ijk->i", "f[2,3]?", "operand 'ijk'");
@@ -1006,7 +1006,7 @@ TEST(unpacking)
     refuse("bert:UnpackNBits", "K=4 N=1 block_size=4", "u8[1,1,2] 1 1|f[1] 1|u8[2] 1 1",
            "zero points of shape [2]");
     refuse("bert:UnpackNBits", "K=4 N=1 bits=3 block_size=8", "u8[3] 1 1 1|f[1] 1", "3 bits");
-    refuse("bert:UnpackNBits", "K=4 N=0 block_size=4", "u8[1] 1|f[1] 1", "N 0");
+    refuse("bert:UnpackNBits", "K=4 N=0 block_size=4", "u8[1] 1|f[1] 1", "N is 0");
     refuse("bert:UnpackNBits", "K=1073741824 N=1073741824 block_size=1073741824", "u8[1] 1|f[1] 1",
            "weights of shape");
 }
@@ -1038,10 +1038,10 @@ TEST(attention_masks)
 
 TEST(arrays_share_their_elements)
 {
-    fault fault = {{0}};
-    array *a = array_new(ARRAY_FLOAT, 2, (int64_t[]){2, 3}, &fault);
+    fault_text fault = {{0}};
+    graph_array *a = array_new(ARRAY_FLOAT, 2, (int64_t[]){2, 3}, &fault);
     a->floats[5] = 7;
-    array *b = array_reshaped(a, 1, (int64_t[]){6}, &fault), *c = array_share(b);
+    graph_array *b = array_reshaped(a, 1, (int64_t[]){6}, &fault), *c = array_share(b);
     CHECK(b->floats == a->floats, "a reshaped array has elements of its own");
     array_release(a);
     array_release(b);
@@ -1052,8 +1052,8 @@ TEST(arrays_share_their_elements)
     array_release(NULL);
     static const float aligned[2] = {1, 2};
     onnx_tensor tensor = {"", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 1, {2}, 2, aligned, false};
-    array *d = array_of_tensor(&tensor, &fault),
-          *e = array_reshaped(d, 2, (int64_t[]){2, 1}, &fault);
+    graph_array *d = array_of_tensor(&tensor, &fault),
+                *e = array_reshaped(d, 2, (int64_t[]){2, 1}, &fault);
     CHECK(array_floats(e, &fault) == aligned, "an aligned constant is copied");
     array_release(d);
     array_release(e);
@@ -1064,11 +1064,11 @@ TEST(absurd_arrays_are_refused)
     static const int64_t bad[][3] = {
         {-1, 1, 1}, {0, INT64_MAX, INT64_MAX}, {1 << 20, 1 << 20, 1 << 20}, {INT64_MAX, 2, 2}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        fault fault = {{0}};
+        fault_text fault = {{0}};
         CHECK(!array_new(ARRAY_FLOAT, 3, bad[i], &fault) && fault.text[0], "case %zu", i);
         CHECK(!array_new_hollow(ARRAY_FLOAT, 3, bad[i], &fault), "case %zu, hollow", i);
     }
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     CHECK(!array_new(ARRAY_FLOAT, 9, (int64_t[9]){1}, &fault) && strstr(fault.text, "9 dimensions"),
           "%s", fault.text);
 }
@@ -1090,9 +1090,9 @@ static int64_t random_number(uint32_t *state)
     return r < sizeof odd / sizeof *odd ? odd[r] : (int64_t)(r % 7) - 2;
 }
 
-static array *random_array(uint32_t *state, const array *like)
+static graph_array *random_array(uint32_t *state, const graph_array *like)
 {
-    fault fault = {{0}};
+    fault_text fault = {{0}};
     int64_t dims[ARRAY_MAX_RANK];
     uint32_t rank = random_u32(state) % (random_u32(state) % 8 ? 4 : ARRAY_MAX_RANK + 1);
     for (uint32_t i = 0; i < rank; i++)
@@ -1101,7 +1101,7 @@ static array *random_array(uint32_t *state, const array *like)
         rank = like->rank;
         memcpy(dims, like->dims, sizeof like->dims);
     }
-    array *array = array_new(random_u32(state) % 2, rank, dims, &fault);
+    graph_array *array = array_new(random_u32(state) % 2, rank, dims, &fault);
     for (int64_t i = 0; array && i < array->count; i++)
         if (array->type == ARRAY_FLOAT)
             array->floats[i] = random_u32(state) % 8 ? (float)(int)(random_u32(state) % 9) - 4
@@ -1111,7 +1111,7 @@ static array *random_array(uint32_t *state, const array *like)
     return array;
 }
 
-static void random_attributes(call *call, uint32_t *state)
+static void random_attributes(test_call *call, uint32_t *state)
 {
     static const char *const names[] = {
         "axis",        "axes",        "perm",      "starts",
@@ -1141,10 +1141,10 @@ static void random_attributes(call *call, uint32_t *state)
 }
 
 /* With input `i` hollow, the outputs must have the same shapes, if they can be told. */
-static void check_hollow(call *call, size_t i)
+static void check_hollow(test_call *call, size_t i)
 {
-    fault fault = {{0}};
-    array *outputs[MAX_ARRAYS], *input = call->inputs[i];
+    fault_text fault = {{0}};
+    graph_array *outputs[MAX_ARRAYS], *input = call->inputs[i];
     memcpy(outputs, call->outputs, sizeof outputs);
     memset(call->outputs, 0, sizeof call->outputs);
     call->inputs[i] = array_new_hollow(input->type, input->rank, input->dims, &fault);
@@ -1153,7 +1153,7 @@ static void check_hollow(call *call, size_t i)
     CHECK(ok != (call->fault.text[0] != '\0'), "%s: fault '%s'", call->node.op, call->fault.text);
     for (size_t k = 0; ok && k < call->node.n_outputs; k++)
         if (outputs[k] && call->outputs[k])
-            CHECK(operator_is_same_shape(outputs[k], call->outputs[k]) &&
+            CHECK(array_is_same_shape(outputs[k], call->outputs[k]) &&
                       outputs[k]->type == call->outputs[k]->type,
                   "%s: input %zu hollow, output %zu becomes %s", call->node.op, i, k,
                   SHAPE_TEXT(call->outputs[k]));
@@ -1165,7 +1165,7 @@ static void check_hollow(call *call, size_t i)
 
 static bool run_random(const operator_kind *kind, const char *domain, uint32_t *state)
 {
-    call call;
+    test_call call;
     call_open(&call, "", "", "", 1 + random_u32(state) % 3);
     call.node.op = kind->name;
     call.node.domain = domain;

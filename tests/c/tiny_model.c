@@ -224,16 +224,40 @@ tiny_model *tiny_make(const bert_config *config, bert_dtype dtype, uint32_t seed
     return tiny;
 }
 
-bert_model *tiny_open(const tiny_model *tiny)
+bert_tensor *tiny_tensor(tiny_model *tiny, const char *name)
+{
+    for (size_t i = 0; i < tiny->n_tensors; i++)
+        if (strcmp(tiny->tensors[i].name, name) == 0)
+            return &tiny->tensors[i];
+    CHECK(0, "there is no tensor %s", name);
+    return &tiny->tensors[0];
+}
+
+/* bert_model_open(), or bert_model_begin(). */
+typedef bert_status open_function(const bert_config *config, const bert_tensor *tensors,
+                                  size_t n_tensors, void *memory, size_t n_bytes,
+                                  bert_model **model, bert_error *error);
+
+static bert_model *open_by(open_function *open, const tiny_model *tiny)
 {
     size_t n_bytes = 0;
     bert_error error = {0};
     bert_model *model = NULL;
     if (bert_model_bytes(&tiny->config, &n_bytes, &error) != BERT_OK ||
-        bert_model_open(&tiny->config, tiny->tensors, tiny->n_tensors, guarded_alloc(n_bytes),
-                        n_bytes, &model, &error) != BERT_OK)
+        open(&tiny->config, tiny->tensors, tiny->n_tensors, guarded_alloc(n_bytes), n_bytes, &model,
+             &error) != BERT_OK)
         CHECK(0, "the model does not open: %s (%s)", bert_status_text(error.status), error.subject);
     return model;
+}
+
+bert_model *tiny_open(const tiny_model *tiny)
+{
+    return open_by(bert_model_open, tiny);
+}
+
+bert_model *tiny_begin(const tiny_model *tiny)
+{
+    return open_by(bert_model_begin, tiny);
 }
 
 bert_session *tiny_session(const bert_model *model, const bert_options *options)

@@ -24,8 +24,12 @@ bert_config tiny_config(void);
  */
 tiny_model *tiny_make(const bert_config *config, bert_dtype dtype, uint32_t seed);
 
-/* Opens it, or fails the running test and returns NULL. */
+/* The tensor called `name`, which there is. */
+bert_tensor *tiny_tensor(tiny_model *tiny, const char *name);
+
+/* Opens it, or begins it, or fails the running test and returns NULL. */
 bert_model *tiny_open(const tiny_model *tiny);
+bert_model *tiny_begin(const tiny_model *tiny);
 bert_session *tiny_session(const bert_model *model, const bert_options *options);
 
 #endif

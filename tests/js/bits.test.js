@@ -62,7 +62,13 @@ const SCRIPT = `
 
 const KERNELS = { base: ['simd128'], relaxed: ['simd128', 'relaxed-dot-i16', 'relaxed-dot-i32'] };
 
-/** @returns {Record<string, string>} hashes by way to ask */
+/**
+ * @param {string} path
+ * @param {number} n_words
+ * @param {number} most
+ * @param {Record<string, (string | null)[]>} variants  the kernels of each
+ * @returns {Record<string, string>}  hashes by way to ask
+ */
 function hashes(path, n_words, most, variants = KERNELS) {
     const { status, stdout, stderr } = spawnSync(
         process.execPath,

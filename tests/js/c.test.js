@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { pipeline } from '../../build/dist/index.node.js';
+import { pipeline } from 'bert-wasm';
+
 import { scratch } from './converted.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));

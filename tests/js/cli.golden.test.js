@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { pipeline } from '../../build/dist/index.node.js';
-import { PIPELINE_OPTIONS, TASKS } from '../../js/cli/tasks.js';
+import { pipeline } from 'bert-wasm';
+
+import { PIPELINE_OPTIONS, TASK_COMMANDS } from '../../js/cli/tasks.js';
 import { cli, objects, printed } from './cli_process.js';
 import { converted } from './converted.js';
 
@@ -125,19 +126,22 @@ const CASES = {
     },
 };
 
-assert.deepEqual(Object.keys(CASES), Object.keys(TASKS));
+assert.deepEqual(Object.keys(CASES), Object.keys(TASK_COMMANDS));
 
 /**
  * Of pipelines, but not of commands: what only programs need, and another name of --precision
  * binary.
  */
 const OTHERS = ['signal', 'onprogress', 'errors', 'quantize'];
+/** A pipeline of a task by name. @returns {Promise<any>} */
+const open = (task, path) => pipeline(task, path);
+
 /** Of similarity, which is a number of its own. */
 const NOT_OF = { similarity: ['normalize', 'precision'] };
 
 for (const [name, { model }] of Object.entries(CASES)) {
     test(`${name}: every option of its pipeline is one of the command`, async () => {
-        const pipe = await pipeline(TASKS[name].task, converted(`pipelines/${model}`));
+        const pipe = await open(TASK_COMMANDS[name].task, converted(`pipelines/${model}`));
         try {
             const inputs = {
                 answer: ['a', 'b'],
@@ -149,11 +153,10 @@ for (const [name, { model }] of Object.entries(CASES)) {
                 () => assert.fail('it was taken'),
                 (error) => error,
             );
-            const options = /it has (.*)$/
-                .exec(message)[1]
+            const options = String(/it has (.*)$/.exec(message)?.[1])
                 .split(', ')
                 .filter((option) => ![...OTHERS, ...(NOT_OF[name] ?? [])].includes(option));
-            const known = Object.keys({ ...TASKS[name].options, ...PIPELINE_OPTIONS }).map(
+            const known = Object.keys({ ...TASK_COMMANDS[name].options, ...PIPELINE_OPTIONS }).map(
                 (option) => option.replaceAll('-', '_'),
             );
             assert.deepEqual(known.sort(), options.sort());
@@ -166,10 +169,10 @@ for (const [name, { model }] of Object.entries(CASES)) {
 for (const [name, { model, records, args, want }] of Object.entries(CASES)) {
     test(name, async (t) => {
         const path = converted(`pipelines/${model}`);
-        const pipe = await pipeline(TASKS[name].task, path).catch((error) => {
+        const pipe = await open(TASK_COMMANDS[name].task, path).catch((error) => {
             if (error.code !== 'BAD_OPTION' || !/there is no task/.test(error.message)) throw error;
         });
-        if (!pipe) return t.skip(`NOT TESTED: there is no pipeline ${TASKS[name].task}`);
+        if (!pipe) return t.skip(`NOT TESTED: there is no pipeline ${TASK_COMMANDS[name].task}`);
         try {
             const expected = plain(await want(pipe, records)).map((result, i) => ({
                 id: `r${i}`,

@@ -109,16 +109,16 @@ test('100 requests at a time: each gets its own answer', async () => {
 });
 
 test('what cannot be answered: status, code and message, and it goes on', async () => {
-    await refused(await post('/', '{oops'), 400, 'BAD_INPUT', /no JSON/);
+    await refused(await post('/', '{oops'), 400, 'BAD_INPUT', /not valid JSON/);
     await refused(
         await post('/', '[{"text":"a"},{"text":1}]'),
         400,
         'BAD_INPUT',
-        /^record 1: text is number 1/,
+        /^record 1: text must be a string, not number 1/,
     );
-    await refused(await post('/', '{"id":1}'), 400, 'BAD_INPUT', /^the record: text is undefined/);
-    await refused(await post('/', '["a"]'), 400, 'BAD_INPUT', /^record 0: expected a JSON object/);
-    await refused(await post('/?top_k=x', '[]'), 400, 'BAD_OPTION', /top_k is 'x'/);
+    await refused(await post('/', '{"id":1}'), 400, 'BAD_INPUT', /^the record: text must be /);
+    await refused(await post('/', '["a"]'), 400, 'BAD_INPUT', /^record 0 must be a JSON object/);
+    await refused(await post('/?top_k=x', '[]'), 400, 'BAD_OPTION', /top_k must be .*, not 'x'/);
     await refused(await post('/?colour=red', '[]'), 400, 'BAD_OPTION', /no option 'colour'.*top_k/);
     await refused(
         await post('/', '{}', 'text/plain'),
@@ -127,6 +127,7 @@ test('what cannot be answered: status, code and message, and it goes on', async 
         /text\/plain/,
     );
     await refused(await post('/ner', '{}'), 404, 'NOT_FOUND', /no \/ner.*\/classify/);
+    await refused(await fetch(`${server.url}/`), 404, 'NOT_FOUND', /no \/\/;/);
     assert.equal(
         (await refused(await fetch(server.url), 405, 'METHOD_NOT_ALLOWED', /POST/)).get('allow'),
         'POST',
@@ -153,11 +154,11 @@ test('lines: an answer for each as it comes, an error in its place', async () =>
         assert.equal(JSON.parse(await next()).id, i);
     }
     request.write('{oops\n');
-    assert.match(JSON.parse(await next()).error.message, /^line:3: no JSON/);
+    assert.match(JSON.parse(await next()).error.message, /^line:3: the line is not valid JSON/);
     request.write(`{"id":3,"text":"${'x'.repeat(100_000)}"}\n{"id":4}\n`);
     assert.match(
         JSON.parse(await next()).error.message,
-        /^line:4: the line has \d+ bytes, at most 100000/,
+        /^line:4: the line has \d+ bytes; at most 100000/,
     );
     const wrong = JSON.parse(await next());
     assert.deepEqual([wrong.id, wrong.error.code], [4, 'BAD_INPUT']);
@@ -252,16 +253,18 @@ test('metrics of calls that failed, by code; their time is not counted', () => {
         { error: 'AbortError', total_ms: 1 },
         { total_ms: 20 },
     ]) {
-        counted.onCall(call);
+        counted.onCall(/** @type {any} */ (call));
     }
-    const text = counted.text([], {
+    /** @type {any} */
+    const model = {
         texts: 1,
         tokens: 2,
         pending: 3,
         queue_ms: 4,
         tokenize_ms: 5,
         encode_ms: 6000,
-    });
+    };
+    const text = counted.text([], model);
     for (const line of [
         'bert_model_call_errors_total{code="OUT_OF_MEMORY"} 1',
         'bert_model_call_errors_total{code="AbortError"} 2',
@@ -290,7 +293,7 @@ test('SIGTERM: what runs is finished, nothing new is taken', async () => {
         const socket = connect(Number(port), '127.0.0.1');
         code = await new Promise((resolve) => {
             socket.once('connect', () => resolve('connected'));
-            socket.on('error', (error) => resolve(error.code));
+            socket.on('error', (/** @type {any} */ error) => resolve(error.code));
         });
         socket.destroy();
     }

@@ -167,28 +167,36 @@ test('a bad line: what is before it is printed, its place is named; --skip-error
     assert.deepEqual([all[0].id, all[6].id], [0, 1]);
     assert.ok(all[0].label && all[6].label);
     for (const { error } of all.slice(1, 6)) assert.equal(error.code, 'BAD_INPUT');
-    assert.match(all[1].error.message, /bad\.jsonl:2: no JSON/);
-    assert.match(all[2].error.message, /bad\.jsonl:3: expected a JSON object/);
+    assert.match(all[1].error.message, /bad\.jsonl:2: the line is not valid JSON/);
+    assert.match(
+        all[2].error.message,
+        /bad\.jsonl:3: a line must be a JSON object, not array of 1/,
+    );
     assert.deepEqual(
         [all[3].id, all[3].error.message.replace(/^.*:4/, '4')],
-        ['x', '4: text is number 42, expected a string'],
+        ['x', '4: text must be a string, not number 42'],
     );
     assert.deepEqual([all[4].id, all[4].label], ['y', undefined]);
 
     refused(
         [...classify, '--input', '-', '--format', 'tsv'],
         1,
-        /-:3: 1 columns, the header has 2/,
+        /-:3: the line has 1 columns, the header has 2/,
         { input: 'id\ttext\n1\tgood\n2\n' },
     );
-    refused([...classify, '--input', '-', '--format', 'tsv'], 1, /-:2: text is undefined/, {
-        input: 'id\tsentence\n1\tgood\n',
-    });
+    refused(
+        [...classify, '--input', '-', '--format', 'tsv'],
+        1,
+        /-:2: text must be a string, not undefined/,
+        {
+            input: 'id\tsentence\n1\tgood\n',
+        },
+    );
     const latin = Buffer.from('good\nsch\xf6n\nbad\n', 'latin1');
     const [first, second, third] = printed([...classify, '--skip-errors', '--input', '-'], {
         input: latin,
     });
-    assert.match(second.error.message, /-:2: is not UTF-8/);
+    assert.match(second.error.message, /-:2: the line is not UTF-8/);
     assert.ok(first.label && third.label);
     assert.equal(cli([...classify, '--input', folder]).status, 1);
 });
@@ -199,15 +207,19 @@ test('what no line is to blame for ends it, --skip-errors or not', () => {
     refused(
         [...classify, '--skip-errors', '--top-k', '0', 'good'],
         2,
-        /--top-k is '0', expected a whole number >= 1 or all/,
+        /--top-k must be a whole number >= 1 or all, not '0'/,
     );
-    refused([...classify, '--batch-tokens', '5000', 'good'], 1, /batch_tokens is number 5000/);
+    refused(
+        [...classify, '--batch-tokens', '5000', 'good'],
+        1,
+        /batch_tokens must be .*, not number 5000/,
+    );
     refused(
         [...classify, '--format', 'csv', '--input', 'x'],
         2,
-        /--format is 'csv', expected text, jsonl, tsv/,
+        /--format must be text, jsonl, tsv, not 'csv'/,
     );
-    refused([...classify], 2, /there is no TEXT and no --input/);
+    refused([...classify], 2, /TEXT or --input is missing/);
 });
 
 test('--overflow: long texts are cut, refused in their place, or read in windows', () => {
@@ -247,7 +259,7 @@ test('lines of any chunking; one that is too long is an error, not memory', asyn
             lines.map(({ text: line }) => line),
             ['one', '', 'thrée', '😀', '', 'last'],
         );
-        assert.match(lines[4].error.message, /^f:5: the line has 12 bytes, at most 10 are read/);
+        assert.match(lines[4].error.message, /^f:5: the line has 12 bytes; at most 10 are read/);
         assert.equal(
             lines.reduce((sum, line) => sum + line.bytes, 0),
             bytes.length,
@@ -309,7 +321,7 @@ test('100,000 lines, 200 MB, for a slow reader: neither read ahead nor kept', {
     let rest = '';
     for await (const chunk of child.stdout.setEncoding('utf8')) {
         const lines = (rest + chunk).split('\n');
-        rest = lines.pop();
+        rest = lines.pop() ?? '';
         for (const line of lines) {
             assert.ok(line.startsWith(`{"id":${expected},`), line.slice(0, 50));
             expected++;

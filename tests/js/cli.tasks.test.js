@@ -7,8 +7,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { answers, inOrder } from '../../js/cli/stream.js';
-import { checkFields, sizeOf, TASKS, toOutput } from '../../js/cli/tasks.js';
-import { BertError } from '../../js/errors.js';
+import { checkFields, sizeOf, TASK_COMMANDS, toOutput } from '../../js/cli/tasks.js';
+import { BertError, withPlace } from '../../js/errors.js';
 import { Tensor } from '../../js/pipelines/tensor.js';
 
 /** Calls of a pipeline that gives `result(...)`. */
@@ -25,16 +25,17 @@ function recorder(result) {
 const features = (dims, data, more = {}) =>
     Object.assign(new Tensor(Float32Array.from(data), dims), { truncated: [false], ...more });
 
+/** @returns {import('../../js/cli/stream.js').Answer} */
+const answerOf = (value, result) => ({ record: { value, where: 'f:1', bytes: 1 }, result });
+
 async function outputs(name, result, values, options = {}) {
     const { pipe, calls } = recorder(result);
-    const { answer, fields } = TASKS[name];
+    const { answer, fields } = TASK_COMMANDS[name];
     values.forEach((value) => checkFields(fields, value));
     const results = await answer(pipe, values, options);
     return {
         calls,
-        lines: results.map((one, i) =>
-            toOutput(fields, { record: { value: values[i] }, result: one }, false),
-        ),
+        lines: results.map((one, i) => toOutput(fields, answerOf(values[i], one), false)),
     };
 }
 
@@ -164,7 +165,13 @@ test('embed and similarity: vectors, or why there is none', async () => {
     assert.deepEqual(near.lines, [{ score: 1 }, { id: 2, score: 0.5 }]);
     const wrong = new BertError('SEQUENCE_TOO_LONG', 'text 2');
     assert.equal(
-        (await TASKS.similarity.answer(async () => vectors.with(2, wrong), pairs, {}))[1],
+        (
+            await TASK_COMMANDS.similarity.answer(
+                async () => /** @type {any[]} */ (vectors).with(2, wrong),
+                pairs,
+                {},
+            )
+        )[1],
         wrong,
     );
     await assert.rejects(
@@ -206,10 +213,10 @@ test('rank: all queries in a call', async () => {
         },
         { ranking: [] },
     ]);
-    assert.deepEqual(TASKS.rank.fromArguments(['q', 'a', 'b']), [
+    assert.deepEqual(TASK_COMMANDS.rank.fromArguments?.(['q', 'a', 'b']), [
         { query: 'q', documents: ['a', 'b'] },
     ]);
-    assert.throws(() => TASKS.rank.fromText('line'), { code: 'BAD_OPTION' });
+    assert.throws(() => TASK_COMMANDS.rank.fromText('line'), { code: 'BAD_OPTION' });
 });
 
 test('zero-shot: texts of the same labels go together, in their places', async () => {
@@ -238,24 +245,27 @@ test('zero-shot: texts of the same labels go together, in their places', async (
 });
 
 test('fields: what is missing or of another type is named; others are carried through', () => {
-    const { fields } = TASKS.rank;
+    const { fields } = TASK_COMMANDS.rank;
     assert.throws(() => checkFields(fields, { query: 'q', documents: 'd' }), {
         code: 'BAD_INPUT',
-        message: 'documents is string "d", expected an array of strings',
+        message: 'documents must be an array of strings, not string "d"',
     });
     assert.throws(
         () => checkFields(fields, { query: 'q', documents: ['a', 1] }),
-        /documents is array of 2/,
+        /documents must be .*, not array of 2/,
     );
     assert.throws(
         () => checkFields(fields, { documents: [] }),
-        /query is undefined, expected a string/,
+        /query must be a string, not undefined/,
     );
-    assert.throws(() => checkFields({ constructor: 'text' }, {}), /constructor is undefined/);
+    assert.throws(
+        () => checkFields(/** @type {any} */ ({ constructor: 'text' }), {}),
+        /constructor must be a string, not undefined/,
+    );
     assert.equal(sizeOf(fields, { query: 'abc', documents: ['de', 'f'], note: 'long' }), 6);
     const value = JSON.parse('{"id": 1, "__proto__": {"x": 1}, "text": "a"}');
     const line = JSON.stringify(
-        toOutput(TASKS.classify.fields, { record: { value }, result: { label: 'L' } }, false),
+        toOutput(TASK_COMMANDS.classify.fields, answerOf(value, { label: 'L' }), false),
     );
     assert.equal(line, '{"id":1,"__proto__":{"x":1},"label":"L"}');
 });
@@ -275,9 +285,10 @@ test('a batch that fails: only the records to blame have errors', async () => {
         calls++;
         const k = values.findIndex(({ text }) => bad.has(text));
         if (k >= 0) {
-            throw new BertError(
-                'SEQUENCE_TOO_LONG',
-                `sequence ${k}: it is longer than the model allows`,
+            throw withPlace(
+                new BertError('SEQUENCE_TOO_LONG', 'it is longer than the model allows'),
+                `sequence ${k}`,
+                k,
             );
         }
         return values.map(({ text }) => ({ echo: text }));
@@ -304,9 +315,13 @@ test('a batch that fails: only the records to blame have errors', async () => {
 });
 
 test('an error in the place of a result is of its record alone', async () => {
-    const wrong = new BertError('SEQUENCE_TOO_LONG', 'text 1: it is longer than the model allows');
+    const wrong = withPlace(
+        new BertError('SEQUENCE_TOO_LONG', 'it is longer than the model allows'),
+        'text 1',
+        1,
+    );
     for (const name of ['classify', 'ner', 'fill']) {
-        const results = await TASKS[name].answer(
+        const results = await TASK_COMMANDS[name].answer(
             async (texts) => texts.map((_, i) => (i === 1 ? wrong : [])),
             [{ text: 'a' }, { text: 'b' }],
             {},
@@ -331,7 +346,7 @@ test('an error in the place of a result is of its record alone', async () => {
         { check: () => {}, size: () => 1, answer },
     ).next();
     assert.deepEqual(
-        batch.map(({ error }) => error?.message),
+        batch?.map(({ error }) => error?.message),
         [undefined, 'f:2: it is longer than the model allows', undefined],
     );
     assert.equal(calls, 3, 'nothing is computed again');

@@ -53,12 +53,12 @@ export function lineReader(stream) {
 
 /** Largest memory that a process had so far, bytes. */
 export function largestMemory(pid) {
-    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
 /** Bytes that a process has read so far. */
 export function bytesRead(pid) {
-    return Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))[1]);
+    return Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
 }
 
 /** Looks at a number until it is above 0 and stays the same: what it counts stands still. */

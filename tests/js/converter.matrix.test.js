@@ -174,10 +174,10 @@ test('the matrix: architecture | head | exporter | largest error', (t) => {
 });
 
 test('an ALBERT has its layer once, however often it is run', () => {
-    for (const [name, stored, n_layers] of [
+    for (const [name, stored, n_layers] of /** @type {[string, number, number][]} */ ([
         ['albert-base', 1, 3],
         ['albert-tokcls-groups2', 4, 8],
-    ]) {
+    ])) {
         const out = join(scratch, 'albert.safetensors');
         assert.equal(run(join(golden_folder, name), '-o', out, '--dtype', 'f32').status, 0);
         const { __metadata__: metadata, ...tensors } = headerOf(out);

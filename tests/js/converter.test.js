@@ -1,7 +1,7 @@
 /**
  * bert-convert as its users meet it: the built program, on real exports and on spoilt ones.
  *
- * What it writes is read back here by a second reader of ARCHITECTURE.md, and run by `--verify`
+ * What it writes is read back here by a second reader of docs/model-file.md, and run by `--verify`
  * against the reference outputs in tests/golden/. Spoilt and unusual exports are made from the real
  * ones with a small protobuf editor: what changes nothing in the arithmetic must give the same
  * bytes, what changes it must be refused or give the changed model, never the unchanged one.
@@ -19,6 +19,7 @@ import {
     readFileSync,
     rmSync,
     symlinkSync,
+    truncateSync,
     writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -131,7 +132,7 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const SIZES = { F32: 4, F16: 2, I8: 1, U8: 1 };
 
 /**
- * Parses a model file and checks every rule of ARCHITECTURE.md that needs no knowledge of the
+ * Parses a model file and checks every rule of docs/model-file.md that needs no knowledge of the
  * model.
  */
 function readModel(path) {
@@ -262,6 +263,7 @@ class Message {
         }
     }
 
+    /** @returns {any[]}  integers, or bytes */
     all(number) {
         return this.fields.filter(([n]) => n === number).map(([, , payload]) => payload);
     }
@@ -300,7 +302,7 @@ class Message {
             for (; value > 127n; value >>= 7n) bytes.push(Number(value & 127n) | 128);
             parts.push(Buffer.from([...bytes, Number(value)]));
         };
-        for (const [number, wire, payload] of this.fields) {
+        for (const [number, wire, payload] of /** @type {any[][]} */ (this.fields)) {
             varint(BigInt((number << 3) | wire));
             if (wire === 0) {
                 varint(payload);
@@ -354,6 +356,8 @@ function editConstant(constant, change) {
     constant.set(NODE.attribute, attribute.set(ATTRIBUTE.tensor, tensor.bytes()).bytes());
 }
 
+const lastLine = (text) => text.trimEnd().split('\n').at(-1);
+
 const floatsOf = (tensor) => {
     const raw = tensor.all(TENSOR.raw)[0];
     return Array.from({ length: raw.length / 4 }, (_, i) => raw.readFloatLE(4 * i));
@@ -376,7 +380,7 @@ for (const name of Object.keys(FIXTURES)) {
         );
         assert.match(stderr, /tokenizer\.json/, 'says that there is no tokenizer');
         const verified = run('--verify', fixture(name, 'golden.json'), path);
-        t.diagnostic(verified.stdout.trimEnd().split('\n').at(-1));
+        t.diagnostic(lastLine(verified.stdout));
         assert.equal(verified.status, 0, verified.stdout + verified.stderr);
         const golden = JSON.parse(readFileSync(fixture(name, 'golden.json'), 'utf8'));
         for (const output of golden.outputs) assert.match(verified.stdout, new RegExp(output));
@@ -422,10 +426,12 @@ for (const name of Object.keys(FIXTURES)) {
         );
     });
 
-    for (const [dtype, tolerance, least, most] of [
+    /** @type {[string, number, number, number][]} */
+    const small = [
         ['f16', 0.02, 0.5, 0.6],
         ['q8', 0.5, 0.25, 0.4],
-    ]) {
+    ];
+    for (const [dtype, tolerance, least, most] of small) {
         test(`${name}: ${dtype} is small and near`, (t) => {
             const { path } = convert(fixture(name), '--dtype', dtype);
             const { config, tensors, metadata, data } = readModel(path);
@@ -447,7 +453,7 @@ for (const name of Object.keys(FIXTURES)) {
                 String(tolerance),
                 path,
             );
-            t.diagnostic(near.stdout.trimEnd().split('\n').at(-1));
+            t.diagnostic(lastLine(near.stdout));
             assert.equal(near.status, 0, near.stdout + near.stderr);
             const exact = run(
                 '--verify',
@@ -479,7 +485,7 @@ test('q8 is the default, symmetric per column and per row, and as near as roundi
         const integers = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
         const largest = new Int32Array(scale.length);
         const is_matrix = shape.length === 4;
-        const smooth = is_matrix ? smoothOf(name) : null;
+        const smooth = is_matrix ? smoothOf(name) : [];
         const is_zero = Array(scale.length).fill(true);
         integers.forEach((integer, i) => {
             const quads = shape[1];
@@ -662,8 +668,8 @@ test('calibration texts that cannot be used are refused by line', () => {
     };
     const refused = (content, message) =>
         refuse(fixture('bert-base'), message, ...with_texts(content));
-    refused('', /there is no text in it/);
-    refused('\n  \n', /there is no text in it/);
+    refused('', /texts\.jsonl: has no text/);
+    refused('\n  \n', /texts\.jsonl: has no text/);
     refused('{"ids":[1,2]}\n{"ids":[1,', /line 2: expected an object with `ids`/);
     refused('{"text":"not tokenized"}', /line 1: expected an object with `ids`/);
     refused('{"ids":[]}', /line 1: expected/);
@@ -1010,12 +1016,12 @@ test('without config.json the graph says everything', () => {
 
 test('where graph and config.json disagree, the graph wins and it is said', () => {
     const config = JSON.parse(readFileSync(fixture('bert-seqcls', 'config.json'), 'utf8'));
-    for (const [field, value] of [
-        ['num_attention_heads', 8],
-        ['layer_norm_eps', 1e-5],
-        ['hidden_act', 'gelu_new'],
-        ['num_hidden_layers', 3],
-    ]) {
+    for (const [field, value] of Object.entries({
+        num_attention_heads: 8,
+        layer_norm_eps: 1e-5,
+        hidden_act: 'gelu_new',
+        num_hidden_layers: 3,
+    })) {
         const { path, stderr } = convert(
             modelFolder('bert-seqcls', { 'config.json': { ...config, [field]: value } }),
             '--dtype',
@@ -1046,6 +1052,39 @@ test('an epsilon is read from the graph', () => {
         }),
         /eps/i,
     );
+});
+
+test('a token type that is always the same is a row of the table, counted from either end', () => {
+    const always = (type) =>
+        edited('bert-seqcls', (nodes) => {
+            const tensor = new Message()
+                .set(TENSOR.dims, 1)
+                .set(TENSOR.type, 7)
+                .set(TENSOR.raw, Buffer.from(BigInt64Array.of(BigInt(type)).buffer));
+            const value = new Message()
+                .set(ATTRIBUTE.name, 'value')
+                .set(ATTRIBUTE.tensor, tensor.bytes())
+                .set(ATTRIBUTE.type, 4)
+                .bytes();
+            const [gather] = nodesOf(nodes, 'Gather', /token_type_embeddings/);
+            gather.set(NODE.input, gather.texts(NODE.input)[0], 'types');
+            nodes.unshift(
+                node('Shape', 'my/Shape', ['input_ids'], ['shape']),
+                node('ConstantOfShape', 'my/types', ['shape'], ['types'], value),
+            );
+        });
+    const data = (type) =>
+        readModel(
+            convert(modelFolder('bert-seqcls', { 'model.onnx': always(type) }), '--dtype', 'f32')
+                .path,
+        ).data;
+    assert.deepEqual(data(-1), data(1));
+    assert.notDeepEqual(data(0), data(1));
+    for (const type of [2, -3])
+        refuse(
+            modelFolder('bert-seqcls', { 'model.onnx': always(type) }),
+            /index -?\d is outside a dimension of 2/,
+        );
 });
 
 /* ---------------------------------------------------------------------- what it cannot read -- */
@@ -1175,6 +1214,24 @@ test('a graph that computes something else is refused, naming the node', () => {
         const path = modelFolder('bert-seqcls', { 'model.onnx': edited('bert-seqcls', change) });
         const stderr = refuse(path, /node '[^']+' \(op \w+\)|node '[^']+'/);
         assert.ok(stderr.includes("node '"), `${what}: ${stderr}`);
+    }
+});
+
+test('a fused attention whose parts have absurd widths is refused', () => {
+    for (const width of [0, 2 ** 40]) {
+        const sizes = new Message()
+            .set(ATTRIBUTE.name, 'qkv_hidden_sizes')
+            .set(ATTRIBUTE.ints, width, width, width)
+            .set(ATTRIBUTE.type, 7)
+            .bytes();
+        const model = edited('bert-seqcls-fused', (nodes) => {
+            const [attention] = nodesOf(nodes, 'Attention');
+            attention.set(NODE.attribute, ...attention.all(NODE.attribute), sizes);
+        });
+        refuse(
+            modelFolder('bert-seqcls-fused', { 'model.onnx': model }),
+            /op Attention\).*queries, keys and values/,
+        );
     }
 });
 
@@ -1977,7 +2034,7 @@ for (const [name, model_type] of Object.entries(FAMILIES)) {
             tensors['tokenizer.json'].bytes.toString(),
         );
         const { added_tokens: wanted_added, ...wanted } = JSON.parse(
-            readFileSync(join(place, 'tokenizer.json'), 'utf8'),
+            readFileSync(join(String(place), 'tokenizer.json'), 'utf8'),
         );
         assert.deepEqual(made, wanted);
         // Some of the fixtures leave their special tokens out.
@@ -1996,28 +2053,51 @@ test('original tokenizer files that are broken or of nobody are refused', () => 
     const vocab = (text) => modelFolder('bert-seqcls', { 'vocab.txt': text });
     refuse(vocab('[PAD]\n[UNK]\n[CLS]\na\n'), /vocab\.txt: has no '\[SEP\]'/);
     refuse(vocab('[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\na\n'), /vocab\.txt: has 'a' twice/);
-    refuse(vocab(Buffer.from([0x61, 0x0a, 0xff, 0x0a])), /vocab\.txt: line 2 is no UTF-8 text/);
-    const bpe = (merges, json = { '<s>': 0, '</s>': 1, a: 2 }) =>
+    refuse(vocab(Buffer.from([0x61, 0x0a, 0xff, 0x0a])), /vocab\.txt: line 2 is not UTF-8 text/);
+    const bpe = (merges, /** @type {object} */ json = { '<s>': 0, '</s>': 1, a: 2 }) =>
         modelFolder('bert-seqcls', { 'vocab.json': json, 'merges.txt': merges });
-    refuse(bpe('#version: 0.2\na b c\n'), /merges\.txt: line 2 is no pair of pieces/);
+    refuse(bpe('#version: 0.2\na b c\n'), /merges\.txt: line 2 is not a pair of pieces/);
     refuse(bpe('', { a: 0 }), /vocab\.json: has no '<s>'/);
     const spm = (bytes, config = { model_type: 'albert' }) =>
         modelFolder('bert-seqcls', { 'config.json': config, 'spiece.model': bytes });
     refuse(
         spm('x', { model_type: 'bert' }),
-        /spiece\.model: config\.json's model_type .* do not say whose it is/,
+        /spiece\.model: neither config\.json's model_type .* says whose it is/,
     );
-    refuse(spm(''), /spiece\.model: is no sentencepiece model/);
+    refuse(spm(''), /spiece\.model: is not a sentencepiece model/);
     refuse(
         spm(Buffer.from([0x0a, 0x7f, 0x0a])),
-        /spiece\.model: is no sentencepiece model, or is cut off/,
+        /spiece\.model: is not a sentencepiece model, or is cut off/,
     );
     const piece = (text, score = [0x15, 0, 0, 0x80, 0xbf]) =>
         Buffer.from([0x0a, text.length + 7, 0x0a, text.length, ...Buffer.from(text), ...score]);
     refuse(spm(piece('a')), /spiece\.model: has no '\[CLS\]'/);
+    const of_type = (type) => Buffer.concat([piece('a'), Buffer.from([0x12, 2, 0x18, type])]);
+    refuse(spm(of_type(1)), /spiece\.model: has no '\[CLS\]'/);
+    refuse(
+        spm(of_type(2)),
+        /spiece\.model: a sentencepiece model of type 2; only unigram models can be read/,
+    );
     refuse(
         spm(piece('a', [0x15, 0, 0, 0xc0, 0x7f])),
-        /spiece\.model: piece 0 .* its score no number/,
+        /spiece\.model: the score of piece 0 is not a finite number/,
+    );
+});
+
+test('files beside the model that are absurdly large are refused', () => {
+    const path = modelFolder('bert-seqcls', { 'tokenizer.json': '{}' });
+    truncateSync(join(path, 'tokenizer.json'), 2 ** 32);
+    refuse(path, /tokenizer\.json: has 4294967296 bytes, more than 4 GB/);
+    const model = new Message()
+        .set(1, new Message().set(1, 'a').bytes())
+        .set(3, new Message().set(2, Buffer.alloc(2 ** 24 + 1)).bytes())
+        .bytes();
+    refuse(
+        modelFolder('bert-seqcls', {
+            'config.json': { model_type: 'albert' },
+            'spiece.model': model,
+        }),
+        /spiece\.model: its charsmap has more than/,
     );
 });
 

@@ -10,24 +10,27 @@
  * - ```js page` blocks are for pages: they are parsed and not run.
  * - Indented lines `$ npx bert-wasm ...` are run by a shell, but for those that do not end or need
  *   what is not here.
+ *
+ * Blocks of HTML are run by tests/browser/docs.test.js; what else documents must keep is in
+ * docs.pages.test.js.
  */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import {
     copyFileSync,
-    existsSync,
     mkdirSync,
     readdirSync,
     readFileSync,
     symlinkSync,
     writeFileSync,
 } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { pipeline } from '../../build/dist/index.node.js';
+import { pipeline } from 'bert-wasm';
+
 import { CASES, sourceOf } from '../moving/cases.js';
 import { converted, scratch } from './converted.js';
 
@@ -61,6 +64,7 @@ const FILES = {
 };
 
 /** Commands that are not run. */
+/** @type {[RegExp, string][]} */
 const NOT_RUN = [
     [/ serve /, 'it does not end'],
     [/ convert |path\/to/, 'it needs an export'],
@@ -199,26 +203,6 @@ function makeModels(text) {
     return names.size > 0;
 }
 
-test('links lead somewhere', () => {
-    for (const file of docFiles()) {
-        for (const [, target, anchor] of readFileSync(join(ROOT, file), 'utf8').matchAll(
-            /\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g,
-        )) {
-            const to = target === '' ? file : join(dirname(file), target);
-            assert.ok(existsSync(join(ROOT, to)), `${file}: ${target}`);
-            if (!anchor) continue;
-            const anchors = [...readFileSync(join(ROOT, to), 'utf8').matchAll(/^#+ (.*)$/gm)].map(
-                ([, title]) =>
-                    title
-                        .toLowerCase()
-                        .replace(/[^\w -]/g, '')
-                        .replaceAll(' ', '-'),
-            );
-            assert.ok(anchors.includes(anchor), `${file}: ${target}#${anchor}`);
-        }
-    }
-});
-
 test('there are examples', () => {
     assert.ok(blocks.length >= 10, `${blocks.length}`);
 });
@@ -256,10 +240,10 @@ for (const { where, code, kind } of blocks) {
 }
 
 test('the table for users of transformers.js shows the calls of tests/moving', async () => {
-    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const page = readFileSync(join(ROOT, 'docs/moving-from-transformers.md'), 'utf8');
     assert.ok(CASES.length >= 7);
     for (const each of CASES) {
-        assert.ok(readme.includes(`\`${sourceOf(each)}\``), sourceOf(each));
+        assert.ok(page.includes(`\`${sourceOf(each)}\``), sourceOf(each));
         const result = await each.code(pipeline, converted(`pipelines/${each.model}`));
         assert.equal(typeof result, 'object', each.task);
     }

@@ -25,10 +25,14 @@ function expanded(units, n_columns) {
 const CORE = await openCore();
 
 /** Loads into plain memory, in chunks of `step` bytes as a network would bring them. */
-async function loadBytes(
-    bytes,
-    { step = bytes.length, n_bytes = undefined, onprogress = () => {} } = {},
-) {
+/**
+ * @param {import('../../js/loader/download.js').Chunk} bytes
+ * @param {object} [options]
+ * @param {number} [options.step]  bytes of a chunk
+ * @param {number} [options.n_bytes]  that the file is said to have
+ * @param {(loaded: number, total: number) => void} [options.onprogress]
+ */
+async function loadBytes(bytes, { step = bytes.length, n_bytes, onprogress = () => {} } = {}) {
     let memory = new Uint8Array(0);
     async function* chunks() {
         for (let i = 0; i < bytes.length; i += step) yield bytes.subarray(i, i + step);
@@ -58,7 +62,7 @@ async function loadBytes(
 }
 
 const refused = (bytes, message, code = 'BAD_MODEL_FILE') =>
-    assert.rejects(loadBytes(bytes), (error) => {
+    assert.rejects(loadBytes(bytes), (/** @type {any} */ error) => {
         assert.equal(error.code, code, error.stack);
         assert.match(error.message, message);
         return true;
@@ -192,7 +196,7 @@ test('each rule of the format', async () => {
     const spoilt = (change) => modelBytes({ change });
     for (const format_version of ['1', '3', '02', 2]) {
         await refused(
-            modelBytes({ metadata: { format_version } }),
+            modelBytes({ metadata: /** @type {any} */ ({ format_version }) }),
             new RegExp(`must be 2 .*, not ${format_version}: convert the model again`),
         );
     }
@@ -412,7 +416,7 @@ test('a stream that breaks is reported as it broke', async () => {
     }
     const file = new ModelFile({ label: 'x', chunks: chunks() });
     const header = await file.readHeader(CORE);
-    const memory = { reserve: () => 0, heap: new Uint8Array(good.length) };
+    const memory = { reserve: () => 0, heap: new Uint8Array(good.length), expand() {} };
     await assert.rejects(
         file.readData(
             header,
@@ -493,7 +497,7 @@ test('a file fed by another thread arrives whole, its chunks used again', async 
     const parts = [];
     for await (const chunk of source.chunks) {
         parts.push(chunk.slice());
-        source.recycle(chunk);
+        source.recycle?.(chunk);
     }
     assert.deepEqual(new Uint8Array(Buffer.concat(parts)), file);
     assert.ok(counts.most <= 12, `${counts.most} chunks under way`);

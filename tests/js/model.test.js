@@ -8,8 +8,9 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { BertError, loadModel, pipeline } from '../../build/dist/index.node.js';
-import { Tokenizer } from '../../build/dist/tokenizer.js';
+import { BertError, loadModel, pipeline } from 'bert-wasm';
+import { Tokenizer } from 'bert-wasm/tokenizer';
+
 import { LIBRARY } from './built.js';
 import { CONFIG, modelBytes, TOKENIZER, tensors } from './model_bytes.js';
 
@@ -29,6 +30,12 @@ const withCode =
     };
 
 let model;
+/** What no type allows. @returns {any} */
+const wrong = (value) => value;
+
+/** Where a server listens. */
+const addressOf = (server) => `http://127.0.0.1:${server.address().port}`;
+
 before(async () => {
     model = await loadModel(bytes);
 });
@@ -43,8 +50,8 @@ test('a model from bytes, a Blob, a path, a URL and a web server is the same', a
         new Blob([bytes]),
         path,
         new URL(`file://${encodeURI(path)}`),
-        `http://127.0.0.1:${server.address().port}/model`,
-        new URL(`http://127.0.0.1:${server.address().port}/`),
+        `${addressOf(server)}/model`,
+        new URL(`${addressOf(server)}/`),
     ];
     for (const source of sources) {
         const other = await loadModel(source);
@@ -384,7 +391,7 @@ test('a model that does not fit 4 GiB is refused before it is downloaded', async
     await new Promise((resolve) => server.once('listening', resolve));
     for (const threads of [1, 2]) {
         await assert.rejects(
-            loadModel(`http://127.0.0.1:${server.address().port}/`, { threads }),
+            loadModel(`${addressOf(server)}/`, { threads }),
             withCode(
                 'MODEL_TOO_LARGE',
                 /'huge' needs 51\d\d MiB of memory, WebAssembly has 4096.*--dtype \(it is f32\)/,
@@ -438,8 +445,9 @@ test('sequences are as long as positions, distances or max_length allow', async 
             lengths.map((n) => other.forward([{ input_ids: Array(n).fill(3) }])),
         );
         other.dispose();
-        for (const { status, reason } of answers) {
-            assert.ok(status === 'fulfilled' || reason.code === 'SEQUENCE_TOO_LONG', reason);
+        for (const one of answers) {
+            const is_right = one.status === 'fulfilled' || one.reason.code === 'SEQUENCE_TOO_LONG';
+            assert.ok(is_right, JSON.stringify(one));
         }
         return Math.max(...lengths.filter((_, i) => answers[i].status === 'fulfilled'));
     };
@@ -517,7 +525,7 @@ test('sources that cannot be read say why', async () => {
         }
     }).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
-    const root = `http://127.0.0.1:${server.address().port}`;
+    const root = addressOf(server);
     await assert.rejects(
         loadModel('no/such/file'),
         withCode('FETCH_FAILED', /no\/such\/file.*ENOENT/),
@@ -533,9 +541,9 @@ test('sources that cannot be read say why', async () => {
     );
     await assert.rejects(loadModel(`${root}/short`), withCode('FETCH_FAILED', /broke off/));
     await assert.rejects(loadModel('http://127.0.0.1:1/'), withCode('FETCH_FAILED', /no answer/));
-    await assert.rejects(loadModel(42), withCode('BAD_INPUT', /number 42/));
+    await assert.rejects(loadModel(wrong(42)), withCode('BAD_INPUT', /number 42/));
     await assert.rejects(
-        loadModel(bytes, { variant: 'fast' }),
+        loadModel(bytes, wrong({ variant: 'fast' })),
         withCode('BAD_OPTION', /string "fast"/),
     );
     server.close();
@@ -561,7 +569,7 @@ test('text-classification: shapes, top_k, pairs, truncation', async () => {
     assert.equal(long.truncated, true);
     assert.equal('truncated' in one[0], false);
     for (const bad of [42, null, undefined, ['a', 7], { text: 1 }, { text: 'a', text_pair: 2 }]) {
-        await assert.rejects(classify(bad), withCode('BAD_INPUT', /expected a string/));
+        await assert.rejects(classify(wrong(bad)), withCode('BAD_INPUT', /must be a string/));
     }
     await assert.rejects(classify('a', { top_k: 0 }), withCode('BAD_OPTION', /top_k/));
     classify.dispose();
@@ -599,7 +607,7 @@ test('a model without tokenizer or head is refused for the task, naming both', a
         withCode('WRONG_TASK', /'tiny' has no head/),
     );
     await assert.rejects(
-        pipeline('translation', bytes),
+        pipeline(wrong('translation'), bytes),
         withCode('BAD_OPTION', /text-classification/),
     );
     const classify = await pipeline('sentiment-analysis', modelBytes({ tokenizer: null }));

@@ -1,6 +1,6 @@
 /**
  * Small model files made in JavaScript, for tests of the loader and of all that stands on it: the
- * format of ARCHITECTURE.md written a second time, independently of the converter.
+ * format of docs/model-file.md written a second time, independently of the converter.
  */
 
 import { createHash } from 'node:crypto';
@@ -147,6 +147,13 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 /**
  * A whole file. `change` may spoil the header object before it is written. Of many chunks, even
  * where it is small.
+ * @param {object} [file]
+ * @param {any} [file.config]
+ * @param {string | null} [file.tokenizer]
+ * @param {any[]} [file.list]
+ * @param {Record<string, string>} [file.metadata]
+ * @param {(header: any) => void} [file.change]
+ * @param {number} [file.chunk_bytes]
  */
 export function modelBytes({
     config = CONFIG,

@@ -8,7 +8,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { pipeline } from '../../build/dist/index.node.js';
+import { pipeline } from 'bert-wasm';
+
 import { converted, GOLDEN } from './converted.js';
 
 const TOLERANCE = 1e-4;

@@ -21,15 +21,16 @@ export function charsmap(map) {
         node.set('leaf', strings.length);
         strings.push(...encoder.encode(value), 0);
     }
+    /** @type {[number, Map<any, any>][]} */
     const todo = [[0, root]];
     let free = 1;
     while (todo.length > 0) {
-        const [at, node] = todo.pop();
+        const [at, node] = /** @type {[number, Map<any, any>]} */ (todo.pop());
         const labels = [...node.keys()].map((byte) => (byte === 'leaf' ? 0 : byte));
         let base = free;
         while (labels.some((byte) => units.has(base ^ byte))) base++;
         for (const byte of labels) units.set(base ^ byte, byte);
-        units.set(at, units.get(at) | ((at ^ base) << 10) | (node.has('leaf') ? 256 : 0));
+        units.set(at, Number(units.get(at)) | ((at ^ base) << 10) | (node.has('leaf') ? 256 : 0));
         for (const [byte, child] of node) {
             if (byte === 'leaf') units.set(base, child | (1 << 31));
             else todo.push([base ^ byte, child]);

@@ -1,8 +1,8 @@
 /**
- * The structure of the sources: which room may use which. A room is a folder (the
- * files beside the rooms are a room too, named as the tree). Rooms are listed from the ground up: a
- * file uses its own room and those before it. Nothing runs upwards, so there is no circle of rooms;
- * nor is there one of files.
+ * The structure of the sources: which room may use which. A room is a folder of
+ * core/, converter/ or js/; the files beside them are a room, too. ARCHITECTURE.md lists them from
+ * the ground up: a file uses its own room and those before it. Nothing runs upwards, so there is no
+ * circle of rooms; nor is there one of files.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -12,37 +12,23 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** From the ground up. */
-const ROOMS = {
-    core: ['core'],
-    converter: [
-        'converter/files',
-        'converter/source',
-        'converter/graph',
-        'converter/operators',
-        'converter/import',
-        'converter/weights',
-        'converter/read',
-        'converter/native',
-        'converter/quantise',
-        'converter',
-    ],
-    js: [
-        'js', // errors.js; see FACES
-        'js/platform',
-        'js/loader',
-        'js/tokenizer',
-        'js/worker',
-        'js/model',
-        'js/pipelines',
-        'js/metrics',
-        'js/explain',
-        'js/cli',
-    ],
-};
-
-/** Files at the top that are entries of the package: they use any room, and no room uses them. */
+/** Files at the top of js/ that are entries of the package: they use any room, none uses them. */
 const FACES = ['js/index.js', 'js/search.js'];
+
+/**
+ * The rooms of a tree from the ground up: the folders in the order of its table in ARCHITECTURE.md.
+ * The files at the top are below them in js/ (errors.js), above them in converter/ (the commands).
+ * @param {string} tree
+ */
+function roomsOf(tree) {
+    const architecture = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+    const [, section] = architecture.split(`\n## ${tree}/: `);
+    const folders = [...section.split('\n## ')[0].matchAll(/^\| `(\w+)\/` \|/gm)];
+    const rooms = folders.map(([, folder]) => `${tree}/${folder}`);
+    return tree === 'converter' ? [...rooms, tree] : [tree, ...rooms];
+}
+
+const ROOMS = Object.fromEntries(['core', 'converter', 'js'].map((tree) => [tree, roomsOf(tree)]));
 
 /** @param {string} tree */
 function sourcesOf(tree) {

@@ -26,7 +26,7 @@ const plain = ({ ids, token_types, positions, attended }) => ({
 });
 
 test('without a mask everything is kept', () => {
-    assert.deepEqual(plain(prepare({ input_ids: [7, 8n, 9] }, POOLED, 's')), {
+    assert.deepEqual(plain(prepare({ input_ids: /** @type {any[]} */ ([7, 8n, 9]) }, POOLED)), {
         ids: [7, 8, 9],
         token_types: [0, 0, 0],
         positions: [0, 1, 2],
@@ -40,7 +40,7 @@ test('masked tokens are left out and the others keep their positions', () => {
         attention_mask: [1, 0, 1, 1, 0],
         token_type_ids: [0, 0, 1, 1, 0],
     };
-    assert.deepEqual(plain(prepare(sequence, POOLED, 's')), {
+    assert.deepEqual(plain(prepare(sequence, POOLED)), {
         ids: [5, 7, 8],
         token_types: [0, 1, 1],
         positions: [0, 2, 3],
@@ -50,13 +50,13 @@ test('masked tokens are left out and the others keep their positions', () => {
 
 test('a masked first token is computed for a pooler, and attended to by nobody', () => {
     const sequence = { input_ids: [0, 6, 7], attention_mask: new Uint8Array([0, 1, 1]) };
-    assert.deepEqual(plain(prepare(sequence, POOLED, 's')), {
+    assert.deepEqual(plain(prepare(sequence, POOLED)), {
         ids: [0, 6, 7],
         token_types: [0, 0, 0],
         positions: [0, 1, 2],
         attended: [0, 1, 1],
     });
-    assert.deepEqual(plain(prepare(sequence, BARE, 's')), {
+    assert.deepEqual(plain(prepare(sequence, BARE)), {
         ids: [6, 7],
         token_types: [0, 0],
         positions: [1, 2],
@@ -66,7 +66,7 @@ test('a masked first token is computed for a pooler, and attended to by nobody',
 
 test('where padding is not counted, what is left out of it is not either', () => {
     const positions = (input_ids, attention_mask, model = PADDED) => [
-        ...prepare({ input_ids, attention_mask }, model, 's').positions,
+        ...prepare({ input_ids, attention_mask }, model).positions,
     ];
     assert.deepEqual(positions([1, 1, 5, 6, 1], [0, 0, 1, 1, 0]), [0, 1], 'padding on both sides');
     assert.deepEqual(
@@ -89,8 +89,8 @@ test('where padding is not counted, what is left out of it is not either', () =>
 
 test('bad sequences say what and where', () => {
     const refused = (sequence, code, message) =>
-        assert.throws(() => prepare(sequence, POOLED, 'sequence 3'), { code, message });
-    refused(null, 'BAD_INPUT', /^sequence 3: it must be an object with input_ids, not null/);
+        assert.throws(() => prepare(sequence, POOLED), { code, message });
+    refused(null, 'BAD_INPUT', /^a sequence must be an object with input_ids, not null/);
     refused({}, 'BAD_INPUT', /input_ids must be an array of integers, not undefined/);
     refused({ input_ids: 'abc' }, 'BAD_INPUT', /input_ids must be .*, not string "abc"/);
     refused(
@@ -115,15 +115,15 @@ test('bad sequences say what and where', () => {
     refused(
         { input_ids: Array(513).fill(1) },
         'SEQUENCE_TOO_LONG',
-        /^sequence 3: it must have at most 512 tokens, not 513/,
+        /^a sequence must have at most 512 tokens, not 513/,
     );
     const input_ids = Array(600).fill(1);
     const attention_mask = input_ids.map((_, i) => Number(i < 512));
-    assert.equal(prepare({ input_ids, attention_mask }, BARE, 's').ids.length, 512);
+    assert.equal(prepare({ input_ids, attention_mask }, BARE).ids.length, 512);
 });
 
 test('rows of words: indices of the caller become those of what is computed', () => {
-    const rowsOf = (sequence, model = BARE) => prepare(sequence, model, 's').lm_rows;
+    const rowsOf = (sequence, model = BARE) => prepare(sequence, model).lm_rows;
     assert.equal(rowsOf({ input_ids: [5, 6] }), undefined);
     assert.deepEqual(rowsOf({ input_ids: [5, 6, 7], lm_rows: [] }), Uint32Array.of());
     assert.deepEqual(rowsOf({ input_ids: [5, 6, 7], lm_rows: [0, 2n] }), Uint32Array.of(0, 2));
@@ -138,15 +138,10 @@ test('rows of words: indices of the caller become those of what is computed', ()
     );
     const refused = (lm_rows, message, model = BARE) =>
         assert.throws(
-            () =>
-                prepare(
-                    { input_ids: [0, 6, 7], attention_mask: [0, 1, 1], lm_rows },
-                    model,
-                    'sequence 3',
-                ),
+            () => prepare({ input_ids: [0, 6, 7], attention_mask: [0, 1, 1], lm_rows }, model),
             { code: 'BAD_INPUT', message },
         );
-    refused([3], /^sequence 3: lm_rows\[0\] must be the index of a token whose mask is 1, not 3/);
+    refused([3], /^lm_rows\[0\] must be the index of a token whose mask is 1, not 3/);
     refused([0], /lm_rows\[0\] must be .*, not 0/);
     refused([0], /lm_rows\[0\] must be .*, not 0/, POOLED);
     refused([2, 1], /lm_rows\[1\] must be above 2, the one before it, not 1/);

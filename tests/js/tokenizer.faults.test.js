@@ -207,9 +207,9 @@ const FIXTURES = [
 
 /** All tokenizers. */
 const TOKENIZERS = [
-    ...FIXTURES.filter(({ url }) => url !== null).map(({ name, url }) => [name, readFileSync(url)]),
+    ...FIXTURES.flatMap(({ name, url }) => (url === null ? [] : [[name, readFileSync(url)]])),
     ...Object.entries(FURTHER).map(([name, file]) => [name, JSON.stringify(file)]),
-].map(([name, file]) => {
+].map((/** @type {any[]} */ [name, file]) => {
     const { added_tokens, normalizer } = JSON.parse(file);
     return {
         name,
@@ -549,13 +549,15 @@ forEach('what is not a string is refused, saying which', (tokenizer) => {
         });
         assert.throws(() => tokenizer.encodeBatch(['a', wrong]), {
             code: 'BAD_INPUT',
-            message: /^texts\[1\] must be /,
+            index: 1,
+            message: /^text 1: (text|a pair) must be /,
         });
         // null is no second text, as in encode.
         if (wrong !== null) {
             assert.throws(() => tokenizer.encodeBatch([['a', wrong]]), {
                 code: 'BAD_INPUT',
-                message: /^texts\[0\]: text_pair must be a string/,
+                index: 0,
+                message: /^text 0: text_pair must be a string/,
             });
         }
         if (!Array.isArray(wrong)) {
@@ -686,12 +688,16 @@ function changed(kind, change) {
     return file;
 }
 
-/** @param {string | object} file  its text, or what it says */
+/**
+ * @param {string | object} file  its text, or what it says
+ * @param {RegExp} message
+ * @param {string} [what]
+ */
 function refused(file, message, what) {
     const start = performance.now();
     assert.throws(
         () => Tokenizer.fromJSON(typeof file === 'string' ? file : JSON.stringify(file)),
-        (error) => {
+        (/** @type {any} */ error) => {
             assert.equal(error.code, 'BAD_TOKENIZER', error.stack);
             assert.match(error.message, message, what);
             return true;
@@ -746,12 +752,12 @@ for (const kind of KINDS) {
                 type,
             );
         }
-        for (const [stage, list, types] of [
+        for (const [stage, list, types] of /** @type {[string, string, string[]][]} */ ([
             ['normalizer', 'normalizers', ['Sequence', 'CutAtWill', 'hasOwnProperty']],
             ['pre_tokenizer', 'pretokenizers', ['Sequence', 'FixedLength', 'CharDelimiterSplit']],
             ['post_processor', 'processors', ['Sequence', 'CutAtWill']],
             ['decoder', 'decoders', ['Sequence', 'CTC']],
-        ]) {
+        ])) {
             for (const type of types.slice(1)) {
                 refused(
                     changed(kind, (file) => {
@@ -780,6 +786,7 @@ for (const kind of KINDS) {
                     `${stage} ${JSON.stringify(wrong)}`,
                 );
             }
+            /** @type {object} */
             let nested = { type: 'Sequence', [list]: [] };
             for (let depth = 0; depth < 2000; depth++) {
                 nested = { type: 'Sequence', [list]: [nested] };
@@ -816,14 +823,14 @@ for (const kind of KINDS) {
                 error.message.includes(
                     `the regular expression ${JSON.stringify(Regex)} is not supported`,
                 );
-            for (const [stage, config] of [
+            for (const [stage, config] of /** @type {[string, object][]} */ ([
                 [
                     'pre_tokenizer',
                     { type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false },
                 ],
                 ['normalizer', { type: 'Replace', pattern: { Regex }, content: '' }],
                 ['decoder', { type: 'Replace', pattern: { Regex }, content: '' }],
-            ]) {
+            ])) {
                 assert.throws(
                     () =>
                         Tokenizer.fromJSON(
@@ -848,12 +855,12 @@ for (const kind of KINDS) {
             refused(written(',["a",-1]]'), /the piece "a" occurs twice/);
             refused(written(',["\\u0061",-1]]'), /the piece "a" occurs twice/);
             refused(written(',["\\ud800",-1]]'), /half a surrogate pair/);
-            for (const [score, message] of [
-                ['NaN', /not valid JSON/],
-                ['"NaN"', /the score of "c" must be a number, not "NaN"/],
-                ['null', /the score of "c" must be a number, not null/],
-                ['1e999', /the score of "c" must be a number, not Infinity/],
-            ]) {
+            for (const [score, message] of Object.entries({
+                NaN: /not valid JSON/,
+                '"NaN"': /the score of "c" must be a number, not "NaN"/,
+                null: /the score of "c" must be a number, not null/,
+                '1e999': /the score of "c" must be a number, not Infinity/,
+            })) {
                 refused(written(`,["c",${score}]]`), message, score);
             }
         } else {
@@ -877,7 +884,10 @@ for (const kind of KINDS) {
     });
 }
 
-/** What else may be wrong: [kind, what, change, message]. */
+/**
+ * What else may be wrong: [kind, what, change, message].
+ * @type {[string, string, (file: any) => void, RegExp][]}
+ */
 const WRONG = [
     [
         'WordPiece',

@@ -29,7 +29,10 @@ const SMALL =
 
 const isDirect = (file) => readTokenizer(file).object('model').vocab instanceof Vocabulary;
 
-/** What a file is read as: all pieces and the tokens of some texts, or the error. */
+/**
+ * What a file is read as: all pieces and the tokens of some texts, or the error.
+ * @returns {any}
+ */
 function outcome(read) {
     try {
         const file = read();
@@ -147,7 +150,11 @@ test('pieces of any characters, written in any way, with space anywhere', () => 
         assert.deepEqual(got, plainly(file), file);
         assert.deepEqual(
             new Map(got.pieces),
-            new Map(list.map((piece, i) => [id(i), piece]).sort((a, b) => a[0] - b[0])),
+            new Map(
+                list
+                    .map((piece, i) => /** @type {const} */ ([id(i), piece]))
+                    .sort((a, b) => a[0] - b[0]),
+            ),
         );
     }
 });

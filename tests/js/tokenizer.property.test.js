@@ -60,7 +60,7 @@ function answer(tokenizer, job) {
 
 /**
  * @param {import('node:test').TestContext} t
- * @param {object[]} batches  {file, jobs}: the text of a tokenizer.json and texts for it
+ * @param {{file: string, jobs: any[]}[]} batches  the text of a tokenizer.json, and texts for it
  */
 async function compare(t, batches) {
     if (missing !== null) {
@@ -172,7 +172,7 @@ for (const name of FAMILIES) {
     });
 }
 
-for (const family of ['WordPiece', 'BPE', 'WordLevel']) {
+for (const family of /** @type {const} */ (['WordPiece', 'BPE', 'WordLevel'])) {
     test(`random ${family} tokenizers: ${nTexts} random texts`, async (t) => {
         const random = randomFrom(seed + 1);
         const count = Math.ceil(nTexts / 250);

@@ -54,7 +54,10 @@ const VOCAB = [
     ['😀', -6],
 ];
 
-/** A small tokenizer.json; vocab may be text, for what JSON.stringify would not write. */
+/**
+ * A small tokenizer.json; vocab may be text, for what JSON.stringify would not write.
+ * @param {Record<string, any>} [stages]
+ */
 function fileWith({ vocab = VOCAB, model = {}, ...rest } = {}) {
     const text = typeof vocab === 'string' ? vocab : JSON.stringify(vocab);
     return JSON.stringify({
@@ -73,7 +76,7 @@ const tokens = (options, text) => make(options).encode(text).tokens;
 const refused = (file, message) =>
     assert.throws(
         () => Tokenizer.fromJSON(file),
-        (error) => {
+        (/** @type {any} */ error) => {
             assert.equal(error.code, 'BAD_TOKENIZER', error.stack);
             assert.match(error.message, message);
             return true;
@@ -211,7 +214,7 @@ test('cut off anywhere, or with any byte another, it is the same read either way
         try {
             const fields = read();
             new Tokenizer(fields);
-            const { vocabulary } = makeModel(fields.object('model'));
+            const vocabulary = /** @type {any} */ (makeModel(fields.object('model')).vocabulary);
             return {
                 pieces: Array.from({ length: vocabulary.size }, (_, id) => vocabulary.piece(id)),
                 scores: [...vocabulary.scores],
@@ -245,7 +248,7 @@ test('without unk_id, what is unknown is an error that names it', () => {
     assert.deepEqual(tokenizer.encode('ab').tokens, ['▁', 'ab']);
     assert.throws(
         () => tokenizer.encode('a€'),
-        (error) => error.code === 'BAD_INPUT' && /U\+20AC/.test(error.message),
+        (/** @type {any} */ error) => error.code === 'BAD_INPUT' && /U\+20AC/.test(error.message),
     );
     assert.deepEqual(tokenizer.encode('ab').tokens, ['▁', 'ab']);
 });

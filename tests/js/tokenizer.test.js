@@ -20,7 +20,7 @@ for (const name of ['bert-uncased', 'bert-cased', 'bert-chinese', 'deberta-bpe',
             return;
         }
         const tokenizer = Tokenizer.fromJSON(file);
-        const cases = fixture(name, 'cases.jsonl')
+        const cases = String(fixture(name, 'cases.jsonl'))
             .trimEnd()
             .split('\n')
             .map((line) => JSON.parse(line));

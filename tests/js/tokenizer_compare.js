@@ -57,7 +57,7 @@ function agreeing(got, want) {
 
 /**
  * @param {import('../../js/tokenizer/index.js').Tokenizer} tokenizer
- * @param {object[]} cases  of a cases.jsonl
+ * @param {Record<string, any>[]} cases  of a cases.jsonl
  */
 export function checkGolden(tokenizer, cases) {
     for (const { text, pair, special, truncation, overflow, sequence, ...want } of cases) {

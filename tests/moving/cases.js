@@ -1,6 +1,6 @@
 /**
  * Code that runs with transformers.js and, with the import changed, with bert-wasm: the calls of
- * README.md's table "Moving from transformers.js".
+ * docs/moving-from-transformers.md.
  *
  *     import { pipeline } from 'bert-wasm';                    // or '@huggingface/transformers'
  *     for (const { model, code } of CASES) await code(pipeline, fileOrFolderOf(model));
@@ -10,7 +10,7 @@
  * @typedef {object} Case
  * @property {string} task
  * @property {string} model  a folder of tests/golden/pipelines
- * @property {(pipe: any) => Promise<any>} call  what README.md shows
+ * @property {(pipe: any) => Promise<any>} call  what the page shows
  * @property {(pipe: any) => Promise<any>} [same]  the call that gives with both libraries the same,
  *   where `call` does not
  * @property {(pipeline: any, model: any) => Promise<any>} code  the whole of it: gives what the
@@ -98,7 +98,7 @@ export const CASES = CALLS.map((each) => ({
 }));
 
 /**
- * The call as README.md shows it.
+ * The call as the page shows it.
  * @param {Case} of
  */
 export function sourceOf({ call }) {

@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
-import { pipeline } from '../../build/dist/index.node.js';
+import { pipeline } from 'bert-wasm';
+
 import { converted, GOLDEN } from '../js/converted.js';
 import { CASES } from './cases.js';
 
@@ -49,7 +50,7 @@ test('every row of the table gives with transformers.js what it gives with bert-
     skip,
 }, async (t) => {
     const library = createRequire(bench).resolve('@huggingface/transformers');
-    const transformers = await import(pathToFileURL(library));
+    const transformers = await import(pathToFileURL(library).href);
     transformers.env.allowRemoteModels = false;
     transformers.env.localModelPath = join(GOLDEN, 'pipelines/');
     // What is no code of the table: where models are, and that they are not quantised.

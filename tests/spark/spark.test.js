@@ -102,7 +102,7 @@ async function job(name, master, input, decide) {
         { encoding: 'utf8' },
     ).stdout.trim();
     const spark = spawn(
-        join(venv, 'bin/spark-submit'),
+        join(String(venv), 'bin/spark-submit'),
         [
             '--master',
             master,

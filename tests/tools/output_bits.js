@@ -27,11 +27,11 @@ if (Number(process.versions.node.split('.')[0]) < 22 && !process.execArgv.includ
     process.exit(status ?? 1);
 }
 
-const { loadModel } = await import('../../build/dist/index.node.js');
+const { loadModel } = await import('bert-wasm');
 
 /**
  * The first 16 digits of a SHA-256.
- * @param {Iterable<ArrayBufferView>} parts
+ * @param {Iterable<Uint8Array | Float32Array>} parts
  */
 function hash(parts) {
     const sum = createHash('sha256');
@@ -48,7 +48,8 @@ async function answers(path, cases, variant) {
     const model = await loadModel(path, { variant, threads: 2 });
     const parts = [];
     for (const { input_ids, attention_mask, token_type_ids } of cases) {
-        const sequences = input_ids.map((/** @type {number[]} */ ids, /** @type {number} */ i) => ({
+        /** @type {import('../../js/worker/sequences.js').Sequence[]} */
+        const sequences = input_ids.map((ids, i) => ({
             input_ids: ids,
             attention_mask: attention_mask[i],
             token_type_ids: token_type_ids?.[i],

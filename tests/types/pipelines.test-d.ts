@@ -268,7 +268,9 @@ await semanticSearch(corpus, [[1, 2]]);
 await semanticSearch(corpus, corpus, { score: 'euclidean' });
 
 // Errors.
-const error = new BertError('BAD_INPUT', 'why');
+const error = new BertError('BAD_INPUT', 'why', { index: 3, cause: 'what for' });
+is<number | undefined>()(error.index);
+is<unknown>()(error.cause);
 is<string>()(error.code);
 // @ts-expect-error
 error.code = 'X';

@@ -1,0 +1,239 @@
+/*
+ * safetensors_write.c - the writing half of safetensors.h.
+ *
+ * The header stands first and holds the hashes of what comes after it. Its length does not depend
+ * on them, so the data is written first, hashed on the way, and the header last: nothing is kept in
+ * memory and nothing is read again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files/json.h"
+#include "files/safetensors.h"
+
+struct safetensors_writer {
+    char path[4096], temporary[4096 + 16];
+    int descriptor;
+    cJSON *header, *metadata;
+    size_t data_bytes;   /* declared */
+    size_t n_written;    /* of the data section, padding included */
+    size_t header_bytes; /* with its length field and padding */
+    int n_padding;
+    size_t *starts, *ends; /* of the declared tensors that have data from the caller */
+    size_t n_tensors, capacity, next;
+    EVP_MD_CTX *hash;
+    char *hashes; /* hex, joined by commas */
+    size_t n_hashes;
+};
+
+static const char zeros[BERT_ALIGNMENT];
+
+safetensors_writer *safetensors_create(const char *path, fault_text *fault)
+{
+    safetensors_writer *writer = calloc(1, sizeof *writer);
+    if (!writer || strlen(path) >= sizeof writer->path) {
+        fault_set(fault, "%s: the path is too long", path);
+        free(writer);
+        return NULL;
+    }
+    strcpy(writer->path, path);
+    writer->descriptor = -1;
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        /* Renaming would replace a device with a file. */
+        fault_set(fault, "%s: cannot be written: it is not a regular file", path);
+        safetensors_abandon(writer);
+        return NULL;
+    }
+    snprintf(writer->temporary, sizeof writer->temporary, "%s.tmp-XXXXXX", path);
+    writer->header = cJSON_CreateObject();
+    writer->hash = EVP_MD_CTX_new();
+    writer->descriptor = mkstemp(writer->temporary);
+    if (writer->descriptor < 0) {
+        fault_set(fault, "%s: cannot be written: %s", path, strerror(errno));
+        writer->temporary[0] = '\0';
+        safetensors_abandon(writer);
+        return NULL;
+    }
+    fchmod(writer->descriptor, 0644);
+    return writer;
+}
+
+static void add_entry(safetensors_writer *writer, const char *name, const char *dtype,
+                      uint32_t rank, const uint32_t *shape, size_t n_bytes)
+{
+    cJSON *entry = cJSON_AddObjectToObject(writer->header, name);
+    cJSON_AddStringToObject(entry, "dtype", dtype);
+    cJSON *dims = cJSON_AddArrayToObject(entry, "shape");
+    for (uint32_t i = 0; i < rank; i++)
+        cJSON_AddItemToArray(dims, cJSON_CreateNumber(shape[i]));
+    cJSON *offsets = cJSON_AddArrayToObject(entry, "data_offsets");
+    cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)writer->data_bytes));
+    writer->data_bytes += n_bytes;
+    cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)writer->data_bytes));
+}
+
+bool safetensors_declare(safetensors_writer *writer, const char *name, const char *dtype,
+                         uint32_t rank, const uint32_t *shape, size_t n_bytes, fault_text *fault)
+{
+    uint32_t n_padding = (uint32_t)(-writer->data_bytes % BERT_ALIGNMENT);
+    if (n_padding) {
+        char padding[32];
+        snprintf(padding, sizeof padding, "padding.%d", writer->n_padding++);
+        add_entry(writer, padding, "U8", 1, &n_padding, n_padding);
+    }
+    if (writer->n_tensors == writer->capacity) {
+        writer->capacity = writer->capacity ? 2 * writer->capacity : 256;
+        writer->starts = realloc(writer->starts, writer->capacity * sizeof *writer->starts);
+        writer->ends = realloc(writer->ends, writer->capacity * sizeof *writer->ends);
+        if (!writer->starts || !writer->ends)
+            return fault_set(fault, "out of memory");
+    }
+    writer->starts[writer->n_tensors] = writer->data_bytes;
+    add_entry(writer, name, dtype, rank, shape, n_bytes);
+    writer->ends[writer->n_tensors++] = writer->data_bytes;
+    return true;
+}
+
+/* The whole header as text, with the hashes as they are now; NULL if memory is short. */
+static char *header_text(const safetensors_writer *writer)
+{
+    cJSON *hashes = cJSON_GetObjectItemCaseSensitive(writer->metadata, "chunk_sha256");
+    cJSON_SetValuestring(hashes, writer->hashes);
+    return cJSON_PrintUnformatted(writer->header);
+}
+
+static bool write_all(safetensors_writer *writer, const void *data, size_t n_bytes, off_t at,
+                      fault_text *fault)
+{
+    const char *next = data;
+    while (n_bytes) {
+        ssize_t n = pwrite(writer->descriptor, next, n_bytes, at);
+        if (n < 0 && errno != EINTR)
+            return fault_set(fault, "%s: cannot be written: %s", writer->path, strerror(errno));
+        if (n > 0) {
+            next += n;
+            at += n;
+            n_bytes -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault_text *fault)
+{
+    size_t n_chunks = (writer->data_bytes + SAFETENSORS_CHUNK_BYTES - 1) / SAFETENSORS_CHUNK_BYTES;
+    size_t n_chars = n_chunks * (FILE_HASH_CHARS + 1);
+    char number[24];
+    snprintf(number, sizeof number, "%d", SAFETENSORS_CHUNK_BYTES);
+    writer->metadata = metadata;
+    writer->hashes = malloc(n_chars + 1);
+    if (!writer->hashes)
+        return fault_set(fault, "out of memory");
+    memset(writer->hashes, '0', n_chars); /* as long as the hashes will be */
+    writer->hashes[n_chars ? n_chars - 1 : 0] = '\0';
+    cJSON_AddStringToObject(metadata, "chunk_bytes", number);
+    cJSON_AddStringToObject(metadata, "chunk_sha256", writer->hashes);
+    cJSON_InsertItemInArray(writer->header, 0, metadata);
+    metadata->string = strdup("__metadata__"); /* cJSON frees it with the object */
+    char *text = header_text(writer);
+    if (!text)
+        return fault_set(fault, "out of memory");
+    bool is_text = json_is_text(text, strlen(text));
+    writer->header_bytes =
+        (8 + strlen(text) + BERT_ALIGNMENT - 1) / BERT_ALIGNMENT * BERT_ALIGNMENT;
+    free(text);
+    EVP_DigestInit_ex(writer->hash, EVP_sha256(), NULL);
+    return is_text ||
+           fault_set(fault,
+                     "the model's name, its revision or the name of an output is not valid UTF-8: "
+                     "give others with --name and --revision, or rename the graph's outputs");
+}
+
+static void end_chunk(safetensors_writer *writer)
+{
+    unsigned char digest[32];
+    EVP_DigestFinal_ex(writer->hash, digest, NULL);
+    EVP_DigestInit_ex(writer->hash, EVP_sha256(), NULL);
+    char *hex = writer->hashes + writer->n_hashes++ * (FILE_HASH_CHARS + 1);
+    for (int i = 0; i < 32; i++) {
+        hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+        hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+    }
+    if (writer->n_written < writer->data_bytes)
+        hex[FILE_HASH_CHARS] = ',';
+}
+
+/* The next bytes of the data section. */
+static bool append(safetensors_writer *writer, const void *data, size_t n_bytes, fault_text *fault)
+{
+    if (!write_all(writer, data, n_bytes, (off_t)(writer->header_bytes + writer->n_written), fault))
+        return false;
+    const char *next = data;
+    while (n_bytes) {
+        size_t left = SAFETENSORS_CHUNK_BYTES - writer->n_written % SAFETENSORS_CHUNK_BYTES;
+        size_t n = n_bytes < left ? n_bytes : left;
+        EVP_DigestUpdate(writer->hash, next, n);
+        writer->n_written += n;
+        next += n;
+        n_bytes -= n;
+        if (n == left || writer->n_written == writer->data_bytes)
+            end_chunk(writer);
+    }
+    return true;
+}
+
+bool safetensors_write(safetensors_writer *writer, const void *data, size_t n_bytes,
+                       fault_text *fault)
+{
+    size_t i = writer->next++;
+    if (i >= writer->n_tensors || writer->ends[i] - writer->starts[i] != n_bytes)
+        return fault_set(fault, "tensor %zu was declared with another size", i);
+    return append(writer, zeros, writer->starts[i] - writer->n_written, fault) &&
+           append(writer, data, n_bytes, fault);
+}
+
+bool safetensors_finish(safetensors_writer *writer, fault_text *fault)
+{
+    char *text = header_text(writer);
+    char *header = text ? malloc(writer->header_bytes) : NULL;
+    bool ok = header && writer->n_written == writer->data_bytes;
+    if (!ok) {
+        fault_set(fault, header ? "not every tensor was written" : "out of memory");
+    } else {
+        uint64_t length = writer->header_bytes - 8;
+        for (int i = 0; i < 8; i++)
+            header[i] = (char)(length >> 8 * i & 255);
+        memset(header + 8, ' ', length);
+        memcpy(header + 8, text, strlen(text));
+        ok = write_all(writer, header, writer->header_bytes, 0, fault);
+    }
+    free(text);
+    free(header);
+    if (ok && (fsync(writer->descriptor) != 0 || rename(writer->temporary, writer->path) != 0))
+        ok = fault_set(fault, "%s: cannot be written: %s", writer->path, strerror(errno));
+    if (ok)
+        writer->temporary[0] = '\0';
+    safetensors_abandon(writer);
+    return ok;
+}
+
+void safetensors_abandon(safetensors_writer *writer)
+{
+    if (writer->temporary[0])
+        unlink(writer->temporary);
+    if (writer->descriptor >= 0)
+        close(writer->descriptor);
+    cJSON_Delete(writer->header);
+    EVP_MD_CTX_free(writer->hash);
+    free(writer->starts);
+    free(writer->ends);
+    free(writer->hashes);
+    free(writer);
+}

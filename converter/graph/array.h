@@ -1,0 +1,57 @@
+/*
+ * array.h - what an ONNX value is while a graph is evaluated: floats, or integers (booleans are 0
+ * and 1), with a shape.
+ *
+ * A hollow array has a shape but no elements: what it would hold depends on something that was left
+ * open. Operators pass hollowness on, so one evaluation answers two questions: what is the shape at
+ * this length, and does this value depend on that input.
+ */
+#ifndef CONVERTER_ARRAY_H
+#define CONVERTER_ARRAY_H
+
+#include "graph/onnx.h"
+
+#define ARRAY_MAX_RANK ONNX_MAX_RANK
+
+typedef enum array_type { ARRAY_FLOAT, ARRAY_INTEGER } array_type;
+
+typedef struct graph_array {
+    array_type type;
+    bool is_hollow;
+    uint32_t rank;
+    int64_t dims[ARRAY_MAX_RANK];
+    int64_t count;             /* product of dims */
+    const onnx_tensor *stored; /* a constant as it lies in the file, or NULL */
+    float *floats;             /* read by array_floats() */
+    int64_t *integers;         /* read by array_integers() */
+    bool is_borrowed;          /* the elements belong to somebody else */
+    unsigned n_users;
+} graph_array;
+
+/* A new array with one user, its elements zeros. NULL (and a fault) if memory is short or the shape
+ * is absurd. */
+graph_array *array_new(array_type type, uint32_t rank, const int64_t *dims, fault_text *fault);
+graph_array *array_new_hollow(array_type type, uint32_t rank, const int64_t *dims,
+                              fault_text *fault);
+
+/* A constant of the file. Elements are widened when they are first asked for, or not at all where
+ * they are float32 or int64 already and aligned. `tensor` must stay. */
+graph_array *array_of_tensor(const onnx_tensor *tensor, fault_text *fault);
+
+/* The same elements in another shape. Nothing is shared but their storage, where that is
+ * possible. */
+graph_array *array_reshaped(graph_array *source, uint32_t rank, const int64_t *dims,
+                            fault_text *fault);
+
+/* The elements; NULL if hollow, of the other type, or (with a fault) memory is short. */
+const float *array_floats(graph_array *array, fault_text *fault);
+const int64_t *array_integers(graph_array *array, fault_text *fault);
+
+/* Whether they have the same rank and dimensions. */
+bool array_is_same_shape(const graph_array *a, const graph_array *b);
+
+/* Adds a user, removes one; without users the array is freed. NULL is allowed. */
+graph_array *array_share(graph_array *array);
+void array_release(graph_array *array);
+
+#endif

@@ -1,0 +1,134 @@
+/* evaluate.c - see evaluate.h. Values are computed when they are asked for, and kept. */
+#include "operators/evaluate.h"
+
+#include <stdlib.h>
+
+#include "operators/operators.h"
+
+struct graph_evaluation {
+    const onnx_graph *graph;
+    graph_evaluation *constants;
+    graph_evaluation *before; /* for values before `first`; NULL: none */
+    size_t first;
+    graph_array **arrays; /* by the index of the value; NULL: not computed */
+    bool *is_needed;      /* scratch of evaluation_get() */
+};
+
+graph_evaluation *evaluation_new(const onnx_graph *graph, graph_evaluation *constants)
+{
+    graph_evaluation *evaluation = calloc(1, sizeof *evaluation);
+    size_t n = graph_n_values(graph) + 1;
+    graph_array **arrays = calloc(n, sizeof *arrays);
+    bool *is_needed = calloc(n, sizeof *is_needed);
+    if (!evaluation || !arrays || !is_needed)
+        abort();
+    *evaluation = (graph_evaluation){
+        .graph = graph, .constants = constants, .arrays = arrays, .is_needed = is_needed};
+    return evaluation;
+}
+
+graph_evaluation *evaluation_from(graph_evaluation *before, graph_value *value)
+{
+    graph_evaluation *evaluation = evaluation_new(before->graph, before->constants);
+    evaluation->before = before;
+    evaluation->first = value->index;
+    return evaluation;
+}
+
+void evaluation_free(graph_evaluation *evaluation)
+{
+    if (!evaluation)
+        return;
+    for (size_t i = 0; i < graph_n_values(evaluation->graph); i++)
+        array_release(evaluation->arrays[i]);
+    free(evaluation->arrays);
+    free(evaluation->is_needed);
+    free(evaluation);
+}
+
+void evaluation_set(graph_evaluation *evaluation, graph_value *value, graph_array *array)
+{
+    array_release(evaluation->arrays[value->index]);
+    evaluation->arrays[value->index] = array;
+}
+
+/* What is known without computing. */
+static graph_array *known(graph_evaluation *evaluation, graph_value *value, fault_text *fault)
+{
+    graph_array *array = evaluation->arrays[value->index];
+    if (array)
+        return array;
+    if (value->constant)
+        return value->constant;
+    if (value->is_fixed && evaluation->constants)
+        return evaluation_get(evaluation->constants, value, fault);
+    if (value->index < evaluation->first)
+        return evaluation_get(evaluation->before, value, fault);
+    return NULL;
+}
+
+static bool run_node(graph_evaluation *evaluation, const graph_node *node, fault_text *fault)
+{
+    const operator_kind *kind = operator_find(node->domain, node->op);
+    graph_array *inputs[64], *outputs[16] = {0};
+    fault_text inner = {0};
+    if (!kind || node->n_inputs > 64 || node->n_outputs > 16)
+        return fault_set(fault, "node '%s' (op %s): cannot be evaluated", node->name, node->op);
+    for (size_t i = 0; i < node->n_inputs; i++) {
+        inputs[i] = node->inputs[i] ? known(evaluation, node->inputs[i], fault) : NULL;
+        if (node->inputs[i] && !inputs[i])
+            return fault_set(fault, "node '%s' (op %s): its input %zu is not known", node->name,
+                             node->op, i + 1);
+    }
+    for (size_t i = 0; i < kind->n_inputs; i++)
+        if (i >= node->n_inputs || !inputs[i])
+            return fault_set(fault, "node '%s' (op %s): has no input %zu, needs %zu inputs",
+                             node->name, node->op, i + 1, kind->n_inputs);
+    operator_call operation = {node, graph_opset(evaluation->graph), inputs, node->n_inputs,
+                               outputs};
+    bool ok = kind->run(&operation, &inner) ||
+              fault_set(fault, "node '%s' (op %s): %s", node->name, node->op, inner.text);
+    for (size_t i = 0; i < node->n_outputs; i++) {
+        if (ok && node->outputs[i] && outputs[i] && !evaluation->arrays[node->outputs[i]->index])
+            evaluation->arrays[node->outputs[i]->index] = array_share(outputs[i]);
+        array_release(outputs[i]);
+    }
+    return ok;
+}
+
+graph_array *evaluation_get(graph_evaluation *evaluation, graph_value *value, fault_text *fault)
+{
+    graph_array *array = known(evaluation, value, fault);
+    if (array)
+        return array;
+    /* Values are in the order of execution: mark what is needed, backwards from `value`, then
+     * compute it forwards. */
+    bool *is_needed = evaluation->is_needed;
+    size_t first = value->index;
+    is_needed[value->index] = true;
+    for (size_t n = value->index + 1; n > 0; n--) {
+        graph_value *v = graph_at(evaluation->graph, n - 1);
+        if (!is_needed[n - 1])
+            continue;
+        is_needed[n - 1] = false;
+        if (known(evaluation, v, fault) || !v->node)
+            continue;
+        is_needed[n - 1] = true;
+        first = n - 1;
+        for (size_t i = 0; i < v->node->n_inputs; i++)
+            if (v->node->inputs[i])
+                is_needed[v->node->inputs[i]->index] = true;
+    }
+    bool ok = true;
+    for (size_t n = first; n <= value->index; n++) {
+        graph_value *v = graph_at(evaluation->graph, n);
+        if (!is_needed[n])
+            continue;
+        is_needed[n] = false;
+        if (ok && !evaluation->arrays[n])
+            ok = run_node(evaluation, v->node, fault);
+    }
+    if (ok && !evaluation->arrays[value->index])
+        ok = fault_set(fault, "the value '%s' is not known", value->name);
+    return ok ? evaluation->arrays[value->index] : NULL;
+}

@@ -1,0 +1,52 @@
+/*
+ * pack.h - weights as the kernels read them: panels, and f32, f16, 8-bit or 4-bit numbers.
+ */
+#ifndef CONVERTER_PACK_H
+#define CONVERTER_PACK_H
+
+#include "bert.h"
+#include "weights/weights.h"
+
+/* What a model can be asked to be stored as. */
+typedef enum pack_dtype {
+    PACK_F32,
+    PACK_F16,
+    PACK_Q8,
+    PACK_Q4, /* q8 once it is loaded */
+    PACK_DTYPE_COUNT
+} pack_dtype;
+
+/* "f32", ...; a static string. */
+const char *pack_dtype_name(pack_dtype dtype);
+
+/* Whether the layers' matrices become integers, which smoothing and calibration are for. */
+bool pack_is_quantised(pack_dtype dtype);
+
+/* One tensor of a model file: name, dtype and shape as bert.h describes them, and its bytes. */
+typedef struct packed_tensor {
+    char name[BERT_MAX_NAME + 1];
+    bert_dtype dtype; /* when loaded */
+    bool is_q4;       /* units of 4-bit numbers, which are U8 in a file */
+    uint32_t rank;
+    uint32_t shape[BERT_MAX_RANK];
+    size_t n_bytes;
+    void *data; /* NULL: planned only */
+} packed_tensor;
+
+/*
+ * Calls `visit` with every tensor that the weights become, in the order of the file, until it
+ * returns false. If `plans`, tensors have no data, and nothing is computed; else their data is
+ * freed after the call.
+ *
+ * `dtype` is what was asked for: biases, norms and small tables stay F32, of q8 and q4 a matrix
+ * outside the layers becomes F16, and of q4 what is not in whole groups becomes 8-bit. 8 bits:
+ * symmetric, a scale a table row (|integer| <= 127) or an output column (|integer| <= BERT_I8_MAX,
+ * weights divided by their input's factor first), rounded to nearest, ties to even; 4 bits:
+ * pack_q4.h. Factors of inputs come before the first matrix that they are for, a scale after what
+ * it is for. False with a fault if a number is not finite, or does not fit the dtype.
+ */
+typedef bool pack_visitor(void *argument, const packed_tensor *tensor, fault_text *fault);
+bool pack_each(const bert_weights *weights, pack_dtype dtype, bool plans, pack_visitor *visit,
+               void *argument, fault_text *fault);
+
+#endif

@@ -1,0 +1,199 @@
+/**
+ * What is tried in every engine: each check is a function of the library that gives facts, which
+ * JSON can say. What they must be is judged outside (suite.js). The same functions run in Node
+ * (in_node.js), whose answers are what those of pages are compared with.
+ *
+ * @typedef {typeof import('../../../js/index.js')} Library
+ * @typedef {import('../../../js/index.js').LoadOptions} LoadOptions
+ */
+
+const TEXTS = [
+    'What a wonderful film, I laughed all the way through.',
+    'The plot is thin and the jokes fall flat.',
+    'It was fine.',
+    'I could not stop watching, and that says a lot.',
+    'Battery died after two days and support never answered!',
+    'Pâté, naïveté & 10 € of "fun": 🎬 10/10',
+    'no',
+    'An utterly forgettable two hours, but the music is the best that I have heard in years.',
+    'Not bad at all. '.repeat(8),
+];
+
+/** A hundred texts of all lengths. */
+const MANY = Array.from({ length: 100 }, (_, i) =>
+    Array.from({ length: 1 + (i % 3) }, (_, k) => TEXTS[(i * 5 + k * 7) % TEXTS.length]).join(' '),
+);
+
+/** Logits: engines do not round alike in Math.exp(), which makes scores of them. */
+const LOGITS = /** @type {const} */ ({ top_k: null, function_to_apply: 'none' });
+
+/** @param {Library} library @param {LoadOptions} [options] */
+const open = ({ pipeline }, options) => pipeline('sentiment-analysis', null, options);
+
+/** How something fails. @param {Promise<unknown>} promise */
+async function failure(promise) {
+    try {
+        await promise;
+    } catch (error) {
+        return error.name === 'BertError' ? error.code : error.name;
+    }
+    return 'it did not fail';
+}
+
+/** What there is, and what is chosen. @param {Library} library @param {LoadOptions} options */
+export async function load({ loadModel }, options) {
+    /** @type {number[]} */
+    const parts = [];
+    const model = await loadModel(null, {
+        ...options,
+        onprogress: ({ loaded, total }) => parts.push(loaded / total),
+    });
+    const info = await model.info();
+    model.dispose();
+    return {
+        info,
+        n_cores: navigator.hardwareConcurrency,
+        canShare: globalThis.crossOriginIsolated && typeof SharedArrayBuffer === 'function',
+        isOrdered: parts.every((part, i) => i === 0 || part >= parts[i - 1]),
+        end: parts.at(-1),
+    };
+}
+
+/** One text after the other. @param {Library} library @param {LoadOptions} options */
+export async function answer(library, options) {
+    const classify = await open(library, options);
+    const logits = [];
+    for (const text of TEXTS) logits.push(await classify(text, LOGITS));
+    const scores = await classify(TEXTS);
+    classify.dispose();
+    return { logits, scores };
+}
+
+/** A hundred texts in one call. @param {Library} library @param {LoadOptions} options */
+export async function batch(library, options) {
+    const classify = await open(library, options);
+    const logits = await classify(MANY, LOGITS);
+    classify.dispose();
+    return { logits };
+}
+
+/** The same texts, answered as they come. @param {Library} library @param {LoadOptions} options */
+export async function stream(library, options) {
+    const classify = await open(library, options);
+    async function* texts() {
+        for (const [i, text] of MANY.entries()) {
+            if (i % 10 === 0) await new Promise((resolve) => setTimeout(resolve));
+            yield text;
+        }
+    }
+    const logits = [];
+    for await (const each of classify(texts(), LOGITS)) logits.push(each);
+    classify.dispose();
+    return { logits };
+}
+
+/**
+ * A model in f32, on the inputs that it came with.
+ * @param {Library} library
+ * @param {LoadOptions & {base: string}} options  base: of the server's addresses
+ */
+export async function f32({ loadModel }, { base, ...options }) {
+    const golden = await fetch(new URL('/golden/bert-seqcls/golden.json', base));
+    const { cases } = await golden.json();
+    const model = await loadModel(new URL('/models/bert-seqcls-f32.safetensors', base), options);
+    const logits = [];
+    for (const { input_ids, attention_mask, token_type_ids } of cases) {
+        /** @type {import('../../../js/model/inputs.js').Batch} */
+        const inputs = { input_ids, attention_mask, token_type_ids };
+        const results = await model.forward(inputs);
+        logits.push(results.map((result) => [...result.logits.data]));
+    }
+    model.dispose();
+    return { logits, expected: cases.map(({ outputs }) => outputs.logits.data) };
+}
+
+/** A load and a call are ended, and the next call answers. @param {Library} library */
+export async function abort(library) {
+    const loading = new AbortController();
+    const onprogress = () => loading.abort();
+    const load = await failure(open(library, { signal: loading.signal, onprogress }));
+
+    const classify = await open(library);
+    const calling = new AbortController();
+    const call = failure(classify([...MANY, ...MANY], { signal: calling.signal }));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const start = performance.now();
+    calling.abort();
+    const aborted = await call;
+    const abort_ms = performance.now() - start;
+    const logits = [await classify(TEXTS[0], LOGITS)];
+    classify.dispose();
+    return { load, call: aborted, abort_ms, logits };
+}
+
+/** What runs when a model is disposed of, and what comes later. @param {Library} library */
+export async function dispose(library) {
+    const classify = await open(library);
+    const running = failure(classify(MANY));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    classify.dispose();
+    const later = await failure(classify(TEXTS));
+    classify.dispose();
+    return { running: await running, later };
+}
+
+/** Models come and go. @param {Library} library */
+export async function cycles(library) {
+    const logits = [];
+    for (let i = 0; i < 20; i++) {
+        const classify = await open(library);
+        logits.push(await classify(TEXTS[0], LOGITS));
+        classify.dispose();
+    }
+    return { logits };
+}
+
+/**
+ * What an engine's own HTTP makes of a host of models: a part from behind a redirect, a request
+ * that the host does not allow, a connection that breaks off.
+ * @param {Library} _
+ * @param {{base: string}} options
+ */
+export async function network(_, { base }) {
+    const url = new URL('/models/bert-seqcls-f32.safetensors', base);
+    const headers = { Range: 'bytes=8-15' };
+    const part = await fetch(url, { headers });
+    const etag = part.headers.get('etag');
+    const again = fetch(part.url, { headers: { ...headers, 'If-Range': etag ?? '' } });
+    return {
+        status: part.status,
+        etag,
+        range: part.headers.get('content-range'),
+        n_bytes: (await part.arrayBuffer()).byteLength,
+        isOther: new URL(part.url).origin !== url.origin,
+        ifRange: await failure(again),
+        cut: await failure(fetch(url).then((response) => response.arrayBuffer())),
+    };
+}
+
+/** Never gives anything, as a page that hangs. */
+export function hang() {
+    for (;;);
+}
+
+/** What a page has kept, where a page can; and keeps it. */
+export async function keep() {
+    const cache = await caches.open('kept');
+    const files = await navigator.storage?.getDirectory?.();
+    const names = [];
+    for await (const name of files?.keys() ?? []) names.push(name);
+    const kept = {
+        localStorage: localStorage.getItem('kept') !== null,
+        cache: (await cache.match('/kept')) !== undefined,
+        files: files ? names.includes('kept') : null,
+    };
+    localStorage.setItem('kept', 'yes');
+    await cache.put('/kept', new Response('yes'));
+    await files?.getFileHandle('kept', { create: true });
+    return kept;
+}

@@ -1,0 +1,304 @@
+/**
+ * The package in one engine: every check of checks.js in a page that is isolated and in one that is
+ * not, from a server that may be faulty. Answers must be those of Node, to the bit, for the same
+ * build of the engine; those of a model in f32 must be onnxruntime's.
+ *
+ * To add a check: a function in checks.js, and what it must give among CHECKS, with what is wrong
+ * with the server then. Each has a page of its own, in the profile of the others. What was run, and
+ * how it went, is in build/engines/ENGINE.json; table.js prints it.
+ */
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { converted, GOLDEN } from '../../js/converted.js';
+import { FaultyServer } from '../../tools/faulty_server.js';
+import { openEngine } from './engine.js';
+import { missing } from './programs.js';
+
+const HERE = import.meta.dirname;
+const BUILD = fileURLToPath(new URL('../../../build/', import.meta.url));
+const PACKAGE = '/bert-wasm/';
+
+/** What the package fetches that is no JavaScript. */
+const BINARIES = [
+    'models/sentiment-minilm-l6-q8.safetensors',
+    'engine-base.wasm',
+    'engine-base-threads.wasm',
+    'engine-relaxed.wasm',
+    'engine-relaxed-threads.wasm',
+];
+
+/** Of a page that takes nothing but from its own origin. */
+const STRICT = {
+    'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'",
+};
+
+const F32_MODEL = '/models/bert-seqcls-f32.safetensors';
+
+/** The build that each engine must choose: of Debian's, WebKit alone has no relaxed SIMD. */
+const VARIANTS = /** @type {{[engine: string]: string}} */ ({
+    chromium: 'relaxed',
+    firefox: 'relaxed',
+    webkit: 'base',
+    'webkit-as-safari': 'base',
+});
+
+/** Node 20 has relaxed SIMD behind a flag, which is for a whole process. */
+const FLAGS =
+    Number(process.versions.node.split('.')[0]) < 22 ? ['--experimental-wasm-relaxed-simd'] : [];
+
+/** What scores may differ by, which each engine's own Math.exp() rounds; and logits in f32. */
+const SCORE = 1e-6;
+const F32 = 1e-5;
+
+/**
+ * @typedef {object} Context  of a judgement
+ * @property {any} node  what the checks gave in Node
+ * @property {string} variant  of the engine that must run
+ * @property {FaultyServer} server  with the log of this check alone
+ *
+ * @typedef {object} Check
+ * @property {string} [check]  of checks.js, if it has another name than the test
+ * @property {(server: FaultyServer) => void} [prepare]  faults, above all
+ * @property {number} [timeout]  in milliseconds
+ * @property {(result: any, context: Context) => string | void} judge  what it gives is written into
+ *   the table
+ */
+
+/** @type {{[name: string]: Check}} */
+const CHECKS = {
+    load: {
+        judge({ info, n_cores, canShare, isOrdered, end }, { variant }) {
+            assert.equal(info.variant, variant);
+            assert.equal(info.threads, canShare ? Math.min(4, n_cores) : 1, info.threads_reason);
+            assert.equal(info.verified, true);
+            assert.deepEqual([isOrdered, end], [true, 1]);
+            return `${info.variant}, threads: ${info.threads}`;
+        },
+    },
+    answer: { judge: assertAnswers },
+    batch: { judge: ({ logits }, { node }) => assert.deepEqual(logits, node.batch.logits) },
+    stream: { judge: ({ logits }, { node }) => assert.deepEqual(logits, node.batch.logits) },
+    f32: {
+        judge({ logits, expected }, { node }) {
+            assert.deepEqual(logits, node.f32.logits);
+            assertClose(logits.flat(2), expected.flat(), F32);
+        },
+    },
+    abort: {
+        judge({ load, call, abort_ms, logits }, { node }) {
+            assert.deepEqual([load, call], ['AbortError', 'AbortError']);
+            assert.ok(abort_ms < 1000, `${abort_ms} ms`);
+            assert.deepEqual(logits[0], node.answer.logits[0]);
+            return `in ${abort_ms.toFixed(1)} ms`;
+        },
+    },
+    dispose: {
+        judge: (result) => assert.deepEqual(result, { running: 'DISPOSED', later: 'DISPOSED' }),
+    },
+    'wrong MIME types': withType('text/plain'),
+    'no MIME types': withType(null),
+    'content security policy': {
+        check: 'answer',
+        prepare: ({ faults }) => faults.set('/engines/page.html', { headers: STRICT }),
+        judge: assertAnswers,
+    },
+    network: {
+        prepare: ({ faults }) => faults.set(F32_MODEL, [{ redirect: true }, { cut: 1000 }]),
+        judge({ etag, range, cut, ...rest }, { server }) {
+            assert.match(etag, /^"[0-9a-f]{16}"$/);
+            assert.match(range, /^bytes 8-15\//);
+            assert.notEqual(cut, 'it did not fail');
+            assert.deepEqual(rest, {
+                status: 206,
+                n_bytes: 8,
+                isOther: true,
+                ifRange: 'TypeError',
+            });
+            const asked = server.log.filter(({ path }) => /^.(models|signed)/.test(path));
+            assert.deepEqual(
+                asked.map(({ method, origin, range, status }) => [method, origin, range, status]),
+                [
+                    ['GET', 'own', 'bytes=8-15', 302],
+                    ['GET', 'other', 'bytes=8-15', 206],
+                    ['OPTIONS', 'other', 'whole', 204],
+                    ['GET', 'own', 'whole', 200],
+                ],
+            );
+        },
+    },
+    '20 models': {
+        check: 'cycles',
+        timeout: 120_000,
+        judge({ logits }, { node }) {
+            assert.deepEqual(logits, new Array(20).fill(node.answer.logits[0]));
+        },
+    },
+};
+
+/**
+ * Answers, although engine and model come with this type.
+ * @param {string | null} type
+ * @returns {Check}
+ */
+function withType(type) {
+    const paths = BINARIES.map((name) => PACKAGE + name);
+    const fault = { headers: { 'Content-Type': type } };
+    return {
+        check: 'answer',
+        prepare: ({ faults }) => paths.forEach((path) => faults.set(path, fault)),
+        judge(result, context) {
+            assertAnswers(result, context);
+            const sent = context.server.log.filter(({ path }) => paths.includes(path));
+            assert.deepEqual(
+                sent.map(({ status }) => status),
+                [200, 200],
+            );
+        },
+    };
+}
+
+/** @param {any} result @param {Context} context */
+function assertAnswers({ logits, scores }, { node: { answer } }) {
+    assert.deepEqual(logits, answer.logits);
+    const labelsOf = (/** @type {{label: string}[]} */ scores) => scores.map(({ label }) => label);
+    const valuesOf = (/** @type {{score: number}[]} */ scores) => scores.map(({ score }) => score);
+    assert.deepEqual(labelsOf(scores), labelsOf(answer.scores));
+    assertClose(valuesOf(scores), valuesOf(answer.scores), SCORE);
+}
+
+/** @param {number[]} actual @param {number[]} expected @param {number} tolerance */
+function assertClose(actual, expected, tolerance) {
+    assert.equal(actual.length, expected.length);
+    assert.ok(actual.length > 0);
+    for (const [i, value] of actual.entries()) {
+        assert.ok(Math.abs(value - expected[i]) <= tolerance, `${value}, expected ${expected[i]}`);
+    }
+}
+
+/**
+ * What the checks that answer give in Node, with the same build of the engine.
+ * @param {string} variant
+ * @param {FaultyServer} server
+ */
+async function inNode(variant, server) {
+    const script = join(HERE, 'in_node.js');
+    const args = [...FLAGS, script, variant, server.url, 'answer', 'batch', 'f32'];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 });
+    return JSON.parse(stdout);
+}
+
+/**
+ * Declares the tests of an engine.
+ * @param {string} name  of programs.js
+ * @param {('isolated' | 'plain')[]} [pages]
+ */
+export function testEngine(name, pages = ['isolated', 'plain']) {
+    const skip = missing(name);
+    const variant = VARIANTS[name];
+    /** @type {Awaited<ReturnType<typeof openEngine>>} */
+    let engine;
+    /** @type {{[page: string]: FaultyServer}} */
+    let servers;
+    /** @type {any} */
+    let node;
+    /** @type {{test: string, page: string, ok: boolean, ms: number, note: string}[]} */
+    const rows = [];
+
+    before(async () => {
+        if (skip) return console.error(skip);
+        const files = {
+            [PACKAGE]: join(BUILD, 'dist'),
+            '/engines/': HERE,
+            '/golden/': GOLDEN,
+            '/models/': dirname(converted('bert-seqcls')),
+        };
+        servers = {
+            isolated: await FaultyServer.open(files, { isolated: true }),
+            plain: await FaultyServer.open(files),
+        };
+        node = await inNode(variant, servers.plain);
+        engine = await openEngine(name);
+    });
+
+    after(async () => {
+        await engine?.close();
+        for (const server of Object.values(servers ?? {})) await server.close();
+        mkdirSync(join(BUILD, 'engines'), { recursive: true });
+        const found = { engine: name, version: engine?.version, missing: skip || undefined, rows };
+        writeFileSync(join(BUILD, 'engines', `${name}.json`), JSON.stringify(found, null, 1));
+    });
+
+    /**
+     * What a check gives in a page of its own.
+     * @param {string} page  which server's
+     * @param {string} check
+     * @param {number} [timeout]
+     */
+    async function visit(page, check, timeout) {
+        const base = servers[page].url;
+        const query = new URLSearchParams({ check, options: JSON.stringify({ base }) });
+        const { result, error, uncaught } = await engine.run(`${base}engines/page.html?${query}`, {
+            timeout,
+        });
+        assert.equal(error, undefined, JSON.stringify(error, null, 1));
+        assert.deepEqual(uncaught, []);
+        return result;
+    }
+
+    /** @param {string} title @param {string} page @param {() => Promise<string | void>} run */
+    function declare(title, page, run) {
+        test(`${name}, ${page}: ${title}`, { skip }, async () => {
+            const row = { test: title, page, ok: false, ms: 0, note: '' };
+            rows.push(row);
+            const start = performance.now();
+            try {
+                row.note = (await run()) ?? '';
+                row.ok = true;
+            } finally {
+                row.ms = Math.round(performance.now() - start);
+            }
+        });
+    }
+
+    for (const page of pages) {
+        for (const [title, { check = title, prepare, timeout, judge }] of Object.entries(CHECKS)) {
+            declare(title, page, async () => {
+                const server = servers[page];
+                server.log.length = 0;
+                prepare?.(server);
+                try {
+                    const result = await visit(page, check, timeout);
+                    return judge(result, { node, variant, server });
+                } finally {
+                    server.faults.clear();
+                }
+            });
+        }
+    }
+
+    const [page] = pages;
+
+    declare('kept over a restart', page, async () => {
+        const before = await visit(page, 'keep');
+        await engine.restart();
+        const after = await visit(page, 'keep');
+        const has_files = before.files !== null;
+        const all = (/** @type {boolean} */ is_kept) => {
+            return { localStorage: is_kept, cache: is_kept, files: has_files ? is_kept : null };
+        };
+        assert.deepEqual([before, after], [all(false), all(true)]);
+        return has_files ? 'with files' : 'no files';
+    });
+
+    declare('a page that hangs is ended', page, async () => {
+        await assert.rejects(visit(page, 'hang', 2000), /reported nothing in 2 s/);
+        await visit(page, 'keep');
+    });
+}

@@ -1,0 +1,8 @@
+/** What the page imports: the package, which lies beside it in the site once that is built. */
+declare module '*/bert-wasm/index.js' {
+    export const pipeline: typeof import('../js/index.js').pipeline;
+}
+
+declare module '*/bert-wasm/explain.js' {
+    export const attribute: typeof import('../js/explain/index.js').attribute;
+}

@@ -1,0 +1,36 @@
+/**
+ * tests/public_names.json: every name that the package has for others, so that none comes or goes
+ * but by a line of that file. `make docs` writes it.
+ *
+ *     node tools/public_names.mjs > tests/public_names.json
+ */
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import { readAPI } from './api.mjs';
+
+/** What entries export, the members of classes, and the files that npm would publish. */
+export function publicNames() {
+    const { entries, items } = readAPI();
+    const pack = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+    const [{ files }] = JSON.parse(execFileSync('npm', pack, { encoding: 'utf8' }));
+    return {
+        entries: Object.fromEntries(
+            entries.map(({ name, values, types }) => [name, { values, types }]),
+        ),
+        classes: Object.fromEntries(
+            [...items.values()]
+                .filter(({ kind }) => kind === 'class')
+                .map(({ name, members }) => [name, members.map((member) => member.name).sort()])
+                .sort(),
+        ),
+        exports: Object.keys(JSON.parse(readFileSync('package.json', 'utf8')).exports),
+        files: files.map((/** @type {{path: string}} */ { path }) => path).sort(),
+    };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+    console.log(JSON.stringify(publicNames(), null, 4));
+}
