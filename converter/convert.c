@@ -104,7 +104,7 @@ static cJSON *metadata_json(const conversion *c)
     cJSON *json = cJSON_CreateObject();
     file_sha256(c->onnx.file.data, c->onnx.file.n_bytes, hash);
     cJSON_AddStringToObject(json, "format", "bert-wasm");
-    cJSON_AddStringToObject(json, "format_version", SAFETENSORS_FORMAT_VERSION);
+    cJSON_AddStringToObject(json, "format_version", BERT_FORMAT_VERSION);
     cJSON_AddStringToObject(json, "name", options->name ? options->name : c->dir.name);
     cJSON_AddStringToObject(json, "revision", options->revision ? options->revision : "");
     cJSON_AddStringToObject(json, "dtype", pack_dtype_name(options->dtype));

@@ -17,7 +17,7 @@ static bert_status check_positions(const bert_config *config, const uint32_t *id
             return bad_position(error, positions[i], most);
         if (config->conv_size && i > 0 && positions[i] <= positions[i - 1])
             return bad_position(error, positions[i], positions[i - 1]);
-        if (config_is_padding(config, ids[i]))
+        if (ids[i] == bert_config_padding_id(config))
             n_padding++;
         else if (positions[i] < n_padding) /* there is more padding before it than it counts */
             return bad_position(error, positions[i], n_padding);

@@ -65,6 +65,9 @@ extern "C" {
 #define BERT_VERSION_PATCH 0
 #define BERT_VERSION "0.1.0"
 
+/* Of model files (docs/model-file.md): changes when the config or the packing of weights does. */
+#define BERT_FORMAT_VERSION "2"
+
 /* Memory blocks and tensor data start on a multiple of this many bytes: one cache line. */
 #define BERT_ALIGNMENT 64
 
@@ -234,6 +237,16 @@ uint32_t bert_config_stored_layer(const bert_config *config, uint32_t layer);
  * in the model limits them. */
 uint32_t bert_config_most_tokens(const bert_config *config);
 #define BERT_UNLIMITED_TOKENS UINT32_MAX
+
+/* The id of padding that is not counted by positions, in a model with a first_position; else
+ * BERT_NO_TOKEN. */
+uint32_t bert_config_padding_id(const bert_config *config);
+#define BERT_NO_TOKEN UINT32_MAX
+
+/* The row of the position embedding for a token of this id and position, before which its sequence
+ * has `n_padding` tokens of that padding: Liu et al. 2019, RoBERTa, as fairseq numbers it. */
+uint32_t bert_config_position_row(const bert_config *config, uint32_t id, uint32_t position,
+                                  uint32_t n_padding);
 
 /* --------------------------------------------------------------------------------- tensors -- */
 
@@ -497,6 +510,9 @@ typedef enum bert_site {
     BERT_SITE_OUTPUT,           /* [R, I] */
     BERT_SITE_COUNT
 } bert_site;
+
+/* Columns of the inputs of a site. */
+uint32_t bert_site_columns(const bert_config *config, bert_site site);
 
 /* `n_rows` inputs of `n_columns` each, just before they are multiplied with the weights layers.N,
  * N = `layer`. */

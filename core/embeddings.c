@@ -2,16 +2,6 @@
  * 2018, BERT, section 3, figure 2). */
 #include "internal.h"
 
-/* Families with a first_position do not count padding: it has the row of its token id (Liu et al.
- * 2019, RoBERTa, as fairseq numbers it). */
-uint32_t embeddings_position_row(const bert_config *config, uint32_t id, uint32_t position,
-                                 uint32_t n_padding)
-{
-    if (config_is_padding(config, id))
-        return id;
-    return config->first_position + position - n_padding;
-}
-
 static void sum_of(const bert_model *model, uint32_t id, uint32_t position_row, uint32_t token_type,
                    float *out)
 {
@@ -32,8 +22,8 @@ void embeddings_sum(const bert_model *model, const bert_batch *batch, row_range 
         for (uint32_t i = 0; i < sequence.n; i++) {
             uint32_t token = first + i, id = batch->ids[token];
             uint32_t row =
-                embeddings_position_row(config, id, sequence_position(&sequence, i), n_padding);
-            n_padding += (uint32_t)config_is_padding(config, id);
+                bert_config_position_row(config, id, sequence_position(&sequence, i), n_padding);
+            n_padding += id == bert_config_padding_id(config);
             if (token >= rows.first && token < rows.end)
                 sum_of(model, id, row, batch->token_types ? batch->token_types[token] : 0,
                        out + (size_t)token * config->embedding_size);

@@ -36,9 +36,17 @@ int config_has_p2c(const bert_config *config)
            config->position_attention == BERT_POSITION_ATTENTION_C2P_P2C;
 }
 
-int config_is_padding(const bert_config *config, uint32_t id)
+uint32_t bert_config_padding_id(const bert_config *config)
 {
-    return config->first_position && id == config->first_position - 1;
+    return config->first_position ? config->first_position - 1 : BERT_NO_TOKEN;
+}
+
+uint32_t bert_config_position_row(const bert_config *config, uint32_t id, uint32_t position,
+                                  uint32_t n_padding)
+{
+    if (id == bert_config_padding_id(config))
+        return id;
+    return config->first_position + position - n_padding;
 }
 
 uint32_t bert_config_most_tokens(const bert_config *config)
@@ -62,7 +70,7 @@ uint32_t bert_sequence_keep(const bert_config *config, uint32_t n, const uint32_
             kept[n_kept] = i;
             positions[n_kept++] = i - n_padding;
         } else {
-            n_padding += (uint32_t)config_is_padding(config, ids[i]);
+            n_padding += ids[i] == bert_config_padding_id(config);
         }
     }
     return n_kept;
@@ -106,4 +114,9 @@ int bert_output_is_of_tokens(bert_output output)
 {
     return output == BERT_OUTPUT_LAST_HIDDEN_STATE || output == BERT_OUTPUT_HIDDEN_STATES ||
            output == BERT_OUTPUT_TOKEN_LOGITS || output == BERT_OUTPUT_LM_LOGITS;
+}
+
+uint32_t bert_site_columns(const bert_config *config, bert_site site)
+{
+    return site == BERT_SITE_OUTPUT ? config->intermediate_size : config->hidden_size;
 }

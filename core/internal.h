@@ -141,9 +141,6 @@ bert_status config_check(const bert_config *config, bert_error *error);
 int config_has_c2p(const bert_config *config);
 int config_has_p2c(const bert_config *config);
 
-/* Whether a token of this id is padding that has no position; see first_position. */
-int config_is_padding(const bert_config *config, uint32_t id);
-
 /* -------------------------------------------------------------------------------- arrivals -- */
 
 /* Counts the tensors of a model that has just been bound: none is taken. */
@@ -213,11 +210,6 @@ static inline uint32_t sequence_position(const sequence_view *sequence, uint32_t
 
 /* The sum of the embeddings of the batch's tokens `rows`: [T, E] at `out`. */
 void embeddings_sum(const bert_model *model, const bert_batch *batch, row_range rows, float *out);
-
-/* The row of the position embedding for a token of this id and position, before which there are
- * `n_padding` padding tokens in its sequence. */
-uint32_t embeddings_position_row(const bert_config *config, uint32_t id, uint32_t position,
-                                 uint32_t n_padding);
 
 /* Attention of one head of a sequence; reads and overwrites its columns of its rows of
  * session->query. `probabilities` [n, n] or NULL. */

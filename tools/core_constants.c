@@ -17,6 +17,7 @@ int main(void)
 {
     printf("// Constants of core/bert.h and core/search.h: written by tools/core_constants.c.\n");
     STRING(BERT_VERSION);
+    STRING(BERT_FORMAT_VERSION);
     NUMBER(BERT_ALIGNMENT);
     NUMBER(BERT_MAX_RANK);
     NUMBER(BERT_MAX_THREADS);

@@ -9,7 +9,6 @@
 #include "bert.h"
 #include "files/file.h"
 
-#define SAFETENSORS_FORMAT_VERSION "2"
 #define SAFETENSORS_CHUNK_BYTES (1 << 20)
 
 /* ----------------------------------------------------------------------------------- writing -- */

@@ -38,10 +38,11 @@ static void fill_inputs(const bert_config *config, const uint32_t *lengths, uint
                         graph_array *inputs[ROLE_COUNT])
 {
     int64_t width = inputs[ROLE_IDS]->dims[1];
-    int64_t padding = config->first_position ? config->first_position - 1 : 0;
+    uint32_t uncounted = bert_config_padding_id(config);
+    uint32_t padding = uncounted == BERT_NO_TOKEN ? 0 : uncounted;
     for (int64_t i = 0; i < inputs[ROLE_IDS]->count; i++) {
         int64_t row = i / width, column = i % width, n = lengths[row];
-        int64_t id = next_random(&seed) % config->vocab_size;
+        uint32_t id = next_random(&seed) % config->vocab_size;
         if (id == padding)
             id = (id + 1) % config->vocab_size;
         inputs[ROLE_IDS]->integers[i] = column < n ? id : padding;
@@ -49,7 +50,7 @@ static void fill_inputs(const bert_config *config, const uint32_t *lengths, uint
         inputs[ROLE_TYPES]->integers[i] =
             config->n_token_types > 1 && column < n && column >= n / 2;
         inputs[ROLE_POSITIONS]->integers[i] =
-            column < n ? config->first_position + column : padding;
+            column < n ? bert_config_position_row(config, id, (uint32_t)column, 0) : padding;
     }
 }
 

@@ -115,7 +115,7 @@ bool calibrate(const native_model *model, const char *path, bool with_moments,
     const bert_config *config = bert_model_config(model->model);
     size_t n_layers = bert_config_n_stored_layers(config);
     for (int site = 0; site < BERT_SITE_COUNT; site++) {
-        size_t n = site == BERT_SITE_OUTPUT ? config->intermediate_size : config->hidden_size;
+        size_t n = bert_site_columns(config, (bert_site)site);
         calibration->largest[site] = calloc(n_layers * n + 1, sizeof(float));
         if (with_moments)
             calibration->moments[site] = calloc(n_layers * n * n + 1, sizeof(float));

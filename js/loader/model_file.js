@@ -4,14 +4,13 @@
  * core.
  */
 
-import { BERT_ALIGNMENT, BERT_MAX_RANK } from '#core';
+import { BERT_ALIGNMENT, BERT_FORMAT_VERSION, BERT_MAX_RANK } from '#core';
 
 import { BertError, describe } from '../errors.js';
 import { layOut } from './layout.js';
 
 /** Bytes a header may have: 100,000 tensors and the hashes of 20 GB still fit. */
 const MAX_HEADER_BYTES = 32 << 20;
-const FORMAT_VERSION = '2';
 
 /** Most tokens of a sequence where nothing in the model limits them. */
 const MOST_TOKENS = 1 << 20;
@@ -216,10 +215,10 @@ function parseMetadata(metadata, label) {
     if (values?.format !== 'bert-wasm') {
         throw bad(label, 'a safetensors file, but not of this library: make one with bert-convert');
     }
-    if (values.format_version !== FORMAT_VERSION) {
+    if (values.format_version !== BERT_FORMAT_VERSION) {
         throw bad(
             label,
-            `its format version must be ${FORMAT_VERSION} for this version of bert-wasm, ` +
+            `its format version must be ${BERT_FORMAT_VERSION} for this version of bert-wasm, ` +
                 `not ${values.format_version}: convert the model again`,
         );
     }

@@ -40,15 +40,15 @@ export function answer(given, prepare) {
  * @returns {Promise<Out | Out[]>}
  */
 async function answerNow(given, prepare) {
-    const isMany = Array.isArray(given);
-    const work = prepare(!isMany);
+    const is_many = Array.isArray(given);
+    const work = prepare(!is_many);
     try {
-        const results = await settle(isMany ? given : [given], 0, work);
+        const results = await settle(is_many ? given : [given], 0, work);
         const failed = results.find((result) => result instanceof BertError);
-        if (failed && (!isMany || work.errors === 'throw')) throw failed;
-        return /** @type {Out | Out[]} */ (isMany ? results : results[0]);
+        if (failed && (!is_many || work.errors === 'throw')) throw failed;
+        return /** @type {Out | Out[]} */ (is_many ? results : results[0]);
     } catch (error) {
-        throw isMany ? error : withoutPlace(error);
+        throw is_many ? error : withoutPlace(error);
     }
 }
 
@@ -119,7 +119,7 @@ async function* stream(given, prepare) {
     let group = [];
     let n_read = 0;
     let n_characters = 0;
-    let isDone = false;
+    let is_done = false;
     /** @type {Promise<IteratorResult<unknown>> | null} */
     let next = null;
     const start = () => {
@@ -130,8 +130,8 @@ async function* stream(given, prepare) {
         n_characters = 0;
     };
     try {
-        while (!isDone || groups.length > 0) {
-            while (!isDone && groups.length < GROUPS) {
+        while (!is_done || groups.length > 0) {
+            while (!is_done && groups.length < GROUPS) {
                 next ??= Promise.resolve(iterator.next());
                 // Wait for the next input, or for the group under way, whichever comes first.
                 const others =
@@ -149,7 +149,7 @@ async function* stream(given, prepare) {
                 if (step === null) break;
                 next = null;
                 if (step.done) {
-                    isDone = true;
+                    is_done = true;
                 } else {
                     group.push(step.value);
                     n_read++;
@@ -157,14 +157,14 @@ async function* stream(given, prepare) {
                 }
                 if (
                     group.length > 0 &&
-                    (isDone || group.length >= MOST_INPUTS || n_characters >= MOST_CHARACTERS)
+                    (is_done || group.length >= MOST_INPUTS || n_characters >= MOST_CHARACTERS)
                 ) {
                     start();
                 }
             }
             if (groups.length === 0) {
                 if (group.length > 0) start();
-                else if (isDone) return;
+                else if (is_done) return;
                 else continue;
             }
             const results = /** @type {Out[]} */ (await groups.shift());
@@ -174,7 +174,7 @@ async function* stream(given, prepare) {
             }
         }
     } finally {
-        if (!isDone) await iterator.return?.();
+        if (!is_done) await iterator.return?.();
     }
 }
 

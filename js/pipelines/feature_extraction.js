@@ -89,7 +89,7 @@ const RULES = {
  * @param {string} task  for messages
  */
 export function featureExtraction(model, task) {
-    const isSentenceModel = Object.values(model.config.outputs).some(
+    const is_sentence_model = Object.values(model.config.outputs).some(
         ({ output }) => output === 'sentence_embedding',
     );
 
@@ -106,7 +106,7 @@ export function featureExtraction(model, task) {
             errors,
             ...request
         } = readOptions(task, given, { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS }, RULES);
-        const pooling = wanted ?? (isSentenceModel ? null : 'none');
+        const pooling = wanted ?? (is_sentence_model ? null : 'none');
         const precision = quantize && given.precision === undefined ? 'binary' : named;
         if (pooling === 'none' && request.overflow === 'window') {
             throw new BertError(

@@ -182,9 +182,9 @@ export function fillMask(model, task) {
                 `the text has no ${mask.token}${truncated ? ' in what the model reads' : ''}`,
             );
         }
-        const isOnly = places.length === 1;
+        const is_only = places.length === 1;
         // A text with one mask is given without special tokens, as in Python.
-        const kind = isOnly ? 'bare' : 'whole';
+        const kind = is_only ? 'bare' : 'whole';
         const width = words.dims[1];
         const masks = places.map((place, m) => {
             const all = softmax(words.data.subarray(m * width, (m + 1) * width));
@@ -211,7 +211,7 @@ export function fillMask(model, task) {
                     ...(truncated ? { truncated } : {}),
                 })),
             );
-            return isOnly ? fillings[0] : fillings;
+            return is_only ? fillings[0] : fillings;
         };
     }
     return fill;

@@ -77,12 +77,12 @@ export async function pipeline(task, model, { progress_callback, ...options } = 
             `task must be ${names.join(', ')}, not ${describe(task)}`,
         );
     }
-    const isLoaded = model instanceof Model;
+    const is_loaded = model instanceof Model;
     const statuses =
-        progress_callback && !isLoaded
+        progress_callback && !is_loaded
             ? reportStatuses(model ?? DEFAULT_MODEL, name, progress_callback, options.onprogress)
             : null;
-    const loaded = isLoaded
+    const loaded = is_loaded
         ? model
         : await loadModel(model, {
               ...options,
@@ -99,7 +99,7 @@ export async function pipeline(task, model, { progress_callback, ...options } = 
             [asyncDispose]: async () => dispose(),
         });
     } catch (error) {
-        if (!isLoaded) loaded.dispose();
+        if (!is_loaded) loaded.dispose();
         throw error;
     }
 }

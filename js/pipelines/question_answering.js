@@ -174,8 +174,8 @@ export function questionAnswering(model, task) {
      * @returns {any}
      */
     function ask(questions, second, third = {}) {
-        const isOptions = typeof second === 'object' && second !== null && !Array.isArray(second);
-        const [context, options] = isOptions ? [undefined, second] : [second, third];
+        const is_options = typeof second === 'object' && second !== null && !Array.isArray(second);
+        const [context, options] = is_options ? [undefined, second] : [second, third];
         const contexts = Array.isArray(questions) && Array.isArray(context) ? context : null;
         const given = contexts
             ? questions.map((/** @type {unknown} */ question, /** @type {number} */ i) => ({

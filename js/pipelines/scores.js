@@ -42,10 +42,10 @@ export class TopList {
  * @returns {(logits: Float32Array) => ArrayLike<number>}
  */
 export function scoring({ problem_type, labels }, wanted) {
-    const isSigmoid = problem_type === 'multi_label_classification' || labels.length === 1;
+    const is_sigmoid = problem_type === 'multi_label_classification' || labels.length === 1;
     switch (
         wanted ??
-        (problem_type === 'regression' ? 'none' : isSigmoid ? 'sigmoid' : 'softmax')
+        (problem_type === 'regression' ? 'none' : is_sigmoid ? 'sigmoid' : 'softmax')
     ) {
         case 'none':
             return (logits) => logits;

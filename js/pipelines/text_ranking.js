@@ -98,8 +98,8 @@ export function textRanking(model, task) {
      * @returns {any}
      */
     function rank(query, documents, options) {
-        const isSplit = typeof query === 'string';
-        return answer(isSplit ? { query, documents } : query, () => {
+        const is_split = typeof query === 'string';
+        return answer(is_split ? { query, documents } : query, () => {
             const {
                 top_k,
                 return_documents,
@@ -110,7 +110,7 @@ export function textRanking(model, task) {
                 ...request
             } = readOptions(
                 task,
-                (isSplit ? options : documents) ?? {},
+                (is_split ? options : documents) ?? {},
                 { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
                 RULES,
             );

@@ -252,18 +252,18 @@ function tokensOf(
         const start = offsets[2 * index];
         const end = offsets[2 * index + 1];
         const covered = text.slice(start, end);
-        const isUnknown = ids[index] === unknown_id;
+        const is_unknown = ids[index] === unknown_id;
         // Where nothing marks such tokens, one that does not follow a space continues a word.
         const continues = continuing_prefix
             ? nCharacters(tokens[index]) !== nCharacters(covered)
             : start > 0 && !text.slice(start - 1, start + 1).includes(' ');
         found.push({
-            word: isUnknown ? covered : tokens[index],
+            word: is_unknown ? covered : tokens[index],
             scores: data.subarray(index * n_labels, (index + 1) * n_labels),
             index,
             start,
             end,
-            is_subword: continues && !isUnknown,
+            is_subword: continues && !is_unknown,
         });
     });
     return found;

@@ -88,7 +88,7 @@ export function zeroShotClassification(model, task) {
             const hypotheses = candidates.map((label) =>
                 hypothesis_template.replaceAll('{}', () => label),
             );
-            const isAlone = multi_label || candidates.length === 1;
+            const is_alone = multi_label || candidates.length === 1;
             return {
                 errors,
                 read: (input) => readText(input).text,
@@ -116,7 +116,7 @@ export function zeroShotClassification(model, task) {
                             if (result instanceof BertError) return result;
                             logits.push(mergeScores(result, (values) => values));
                         }
-                        const scores = isAlone
+                        const scores = is_alone
                             ? logits.map((row) => softmax([row[contradiction], row[entailment]])[1])
                             : softmax(logits.map((row) => row[entailment]));
                         const order = topIndices(scores, scores.length);

@@ -32,6 +32,20 @@ TEST(most_tokens_of_a_sequence)
     CHECK(bert_config_most_tokens(&config) == 128, "fewer distances than positions");
 }
 
+TEST(rows_of_positions)
+{
+    bert_config config = {.n_positions = 514, .hidden_size = 24, .intermediate_size = 96};
+    CHECK(bert_config_padding_id(&config) == BERT_NO_TOKEN, "every token is counted");
+    CHECK(bert_config_position_row(&config, 0, 7, 0) == 7, "a row for each position");
+    config.first_position = 2;
+    CHECK(bert_config_padding_id(&config) == 1, "padding is %u", bert_config_padding_id(&config));
+    CHECK(bert_config_position_row(&config, 9, 7, 3) == 6, "2 + 7 - 3 paddings before it");
+    CHECK(bert_config_position_row(&config, 1, 7, 3) == 1, "padding has the row of its id");
+    CHECK(bert_site_columns(&config, BERT_SITE_ATTENTION_OUTPUT) == 24 &&
+              bert_site_columns(&config, BERT_SITE_OUTPUT) == 96,
+          "columns of sites");
+}
+
 TEST(what_outputs_consist_of)
 {
     bert_config config = {.hidden_size = 24, .n_layers = 2, .vocab_size = 50};
