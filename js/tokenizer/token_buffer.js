@@ -6,6 +6,7 @@
 /** A larger buffer is given back after the text that needed it. */
 const KEPT_TOKENS = 1 << 18;
 
+/** @internal  its arrays are read in place, and word_piece.js takes tokens back by `length` */
 export class TokenBuffer {
     /**
      * For each word the index of its first token, or of the next word's where it has none. Null

@@ -56,6 +56,7 @@ export const NO_PREFIX = new Prefix('');
 
 /**
  * Finds pieces at a place in a text.
+ * @internal  its arrays are read in place by the models
  */
 export class PieceTable {
     /** Pairs of a hash and an entry + 1; 0 for no entry. */
