@@ -308,14 +308,17 @@ function openScorer() {
 
 /** The module's memory: queries, rows, squares, scores. */
 class Scorer {
+    #wasm;
+    #heap;
+    #n_queries = 0;
+    #rows_at = 0;
+    #squares_at = 0;
+    #scores_at = 0;
+
     /** @param {Record<string, any>} exports  of wasm/search.c */
     constructor(exports) {
-        this.wasm = exports;
-        this.heap = exports.search_heap() >>> 0;
-        this.n_queries = 0;
-        this.rows_at = 0;
-        this.squares_at = 0;
-        this.scores_at = 0;
+        this.#wasm = exports;
+        this.#heap = exports.search_heap() >>> 0;
     }
 
     /**
@@ -326,16 +329,16 @@ class Scorer {
      * @param {number} most_rows  of those calls
      */
     load(queries, first, n, most_rows) {
-        const { memory } = this.wasm;
+        const { memory } = this.#wasm;
         const aligned = (/** @type {number} */ address) =>
             Math.ceil(address / LINE_BYTES) * LINE_BYTES;
-        this.n_queries = n;
-        this.rows_at = aligned(this.heap + n * queries.row_bytes);
-        this.squares_at = aligned(this.rows_at + most_rows * queries.row_bytes);
-        this.scores_at = aligned(this.squares_at + (n + most_rows) * 8);
-        const missing = this.scores_at + n * most_rows * 8 - memory.buffer.byteLength;
+        this.#n_queries = n;
+        this.#rows_at = aligned(this.#heap + n * queries.row_bytes);
+        this.#squares_at = aligned(this.#rows_at + most_rows * queries.row_bytes);
+        this.#scores_at = aligned(this.#squares_at + (n + most_rows) * 8);
+        const missing = this.#scores_at + n * most_rows * 8 - memory.buffer.byteLength;
         if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
-        this.#copy(queries, first, n, this.heap);
+        this.#copy(queries, first, n, this.#heap);
     }
 
     /**
@@ -346,12 +349,16 @@ class Scorer {
      * @returns {Float64Array}  [queries, rows], valid until the next call
      */
     scores(rows, first, n, is_cosine) {
-        const { wasm, n_queries, rows_at, squares_at, scores_at } = this;
+        const wasm = this.#wasm;
+        const n_queries = this.#n_queries;
+        const rows_at = this.#rows_at;
+        const squares_at = this.#squares_at;
+        const scores_at = this.#scores_at;
         this.#copy(rows, first, n, rows_at);
         wasm.search_scores_of(
             rows.type.bits,
             is_cosine,
-            this.heap,
+            this.#heap,
             n_queries,
             rows_at,
             n,
@@ -369,7 +376,7 @@ class Scorer {
      * @param {number} address
      */
     #copy({ data, row_bytes }, first, n, address) {
-        new Uint8Array(this.wasm.memory.buffer).set(
+        new Uint8Array(this.#wasm.memory.buffer).set(
             new Uint8Array(data.buffer, data.byteOffset + first * row_bytes, n * row_bytes),
             address,
         );
@@ -378,11 +385,14 @@ class Scorer {
 
 /** The best of the scores that it is shown: a heap of fixed size, the worst of them first. */
 class Best {
+    #n = 0;
+    #ids;
+    #scores;
+
     /** @param {number} size  at most the number of scores that will be shown */
     constructor(size) {
-        this.n = 0;
-        this.ids = new Float64Array(size);
-        this.scores = new Float64Array(size);
+        this.#ids = new Float64Array(size);
+        this.#scores = new Float64Array(size);
     }
 
     /**
@@ -392,10 +402,11 @@ class Best {
      * @param {number} first_id  ids ascend from call to call
      */
     take(scores, start, n, first_id) {
-        const { ids, scores: kept } = this;
+        const ids = this.#ids;
+        const kept = this.#scores;
         for (let i = 0; i < n; i++) {
             const score = scores[start + i];
-            if (this.n < ids.length) {
+            if (this.#n < ids.length) {
                 this.#rise(score, first_id + i);
             }
             // Not of an equal one: that has a lower id.
@@ -407,9 +418,10 @@ class Best {
 
     /** @returns {SearchResult[]} best first */
     sorted() {
-        return Array.from(this.ids, (corpus_id, i) => ({ corpus_id, score: this.scores[i] })).sort(
-            (a, b) => (isWorse(a.score, a.corpus_id, b.score, b.corpus_id) ? 1 : -1),
-        );
+        return Array.from(this.#ids, (corpus_id, i) => ({
+            corpus_id,
+            score: this.#scores[i],
+        })).sort((a, b) => (isWorse(a.score, a.corpus_id, b.score, b.corpus_id) ? 1 : -1));
     }
 
     /**
@@ -418,8 +430,9 @@ class Best {
      * @param {number} id
      */
     #rise(score, id) {
-        const { ids, scores } = this;
-        let at = this.n++;
+        const ids = this.#ids;
+        const scores = this.#scores;
+        let at = this.#n++;
         while (at > 0) {
             const parent = (at - 1) >> 1;
             if (!isWorse(score, id, scores[parent], ids[parent])) break;
@@ -437,7 +450,9 @@ class Best {
      * @param {number} id
      */
     #sink(score, id) {
-        const { ids, scores, n } = this;
+        const ids = this.#ids;
+        const scores = this.#scores;
+        const n = this.#n;
         let at = 0;
         for (;;) {
             let child = 2 * at + 1;

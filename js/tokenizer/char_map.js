@@ -21,14 +21,15 @@ export class CharMap {
     #map;
     #pool_length = 0;
 
+    /** @type {(Int32Array | null)[]} */
+    #pages = new Array(PAGES).fill(null);
+
     /**
      * @param {(code_point: number) => string | null} map  null where it cannot say; the empty
      *     string removes the character. At most 31 units.
      */
     constructor(map) {
         this.#map = map;
-        /** @readonly @type {(Int32Array | null)[]} */
-        this.pages = new Array(PAGES).fill(null);
         /** Units of the results that are longer than one. */
         this.pool = new Uint16Array(256);
     }
@@ -38,7 +39,7 @@ export class CharMap {
      * @returns {number}  as a page holds it, never 0
      */
     code(code_point) {
-        const page = this.pages[code_point >> 8];
+        const page = this.#pages[code_point >> 8];
         return page?.[code_point & 255] || this.#learn(code_point);
     }
 
@@ -47,10 +48,10 @@ export class CharMap {
      * @returns {Int32Array}
      */
     firstPage() {
-        let page = this.pages[0];
+        let page = this.#pages[0];
         if (page === null) {
             for (let c = 0; c < 256; c++) this.#learn(c);
-            page = /** @type {Int32Array} */ (/** @type {unknown} */ (this.pages[0]));
+            page = /** @type {Int32Array} */ (/** @type {unknown} */ (this.#pages[0]));
         }
         return page;
     }
@@ -60,7 +61,7 @@ export class CharMap {
      * @returns {number}
      */
     #learn(code_point) {
-        const page = (this.pages[code_point >> 8] ??= new Int32Array(256));
+        const page = (this.#pages[code_point >> 8] ??= new Int32Array(256));
         return (page[code_point & 255] = this.#encode(code_point, this.#map(code_point)));
     }
 

@@ -101,6 +101,7 @@ export function textOf(units, start, end) {
  * @property {Uint32Array} starts
  */
 
+/** @internal  its fields are read by all stages; byte_level.js writes them, too */
 export class NormalizedString {
     /** @type {Buffer[]} */
     #buffers = [newBuffer(), newBuffer()];

@@ -6,18 +6,20 @@
 /** A larger buffer is given back after the text that needed it. */
 const KEPT_TOKENS = 1 << 18;
 
+/** @internal  its arrays are read in place, and word_piece.js takes tokens back by `length` */
 export class TokenBuffer {
+    /**
+     * For each word the index of its first token, or of the next word's where it has none. Null
+     * if words are not wanted, which is nearly always: they take time.
+     * @type {number[] | null}
+     */
+    #word_starts = null;
+
     constructor() {
         this.ids = new Uint32Array(256);
         /** Start and end of each token, UTF-16 indices into the text. */
         this.offsets = new Uint32Array(512);
         this.length = 0;
-        /**
-         * For each word the index of its first token, or of the next word's where it has none. Null
-         * if words are not wanted, which is nearly always: they take time.
-         * @type {number[] | null}
-         */
-        this.word_starts = null;
         /**
          * The text of tokens for which it is not that of their id, by index: added tokens that take
          * space along or are found in normalised text.
@@ -30,13 +32,13 @@ export class TokenBuffer {
     clear(with_words) {
         if (this.ids.length > KEPT_TOKENS && this.length < this.ids.length >> 2) this.#resize(256);
         this.length = 0;
-        this.word_starts = with_words ? [] : null;
+        this.#word_starts = with_words ? [] : null;
         this.surfaces = null;
     }
 
     /** The next tokens are of a new word. */
     nextWord() {
-        if (this.word_starts !== null) this.word_starts.push(this.length);
+        if (this.#word_starts !== null) this.#word_starts.push(this.length);
     }
 
     /**
@@ -55,7 +57,7 @@ export class TokenBuffer {
     /** The index of each token's word, if words were wanted. */
     words() {
         const words = new Int32Array(this.length);
-        this.word_starts?.forEach((start, word, starts) =>
+        this.#word_starts?.forEach((start, word, starts) =>
             words.fill(word, start, starts[word + 1]),
         );
         return words;

@@ -56,6 +56,7 @@ export const NO_PREFIX = new Prefix('');
 
 /**
  * Finds pieces at a place in a text.
+ * @internal  its arrays are read in place by the models
  */
 export class PieceTable {
     /** Pairs of a hash and an entry + 1; 0 for no entry. */
@@ -65,6 +66,9 @@ export class PieceTable {
 
     /** Hashes of the beginnings of the text at hand, by length. */
     #hashes = new Int32Array(1);
+
+    /** Length of the longest piece, in units. */
+    #longest_length = 0;
 
     /**
      * @param {Uint16Array} pool  the text of all pieces
@@ -78,8 +82,6 @@ export class PieceTable {
         this.ends = new Uint32Array(capacity);
         this.ids = new Uint32Array(capacity);
         this.size = 0;
-        /** Length of the longest piece, in units. */
-        this.longest_length = 0;
         // At most half full, so that a search ends soon.
         const slots = 2 ** Math.ceil(Math.log2(2 * Math.max(capacity, 2)));
         this.#slots = new Int32Array(2 * slots);
@@ -128,7 +130,7 @@ export class PieceTable {
         const mask = this.#mask;
         const first = this.size;
         const count = hashes.length;
-        let longest = this.longest_length;
+        let longest = this.#longest_length;
         for (let i = 0; i < count; i++) {
             const entry = first + i;
             const hash = hashes[i];
@@ -146,7 +148,7 @@ export class PieceTable {
             if (length > longest) longest = length;
         }
         this.size = first + count;
-        this.longest_length = longest;
+        this.#longest_length = longest;
         return true;
     }
 
@@ -157,7 +159,7 @@ export class PieceTable {
      * @returns {number}  the entry of the piece that this is, or -1
      */
     find(units, start, end) {
-        if (end - start > this.longest_length) return -1;
+        if (end - start > this.#longest_length) return -1;
         const hash = hashOf(units, start, end, HASH_SEED);
         return this.#lookUp(hash, NO_PREFIX, units, start, end - start);
     }
@@ -171,13 +173,13 @@ export class PieceTable {
      *     and is longer than the prefix; or -1
      */
     longest(units, start, end, prefix = NO_PREFIX) {
-        if (this.#hashes.length <= this.longest_length) {
-            this.#hashes = new Int32Array(this.longest_length + 1);
+        if (this.#hashes.length <= this.#longest_length) {
+            this.#hashes = new Int32Array(this.#longest_length + 1);
         }
         const hashes = this.#hashes;
         const slots = this.#slots;
         const mask = this.#mask;
-        const length = Math.min(end - start, this.longest_length - prefix.units.length);
+        const length = Math.min(end - start, this.#longest_length - prefix.units.length);
         let { hash } = prefix;
         for (let n = 1; n <= length; n++) {
             hash = ((hash ^ units[start + n - 1]) * HASH_FACTOR) & HASH_MASK;

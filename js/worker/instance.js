@@ -14,8 +14,10 @@ import { BERT_VERSION } from '#core';
 import { BertError } from '../errors.js';
 import { aligned } from '../loader/layout.js';
 
+/** Of WebAssembly memory. */
 export const PAGE_BYTES = 65536;
 
+/** @internal  its fields are for core.js and engine.js */
 export class Instance {
     /**
      * @param {WebAssembly.Module} module
@@ -57,6 +59,7 @@ export class Instance {
         return new Uint8Array(this.memory.buffer);
     }
 
+    /** Of the memory. */
     get n_bytes() {
         return this.memory.buffer.byteLength;
     }

@@ -301,7 +301,7 @@ test('bad input: exit code 1 and what is wrong', () => {
     refused(
         ['info', '--model', file('cut.safetensors', readFileSync(seqcls).subarray(0, 20000))],
         1,
-        /cut\.safetensors: is cut off/,
+        /cut\.safetensors: it is cut off/,
     );
     refused(
         ['forward', '--model', seqcls, '--input', file('no.jsonl', '{"input_ids":[2]}\n{oops\n')],

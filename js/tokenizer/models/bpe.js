@@ -122,6 +122,7 @@ export class Bpe {
         /**
          * The id of each symbol of the word at hand, and where it starts and ends, counted from the
          * start of the word.
+         * @internal  for WordCache
          */
         this.ids = new Int32Array(SHORT);
         this.starts = new Int32Array(SHORT);
