@@ -10,8 +10,8 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { BertError, loadModel, pipeline } from 'bert-wasm';
+import { Tokenizer } from 'bert-wasm/tokenizer';
 
-import { Tokenizer } from '../../build/dist/tokenizer.js';
 import { answers } from '../../js/cli/stream.js';
 import {
     fromMessage,
