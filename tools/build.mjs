@@ -4,7 +4,7 @@
  *
  *     node tools/build.mjs build/dist [--source-maps]
  *
- * Source maps are for coverage: they take Node's bundles apart into files.
+ * Source maps are for coverage: they take bundles apart into files, and none is minified.
  */
 
 import { appendFileSync, chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -45,7 +45,14 @@ const require_banner =
     "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);";
 
 const [, , cli] = await Promise.all([
-    build({ ...common, platform: 'browser', entryPoints: IN_PAGES, outdir: out }),
+    build({
+        ...common,
+        platform: 'browser',
+        entryPoints: IN_PAGES,
+        outdir: out,
+        minify: !sourcemap,
+        sourcemap,
+    }),
     build({
         ...node,
         entryPoints: { 'index.node': 'js/index.js', 'worker.node': 'js/worker/worker.js' },
@@ -60,7 +67,7 @@ const [, , cli] = await Promise.all([
     }),
 ]);
 appendLicences(`${out}/cli.js`, Object.keys(cli.metafile.inputs));
-for (const name of Object.keys(IN_PAGES)) {
+for (const name of sourcemap ? [] : Object.keys(IN_PAGES)) {
     const file = `${out}/${name}.js`;
     const { code } = await minify(readFileSync(file, 'utf8'), {
         module: true,

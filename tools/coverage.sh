@@ -24,5 +24,5 @@ programs=$(find build/native-coverage -maxdepth 1 -type f -executable)
 llvm-profdata-19 merge -sparse "$counts"/native/*.profraw -o "$counts/native.profdata"
 # shellcheck disable=SC2046,SC2086
 llvm-cov-19 export -summary-only -instr-profile "$counts/native.profdata" \
-    $(printf -- '-object %s ' $programs) core converter >"$counts/native.json"
+    $(printf -- "-object %s " $programs) -sources core converter >"$counts/native.json"
 exec node tools/coverage.mjs "$counts" docs/coverage.md
