@@ -15,7 +15,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-// @ts-expect-error: it is there once `make bench-packages` has put it there
 import { Tokenizer as Peer } from '@huggingface/tokenizers';
 
 import { largeUnigram } from '../tests/js/random_unigram.js';

@@ -6,3 +6,6 @@ declare module '*/bert-wasm/index.js' {
 declare module '*/bert-wasm/explain.js' {
     export const attribute: typeof import('../js/explain/index.js').attribute;
 }
+
+/** It is there once `make bench-packages` has put it there. */
+declare module '@huggingface/tokenizers';
