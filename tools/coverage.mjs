@@ -6,6 +6,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import coverage from 'monocart-coverage-reports';
 
@@ -15,6 +16,7 @@ import coverage from 'monocart-coverage-reports';
  */
 
 const [counts, page] = process.argv.slice(2);
+const ROOT = pathToFileURL('./').href;
 
 /** @returns {[string, Covered][]} */
 function native() {
@@ -31,7 +33,9 @@ async function bundles() {
         outputDir: `${counts}/report`,
         reports: ['v8'],
         logging: 'error',
-        entryFilter: (/** @type {{url: string}} */ { url }) => url.includes('/build/dist/'),
+        // The bundles, and sources that tests import as they are.
+        entryFilter: (/** @type {{url: string}} */ { url }) =>
+            [`${ROOT}build/dist/`, `${ROOT}js/`].some((folder) => url.startsWith(folder)),
         sourceFilter: (/** @type {string} */ path) => /^js\//.test(path),
     });
     await report.addFromDir(`${counts}/js`);
