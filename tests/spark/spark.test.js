@@ -189,7 +189,10 @@ function assertSame(rows) {
             id,
         );
     }
-    assert.equal(rows.filter(({ error }) => /text must be a string, not null/.test(error)).length, N / 90);
+    assert.equal(
+        rows.filter(({ error }) => /text must be a string, not null/.test(error)).length,
+        N / 90,
+    );
 }
 
 test('local[2], from Parquet: an engine dies, its task is run again', async (t) => {
