@@ -10,14 +10,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { RELAXED_FLAGS } from '../tools/node_flags.js';
 import { LIBRARY } from './built.js';
 import { converted } from './converted.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-
-/** Node 20 has relaxed SIMD behind a flag, which is for a whole process. */
-const FLAGS =
-    Number(process.versions.node.split('.')[0]) < 22 ? ['--experimental-wasm-relaxed-simd'] : [];
 
 /** Runs in a process of its own: a hash of all hidden states and logits, for every way to ask. */
 const SCRIPT = `
@@ -73,7 +70,7 @@ function hashes(path, n_words, most, variants = KERNELS) {
     const { status, stdout, stderr } = spawnSync(
         process.execPath,
         [
-            ...FLAGS,
+            ...RELAXED_FLAGS,
             '--input-type=module',
             '-e',
             SCRIPT,

@@ -8,16 +8,13 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { RELAXED_FLAGS } from '../tools/node_flags.js';
 import { modelBytes } from './model_bytes.js';
 
 const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-cli-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Node 20 has relaxed SIMD behind a flag; later ones have it without. */
-const RELAXED_FLAG = process.versions.node.startsWith('20.')
-    ? ['--experimental-wasm-relaxed-simd']
-    : [];
 const FIXTURES = ['bert-seqcls', 'bert-seqcls5-odd', 'bert-regression', 'bert-base'];
 
 function cli(args, { input = '', flags = [] } = {}) {
@@ -118,7 +115,7 @@ for (const variant of ['base', 'relaxed']) {
                     '--variant',
                     variant,
                 ],
-                { flags: variant === 'relaxed' ? RELAXED_FLAG : [] },
+                { flags: variant === 'relaxed' ? RELAXED_FLAGS : [] },
             );
             assert.equal(results.length, rows.length);
             let worst = 0;

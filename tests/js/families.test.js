@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 
 import { loadModel } from 'bert-wasm';
 
+import { RELAXED_FLAGS } from '../tools/node_flags.js';
 import { LIBRARY } from './built.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -73,10 +74,6 @@ const HEADS = [
     'states',
     'softmax',
 ];
-
-/** Node 20 has relaxed SIMD behind a flag, which is for a whole process. */
-const FLAGS =
-    Number(process.versions.node.split('.')[0]) < 22 ? ['--experimental-wasm-relaxed-simd'] : [];
 
 const TOLERANCE = 2e-4;
 const APPROXIMATE_TOLERANCE = 0.2;
@@ -395,7 +392,7 @@ test('verify accepts what each dtype costs, in both builds', (t) => {
         .flatMap((name) => ['f32', 'f16', 'q8', 'q4'].map((dtype) => converted(name, dtype)));
     const { status, stdout, stderr } = spawnSync(
         process.execPath,
-        [...FLAGS, '--input-type=module', '-e', VERIFY, JSON.stringify(paths)],
+        [...RELAXED_FLAGS, '--input-type=module', '-e', VERIFY, JSON.stringify(paths)],
         { encoding: 'utf8', timeout: 240e3 },
     );
     assert.equal(status, 0, stderr.slice(-2000));

@@ -13,15 +13,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { RELAXED_FLAGS } from './node_flags.js';
+
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const GOLDEN = join(ROOT, 'tests/golden');
 const CONVERTER = join(ROOT, 'build/native/bert-convert');
 const DTYPES = ['f32', 'f16', 'q8', 'q4'];
 
-/** Node 20 has relaxed SIMD behind a flag, which is for a whole process. */
-const FLAG = '--experimental-wasm-relaxed-simd';
-if (Number(process.versions.node.split('.')[0]) < 22 && !process.execArgv.includes(FLAG)) {
-    const { status } = spawnSync(process.execPath, [FLAG, ...process.argv.slice(1)], {
+if (!RELAXED_FLAGS.every((flag) => process.execArgv.includes(flag))) {
+    const { status } = spawnSync(process.execPath, [...RELAXED_FLAGS, ...process.argv.slice(1)], {
         stdio: 'inherit',
     });
     process.exit(status ?? 1);

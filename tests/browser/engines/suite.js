@@ -18,6 +18,7 @@ import { promisify } from 'node:util';
 
 import { converted, GOLDEN } from '../../js/converted.js';
 import { FaultyServer } from '../../tools/faulty_server.js';
+import { RELAXED_FLAGS } from '../../tools/node_flags.js';
 import { openEngine } from './engine.js';
 import { missing } from './programs.js';
 
@@ -48,10 +49,6 @@ const VARIANTS = /** @type {{[engine: string]: string}} */ ({
     webkit: 'base',
     'webkit-as-safari': 'base',
 });
-
-/** Node 20 has relaxed SIMD behind a flag, which is for a whole process. */
-const FLAGS =
-    Number(process.versions.node.split('.')[0]) < 22 ? ['--experimental-wasm-relaxed-simd'] : [];
 
 /** What scores may differ by, which each engine's own Math.exp() rounds; and logits in f32. */
 const SCORE = 1e-6;
@@ -189,7 +186,7 @@ function assertClose(actual, expected, tolerance) {
  */
 async function inNode(variant, server) {
     const script = join(HERE, 'in_node.js');
-    const args = [...FLAGS, script, variant, server.url, 'answer', 'batch', 'f32'];
+    const args = [...RELAXED_FLAGS, script, variant, server.url, 'answer', 'batch', 'f32'];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 });
     return JSON.parse(stdout);
 }
