@@ -8,9 +8,9 @@ import { openSource } from './source.js';
  * @returns {Promise<WebAssembly.Module>}
  */
 export async function compileFrom(url) {
-    const source = await openSource(url.href);
+    const source = openSource(url.href);
     const parts = [];
-    for await (const chunk of source.chunks) parts.push(chunk.slice());
+    for await (const chunk of source.read(0)) parts.push(chunk.slice());
     const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
     if (
         bytes.length < 4 ||

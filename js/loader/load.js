@@ -45,10 +45,11 @@ export class ModelFile {
      * @returns {Promise<ModelHeader>}
      */
     async readHeader(core) {
-        const { label, n_bytes } = this.#source;
+        const { label } = this.#source;
         const n_header = headerBytes(await this.#reader.take(8), label);
         const header = parseHeader(await this.#reader.take(n_header), core, label);
         const total = this.#reader.n_read + header.data_bytes;
+        const { n_bytes } = this.#source;
         if (n_bytes !== undefined && n_bytes !== total) {
             const what = n_bytes < total ? 'it is cut off' : 'it has bytes after its end';
             throw new BertError(
@@ -195,11 +196,12 @@ async function check(bytes, expected, chunk, label) {
     }
 }
 
-/** Takes runs of bytes of a wanted length from a stream of chunks of any length. */
+/** Takes runs of bytes of a wanted length from a source, whose chunks are of any length. */
 class Reader {
-    #label;
-    #iterator;
-    #recycle;
+    #source;
+
+    /** @type {AsyncIterator<import('./download.js').Chunk> | null} */
+    #iterator = null;
 
     /** The last chunk. @type {import('./download.js').Chunk} */
     #whole = new Uint8Array(0);
@@ -213,10 +215,8 @@ class Reader {
     n_read = 0;
 
     /** @param {import('./download.js').Source} source */
-    constructor({ label, chunks, recycle }) {
-        this.#label = label;
-        this.#iterator = chunks[Symbol.asyncIterator]();
-        this.#recycle = recycle;
+    constructor(source) {
+        this.#source = source;
     }
 
     /**
@@ -240,17 +240,26 @@ class Reader {
     /** Refuses bytes after the last tensor. */
     async end() {
         if (this.#chunk.length === 0) {
-            const { done, value } = await this.#iterator.next();
+            const { done, value } = await this.#chunks().next();
             if (done || value.length === 0) return;
         }
         throw new BertError(
             'BAD_MODEL_FILE',
-            `${this.#label}: it has bytes after its end, from ${this.n_read} on`,
+            `${this.#source.label}: it has bytes after its end, from ${this.n_read} on`,
         );
     }
 
     async close() {
-        await this.#iterator.return?.();
+        const iterator = this.#iterator;
+        this.#iterator = null;
+        await iterator?.return?.();
+    }
+
+    /** Those that follow what was read. */
+    #chunks() {
+        const iterator = this.#iterator ?? this.#source.read(this.n_read)[Symbol.asyncIterator]();
+        this.#iterator = iterator;
+        return iterator;
     }
 
     /** @param {number} n */
@@ -263,12 +272,13 @@ class Reader {
 
     /** @param {number} n_missing */
     async #next(n_missing) {
-        if (this.#whole.length) this.#recycle?.(this.#whole);
-        const { done, value } = await this.#iterator.next();
+        if (this.#whole.length) this.#source.recycle?.(this.#whole);
+        this.#whole = new Uint8Array(0);
+        const { done, value } = await this.#chunks().next();
         if (done) {
             throw new BertError(
                 'BAD_MODEL_FILE',
-                `${this.#label}: it is cut off after ${this.n_read} bytes, ` +
+                `${this.#source.label}: it is cut off after ${this.n_read} bytes, ` +
                     `at least ${n_missing} more were expected`,
             );
         }

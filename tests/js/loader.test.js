@@ -55,7 +55,7 @@ async function loadBytes(bytes, { step = bytes.length, n_bytes, onprogress = () 
             );
         },
     };
-    const file = new ModelFile({ label: 'test', n_bytes, chunks: chunks() });
+    const file = new ModelFile({ label: 'test', n_bytes, read: chunks });
     const header = await file.readHeader(CORE);
     const loaded = await file.readData(header, engine, (json) => json, onprogress);
     return { ...loaded, header, memory };
@@ -414,7 +414,7 @@ test('a stream that breaks is reported as it broke', async () => {
         yield good.subarray(0, good.length - 100);
         throw new Error('connection reset');
     }
-    const file = new ModelFile({ label: 'x', chunks: chunks() });
+    const file = new ModelFile({ label: 'x', read: chunks });
     const header = await file.readHeader(CORE);
     const memory = { reserve: () => 0, heap: new Uint8Array(good.length), expand() {} };
     await assert.rejects(
@@ -437,7 +437,7 @@ test('a file that is not wanted any longer ends its transfer', async () => {
             has_ended = true;
         }
     }
-    const file = new ModelFile({ label: 'x', chunks: chunks() });
+    const file = new ModelFile({ label: 'x', read: chunks });
     await file.readHeader(CORE);
     assert.equal(has_ended, false);
     await file.close();
@@ -445,10 +445,12 @@ test('a file that is not wanted any longer ends its transfer', async () => {
 });
 
 /**
- * A Feed and a Feeder joined as by two threads: messages arrive later, and what is transferred is
- * gone here.
+ * A Feed of a source, joined with a Feeder as by two threads: messages arrive later, and what is
+ * transferred is gone here.
+ * @param {import('../../js/loader/download.js').Source} source
+ * @param {number | null} [begun_at]
  */
-function joined() {
+function fed(source, begun_at = 0) {
     const later =
         (deliver) =>
         (message, transfer = []) => {
@@ -457,80 +459,110 @@ function joined() {
         };
     const counts = { under_way: 0, most: 0 };
     const feed = new Feed(
-        later((chunk) => {
-            counts.under_way--;
-            feeder.recycled(chunk);
+        source.label,
+        begun_at,
+        later((request) => {
+            if (request.recycled) counts.under_way--;
+            feeder.receive(request);
         }),
     );
     const feeder = new Feeder(
+        source,
         later((message) => {
             if (message.chunk) counts.most = Math.max(counts.most, ++counts.under_way);
             feed.receive(message);
         }),
     );
-    return { feed, feeder, counts };
+    if (begun_at !== null) feeder.send(begun_at);
+    return { feed, counts };
+}
+
+const FILE = new Uint8Array(1 << 20).map((_, i) => i * 31);
+
+/** A source of FILE whose chunks are used again. */
+function recycling() {
+    const memories = [];
+    const counts = { n_made: 0, reads: /** @type {number[]} */ ([]) };
+    const source = {
+        label: 'a file',
+        n_bytes: FILE.length,
+        async *read(from) {
+            counts.reads.push(from);
+            for (let i = from; i < FILE.length; i += 4096) {
+                if (!memories.length) counts.n_made++;
+                const chunk = new Uint8Array(memories.pop() ?? new ArrayBuffer(4096));
+                const part = FILE.subarray(i, i + 4096);
+                chunk.set(part);
+                yield chunk.subarray(0, part.length);
+            }
+        },
+        recycle: ({ buffer }) => memories.push(buffer),
+    };
+    return { source, counts };
 }
 
 test('a file fed by another thread arrives whole, its chunks used again', async () => {
-    const file = new Uint8Array(1 << 20).map((_, i) => i * 31);
-    const { feed, feeder, counts } = joined();
-    const memories = [];
-    let n_made = 0;
-    async function* chunks() {
-        for (let i = 0; i < file.length; i += 4096) {
-            if (!memories.length) n_made++;
-            const chunk = new Uint8Array(memories.pop() ?? new ArrayBuffer(4096));
-            chunk.set(file.subarray(i, i + 4096));
-            yield chunk;
-        }
-    }
-    feeder.send(
-        Promise.resolve({
-            label: 'a file',
-            n_bytes: file.length,
-            chunks: chunks(),
-            recycle: ({ buffer }) => memories.push(buffer),
-        }),
-    );
-    const source = await feed.open();
-    assert.deepEqual([source.label, source.n_bytes], ['a file', file.length]);
+    const { source, counts } = recycling();
+    const { feed, counts: sent } = fed(source);
     const parts = [];
-    for await (const chunk of source.chunks) {
+    for await (const chunk of feed.read(0)) {
         parts.push(chunk.slice());
-        source.recycle?.(chunk);
+        feed.recycle(chunk);
     }
-    assert.deepEqual(new Uint8Array(Buffer.concat(parts)), file);
-    assert.ok(counts.most <= 12, `${counts.most} chunks under way`);
-    assert.ok(n_made <= 13, `${n_made} buffers were made`);
+    assert.deepEqual([feed.label, feed.n_bytes], ['a file', FILE.length]);
+    assert.deepEqual(new Uint8Array(Buffer.concat(parts)), FILE);
+    assert.ok(sent.most <= 12, `${sent.most} chunks under way`);
+    assert.ok(counts.n_made <= 13, `${counts.n_made} buffers were made`);
+    assert.deepEqual(counts.reads, [0]);
+});
+
+test('a file is fed from where it is wanted, what is under way is dropped', async () => {
+    for (const begun_at of [0, 5000, null]) {
+        const { source, counts } = recycling();
+        const { feed } = fed(source, begun_at);
+        for (const from of [5000, 70_000, 3, 70_001]) {
+            const iterator = feed.read(from);
+            let at = from;
+            for (let i = 0; i < 5; i++) {
+                const { value } = /** @type {any} */ (await iterator.next());
+                assert.deepEqual(value, FILE.slice(at, at + value.length), `at ${at}`);
+                at += value.length;
+                feed.recycle(value);
+            }
+            await iterator.return();
+        }
+        const parts = [];
+        for await (const chunk of feed.read(9)) {
+            parts.push(chunk.slice());
+            feed.recycle(chunk);
+        }
+        assert.deepEqual(new Uint8Array(Buffer.concat(parts)), FILE.subarray(9));
+        const begun = begun_at === 0 ? [0] : [];
+        assert.deepEqual(counts.reads, [...begun, 5000, 70_000, 3, 70_001, 9]);
+    }
 });
 
 test('chunks of memory that others share are copied before they are sent', async () => {
     const shared = new Uint8Array([1, 2, 3, 4, 5, 6]);
-    const { feed, feeder } = joined();
-    async function* chunks() {
+    async function* read() {
         yield shared.subarray(0, 3);
         yield shared.subarray(3);
     }
-    feeder.send(Promise.resolve({ label: 'x', chunks: chunks() }));
+    const { feed } = fed({ label: 'x', read });
     const parts = [];
-    for await (const chunk of (await feed.open()).chunks) parts.push(...chunk);
+    for await (const chunk of feed.read(0)) parts.push(...chunk);
     assert.deepEqual(parts, [1, 2, 3, 4, 5, 6]);
 });
 
-test('a feed that fails tells why, at its start or later', async () => {
-    const start = joined();
-    start.feeder.send(Promise.reject(new BertError('FETCH_FAILED', 'HTTP status 404')));
-    await assert.rejects(start.feed.open(), { code: 'FETCH_FAILED', message: 'HTTP status 404' });
-    const later = joined();
-    async function* chunks() {
+test('a feed that fails tells why', async () => {
+    async function* read() {
         yield new Uint8Array(3);
         throw new BertError('FETCH_FAILED', 'the transfer broke off');
     }
-    later.feeder.send(Promise.resolve({ label: 'x', chunks: chunks() }));
-    const source = await later.feed.open();
+    const { feed } = fed({ label: 'x', read });
     await assert.rejects(
         (async () => {
-            for await (const _ of source.chunks);
+            for await (const _ of feed.read(0));
         })(),
         { code: 'FETCH_FAILED', message: 'the transfer broke off' },
     );
