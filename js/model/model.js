@@ -13,7 +13,7 @@ import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 
-/** @import { ModelInfo } from '../worker/loaded_model.js' */
+/** @import { Arrival, ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
 
 /** The model that is used when none is named: English sentiment. It comes with the package. */
@@ -30,7 +30,9 @@ export const DEFAULT_MODEL = new URL(
 /**
  * @typedef {object} ModelLoadOptions
  * @property {AbortSignal} [signal]  ends loading
- * @property {(progress: {loaded: number, total: number}) => void} [onprogress]  bytes of the model
+ * @property {boolean} [streaming]  whether the model is there as soon as its tokenizer is: calls
+ *   are computed while their next layers arrive, and fail if these do not; default false
+ * @property {(arrival: Arrival) => void} [onprogress]  called while the model arrives
  * @property {'base' | 'relaxed'} [variant]  build of the engine, without or with relaxed SIMD;
  *   default the fastest that runs here
  * @property {number} [threads]  most that will compute, 1 to 64; default one a core, at most 4. A
@@ -73,12 +75,18 @@ export const DEFAULT_MODEL = new URL(
  * @throws {BertError} UNSUPPORTED, OUT_OF_MEMORY or ENGINE_FAILED where it cannot be run here
  */
 export async function loadModel(source, options = {}) {
-    const { signal, onprogress, variant, threads, int8_kernel, onmetrics, performance_marks } =
-        options;
+    const { signal, onprogress, streaming, variant, threads, int8_kernel } = options;
+    const { onmetrics, performance_marks } = options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
+        );
+    }
+    if (streaming !== undefined && typeof streaming !== 'boolean') {
+        throw new BertError(
+            'BAD_OPTION',
+            `streaming must be true or false, not ${describe(streaming)}`,
         );
     }
     const given = toSource(source ?? DEFAULT_MODEL);
@@ -91,6 +99,13 @@ export async function loadModel(source, options = {}) {
         if (is_download) connection.feed(openURL(new URL(given), download.signal));
         await connection.ready(signal);
         const info = await connection.call('load', request, signal, onprogress);
+        const whole = connection.call('whole', {}, signal, onprogress);
+        // Calls that wait for the rest of it learn why it does not come.
+        whole.catch((error) => {
+            download.abort(error);
+            connection.end(error);
+        });
+        if (!streaming) await whole;
         return new Model(
             connection,
             info,

@@ -34,8 +34,9 @@ const CORE = await openCore();
  */
 async function loadBytes(bytes, { step = bytes.length, n_bytes, onprogress = () => {} } = {}) {
     let memory = new Uint8Array(0);
-    async function* chunks() {
-        for (let i = 0; i < bytes.length; i += step) yield bytes.subarray(i, i + step);
+    const taken = [];
+    async function* chunks(from) {
+        for (let i = from; i < bytes.length; i += step) yield bytes.subarray(i, i + step);
     }
     const engine = {
         reserve(n) {
@@ -54,11 +55,18 @@ async function loadBytes(bytes, { step = bytes.length, n_bytes, onprogress = () 
                 address,
             );
         },
+        take: (weight) => taken.push(weight),
     };
     const file = new ModelFile({ label: 'test', n_bytes, read: chunks });
     const header = await file.readHeader(CORE);
-    const loaded = await file.readData(header, engine, (json) => json, onprogress);
-    return { ...loaded, header, memory };
+    const address = engine.reserve(header.weights_bytes);
+    let tokenizer = null;
+    const ontokenizer = (json) => {
+        tokenizer = json;
+    };
+    await file.readData(header, engine, address, { ontokenizer, onprogress });
+    assert.deepEqual(taken, [...header.weights.keys()]);
+    return { address, tokenizer, verified: file.is_verified, header, memory };
 }
 
 const refused = (bytes, message, code = 'BAD_MODEL_FILE') =>
@@ -416,16 +424,9 @@ test('a stream that breaks is reported as it broke', async () => {
     }
     const file = new ModelFile({ label: 'x', read: chunks });
     const header = await file.readHeader(CORE);
-    const memory = { reserve: () => 0, heap: new Uint8Array(good.length), expand() {} };
-    await assert.rejects(
-        file.readData(
-            header,
-            memory,
-            () => {},
-            () => {},
-        ),
-        /connection reset/,
-    );
+    const memory = { reserve: () => 0, heap: new Uint8Array(good.length), expand() {}, take() {} };
+    const listeners = { ontokenizer() {}, onprogress() {} };
+    await assert.rejects(file.readData(header, memory, 0, listeners), /connection reset/);
 });
 
 test('a file that is not wanted any longer ends its transfer', async () => {
