@@ -81,7 +81,7 @@ async function ask(url, from, signal) {
         throw new BertError(
             'FETCH_FAILED',
             `${url.href}: the server sent a page (HTTP status ${response.status}, ` +
-                `content type ${type}), not a model file`,
+                `content type ${type}), not the file`,
         );
     }
     return response;
