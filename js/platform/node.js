@@ -1,6 +1,8 @@
 /** What differs between a browser and Node, Node side. See browser.js. */
 
+import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -113,4 +115,22 @@ function unreadable(url, error) {
         `${decodeURIComponent(url.pathname)}: cannot be read (${code})`,
         { cause: error },
     );
+}
+
+/**
+ * Where the sentiment model is, if this package cannot see it: among the packages of the folder
+ * that the program was started in, as with `npx`, or beside the script, as in a checkout.
+ * @returns {Promise<string | undefined>}
+ */
+export async function sentimentBeside() {
+    const name = 'sentiment-minilm-l6-q8.safetensors';
+    try {
+        const installed = createRequire(resolve('package.json')).resolve(
+            `bert-wasm-sentiment/${name}`,
+        );
+        return pathToFileURL(installed).href;
+    } catch {
+        const beside = new URL(`./models/${name}`, import.meta.url);
+        return existsSync(beside) ? beside.href : undefined;
+    }
 }
