@@ -16,7 +16,7 @@ const BUILD = fileURLToPath(new URL('../../build/', import.meta.url));
 /**
  * @typedef {object} Row
  * @property {string} test
- * @property {string} page  or other place where it was run
+ * @property {string} page  or other place where it was run; '' if there is one only
  * @property {boolean} ok
  * @property {number} ms
  * @property {string} note
@@ -39,7 +39,7 @@ export class Outcome {
 
     /** @param {string} title @param {string} page @param {() => Promise<string | void>} run */
     declare(title, page, run) {
-        test(`${this.#name}, ${page}: ${title}`, { skip: this.#skip }, async () => {
+        test(`${this.#name}${page && `, ${page}`}: ${title}`, { skip: this.#skip }, async () => {
             const row = { test: title, page, ok: false, ms: 0, note: '' };
             this.#rows.push(row);
             const start = performance.now();
@@ -58,6 +58,7 @@ export class Outcome {
         const missing = this.#skip || undefined;
         const found = { engine: this.#name, version, missing, rows: this.#rows };
         mkdirSync(folder, { recursive: true });
-        writeFileSync(join(folder, `${this.#name}.json`), JSON.stringify(found, null, 1));
+        const file = `${this.#name.toLowerCase().replaceAll(' ', '-')}.json`;
+        writeFileSync(join(folder, file), JSON.stringify(found, null, 1));
     }
 }

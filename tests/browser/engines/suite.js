@@ -27,6 +27,7 @@ import {
     judgeLoad,
 } from './judge.js';
 import { missing } from './programs.js';
+import { VARIANTS } from './variants.js';
 
 const HERE = import.meta.dirname;
 const BUILD = fileURLToPath(new URL('../../../build/', import.meta.url));
@@ -47,14 +48,6 @@ const STRICT = {
 };
 
 const F32_MODEL = '/models/bert-seqcls-f32.safetensors';
-
-/** The build that each engine must choose: of Debian's, WebKit alone has no relaxed SIMD. */
-const VARIANTS = /** @type {{[engine: string]: string}} */ ({
-    chromium: 'relaxed',
-    firefox: 'relaxed',
-    webkit: 'base',
-    'webkit-as-safari': 'base',
-});
 
 /** What logits in f32 may differ by. */
 const F32 = 1e-5;
