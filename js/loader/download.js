@@ -14,6 +14,8 @@ const READ_BYTES = 1 << 20;
  * @typedef {object} Source  a file's bytes, from any place on, as often as they are asked for
  * @property {string} label  for messages
  * @property {number} [n_bytes]  of the whole file, once the first chunk is there, if it can be known
+ * @property {(n_bytes: number) => void} [expect]  tells how many it must have by its header: of a
+ *   source that has this, n_bytes is what a server says, which may be wrong
  * @property {(from: number) => AsyncIterable<Chunk>} read  from this byte to the end; each chunk is
  *   valid until the next one is asked for, or until it is recycled, if that can be. One reading at
  *   a time: the one before has ended, or is ended

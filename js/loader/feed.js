@@ -23,8 +23,9 @@ const WINDOW = 12;
  *   | {error: ReturnType<typeof toMessage>}} Part
  * @typedef {Part & {reading: number}} FeedMessage  to the worker
  *
- * @typedef {{recycled: Chunk} | {read: number, reading: number}} FeedRequest  from the worker: a
- *   chunk that it has read; or from which byte it wants the file
+ * @typedef {{recycled: Chunk} | {read: number, reading: number} | {expect: number}} FeedRequest
+ *   from the worker: a chunk that it has read; or from which byte it wants the file; or how many
+ *   bytes the file must have
  */
 
 /** The caller's end. */
@@ -81,6 +82,10 @@ export class Feeder {
     receive(request) {
         if ('read' in request) {
             this.send(request.read, request.reading);
+            return;
+        }
+        if ('expect' in request) {
+            this.#source.expect?.(request.expect);
             return;
         }
         this.#n_free++;
@@ -149,6 +154,11 @@ export class Feed {
             if ('end' in message) return;
             yield message.chunk;
         }
+    }
+
+    /** @param {number} n_bytes */
+    expect(n_bytes) {
+        this.#post({ expect: n_bytes });
     }
 
     /** @param {Chunk} chunk */
