@@ -8,6 +8,7 @@ import { resolveSource } from '#platform';
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
 import { openURL } from '../loader/download.js';
 import { asyncDispose } from '../platform/async_dispose.js';
+import { bytesOf, kindOf } from '../realms.js';
 import { Connection } from './connection.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
@@ -109,9 +110,11 @@ export async function loadModel(source, options = {}) {
  */
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
-    if (source instanceof URL) return source.href;
-    if (source instanceof ArrayBuffer) return new Uint8Array(source);
-    if (source instanceof Uint8Array || source instanceof Blob) return source;
+    const kind = kindOf(source);
+    if (kind === 'URL') return /** @type {URL} */ (source).href;
+    if (kind === 'Blob' || kind === 'File') return /** @type {Blob} */ (source);
+    const bytes = bytesOf(source);
+    if (bytes) return bytes;
     throw new BertError(
         'BAD_INPUT',
         `a model must be a URL, a path or bytes, not ${describe(source)}`,
