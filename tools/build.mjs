@@ -27,7 +27,7 @@ const ENTRIES = {
 };
 
 /** What a page loads: terser makes it a few per cent smaller than esbuild does. */
-const IN_PAGES = { ...ENTRIES, worker: 'js/worker/worker.js' };
+const IN_PAGES = [...Object.keys(ENTRIES), 'worker'];
 /** @type {import('esbuild').BuildOptions} */
 const common = {
     bundle: true,
@@ -44,14 +44,18 @@ const node = { ...common, platform: 'node', target: 'node20.19', minify: false, 
 const require_banner =
     "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);";
 
-const [, , cli] = await Promise.all([
+/** @type {import('esbuild').BuildOptions} */
+const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
+
+const [, , , cli] = await Promise.all([
+    build({ ...page, entryPoints: ENTRIES }),
+    // A plain script, which bundlers may copy and minify as one that is a module or that is none.
+    // It names no file: of #files nothing is left in it.
     build({
-        ...common,
-        platform: 'browser',
-        entryPoints: IN_PAGES,
-        outdir: out,
-        minify: !sourcemap,
-        sourcemap,
+        ...page,
+        entryPoints: { worker: 'js/worker/worker.js' },
+        format: 'iife',
+        logOverride: { 'empty-import-meta': 'silent' },
     }),
     build({
         ...node,
@@ -67,7 +71,7 @@ const [, , cli] = await Promise.all([
     }),
 ]);
 appendLicences(`${out}/cli.js`, Object.keys(cli.metafile.inputs));
-for (const name of sourcemap ? [] : Object.keys(IN_PAGES)) {
+for (const name of sourcemap ? [] : IN_PAGES) {
     const file = `${out}/${name}.js`;
     const { code } = await minify(readFileSync(file, 'utf8'), {
         module: true,

@@ -3,9 +3,11 @@
  * here, so the caller never blocks.
  */
 
-import { resolveSource } from '#platform';
+import { engineModules } from '#files';
+import { packageURL, resolveSource } from '#platform';
 
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
+import { toPost } from '../loader/compile.js';
 import { openURL } from '../loader/download.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { bytesOf, kindOf } from '../realms.js';
@@ -85,7 +87,13 @@ export async function loadModel(source, options = {}) {
     const given = toSource(source ?? DEFAULT_MODEL);
     signal?.throwIfAborted();
     const is_download = typeof given === 'string' && /^https?:/i.test(given);
-    const request = { source: is_download ? undefined : given, variant, threads, int8_kernel };
+    const request = {
+        source: is_download ? undefined : given,
+        variant,
+        threads,
+        int8_kernel,
+        engines: engines(),
+    };
     const connection = new Connection();
     const download = new AbortController();
     try {
@@ -104,6 +112,13 @@ export async function loadModel(source, options = {}) {
     }
 }
 
+/** The builds of the engine, for the worker. */
+function engines() {
+    return Object.fromEntries(
+        Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
+    );
+}
+
 /**
  * @param {ModelSource} source
  * @returns {string | Uint8Array | Blob}
@@ -111,7 +126,7 @@ export async function loadModel(source, options = {}) {
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
     const kind = kindOf(source);
-    if (kind === 'URL') return /** @type {URL} */ (source).href;
+    if (kind === 'URL') return packageURL(/** @type {URL} */ (source));
     if (kind === 'Blob' || kind === 'File') return /** @type {Blob} */ (source);
     const bytes = bytesOf(source);
     if (bytes) return bytes;
