@@ -36,7 +36,8 @@ const ENTRIES = {
 };
 
 /** What a page loads: terser makes it a few per cent smaller than esbuild does. */
-const IN_PAGES = { ...ENTRIES, worker: 'js/worker/worker.js' };
+const IN_PAGES = [...Object.keys(ENTRIES), 'worker'];
+
 /** @type {import('esbuild').BuildOptions} */
 const common = {
     bundle: true,
@@ -69,14 +70,19 @@ mkdirSync(out, { recursive: true });
 for (const old of readdirSync(out).filter((name) => /^node-\w+\.js$/.test(name))) {
     rmSync(`${out}/${old}`);
 }
-const [, in_node] = await Promise.all([
+
+/** @type {import('esbuild').BuildOptions} */
+const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
+
+const [, , in_node] = await Promise.all([
+    build({ ...page, entryPoints: ENTRIES }),
+    // A plain script, which bundlers may copy and minify as one that is a module or that is none.
+    // It names no file: of #files nothing is left in it.
     build({
-        ...common,
-        platform: 'browser',
-        entryPoints: IN_PAGES,
-        outdir: out,
-        minify: !sourcemap,
-        sourcemap,
+        ...page,
+        entryPoints: { worker: 'js/worker/worker.js' },
+        format: 'iife',
+        logOverride: { 'empty-import-meta': 'silent' },
     }),
     // The library, its worker and the command line share most of their code. Names stay, for
     // traces of errors.
@@ -101,7 +107,7 @@ const [, in_node] = await Promise.all([
     }),
 ]);
 appendLicences(`${out}/cli.js`, Object.keys(in_node.metafile.inputs));
-for (const name of sourcemap ? [] : Object.keys(IN_PAGES)) {
+for (const name of sourcemap ? [] : IN_PAGES) {
     const file = `${out}/${name}.js`;
     const { code } = await minify(readFileSync(file, 'utf8'), {
         module: true,

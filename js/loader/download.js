@@ -47,7 +47,7 @@ export async function openURL(url, signal) {
         throw new BertError(
             'FETCH_FAILED',
             `${url.href}: the server sent a page (HTTP status ${response.status}, ` +
-                `content type ${type}), not a model file`,
+                `content type ${type}), not the file`,
         );
     }
     // With a content encoding the length is that of the compressed bytes, which is of no use.

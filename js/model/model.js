@@ -3,9 +3,11 @@
  * here, so the caller never blocks.
  */
 
-import { resolveSource } from '#platform';
+import { engineModules } from '#files';
+import { packageURL, resolveSource } from '#platform';
 
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
+import { toPost } from '../loader/compile.js';
 import { openURL } from '../loader/download.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { Connection } from './connection.js';
@@ -80,7 +82,13 @@ export async function loadModel(source, options = {}) {
     const given = toSource(source);
     signal?.throwIfAborted();
     const is_download = typeof given === 'string' && /^https?:/i.test(given);
-    const request = { source: is_download ? undefined : given, variant, threads, int8_kernel };
+    const request = {
+        source: is_download ? undefined : given,
+        variant,
+        threads,
+        int8_kernel,
+        engines: engines(),
+    };
     const connection = new Connection();
     const download = new AbortController();
     try {
@@ -99,13 +107,20 @@ export async function loadModel(source, options = {}) {
     }
 }
 
+/** The builds of the engine, for the worker. */
+function engines() {
+    return Object.fromEntries(
+        Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
+    );
+}
+
 /**
  * @param {ModelSource} source
  * @returns {string | Uint8Array | Blob}
  */
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
-    if (source instanceof URL) return source.href;
+    if (source instanceof URL) return packageURL(source);
     if (source instanceof ArrayBuffer) return new Uint8Array(source);
     if (source instanceof Uint8Array || source instanceof Blob) return source;
     throw new BertError(

@@ -16,10 +16,7 @@ import { startThreads } from './threads.js';
 import { compare } from './verify.js';
 
 /**
- * @typedef {object} LoadRequest
- * @property {'base' | 'relaxed'} [variant]
- * @property {number} [threads]
- * @property {string} [int8_kernel]
+ * @typedef {import('./builds.js').BuildRequest & {int8_kernel?: string}} LoadRequest
  */
 
 /**
