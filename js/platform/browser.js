@@ -3,7 +3,7 @@
  * Both files export the same functions.
  */
 
-import { workerScript } from '#files';
+import { sentimentModel, workerScript } from '#files';
 
 import { BertError } from '../errors.js';
 import { watchStart } from './worker_start.js';
@@ -142,4 +142,12 @@ export async function openFile(url) {
         'UNSUPPORTED',
         `${url.href}: a page cannot read files by URL; pass the File or its bytes`,
     );
+}
+
+/**
+ * Where the sentiment model lies if it lies beside the script; who fetches it finds out.
+ * @returns {Promise<string | undefined>}
+ */
+export async function sentimentBeside() {
+    return sentimentModel()?.href;
 }

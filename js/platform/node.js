@@ -1,12 +1,14 @@
 /** What differs between a browser and Node, Node side. See browser.js. */
 
+import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parentPort as port, Worker, workerData } from 'node:worker_threads';
 
-import { nodeWorkerScript } from '#files';
+import { nodeWorkerScript, SENTIMENT_FILE, sentimentModel } from '#files';
 
 import { BertError } from '../errors.js';
 
@@ -116,4 +118,19 @@ function unreadable(url, error) {
         `${decodeURIComponent(url.pathname)}: cannot be read (${code})`,
         { cause: error },
     );
+}
+
+/**
+ * Where the sentiment model is, if this package cannot see it: among the packages of the folder
+ * that the program was started in, as with `npx`, or beside the script, as in a checkout.
+ * @returns {Promise<string | undefined>}
+ */
+export async function sentimentBeside() {
+    try {
+        const program = createRequire(resolve('package.json'));
+        return pathToFileURL(program.resolve(`bert-wasm-sentiment/${SENTIMENT_FILE}`)).href;
+    } catch {
+        const beside = sentimentModel();
+        return beside && existsSync(beside) ? beside.href : undefined;
+    }
 }
