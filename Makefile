@@ -156,8 +156,9 @@ build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Mak
 
 js_sources := $(shell find js -name '*.js' 2>/dev/null)
 dist_model := build/dist/models/$(notdir $(model))
+sentiment := build/sentiment
 
-js: build/js.built $(dist_model) ## bundle the JavaScript and write its types
+js: build/js.built $(dist_model) $(sentiment)/package.json ## bundle the JavaScript and write its types; assemble bert-wasm-sentiment
 
 # `#core` in package.json's imports.
 build/gen/core.js: tools/core_constants.c core/bert.h core/search.h
@@ -174,9 +175,15 @@ docs: wasm js ## write docs/api.md and tests/public_names.json, which are made o
 	@node tools/public_names.mjs >build/public_names.json
 	@mv build/public_names.json tests/
 
+# For pages and programs of this tree; npm's package leaves it to bert-wasm-sentiment.
 $(dist_model): $(model)
 	@mkdir -p $(@D)
 	cp $< $@
+
+# bert-wasm-sentiment, as `npm pack` takes it: the model is in the tree once.
+$(sentiment)/package.json: $(wildcard packages/sentiment/*) $(model) web-demo/models/README.md LICENSE
+	@rm -rf $(@D) && mkdir -p $(@D)
+	cp $^ $(@D)
 
 # --- the page --------------------------------------------------------------------------------------
 

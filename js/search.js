@@ -8,9 +8,10 @@
  */
 
 import { SEARCH_BITS, SEARCH_F32, SEARCH_I8, SEARCH_MAX_DIMS } from '#core';
+import { searchModule } from '#files';
 
 import { BertError, describe } from './errors.js';
-import { compileFrom } from './loader/compile.js';
+import { compileFrom, toPost } from './loader/compile.js';
 import { nextTurn } from './platform/turn.js';
 
 /**
@@ -291,7 +292,7 @@ let opening;
 
 /** The module, which is loaded once; a failure is not remembered. */
 function openScorer() {
-    opening ??= compileFrom(new URL('./search.wasm', import.meta.url))
+    opening ??= compileFrom(toPost(searchModule()))
         .then(
             async (module) =>
                 new Scorer(

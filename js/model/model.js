@@ -3,24 +3,21 @@
  * here, so the caller never blocks.
  */
 
-import { resolveSource } from '#platform';
+import { engineModules } from '#files';
+import { packageURL, resolveSource } from '#platform';
 
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
+import { toPost } from '../loader/compile.js';
 import { openURL } from '../loader/download.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { Connection } from './connection.js';
+import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 
 /** @import { ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
-
-/** The model that is used when none is named: English sentiment. It comes with the package. */
-export const DEFAULT_MODEL = new URL(
-    './models/sentiment-minilm-l6-q8.safetensors',
-    import.meta.url,
-);
 
 /**
  * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} ModelSource
@@ -65,7 +62,7 @@ export const DEFAULT_MODEL = new URL(
 /**
  * Loads a converted model into a worker of its own.
  *
- * @param {ModelSource | null} [source]  default the bundled English sentiment model
+ * @param {ModelSource | null} [source]  default that of bert-wasm-sentiment
  * @param {ModelLoadOptions} [options]
  * @returns {Promise<Model>}
  * @throws {BertError} BAD_INPUT or BAD_OPTION where an argument is wrong
@@ -81,10 +78,17 @@ export async function loadModel(source, options = {}) {
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
     }
-    const given = toSource(source ?? DEFAULT_MODEL);
+    if (source == null) return withDefaultModel((url) => loadModel(url, options));
+    const given = toSource(source);
     signal?.throwIfAborted();
     const is_download = typeof given === 'string' && /^https?:/i.test(given);
-    const request = { source: is_download ? undefined : given, variant, threads, int8_kernel };
+    const request = {
+        source: is_download ? undefined : given,
+        variant,
+        threads,
+        int8_kernel,
+        engines: engines(),
+    };
     const connection = new Connection();
     const download = new AbortController();
     try {
@@ -103,13 +107,20 @@ export async function loadModel(source, options = {}) {
     }
 }
 
+/** The builds of the engine, for the worker. */
+function engines() {
+    return Object.fromEntries(
+        Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
+    );
+}
+
 /**
  * @param {ModelSource} source
  * @returns {string | Uint8Array | Blob}
  */
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
-    if (source instanceof URL) return source.href;
+    if (source instanceof URL) return packageURL(source);
     if (source instanceof ArrayBuffer) return new Uint8Array(source);
     if (source instanceof Uint8Array || source instanceof Blob) return source;
     throw new BertError(

@@ -38,12 +38,20 @@ const RELAXED_SIMD = moduleWith([...V128_ZERO, ...V128_ZERO, ...V128_ZERO, 0xfd,
  */
 
 /**
- * @param {{variant?: Variant, threads?: number}} wanted  default: the best that runs here
+ * @typedef {object} BuildRequest
+ * @property {Variant} [variant]  default the best that runs here
+ * @property {number} [threads]  likewise
+ * @property {Record<string, string | Uint8Array | WebAssembly.Module>} engines  where each build is
+ */
+
+/**
+ * @param {BuildRequest} request
  * @returns {Promise<BuildChoice & {module: WebAssembly.Module}>}
  */
-export async function chooseBuild(wanted) {
-    const build = { ...chooseVariant(wanted.variant), ...(await chooseThreads(wanted.threads)) };
-    return { ...build, module: await compile(build.variant, build.threads > 1) };
+export async function chooseBuild({ variant, threads, engines }) {
+    const build = { ...chooseVariant(variant), ...(await chooseThreads(threads)) };
+    const name = build.threads > 1 ? `${build.variant}-threads` : build.variant;
+    return { ...build, module: await compileFrom(engines[name]) };
 }
 
 /**
@@ -122,20 +130,4 @@ async function canShare() {
         clearTimeout(timer);
         port1.close();
     }
-}
-
-/**
- * @param {Variant} variant
- * @param {boolean} is_threaded
- * @returns {Promise<WebAssembly.Module>}
- */
-async function compile(variant, is_threaded) {
-    // Literal, so that bundlers see the files.
-    const urls = {
-        base: new URL('./engine-base.wasm', import.meta.url),
-        relaxed: new URL('./engine-relaxed.wasm', import.meta.url),
-        'base-threads': new URL('./engine-base-threads.wasm', import.meta.url),
-        'relaxed-threads': new URL('./engine-relaxed-threads.wasm', import.meta.url),
-    };
-    return compileFrom(urls[is_threaded ? /** @type {const} */ (`${variant}-threads`) : variant]);
 }

@@ -16,10 +16,7 @@ import { startThreads } from './threads.js';
 import { compare } from './verify.js';
 
 /**
- * @typedef {object} LoadRequest
- * @property {'base' | 'relaxed'} [variant]
- * @property {number} [threads]
- * @property {string} [int8_kernel]
+ * @typedef {import('./builds.js').BuildRequest & {int8_kernel?: string}} LoadRequest
  */
 
 /**
@@ -88,12 +85,12 @@ export class LoadedModel {
     #n_calls_to_race;
 
     /**
-     * @param {Promise<import('../loader/download.js').Source>} opening  of the model's file
+     * @param {import('../loader/download.js').Source} source  the model's file
      * @param {LoadRequest} request
      * @param {(loaded: number, total: number) => void} onprogress
      */
-    static async load(opening, { int8_kernel, ...wanted }, onprogress) {
-        const [source, { module, ...build }] = await Promise.all([opening, chooseBuild(wanted)]);
+    static async load(source, { int8_kernel, ...wanted }, onprogress) {
+        const { module, ...build } = await chooseBuild(wanted);
         const file = new ModelFile(source);
         /** @type {import('./threads.js').HelpingThreads | undefined} */
         let helpers;

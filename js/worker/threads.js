@@ -3,7 +3,7 @@
  * them.
  */
 
-import { startWorker } from '#platform';
+import { startHelper } from '#platform';
 
 /** Most milliseconds that wait() waits for threads that are still starting. */
 const JOIN_TIMEOUT = 2000;
@@ -17,7 +17,7 @@ export function startThreads(n) {
     const workers = [];
     for (let i = 0; i < n; i++) {
         try {
-            const worker = startWorker();
+            const worker = startHelper();
             worker.keepAlive(false);
             workers.push(worker);
         } catch {
