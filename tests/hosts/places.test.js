@@ -7,8 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { openEngine } from '../browser/engines/engine.js';
 import { inNode } from '../browser/engines/judge.js';
-import { INSECURE, missing } from '../browser/engines/programs.js';
-import { VARIANTS } from '../browser/engines/variants.js';
+import { INSECURE, missing, PROGRAMS } from '../browser/engines/programs.js';
 import { FaultyServer } from '../tools/faulty_server.js';
 import { Outcome } from '../tools/outcome.js';
 import { makeExtension } from './extension.js';
@@ -62,7 +61,7 @@ function baseOf(from) {
 for (const name of ENGINES) {
     const skip = missing(name);
     const outcome = new Outcome('hosts', name, skip);
-    const variant = VARIANTS[name];
+    const { variant } = PROGRAMS[name];
     /** @type {Awaited<ReturnType<typeof openEngine>> | undefined} */
     let engine;
 
@@ -77,7 +76,7 @@ for (const name of ENGINES) {
         /** @type {{[check: string]: any}} */
         let results = {};
 
-        outcome.declare('opens', title, async () => {
+        outcome.declare('open', title, async () => {
             engine ??= await openEngine(name, name === 'chromium' ? extension.args : []);
             if (place.headers) servers.plain.faults.set(`/${PAGE}`, { headers: place.headers });
             const wanted = { names: Object.keys(JUDGES), options: place.options ?? {} };
