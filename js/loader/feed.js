@@ -16,11 +16,12 @@ import { fromMessage, toMessage } from '../errors.js';
 const WINDOW = 12;
 
 /** @typedef {import('./download.js').Source} Source */
-/** @typedef {import('./download.js').Chunk} Chunk */
+/** @typedef {import('./chunks.js').Chunk} Chunk */
 
 /**
- * @typedef {{chunk: Chunk, n_bytes?: number} | {end: true, n_bytes?: number}
- *   | {error: ReturnType<typeof toMessage>}} Part
+ * @typedef {{chunk: Chunk} | {end: true}} Arrived
+ * @typedef {(Arrived & {label: string, n_bytes?: number}
+ *   | {error: ReturnType<typeof toMessage>})} Part  with what the source is, now that it came
  * @typedef {Part & {reading: number}} FeedMessage  to the worker
  *
  * @typedef {{recycled: Chunk} | {read: number, reading: number} | {expect: number}} FeedRequest
@@ -70,9 +71,11 @@ export class Feeder {
                 this.#n_free--;
                 // Memory that is not made for this chunk may hold others.
                 const own = source.recycle ? chunk : chunk.slice();
-                this.#post({ reading, chunk: own, n_bytes: source.n_bytes }, [own.buffer]);
+                const { label, n_bytes } = source;
+                this.#post({ reading, chunk: own, label, n_bytes }, [own.buffer]);
             }
-            this.#post({ reading, end: true, n_bytes: source.n_bytes });
+            const { label, n_bytes } = source;
+            this.#post({ reading, end: true, label, n_bytes });
         } catch (error) {
             this.#post({ reading, error: toMessage(error) });
         }
@@ -150,6 +153,7 @@ export class Feed {
             }
             const message = /** @type {FeedMessage} */ (this.#messages.shift());
             if ('error' in message) throw fromMessage(message.error);
+            this.label = message.label;
             this.n_bytes = message.n_bytes;
             if ('end' in message) return;
             yield message.chunk;

@@ -158,6 +158,18 @@ export class FaultyServer {
         return this.down();
     }
 
+    /** Of both origins, that are open. */
+    async connections() {
+        const counts = [this.#own, this.#other].map(
+            (server) =>
+                new Promise((resolve, reject) =>
+                    server.getConnections((error, n) => (error ? reject(error) : resolve(n))),
+                ),
+        );
+        const [own, other] = /** @type {number[]} */ (await Promise.all(counts));
+        return own + other;
+    }
+
     /**
      * What was asked for and sent of a path, by range. What browsers ask before a request, and
      * redirects, are not counted: the log has them.
