@@ -112,6 +112,9 @@ export class Feed {
     /** @type {(() => void) | undefined} */
     #wake;
 
+    /** Bytes that the file must have. @type {number | undefined} */
+    #expected;
+
     /** @type {number | undefined} */
     n_bytes;
 
@@ -139,13 +142,13 @@ export class Feed {
 
     /** @param {number} from */
     async *read(from) {
-        if (from !== this.#begun_at) {
-            const dropped = this.#messages.splice(0);
-            for (const message of dropped) if ('chunk' in message) this.recycle(message.chunk);
-            this.#post({ read: from, reading: ++this.#reading });
-        }
+        if (from !== this.#begun_at) this.#want(from);
+        if (from === 0) this.#expected = undefined;
         this.#begun_at = null;
-        for (const reading = this.#reading; reading === this.#reading; ) {
+        let at = from;
+        /** Where it was found to end. */
+        let end = -1;
+        for (let reading = this.#reading; reading === this.#reading; ) {
             while (!this.#messages.length) {
                 await new Promise((resolve) => {
                     this.#wake = () => resolve(undefined);
@@ -155,13 +158,32 @@ export class Feed {
             if ('error' in message) throw fromMessage(message.error);
             this.label = message.label;
             this.n_bytes = message.n_bytes;
-            if ('end' in message) return;
+            if ('end' in message) {
+                if (at === end || at >= (this.#expected ?? 0)) return;
+                // The caller did not know yet that there must be more.
+                end = at;
+                this.#want(at);
+                reading = this.#reading;
+                continue;
+            }
+            at += message.chunk.length;
             yield message.chunk;
         }
     }
 
+    /**
+     * Asks for the file from this byte on; what is under way is dropped.
+     * @param {number} from
+     */
+    #want(from) {
+        const dropped = this.#messages.splice(0);
+        for (const message of dropped) if ('chunk' in message) this.recycle(message.chunk);
+        this.#post({ read: from, reading: ++this.#reading });
+    }
+
     /** @param {number} n_bytes */
     expect(n_bytes) {
+        this.#expected = n_bytes;
         this.#post({ expect: n_bytes });
     }
 

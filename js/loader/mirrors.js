@@ -1,8 +1,8 @@
 /**
  * Several places of one file, in order, as one source: where one fails, the next goes on from the
  * byte that is wanted. That it has the same file is seen by the chunks' SHA-256; where a page has
- * none, the file is begun anew. A reader who begins anew has found what came last to be wrong, and
- * gets the next place.
+ * none, the file is begun anew. A reader who begins anew has found that what came does not do: it is
+ * begun at the place that went on, or where all came of one, at the next.
  */
 
 import { BertError } from '../errors.js';
@@ -17,7 +17,8 @@ import { BertError } from '../errors.js';
 export function openMirrors(sources, signal) {
     if (sources.length === 1) return sources[0];
     let current = 0;
-    let has_begun = false;
+    /** Where the file was begun. @type {number | undefined} */
+    let first;
     /** @type {number | undefined} */
     let expected;
     const next = () => {
@@ -43,14 +44,15 @@ export function openMirrors(sources, signal) {
         async *read(from) {
             if (from === 0) {
                 expected = undefined;
-                if (has_begun) next();
+                if (current === first) next();
+                first = current;
             }
-            has_begun = true;
             /** Of each that failed since the last byte came. @type {BertError[]} */
             let failures = [];
             for (let at = from; ; next()) {
                 try {
                     for await (const chunk of sources[current].read(at)) {
+                        if (at === 0) first = current;
                         failures = [];
                         at += chunk.length;
                         yield chunk;

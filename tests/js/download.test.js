@@ -301,11 +301,16 @@ test('what is said in place of a file is told', async (t) => {
     assert.deepEqual(await readAll(source), FILE);
 });
 
-/** @param {FaultyServer} server */
-async function closed(server) {
-    const sockets = () => new Promise((resolve) => server.connections().then((n) => resolve(n)));
-    while ((await sockets()) > 0) await new Promise((resolve) => setImmediate(resolve));
+/**
+ * Until this is so.
+ * @param {() => boolean} condition
+ */
+async function until(condition) {
+    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
+
+/** No request is under way. @param {FaultyServer} server */
+const closed = (server) => until(() => server.log.every(({ is_over }) => is_over));
 
 test('an abort ends it at once, wherever it is, and the connection', async (t) => {
     const reason = new Error('not wanted');
@@ -328,11 +333,9 @@ test('an abort ends it at once, wherever it is, and the connection', async (t) =
         const rest = (async () => {
             while (!(await chunks.next()).done);
         })();
-        const wanted = Array.isArray(fault) ? fault.length + 2 : 1;
-        while (server.log.length < Math.min(wanted, 2)) {
-            if (!Array.isArray(fault) && server.log.length) break;
-            await new Promise((resolve) => setImmediate(resolve));
-        }
+        const n_requests = Array.isArray(fault) ? fault.length : 1;
+        await until(() => server.log.length === n_requests);
+        if (n_requests > 1) await closed(server);
         controller.abort(reason);
         await assert.rejects(rest, (error) => error === reason, name);
         await closed(server);

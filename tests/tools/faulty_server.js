@@ -62,6 +62,7 @@ import { gzipSync } from 'node:zlib';
  * @property {import('node:http').IncomingHttpHeaders} headers  of the request
  * @property {number} [status]  none before the answer
  * @property {number} n_bytes  of the body that were sent
+ * @property {boolean} is_over  it has ended, or its connection has
  */
 
 /** @typedef {import('node:http').ServerResponse} Response */
@@ -158,18 +159,6 @@ export class FaultyServer {
         return this.down();
     }
 
-    /** Of both origins, that are open. */
-    async connections() {
-        const counts = [this.#own, this.#other].map(
-            (server) =>
-                new Promise((resolve, reject) =>
-                    server.getConnections((error, n) => (error ? reject(error) : resolve(n))),
-                ),
-        );
-        const [own, other] = /** @type {number[]} */ (await Promise.all(counts));
-        return own + other;
-    }
-
     /**
      * What was asked for and sent of a path, by range. What browsers ask before a request, and
      * redirects, are not counted: the log has them.
@@ -202,8 +191,12 @@ export class FaultyServer {
                 range: headers.range ?? 'whole',
                 headers,
                 n_bytes: 0,
+                is_over: false,
             };
             this.log.push(exchange);
+            response.on('close', () => {
+                exchange.is_over = true;
+            });
             for (const [name, value] of Object.entries(always)) response.setHeader(name, value);
             if (method === 'OPTIONS') return say(response, exchange, 204, PREFLIGHT);
             if (method !== 'GET' && method !== 'HEAD') return say(response, exchange, 405);
