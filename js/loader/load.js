@@ -62,7 +62,9 @@ export class ModelFile {
         const header = parseHeader(await this.#reader.fill(new Uint8Array(n_header)), core, label);
         const total = this.#reader.at + header.data_bytes;
         const { n_bytes } = this.#source;
-        if (n_bytes !== undefined && n_bytes !== total) {
+        if (this.#source.expect) {
+            this.#source.expect(total);
+        } else if (n_bytes !== undefined && n_bytes !== total) {
             const what = n_bytes < total ? 'it is cut off' : 'it has bytes after its end';
             throw new BertError(
                 'BAD_MODEL_FILE',
@@ -138,7 +140,7 @@ class Chunks {
             if (chunk === damaged) {
                 throw new BertError(
                     'BAD_MODEL_FILE',
-                    `${this.#label}: chunk ${chunk} is damaged, and was when it was read again: ` +
+                    `${this.#label}: chunk ${chunk} is damaged, twice in a row: ` +
                         `its SHA-256 must be ${brief(chunk_sha256[chunk])}, not ${brief(sha256)}`,
                 );
             }

@@ -3,28 +3,33 @@
  * here, so the caller never blocks.
  */
 
-import { resolveSource } from '#platform';
+import { engineModules } from '#files';
+import { packageURL, resolveSource } from '#platform';
 
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
-import { openURL } from '../loader/download.js';
+import { toPost } from '../loader/compile.js';
+import { openMirrors } from '../loader/mirrors.js';
+import { openSource } from '../loader/source.js';
 import { asyncDispose } from '../platform/async_dispose.js';
+import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { bytesOf, isBlob, kindOf } from '../realms.js';
 import { Connection } from './connection.js';
+import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 
+/** Of a timer. */
+const MOST_MS = 2 ** 31 - 1;
+
 /** @import { Arrival, ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
 
-/** The model that is used when none is named: English sentiment. It comes with the package. */
-export const DEFAULT_MODEL = new URL(
-    './models/sentiment-minilm-l6-q8.safetensors',
-    import.meta.url,
-);
-
 /**
- * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} ModelSource
- *   a URL; in Node also a path; or the file's bytes
+ * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} SourceOfFile
+ * @typedef {SourceOfFile | SourceOfFile[]} ModelSource
+ *   a URL; in Node also a path; or the file's bytes. Several are places of the same file, in order:
+ *   where one fails, the next goes on
  */
 
 /**
@@ -33,6 +38,10 @@ export const DEFAULT_MODEL = new URL(
  * @property {boolean} [streaming]  whether the model is there as soon as its tokenizer is: calls
  *   are computed while their next layers arrive, and fail if these do not; default false
  * @property {(arrival: Arrival) => void} [onprogress]  called while the model arrives
+ * @property {number} [idle_timeout]  milliseconds in which something of a download must come, or
+ *   the rest is asked for again; default 30000
+ * @property {number} [retry_delay]  milliseconds before a second try that follows one that brought
+ *   nothing; each later one waits twice as long; default 500
  * @property {'base' | 'relaxed'} [variant]  build of the engine, without or with relaxed SIMD;
  *   default the fastest that runs here
  * @property {number} [threads]  most that will compute, 1 to 64; default one a core, at most 4. A
@@ -67,7 +76,7 @@ export const DEFAULT_MODEL = new URL(
 /**
  * Loads a converted model into a worker of its own.
  *
- * @param {ModelSource | null} [source]  default the bundled English sentiment model
+ * @param {ModelSource | null} [source]  default that of bert-wasm-sentiment
  * @param {ModelLoadOptions} [options]
  * @returns {Promise<Model>}
  * @throws {BertError} BAD_INPUT or BAD_OPTION where an argument is wrong
@@ -75,8 +84,18 @@ export const DEFAULT_MODEL = new URL(
  * @throws {BertError} UNSUPPORTED, OUT_OF_MEMORY or ENGINE_FAILED where it cannot be run here
  */
 export async function loadModel(source, options = {}) {
-    const { signal, onprogress, streaming, variant, threads, int8_kernel } = options;
-    const { onmetrics, performance_marks } = options;
+    const {
+        signal,
+        onprogress,
+        streaming,
+        idle_timeout,
+        retry_delay,
+        variant,
+        threads,
+        int8_kernel,
+        onmetrics,
+        performance_marks,
+    } = options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
@@ -89,23 +108,44 @@ export async function loadModel(source, options = {}) {
             `streaming must be true or false, not ${describe(streaming)}`,
         );
     }
-    const given = toSource(source ?? DEFAULT_MODEL);
+    checkTimes({ idle_timeout, retry_delay });
+    if (source == null) return withDefaultModel((url) => loadModel(url, options));
+    const given = toSources(source);
     signal?.throwIfAborted();
-    const is_download = typeof given === 'string' && /^https?:/i.test(given);
-    const request = { source: is_download ? undefined : given, variant, threads, int8_kernel };
-    const connection = new Connection();
+    // The caller's thread downloads; what is here already, or a file, the worker reads itself.
+    const is_fed = given.length > 1 || (typeof given[0] === 'string' && /^https?:/i.test(given[0]));
+    const request = {
+        source: is_fed ? undefined : given[0],
+        n_sources: given.length,
+        variant,
+        threads,
+        int8_kernel,
+        streaming,
+        engines: engines(),
+    };
+    requireSIMD();
     const download = new AbortController();
+    /** @type {Connection | undefined} */
+    let connection;
     try {
-        if (is_download) connection.feed(openURL(new URL(given), download.signal));
-        await connection.ready(signal);
+        connection = new Connection();
+        const ready = connection.ready(signal);
+        if (is_fed) {
+            // What the page's policy forbids its own may allow the worker: it is asked first.
+            if (!mayCompile()) await ready;
+            const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
+            const sources = given.map((each) => openSource(each, options_of_download));
+            connection.feed(openMirrors(sources, download.signal));
+        }
+        await ready;
         const info = await connection.call('load', request, signal, onprogress);
-        const whole = connection.call('whole', {}, signal, onprogress);
-        // Calls that wait for the rest of it learn why it does not come.
-        whole.catch((error) => {
-            download.abort(error);
-            connection.end(error);
-        });
-        if (!streaming) await whole;
+        if (streaming) {
+            // Calls that wait for the rest of it learn why it does not come.
+            connection.call('whole', {}, signal, onprogress).catch((error) => {
+                download.abort(error);
+                connection?.end(error);
+            });
+        }
         return new Model(
             connection,
             info,
@@ -113,24 +153,64 @@ export async function loadModel(source, options = {}) {
         );
     } catch (error) {
         download.abort(error);
-        connection.end(new BertError('DISPOSED', 'loading failed'));
+        connection?.end(new BertError('DISPOSED', 'loading failed'));
         throw error;
     }
 }
 
+/** Whether the policy of this page allows WebAssembly. */
+function mayCompile() {
+    try {
+        requireCompiler();
+        return true;
+    } catch {
+        return false;
+    }
+}
+
+/** The builds of the engine, for the worker. */
+function engines() {
+    return Object.fromEntries(
+        Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
+    );
+}
+
 /**
  * @param {ModelSource} source
+ * @returns {(string | Uint8Array | Blob)[]}
+ */
+function toSources(source) {
+    if (!Array.isArray(source)) return [toSource(source)];
+    if (source.length) return source.map(toSource);
+    throw new BertError('BAD_INPUT', 'a model must have at least one source, not an array of 0');
+}
+
+/**
+ * @param {SourceOfFile} source
  * @returns {string | Uint8Array | Blob}
  */
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
-    if (source instanceof URL) return source.href;
-    if (source instanceof ArrayBuffer) return new Uint8Array(source);
-    if (source instanceof Uint8Array || source instanceof Blob) return source;
+    if (kindOf(source) === 'URL') return packageURL(/** @type {URL} */ (source));
+    if (isBlob(source)) return source;
+    const bytes = bytesOf(source);
+    if (bytes) return bytes;
     throw new BertError(
         'BAD_INPUT',
         `a model must be a URL, a path or bytes, not ${describe(source)}`,
     );
+}
+
+/** @param {Record<string, number | undefined>} times */
+function checkTimes(times) {
+    for (const [name, ms] of Object.entries(times)) {
+        if (ms !== undefined && !(typeof ms === 'number' && ms > 0 && ms <= MOST_MS)) {
+            throw new BertError(
+                'BAD_OPTION',
+                `${name} must be milliseconds from 1 to ${MOST_MS}, not ${describe(ms)}`,
+            );
+        }
+    }
 }
 
 /** A model in a worker of its own, which nothing blocks. loadModel() makes it. */

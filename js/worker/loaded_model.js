@@ -13,14 +13,11 @@ import { chooseBuild } from './builds.js';
 import { Engine, openCore } from './engine.js';
 import { race, warmUp } from './race.js';
 import { batchesOf } from './sequences.js';
-import { startThreads } from './threads.js';
+import { HelpingThreads } from './threads.js';
 import { compare } from './verify.js';
 
 /**
- * @typedef {object} LoadRequest
- * @property {'base' | 'relaxed'} [variant]
- * @property {number} [threads]
- * @property {string} [int8_kernel]
+ * @typedef {import('./builds.js').BuildRequest & {int8_kernel?: string}} LoadRequest
  */
 
 /**
@@ -90,7 +87,7 @@ export class LoadedModel {
     /** @type {Choice} */
     #choice;
 
-    /** @type {import('./threads.js').HelpingThreads} */
+    /** @type {HelpingThreads} */
     #helpers;
 
     /** Calls until kernels race again. */
@@ -118,17 +115,17 @@ export class LoadedModel {
      * @param {(arrival: Arrival) => void} onprogress
      */
     static async begin(source, { int8_kernel, ...wanted }, onprogress) {
-        const { module, ...build } = await chooseBuild(wanted);
+        const chosen = await chooseBuild(wanted);
         const file = new ModelFile(source);
-        /** @type {import('./threads.js').HelpingThreads | undefined} */
+        /** @type {HelpingThreads | undefined} */
         let helpers;
         try {
-            const core = await openCore(module, build.threads > 1);
+            const core = await openCore(chosen.module, chosen.threads > 1);
             const header = await file.readHeader(core);
-            const engine = await Engine.create(core, header, build.threads);
+            const { engine, build } = await createEngine(core, header, chosen, wanted);
             checkKernel(engine, int8_kernel);
             // They start while weights arrive, but not before it is clear that there is a model.
-            helpers = startThreads(build.threads - 1);
+            helpers = new HelpingThreads(build.threads - 1);
             const address = engine.beginModel(header);
             engine.openSession(int8_kernel ?? null);
             helpers.join(engine);
@@ -151,7 +148,7 @@ export class LoadedModel {
      * @param {import('../loader/model_file.js').ModelHeader} header
      * @param {ModelFile} file
      * @param {Choice} choice
-     * @param {import('./threads.js').HelpingThreads} helpers
+     * @param {HelpingThreads} helpers
      * @param {(arrival: Arrival) => void} onprogress
      */
     constructor(engine, header, { is_verified }, choice, helpers, onprogress) {
@@ -211,6 +208,8 @@ export class LoadedModel {
     /** @returns {ModelInfo} */
     info() {
         const { name, revision, source_sha256, dtype } = this.#header.metadata;
+        const { n_threads } = this.#engine;
+        const are_all = n_threads === this.#choice.threads;
         return {
             version: BERT_VERSION,
             name,
@@ -221,7 +220,8 @@ export class LoadedModel {
             tokenizer: this.tokenizer !== null,
             verified: this.#is_verified,
             ...this.#choice,
-            threads: this.#engine.n_threads,
+            threads: n_threads,
+            threads_reason: are_all ? this.#choice.threads_reason : this.#helpers.reason,
             memory_bytes: this.#engine.memory_bytes,
             arrival: this.#arrival,
         };
@@ -311,6 +311,29 @@ export class LoadedModel {
     needTokenizer() {
         if (this.tokenizer) return this.tokenizer;
         throw noTokenizer(this.#header.metadata.name);
+    }
+}
+
+/**
+ * An engine; of one thread where shared memory is refused.
+ * @param {import('./core.js').Core} core
+ * @param {import('../loader/model_file.js').ModelHeader} header
+ * @param {Awaited<ReturnType<typeof chooseBuild>>} chosen
+ * @param {import('./builds.js').BuildRequest} wanted
+ */
+async function createEngine(core, header, { module, ...build }, wanted) {
+    try {
+        return { engine: await Engine.create(core, header, build.threads), build };
+    } catch (error) {
+        const { code, message } = /** @type {BertError} */ (error);
+        if (build.threads === 1 || code !== 'OUT_OF_MEMORY') throw error;
+        const { module, ...alone } = await chooseBuild({ ...wanted, threads: 1 });
+        const core = await openCore(module, false);
+        core.configure(header.config.encoder);
+        return {
+            engine: await Engine.create(core, header, 1),
+            build: { ...alone, threads_reason: message },
+        };
     }
 }
 

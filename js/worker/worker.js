@@ -7,7 +7,7 @@
  *           {open_feed: {label, begun_at}}           the model's file comes from the caller, in
  *           {feed: part}                             parts: js/loader/feed.js
  *           {serve: thread}                          this worker helps another one from now on
- *     out   {ready: true}                            once
+ *     out   {ready: true}, or {id: 0, error}         once
  *           {id, result, queue_ms}, {id, error, queue_ms}, {id, progress}
  *           {feed: request}                          what is wanted of the model's file
  *           {serving: boolean}                       the answer to {serve}
@@ -19,6 +19,7 @@ import { toMessage } from '../errors.js';
 import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
 import { nextTurn } from '../platform/turn.js';
+import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { serve } from './engine.js';
 import { LoadedModel } from './loaded_model.js';
 import { runTexts } from './texts.js';
@@ -55,6 +56,24 @@ function abortOf(signal) {
     });
 }
 
+/**
+ * Loads, and anew where the file has become another one meanwhile, or where another place may have
+ * a better one.
+ * @param {() => Promise<LoadedModel>} load
+ * @param {number} n_sources
+ */
+async function beginAnew(load, n_sources) {
+    for (let n = 1; ; n++) {
+        try {
+            return await load();
+        } catch (error) {
+            const { code } = /** @type {any} */ (error);
+            const is_other = code === 'FILE_CHANGED' && n <= n_sources;
+            if (!is_other && !(code === 'BAD_MODEL_FILE' && n < n_sources)) throw error;
+        }
+    }
+}
+
 async function main() {
     const port = await parentPort();
     /** @type {LoadedModel | undefined} */
@@ -80,8 +99,12 @@ async function main() {
             signal.throwIfAborted();
         };
         if (method === 'load') {
-            const source = feed ?? openSource(request.source, signal);
-            model = await LoadedModel.begin(source, request, onprogress);
+            const source = feed ?? openSource(request.source, { signal });
+            model = await beginAnew(async () => {
+                const begun = await LoadedModel.begin(source, request, onprogress);
+                if (!request.streaming) await begun.whole(onprogress);
+                return begun;
+            }, request.n_sources);
             return {
                 ...model.info(),
                 tokenizer_traits: model.tokenizer && traitsOf(model.tokenizer),
@@ -137,7 +160,13 @@ async function main() {
             .finally(() => running.delete(id));
         if (!is_at_once) last = answered;
     });
-    port.post({ ready: true });
+    try {
+        requireSIMD();
+        requireCompiler();
+        port.post({ ready: true });
+    } catch (error) {
+        port.post({ id: 0, error: toMessage(error) });
+    }
 }
 
 main();
