@@ -15,6 +15,9 @@ import { Writer } from './writer.js';
 
 const TOKENIZER = 'tokenizer.json';
 
+/** Milliseconds between two reports of progress. */
+const REPORT_EVERY = 50;
+
 /** Chunks in memory at a time: one is checked while the next one arrives. */
 const UNDER_WAY = 2;
 
@@ -31,8 +34,7 @@ const UNDER_WAY = 2;
  * @typedef {object} Listeners
  * @property {(json: Uint8Array | null) => void} ontokenizer  called with tokenizer.json once it is
  *   there; with null, before anything else, if the file has none
- * @property {(loaded: number, total: number) => void} onprogress  in bytes of the file that are
- *   there, and checked
+ * @property {() => void} onprogress  called as bytes arrive, and once all are there and right
  */
 
 /** A file on its way: readHeader(), then readData(), then close(), in any case. */
@@ -46,10 +48,18 @@ export class ModelFile {
     /** Whether chunks are checked: a page of plain http has no crypto.subtle. */
     is_verified = Boolean(globalThis.crypto?.subtle);
 
+    /** Bytes of it, once the header is there. */
+    total = 0;
+
     /** @param {import('./download.js').Source} source */
     constructor(source) {
         this.#source = source;
         this.#reader = new Reader(source);
+    }
+
+    /** Bytes of it that have arrived. */
+    get loaded() {
+        return this.#reader.n_arrived;
     }
 
     /**
@@ -60,7 +70,8 @@ export class ModelFile {
         const { label } = this.#source;
         const n_header = headerBytes(await this.#reader.fill(new Uint8Array(8)), label);
         const header = parseHeader(await this.#reader.fill(new Uint8Array(n_header)), core, label);
-        const total = this.#reader.at + header.data_bytes;
+        this.total = this.#reader.at + header.data_bytes;
+        const { total } = this;
         const { n_bytes } = this.#source;
         if (this.#source.expect) {
             this.#source.expect(total);
@@ -81,7 +92,14 @@ export class ModelFile {
      * @param {Listeners} listeners
      */
     async readData(header, memory, address, listeners) {
-        const begin = this.#reader.at;
+        let told_at = -Infinity;
+        this.#reader.onread = () => {
+            const is_soon = performance.now() - told_at < REPORT_EVERY;
+            if (is_soon || this.loaded >= this.total) return;
+            told_at = performance.now();
+            listeners.onprogress();
+        };
+        this.#reader.onread(); // of what came with the header
         const json = new Uint8Array(
             header.tensors[0].name === TOKENIZER ? header.tensors[0].end : 0,
         );
@@ -89,12 +107,12 @@ export class ModelFile {
         const writer = new Writer(memory, address, header, json);
         if (json.length === 0) listeners.ontokenizer(null);
         await chunks.readAll((bytes, start) => {
-            const end = start + bytes.length;
             writer.write(bytes, start);
-            if (start < json.length && json.length <= end) listeners.ontokenizer(json);
-            listeners.onprogress(begin + end, begin + header.data_bytes);
+            const is_last = json.length <= start + bytes.length;
+            if (start < json.length && is_last) listeners.ontokenizer(json);
         });
         await this.#reader.end();
+        listeners.onprogress();
     }
 
     /** Ends the transfer, if it has not ended. */

@@ -17,6 +17,9 @@ export class Reader {
     /** Bytes of the file before the next one that is read. */
     at = 0;
 
+    /** Called when more has arrived. */
+    onread = () => {};
+
     /** @param {import('./download.js').Source} source */
     constructor(source) {
         this.#source = source;
@@ -50,6 +53,11 @@ export class Reader {
         this.#recycle();
         this.#chunk = new Uint8Array(0);
         this.at = at;
+    }
+
+    /** Bytes of the file before the next one that arrives. */
+    get n_arrived() {
+        return this.at + this.#chunk.length;
     }
 
     /** Refuses bytes after the last one that was wanted. */
@@ -95,5 +103,6 @@ export class Reader {
             );
         }
         this.#chunk = this.#whole = value;
+        this.onread();
     }
 }

@@ -14,15 +14,16 @@ import { asyncDispose } from '../platform/async_dispose.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { bytesOf, isBlob, kindOf } from '../realms.js';
 import { Connection } from './connection.js';
-import { withDefaultModel } from './default_model.js';
+import { DEFAULT_MODEL, withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
+import { reportLoading } from './progress.js';
 
 /** Of a timer. */
 const MOST_MS = 2 ** 31 - 1;
 
-/** @import { Arrival, ModelInfo } from '../worker/loaded_model.js' */
+/** @import { ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
 
 /**
@@ -33,11 +34,10 @@ const MOST_MS = 2 ** 31 - 1;
  */
 
 /**
- * @typedef {object} ModelLoadOptions
+ * @typedef {object} EngineOptions
  * @property {AbortSignal} [signal]  ends loading
  * @property {boolean} [streaming]  whether the model is there as soon as its tokenizer is: calls
  *   are computed while their next layers arrive, and fail if these do not; default false
- * @property {(arrival: Arrival) => void} [onprogress]  called while the model arrives
  * @property {number} [idle_timeout]  milliseconds in which something of a download must come, or
  *   the rest is asked for again; default 30000
  * @property {number} [retry_delay]  milliseconds before a second try that follows one that brought
@@ -52,6 +52,8 @@ const MOST_MS = 2 ** 31 - 1;
  *   call of a pipeline
  * @property {boolean} [performance_marks]  whether every such call is a `performance.measure()`
  *   named `bert-wasm MODEL`, for profilers; default false
+ *
+ * @typedef {EngineOptions & import('./progress.js').ProgressOptions} ModelLoadOptions
  */
 
 /**
@@ -83,19 +85,17 @@ const MOST_MS = 2 ** 31 - 1;
  * @throws {BertError} FETCH_FAILED or BAD_MODEL_FILE where the file is
  * @throws {BertError} UNSUPPORTED, OUT_OF_MEMORY or ENGINE_FAILED where it cannot be run here
  */
-export async function loadModel(source, options = {}) {
-    const {
-        signal,
-        onprogress,
-        streaming,
-        idle_timeout,
-        retry_delay,
-        variant,
-        threads,
-        int8_kernel,
-        onmetrics,
-        performance_marks,
-    } = options;
+export function loadModel(source, options) {
+    return openModel(source, options);
+}
+
+/**
+ * @param {ModelSource | null} [source]
+ * @param {ModelLoadOptions} [options]
+ * @param {string} [task]  that it is loaded for
+ */
+export async function openModel(source, options = {}, task) {
+    const { variant, streaming, signal, idle_timeout, retry_delay } = options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
@@ -109,14 +109,28 @@ export async function loadModel(source, options = {}) {
         );
     }
     checkTimes({ idle_timeout, retry_delay });
-    if (source == null) return withDefaultModel((url) => loadModel(url, options));
-    const given = toSources(source);
+    const given = source == null ? null : toSources(source);
     signal?.throwIfAborted();
+    const report = reportLoading(source ?? DEFAULT_MODEL, options, task);
+    return given
+        ? open(given, options, report)
+        : withDefaultModel((url) => open([url], options, report));
+}
+
+/**
+ * @param {ReturnType<typeof toSources>} sources
+ * @param {ModelLoadOptions} options
+ * @param {ReturnType<typeof reportLoading>} report
+ */
+async function open(sources, options, report) {
+    const { signal, idle_timeout, retry_delay, variant, threads, int8_kernel, streaming } = options;
+    const { onmetrics, performance_marks } = options;
+    const [first] = sources;
     // The caller's thread downloads; what is here already, or a file, the worker reads itself.
-    const is_fed = given.length > 1 || (typeof given[0] === 'string' && /^https?:/i.test(given[0]));
+    const is_fed = sources.length > 1 || (typeof first === 'string' && /^https?:/i.test(first));
     const request = {
-        source: is_fed ? undefined : given[0],
-        n_sources: given.length,
+        source: is_fed ? undefined : first,
+        n_sources: sources.length,
         variant,
         threads,
         int8_kernel,
@@ -134,23 +148,21 @@ export async function loadModel(source, options = {}) {
             // What the page's policy forbids its own may allow the worker: it is asked first.
             if (!mayCompile()) await ready;
             const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
-            const sources = given.map((each) => openSource(each, options_of_download));
-            connection.feed(openMirrors(sources, download.signal));
+            const opened = sources.map((each) => openSource(each, options_of_download));
+            connection.feed(openMirrors(opened, download.signal));
         }
         await ready;
-        const info = await connection.call('load', request, signal, onprogress);
-        if (streaming) {
-            // Calls that wait for the rest of it learn why it does not come.
-            connection.call('whole', {}, signal, onprogress).catch((error) => {
-                download.abort(error);
-                connection?.end(error);
-            });
-        }
-        return new Model(
-            connection,
-            info,
-            new Monitor(info.name, { onmetrics, performance_marks }),
-        );
+        const info = await connection.call('load', request, signal, report.onprogress);
+        const whole = streaming
+            ? connection.call('whole', {}, signal, report.onprogress)
+            : Promise.resolve();
+        // Calls that wait for the rest of it learn why it does not come.
+        whole.then(report.done, (error) => {
+            download.abort(error);
+            connection?.end(error);
+        });
+        const monitor = new Monitor(info.name, { onmetrics, performance_marks });
+        return new Model(connection, info, monitor);
     } catch (error) {
         download.abort(error);
         connection?.end(new BertError('DISPOSED', 'loading failed'));

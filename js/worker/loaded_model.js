@@ -67,9 +67,9 @@ const RACE_AGAIN_AFTER = 2;
 
 /**
  * @typedef {object} Arrival
- * @property {number} loaded  bytes of the model's file that are there, and checked
+ * @property {number} loaded  bytes of the model's file that have arrived
  * @property {number} total  bytes of it
- * @property {number} layers  that can be computed with what is there
+ * @property {number} layers  that can be computed with what has arrived
  */
 
 /** @typedef {ModelMetadata & Choice} ModelInfo */
@@ -81,9 +81,6 @@ export class LoadedModel {
     /** @type {import('../loader/model_file.js').ModelHeader} */
     #header;
 
-    /** @type {boolean} */
-    #is_verified;
-
     /** @type {Choice} */
     #choice;
 
@@ -93,11 +90,11 @@ export class LoadedModel {
     /** Calls until kernels race again. */
     #n_calls_to_race = RACE_AGAIN_AFTER;
 
-    /** Called with #arrival each time that more is there. @type {(arrival: Arrival) => void} */
-    #onprogress;
+    /** @type {ModelFile} */
+    #file;
 
-    /** @type {Arrival} */
-    #arrival = { loaded: 0, total: 0, layers: 0 };
+    /** Called as more arrives. @type {(arrival: Arrival) => void} */
+    #onprogress;
 
     /** Why it will never be whole. @type {unknown} */
     #failure;
@@ -133,7 +130,7 @@ export class LoadedModel {
             const model = new LoadedModel(engine, header, file, choice, helpers, onprogress);
             const is_racing = isQuantised(header.metadata.dtype) && !int8_kernel;
             if (is_racing) warmUp(engine);
-            await model.#receive(file, address);
+            await model.#receive(address);
             if (is_racing) model.#race();
             return model;
         } catch (error) {
@@ -151,10 +148,10 @@ export class LoadedModel {
      * @param {HelpingThreads} helpers
      * @param {(arrival: Arrival) => void} onprogress
      */
-    constructor(engine, header, { is_verified }, choice, helpers, onprogress) {
+    constructor(engine, header, file, choice, helpers, onprogress) {
         this.#engine = engine;
         this.#header = header;
-        this.#is_verified = is_verified;
+        this.#file = file;
         this.#choice = choice;
         this.#helpers = helpers;
         this.#onprogress = onprogress;
@@ -163,22 +160,18 @@ export class LoadedModel {
 
     /**
      * Reads the data of the file.
-     * @param {ModelFile} file
      * @param {number} address  where the weights go
      * @returns {Promise<void>}  until the tokenizer is there, or it is clear that there is none
      */
-    #receive(file, address) {
-        const engine = this.#engine;
+    #receive(address) {
+        const [engine, file] = [this.#engine, this.#file];
         return new Promise((resolve, reject) => {
             const reading = file.readData(this.#header, engine, address, {
                 ontokenizer: (json) => {
                     this.tokenizer = json && openTokenizer(json);
                     resolve();
                 },
-                onprogress: (loaded, total) => {
-                    this.#arrival = { loaded, total, layers: engine.layers_ready };
-                    this.#onprogress(this.#arrival);
-                },
+                onprogress: () => this.#onprogress(this.#arrival),
             });
             this.#whole = reading.finally(() => file.close());
             this.#whole.catch((error) => {
@@ -188,6 +181,12 @@ export class LoadedModel {
                 reject(error);
             });
         });
+    }
+
+    /** @returns {Arrival} */
+    get #arrival() {
+        const { loaded, total } = this.#file;
+        return { loaded, total, layers: this.#engine.layers_ready };
     }
 
     /**
@@ -218,7 +217,7 @@ export class LoadedModel {
             dtype,
             config: this.config,
             tokenizer: this.tokenizer !== null,
-            verified: this.#is_verified,
+            verified: this.#file.is_verified,
             ...this.#choice,
             threads: n_threads,
             threads_reason: are_all ? this.#choice.threads_reason : this.#helpers.reason,
