@@ -6,7 +6,7 @@
  *           {abort: id}                              the caller no longer wants its answer
  *           {feed: part}                             of the model's file: js/loader/feed.js
  *           {serve: thread}                          this worker helps another one from now on
- *     out   {ready: true}                            once
+ *     out   {ready: true}, or {id: 0, error}         once
  *           {id, result, queue_ms}, {id, error, queue_ms}, {id, progress}
  *           {recycled: chunk}                        of the model's file, to be filled again
  *           {serving: boolean}                       the answer to {serve}
@@ -18,6 +18,7 @@ import { toMessage } from '../errors.js';
 import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
 import { nextTurn } from '../platform/turn.js';
+import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { serve } from './engine.js';
 import { LoadedModel } from './loaded_model.js';
 import { runTexts } from './texts.js';
@@ -117,7 +118,13 @@ async function main() {
             .catch((error) => port.post({ id, error: toMessage(error), queue_ms }))
             .finally(() => running.delete(id));
     });
-    port.post({ ready: true });
+    try {
+        requireSIMD();
+        requireCompiler();
+        port.post({ ready: true });
+    } catch (error) {
+        port.post({ id: 0, error: toMessage(error) });
+    }
 }
 
 main();
