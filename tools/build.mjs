@@ -7,7 +7,16 @@
  * Source maps are for coverage: they take bundles apart into files, and none is minified.
  */
 
-import { appendFileSync, chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+    appendFileSync,
+    chmodSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    writeFileSync,
+} from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
@@ -36,18 +45,34 @@ const common = {
     minify: true,
     legalComments: 'none',
     logLevel: 'warning',
+    external: ['bert-wasm-sentiment'], // of its own, and perhaps not there
 };
-/** @type {import('esbuild').BuildOptions} */
-const node = { ...common, platform: 'node', target: 'node20.19', minify: false, sourcemap };
 
-/** The command line brings libraries in CommonJS, which look for require(). */
-const require_banner =
-    "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);";
+/**
+ * The command line brings libraries in CommonJS. Without this they look for require(), which no
+ * module has.
+ * @type {import('esbuild').Plugin}
+ */
+const required_builtins = {
+    name: 'require() of what Node has',
+    setup({ onResolve, onLoad }) {
+        onResolve({ filter: /^[\w:]+$/ }, ({ path, kind }) =>
+            kind === 'require-call' && isBuiltin(path) ? { path, namespace: 'builtin' } : undefined,
+        );
+        onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
+            contents: `module.exports = process.getBuiltinModule('${path}');`,
+        }));
+    },
+};
 
+mkdirSync(out, { recursive: true });
+for (const old of readdirSync(out).filter((name) => /^node-\w+\.js$/.test(name))) {
+    rmSync(`${out}/${old}`);
+}
 /** @type {import('esbuild').BuildOptions} */
 const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
 
-const [, , , cli] = await Promise.all([
+const [, , in_node] = await Promise.all([
     build({ ...page, entryPoints: ENTRIES }),
     // A plain script, which bundlers may copy and minify as one that is a module or that is none.
     // It names no file: of #files nothing is left in it.
@@ -57,20 +82,29 @@ const [, , , cli] = await Promise.all([
         format: 'iife',
         logOverride: { 'empty-import-meta': 'silent' },
     }),
+    // The library, its worker and the command line share most of their code. Names stay, for
+    // traces of errors.
     build({
-        ...node,
-        entryPoints: { 'index.node': 'js/index.js', 'worker.node': 'js/worker/worker.js' },
+        ...common,
+        platform: 'node',
+        target: 'node20.19',
+        entryPoints: {
+            'index.node': 'js/index.js',
+            'worker.node': 'js/worker/worker.js',
+            cli: 'js/cli/main.js',
+        },
+        splitting: true,
+        chunkNames: 'node-[hash]',
         outdir: out,
-    }),
-    build({
-        ...node,
-        entryPoints: { cli: 'js/cli/main.js' },
-        outdir: out,
-        banner: { js: require_banner },
+        minify: false,
+        minifyWhitespace: !sourcemap,
+        minifySyntax: !sourcemap,
+        sourcemap,
+        plugins: [required_builtins],
         metafile: true,
     }),
 ]);
-appendLicences(`${out}/cli.js`, Object.keys(cli.metafile.inputs));
+appendLicences(`${out}/cli.js`, Object.keys(in_node.metafile.inputs));
 for (const name of sourcemap ? [] : IN_PAGES) {
     const file = `${out}/${name}.js`;
     const { code } = await minify(readFileSync(file, 'utf8'), {

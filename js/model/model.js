@@ -12,18 +12,13 @@ import { openURL } from '../loader/download.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { Connection } from './connection.js';
+import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 
 /** @import { ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
-
-/** The model that is used when none is named: English sentiment. It comes with the package. */
-export const DEFAULT_MODEL = new URL(
-    './models/sentiment-minilm-l6-q8.safetensors',
-    import.meta.url,
-);
 
 /**
  * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} ModelSource
@@ -68,7 +63,7 @@ export const DEFAULT_MODEL = new URL(
 /**
  * Loads a converted model into a worker of its own.
  *
- * @param {ModelSource | null} [source]  default the bundled English sentiment model
+ * @param {ModelSource | null} [source]  default that of bert-wasm-sentiment
  * @param {ModelLoadOptions} [options]
  * @returns {Promise<Model>}
  * @throws {BertError} BAD_INPUT or BAD_OPTION where an argument is wrong
@@ -84,7 +79,9 @@ export async function loadModel(source, options = {}) {
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
     }
-    const given = toSource(source ?? DEFAULT_MODEL);
+    requireSIMD();
+    if (source == null) return withDefaultModel((url) => loadModel(url, options));
+    const given = toSource(source);
     signal?.throwIfAborted();
     const is_download = typeof given === 'string' && /^https?:/i.test(given);
     const request = {
@@ -94,7 +91,6 @@ export async function loadModel(source, options = {}) {
         int8_kernel,
         engines: engines(),
     };
-    requireSIMD();
     const download = new AbortController();
     /** @type {Connection | undefined} */
     let connection;

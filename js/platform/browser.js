@@ -135,11 +135,23 @@ export function resolveSource(source) {
 
 /**
  * @param {URL} url
- * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array<ArrayBuffer>>}>}
+ * @returns {import('../loader/download.js').Source}
  */
-export async function openFile(url) {
+export function openFile(url) {
     throw new BertError(
         'UNSUPPORTED',
         `${url.href}: a page cannot read files by URL; pass the File or its bytes`,
     );
+}
+
+/**
+ * Where the sentiment model lies if it lies beside the script; who fetches it finds out.
+ * @returns {Promise<string | undefined>}
+ */
+export async function sentimentBeside() {
+    // By a file that is there anyway: bundlers make a path of the machine that they run on of an
+    // `import.meta.url` that stands alone.
+    const script = new URL('./search.wasm', import.meta.url);
+    const name = 'models/sentiment-minilm-l6-q8.safetensors';
+    return URL.canParse(name, script) ? new URL(name, script).href : undefined;
 }

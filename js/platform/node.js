@@ -1,6 +1,8 @@
 /** What differs between a browser and Node, Node side. See browser.js. */
 
+import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -74,35 +76,32 @@ export function resolveSource(source) {
 
 /**
  * @param {URL} url  file:
- * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array<ArrayBuffer>>}>}
+ * @returns {import('../loader/download.js').Source}
  */
-export async function openFile(url) {
-    try {
-        const file = await open(url);
-        const { size } = await file.stat();
-        return { n_bytes: size, chunks: read(file, url) };
-    } catch (error) {
-        throw unreadable(url, error);
-    }
-}
-
-/**
- * @param {import('node:fs/promises').FileHandle} file  closed at the end
- * @param {URL} url
- */
-async function* read(file, url) {
+export function openFile(url) {
     const buffer = new Uint8Array(READ_BYTES);
-    try {
-        for (;;) {
-            const { bytesRead } = await file.read(buffer, 0, buffer.length);
-            if (bytesRead === 0) return;
-            yield buffer.subarray(0, bytesRead);
-        }
-    } catch (error) {
-        throw unreadable(url, error);
-    } finally {
-        await file.close();
-    }
+    /** @type {import('../loader/download.js').Source} */
+    const source = {
+        label: decodeURIComponent(url.pathname),
+        async *read(from) {
+            let file;
+            try {
+                file = await open(url);
+                source.n_bytes = (await file.stat()).size;
+                for (let at = from; ; ) {
+                    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+                    if (bytesRead === 0) return;
+                    yield buffer.subarray(0, bytesRead);
+                    at += bytesRead;
+                }
+            } catch (error) {
+                throw unreadable(url, error);
+            } finally {
+                await file?.close();
+            }
+        },
+    };
+    return source;
 }
 
 /**
@@ -116,4 +115,22 @@ function unreadable(url, error) {
         `${decodeURIComponent(url.pathname)}: cannot be read (${code})`,
         { cause: error },
     );
+}
+
+/**
+ * Where the sentiment model is, if this package cannot see it: among the packages of the folder
+ * that the program was started in, as with `npx`, or beside the script, as in a checkout.
+ * @returns {Promise<string | undefined>}
+ */
+export async function sentimentBeside() {
+    const name = 'sentiment-minilm-l6-q8.safetensors';
+    try {
+        const installed = createRequire(resolve('package.json')).resolve(
+            `bert-wasm-sentiment/${name}`,
+        );
+        return pathToFileURL(installed).href;
+    } catch {
+        const beside = new URL(`./models/${name}`, import.meta.url);
+        return existsSync(beside) ? beside.href : undefined;
+    }
 }
