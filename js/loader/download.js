@@ -11,23 +11,59 @@ const READ_BYTES = 1 << 20;
 /**
  * @typedef {Uint8Array<ArrayBuffer>} Chunk
  *
- * @typedef {object} Source
+ * @typedef {object} Source  a file's bytes, from any place on, as often as they are asked for
  * @property {string} label  for messages
- * @property {number} [n_bytes]  if known before the end
- * @property {AsyncIterable<Chunk>} chunks  each valid until the next one is asked for, or
- *   until it is recycled, if that can be
+ * @property {number} [n_bytes]  of the whole file, once the first chunk is there, if it can be known
+ * @property {(n_bytes: number) => void} [expect]  tells how many it must have by its header: of a
+ *   source that has this, n_bytes is what a server says, which may be wrong
+ * @property {(from: number) => AsyncIterable<Chunk>} read  from this byte to the end; each chunk is
+ *   valid until the next one is asked for, or until it is recycled, if that can be. One reading at
+ *   a time: the one before has ended, or is ended
  * @property {(chunk: Chunk) => void} [recycle]  gives the chunk's memory back, for later ones
  */
 
 /**
  * @param {URL} url
  * @param {AbortSignal} [signal]
- * @returns {Promise<Source>}
+ * @returns {Source}
  */
-export async function openURL(url, signal) {
+export function openURL(url, signal) {
+    const pool = new ChunkPool();
+    /** @type {Source} */
+    const source = {
+        label: url.href,
+        recycle: (chunk) => pool.recycle(chunk),
+        async *read(from) {
+            const response = await ask(url, from, signal);
+            // With a content encoding the length is that of the compressed bytes: of no use.
+            const length = response.headers.get('content-encoding')
+                ? null
+                : response.headers.get('content-length');
+            const begins_at = response.status === 206 ? from : 0;
+            if (length) source.n_bytes = begins_at + Number(length);
+            const stream = /** @type {ReadableStream<Chunk>} */ (response.body);
+            let n_unwanted = from - begins_at;
+            for await (const chunk of readStream(stream, url.href, pool, signal)) {
+                const n = Math.min(n_unwanted, chunk.length);
+                n_unwanted -= n;
+                if (n < chunk.length) yield chunk.subarray(n);
+                else pool.recycle(chunk);
+            }
+        },
+    };
+    return source;
+}
+
+/**
+ * @param {URL} url
+ * @param {number} from
+ * @param {AbortSignal} [signal]
+ */
+async function ask(url, from, signal) {
+    const headers = /** @type {Record<string, string>} */ (from ? { Range: `bytes=${from}-` } : {});
     let response;
     try {
-        response = await fetch(url, { signal });
+        response = await fetch(url, { signal, headers });
     } catch (error) {
         if (signal?.aborted) throw signal.reason;
         throw new BertError(
@@ -50,57 +86,61 @@ export async function openURL(url, signal) {
                 `content type ${type}), not the file`,
         );
     }
-    // With a content encoding the length is that of the compressed bytes, which is of no use.
-    const length = response.headers.get('content-encoding')
-        ? null
-        : response.headers.get('content-length');
-    return {
-        label: url.href,
-        n_bytes: length ? Number(length) : undefined,
-        ...readStream(response.body, url.href, signal),
-    };
+    return response;
 }
 
 /**
  * @param {ReadableStream<Chunk>} stream
  * @param {string} label
+ * @param {ChunkPool} pool
  * @param {AbortSignal} [signal]
- * @returns {Pick<Source, 'chunks' | 'recycle'>}
  */
-export function readStream(stream, label, signal) {
-    const { next, cancel, recycle } = takeFrom(stream);
-    async function* chunks() {
-        try {
-            for (;;) {
-                const { done, value } = await next();
-                if (value?.length) yield value;
-                if (done) return;
-            }
-        } catch (error) {
-            if (signal?.aborted) throw signal.reason;
-            throw new BertError(
-                'FETCH_FAILED',
-                `${label}: the transfer broke off (${/** @type {Error} */ (error).message})`,
-                { cause: error },
-            );
-        } finally {
-            cancel().catch(() => {});
+export async function* readStream(stream, label, pool, signal) {
+    const { next, cancel } = takeFrom(stream, pool);
+    try {
+        for (;;) {
+            const { done, value } = await next();
+            if (value?.length) yield value;
+            if (done) return;
         }
+    } catch (error) {
+        if (signal?.aborted) throw signal.reason;
+        throw new BertError(
+            'FETCH_FAILED',
+            `${label}: the transfer broke off (${/** @type {Error} */ (error).message})`,
+            { cause: error },
+        );
+    } finally {
+        cancel().catch(() => {});
     }
-    return { chunks: chunks(), recycle };
+}
+
+/** Memory of chunks, used again where the engine can. */
+export class ChunkPool {
+    /** @type {ArrayBuffer[]} */
+    #free = [];
+
+    take() {
+        return new Uint8Array(this.#free.pop() ?? new ArrayBuffer(READ_BYTES));
+    }
+
+    /** @param {Chunk} chunk */
+    recycle({ buffer }) {
+        if (buffer.byteLength === READ_BYTES) this.#free.push(buffer);
+    }
 }
 
 /**
  * Reads into buffers that are used again where the engine can (half the time of fresh ones in
  * Chromium); not every stream or engine can.
  * @param {ReadableStream<Chunk>} stream
+ * @param {ChunkPool} pool
  * @returns {{
  *   next: () => Promise<{done: boolean, value?: Chunk}>,
  *   cancel: () => Promise<void>,
- *   recycle?: Source['recycle'],
  * }}
  */
-function takeFrom(stream) {
+function takeFrom(stream, pool) {
     let reader;
     try {
         reader = stream.getReader({ mode: 'byob' });
@@ -109,14 +149,8 @@ function takeFrom(stream) {
         return { next: () => plain.read(), cancel: () => plain.cancel() };
     }
     const byob = reader;
-    /** @type {ArrayBuffer[]} */
-    const free = [];
     return {
-        next: () =>
-            /** @type {Promise<{done: boolean, value?: Chunk}>} */ (
-                byob.read(new Uint8Array(free.pop() ?? new ArrayBuffer(READ_BYTES)))
-            ),
+        next: () => /** @type {Promise<{done: boolean, value?: Chunk}>} */ (byob.read(pool.take())),
         cancel: () => byob.cancel(),
-        recycle: (chunk) => void free.push(chunk.buffer),
     };
 }

@@ -1,8 +1,8 @@
-/** Where model bytes come from: a URL, a file, or given bytes, all as one stream. */
+/** Where model bytes come from: a URL, a file, or given bytes, all alike. */
 
 import { openFile } from '#platform';
 
-import { openURL, readStream } from './download.js';
+import { ChunkPool, openURL, readStream } from './download.js';
 
 /** @typedef {import('./download.js').Source} Source */
 /** @typedef {import('./download.js').Chunk} Chunk */
@@ -10,26 +10,28 @@ import { openURL, readStream } from './download.js';
 /**
  * @param {string | Uint8Array | Blob} source  absolute URL (http:, https:, file:) or bytes
  * @param {AbortSignal} [signal]
- * @returns {Promise<Source>}
+ * @returns {Source}
  */
-export async function openSource(source, signal) {
+export function openSource(source, signal) {
     if (source instanceof Uint8Array) {
-        return { label: 'the given bytes', n_bytes: source.length, chunks: once(source) };
+        return {
+            label: 'the given bytes',
+            n_bytes: source.length,
+            async *read(from) {
+                yield/** @type {Chunk} */ (source.subarray(from));
+            },
+        };
     }
     if (source instanceof Blob) {
         const label = 'name' in source ? `file '${source.name}'` : 'the given Blob';
-        return { label, n_bytes: source.size, ...readStream(source.stream(), label) };
+        const pool = new ChunkPool();
+        return {
+            label,
+            n_bytes: source.size,
+            read: (from) => readStream(source.slice(from).stream(), label, pool),
+            recycle: (chunk) => pool.recycle(chunk),
+        };
     }
     const url = new URL(source);
-    if (url.protocol === 'file:') {
-        const { n_bytes, chunks } = await openFile(url);
-        return { label: decodeURIComponent(url.pathname), n_bytes, chunks };
-    }
-    return openURL(url, signal);
-}
-
-/** @param {Uint8Array} bytes */
-async function* once(bytes) {
-    const chunk = /** @type {Chunk} */ (bytes);
-    yield chunk;
+    return url.protocol === 'file:' ? openFile(url) : openURL(url, signal);
 }

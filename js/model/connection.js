@@ -28,9 +28,8 @@ export class Connection {
     /** @type {Error | undefined} */
     #ended;
 
-    #feeder = new Feeder(
-        (message, transfer) => this.#ended || this.#worker.post({ feed: message }, transfer),
-    );
+    /** @type {Feeder | undefined} */
+    #feeder;
 
     constructor() {
         this.#worker.onMessage((message) => this.#receive(message));
@@ -101,11 +100,17 @@ export class Connection {
     }
 
     /**
-     * Sends a download to the worker, which may not be ready yet: messages wait for it.
-     * @param {Promise<import('../loader/download.js').Source>} opening
+     * Sends a file to the worker, which may not be ready yet: messages wait for it.
+     * @param {import('../loader/download.js').Source} source
      */
-    feed(opening) {
-        this.#feeder.send(opening);
+    feed(source) {
+        const begun_at = 0;
+        this.#worker.post({ open_feed: { label: source.label, begun_at } });
+        this.#feeder = new Feeder(
+            source,
+            (message, transfer) => this.#ended || this.#worker.post({ feed: message }, transfer),
+        );
+        this.#feeder.send(begun_at);
     }
 
     /** @param {Error} reason  of every call from now on */
@@ -153,8 +158,8 @@ export class Connection {
     #receive(message) {
         if (message.ready) {
             this.#settle(0, (call) => call.resolve(undefined));
-        } else if (message.recycled) {
-            this.#feeder.recycled(message.recycled);
+        } else if (message.feed) {
+            this.#feeder?.receive(message.feed);
         } else if (message.progress) {
             this.#pending.get(message.id)?.onprogress?.(message.progress);
         } else if (message.error) {

@@ -80,6 +80,7 @@ export async function loadModel(source, options = {}) {
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
     }
+    requireSIMD();
     if (source == null) return withDefaultModel((url) => loadModel(url, options));
     const given = toSource(source);
     signal?.throwIfAborted();
@@ -91,7 +92,6 @@ export async function loadModel(source, options = {}) {
         int8_kernel,
         engines: engines(),
     };
-    requireSIMD();
     const download = new AbortController();
     /** @type {Connection | undefined} */
     let connection;

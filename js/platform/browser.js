@@ -135,9 +135,9 @@ export function resolveSource(source) {
 
 /**
  * @param {URL} url
- * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array<ArrayBuffer>>}>}
+ * @returns {import('../loader/download.js').Source}
  */
-export async function openFile(url) {
+export function openFile(url) {
     throw new BertError(
         'UNSUPPORTED',
         `${url.href}: a page cannot read files by URL; pass the File or its bytes`,

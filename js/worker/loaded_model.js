@@ -85,12 +85,12 @@ export class LoadedModel {
     #n_calls_to_race;
 
     /**
-     * @param {Promise<import('../loader/download.js').Source>} opening  of the model's file
+     * @param {import('../loader/download.js').Source} source  the model's file
      * @param {LoadRequest} request
      * @param {(loaded: number, total: number) => void} onprogress
      */
-    static async load(opening, { int8_kernel, ...wanted }, onprogress) {
-        const [source, chosen] = await Promise.all([opening, chooseBuild(wanted)]);
+    static async load(source, { int8_kernel, ...wanted }, onprogress) {
+        const chosen = await chooseBuild(wanted);
         const file = new ModelFile(source);
         /** @type {HelpingThreads | undefined} */
         let helpers;

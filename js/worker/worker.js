@@ -4,11 +4,12 @@
  *
  *     in    {id, method, request, wants_progress}    a request
  *           {abort: id}                              the caller no longer wants its answer
- *           {feed: part}                             of the model's file: js/loader/feed.js
+ *           {open_feed: {label, begun_at}}           the model's file comes from the caller, in
+ *           {feed: part}                             parts: js/loader/feed.js
  *           {serve: thread}                          this worker helps another one from now on
  *     out   {ready: true}, or {id: 0, error}         once
  *           {id, result, queue_ms}, {id, error, queue_ms}, {id, progress}
- *           {recycled: chunk}                        of the model's file, to be filled again
+ *           {feed: request}                          what is wanted of the model's file
  *           {serving: boolean}                       the answer to {serve}
  */
 
@@ -52,7 +53,8 @@ async function main() {
     /** @type {Map<number, AbortController>} */
     const running = new Map();
     let last = Promise.resolve();
-    const feed = new Feed((chunk) => port.post({ recycled: chunk }, [chunk.buffer]));
+    /** @type {Feed | undefined} */
+    let feed;
 
     /**
      * @param {{id: number, method: string, request: any, wants_progress: boolean}} message
@@ -68,9 +70,8 @@ async function main() {
             signal.throwIfAborted();
         };
         if (method === 'load') {
-            const opening =
-                request.source === undefined ? feed.open() : openSource(request.source, signal);
-            model = await LoadedModel.load(opening, request, (loaded, total) =>
+            const source = feed ?? openSource(request.source, signal);
+            model = await LoadedModel.load(source, request, (loaded, total) =>
                 onprogress({ loaded, total }),
             );
             return {
@@ -96,8 +97,15 @@ async function main() {
             );
             return;
         }
+        if ('open_feed' in message) {
+            const { label, begun_at } = message.open_feed;
+            feed = new Feed(label, begun_at, (request, transfer) =>
+                port.post({ feed: request }, transfer),
+            );
+            return;
+        }
         if ('feed' in message) {
-            feed.receive(message.feed);
+            feed?.receive(message.feed);
             return;
         }
         if ('abort' in message) {

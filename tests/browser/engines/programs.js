@@ -19,6 +19,9 @@ import { delimiter, join } from 'node:path';
 /** A proxy that is not there. */
 const NOBODY = { host: '127.0.0.1', port: 9 };
 
+/** A name of this machine that browsers trust no more than another machine's. */
+export const INSECURE = 'insecure.test';
+
 /** No first-run pages, no talk with its maker, no offers after it was killed. */
 const FIREFOX_PREFERENCES = {
     'app.normandy.enabled': false,
@@ -27,8 +30,10 @@ const FIREFOX_PREFERENCES = {
     'browser.startup.homepage_override.mstone': 'ignore',
     'datareporting.policy.dataSubmissionEnabled': false,
     'dom.allow_scripts_to_close_windows': true,
+    'network.dns.localDomains': INSECURE,
     'network.proxy.http': NOBODY.host,
     'network.proxy.http_port': NOBODY.port,
+    'network.proxy.no_proxies_on': INSECURE,
     'network.proxy.ssl': NOBODY.host,
     'network.proxy.ssl_port': NOBODY.port,
     'network.proxy.type': 1,
@@ -60,7 +65,7 @@ export const PROGRAMS = {
             '--disable-component-update',
             '--disable-sync',
             '--log-level=3', // nothing of the desktop that is not there
-            '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+            `--host-resolver-rules=MAP ${INSECURE} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
         ],
     },
     firefox: {
