@@ -100,6 +100,7 @@ export async function loadModel(source, options = {}) {
         );
     }
     checkTimes({ idle_timeout, retry_delay });
+    requireSIMD();
     if (source == null) return withDefaultModel((url) => loadModel(url, options));
     const given = toSources(source);
     signal?.throwIfAborted();
@@ -113,7 +114,6 @@ export async function loadModel(source, options = {}) {
         int8_kernel,
         engines: engines(),
     };
-    requireSIMD();
     const download = new AbortController();
     /** @type {Connection | undefined} */
     let connection;
