@@ -54,7 +54,6 @@ export async function load({ loadModel }, options) {
         info,
         n_cores: globalThis.navigator?.hardwareConcurrency,
         canShare: globalThis.crossOriginIsolated && typeof SharedArrayBuffer === 'function',
-        canDigest: globalThis.crypto?.subtle !== undefined,
         isOrdered: parts.every((part, i) => i === 0 || part >= parts[i - 1]),
         end: parts.at(-1),
     };
