@@ -10,6 +10,7 @@ import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../
 import { toPost } from '../loader/compile.js';
 import { openURL } from '../loader/download.js';
 import { asyncDispose } from '../platform/async_dispose.js';
+import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { Connection } from './connection.js';
 import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
@@ -78,6 +79,7 @@ export async function loadModel(source, options = {}) {
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
     }
+    requireSIMD();
     if (source == null) return withDefaultModel((url) => loadModel(url, options));
     const given = toSource(source);
     signal?.throwIfAborted();
@@ -89,11 +91,18 @@ export async function loadModel(source, options = {}) {
         int8_kernel,
         engines: engines(),
     };
-    const connection = new Connection();
     const download = new AbortController();
+    /** @type {Connection | undefined} */
+    let connection;
     try {
-        if (is_download) connection.feed(openURL(new URL(given), download.signal));
-        await connection.ready(signal);
+        connection = new Connection();
+        const ready = connection.ready(signal);
+        if (is_download) {
+            // What the page's policy forbids its own may allow the worker: it is asked first.
+            if (!mayCompile()) await ready;
+            connection.feed(openURL(new URL(given), download.signal));
+        }
+        await ready;
         const info = await connection.call('load', request, signal, onprogress);
         return new Model(
             connection,
@@ -102,8 +111,18 @@ export async function loadModel(source, options = {}) {
         );
     } catch (error) {
         download.abort(error);
-        connection.end(new BertError('DISPOSED', 'loading failed'));
+        connection?.end(new BertError('DISPOSED', 'loading failed'));
         throw error;
+    }
+}
+
+/** Whether the policy of this page allows WebAssembly. */
+function mayCompile() {
+    try {
+        requireCompiler();
+        return true;
+    } catch {
+        return false;
     }
 }
 

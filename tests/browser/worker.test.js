@@ -1,9 +1,12 @@
 /**
  * How the worker starts in pages, in Chromium: from another origin than the page's, in a frame
- * without an origin, with helping threads; and what is said where it cannot start.
+ * without an origin, with helping threads; and what is said where it, they or the engine cannot
+ * start. What a browser lacks is taken from it by a script before the worker's own.
  */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -45,10 +48,12 @@ after(async () => {
  * @param {object} [options]
  * @param {string} [options.policy]  of the page
  * @param {boolean} [options.in_frame]  whether it is a frame without an origin
+ * @param {string} [options.first]  what the page runs before it uses the library
  */
-async function visit(t, server, library, { policy, in_frame } = {}) {
+async function visit(t, server, library, { policy, in_frame, first = '' } = {}) {
     const script = `
         import { pipeline } from ${JSON.stringify(library)};
+        ${first}
         const say = (what) => { document.title = JSON.stringify(what); };
         try {
             const classify = await pipeline('sentiment-analysis');
@@ -167,4 +172,113 @@ test('the page is isolated, the worker is not', TIMEOUT, async (t) => {
     const { code, message } = await visit(t, isolated, `${isolated.url}dist/index.js`);
     assert.equal(code, 'ENGINE_FAILED');
     assert.match(message, /serve it, too, with Cross-Origin-Embedder-Policy: require-corp/);
+});
+
+/**
+ * @param {import('node:test').TestContext} t
+ * @param {FaultyServer} server
+ * @param {string} first  what every worker runs before its own script
+ */
+function beforeWorkers(t, server, first) {
+    const body = first + readFileSync(join(DIST, 'worker.js'), 'utf8');
+    server.faults.set('/dist/worker.js', { body });
+    t.after(() => server.faults.clear());
+}
+
+const say = (/** @type {string} */ value) =>
+    `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${value} });`;
+const UNKNOWN = [1, /^the browser does not say how many cores there are$/];
+
+/** @type {{[what: string]: [first: string, expected: any[]]}} */
+const THREADS = {
+    'no number of cores': [say('undefined'), UNKNOWN],
+    '0 cores': [say('0'), UNKNOWN],
+    'NaN cores': [say('NaN'), UNKNOWN],
+    '1.5 cores': [say('1.5'), [1, /^there is one core$/]],
+    '2.9 cores': [say('2.9'), [2, /^there are 2 cores$/]],
+    '128 cores': [say('128'), [4, /^there are 128 cores$/]],
+    'no SharedArrayBuffer': [
+        'delete self.SharedArrayBuffer;',
+        [1, /^memory cannot be shared: there is no SharedArrayBuffer here$/],
+    ],
+    'no shared memory': [
+        `WebAssembly.Memory = class extends WebAssembly.Memory {
+            constructor(type) {
+                if (type.shared) throw new TypeError('none of that');
+                super(type);
+            }
+        };`,
+        [1, /^memory cannot be shared: none of that$/],
+    ],
+    'little shared memory': [
+        `WebAssembly.Memory = class extends WebAssembly.Memory {
+            constructor(type) {
+                if (type.shared && type.initial > 64) throw new RangeError('could not allocate');
+                super(type);
+            }
+        };`,
+        [1, /^\d+ MiB of shared memory were refused$/],
+    ],
+    'no workers in workers': [
+        'delete self.Worker;',
+        [1, /^a helping thread did not start: Worker is not defined$/],
+    ],
+    'workers in workers that are refused': [
+        "self.Worker = class { constructor() { throw new DOMException('not here'); } };",
+        [1, /^a helping thread did not start: not here$/],
+    ],
+    'workers in workers that fail': [
+        `const Own = Worker;
+        self.Worker = class extends Own { constructor() { super('/missing.js'); } };`,
+        [1, /^a helping thread did not start: the worker \S+ did not start: the server has it/],
+    ],
+    'workers in workers that never answer': [
+        `const Own = Worker;
+        self.Worker = class extends Own { constructor() { super('data:,'); } };`,
+        [1, /^a helping thread did not start: it has not answered yet$/],
+    ],
+};
+
+for (const [what, [first, [n, why]]] of Object.entries(THREADS)) {
+    test(`${what}: info() says how many threads there are, and why`, TIMEOUT, async (t) => {
+        const { isolated } = servers;
+        beforeWorkers(t, isolated, first);
+        const library = `${isolated.url}dist/index.js`;
+        const { label, threads, threads_reason } = await visit(t, isolated, library);
+        assert.deepEqual([label, threads], ['POSITIVE', n], threads_reason);
+        assert.match(threads_reason, why);
+    });
+}
+
+const NO_EVAL = "script-src 'self' 'unsafe-inline'";
+
+for (const [what, first, policy, why] of /** @type {[string, string, string, RegExp][]} */ ([
+    ['no WebAssembly', 'delete globalThis.WebAssembly;', '', /there is no WebAssembly here/],
+    ['half of WebAssembly', 'delete WebAssembly.validate;', '', /there is no WebAssembly here/],
+    ['no SIMD', 'WebAssembly.validate = () => false;', '', /128-bit SIMD is needed: Chrome 91/],
+    ['a policy against it', '', NO_EVAL, /Policy forbids WebAssembly: .* 'wasm-unsafe-eval'/],
+])) {
+    test(`${what}: UNSUPPORTED, before the model is asked for`, TIMEOUT, async (t) => {
+        const { plain } = servers;
+        const headers = { 'Content-Security-Policy': policy };
+        if (policy) plain.faults.set('/dist/worker.js', { headers });
+        t.after(() => plain.faults.clear());
+        plain.log.length = 0;
+        const { code, message } = await visit(t, plain, `${plain.url}dist/index.js`, {
+            first,
+            policy,
+        });
+        assert.equal(code, 'UNSUPPORTED', message);
+        assert.match(message, why);
+        assert.deepEqual(
+            plain.log.filter(({ path }) => /models|wasm/.test(path)),
+            [],
+        );
+    });
+}
+
+test('a policy against WebAssembly that the worker does not have', TIMEOUT, async (t) => {
+    const { plain } = servers;
+    const { label } = await visit(t, plain, `${plain.url}dist/index.js`, { policy: NO_EVAL });
+    assert.equal(label, 'POSITIVE');
 });
