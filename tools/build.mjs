@@ -37,6 +37,7 @@ const ENTRIES = {
 
 /** What a page loads: terser makes it a few per cent smaller than esbuild does. */
 const IN_PAGES = [...Object.keys(ENTRIES), 'worker'];
+
 /** @type {import('esbuild').BuildOptions} */
 const common = {
     bundle: true,
@@ -69,6 +70,7 @@ mkdirSync(out, { recursive: true });
 for (const old of readdirSync(out).filter((name) => /^node-\w+\.js$/.test(name))) {
     rmSync(`${out}/${old}`);
 }
+
 /** @type {import('esbuild').BuildOptions} */
 const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
 

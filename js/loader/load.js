@@ -244,10 +244,10 @@ async function damageOf(bytes, expected) {
 class Reader {
     #source;
 
-    /** @type {AsyncIterator<import('./download.js').Chunk> | null} */
+    /** @type {AsyncIterator<import('./chunks.js').Chunk> | null} */
     #iterator = null;
 
-    /** The last chunk. @type {import('./download.js').Chunk} */
+    /** The last chunk. @type {import('./chunks.js').Chunk} */
     #whole = new Uint8Array(0);
 
     /** What is left of it. @type {Uint8Array} */

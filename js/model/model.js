@@ -8,27 +8,38 @@ import { packageURL, resolveSource } from '#platform';
 
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
 import { toPost } from '../loader/compile.js';
-import { openURL } from '../loader/download.js';
+import { openMirrors } from '../loader/mirrors.js';
+import { openSource } from '../loader/source.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { bytesOf, isBlob, kindOf } from '../realms.js';
 import { Connection } from './connection.js';
 import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 
+/** Of a timer. */
+const MOST_MS = 2 ** 31 - 1;
+
 /** @import { ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
 
 /**
- * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} ModelSource
- *   a URL; in Node also a path; or the file's bytes
+ * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} SourceOfFile
+ * @typedef {SourceOfFile | SourceOfFile[]} ModelSource
+ *   a URL; in Node also a path; or the file's bytes. Several are places of the same file, in order:
+ *   where one fails, the next goes on
  */
 
 /**
  * @typedef {object} ModelLoadOptions
  * @property {AbortSignal} [signal]  ends loading
  * @property {(progress: {loaded: number, total: number}) => void} [onprogress]  bytes of the model
+ * @property {number} [idle_timeout]  milliseconds in which something of a download must come, or
+ *   the rest is asked for again; default 30000
+ * @property {number} [retry_delay]  milliseconds before a second try that follows one that brought
+ *   nothing; each later one waits twice as long; default 500
  * @property {'base' | 'relaxed'} [variant]  build of the engine, without or with relaxed SIMD;
  *   default the fastest that runs here
  * @property {number} [threads]  most that will compute, 1 to 64; default one a core, at most 4. A
@@ -71,21 +82,33 @@ import { Monitor } from './monitor.js';
  * @throws {BertError} UNSUPPORTED, OUT_OF_MEMORY or ENGINE_FAILED where it cannot be run here
  */
 export async function loadModel(source, options = {}) {
-    const { signal, onprogress, variant, threads, int8_kernel, onmetrics, performance_marks } =
-        options;
+    const {
+        signal,
+        onprogress,
+        idle_timeout,
+        retry_delay,
+        variant,
+        threads,
+        int8_kernel,
+        onmetrics,
+        performance_marks,
+    } = options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
     }
+    checkTimes({ idle_timeout, retry_delay });
     requireSIMD();
     if (source == null) return withDefaultModel((url) => loadModel(url, options));
-    const given = toSource(source);
+    const given = toSources(source);
     signal?.throwIfAborted();
-    const is_download = typeof given === 'string' && /^https?:/i.test(given);
+    // The caller's thread downloads; what is here already, or a file, the worker reads itself.
+    const is_fed = given.length > 1 || (typeof given[0] === 'string' && /^https?:/i.test(given[0]));
     const request = {
-        source: is_download ? undefined : given,
+        source: is_fed ? undefined : given[0],
+        n_sources: given.length,
         variant,
         threads,
         int8_kernel,
@@ -97,10 +120,12 @@ export async function loadModel(source, options = {}) {
     try {
         connection = new Connection();
         const ready = connection.ready(signal);
-        if (is_download) {
+        if (is_fed) {
             // What the page's policy forbids its own may allow the worker: it is asked first.
             if (!mayCompile()) await ready;
-            connection.feed(openURL(new URL(given), download.signal));
+            const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
+            const sources = given.map((each) => openSource(each, options_of_download));
+            connection.feed(openMirrors(sources, download.signal));
         }
         await ready;
         const info = await connection.call('load', request, signal, onprogress);
@@ -135,17 +160,40 @@ function engines() {
 
 /**
  * @param {ModelSource} source
+ * @returns {(string | Uint8Array | Blob)[]}
+ */
+function toSources(source) {
+    if (!Array.isArray(source)) return [toSource(source)];
+    if (source.length) return source.map(toSource);
+    throw new BertError('BAD_INPUT', 'a model must have at least one source, not an array of 0');
+}
+
+/**
+ * @param {SourceOfFile} source
  * @returns {string | Uint8Array | Blob}
  */
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
-    if (source instanceof URL) return packageURL(source);
-    if (source instanceof ArrayBuffer) return new Uint8Array(source);
-    if (source instanceof Uint8Array || source instanceof Blob) return source;
+    if (kindOf(source) === 'URL') return packageURL(/** @type {URL} */ (source));
+    if (isBlob(source)) return source;
+    const bytes = bytesOf(source);
+    if (bytes) return bytes;
     throw new BertError(
         'BAD_INPUT',
         `a model must be a URL, a path or bytes, not ${describe(source)}`,
     );
+}
+
+/** @param {Record<string, number | undefined>} times */
+function checkTimes(times) {
+    for (const [name, ms] of Object.entries(times)) {
+        if (ms !== undefined && !(typeof ms === 'number' && ms > 0 && ms <= MOST_MS)) {
+            throw new BertError(
+                'BAD_OPTION',
+                `${name} must be milliseconds from 1 to ${MOST_MS}, not ${describe(ms)}`,
+            );
+        }
+    }
 }
 
 /** A model in a worker of its own, which nothing blocks. loadModel() makes it. */

@@ -1,5 +1,7 @@
 /** Progress of loading as transformers.js reports it: one object for each step. */
 
+import { kindOf } from '../realms.js';
+
 /**
  * @typedef {object} LoadStatus  a step of loading
  * @property {'initiate' | 'download' | 'progress' | 'done' | 'ready'} status  in this order,
@@ -20,7 +22,7 @@
  *   well
  */
 export function reportStatuses(source, task, callback, onprogress) {
-    const name = typeof source === 'string' || source instanceof URL ? String(source) : 'model';
+    const name = ['String', 'URL'].includes(kindOf(source)) ? String(source) : 'model';
     const report = (/** @type {Omit<LoadStatus, 'name' | 'file'>} */ status) =>
         callback({ name, file: name, ...status });
     let begun = false;

@@ -3,7 +3,7 @@
  * Both files export the same functions.
  */
 
-import { workerScript } from '#files';
+import { sentimentModel, workerScript } from '#files';
 
 import { BertError } from '../errors.js';
 import { watchStart } from './worker_start.js';
@@ -149,9 +149,5 @@ export function openFile(url) {
  * @returns {Promise<string | undefined>}
  */
 export async function sentimentBeside() {
-    // By a file that is there anyway: bundlers make a path of the machine that they run on of an
-    // `import.meta.url` that stands alone.
-    const script = new URL('./search.wasm', import.meta.url);
-    const name = 'models/sentiment-minilm-l6-q8.safetensors';
-    return URL.canParse(name, script) ? new URL(name, script).href : undefined;
+    return sentimentModel()?.href;
 }

@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parentPort as port, Worker, workerData } from 'node:worker_threads';
 
-import { nodeWorkerScript } from '#files';
+import { nodeWorkerScript, SENTIMENT_FILE, sentimentModel } from '#files';
 
 import { BertError } from '../errors.js';
 
@@ -123,14 +123,11 @@ function unreadable(url, error) {
  * @returns {Promise<string | undefined>}
  */
 export async function sentimentBeside() {
-    const name = 'sentiment-minilm-l6-q8.safetensors';
     try {
-        const installed = createRequire(resolve('package.json')).resolve(
-            `bert-wasm-sentiment/${name}`,
-        );
-        return pathToFileURL(installed).href;
+        const program = createRequire(resolve('package.json'));
+        return pathToFileURL(program.resolve(`bert-wasm-sentiment/${SENTIMENT_FILE}`)).href;
     } catch {
-        const beside = new URL(`./models/${name}`, import.meta.url);
-        return existsSync(beside) ? beside.href : undefined;
+        const beside = sentimentModel();
+        return beside && existsSync(beside) ? beside.href : undefined;
     }
 }
