@@ -162,6 +162,22 @@ export async function cycles(library) {
 }
 
 /**
+ * The same, with a stop after each for whoever measures memory: he answers when he has.
+ * @param {Library} library
+ * @param {LoadOptions & {n_cycles: number, measure: string | (() => Promise<unknown>)}} options
+ *   measure: an address, or a function
+ */
+export async function memory(library, { n_cycles, measure, ...options }) {
+    for (let i = 0; i < n_cycles; i++) {
+        const classify = await open(library, options);
+        await classify(TEXTS[0]);
+        classify.dispose();
+        globalThis.gc?.();
+        await (typeof measure === 'string' ? fetch(measure) : measure());
+    }
+}
+
+/**
  * What an engine's own HTTP makes of a host of models: a part from behind a redirect, a request
  * that the host does not allow, a connection that breaks off.
  * @param {Library} _
