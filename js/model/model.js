@@ -175,7 +175,14 @@ function toSources(source) {
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
     if (kindOf(source) === 'URL') return packageURL(/** @type {URL} */ (source));
-    if (isBlob(source)) return source;
+    if (isBlob(source)) {
+        // jsdom's are plain objects to the platform, which can neither send nor read them.
+        if (isBlob(structuredClone(source))) return source;
+        throw new BertError(
+            'BAD_INPUT',
+            "a model's Blob must be the platform's own: pass its bytes",
+        );
+    }
     const bytes = bytesOf(source);
     if (bytes) return bytes;
     throw new BertError(
