@@ -18,7 +18,7 @@ function doctor(args, flags = []) {
     return { status, stdout, stderr };
 }
 
-/** @param {ReturnType<typeof doctor>} ran */
+/** @param {ReturnType<typeof doctor>} ran @returns {Record<string, any>} */
 function diagnosisOf({ status, stdout, stderr }) {
     assert.ok(stdout.startsWith('{'), stdout + stderr);
     const { ok, findings } = JSON.parse(stdout);
