@@ -10,6 +10,9 @@ import { headerBytes, parseHeader } from './model_file.js';
 
 const TOKENIZER = 'tokenizer.json';
 
+/** Milliseconds between two reports of progress. */
+const REPORT_EVERY = 50;
+
 /** Most chunks whose SHA-256 is being computed. */
 const MOST_UNCHECKED = 4;
 
@@ -73,7 +76,7 @@ export class ModelFile {
      * @param {Memory} memory
      * @param {(bytes: Uint8Array) => T} openTokenizer  called with tokenizer.json, if there is one,
      *   while the weights arrive
-     * @param {(loaded: number, total: number) => void} onprogress  in bytes
+     * @param {(loaded: number, total: number) => void} onprogress  in bytes, as they arrive
      * @returns {Promise<Loaded<T>>}
      */
     async readData(header, memory, openTokenizer, onprogress) {
@@ -82,6 +85,13 @@ export class ModelFile {
         const json = new Uint8Array(tensors[0].name === TOKENIZER ? tensors[0].end : 0);
         const writer = new Writer(memory, header, json);
         const verified = Boolean(globalThis.crypto?.subtle);
+        const total = n_before + data_bytes;
+        let told_at = -Infinity;
+        this.#reader.onread = (n_arrived) => {
+            if (n_arrived >= total || performance.now() - told_at < REPORT_EVERY) return;
+            told_at = performance.now();
+            onprogress(n_arrived, total);
+        };
         /** @type {T | null} */
         let tokenizer = null;
         let start = 0;
@@ -124,9 +134,9 @@ export class ModelFile {
                 while (unchecked.length && json.length <= start) await settle();
                 if (json.length <= start) tokenizer = openTokenizer(json);
             }
-            onprogress(n_before + start, n_before + data_bytes);
         }
         await this.#reader.end();
+        onprogress(total, total);
         return { address: writer.address, verified, tokenizer };
     }
 
@@ -171,7 +181,7 @@ class Writer {
         this.#weights = weights;
         this.#tokenizer = tokenizer;
         this.address = memory.reserve(weights_bytes);
-        const largest = Math.max(0, ...weights.map(({ q4 }) => q4?.unit_bytes ?? 0));
+        const largest = weights.reduce((most, { q4 }) => Math.max(most, q4?.unit_bytes ?? 0), 0);
         if (largest) this.#staging = memory.reserve(largest + chunk_bytes);
     }
 
@@ -258,6 +268,9 @@ class Reader {
 
     n_read = 0;
 
+    /** Called with the bytes of the file up to what arrived. @type {(n: number) => void} */
+    onread = () => {};
+
     /** @param {import('./download.js').Source} source */
     constructor(source) {
         this.#source = source;
@@ -342,5 +355,6 @@ class Reader {
             );
         }
         this.#chunk = this.#whole = value;
+        this.onread(this.n_read + value.length);
     }
 }

@@ -18,6 +18,7 @@ import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
+import { reportLoading } from './progress.js';
 
 /** Of a timer. */
 const MOST_MS = 2 ** 31 - 1;
@@ -33,9 +34,8 @@ const MOST_MS = 2 ** 31 - 1;
  */
 
 /**
- * @typedef {object} ModelLoadOptions
+ * @typedef {object} EngineOptions
  * @property {AbortSignal} [signal]  ends loading
- * @property {(progress: {loaded: number, total: number}) => void} [onprogress]  bytes of the model
  * @property {number} [idle_timeout]  milliseconds in which something of a download must come, or
  *   the rest is asked for again; default 30000
  * @property {number} [retry_delay]  milliseconds before a second try that follows one that brought
@@ -50,6 +50,8 @@ const MOST_MS = 2 ** 31 - 1;
  *   call of a pipeline
  * @property {boolean} [performance_marks]  whether every such call is a `performance.measure()`
  *   named `bert-wasm MODEL`, for profilers; default false
+ *
+ * @typedef {EngineOptions & import('./progress.js').ProgressOptions} ModelLoadOptions
  */
 
 /**
@@ -81,10 +83,20 @@ const MOST_MS = 2 ** 31 - 1;
  * @throws {BertError} FETCH_FAILED or BAD_MODEL_FILE where the file is
  * @throws {BertError} UNSUPPORTED, OUT_OF_MEMORY or ENGINE_FAILED where it cannot be run here
  */
-export async function loadModel(source, options = {}) {
+export function loadModel(source, options) {
+    return openModel(source, options);
+}
+
+/**
+ * @param {ModelSource | null} [source]
+ * @param {ModelLoadOptions} [options]
+ * @param {string} [task]  that it is loaded for
+ */
+export async function openModel(source, options = {}, task) {
     const {
         signal,
         onprogress,
+        progress_callback,
         idle_timeout,
         retry_delay,
         variant,
@@ -101,9 +113,10 @@ export async function loadModel(source, options = {}) {
     }
     checkTimes({ idle_timeout, retry_delay });
     requireSIMD();
-    if (source == null) return withDefaultModel((url) => loadModel(url, options));
+    if (source == null) return withDefaultModel((url) => openModel(url, options, task));
     const given = toSources(source);
     signal?.throwIfAborted();
+    const report = reportLoading(source, { onprogress, progress_callback }, task);
     // The caller's thread downloads; what is here already, or a file, the worker reads itself.
     const is_fed = given.length > 1 || (typeof given[0] === 'string' && /^https?:/i.test(given[0]));
     const request = {
@@ -128,12 +141,11 @@ export async function loadModel(source, options = {}) {
             connection.feed(openMirrors(sources, download.signal));
         }
         await ready;
-        const info = await connection.call('load', request, signal, onprogress);
-        return new Model(
-            connection,
-            info,
-            new Monitor(info.name, { onmetrics, performance_marks }),
-        );
+        const info = await connection.call('load', request, signal, report.onprogress);
+        const monitor = new Monitor(info.name, { onmetrics, performance_marks });
+        const model = new Model(connection, info, monitor);
+        report.done();
+        return model;
     } catch (error) {
         download.abort(error);
         connection?.end(new BertError('DISPOSED', 'loading failed'));

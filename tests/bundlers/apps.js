@@ -9,8 +9,7 @@
  * @property {{[path: string]: string}} files  of the project: where each is, within apps/
  * @property {string[]} [build]  a program and its arguments (project.js)
  * @property {string[]} [flags]  of Node, for the build
- * @property {{[path: string]: string}} [copies]  what is copied into the project after that: where
- *   each is, within node_modules
+ * @property {string} [copies]  commands of a shell, that copy what the bundler leaves behind
  * @property {string} [folder]  of the project, that a static server serves; default the project
  * @property {string} [base]  the path below which it is served; default /
  * @property {string[]} [serve]  or the program that serves it, at PORT
@@ -27,6 +26,17 @@ const PAGE = { 'main.js': 'main.js', 'index.html': 'page.html' };
 const BUNDLE = { 'main.js': 'main.js', 'dist/index.html': 'page.html' };
 
 const VITE = { ...PAGE, 'vite.config.js': 'vite.config.js' };
+
+const COPIED = `\
+cp -R node_modules/bert-wasm/build/dist bert-wasm
+cp -R node_modules/bert-wasm-sentiment bert-wasm/models
+`;
+
+/** What is beside the script that a bundler writes, if it leaves that behind. */
+const COPIED_BESIDE = `\
+cp node_modules/bert-wasm/build/dist/worker.js node_modules/bert-wasm/build/dist/*.wasm dist/
+cp node_modules/bert-wasm-sentiment/*.safetensors dist/
+`;
 
 /** Its dev server and its build. @param {string} name @param {string} tool */
 const vite = (name, tool, is_slow = true) => ({
@@ -58,7 +68,7 @@ export const APPS = {
     'script tag': {
         tool: '',
         files: { 'main.js': 'by_path.js', 'index.html': 'page.html' },
-        copies: { 'bert-wasm': 'bert-wasm/build/dist' },
+        copies: COPIED,
         pages: ALL,
     },
     ...vite('vite 8', 'vite', false),
@@ -91,6 +101,7 @@ export const APPS = {
         tool: 'rollup',
         files: { ...BUNDLE, 'rollup.config.mjs': 'rollup.config.mjs' },
         build: ['rollup', '-c', 'rollup.config.mjs'],
+        copies: COPIED_BESIDE,
         folder: 'dist',
         pages: ALL,
     },
@@ -98,12 +109,13 @@ export const APPS = {
         tool: 'esbuild',
         files: BUNDLE,
         build: ['esbuild', 'main.js', '--bundle', '--format=esm', '--outdir=dist'],
+        copies: COPIED_BESIDE,
         folder: 'dist',
         pages: ALL,
     },
     'Parcel 2': {
         tool: 'parcel',
-        files: PAGE,
+        files: { ...PAGE, 'main.js': 'with_model.js' },
         build: ['parcel', 'build', 'index.html', '--no-cache'],
         folder: 'dist',
         pages: ALL,

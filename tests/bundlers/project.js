@@ -18,7 +18,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const APPS = join(import.meta.dirname, 'apps');
 
 /** Folders whose tarballs a user installs. */
-const PACKAGES = [ROOT];
+const PACKAGES = [ROOT, join(ROOT, 'build/sentiment')];
 
 /** Milliseconds for a build on a busy machine, and for a server to listen. */
 const BUILD_TIMEOUT = 180_000;
@@ -102,15 +102,9 @@ class Project {
         this.#bundlers = bundlers;
     }
 
-    /**
-     * Copies what was installed: where each is, within node_modules.
-     * @param {{[path: string]: string}} installed
-     */
-    copy(installed) {
-        for (const [path, from] of Object.entries(installed)) {
-            const folder = join(this.folder, 'node_modules', from);
-            cpSync(folder, join(this.folder, path), { recursive: true });
-        }
+    /** Runs commands of a shell. @param {string} commands */
+    shell(commands) {
+        return run('/bin/sh', ['-ec', commands], this.folder);
     }
 
     /**

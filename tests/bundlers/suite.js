@@ -135,7 +135,7 @@ export function testApps(are_wanted) {
             declare('build', '', async () => {
                 const project = projects.create(name, app.files);
                 if (app.build) await project.run(app.build, app.flags);
-                if (app.copies) project.copy(app.copies);
+                if (app.copies) await project.shell(app.copies);
                 if (app.serve) {
                     const server = await project.serve(app.serve);
                     served = { port: server.port };

@@ -1,6 +1,6 @@
 /**
  * What npm would publish: exports, files and types, as publint and attw see them, and what programs
- * get that install it, with the sentiment model and without.
+ * get that install it, with the sentiment model and without. Needs `make js single`.
  */
 
 import assert from 'node:assert/strict';
@@ -27,6 +27,8 @@ const MOST_PACKED = 400e3;
 /** Exports that no program imports: files that others load. */
 const FILES = /\.(js|json|wasm|safetensors)$/;
 
+const NAMES = /** @type {PackageName[]} */ (Object.keys(PACKAGES));
+
 const ANSWER = "console.log((await classify('What a wonderful film.'))[0].label);";
 
 /** @type {string} */
@@ -39,10 +41,9 @@ let whole = '';
 
 before(() => {
     folder = mkdtempSync(join(tmpdir(), 'bert-wasm-pack-'));
-    packed = {
-        'bert-wasm': pack('bert-wasm', folder),
-        'bert-wasm-sentiment': pack('bert-wasm-sentiment', folder),
-    };
+    packed = /** @type {any} */ (
+        Object.fromEntries(NAMES.map((name) => [name, pack(name, folder)]))
+    );
     bare = join(folder, 'bare');
     whole = join(folder, 'whole');
     install(bare, [packed['bert-wasm']]);
@@ -60,7 +61,7 @@ async function run(cwd, args, program = process.execPath) {
 /** @param {string} cwd @param {string} code  of an ES module */
 const evaluate = (cwd, code) => run(cwd, ['--input-type=module', '-e', code]);
 
-for (const name of /** @type {PackageName[]} */ (Object.keys(PACKAGES))) {
+for (const name of NAMES) {
     test(`${name}: publint finds nothing`, async () => {
         const { messages, pkg } = await publint({
             pkgDir: PACKAGES[name],
@@ -86,12 +87,12 @@ for (const name of /** @type {PackageName[]} */ (Object.keys(PACKAGES))) {
     });
 }
 
-test('both have one version, and each the licence', () => {
-    const [version, ...others] = Object.values(PACKAGES).map(
-        (path) => JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')).version,
+test('all have one version, and each the licence', () => {
+    const versions = NAMES.map(
+        (name) => JSON.parse(readFileSync(join(PACKAGES[name], 'package.json'), 'utf8')).version,
     );
-    assert.deepEqual(others, [version]);
-    for (const name of Object.keys(PACKAGES)) {
+    assert.equal(new Set(versions).size, 1, versions.join());
+    for (const name of NAMES) {
         const files = readdirSync(join(whole, 'node_modules', name));
         for (const file of ['LICENSE', 'README.md']) assert.ok(files.includes(file), name);
     }
