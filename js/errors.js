@@ -21,6 +21,8 @@
  * one input among several has its `index`, and withPlace() alone writes it into the message.
  */
 
+import { isError } from './realm.js';
+
 /** An error that callers can tell from others by its `code`. */
 export class BertError extends Error {
     /**
@@ -29,7 +31,7 @@ export class BertError extends Error {
      * @param {unknown} value
      */
     static [Symbol.hasInstance](value) {
-        return value instanceof Error && value.name === 'BertError';
+        return isError(value) && value.name === 'BertError';
     }
 
     /**
@@ -112,7 +114,7 @@ export function noTokenizer(name) {
  */
 export function toMessage(error) {
     const { name, message, stack, code, index, cause } = /** @type {BertError} */ (
-        error instanceof Error ? error : new Error(String(error))
+        isError(error) ? error : new Error(String(error))
     );
     return { name, message, stack, code, index, cause: cause ? toMessage(cause) : undefined };
 }

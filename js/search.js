@@ -12,6 +12,7 @@ import { SEARCH_BITS, SEARCH_F32, SEARCH_I8, SEARCH_MAX_DIMS } from '#core';
 import { BertError, describe } from './errors.js';
 import { compileFrom } from './loader/compile.js';
 import { nextTurn } from './platform/turn.js';
+import { className } from './realm.js';
 
 /**
  * Embeddings, row-major: [n, d], or [d] for one alone. The array says what they are made of:
@@ -179,7 +180,7 @@ function toRows(embeddings, what) {
                 `not ${Array.isArray(dims) ? JSON.stringify(dims) : describe(dims)}`,
         );
     }
-    const type = TYPES.find(({ of }) => data instanceof of);
+    const type = TYPES.find(({ of }) => className(data) === of.name);
     if (!type) {
         throw refuse(
             'must have as data a Float32Array, an Int8Array or a Uint8Array of bits, ' +

@@ -9,7 +9,7 @@ import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../
 import { openMirrors } from '../loader/mirrors.js';
 import { openSource } from '../loader/source.js';
 import { asyncDispose } from '../platform/async_dispose.js';
-import { isArrayBuffer, isBlob, isBytes, isURL } from '../realm.js';
+import { isArrayBuffer, isBlob, isBytes, isSignal, isURL } from '../realm.js';
 import { Connection } from './connection.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
@@ -112,6 +112,9 @@ export async function openModel(source, options = {}, task) {
             'BAD_OPTION',
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
+    }
+    if (signal !== undefined && !isSignal(signal)) {
+        throw new BertError('BAD_OPTION', `signal must be an AbortSignal, not ${describe(signal)}`);
     }
     checkTimes({ idle_timeout, retry_delay });
     const given = toSources(source ?? DEFAULT_MODEL);

@@ -4,6 +4,7 @@
  */
 
 import { BertError } from '../errors.js';
+import { isError } from '../realm.js';
 
 /**
  * @typedef {object} CallMetrics  what a call of a pipeline took; times are milliseconds
@@ -86,7 +87,7 @@ export class Monitor {
         const start = performance.now();
         this.#totals.pending++;
         return (ended) => {
-            const failed = ended instanceof Error || typeof ended !== 'object' || ended === null;
+            const failed = isError(ended) || typeof ended !== 'object' || ended === null;
             const total_ms = performance.now() - start;
             /** @type {CallMetrics} */
             const call = {
@@ -134,7 +135,7 @@ export class Monitor {
 /** @param {unknown} error */
 function nameOf(error) {
     if (error instanceof BertError) return error.code;
-    return error instanceof Error ? error.name : String(error);
+    return isError(error) ? error.name : String(error);
 }
 
 /** Buckets of a doubling: each is 9 % wide. */

@@ -8,6 +8,7 @@
  */
 
 import { BertError, describe } from '../errors.js';
+import { isArrayBuffer, isBytes, isError } from '../realm.js';
 
 /** Sequences of stages may hold sequences; the library's own files have one level. */
 const MAX_DEPTH = 16;
@@ -190,7 +191,7 @@ export function readFile(file) {
     let text = '';
     if (typeof file === 'string') {
         text = file;
-    } else if (file instanceof Uint8Array || file instanceof ArrayBuffer) {
+    } else if (isBytes(file) || isArrayBuffer(file)) {
         try {
             text = new TextDecoder('utf-8', { fatal: true }).decode(file);
         } catch (cause) {
@@ -206,7 +207,7 @@ export function readFile(file) {
     try {
         value = JSON.parse(text);
     } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause);
+        const reason = isError(cause) ? cause.message : String(cause);
         throw badTokenizer('', `not valid JSON: ${reason.slice(0, 200)}`, { cause });
     }
     const twice = duplicateKey(text);

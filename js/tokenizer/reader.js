@@ -17,6 +17,7 @@
  * compile than it saves; skipping space without a call, which saves nothing.
  */
 
+import { isArrayBuffer, isBytes } from '../realm.js';
 import { duplicateKey, Fields, isWellFormed, readFile } from './file.js';
 import { Merges, VERSION } from './models/merges.js';
 import { textOf } from './normalized_string.js';
@@ -82,8 +83,8 @@ export function readTokenizer(file) {
  * @returns {Uint8Array | null}
  */
 function bytesOf(file) {
-    if (file instanceof Uint8Array) return file;
-    if (file instanceof ArrayBuffer) return new Uint8Array(file);
+    if (isBytes(file)) return file;
+    if (isArrayBuffer(file)) return new Uint8Array(file);
     // TextEncoder would put U+FFFD for half a surrogate pair.
     if (typeof file === 'string' && isWellFormed(file)) return new TextEncoder().encode(file);
     return null;

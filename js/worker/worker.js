@@ -19,6 +19,7 @@ import { toMessage } from '../errors.js';
 import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
 import { nextTurn } from '../platform/turn.js';
+import { isArrayBuffer } from '../realm.js';
 import { serve } from './engine.js';
 import { LoadedModel } from './loaded_model.js';
 import { runTexts } from './texts.js';
@@ -36,7 +37,7 @@ const TRANSFER_BYTES = 1 << 16;
 function transferOf(value, found = []) {
     if (ArrayBuffer.isView(value)) {
         const { buffer } = value;
-        if (buffer instanceof ArrayBuffer && buffer.byteLength >= TRANSFER_BYTES) {
+        if (isArrayBuffer(buffer) && buffer.byteLength >= TRANSFER_BYTES) {
             found.push(buffer);
         }
     } else if (typeof value === 'object' && value !== null) {
