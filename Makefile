@@ -30,7 +30,7 @@ help: ## print the targets
 setup: ## install what is missing: packages, Emscripten, npm packages
 	@tools/setup.sh
 
-build: native wasm js site ## build everything
+build: native wasm js single site ## build everything
 
 # --- native: the converter and the C tests -------------------------------------------------------
 
@@ -156,8 +156,9 @@ build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Mak
 
 js_sources := $(shell find js -name '*.js' 2>/dev/null)
 dist_model := build/dist/models/$(notdir $(model))
+sentiment := build/sentiment
 
-js: build/js.built $(dist_model) ## bundle the JavaScript and write its types
+js: build/js.built $(dist_model) $(sentiment)/package.json ## bundle the JavaScript and write its types; assemble bert-wasm-sentiment
 
 # `#core` in package.json's imports.
 build/gen/core.js: tools/core_constants.c core/bert.h core/search.h
@@ -165,18 +166,32 @@ build/gen/core.js: tools/core_constants.c core/bert.h core/search.h
 	@$(CC) -std=c11 $(warnings) $< -o build/gen/core_constants
 	@build/gen/core_constants >$@
 
-build/js.built: $(js_sources) build/gen/core.js tools/build.mjs tools/declarations.mjs tsconfig.json package.json
+build/js.built: $(js_sources) build/gen/core.js $(addprefix tools/,build.mjs page_bundle.mjs declarations.mjs) tsconfig.json package.json
 	@node tools/build.mjs build/dist
 	@touch $@
+
+# bert-wasm-single, as `npm pack` takes it.
+single: build/single/index.js ## the library for pages in one file, as bert-wasm-single
+
+build/single/index.js: build/js.built $(engines) build/dist/search.wasm tools/single.mjs $(wildcard packages/single/*) LICENSE
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@cp packages/single/* LICENSE build/dist/index.d.ts build/dist/shared.d.ts $(@D)
+	@node tools/single.mjs build/dist $@
 
 docs: wasm js ## write docs/api.md and tests/public_names.json, which are made of the sources
 	@node tools/api_reference.mjs docs
 	@node tools/public_names.mjs >build/public_names.json
 	@mv build/public_names.json tests/
 
+# For pages and programs of this tree; npm's package leaves it to bert-wasm-sentiment.
 $(dist_model): $(model)
 	@mkdir -p $(@D)
 	cp $< $@
+
+# bert-wasm-sentiment, as `npm pack` takes it: the model is in the tree once.
+$(sentiment)/package.json: $(wildcard packages/sentiment/*) $(model) web-demo/models/README.md LICENSE
+	@rm -rf $(@D) && mkdir -p $(@D)
+	cp $^ $(@D)
 
 # --- the page --------------------------------------------------------------------------------------
 
@@ -205,7 +220,7 @@ serve: setup site ## serve the page on http://localhost:8080
 ##@ Test
 
 test: setup ## install, build, and run every test
-	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-spark
+	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-hosts test-spark
 
 test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
@@ -214,16 +229,20 @@ test-c: ## C tests, in the release, scalar and sanitize builds
 run-c-tests: $(c_tests) $(native)/bert-convert
 	@for test in $(c_tests); do ./$$test || { echo "FAILED: $$test"; exit 1; }; done
 
-test-js: native wasm js ## JavaScript tests, on the built package
+test-js: native wasm js single ## JavaScript tests, on the built package
 	@tools/test_js.sh
 
 test-moving: native wasm js ## the code for users of transformers.js, with both libraries where bench has it
 	node --test --test-timeout=300000 tests/moving/moving.test.js
 
-test-browser: native site ## the page in Chromium; the package in each engine that is installed
+test-browser: native single site ## the page in Chromium; the package in each engine that is installed
 	@rm -rf build/engines
-	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js); \
-		status=$$?; node tests/browser/engines/table.js; exit $$status
+	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js)
+
+test-hosts: wasm js ## the installed package in Node, Deno and Bun, and in every place of a browser
+	@tools/host_packages.sh >/dev/null || echo 'hosts: npm packages could not be installed' >&2
+	@rm -rf build/hosts
+	node --test --test-timeout=300000 $(wildcard tests/hosts/*.test.js)
 
 test-spark: wasm js ## the PySpark example; needs Java 17 or later and Python 3.10 or later
 	@tools/test_spark.sh
@@ -271,9 +290,12 @@ bench-packages:
 
 ##@ Maintain
 
-.PHONY: numbers screenshots
+.PHONY: numbers hosts screenshots
 numbers: ## write what was measured into the documents
 	@node tools/numbers.mjs
+
+hosts: ## write docs/hosts.md from what test-browser and test-hosts found
+	@node tools/hosts.mjs docs/hosts.md
 
 screenshots: site ## take the pictures of the documents
 	@node tools/screenshots.mjs

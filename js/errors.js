@@ -21,17 +21,18 @@
  * one input among several has its `index`, and withPlace() alone writes it into the message.
  */
 
-import { isError } from './realm.js';
+import { kindOf } from './realms.js';
 
 /** An error that callers can tell from others by its `code`. */
 export class BertError extends Error {
     /**
-     * Each of the package's bundles has this class; an error of one is a BertError to all.
+     * Each of the package's bundles has this class, and each realm those of its own; an error of
+     * one is a BertError to all.
      * @internal
      * @param {unknown} value
      */
     static [Symbol.hasInstance](value) {
-        return isError(value) && value.name === 'BertError';
+        return kindOf(value) === 'Error' && /** @type {Error} */ (value).name === 'BertError';
     }
 
     /**
@@ -114,7 +115,7 @@ export function noTokenizer(name) {
  */
 export function toMessage(error) {
     const { name, message, stack, code, index, cause } = /** @type {BertError} */ (
-        isError(error) ? error : new Error(String(error))
+        ['Error', 'DOMException'].includes(kindOf(error)) ? error : new Error(String(error))
     );
     return { name, message, stack, code, index, cause: cause ? toMessage(cause) : undefined };
 }

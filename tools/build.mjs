@@ -7,13 +7,14 @@
  * Source maps are for coverage: they take bundles apart into files, and none is minified.
  */
 
-import { appendFileSync, chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
-import { minify } from 'terser';
 
 import { writeDeclarations } from './declarations.mjs';
+import { common, shrink } from './page_bundle.mjs';
 
 const [out, flag] = process.argv.slice(2);
 const sourcemap = flag === '--source-maps';
@@ -26,57 +27,68 @@ const ENTRIES = {
     explain: 'js/explain/index.js',
 };
 
-/** What a page loads: terser makes it a few per cent smaller than esbuild does. */
-const IN_PAGES = { ...ENTRIES, worker: 'js/worker/worker.js' };
-/** @type {import('esbuild').BuildOptions} */
-const common = {
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    minify: true,
-    legalComments: 'none',
-    logLevel: 'warning',
+/** What a page loads, which is made as small as can be. */
+const IN_PAGES = [...Object.keys(ENTRIES), 'worker'];
+
+/**
+ * The command line brings libraries in CommonJS. Without this they look for require(), which no
+ * module has.
+ * @type {import('esbuild').Plugin}
+ */
+const required_builtins = {
+    name: 'require() of what Node has',
+    setup({ onResolve, onLoad }) {
+        onResolve({ filter: /^[\w:]+$/ }, ({ path, kind }) =>
+            kind === 'require-call' && isBuiltin(path) ? { path, namespace: 'builtin' } : undefined,
+        );
+        onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
+            contents: `module.exports = process.getBuiltinModule('${path}');`,
+        }));
+    },
 };
+
+mkdirSync(out, { recursive: true });
+for (const old of readdirSync(out).filter((name) => /^node-\w+\.js$/.test(name))) {
+    rmSync(`${out}/${old}`);
+}
+
 /** @type {import('esbuild').BuildOptions} */
-const node = { ...common, platform: 'node', target: 'node20.19', minify: false, sourcemap };
+const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
 
-/** The command line brings libraries in CommonJS, which look for require(). */
-const require_banner =
-    "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);";
-
-const [, , cli] = await Promise.all([
+const [, , in_node] = await Promise.all([
+    build({ ...page, entryPoints: ENTRIES }),
+    // A plain script, which bundlers may copy and minify as one that is a module or that is none.
+    // It names no file: of #files nothing is left in it.
+    build({
+        ...page,
+        entryPoints: { worker: 'js/worker/worker.js' },
+        format: 'iife',
+        logOverride: { 'empty-import-meta': 'silent' },
+    }),
+    // The library, its worker and the command line share most of their code. Names stay, for
+    // traces of errors.
     build({
         ...common,
-        platform: 'browser',
-        entryPoints: IN_PAGES,
+        platform: 'node',
+        target: 'node20.19',
+        entryPoints: {
+            'index.node': 'js/index.js',
+            'worker.node': 'js/worker/worker.js',
+            cli: 'js/cli/main.js',
+        },
+        splitting: true,
+        chunkNames: 'node-[hash]',
         outdir: out,
-        minify: !sourcemap,
+        minify: false,
+        minifyWhitespace: !sourcemap,
+        minifySyntax: !sourcemap,
         sourcemap,
-    }),
-    build({
-        ...node,
-        entryPoints: { 'index.node': 'js/index.js', 'worker.node': 'js/worker/worker.js' },
-        outdir: out,
-    }),
-    build({
-        ...node,
-        entryPoints: { cli: 'js/cli/main.js' },
-        outdir: out,
-        banner: { js: require_banner },
+        plugins: [required_builtins],
         metafile: true,
     }),
 ]);
-appendLicences(`${out}/cli.js`, Object.keys(cli.metafile.inputs));
-for (const name of sourcemap ? [] : Object.keys(IN_PAGES)) {
-    const file = `${out}/${name}.js`;
-    const { code } = await minify(readFileSync(file, 'utf8'), {
-        module: true,
-        ecma: 2020,
-        compress: { passes: 3, inline: 1, reduce_funcs: false },
-    }); // small after gzip
-    if (!code) throw new Error(`${file}: nothing is left of it`);
-    writeFileSync(file, code);
-}
+appendLicences(`${out}/cli.js`, Object.keys(in_node.metafile.inputs));
+for (const name of sourcemap ? [] : IN_PAGES) await shrink(`${out}/${name}.js`);
 chmodSync(`${out}/cli.js`, 0o755);
 await writeDeclarations(ENTRIES, out);
 

@@ -3,14 +3,18 @@
  * here, so the caller never blocks.
  */
 
-import { resolveSource } from '#platform';
+import { engineModules } from '#files';
+import { packageURL, resolveSource } from '#platform';
 
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
+import { toPost } from '../loader/compile.js';
 import { openMirrors } from '../loader/mirrors.js';
 import { openSource } from '../loader/source.js';
 import { asyncDispose } from '../platform/async_dispose.js';
-import { isArrayBuffer, isBlob, isBytes, isSignal, isURL } from '../realm.js';
+import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { bytesOf, isBlob, kindOf } from '../realms.js';
 import { Connection } from './connection.js';
+import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
@@ -21,12 +25,6 @@ const MOST_MS = 2 ** 31 - 1;
 
 /** @import { ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
-
-/** The model that is used when none is named: English sentiment. It comes with the package. */
-export const DEFAULT_MODEL = new URL(
-    './models/sentiment-minilm-l6-q8.safetensors',
-    import.meta.url,
-);
 
 /**
  * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} SourceOfFile
@@ -78,7 +76,7 @@ export const DEFAULT_MODEL = new URL(
 /**
  * Loads a converted model into a worker of its own.
  *
- * @param {ModelSource | null} [source]  default the bundled English sentiment model
+ * @param {ModelSource | null} [source]  default that of bert-wasm-sentiment
  * @param {ModelLoadOptions} [options]
  * @returns {Promise<Model>}
  * @throws {BertError} BAD_INPUT or BAD_OPTION where an argument is wrong
@@ -93,6 +91,7 @@ export function loadModel(source, options) {
  * @param {ModelSource | null} [source]
  * @param {ModelLoadOptions} [options]
  * @param {string} [task]  that it is loaded for
+ * @returns {Promise<Model>}
  */
 export async function openModel(source, options = {}, task) {
     const {
@@ -113,13 +112,15 @@ export async function openModel(source, options = {}, task) {
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
     }
-    if (signal !== undefined && !isSignal(signal)) {
+    if (signal !== undefined && kindOf(signal) !== 'AbortSignal') {
         throw new BertError('BAD_OPTION', `signal must be an AbortSignal, not ${describe(signal)}`);
     }
     checkTimes({ idle_timeout, retry_delay });
-    const given = toSources(source ?? DEFAULT_MODEL);
+    requireSIMD();
+    if (source == null) return withDefaultModel((url) => openModel(url, options, task));
+    const given = toSources(source);
     signal?.throwIfAborted();
-    const report = reportLoading(source ?? DEFAULT_MODEL, { onprogress, progress_callback }, task);
+    const report = reportLoading(source, { onprogress, progress_callback }, task);
     // The caller's thread downloads; what is here already, or a file, the worker reads itself.
     const is_fed = given.length > 1 || (typeof given[0] === 'string' && /^https?:/i.test(given[0]));
     const request = {
@@ -128,16 +129,22 @@ export async function openModel(source, options = {}, task) {
         variant,
         threads,
         int8_kernel,
+        engines: engines(),
     };
-    const connection = new Connection();
     const download = new AbortController();
+    /** @type {Connection | undefined} */
+    let connection;
     try {
+        connection = new Connection();
+        const ready = connection.ready(signal);
         if (is_fed) {
+            // What the page's policy forbids its own may allow the worker: it is asked first.
+            if (!mayCompile()) await ready;
             const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
             const sources = given.map((each) => openSource(each, options_of_download));
             connection.feed(openMirrors(sources, download.signal));
         }
-        await connection.ready(signal);
+        await ready;
         const info = await connection.call('load', request, signal, report.onprogress);
         const monitor = new Monitor(info.name, { onmetrics, performance_marks });
         const model = new Model(connection, info, monitor);
@@ -145,9 +152,26 @@ export async function openModel(source, options = {}, task) {
         return model;
     } catch (error) {
         download.abort(error);
-        connection.end(new BertError('DISPOSED', 'loading failed'));
+        connection?.end(new BertError('DISPOSED', 'loading failed'));
         throw error;
     }
+}
+
+/** Whether the policy of this page allows WebAssembly. */
+function mayCompile() {
+    try {
+        requireCompiler();
+        return true;
+    } catch {
+        return false;
+    }
+}
+
+/** The builds of the engine, for the worker. */
+function engines() {
+    return Object.fromEntries(
+        Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
+    );
 }
 
 /**
@@ -166,9 +190,17 @@ function toSources(source) {
  */
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
-    if (isURL(source)) return source.href;
-    if (isArrayBuffer(source)) return new Uint8Array(source);
-    if (isBytes(source) || isBlob(source)) return source;
+    if (kindOf(source) === 'URL') return packageURL(/** @type {URL} */ (source));
+    if (isBlob(source)) {
+        // jsdom's are plain objects to the platform, which can neither send nor read them.
+        if (isBlob(structuredClone(source))) return source;
+        throw new BertError(
+            'BAD_INPUT',
+            "a model's Blob must be the platform's own: pass its bytes",
+        );
+    }
+    const bytes = bytesOf(source);
+    if (bytes) return bytes;
     throw new BertError(
         'BAD_INPUT',
         `a model must be a URL, a path or bytes, not ${describe(source)}`,

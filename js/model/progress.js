@@ -1,6 +1,6 @@
 /** Progress of loading, for callers: numbers, and steps as transformers.js reports them. */
 
-import { isURL } from '../realm.js';
+import { kindOf } from '../realms.js';
 
 /** Milliseconds in which a new rate takes the place of the old one, for the most part. */
 const SMOOTHING = 2000;
@@ -37,7 +37,7 @@ const LEAST = 100;
  */
 export function reportLoading(source, { onprogress, progress_callback }, task) {
     const first = Array.isArray(source) ? source[0] : source;
-    const name = typeof first === 'string' || isURL(first) ? String(first) : 'model';
+    const name = typeof first === 'string' || kindOf(first) === 'URL' ? String(first) : 'model';
     const report = (/** @type {Omit<LoadStatus, 'name' | 'file'>} */ status) =>
         progress_callback?.({ name, file: name, ...status });
     const rate = new Rate();

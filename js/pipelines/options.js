@@ -4,7 +4,7 @@ import { BERT_DEFAULT_MAX_TOKENS } from '#core';
 
 import { BertError, describe } from '../errors.js';
 import { readOptions as readKnown } from '../options.js';
-import { isSignal } from '../realm.js';
+import { kindOf } from '../realms.js';
 
 /**
  * @typedef {object} CallOptions  Every task has these.
@@ -94,7 +94,8 @@ export const orNull = (rule) => (value, name) => {
 
 /** @type {Record<string, Rule>} */
 const RULES = {
-    signal: (value) => (value === undefined || isSignal(value) ? null : 'an AbortSignal'),
+    signal: (value) =>
+        value === undefined || kindOf(value) === 'AbortSignal' ? null : 'an AbortSignal',
     onprogress: (value) =>
         value === undefined || typeof value === 'function' ? null : 'a function',
     batch_tokens: (value, name) =>

@@ -1,11 +1,11 @@
 /** Numbers with dimensions, as pipelines return them. */
 
-import { className } from '../realm.js';
-
-/** Of the numbers of an array. @type {Record<string, 'float32' | 'int8' | 'uint8'>} */
-const TYPES = { Float32Array: 'float32', Int8Array: 'int8', Uint8Array: 'uint8' };
+import { kindOf } from '../realms.js';
 
 /** @typedef {(number | NestedNumbers)[]} NestedNumbers */
+
+/** By the kind of array. @type {Record<string, 'float32' | 'int8' | 'uint8'>} */
+const TYPES = { Float32Array: 'float32', Int8Array: 'int8', Uint8Array: 'uint8' };
 
 /**
  * Numbers with dimensions.
@@ -26,7 +26,7 @@ export class Tensor {
          * of the numbers
          * @type {'float32' | 'int8' | 'uint8'}
          */
-        this.type = TYPES[className(data)];
+        this.type = TYPES[kindOf(data)];
     }
 
     /**

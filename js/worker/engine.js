@@ -380,8 +380,7 @@ function sharedMemory(n_bytes, growth) {
         } catch {
             throw new BertError(
                 'OUT_OF_MEMORY',
-                `${inMiB(n_bytes)} MiB of shared memory were refused: ` +
-                    'load the model with threads: 1',
+                `${inMiB(n_bytes)} MiB of shared memory were refused`,
                 { cause: error },
             );
         }

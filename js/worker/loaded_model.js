@@ -12,14 +12,11 @@ import { chooseBuild } from './builds.js';
 import { Engine, openCore } from './engine.js';
 import { race, warmUp } from './race.js';
 import { batchesOf } from './sequences.js';
-import { startThreads } from './threads.js';
+import { HelpingThreads } from './threads.js';
 import { compare } from './verify.js';
 
 /**
- * @typedef {object} LoadRequest
- * @property {'base' | 'relaxed'} [variant]
- * @property {number} [threads]
- * @property {string} [int8_kernel]
+ * @typedef {import('./builds.js').BuildRequest & {int8_kernel?: string}} LoadRequest
  */
 
 /**
@@ -81,7 +78,7 @@ export class LoadedModel {
     /** @type {Choice} */
     #choice;
 
-    /** @type {import('./threads.js').HelpingThreads} */
+    /** @type {HelpingThreads} */
     #helpers;
 
     /** Calls until kernels race again; 0: they do not. @type {number} */
@@ -93,17 +90,17 @@ export class LoadedModel {
      * @param {(loaded: number, total: number) => void} onprogress
      */
     static async load(source, { int8_kernel, ...wanted }, onprogress) {
-        const { module, ...build } = await chooseBuild(wanted);
+        const chosen = await chooseBuild(wanted);
         const file = new ModelFile(source);
-        /** @type {import('./threads.js').HelpingThreads | undefined} */
+        /** @type {HelpingThreads | undefined} */
         let helpers;
         try {
-            const core = await openCore(module, build.threads > 1);
+            const core = await openCore(chosen.module, chosen.threads > 1);
             const header = await file.readHeader(core);
             const { dtype } = header.metadata;
-            const engine = await Engine.create(core, header, build.threads);
+            const { engine, build } = await createEngine(core, header, chosen, wanted);
             // They start while weights arrive, but not before it is clear that there is a model.
-            helpers = startThreads(build.threads - 1);
+            helpers = new HelpingThreads(build.threads - 1);
             if (isQuantised(dtype)) warmUp(engine);
             const data = await file.readData(header, engine, openTokenizer, onprogress);
             const choice = { ...build, ...chooseKernel(engine, dtype, int8_kernel) };
@@ -124,7 +121,7 @@ export class LoadedModel {
      * @param {import('../loader/model_file.js').ModelHeader} header
      * @param {import('../loader/load.js').Loaded<Tokenizer>} data
      * @param {Choice} choice
-     * @param {import('./threads.js').HelpingThreads} helpers
+     * @param {HelpingThreads} helpers
      */
     constructor(engine, header, { tokenizer, verified }, choice, helpers) {
         this.#engine = engine;
@@ -147,6 +144,8 @@ export class LoadedModel {
     /** @returns {ModelInfo} */
     info() {
         const { name, revision, source_sha256, dtype } = this.#header.metadata;
+        const { n_threads } = this.#engine;
+        const are_all = n_threads === this.#choice.threads;
         return {
             version: BERT_VERSION,
             name,
@@ -157,7 +156,8 @@ export class LoadedModel {
             tokenizer: this.tokenizer !== null,
             verified: this.#is_verified,
             ...this.#choice,
-            threads: this.#engine.n_threads,
+            threads: n_threads,
+            threads_reason: are_all ? this.#choice.threads_reason : this.#helpers.reason,
             memory_bytes: this.#engine.memory_bytes,
         };
     }
@@ -245,6 +245,29 @@ export class LoadedModel {
     needTokenizer() {
         if (this.tokenizer) return this.tokenizer;
         throw noTokenizer(this.#header.metadata.name);
+    }
+}
+
+/**
+ * An engine; of one thread where shared memory is refused.
+ * @param {import('./core.js').Core} core
+ * @param {import('../loader/model_file.js').ModelHeader} header
+ * @param {Awaited<ReturnType<typeof chooseBuild>>} chosen
+ * @param {import('./builds.js').BuildRequest} wanted
+ */
+async function createEngine(core, header, { module, ...build }, wanted) {
+    try {
+        return { engine: await Engine.create(core, header, build.threads), build };
+    } catch (error) {
+        const { code, message } = /** @type {BertError} */ (error);
+        if (build.threads === 1 || code !== 'OUT_OF_MEMORY') throw error;
+        const { module, ...alone } = await chooseBuild({ ...wanted, threads: 1 });
+        const core = await openCore(module, false);
+        core.configure(header.config.encoder);
+        return {
+            engine: await Engine.create(core, header, 1),
+            build: { ...alone, threads_reason: message },
+        };
     }
 }
 

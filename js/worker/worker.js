@@ -7,7 +7,7 @@
  *           {open_feed: {label, begun_at}}           the model's file comes from the caller, in
  *           {feed: part}                             parts: js/loader/feed.js
  *           {serve: thread}                          this worker helps another one from now on
- *     out   {ready: true}                            once
+ *     out   {ready: true}, or {id: 0, error}         once
  *           {id, result, queue_ms}, {id, error, queue_ms}, {id, progress}
  *           {feed: request}                          what is wanted of the model's file
  *           {serving: boolean}                       the answer to {serve}
@@ -19,7 +19,8 @@ import { toMessage } from '../errors.js';
 import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
 import { nextTurn } from '../platform/turn.js';
-import { isArrayBuffer } from '../realm.js';
+import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { kindOf } from '../realms.js';
 import { serve } from './engine.js';
 import { LoadedModel } from './loaded_model.js';
 import { runTexts } from './texts.js';
@@ -37,8 +38,8 @@ const TRANSFER_BYTES = 1 << 16;
 function transferOf(value, found = []) {
     if (ArrayBuffer.isView(value)) {
         const { buffer } = value;
-        if (isArrayBuffer(buffer) && buffer.byteLength >= TRANSFER_BYTES) {
-            found.push(buffer);
+        if (kindOf(buffer) === 'ArrayBuffer' && buffer.byteLength >= TRANSFER_BYTES) {
+            found.push(/** @type {ArrayBuffer} */ (buffer));
         }
     } else if (typeof value === 'object' && value !== null) {
         for (const part of Object.values(value)) transferOf(part, found);
@@ -144,7 +145,13 @@ async function main() {
             .catch((error) => port.post({ id, error: toMessage(error), queue_ms }))
             .finally(() => running.delete(id));
     });
-    port.post({ ready: true });
+    try {
+        requireSIMD();
+        requireCompiler();
+        port.post({ ready: true });
+    } catch (error) {
+        port.post({ id: 0, error: toMessage(error) });
+    }
 }
 
 main();

@@ -1,0 +1,11 @@
+import { pipeline } from 'bert-wasm';
+import sentiment from 'bert-wasm-sentiment';
+
+async function main() {
+    const classify = await pipeline('sentiment-analysis', sentiment);
+    const answers = await classify('What a wonderful film.');
+    const { threads, threads_reason } = await classify.model.info();
+    document.body.append(JSON.stringify({ answers, threads, threads_reason }));
+}
+
+main();
