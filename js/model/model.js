@@ -121,6 +121,9 @@ export async function openModel(source, options = {}, task) {
             `streaming must be true or false, not ${describe(streaming)}`,
         );
     }
+    if (signal !== undefined && kindOf(signal) !== 'AbortSignal') {
+        throw new BertError('BAD_OPTION', `signal must be an AbortSignal, not ${describe(signal)}`);
+    }
     checkTimes({ idle_timeout, retry_delay });
     requireSIMD();
     if (source == null) return withDefaultModel((url) => openModel(url, options, task));
