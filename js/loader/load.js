@@ -34,7 +34,8 @@ const UNDER_WAY = 2;
  * @typedef {object} Listeners
  * @property {(json: Uint8Array | null) => void} ontokenizer  called with tokenizer.json once it is
  *   there; with null, before anything else, if the file has none
- * @property {() => void} onprogress  called as bytes arrive, and once all are there and right
+ * @property {(loaded: number, total: number) => void} onprogress  in bytes of the file, as
+ *   they arrive, and when some are in their place
  */
 
 /** A file on its way: readHeader(), then readData(), then close(), in any case. */
@@ -48,18 +49,10 @@ export class ModelFile {
     /** Whether chunks are checked: a page of plain http has no crypto.subtle. */
     is_verified = Boolean(globalThis.crypto?.subtle);
 
-    /** Bytes of it, once the header is there. */
-    total = 0;
-
     /** @param {import('./download.js').Source} source */
     constructor(source) {
         this.#source = source;
         this.#reader = new Reader(source);
-    }
-
-    /** Bytes of it that have arrived. */
-    get loaded() {
-        return this.#reader.n_arrived;
     }
 
     /**
@@ -70,8 +63,7 @@ export class ModelFile {
         const { label } = this.#source;
         const n_header = headerBytes(await this.#reader.fill(new Uint8Array(8)), label);
         const header = parseHeader(await this.#reader.fill(new Uint8Array(n_header)), core, label);
-        this.total = this.#reader.at + header.data_bytes;
-        const { total } = this;
+        const total = this.#reader.at + header.data_bytes;
         const { n_bytes } = this.#source;
         if (this.#source.expect) {
             this.#source.expect(total);
@@ -92,27 +84,33 @@ export class ModelFile {
      * @param {Listeners} listeners
      */
     async readData(header, memory, address, listeners) {
-        let told_at = -Infinity;
-        this.#reader.onread = () => {
-            const is_soon = performance.now() - told_at < REPORT_EVERY;
-            if (is_soon || this.loaded >= this.total) return;
-            told_at = performance.now();
-            listeners.onprogress();
-        };
-        this.#reader.onread(); // of what came with the header
+        const begin = this.#reader.at;
         const json = new Uint8Array(
             header.tensors[0].name === TOKENIZER ? header.tensors[0].end : 0,
         );
         const chunks = new Chunks(this.#reader, header, this.is_verified, this.#source.label);
         const writer = new Writer(memory, address, header, json);
+        const total = begin + header.data_bytes;
+        let [told, told_at] = [0, 0];
+        const tell = (/** @type {number} */ n_arrived) => {
+            // Never less than before, although a damaged chunk is read once more.
+            [told, told_at] = [Math.max(told, n_arrived), performance.now()];
+            listeners.onprogress(told, total);
+        };
+        this.#reader.onread = (n_arrived) => {
+            if (n_arrived < total && performance.now() - told_at >= REPORT_EVERY) tell(n_arrived);
+        };
         if (json.length === 0) listeners.ontokenizer(null);
         await chunks.readAll((bytes, start) => {
+            const end = start + bytes.length;
             writer.write(bytes, start);
-            const is_last = json.length <= start + bytes.length;
-            if (start < json.length && is_last) listeners.ontokenizer(json);
+            if (this.is_verified) {
+                this.#source.keep?.(header.chunk_sha256[start / header.chunk_bytes], bytes);
+            }
+            if (start < json.length && json.length <= end) listeners.ontokenizer(json);
+            tell(begin + end);
         });
         await this.#reader.end();
-        listeners.onprogress();
     }
 
     /** Ends the transfer, if it has not ended. */

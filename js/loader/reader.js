@@ -17,7 +17,7 @@ export class Reader {
     /** Bytes of the file before the next one that is read. */
     at = 0;
 
-    /** Called when more has arrived. */
+    /** Called with the bytes of the file up to what has arrived. @type {(n: number) => void} */
     onread = () => {};
 
     /** @param {import('./download.js').Source} source */
@@ -53,11 +53,6 @@ export class Reader {
         this.#recycle();
         this.#chunk = new Uint8Array(0);
         this.at = at;
-    }
-
-    /** Bytes of the file before the next one that arrives. */
-    get n_arrived() {
-        return this.at + this.#chunk.length;
     }
 
     /** Refuses bytes after the last one that was wanted. */
@@ -103,6 +98,6 @@ export class Reader {
             );
         }
         this.#chunk = this.#whole = value;
-        this.onread();
+        this.onread(this.at + value.length);
     }
 }

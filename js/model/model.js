@@ -6,6 +6,7 @@
 import { engineModules } from '#files';
 import { packageURL, resolveSource } from '#platform';
 
+import { CachedDownload, NOT_CACHED } from '../cache/cached_download.js';
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
 import { toPost } from '../loader/compile.js';
 import { openMirrors } from '../loader/mirrors.js';
@@ -14,7 +15,7 @@ import { asyncDispose } from '../platform/async_dispose.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { bytesOf, isBlob, kindOf } from '../realms.js';
 import { Connection } from './connection.js';
-import { DEFAULT_MODEL, withDefaultModel } from './default_model.js';
+import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
@@ -38,6 +39,10 @@ const MOST_MS = 2 ** 31 - 1;
  * @property {AbortSignal} [signal]  ends loading
  * @property {boolean} [streaming]  whether the model is there as soon as its tokenizer is: calls
  *   are computed while their next layers arrive, and fail if these do not; default false
+ * @property {boolean} [cache]  whether a model that comes from a URL is stored on this device, and
+ *   comes from there the next time; default true
+ * @property {boolean} [offline]  whether the model may come from this device alone, without one
+ *   request; default false
  * @property {number} [idle_timeout]  milliseconds in which something of a download must come, or
  *   the rest is asked for again; default 30000
  * @property {number} [retry_delay]  milliseconds before a second try that follows one that brought
@@ -93,9 +98,24 @@ export function loadModel(source, options) {
  * @param {ModelSource | null} [source]
  * @param {ModelLoadOptions} [options]
  * @param {string} [task]  that it is loaded for
+ * @returns {Promise<Model>}
  */
 export async function openModel(source, options = {}, task) {
-    const { variant, streaming, signal, idle_timeout, retry_delay } = options;
+    const {
+        signal,
+        onprogress,
+        progress_callback,
+        streaming,
+        idle_timeout,
+        retry_delay,
+        cache = true,
+        offline = false,
+        variant,
+        threads,
+        int8_kernel,
+        onmetrics,
+        performance_marks,
+    } = options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
@@ -108,39 +128,38 @@ export async function openModel(source, options = {}, task) {
             `streaming must be true or false, not ${describe(streaming)}`,
         );
     }
+    if (signal !== undefined && kindOf(signal) !== 'AbortSignal') {
+        throw new BertError('BAD_OPTION', `signal must be an AbortSignal, not ${describe(signal)}`);
+    }
     checkTimes({ idle_timeout, retry_delay });
-    const given = source == null ? null : toSources(source);
+    requireSIMD();
+    if (source == null) return withDefaultModel((url) => openModel(url, options, task));
+    const given = toSources(source);
     signal?.throwIfAborted();
-    const report = reportLoading(source ?? DEFAULT_MODEL, options, task);
-    return given
-        ? open(given, options, report)
-        : withDefaultModel((url) => open([url], options, report));
-}
-
-/**
- * @param {ReturnType<typeof toSources>} sources
- * @param {ModelLoadOptions} options
- * @param {ReturnType<typeof reportLoading>} report
- */
-async function open(sources, options, report) {
-    const { signal, idle_timeout, retry_delay, variant, threads, int8_kernel, streaming } = options;
-    const { onmetrics, performance_marks } = options;
-    const [first] = sources;
+    const report = reportLoading(source, { onprogress, progress_callback }, task);
     // The caller's thread downloads; what is here already, or a file, the worker reads itself.
-    const is_fed = sources.length > 1 || (typeof first === 'string' && /^https?:/i.test(first));
+    const [first] = given;
+    const url = typeof first === 'string' && /^https?:/i.test(first) ? first : null;
+    const is_fed = given.length > 1 || url !== null;
     const request = {
         source: is_fed ? undefined : first,
-        n_sources: sources.length,
+        n_sources: given.length,
         variant,
         threads,
         int8_kernel,
         streaming,
         engines: engines(),
     };
-    requireSIMD();
     const download = new AbortController();
     /** @type {Connection | undefined} */
     let connection;
+    /** @type {CachedDownload | undefined} */
+    let cached;
+    const fail = (/** @type {any} */ error, reason = error) => {
+        download.abort(error);
+        if (error.code === 'BAD_MODEL_FILE') cached?.refused();
+        connection?.end(reason);
+    };
     try {
         connection = new Connection();
         const ready = connection.ready(signal);
@@ -148,24 +167,27 @@ async function open(sources, options, report) {
             // What the page's policy forbids its own may allow the worker: it is asked first.
             if (!mayCompile()) await ready;
             const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
-            const opened = sources.map((each) => openSource(each, options_of_download));
-            connection.feed(openMirrors(opened, download.signal));
+            const sources = given.map((each) => openSource(each, options_of_download));
+            const mirrors = openMirrors(sources, download.signal);
+            cached = new CachedDownload(mirrors, cache ? url : null, {
+                offline,
+                signal: download.signal,
+            });
+            connection.feed(cached);
         }
         await ready;
         const info = await connection.call('load', request, signal, report.onprogress);
-        const whole = streaming
-            ? connection.call('whole', {}, signal, report.onprogress)
-            : Promise.resolve();
-        // Calls that wait for the rest of it learn why it does not come.
-        whole.then(report.done, (error) => {
-            download.abort(error);
-            connection?.end(error);
-        });
         const monitor = new Monitor(info.name, { onmetrics, performance_marks });
-        return new Model(connection, info, monitor);
+        const model = new Model(connection, info, monitor, cached);
+        if (streaming) {
+            // Calls that wait for the rest of it learn why it does not come.
+            connection.call('whole', {}, signal, report.onprogress).then(report.done, fail);
+        } else {
+            report.done();
+        }
+        return model;
     } catch (error) {
-        download.abort(error);
-        connection?.end(new BertError('DISPOSED', 'loading failed'));
+        fail(error, new BertError('DISPOSED', 'loading failed'));
         throw error;
     }
 }
@@ -204,7 +226,14 @@ function toSources(source) {
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
     if (kindOf(source) === 'URL') return packageURL(/** @type {URL} */ (source));
-    if (isBlob(source)) return source;
+    if (isBlob(source)) {
+        // jsdom's are plain objects to the platform, which can neither send nor read them.
+        if (isBlob(structuredClone(source))) return source;
+        throw new BertError(
+            'BAD_INPUT',
+            "a model's Blob must be the platform's own: pass its bytes",
+        );
+    }
     const bytes = bytesOf(source);
     if (bytes) return bytes;
     throw new BertError(
@@ -233,18 +262,23 @@ export class Model {
     /** @type {Monitor} */
     #monitor;
 
+    /** @type {CachedDownload | undefined} */
+    #cached;
+
     /** @type {ModelTokenizer | null} */
     #tokenizer;
 
     /**
      * @internal
      * @param {Connection} connection
-     * @param {ModelInfo & {tokenizer_traits: TokenizerTraits | null}} info
+     * @param {Omit<ModelInfo, 'cache'> & {tokenizer_traits: TokenizerTraits | null}} info
      * @param {Monitor} monitor
+     * @param {CachedDownload} [cached]  that it came from, if it came from a URL
      */
-    constructor(connection, info, monitor) {
+    constructor(connection, info, monitor, cached) {
         this.#connection = connection;
         this.#monitor = monitor;
+        this.#cached = cached;
         /**
          * what the model is made for
          * @readonly
@@ -264,11 +298,13 @@ export class Model {
     }
 
     /**
-     * Metadata, the engine's build and why, threads and memory.
+     * Metadata, the engine's build and why, threads, memory, and whether the model is stored.
      * @returns {Promise<ModelInfo>}
      */
-    info() {
-        return this.#connection.call('info', {});
+    async info() {
+        const info = await this.#connection.call('info', {});
+        await this.#cached?.settled();
+        return { ...info, cache: this.#cached?.report() ?? NOT_CACHED };
     }
 
     /**

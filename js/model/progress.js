@@ -9,11 +9,10 @@ const SMOOTHING = 2000;
 const LEAST = 100;
 
 /**
- * @typedef {object} LoadProgress
- * @property {number} loaded  bytes of the file that have arrived
- * @property {number} total  bytes of it
- * @property {number} layers  that can be computed with what has arrived
+ * @typedef {object} Rated
  * @property {number} rate  bytes a second, smoothed
+ *
+ * @typedef {import('../worker/loaded_model.js').Arrival & Rated} LoadProgress
  *
  * @typedef {object} LoadStatus  a step of loading
  * @property {'initiate' | 'download' | 'progress' | 'done' | 'ready'} status  in this order,
@@ -22,6 +21,7 @@ const LEAST = 100;
  * @property {string} file  the same
  * @property {number} [loaded]  bytes, of 'progress'
  * @property {number} [total]  bytes, of 'progress'
+ * @property {number} [layers]  that can be computed with what is there, of 'progress'
  * @property {number} [rate]  bytes a second, smoothed, of 'progress'
  * @property {number} [progress]  per cent, of 'progress'
  * @property {string} [task]  without aliases, of a pipeline's 'ready'
@@ -38,7 +38,7 @@ const LEAST = 100;
  */
 export function reportLoading(source, { onprogress, progress_callback }, task) {
     const first = Array.isArray(source) ? source[0] : source;
-    const name = ['String', 'URL'].includes(kindOf(first)) ? String(first) : 'model';
+    const name = typeof first === 'string' || kindOf(first) === 'URL' ? String(first) : 'model';
     const report = (/** @type {Omit<LoadStatus, 'name' | 'file'>} */ status) =>
         progress_callback?.({ name, file: name, ...status });
     const rate = new Rate();
@@ -48,7 +48,7 @@ export function reportLoading(source, { onprogress, progress_callback }, task) {
         /** Undefined where nobody wants to know. */
         onprogress:
             onprogress || progress_callback
-                ? (/** @type {Omit<LoadProgress, 'rate'>} */ arrived) => {
+                ? (/** @type {import('../worker/loaded_model.js').Arrival} */ arrived) => {
                       const progress = { ...arrived, rate: rate.update(arrived.loaded) };
                       const { loaded, total } = arrived;
                       if (!has_begun) report({ status: 'download' });

@@ -42,8 +42,8 @@ import { ALIASES, TASKS, unaliased } from './tasks.js';
  * @throws {BertError} whatever loadModel() throws
  * @overload
  * @param {'text-classification' | 'sentiment-analysis'} task  what to do
- * @param {PipelineModel} [model]  what does it; default the bundled English sentiment model, for
- *   text-classification alone
+ * @param {PipelineModel} [model]  what does it; default the English sentiment model of
+ *   bert-wasm-sentiment, for text-classification alone
  * @param {LoadOptions} [options]
  * @returns {Promise<PipelineOf<'text-classification'>>}
  */

@@ -63,13 +63,15 @@ const RACE_AGAIN_AFTER = 2;
  * @property {boolean} verified  whether every chunk's SHA-256 was checked
  * @property {number} memory_bytes  of the engine
  * @property {Arrival} arrival  how much of the model is there
+ * @property {import('../cache/cached_download.js').CacheReport} cache  where it came from, as the
+ *   caller's thread knows
  */
 
 /**
  * @typedef {object} Arrival
  * @property {number} loaded  bytes of the model's file that have arrived
  * @property {number} total  bytes of it
- * @property {number} layers  that can be computed with what has arrived
+ * @property {number} layers  that can be computed with what is there
  */
 
 /** @typedef {ModelMetadata & Choice} ModelInfo */
@@ -81,6 +83,9 @@ export class LoadedModel {
     /** @type {import('../loader/model_file.js').ModelHeader} */
     #header;
 
+    /** @type {boolean} */
+    #is_verified;
+
     /** @type {Choice} */
     #choice;
 
@@ -90,11 +95,11 @@ export class LoadedModel {
     /** Calls until kernels race again. */
     #n_calls_to_race = RACE_AGAIN_AFTER;
 
-    /** @type {ModelFile} */
-    #file;
-
-    /** Called as more arrives. @type {(arrival: Arrival) => void} */
+    /** Called with #arrival each time that more is there. @type {(arrival: Arrival) => void} */
     #onprogress;
+
+    /** @type {Arrival} */
+    #arrival = { loaded: 0, total: 0, layers: 0 };
 
     /** Why it will never be whole. @type {unknown} */
     #failure;
@@ -130,7 +135,7 @@ export class LoadedModel {
             const model = new LoadedModel(engine, header, file, choice, helpers, onprogress);
             const is_racing = isQuantised(header.metadata.dtype) && !int8_kernel;
             if (is_racing) warmUp(engine);
-            await model.#receive(address);
+            await model.#receive(file, address);
             if (is_racing) model.#race();
             return model;
         } catch (error) {
@@ -148,10 +153,10 @@ export class LoadedModel {
      * @param {HelpingThreads} helpers
      * @param {(arrival: Arrival) => void} onprogress
      */
-    constructor(engine, header, file, choice, helpers, onprogress) {
+    constructor(engine, header, { is_verified }, choice, helpers, onprogress) {
         this.#engine = engine;
         this.#header = header;
-        this.#file = file;
+        this.#is_verified = is_verified;
         this.#choice = choice;
         this.#helpers = helpers;
         this.#onprogress = onprogress;
@@ -160,18 +165,22 @@ export class LoadedModel {
 
     /**
      * Reads the data of the file.
+     * @param {ModelFile} file
      * @param {number} address  where the weights go
      * @returns {Promise<void>}  until the tokenizer is there, or it is clear that there is none
      */
-    #receive(address) {
-        const [engine, file] = [this.#engine, this.#file];
+    #receive(file, address) {
+        const engine = this.#engine;
         return new Promise((resolve, reject) => {
             const reading = file.readData(this.#header, engine, address, {
                 ontokenizer: (json) => {
                     this.tokenizer = json && openTokenizer(json);
                     resolve();
                 },
-                onprogress: () => this.#onprogress(this.#arrival),
+                onprogress: (loaded, total) => {
+                    this.#arrival = { loaded, total, layers: engine.layers_ready };
+                    this.#onprogress(this.#arrival);
+                },
             });
             this.#whole = reading.finally(() => file.close());
             this.#whole.catch((error) => {
@@ -181,12 +190,6 @@ export class LoadedModel {
                 reject(error);
             });
         });
-    }
-
-    /** @returns {Arrival} */
-    get #arrival() {
-        const { loaded, total } = this.#file;
-        return { loaded, total, layers: this.#engine.layers_ready };
     }
 
     /**
@@ -204,7 +207,7 @@ export class LoadedModel {
         return this.info();
     }
 
-    /** @returns {ModelInfo} */
+    /** @returns {Omit<ModelInfo, 'cache'>} */
     info() {
         const { name, revision, source_sha256, dtype } = this.#header.metadata;
         const { n_threads } = this.#engine;
@@ -217,7 +220,7 @@ export class LoadedModel {
             dtype,
             config: this.config,
             tokenizer: this.tokenizer !== null,
-            verified: this.#file.is_verified,
+            verified: this.#is_verified,
             ...this.#choice,
             threads: n_threads,
             threads_reason: are_all ? this.#choice.threads_reason : this.#helpers.reason,

@@ -73,10 +73,7 @@ async function loadBytes(
     const ontokenizer = (json) => {
         tokenizer = json;
     };
-    await file.readData(header, engine, address, {
-        ontokenizer,
-        onprogress: () => onprogress(file.loaded, file.total),
-    });
+    await file.readData(header, engine, address, { ontokenizer, onprogress });
     assert.deepEqual(taken, [...header.weights.keys()]);
     return { address, tokenizer, verified: file.is_verified, header, memory };
 }
