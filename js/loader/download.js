@@ -13,11 +13,18 @@ const READ_BYTES = 1 << 20;
  *
  * @typedef {object} Source  a file's bytes, from any place on, as often as they are asked for
  * @property {string} label  for messages
- * @property {number} [n_bytes]  of the whole file, once the first chunk is there, if it can be known
+ * @property {number} [n_bytes]  of the whole file, once the first chunk is there, if it can be
+ *   known
  * @property {(from: number) => AsyncIterable<Chunk>} read  from this byte to the end; each chunk is
  *   valid until the next one is asked for, or until it is recycled, if that can be. One reading at
  *   a time: the one before has ended, or is ended
  * @property {(chunk: Chunk) => void} [recycle]  gives the chunk's memory back, for later ones
+ * @property {import('../cache/manifest.js').FileVersion} [version]  of the file, as the server
+ *   names it, once the first chunk is there
+ * @property {string | null} [stored]  the SHA-256 by which the chunk that was given last is in the
+ *   cache: it came from there
+ * @property {(sha256: string, chunk: Uint8Array) => void} [keep]  has a chunk of the model, which
+ *   was checked, stored: it is copied
  */
 
 /**
@@ -37,6 +44,10 @@ export function openURL(url, signal) {
             const length = response.headers.get('content-encoding')
                 ? null
                 : response.headers.get('content-length');
+            source.version = {
+                etag: response.headers.get('etag'),
+                last_modified: response.headers.get('last-modified'),
+            };
             const begins_at = response.status === 206 ? from : 0;
             if (length) source.n_bytes = begins_at + Number(length);
             const stream = /** @type {ReadableStream<Chunk>} */ (response.body);

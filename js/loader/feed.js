@@ -17,10 +17,11 @@ const WINDOW = 12;
 
 /** @typedef {import('./download.js').Source} Source */
 /** @typedef {import('./download.js').Chunk} Chunk */
+/** @typedef {import('../cache/keeper.js').Keeper} Keeper */
 
 /**
- * @typedef {{chunk: Chunk, n_bytes?: number} | {end: true, n_bytes?: number}
- *   | {error: ReturnType<typeof toMessage>}} Part
+ * @typedef {{chunk: Chunk, n_bytes?: number, stored?: string | null}
+ *   | {end: true, n_bytes?: number} | {error: ReturnType<typeof toMessage>}} Part
  * @typedef {Part & {reading: number}} FeedMessage  to the worker
  *
  * @typedef {{recycled: Chunk} | {read: number, reading: number}} FeedRequest  from the worker: a
@@ -69,7 +70,8 @@ export class Feeder {
                 this.#n_free--;
                 // Memory that is not made for this chunk may hold others.
                 const own = source.recycle ? chunk : chunk.slice();
-                this.#post({ reading, chunk: own, n_bytes: source.n_bytes }, [own.buffer]);
+                const { n_bytes, stored } = source;
+                this.#post({ reading, chunk: own, n_bytes, stored }, [own.buffer]);
             }
             this.#post({ reading, end: true, n_bytes: source.n_bytes });
         } catch (error) {
@@ -104,6 +106,12 @@ export class Feed {
     /** @type {(() => void) | undefined} */
     #wake;
 
+    /** Chunks of the model that came from the cache. @type {Set<string>} */
+    #stored = new Set();
+
+    /** @type {Keeper | undefined} */
+    #keeper;
+
     /** @type {number | undefined} */
     n_bytes;
 
@@ -112,11 +120,13 @@ export class Feed {
      * @param {number | null} begun_at  the byte at which the caller has begun to send; null: it has
      *   not
      * @param {(request: FeedRequest, transfer?: ArrayBuffer[]) => void} post  to the caller
+     * @param {Keeper} [keeper]  of what was fetched
      */
-    constructor(label, begun_at, post) {
+    constructor(label, begun_at, post, keeper) {
         this.label = label;
         this.#begun_at = begun_at;
         this.#post = post;
+        this.#keeper = keeper;
     }
 
     /** @param {FeedMessage} message */
@@ -134,6 +144,7 @@ export class Feed {
         if (from !== this.#begun_at) {
             const dropped = this.#messages.splice(0);
             for (const message of dropped) if ('chunk' in message) this.recycle(message.chunk);
+            this.#stored.clear(); // one of them may have been damaged
             this.#post({ read: from, reading: ++this.#reading });
         }
         this.#begun_at = null;
@@ -146,9 +157,18 @@ export class Feed {
             const message = /** @type {FeedMessage} */ (this.#messages.shift());
             if ('error' in message) throw fromMessage(message.error);
             this.n_bytes = message.n_bytes;
+            if ('stored' in message && message.stored) this.#stored.add(message.stored);
             if ('end' in message) return;
             yield message.chunk;
         }
+    }
+
+    /**
+     * @param {string} sha256
+     * @param {Uint8Array} chunk
+     */
+    keep(sha256, chunk) {
+        if (!this.#stored.has(sha256)) this.#keeper?.keep(sha256, chunk);
     }
 
     /** @param {Chunk} chunk */

@@ -81,9 +81,14 @@ export class ModelFile {
             const bytes = await this.#reader.take(Math.min(chunk_bytes, data_bytes - start));
             writer.write(bytes, start);
             if (globalThis.crypto?.subtle) {
-                const checked = check(bytes, chunk_sha256[chunk], chunk, this.#source.label);
+                const hash = chunk_sha256[chunk];
+                const checked = check(bytes, hash, chunk, this.#source.label);
+                const copy = this.#source.keep && bytes.slice();
                 // Reported by Promise.all, or not at all if the stream fails first.
-                checked.catch(() => {});
+                checked.then(
+                    () => copy && this.#source.keep?.(hash, copy),
+                    () => {},
+                );
                 checks.push(checked);
             }
             if (json.length > start && json.length <= start + bytes.length) {

@@ -5,6 +5,7 @@
 
 import { resolveSource } from '#platform';
 
+import { CachedDownload, NOT_CACHED } from '../cache/cached_download.js';
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
 import { openURL } from '../loader/download.js';
 import { asyncDispose } from '../platform/async_dispose.js';
@@ -31,6 +32,10 @@ export const DEFAULT_MODEL = new URL(
  * @typedef {object} ModelLoadOptions
  * @property {AbortSignal} [signal]  ends loading
  * @property {(progress: {loaded: number, total: number}) => void} [onprogress]  bytes of the model
+ * @property {boolean} [cache]  whether a model that comes from a URL is stored on this device, and
+ *   comes from there the next time; default true
+ * @property {boolean} [offline]  whether the model may come from this device alone, without one
+ *   request; default false
  * @property {'base' | 'relaxed'} [variant]  build of the engine, without or with relaxed SIMD;
  *   default the fastest that runs here
  * @property {number} [threads]  most that will compute, 1 to 64; default one a core, at most 4. A
@@ -75,6 +80,7 @@ export const DEFAULT_MODEL = new URL(
 export async function loadModel(source, options = {}) {
     const { signal, onprogress, variant, threads, int8_kernel, onmetrics, performance_marks } =
         options;
+    const { cache = true, offline = false } = options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
@@ -85,21 +91,29 @@ export async function loadModel(source, options = {}) {
     signal?.throwIfAborted();
     const is_download = typeof given === 'string' && /^https?:/i.test(given);
     const request = { source: is_download ? undefined : given, variant, threads, int8_kernel };
-    const connection = new Connection();
-    const download = new AbortController();
-    try {
-        if (is_download) connection.feed(openURL(new URL(given), download.signal));
-        await connection.ready(signal);
-        const info = await connection.call('load', request, signal, onprogress);
-        return new Model(
-            connection,
-            info,
-            new Monitor(info.name, { onmetrics, performance_marks }),
-        );
-    } catch (error) {
-        download.abort(error);
-        connection.end(new BertError('DISPOSED', 'loading failed'));
-        throw error;
+    for (let is_fresh = false; ; is_fresh = true) {
+        const download = new AbortController();
+        const cached = is_download
+            ? new CachedDownload(given, openURL(new URL(given), download.signal), {
+                  is_stored: cache,
+                  is_fresh,
+                  offline,
+                  signal: download.signal,
+              })
+            : undefined;
+        const connection = new Connection();
+        try {
+            if (cached) connection.feed(cached);
+            await connection.ready(signal);
+            const info = await connection.call('load', request, signal, onprogress);
+            if (await cached?.isOutdated()) throw new BertError('FETCH_FAILED', 'it is outdated');
+            const monitor = new Monitor(info.name, { onmetrics, performance_marks });
+            return new Model(connection, info, monitor, cached);
+        } catch (error) {
+            download.abort(error);
+            connection.end(new BertError('DISPOSED', 'loading failed'));
+            if (!cached?.mayStartAnew(error)) throw error;
+        }
     }
 }
 
@@ -126,18 +140,23 @@ export class Model {
     /** @type {Monitor} */
     #monitor;
 
+    /** @type {CachedDownload | undefined} */
+    #cached;
+
     /** @type {ModelTokenizer | null} */
     #tokenizer;
 
     /**
      * @internal
      * @param {Connection} connection
-     * @param {ModelInfo & {tokenizer_traits: TokenizerTraits | null}} info
+     * @param {Omit<ModelInfo, 'cache'> & {tokenizer_traits: TokenizerTraits | null}} info
      * @param {Monitor} monitor
+     * @param {CachedDownload} [cached]  that it came from, if it came from a URL
      */
-    constructor(connection, info, monitor) {
+    constructor(connection, info, monitor, cached) {
         this.#connection = connection;
         this.#monitor = monitor;
+        this.#cached = cached;
         /**
          * what the model is made for
          * @readonly
@@ -157,11 +176,13 @@ export class Model {
     }
 
     /**
-     * Metadata, the engine's build and why, threads and memory.
+     * Metadata, the engine's build and why, threads, memory, and whether the model is stored.
      * @returns {Promise<ModelInfo>}
      */
-    info() {
-        return this.#connection.call('info', {});
+    async info() {
+        const info = await this.#connection.call('info', {});
+        await this.#cached?.settled();
+        return { ...info, cache: this.#cached?.report() ?? NOT_CACHED };
     }
 
     /**

@@ -64,6 +64,8 @@ const RACE_AGAIN_AFTER = 2;
  * @property {boolean} tokenizer  whether it has one
  * @property {boolean} verified  whether every chunk's SHA-256 was checked
  * @property {number} memory_bytes  of the engine
+ * @property {import('../cache/cached_download.js').CacheReport} cache  where it came from, as the
+ *   caller's thread knows
  */
 
 /** @typedef {ModelMetadata & Choice} ModelInfo */
@@ -144,7 +146,7 @@ export class LoadedModel {
         return this.info();
     }
 
-    /** @returns {ModelInfo} */
+    /** @returns {Omit<ModelInfo, 'cache'>} */
     info() {
         const { name, revision, source_sha256, dtype } = this.#header.metadata;
         return {
