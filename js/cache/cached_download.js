@@ -13,9 +13,10 @@
 import { isOffline } from '#storage';
 
 import { BertError } from '../errors.js';
+import { difference } from '../loader/answer.js';
 import { openLibrary } from './library.js';
 import { bytesOf, readLayout, startOf } from './manifest.js';
-import { areOther, revalidate } from './revalidate.js';
+import { revalidate } from './revalidate.js';
 import { sha256 } from './store.js';
 
 /** Milliseconds between looks at what another load stores. */
@@ -25,7 +26,7 @@ const POLL = 100;
 const PATIENCE = 60_000;
 
 /** @typedef {import('../loader/download.js').Source} Source */
-/** @typedef {import('../loader/download.js').Chunk} Chunk */
+/** @typedef {import('../loader/chunks.js').Chunk} Chunk */
 /** @typedef {import('./library.js').Library} Library */
 /** @typedef {import('./manifest.js').Manifest} Manifest */
 
@@ -53,6 +54,9 @@ export const NOT_CACHED = Object.freeze({
     reason: /** @type {string | null} */ ('it does not come from the network'),
 });
 
+/** A server that says nothing of its file. */
+const UNKNOWN = { etag: null, last_modified: null, length: null };
+
 export class CachedDownload {
     #network;
     #options;
@@ -63,11 +67,10 @@ export class CachedDownload {
     /** @type {Manifest | null} */
     #manifest = null;
 
-    /** Whether the manifest's header came from the store. */
-    #is_from_store = false;
+    /** Whether the header must come from the network: what is stored of it does not do. */
+    #is_fresh = false;
 
-    /** The server has another file. */
-    #is_outdated = false;
+    #has_begun = false;
 
     /** @type {Promise<import('./revalidate.js').Revalidation> | undefined} */
     #revalidation;
@@ -103,24 +106,30 @@ export class CachedDownload {
     stored = /** @type {string | null} */ (null);
 
     /**
-     * @param {string} url
      * @param {Source} network
+     * @param {string | null} url  under which it is stored; null: it is not
      * @param {object} [options]
-     * @param {boolean} [options.is_stored]  whether what is fetched is stored; default true
      * @param {boolean} [options.offline]  whether nothing may be fetched
-     * @param {boolean} [options.is_fresh]  whether the file's header must come from the network
      * @param {AbortSignal} [options.signal]
      */
-    constructor(url, network, options = {}) {
-        this.url = url;
-        this.label = network.label;
+    constructor(network, url, options = {}) {
+        this.url = url ?? '';
         this.#network = network;
         this.#options = options;
         this.#opening = this.#open();
     }
 
+    get label() {
+        return this.#network.label;
+    }
+
     get n_bytes() {
         return this.#manifest?.n_bytes ?? this.#network.n_bytes;
+    }
+
+    /** @param {number} n_bytes */
+    expect(n_bytes) {
+        this.#network.expect?.(n_bytes);
     }
 
     /** @param {Chunk} chunk */
@@ -129,13 +138,20 @@ export class CachedDownload {
     }
 
     /**
-     * @param {number} from
+     * @param {number} from  0 for the second time: what came does not do
      * @returns {AsyncGenerator<Chunk>}
      */
     async *read(from) {
         const tail = new Tail(this.#network);
         try {
             const library = await this.#opening;
+            if (from === 0 && this.#has_begun) {
+                this.#is_fresh = true;
+                this.#manifest = null;
+                this.#claiming = undefined;
+                this.#report = { ...this.#report, from_cache: 0, fetched: 0 };
+            }
+            this.#has_begun = true;
             let at = from;
             if (!library) {
                 this.onkeep(null);
@@ -162,29 +178,6 @@ export class CachedDownload {
         }
     }
 
-    /**
-     * What the server has now, if it is known by then, is not what was loaded: it is to be loaded
-     * anew.
-     */
-    async isOutdated() {
-        const revalidation = await this.#revalidation;
-        this.#note(revalidation?.reason);
-        this.#is_outdated ||= revalidation?.is_outdated ?? false;
-        return this.#is_outdated;
-    }
-
-    /**
-     * Whether it may help to load anew, with a header from the network.
-     * @param {any} error  that loading has ended with
-     */
-    mayStartAnew(error) {
-        return (
-            this.#is_from_store &&
-            !this.#options.offline &&
-            (this.#is_outdated || error?.code === 'BAD_MODEL_FILE')
-        );
-    }
-
     /** @param {Kept} kept */
     receive({ is_busy, sha256, reason }) {
         if (sha256) this.#missing?.delete(sha256);
@@ -207,6 +200,12 @@ export class CachedDownload {
         return this.#is_busy;
     }
 
+    /** The file is no model: a header that was stored is not to be used again. */
+    async refused() {
+        const library = await this.#opening;
+        if (this.#manifest && !this.#is_fresh) await library?.delete(this.url).catch(() => {});
+    }
+
     /** @returns {CacheReport} */
     report() {
         return { ...this.#report, complete: this.#missing?.size === 0 };
@@ -220,9 +219,9 @@ export class CachedDownload {
     }
 
     async #open() {
-        const { is_stored = true, offline, signal } = this.#options;
-        if (!is_stored) {
-            this.#note('cache: false');
+        const { offline, signal } = this.#options;
+        if (!this.url) {
+            this.#note('cache: false, or it does not come from a URL');
             return null;
         }
         try {
@@ -230,8 +229,8 @@ export class CachedDownload {
             this.#report.store = library.kind;
             this.#manifest = await this.#find(library);
             if (this.#manifest && !offline && !isOffline()) {
-                const { url, version, n_bytes } = this.#manifest;
-                this.#revalidation = revalidate(url, { ...version, n_bytes }, signal);
+                const { url, identity, n_bytes } = this.#manifest;
+                this.#revalidation = revalidate(url, { ...identity, length: n_bytes }, signal);
             }
             return library;
         } catch (error) {
@@ -242,10 +241,8 @@ export class CachedDownload {
 
     /** What is stored of it, if that may be used. @param {Library} library */
     async #find(library) {
-        if (this.#options.is_fresh) return null;
-        const manifest = await library.find(this.url);
+        const manifest = this.#is_fresh ? null : await library.find(this.url);
         if (!manifest) return null;
-        this.#is_from_store = true;
         this.#expect(manifest, manifest.chunks);
         library.save({ ...manifest, used_at: Date.now() }).catch(() => {}); // it stays as it was
         return manifest;
@@ -278,16 +275,15 @@ export class CachedDownload {
             read = both;
             const layout = readLayout(read);
             if (layout !== 'more') {
-                const { etag = null, last_modified = null } = this.#network.version ?? {};
-                const version = { etag, last_modified };
                 if (layout) {
-                    const manifest = { url: this.url, version, used_at: Date.now(), ...layout };
+                    const identity = this.#network.identity ?? UNKNOWN;
+                    const manifest = { url: this.url, identity, used_at: Date.now(), ...layout };
                     const named = (await others).flatMap(({ chunks }) => chunks);
                     this.#expect(manifest, named);
                     this.#manifest = manifest;
                     this.#claiming ??= this.#claim(library, manifest);
                 } else {
-                    this.#note('it is no model file');
+                    this.#note('it is not a model file of this version');
                 }
                 yield piece;
                 return;
@@ -322,6 +318,8 @@ export class CachedDownload {
             }
             if (bytes) {
                 await tail.close();
+                // Before all is there, it has to be known whether it does.
+                if (chunk === manifest.chunks.length - 1) await this.#revalidated();
                 const part = bytes.subarray(at - startOf(manifest, chunk));
                 this.#report.from_cache += part.length;
                 this.stored = manifest.chunks[chunk];
@@ -337,6 +335,13 @@ export class CachedDownload {
             yield piece;
         }
         if (this.#missing?.size === 0) this.#giveBack();
+    }
+
+    async #revalidated() {
+        if (this.#is_fresh || !this.#revalidation) return;
+        const { difference, reason } = await this.#revalidation;
+        this.#note(reason);
+        this.#refuse(difference);
     }
 
     /**
@@ -371,19 +376,20 @@ export class CachedDownload {
         this.stored = null;
         if (!piece) return null;
         this.#report.fetched += piece.length;
-        const { version } = this.#network;
-        if (
-            this.#manifest &&
-            (areOther(this.#manifest.version.etag, version?.etag) ||
-                areOther(this.#manifest.version.last_modified, version?.last_modified))
-        ) {
-            this.#is_outdated = true;
-            throw new BertError(
-                'FETCH_FAILED',
-                `${this.label}: the server has another file than the one that is stored in part`,
-            );
+        const { identity } = this.#network;
+        if (this.#manifest && identity) {
+            this.#refuse(difference({ ...this.#manifest.identity, length: null }, identity));
         }
         return piece;
+    }
+
+    /** @param {string | null} difference  between what is stored and what the server has */
+    #refuse(difference) {
+        if (difference === null) return;
+        throw new BertError(
+            'FILE_CHANGED',
+            `${this.label}: the server has another file than the one that is stored: ${difference}`,
+        );
     }
 
     /**
@@ -421,7 +427,7 @@ export class CachedDownload {
      */
     async #claim(library, manifest) {
         try {
-            const before = this.#options.is_fresh ? await library.find(this.url) : null;
+            const before = this.#is_fresh ? await library.find(this.url) : null;
             const reason = await library.makeRoom(manifest);
             if (!reason) await library.save({ ...manifest, used_at: Date.now() });
             this.#note(reason);

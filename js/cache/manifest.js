@@ -4,6 +4,8 @@
  * tells of files that are not complete.
  */
 
+import { BERT_FORMAT_VERSION } from '#core';
+
 /** Of what is written here: others are dropped. */
 const VERSION = 1;
 
@@ -14,10 +16,7 @@ const LENGTH_BYTES = 8;
 const MAX_HEADER_BYTES = 32 << 20;
 
 /**
- * @typedef {object} FileVersion  as the server names it: null where it does not, or a page cannot
- *   read it
- * @property {string | null} etag
- * @property {string | null} last_modified
+ * @typedef {import('../loader/answer.js').Identity} Identity
  *
  * @typedef {object} Layout  of a model file
  * @property {Uint8Array<ArrayBuffer>} header  its first bytes, up to the first chunk
@@ -25,8 +24,8 @@ const MAX_HEADER_BYTES = 32 << 20;
  * @property {number} chunk_bytes
  * @property {string[]} chunks  SHA-256 of each, as lower-case hex
  *
- * @typedef {{url: string, version: FileVersion, used_at: number} & Layout} Manifest  used_at: in
- *   milliseconds since 1970
+ * @typedef {{url: string, identity: Identity, used_at: number} & Layout} Manifest  what the server
+ *   said of the file; used_at: in milliseconds since 1970
  */
 
 /**
@@ -45,7 +44,7 @@ export function readLayout(bytes) {
     try {
         const text = new TextDecoder().decode(header.subarray(LENGTH_BYTES));
         const { __metadata__: metadata, ...tensors } = JSON.parse(text);
-        if (metadata.format !== 'bert-wasm') return null;
+        if (metadata.format_version !== BERT_FORMAT_VERSION) return null;
         let data_bytes = 0;
         for (const { data_offsets } of Object.values(tensors)) {
             data_bytes = Math.max(data_bytes, data_offsets[1]);
@@ -74,8 +73,8 @@ export function bytesOf(layout, chunk) {
 }
 
 /** @param {Manifest} manifest @returns {Uint8Array<ArrayBuffer>} */
-export function encodeManifest({ url, version, used_at, header }) {
-    const facts = JSON.stringify({ cache_version: VERSION, url, version, used_at });
+export function encodeManifest({ url, identity, used_at, header }) {
+    const facts = JSON.stringify({ cache_version: VERSION, url, identity, used_at });
     const line = new TextEncoder().encode(`${facts}\n`);
     const bytes = new Uint8Array(line.length + header.length);
     bytes.set(line);
@@ -93,8 +92,8 @@ export function decodeManifest(bytes) {
         const facts = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
         const layout = readLayout(bytes.subarray(end + 1));
         if (facts.cache_version !== VERSION || !layout || layout === 'more') return null;
-        const { url, version, used_at } = facts;
-        return { url, version, used_at, ...layout };
+        const { url, identity, used_at } = facts;
+        return { url, identity, used_at, ...layout };
     } catch {
         return null;
     }

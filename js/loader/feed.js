@@ -16,16 +16,18 @@ import { fromMessage, toMessage } from '../errors.js';
 const WINDOW = 12;
 
 /** @typedef {import('./download.js').Source} Source */
-/** @typedef {import('./download.js').Chunk} Chunk */
+/** @typedef {import('./chunks.js').Chunk} Chunk */
 /** @typedef {import('../cache/keeper.js').Keeper} Keeper */
 
 /**
- * @typedef {{chunk: Chunk, n_bytes?: number, stored?: string | null}
- *   | {end: true, n_bytes?: number} | {error: ReturnType<typeof toMessage>}} Part
+ * @typedef {{chunk: Chunk} | {end: true}} Arrived
+ * @typedef {(Arrived & {label: string, n_bytes?: number, stored?: string | null}
+ *   | {error: ReturnType<typeof toMessage>})} Part  with what the source is, now that it came
  * @typedef {Part & {reading: number}} FeedMessage  to the worker
  *
- * @typedef {{recycled: Chunk} | {read: number, reading: number}} FeedRequest  from the worker: a
- *   chunk that it has read; or from which byte it wants the file
+ * @typedef {{recycled: Chunk} | {read: number, reading: number} | {expect: number}} FeedRequest
+ *   from the worker: a chunk that it has read; or from which byte it wants the file; or how many
+ *   bytes the file must have
  */
 
 /** The caller's end. */
@@ -70,10 +72,11 @@ export class Feeder {
                 this.#n_free--;
                 // Memory that is not made for this chunk may hold others.
                 const own = source.recycle ? chunk : chunk.slice();
-                const { n_bytes, stored } = source;
-                this.#post({ reading, chunk: own, n_bytes, stored }, [own.buffer]);
+                const { label, n_bytes, stored } = source;
+                this.#post({ reading, chunk: own, label, n_bytes, stored }, [own.buffer]);
             }
-            this.#post({ reading, end: true, n_bytes: source.n_bytes });
+            const { label, n_bytes } = source;
+            this.#post({ reading, end: true, label, n_bytes });
         } catch (error) {
             this.#post({ reading, error: toMessage(error) });
         }
@@ -83,6 +86,10 @@ export class Feeder {
     receive(request) {
         if ('read' in request) {
             this.send(request.read, request.reading);
+            return;
+        }
+        if ('expect' in request) {
+            this.#source.expect?.(request.expect);
             return;
         }
         this.#n_free++;
@@ -111,6 +118,9 @@ export class Feed {
 
     /** @type {Keeper | undefined} */
     #keeper;
+
+    /** Bytes that the file must have. @type {number | undefined} */
+    #expected;
 
     /** @type {number | undefined} */
     n_bytes;
@@ -141,14 +151,13 @@ export class Feed {
 
     /** @param {number} from */
     async *read(from) {
-        if (from !== this.#begun_at) {
-            const dropped = this.#messages.splice(0);
-            for (const message of dropped) if ('chunk' in message) this.recycle(message.chunk);
-            this.#stored.clear(); // one of them may have been damaged
-            this.#post({ read: from, reading: ++this.#reading });
-        }
+        if (from !== this.#begun_at) this.#want(from);
+        if (from === 0) this.#expected = undefined;
         this.#begun_at = null;
-        for (const reading = this.#reading; reading === this.#reading; ) {
+        let at = from;
+        /** Where it was found to end. */
+        let end = -1;
+        for (let reading = this.#reading; reading === this.#reading; ) {
             while (!this.#messages.length) {
                 await new Promise((resolve) => {
                     this.#wake = () => resolve(undefined);
@@ -156,9 +165,18 @@ export class Feed {
             }
             const message = /** @type {FeedMessage} */ (this.#messages.shift());
             if ('error' in message) throw fromMessage(message.error);
+            this.label = message.label;
             this.n_bytes = message.n_bytes;
             if ('stored' in message && message.stored) this.#stored.add(message.stored);
-            if ('end' in message) return;
+            if ('end' in message) {
+                if (at === end || at >= (this.#expected ?? 0)) return;
+                // The caller did not know yet that there must be more.
+                end = at;
+                this.#want(at);
+                reading = this.#reading;
+                continue;
+            }
+            at += message.chunk.length;
             yield message.chunk;
         }
     }
@@ -169,6 +187,23 @@ export class Feed {
      */
     keep(sha256, chunk) {
         if (!this.#stored.has(sha256)) this.#keeper?.keep(sha256, chunk);
+    }
+
+    /**
+     * Asks for the file from this byte on; what is under way is dropped.
+     * @param {number} from
+     */
+    #want(from) {
+        const dropped = this.#messages.splice(0);
+        for (const message of dropped) if ('chunk' in message) this.recycle(message.chunk);
+        this.#stored.clear(); // one of them may have been damaged
+        this.#post({ read: from, reading: ++this.#reading });
+    }
+
+    /** @param {number} n_bytes */
+    expect(n_bytes) {
+        this.#expected = n_bytes;
+        this.#post({ expect: n_bytes });
     }
 
     /** @param {Chunk} chunk */

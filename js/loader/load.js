@@ -1,12 +1,17 @@
 /**
  * Streams a model file into the engine's memory: header first, then every byte goes straight to
- * where the kernels will read it. Each chunk's SHA-256 is checked while the next one arrives.
+ * where the kernels will read it. Each chunk's SHA-256 is checked while the next ones arrive; if it
+ * is wrong, the file is read once more from that chunk on. Rejected: to check a chunk before it is
+ * written, for which the network would wait.
  */
 
 import { BertError } from '../errors.js';
 import { headerBytes, parseHeader } from './model_file.js';
 
 const TOKENIZER = 'tokenizer.json';
+
+/** Most chunks whose SHA-256 is being computed. */
+const MOST_UNCHECKED = 4;
 
 /** @typedef {import('./model_file.js').ModelHeader} ModelHeader */
 
@@ -50,7 +55,9 @@ export class ModelFile {
         const header = parseHeader(await this.#reader.take(n_header), core, label);
         const total = this.#reader.n_read + header.data_bytes;
         const { n_bytes } = this.#source;
-        if (n_bytes !== undefined && n_bytes !== total) {
+        if (this.#source.expect) {
+            this.#source.expect(total);
+        } else if (n_bytes !== undefined && n_bytes !== total) {
             const what = n_bytes < total ? 'it is cut off' : 'it has bytes after its end';
             throw new BertError(
                 'BAD_MODEL_FILE',
@@ -74,32 +81,65 @@ export class ModelFile {
         const n_before = this.#reader.n_read;
         const json = new Uint8Array(tensors[0].name === TOKENIZER ? tensors[0].end : 0);
         const writer = new Writer(memory, header, json);
+        const verified = Boolean(globalThis.crypto?.subtle);
         /** @type {T | null} */
         let tokenizer = null;
-        const checks = [];
-        for (let start = 0, chunk = 0; start < data_bytes; start += chunk_bytes, chunk++) {
-            const bytes = await this.#reader.take(Math.min(chunk_bytes, data_bytes - start));
-            writer.write(bytes, start);
-            if (globalThis.crypto?.subtle) {
-                const hash = chunk_sha256[chunk];
-                const checked = check(bytes, hash, chunk, this.#source.label);
-                const copy = this.#source.keep && bytes.slice();
-                // Reported by Promise.all, or not at all if the stream fails first.
-                checked.then(
-                    () => copy && this.#source.keep?.(hash, copy),
-                    () => {},
+        let start = 0;
+        /**
+         * @type {{
+         *   start: number,
+         *   writer: WriterState,
+         *   damage: Promise<string | null>,
+         *   copy: Uint8Array | undefined,
+         * }[]}
+         */
+        let unchecked = [];
+        /** Where the chunk begins that is damaged once already; they are read in order. */
+        let reread = -1;
+        const settle = async () => {
+            const [first, ...rest] = unchecked;
+            const damage = await first.damage;
+            unchecked = rest;
+            if (damage === null) {
+                const hash = chunk_sha256[first.start / chunk_bytes];
+                if (first.copy) this.#source.keep?.(hash, first.copy);
+                return;
+            }
+            if (first.start === reread) {
+                throw new BertError(
+                    'BAD_MODEL_FILE',
+                    `${this.#source.label}: chunk ${first.start / chunk_bytes} is damaged, ` +
+                        `twice in a row: ${damage}`,
                 );
-                checks.push(checked);
             }
-            if (json.length > start && json.length <= start + bytes.length) {
-                await Promise.all(checks);
-                tokenizer = openTokenizer(json);
+            start = reread = first.start;
+            unchecked = [];
+            writer.state = first.writer;
+            await this.#reader.seek(n_before + start);
+        };
+        while (start < data_bytes || unchecked.length) {
+            if (start === data_bytes || unchecked.length === MOST_UNCHECKED) {
+                await settle();
+                continue;
             }
-            onprogress(n_before + start + bytes.length, n_before + data_bytes);
+            const bytes = await this.#reader.take(Math.min(chunk_bytes, data_bytes - start));
+            const end = start + bytes.length;
+            if (verified) {
+                const damage = damageOf(bytes, chunk_sha256[start / chunk_bytes]);
+                damage.catch(() => {}); // not looked at if the stream fails first
+                const copy = this.#source.keep && bytes.slice();
+                unchecked.push({ start, writer: writer.state, damage, copy });
+            }
+            writer.write(bytes, start);
+            start = end;
+            if (json.length && json.length <= start && tokenizer === null) {
+                while (unchecked.length && json.length <= start) await settle();
+                if (json.length <= start) tokenizer = openTokenizer(json);
+            }
+            onprogress(n_before + start, n_before + data_bytes);
         }
         await this.#reader.end();
-        await Promise.all(checks);
-        return { address: writer.address, verified: checks.length > 0, tokenizer };
+        return { address: writer.address, verified, tokenizer };
     }
 
     /** Ends the transfer, if it has not ended. */
@@ -107,6 +147,12 @@ export class ModelFile {
         await this.#reader.close();
     }
 }
+
+/**
+ * @typedef {object} WriterState
+ * @property {number} next  the first weight that is not yet complete
+ * @property {Uint8Array} staged  bytes of 4-bit units that wait until they are whole
+ */
 
 /** Puts the bytes of the data section where they belong. */
 class Writer {
@@ -139,6 +185,18 @@ class Writer {
         this.address = memory.reserve(weights_bytes);
         const largest = Math.max(0, ...weights.map(({ q4 }) => q4?.unit_bytes ?? 0));
         if (largest) this.#staging = memory.reserve(largest + chunk_bytes);
+    }
+
+    /** How far it is: set, it goes back to there. @type {WriterState} */
+    get state() {
+        const staged = this.#memory.heap.slice(this.#staging, this.#staging + this.#n_staged);
+        return { next: this.#next, staged };
+    }
+
+    set state({ next, staged }) {
+        this.#next = next;
+        this.#n_staged = staged.length;
+        this.#memory.heap.set(staged, this.#staging);
     }
 
     /**
@@ -182,33 +240,26 @@ class Writer {
 }
 
 /**
+ * What is wrong with a chunk; null: nothing.
  * @param {Uint8Array} bytes
  * @param {string} expected  lower-case hex
- * @param {number} chunk
- * @param {string} label
  */
-async function check(bytes, expected, chunk, label) {
+async function damageOf(bytes, expected) {
     const digest = new Uint8Array(
         await crypto.subtle.digest('SHA-256', /** @type {BufferSource} */ (bytes)),
     );
     const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-    if (hex !== expected) {
-        throw new BertError(
-            'BAD_MODEL_FILE',
-            `${label}: chunk ${chunk} is damaged: its SHA-256 must be ${expected}, ` +
-                `not ${hex}: fetch it again`,
-        );
-    }
+    return hex === expected ? null : `its SHA-256 must be ${expected}, not ${hex}`;
 }
 
 /** Takes runs of bytes of a wanted length from a source, whose chunks are of any length. */
 class Reader {
     #source;
 
-    /** @type {AsyncIterator<import('./download.js').Chunk> | null} */
+    /** @type {AsyncIterator<import('./chunks.js').Chunk> | null} */
     #iterator = null;
 
-    /** The last chunk. @type {import('./download.js').Chunk} */
+    /** The last chunk. @type {import('./chunks.js').Chunk} */
     #whole = new Uint8Array(0);
 
     /** What is left of it. @type {Uint8Array} */
@@ -240,6 +291,16 @@ class Reader {
             n_filled += part.length;
         }
         return bytes;
+    }
+
+    /**
+     * Goes on from another byte.
+     * @param {number} from
+     */
+    async seek(from) {
+        await this.close();
+        this.#drop();
+        this.n_read = from;
     }
 
     /** Refuses bytes after the last tensor. */
@@ -275,10 +336,15 @@ class Reader {
         return part;
     }
 
+    /** Gives the last chunk back. */
+    #drop() {
+        if (this.#whole.length) this.#source.recycle?.(this.#whole);
+        this.#chunk = this.#whole = new Uint8Array(0);
+    }
+
     /** @param {number} n_missing */
     async #next(n_missing) {
-        if (this.#whole.length) this.#source.recycle?.(this.#whole);
-        this.#whole = new Uint8Array(0);
+        this.#drop();
         const { done, value } = await this.#chunks().next();
         if (done) {
             throw new BertError(

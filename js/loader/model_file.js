@@ -7,6 +7,7 @@
 import { BERT_ALIGNMENT, BERT_FORMAT_VERSION, BERT_MAX_RANK } from '#core';
 
 import { BertError, describe } from '../errors.js';
+import { kindOf } from './file_kind.js';
 import { layOut } from './layout.js';
 
 /** Bytes a header may have: 100,000 tensors and the hashes of 20 GB still fit. */
@@ -105,7 +106,12 @@ export function headerBytes(bytes, label) {
     const n = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
     if (n < 2 || n > MAX_HEADER_BYTES) {
         const start = new TextDecoder().decode(bytes.subarray(0, 8));
-        throw bad(label, `not a safetensors file (it starts with ${JSON.stringify(start)})`);
+        const kind = kindOf(bytes);
+        throw bad(
+            label,
+            `not a safetensors file${kind ? `, but ${kind}` : ''} ` +
+                `(it starts with ${JSON.stringify(start)})`,
+        );
     }
     return n;
 }

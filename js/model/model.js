@@ -7,12 +7,17 @@ import { resolveSource } from '#platform';
 
 import { CachedDownload, NOT_CACHED } from '../cache/cached_download.js';
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
-import { openURL } from '../loader/download.js';
+import { openMirrors } from '../loader/mirrors.js';
+import { openSource } from '../loader/source.js';
 import { asyncDispose } from '../platform/async_dispose.js';
+import { isArrayBuffer, isBlob, isBytes, isURL } from '../realm.js';
 import { Connection } from './connection.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
+
+/** Of a timer. */
+const MOST_MS = 2 ** 31 - 1;
 
 /** @import { ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
@@ -24,8 +29,10 @@ export const DEFAULT_MODEL = new URL(
 );
 
 /**
- * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} ModelSource
- *   a URL; in Node also a path; or the file's bytes
+ * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} SourceOfFile
+ * @typedef {SourceOfFile | SourceOfFile[]} ModelSource
+ *   a URL; in Node also a path; or the file's bytes. Several are places of the same file, in order:
+ *   where one fails, the next goes on
  */
 
 /**
@@ -36,6 +43,10 @@ export const DEFAULT_MODEL = new URL(
  *   comes from there the next time; default true
  * @property {boolean} [offline]  whether the model may come from this device alone, without one
  *   request; default false
+ * @property {number} [idle_timeout]  milliseconds in which something of a download must come, or
+ *   the rest is asked for again; default 30000
+ * @property {number} [retry_delay]  milliseconds before a second try that follows one that brought
+ *   nothing; each later one waits twice as long; default 500
  * @property {'base' | 'relaxed'} [variant]  build of the engine, without or with relaxed SIMD;
  *   default the fastest that runs here
  * @property {number} [threads]  most that will compute, 1 to 64; default one a core, at most 4. A
@@ -78,58 +89,101 @@ export const DEFAULT_MODEL = new URL(
  * @throws {BertError} UNSUPPORTED, OUT_OF_MEMORY or ENGINE_FAILED where it cannot be run here
  */
 export async function loadModel(source, options = {}) {
-    const { signal, onprogress, variant, threads, int8_kernel, onmetrics, performance_marks } =
-        options;
-    const { cache = true, offline = false } = options;
+    const {
+        signal,
+        onprogress,
+        idle_timeout,
+        retry_delay,
+        cache = true,
+        offline = false,
+        variant,
+        threads,
+        int8_kernel,
+        onmetrics,
+        performance_marks,
+    } = options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
     }
-    const given = toSource(source ?? DEFAULT_MODEL);
+    checkTimes({ idle_timeout, retry_delay });
+    const given = toSources(source ?? DEFAULT_MODEL);
     signal?.throwIfAborted();
-    const is_download = typeof given === 'string' && /^https?:/i.test(given);
-    const request = { source: is_download ? undefined : given, variant, threads, int8_kernel };
-    for (let is_fresh = false; ; is_fresh = true) {
-        const download = new AbortController();
-        const cached = is_download
-            ? new CachedDownload(given, openURL(new URL(given), download.signal), {
-                  is_stored: cache,
-                  is_fresh,
-                  offline,
-                  signal: download.signal,
-              })
-            : undefined;
-        const connection = new Connection();
-        try {
-            if (cached) connection.feed(cached);
-            await connection.ready(signal);
-            const info = await connection.call('load', request, signal, onprogress);
-            if (await cached?.isOutdated()) throw new BertError('FETCH_FAILED', 'it is outdated');
-            const monitor = new Monitor(info.name, { onmetrics, performance_marks });
-            return new Model(connection, info, monitor, cached);
-        } catch (error) {
-            download.abort(error);
-            connection.end(new BertError('DISPOSED', 'loading failed'));
-            if (!cached?.mayStartAnew(error)) throw error;
+    // The caller's thread downloads; what is here already, or a file, the worker reads itself.
+    const [first] = given;
+    const url = typeof first === 'string' && /^https?:/i.test(first) ? first : null;
+    const is_fed = given.length > 1 || url !== null;
+    const request = {
+        source: is_fed ? undefined : first,
+        n_sources: given.length,
+        variant,
+        threads,
+        int8_kernel,
+    };
+    const connection = new Connection();
+    const download = new AbortController();
+    /** @type {CachedDownload | undefined} */
+    let cached;
+    try {
+        if (is_fed) {
+            const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
+            const sources = given.map((each) => openSource(each, options_of_download));
+            const mirrors = openMirrors(sources, download.signal);
+            cached = new CachedDownload(mirrors, cache ? url : null, {
+                offline,
+                signal: download.signal,
+            });
+            connection.feed(cached);
         }
+        await connection.ready(signal);
+        const info = await connection.call('load', request, signal, onprogress);
+        const monitor = new Monitor(info.name, { onmetrics, performance_marks });
+        return new Model(connection, info, monitor, cached);
+    } catch (error) {
+        download.abort(error);
+        if (/** @type {any} */ (error).code === 'BAD_MODEL_FILE') cached?.refused();
+        connection.end(new BertError('DISPOSED', 'loading failed'));
+        throw error;
     }
 }
 
 /**
  * @param {ModelSource} source
+ * @returns {(string | Uint8Array | Blob)[]}
+ */
+function toSources(source) {
+    if (!Array.isArray(source)) return [toSource(source)];
+    if (source.length) return source.map(toSource);
+    throw new BertError('BAD_INPUT', 'a model must have at least one source, not an array of 0');
+}
+
+/**
+ * @param {SourceOfFile} source
  * @returns {string | Uint8Array | Blob}
  */
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
-    if (source instanceof URL) return source.href;
-    if (source instanceof ArrayBuffer) return new Uint8Array(source);
-    if (source instanceof Uint8Array || source instanceof Blob) return source;
+    if (isURL(source)) return source.href;
+    if (isArrayBuffer(source)) return new Uint8Array(source);
+    if (isBytes(source) || isBlob(source)) return source;
     throw new BertError(
         'BAD_INPUT',
         `a model must be a URL, a path or bytes, not ${describe(source)}`,
     );
+}
+
+/** @param {Record<string, number | undefined>} times */
+function checkTimes(times) {
+    for (const [name, ms] of Object.entries(times)) {
+        if (ms !== undefined && !(typeof ms === 'number' && ms > 0 && ms <= MOST_MS)) {
+            throw new BertError(
+                'BAD_OPTION',
+                `${name} must be milliseconds from 1 to ${MOST_MS}, not ${describe(ms)}`,
+            );
+        }
+    }
 }
 
 /** A model in a worker of its own, which nothing blocks. loadModel() makes it. */

@@ -48,6 +48,24 @@ function transferOf(value, found = []) {
     return found;
 }
 
+/**
+ * Loads, and anew where the file has become another one meanwhile, or where another place may have
+ * a better one.
+ * @param {() => Promise<LoadedModel>} load
+ * @param {number} n_sources
+ */
+async function beginAnew(load, n_sources) {
+    for (let n = 1; ; n++) {
+        try {
+            return await load();
+        } catch (error) {
+            const { code } = /** @type {any} */ (error);
+            const is_other = code === 'FILE_CHANGED' && n <= n_sources;
+            if (!is_other && !(code === 'BAD_MODEL_FILE' && n < n_sources)) throw error;
+        }
+    }
+}
+
 async function main() {
     const port = await parentPort();
     /** @type {LoadedModel | undefined} */
@@ -73,10 +91,10 @@ async function main() {
             signal.throwIfAborted();
         };
         if (method === 'load') {
-            const source = feed ?? openSource(request.source, signal);
-            model = await LoadedModel.load(source, request, (loaded, total) =>
-                onprogress({ loaded, total }),
-            );
+            const source = feed ?? openSource(request.source, { signal });
+            const load = () =>
+                LoadedModel.load(source, request, (loaded, total) => onprogress({ loaded, total }));
+            model = await beginAnew(load, request.n_sources);
             return {
                 ...model.info(),
                 tokenizer_traits: model.tokenizer && traitsOf(model.tokenizer),
