@@ -132,9 +132,11 @@ export class CachedDownload {
         this.#network.expect?.(n_bytes);
     }
 
-    /** @param {Chunk} chunk */
-    recycle(chunk) {
-        this.#network.recycle?.(chunk);
+    /** None for bytes that are another's. */
+    get recycle() {
+        const network = this.#network;
+        if (this.stored === null && !network.recycle) return undefined;
+        return (/** @type {Chunk} */ chunk) => network.recycle?.(chunk);
     }
 
     /**
