@@ -2,6 +2,8 @@
 
 import { kindOf } from '../realms.js';
 
+/** @import { Arrival } from '../worker/loaded_model.js' */
+
 /** Milliseconds in which a new rate takes the place of the old one, for the most part. */
 const SMOOTHING = 2000;
 
@@ -9,18 +11,16 @@ const SMOOTHING = 2000;
 const LEAST = 100;
 
 /**
- * @typedef {object} LoadProgress
- * @property {number} loaded  bytes of the file that have arrived
- * @property {number} total  bytes of it
- * @property {number} rate  bytes a second, smoothed
+ * @typedef {Arrival & {rate: number}} LoadProgress  rate: bytes a second, smoothed
  *
  * @typedef {object} LoadStatus  a step of loading
  * @property {'initiate' | 'download' | 'progress' | 'done' | 'ready'} status  in this order,
- *   'progress' many times
+ *   'progress' many times; with `streaming` 'ready' comes once the model can be called
  * @property {string} name  of the model's source, the first of several
  * @property {string} file  the same
  * @property {number} [loaded]  bytes, of 'progress'
  * @property {number} [total]  bytes, of 'progress'
+ * @property {number} [layers]  that can be computed, of 'progress'
  * @property {number} [rate]  bytes a second, smoothed, of 'progress'
  * @property {number} [progress]  per cent, of 'progress'
  * @property {string} [task]  without aliases, of a pipeline's 'ready'
@@ -47,7 +47,7 @@ export function reportLoading(source, { onprogress, progress_callback }, task) {
         /** Undefined where nobody wants to know. */
         onprogress:
             onprogress || progress_callback
-                ? (/** @type {Omit<LoadProgress, 'rate'>} */ arrived) => {
+                ? (/** @type {Arrival} */ arrived) => {
                       const progress = { ...arrived, rate: rate.update(arrived.loaded) };
                       const { loaded, total } = arrived;
                       if (!has_begun) report({ status: 'download' });
@@ -56,10 +56,8 @@ export function reportLoading(source, { onprogress, progress_callback }, task) {
                       onprogress?.(progress);
                   }
                 : undefined,
-        done() {
-            report({ status: 'done' });
-            report({ status: 'ready', ...(task && { task }) });
-        },
+        done: () => report({ status: 'done' }),
+        ready: () => report({ status: 'ready', ...(task && { task }) }),
     };
 }
 

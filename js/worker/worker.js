@@ -47,6 +47,16 @@ function transferOf(value, found = []) {
     return found;
 }
 
+/** Methods that do not wait for the calls before them: these may wait for what they tell of. */
+const AT_ONCE = ['whole', 'info'];
+
+/** @param {AbortSignal} signal */
+function abortOf(signal) {
+    return new Promise((resolve) => {
+        signal.addEventListener('abort', resolve, { once: true });
+    });
+}
+
 /**
  * Loads, and anew where the file has become another one meanwhile, or where another place may have
  * a better one.
@@ -84,21 +94,25 @@ async function main() {
         const onprogress = (/** @type {object} */ progress) => {
             if (wants_progress) port.post({ id, progress });
         };
-        const turn = async () => {
-            await nextTurn(); // an abort that was posted has come after it
+        const turn = async (/** @type {Promise<void> | undefined} */ until) => {
+            // An abort that was posted has come after a turn.
+            await (until ? Promise.race([until, abortOf(signal)]) : nextTurn());
             signal.throwIfAborted();
         };
         if (method === 'load') {
             const source = feed ?? openSource(request.source, { signal });
-            const load = () =>
-                LoadedModel.load(source, request, (loaded, total) => onprogress({ loaded, total }));
-            model = await beginAnew(load, request.n_sources);
+            model = await beginAnew(async () => {
+                const begun = await LoadedModel.begin(source, request, onprogress);
+                if (!request.streaming) await begun.whole(onprogress);
+                return begun;
+            }, request.n_sources);
             return {
                 ...model.info(),
                 tokenizer_traits: model.tokenizer && traitsOf(model.tokenizer),
             };
         }
         if (!model) throw new Error('no model is loaded');
+        if (method === 'whole') return model.whole(onprogress);
         if (method === 'info') return model.settledInfo();
         if (Object.hasOwn(TOKENIZER_CALLS, method)) {
             return TOKENIZER_CALLS[method](model.needTokenizer(), request);
@@ -136,7 +150,8 @@ async function main() {
         running.set(id, controller);
         const received = performance.now();
         let queue_ms = 0;
-        last = last
+        const is_at_once = AT_ONCE.includes(message.method);
+        const answered = (is_at_once ? Promise.resolve() : last)
             .then(() => {
                 queue_ms = performance.now() - received;
                 return handle(message, controller.signal);
@@ -144,6 +159,7 @@ async function main() {
             .then((result) => port.post({ id, result, queue_ms }, transferOf(result)))
             .catch((error) => port.post({ id, error: toMessage(error), queue_ms }))
             .finally(() => running.delete(id));
+        if (!is_at_once) last = answered;
     });
     try {
         requireSIMD();
