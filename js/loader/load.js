@@ -15,7 +15,7 @@ import { Writer } from './writer.js';
 
 const TOKENIZER = 'tokenizer.json';
 
-/** Milliseconds between two reports of progress within a chunk. */
+/** Milliseconds between two reports of progress. */
 const REPORT_EVERY = 50;
 
 /** Chunks in memory at a time: one is checked while the next one arrives. */
@@ -34,8 +34,8 @@ const UNDER_WAY = 2;
  * @typedef {object} Listeners
  * @property {(json: Uint8Array | null) => void} ontokenizer  called with tokenizer.json once it is
  *   there; with null, before anything else, if the file has none
- * @property {(loaded: number, total: number) => void} onprogress  in bytes of the file that have
- *   arrived; the last time when all are checked
+ * @property {(loaded: number, total: number) => void} onprogress  in bytes of the file, as
+ *   they arrive, and when some are in their place
  */
 
 /** A file on its way: readHeader(), then readData(), then close(), in any case. */
@@ -91,24 +91,26 @@ export class ModelFile {
         const chunks = new Chunks(this.#reader, header, this.is_verified, this.#source.label);
         const writer = new Writer(memory, address, header, json);
         const total = begin + header.data_bytes;
-        const tell = () => {
-            if (this.#reader.n_arrived < total) listeners.onprogress(this.#reader.n_arrived, total);
+        let [told, told_at] = [0, 0];
+        const tell = (/** @type {number} */ n_arrived) => {
+            // Never less than before, although a damaged chunk is read once more.
+            [told, told_at] = [Math.max(told, n_arrived), performance.now()];
+            listeners.onprogress(told, total);
         };
-        let told_at = -Infinity;
-        this.#reader.onread = () => {
-            if (performance.now() - told_at < REPORT_EVERY) return;
-            told_at = performance.now();
-            tell();
+        this.#reader.onread = (n_arrived) => {
+            if (n_arrived < total && performance.now() - told_at >= REPORT_EVERY) tell(n_arrived);
         };
         if (json.length === 0) listeners.ontokenizer(null);
         await chunks.readAll((bytes, start) => {
             const end = start + bytes.length;
             writer.write(bytes, start);
+            if (this.is_verified) {
+                this.#source.keep?.(header.chunk_sha256[start / header.chunk_bytes], bytes);
+            }
             if (start < json.length && json.length <= end) listeners.ontokenizer(json);
-            tell();
+            tell(begin + end);
         });
         await this.#reader.end();
-        listeners.onprogress(total, total);
     }
 
     /** Ends the transfer, if it has not ended. */

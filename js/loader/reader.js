@@ -17,17 +17,12 @@ export class Reader {
     /** Bytes of the file before the next one that is read. */
     at = 0;
 
-    /** Called when more has arrived. */
+    /** Called with the bytes of the file up to what has arrived. @type {(n: number) => void} */
     onread = () => {};
 
     /** @param {import('./download.js').Source} source */
     constructor(source) {
         this.#source = source;
-    }
-
-    /** Bytes of the file up to the last one that has arrived. */
-    get n_arrived() {
-        return this.at + this.#chunk.length;
     }
 
     /**
@@ -103,6 +98,6 @@ export class Reader {
             );
         }
         this.#chunk = this.#whole = value;
-        this.onread();
+        this.onread(this.at + value.length);
     }
 }

@@ -2,8 +2,6 @@
 
 import { kindOf } from '../realms.js';
 
-/** @import { Arrival } from '../worker/loaded_model.js' */
-
 /** Milliseconds in which a new rate takes the place of the old one, for the most part. */
 const SMOOTHING = 2000;
 
@@ -11,16 +9,19 @@ const SMOOTHING = 2000;
 const LEAST = 100;
 
 /**
- * @typedef {Arrival & {rate: number}} LoadProgress  rate: bytes a second, smoothed
+ * @typedef {object} Rated
+ * @property {number} rate  bytes a second, smoothed
+ *
+ * @typedef {import('../worker/loaded_model.js').Arrival & Rated} LoadProgress
  *
  * @typedef {object} LoadStatus  a step of loading
  * @property {'initiate' | 'download' | 'progress' | 'done' | 'ready'} status  in this order,
- *   'progress' many times; with `streaming` 'ready' comes once the model can be called
+ *   'progress' many times
  * @property {string} name  of the model's source, the first of several
  * @property {string} file  the same
  * @property {number} [loaded]  bytes, of 'progress'
  * @property {number} [total]  bytes, of 'progress'
- * @property {number} [layers]  that can be computed, of 'progress'
+ * @property {number} [layers]  that can be computed with what is there, of 'progress'
  * @property {number} [rate]  bytes a second, smoothed, of 'progress'
  * @property {number} [progress]  per cent, of 'progress'
  * @property {string} [task]  without aliases, of a pipeline's 'ready'
@@ -47,7 +48,7 @@ export function reportLoading(source, { onprogress, progress_callback }, task) {
         /** Undefined where nobody wants to know. */
         onprogress:
             onprogress || progress_callback
-                ? (/** @type {Arrival} */ arrived) => {
+                ? (/** @type {import('../worker/loaded_model.js').Arrival} */ arrived) => {
                       const progress = { ...arrived, rate: rate.update(arrived.loaded) };
                       const { loaded, total } = arrived;
                       if (!has_begun) report({ status: 'download' });
@@ -56,8 +57,10 @@ export function reportLoading(source, { onprogress, progress_callback }, task) {
                       onprogress?.(progress);
                   }
                 : undefined,
-        done: () => report({ status: 'done' }),
-        ready: () => report({ status: 'ready', ...(task && { task }) }),
+        done() {
+            report({ status: 'done' });
+            report({ status: 'ready', ...(task && { task }) });
+        },
     };
 }
 
