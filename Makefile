@@ -156,8 +156,9 @@ build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Mak
 
 js_sources := $(shell find js -name '*.js' 2>/dev/null)
 dist_model := build/dist/models/$(notdir $(model))
+sentiment := build/sentiment
 
-js: build/js.built $(dist_model) ## bundle the JavaScript and write its types
+js: build/js.built $(dist_model) $(sentiment)/package.json ## bundle the JavaScript and write its types; assemble bert-wasm-sentiment
 
 # `#core` in package.json's imports.
 build/gen/core.js: tools/core_constants.c core/bert.h core/search.h
@@ -174,9 +175,15 @@ docs: wasm js ## write docs/api.md and tests/public_names.json, which are made o
 	@node tools/public_names.mjs >build/public_names.json
 	@mv build/public_names.json tests/
 
+# For pages and programs of this tree; npm's package leaves it to bert-wasm-sentiment.
 $(dist_model): $(model)
 	@mkdir -p $(@D)
 	cp $< $@
+
+# bert-wasm-sentiment, as `npm pack` takes it: the model is in the tree once.
+$(sentiment)/package.json: $(wildcard packages/sentiment/*) $(model) web-demo/models/README.md LICENSE
+	@rm -rf $(@D) && mkdir -p $(@D)
+	cp $^ $(@D)
 
 # --- the page --------------------------------------------------------------------------------------
 
@@ -205,7 +212,7 @@ serve: setup site ## serve the page on http://localhost:8080
 ##@ Test
 
 test: setup ## install, build, and run every test
-	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-spark
+	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-hosts test-spark
 
 test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
@@ -222,8 +229,12 @@ test-moving: native wasm js ## the code for users of transformers.js, with both 
 
 test-browser: native site ## the page in Chromium; the package in each engine that is installed
 	@rm -rf build/engines
-	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js); \
-		status=$$?; node tests/browser/engines/table.js; exit $$status
+	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js)
+
+test-hosts: wasm js ## the installed package in Node, Deno and Bun, and in every place of a browser
+	@tools/host_packages.sh >/dev/null || echo 'hosts: npm packages could not be installed' >&2
+	@rm -rf build/hosts
+	node --test --test-timeout=300000 $(wildcard tests/hosts/*.test.js)
 
 test-spark: wasm js ## the PySpark example; needs Java 17 or later and Python 3.10 or later
 	@tools/test_spark.sh
@@ -271,9 +282,12 @@ bench-packages:
 
 ##@ Maintain
 
-.PHONY: numbers screenshots
+.PHONY: numbers hosts screenshots
 numbers: ## write what was measured into the documents
 	@node tools/numbers.mjs
+
+hosts: ## write docs/hosts.md from what test-browser and test-hosts found
+	@node tools/hosts.mjs docs/hosts.md
 
 screenshots: site ## take the pictures of the documents
 	@node tools/screenshots.mjs

@@ -21,15 +21,18 @@
  * one input among several has its `index`, and withPlace() alone writes it into the message.
  */
 
+import { kindOf } from './realms.js';
+
 /** An error that callers can tell from others by its `code`. */
 export class BertError extends Error {
     /**
-     * Each of the package's bundles has this class; an error of one is a BertError to all.
+     * Each of the package's bundles has this class, and each realm those of its own; an error of
+     * one is a BertError to all.
      * @internal
      * @param {unknown} value
      */
     static [Symbol.hasInstance](value) {
-        return value instanceof Error && value.name === 'BertError';
+        return kindOf(value) === 'Error' && /** @type {Error} */ (value).name === 'BertError';
     }
 
     /**

@@ -7,7 +7,16 @@
  * Source maps are for coverage: they take bundles apart into files, and none is minified.
  */
 
-import { appendFileSync, chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+    appendFileSync,
+    chmodSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    writeFileSync,
+} from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
@@ -27,7 +36,8 @@ const ENTRIES = {
 };
 
 /** What a page loads: terser makes it a few per cent smaller than esbuild does. */
-const IN_PAGES = { ...ENTRIES, worker: 'js/worker/worker.js' };
+const IN_PAGES = [...Object.keys(ENTRIES), 'worker'];
+
 /** @type {import('esbuild').BuildOptions} */
 const common = {
     bundle: true,
@@ -36,38 +46,68 @@ const common = {
     minify: true,
     legalComments: 'none',
     logLevel: 'warning',
+    external: ['bert-wasm-sentiment'], // of its own, and perhaps not there
 };
+
+/**
+ * The command line brings libraries in CommonJS. Without this they look for require(), which no
+ * module has.
+ * @type {import('esbuild').Plugin}
+ */
+const required_builtins = {
+    name: 'require() of what Node has',
+    setup({ onResolve, onLoad }) {
+        onResolve({ filter: /^[\w:]+$/ }, ({ path, kind }) =>
+            kind === 'require-call' && isBuiltin(path) ? { path, namespace: 'builtin' } : undefined,
+        );
+        onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
+            contents: `module.exports = process.getBuiltinModule('${path}');`,
+        }));
+    },
+};
+
+mkdirSync(out, { recursive: true });
+for (const old of readdirSync(out).filter((name) => /^node-\w+\.js$/.test(name))) {
+    rmSync(`${out}/${old}`);
+}
+
 /** @type {import('esbuild').BuildOptions} */
-const node = { ...common, platform: 'node', target: 'node20.19', minify: false, sourcemap };
+const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
 
-/** The command line brings libraries in CommonJS, which look for require(). */
-const require_banner =
-    "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);";
-
-const [, , cli] = await Promise.all([
+const [, , in_node] = await Promise.all([
+    build({ ...page, entryPoints: ENTRIES }),
+    // A plain script, which bundlers may copy and minify as one that is a module or that is none.
+    // It names no file: of #files nothing is left in it.
+    build({
+        ...page,
+        entryPoints: { worker: 'js/worker/worker.js' },
+        format: 'iife',
+        logOverride: { 'empty-import-meta': 'silent' },
+    }),
+    // The library, its worker and the command line share most of their code. Names stay, for
+    // traces of errors.
     build({
         ...common,
-        platform: 'browser',
-        entryPoints: IN_PAGES,
+        platform: 'node',
+        target: 'node20.19',
+        entryPoints: {
+            'index.node': 'js/index.js',
+            'worker.node': 'js/worker/worker.js',
+            cli: 'js/cli/main.js',
+        },
+        splitting: true,
+        chunkNames: 'node-[hash]',
         outdir: out,
-        minify: !sourcemap,
+        minify: false,
+        minifyWhitespace: !sourcemap,
+        minifySyntax: !sourcemap,
         sourcemap,
-    }),
-    build({
-        ...node,
-        entryPoints: { 'index.node': 'js/index.js', 'worker.node': 'js/worker/worker.js' },
-        outdir: out,
-    }),
-    build({
-        ...node,
-        entryPoints: { cli: 'js/cli/main.js' },
-        outdir: out,
-        banner: { js: require_banner },
+        plugins: [required_builtins],
         metafile: true,
     }),
 ]);
-appendLicences(`${out}/cli.js`, Object.keys(cli.metafile.inputs));
-for (const name of sourcemap ? [] : Object.keys(IN_PAGES)) {
+appendLicences(`${out}/cli.js`, Object.keys(in_node.metafile.inputs));
+for (const name of sourcemap ? [] : IN_PAGES) {
     const file = `${out}/${name}.js`;
     const { code } = await minify(readFileSync(file, 'utf8'), {
         module: true,

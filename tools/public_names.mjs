@@ -27,8 +27,15 @@ export function publicNames() {
                 .sort(),
         ),
         exports: Object.keys(JSON.parse(readFileSync('package.json', 'utf8')).exports),
-        files: files.map((/** @type {{path: string}} */ { path }) => path).sort(),
+        files: [
+            ...new Set(files.map((/** @type {{path: string}} */ { path }) => unhashed(path))),
+        ].sort(),
     };
+}
+
+/** Files of code that entries for Node share are named by what is in them. @param {string} path */
+export function unhashed(path) {
+    return path.replace(/\/node-\w+\.js$/, '/node-*.js');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

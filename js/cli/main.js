@@ -40,7 +40,7 @@ ${Object.entries(COMMANDS)
     .map(([name, { summary }]) => `  ${name.padEnd(WIDTH)}  ${summary}`)
     .join('\n')}
 
-bert-wasm COMMAND --help says more. Without --model the bundled English sentiment model is used.
+bert-wasm COMMAND --help says more. Without --model the one of bert-wasm-sentiment is used.
 `;
 
 /** @param {string[]} args */

@@ -129,7 +129,7 @@ export const MODEL_OPTIONS = {
     model: {
         short: 'm',
         value: 'M',
-        help: 'file or URL of a converted model; default: the bundled English sentiment model',
+        help: 'file or URL of a converted model; default: the English one of bert-wasm-sentiment',
     },
     threads: { kind: 'whole', value: 'N', help: 'at most; default one a core, at most 4' },
     variant: {

@@ -1,14 +1,26 @@
 /** The package's own WebAssembly modules, wherever it is served from. */
 
+import { packageURL } from '#platform';
+
 import { BertError } from '../errors.js';
 import { openSource } from './source.js';
 
 /**
- * @param {URL} url
+ * What the worker can be sent.
+ * @param {import('../platform/files.js').PackageFile} file
+ * @returns {string | Uint8Array | WebAssembly.Module}
+ */
+export function toPost(file) {
+    return 'href' in file ? packageURL(file) : file;
+}
+
+/**
+ * @param {string | Uint8Array | WebAssembly.Module} file  a string: its URL
  * @returns {Promise<WebAssembly.Module>}
  */
-export async function compileFrom(url) {
-    const source = openSource(url.href);
+export async function compileFrom(file) {
+    if (file instanceof WebAssembly.Module) return file;
+    const source = openSource(file);
     const parts = [];
     for await (const chunk of source.read(0)) parts.push(chunk.slice());
     const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());

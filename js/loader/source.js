@@ -2,7 +2,7 @@
 
 import { openFile } from '#platform';
 
-import { isBlob, isBytes } from '../realm.js';
+import { bytesOf, isBlob } from '../realms.js';
 import { failed, reasonOf } from './answer.js';
 import { ChunkPool, takeFrom } from './chunks.js';
 import { openURL } from './download.js';
@@ -16,12 +16,13 @@ import { openURL } from './download.js';
  * @returns {Source}
  */
 export function openSource(source, options) {
-    if (isBytes(source)) {
+    const bytes = bytesOf(source);
+    if (bytes) {
         return {
             label: 'the given bytes',
-            n_bytes: source.length,
+            n_bytes: bytes.length,
             async *read(from) {
-                yield/** @type {Chunk} */ (source.subarray(from));
+                yield bytes.subarray(from);
             },
         };
     }

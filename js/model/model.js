@@ -3,15 +3,19 @@
  * here, so the caller never blocks.
  */
 
-import { resolveSource } from '#platform';
+import { engineModules } from '#files';
+import { packageURL, resolveSource } from '#platform';
 
 import { CachedDownload, NOT_CACHED } from '../cache/cached_download.js';
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
+import { toPost } from '../loader/compile.js';
 import { openMirrors } from '../loader/mirrors.js';
 import { openSource } from '../loader/source.js';
 import { asyncDispose } from '../platform/async_dispose.js';
-import { isArrayBuffer, isBlob, isBytes, isURL } from '../realm.js';
+import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { bytesOf, isBlob, kindOf } from '../realms.js';
 import { Connection } from './connection.js';
+import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
@@ -19,14 +23,8 @@ import { Monitor } from './monitor.js';
 /** Of a timer. */
 const MOST_MS = 2 ** 31 - 1;
 
-/** @import { ModelInfo } from '../worker/loaded_model.js' */
+/** @import { Arrival, ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
-
-/** The model that is used when none is named: English sentiment. It comes with the package. */
-export const DEFAULT_MODEL = new URL(
-    './models/sentiment-minilm-l6-q8.safetensors',
-    import.meta.url,
-);
 
 /**
  * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} SourceOfFile
@@ -38,7 +36,9 @@ export const DEFAULT_MODEL = new URL(
 /**
  * @typedef {object} ModelLoadOptions
  * @property {AbortSignal} [signal]  ends loading
- * @property {(progress: {loaded: number, total: number}) => void} [onprogress]  bytes of the model
+ * @property {boolean} [streaming]  whether the model is there as soon as its tokenizer is: calls
+ *   are computed while their next layers arrive, and fail if these do not; default false
+ * @property {(arrival: Arrival) => void} [onprogress]  called while the model arrives
  * @property {boolean} [cache]  whether a model that comes from a URL is stored on this device, and
  *   comes from there the next time; default true
  * @property {boolean} [offline]  whether the model may come from this device alone, without one
@@ -81,7 +81,7 @@ export const DEFAULT_MODEL = new URL(
 /**
  * Loads a converted model into a worker of its own.
  *
- * @param {ModelSource | null} [source]  default the bundled English sentiment model
+ * @param {ModelSource | null} [source]  default that of bert-wasm-sentiment
  * @param {ModelLoadOptions} [options]
  * @returns {Promise<Model>}
  * @throws {BertError} BAD_INPUT or BAD_OPTION where an argument is wrong
@@ -92,6 +92,7 @@ export async function loadModel(source, options = {}) {
     const {
         signal,
         onprogress,
+        streaming,
         idle_timeout,
         retry_delay,
         cache = true,
@@ -108,8 +109,15 @@ export async function loadModel(source, options = {}) {
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
     }
+    if (streaming !== undefined && typeof streaming !== 'boolean') {
+        throw new BertError(
+            'BAD_OPTION',
+            `streaming must be true or false, not ${describe(streaming)}`,
+        );
+    }
     checkTimes({ idle_timeout, retry_delay });
-    const given = toSources(source ?? DEFAULT_MODEL);
+    if (source == null) return withDefaultModel((url) => loadModel(url, options));
+    const given = toSources(source);
     signal?.throwIfAborted();
     // The caller's thread downloads; what is here already, or a file, the worker reads itself.
     const [first] = given;
@@ -121,13 +129,26 @@ export async function loadModel(source, options = {}) {
         variant,
         threads,
         int8_kernel,
+        streaming,
+        engines: engines(),
     };
-    const connection = new Connection();
+    requireSIMD();
     const download = new AbortController();
     /** @type {CachedDownload | undefined} */
     let cached;
+    /** @type {Connection | undefined} */
+    let connection;
+    const failed = (/** @type {any} */ error) => {
+        download.abort(error);
+        if (error.code === 'BAD_MODEL_FILE') cached?.refused();
+        connection?.end(error);
+    };
     try {
+        connection = new Connection();
+        const ready = connection.ready(signal);
         if (is_fed) {
+            // What the page's policy forbids its own may allow the worker: it is asked first.
+            if (!mayCompile()) await ready;
             const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
             const sources = given.map((each) => openSource(each, options_of_download));
             const mirrors = openMirrors(sources, download.signal);
@@ -137,16 +158,35 @@ export async function loadModel(source, options = {}) {
             });
             connection.feed(cached);
         }
-        await connection.ready(signal);
+        await ready;
         const info = await connection.call('load', request, signal, onprogress);
+        if (streaming) {
+            // Calls that wait for the rest of it learn why it does not come.
+            connection.call('whole', {}, signal, onprogress).catch(failed);
+        }
         const monitor = new Monitor(info.name, { onmetrics, performance_marks });
         return new Model(connection, info, monitor, cached);
     } catch (error) {
-        download.abort(error);
-        if (/** @type {any} */ (error).code === 'BAD_MODEL_FILE') cached?.refused();
-        connection.end(new BertError('DISPOSED', 'loading failed'));
+        failed(error);
         throw error;
     }
+}
+
+/** Whether the policy of this page allows WebAssembly. */
+function mayCompile() {
+    try {
+        requireCompiler();
+        return true;
+    } catch {
+        return false;
+    }
+}
+
+/** The builds of the engine, for the worker. */
+function engines() {
+    return Object.fromEntries(
+        Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
+    );
 }
 
 /**
@@ -165,9 +205,10 @@ function toSources(source) {
  */
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
-    if (isURL(source)) return source.href;
-    if (isArrayBuffer(source)) return new Uint8Array(source);
-    if (isBytes(source) || isBlob(source)) return source;
+    if (kindOf(source) === 'URL') return packageURL(/** @type {URL} */ (source));
+    if (isBlob(source)) return source;
+    const bytes = bytesOf(source);
+    if (bytes) return bytes;
     throw new BertError(
         'BAD_INPUT',
         `a model must be a URL, a path or bytes, not ${describe(source)}`,

@@ -1,7 +1,8 @@
 /** pipeline(): a task, a model for it, and a function that does it. */
 
 import { BertError, describe } from '../errors.js';
-import { DEFAULT_MODEL, loadModel, Model } from '../model/model.js';
+import { DEFAULT_MODEL } from '../model/default_model.js';
+import { loadModel, Model } from '../model/model.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { requireHead } from './head.js';
 import { reportStatuses } from './progress.js';
@@ -49,8 +50,8 @@ import { ALIASES, TASKS, unaliased } from './tasks.js';
  * @throws {BertError} whatever loadModel() throws
  * @overload
  * @param {'text-classification' | 'sentiment-analysis'} task  what to do
- * @param {PipelineModel} [model]  what does it; default the bundled English sentiment model, for
- *   text-classification alone
+ * @param {PipelineModel} [model]  what does it; default the English sentiment model of
+ *   bert-wasm-sentiment, for text-classification alone
  * @param {LoadOptions} [options]
  * @returns {Promise<PipelineOf<'text-classification'>>}
  */

@@ -1,5 +1,9 @@
 /** Progress of loading as transformers.js reports it: one object for each step. */
 
+import { kindOf } from '../realms.js';
+
+/** @import { Arrival } from '../worker/loaded_model.js' */
+
 /**
  * @typedef {object} LoadStatus  a step of loading
  * @property {'initiate' | 'download' | 'progress' | 'done' | 'ready'} status  in this order,
@@ -16,17 +20,17 @@
  * @param {unknown} source  of the model
  * @param {string} task
  * @param {(status: LoadStatus) => void} callback
- * @param {((progress: {loaded: number, total: number}) => void) | undefined} onprogress  called as
- *   well
+ * @param {((arrival: Arrival) => void) | undefined} onprogress  called as well
  */
 export function reportStatuses(source, task, callback, onprogress) {
-    const name = typeof source === 'string' || source instanceof URL ? String(source) : 'model';
+    const name = ['String', 'URL'].includes(kindOf(source)) ? String(source) : 'model';
     const report = (/** @type {Omit<LoadStatus, 'name' | 'file'>} */ status) =>
         callback({ name, file: name, ...status });
     let begun = false;
     report({ status: 'initiate' });
     return {
-        onprogress(/** @type {{loaded: number, total: number}} */ { loaded, total }) {
+        onprogress(/** @type {Arrival} */ arrival) {
+            const { loaded, total } = arrival;
             if (!begun) report({ status: 'download' });
             begun = true;
             report({
@@ -35,7 +39,7 @@ export function reportStatuses(source, task, callback, onprogress) {
                 total,
                 progress: total > 0 ? (100 * loaded) / total : 0,
             });
-            onprogress?.({ loaded, total });
+            onprogress?.(arrival);
         },
         done() {
             report({ status: 'done' });

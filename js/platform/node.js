@@ -1,10 +1,14 @@
 /** What differs between a browser and Node, Node side. See browser.js. */
 
+import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parentPort as port, Worker } from 'node:worker_threads';
+import { parentPort as port, Worker, workerData } from 'node:worker_threads';
+
+import { nodeWorkerScript, SENTIMENT_FILE, sentimentModel } from '#files';
 
 import { BertError } from '../errors.js';
 
@@ -13,8 +17,21 @@ const READ_BYTES = 1 << 18;
 
 /** @returns {import('./browser.js').WorkerHandle} */
 export function startWorker() {
+    return start(nodeWorkerScript());
+}
+
+/** @returns {import('./browser.js').WorkerHandle} */
+export function startHelper() {
+    return start(new URL(workerData.script));
+}
+
+/**
+ * @param {URL} script
+ * @returns {import('./browser.js').WorkerHandle}
+ */
+function start(script) {
     // The worker is self-contained: it needs no flags of the main script (--input-type, --import).
-    const worker = new Worker(new URL('./worker.node.js', import.meta.url), { execArgv: [] });
+    const worker = new Worker(script, { execArgv: [], workerData: { script: script.href } });
     return {
         post: (message, transfer = []) => worker.postMessage(message, transfer),
         onMessage: (listener) => worker.on('message', listener),
@@ -27,6 +44,11 @@ export function startWorker() {
         terminate: () => void worker.terminate(),
         keepAlive: (is_alive) => (is_alive ? worker.ref() : worker.unref()),
     };
+}
+
+/** @param {URL} url */
+export function packageURL(url) {
+    return url.href;
 }
 
 export const n_cores = availableParallelism;
@@ -93,4 +115,19 @@ function unreadable(url, error) {
         `${decodeURIComponent(url.pathname)}: cannot be read (${code})`,
         { cause: error },
     );
+}
+
+/**
+ * Where the sentiment model is, if this package cannot see it: among the packages of the folder
+ * that the program was started in, as with `npx`, or beside the script, as in a checkout.
+ * @returns {Promise<string | undefined>}
+ */
+export async function sentimentBeside() {
+    try {
+        const program = createRequire(resolve('package.json'));
+        return pathToFileURL(program.resolve(`bert-wasm-sentiment/${SENTIMENT_FILE}`)).href;
+    } catch {
+        const beside = sentimentModel();
+        return beside && existsSync(beside) ? beside.href : undefined;
+    }
 }

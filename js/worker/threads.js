@@ -1,53 +1,53 @@
 /**
  * Threads that help a session: workers of the worker. Some may never come: the work goes on without
- * them.
+ * them, and info() says why.
  */
 
-import { startWorker } from '#platform';
+import { startHelper } from '#platform';
 
 /** Most milliseconds that wait() waits for threads that are still starting. */
 const JOIN_TIMEOUT = 2000;
 
-/**
- * Starts the workers; they load their script while the model's weights arrive.
- * @param {number} n
- * @returns {HelpingThreads}
- */
-export function startThreads(n) {
-    const workers = [];
-    for (let i = 0; i < n; i++) {
-        try {
-            const worker = startWorker();
-            worker.keepAlive(false);
-            workers.push(worker);
-        } catch {
-            break; // workers cannot start workers here, or there is no room for one more
-        }
-    }
-    return new HelpingThreads(workers);
-}
-
 export class HelpingThreads {
     /** @type {import('../platform/browser.js').WorkerHandle[]} */
-    #workers;
+    #workers = [];
+
+    /** Of the last one that failed. @type {Error | undefined} */
+    #error;
 
     /** Whether each serves, once all have answered or failed. @type {Promise<boolean[]>} */
     #settled;
 
-    /** @param {import('../platform/browser.js').WorkerHandle[]} workers */
-    constructor(workers) {
-        this.#workers = workers;
-        this.#settled = Promise.all(
-            workers.map(
-                (worker) =>
+    /**
+     * Starts the workers; they load their script while the model's weights arrive.
+     * @param {number} n
+     */
+    constructor(n) {
+        const fail = (/** @type {Error} */ error) => {
+            this.#error = error;
+            return false;
+        };
+        /** @type {Promise<boolean>[]} */
+        const answers = [];
+        for (let i = 0; i < n; i++) {
+            try {
+                const worker = startHelper();
+                worker.keepAlive(false);
+                this.#workers.push(worker);
+                answers.push(
                     new Promise((resolve) => {
                         worker.onMessage(
                             (message) => 'serving' in message && resolve(message.serving),
                         );
-                        worker.onError(() => resolve(false));
+                        worker.onError((error) => resolve(fail(error)));
                     }),
-            ),
-        );
+                );
+            } catch (error) {
+                fail(/** @type {Error} */ (error));
+                break; // workers cannot start workers here, or there is no room for one more
+            }
+        }
+        this.#settled = Promise.all(answers);
     }
 
     /** @param {import('./engine.js').Engine} engine  with an open session */
@@ -69,6 +69,12 @@ export class HelpingThreads {
         while (engine.n_threads < n_expected && performance.now() < deadline) {
             await new Promise((resolve) => setTimeout(resolve, 1));
         }
+    }
+
+    /** Why not all of them are there. */
+    get reason() {
+        const why = this.#error?.message ?? 'it has not answered yet';
+        return `a helping thread did not start: ${why}`;
     }
 
     end() {

@@ -449,7 +449,10 @@ test('convert: beside the package, by BERT_CONVERT, on PATH, or how to get it', 
 
     const installed = join(folder, 'package/build/dist');
     mkdirSync(installed, { recursive: true });
-    cpSync(at('build/dist/cli.js'), join(installed, 'cli.js'));
+    cpSync(at('build/dist'), installed, {
+        recursive: true,
+        filter: (path) => !/models/.test(path),
+    });
     writeFileSync(join(folder, 'package/package.json'), '{"type": "module"}');
     const elsewhere = { program: join(installed, 'cli.js') };
     const env = { ...process.env, PATH: '/usr/bin', BERT_CONVERT: '' };

@@ -1,0 +1,83 @@
+/**
+ * Why a worker did not start. A browser says that it did not, and nothing else: what the server
+ * answers for the script, and what the page's policy forbade, tell the rest.
+ */
+
+import { BertError } from '../errors.js';
+
+/**
+ * To be called before a worker is made.
+ * @param {string} script  its URL
+ * @param {boolean} is_imported  whether a Blob imports it, since it is of another origin
+ * @returns {() => Promise<BertError>}  to be called if the worker failed
+ */
+export function watchStart(script, is_imported) {
+    let is_forbidden = false;
+    const look = (/** @type {SecurityPolicyViolationEvent} */ event) => {
+        is_forbidden ||= event.effectiveDirective === 'worker-src';
+    };
+    globalThis.addEventListener?.('securitypolicyviolation', /** @type {any} */ (look));
+    return async () => {
+        const answer = await answerFor(script); // a policy's violation is told meanwhile
+        globalThis.removeEventListener?.('securitypolicyviolation', /** @type {any} */ (look));
+        return new BertError('ENGINE_FAILED', `the worker ${script} did not start: ${why(answer)}`);
+    };
+
+    /** @param {Answer} answer */
+    function why({ response, error }) {
+        const { origin } = new URL(script);
+        if (is_forbidden) {
+            return (
+                'the Content-Security-Policy of the page forbids it. It needs ' +
+                (is_imported ? `worker-src blob:; script-src ${origin}` : "worker-src 'self'")
+            );
+        }
+        if (!response) return `there is no answer (${error?.message})`;
+        const type = response.headers.get('content-type') ?? 'none';
+        const what = `HTTP status ${response.status}, content type ${type}`;
+        if (!response.ok) return `${what}. ${MISSING}`;
+        if (/^text\/html\b/i.test(type)) return `the server sent a page (${what}). ${MISSING}`;
+        if (!/javascript|ecmascript/i.test(type)) {
+            return `${what}. It must be served as text/javascript`;
+        }
+        if (is_imported) {
+            return (
+                `it is of another origin than the page, whose Content-Security-Policy may forbid ` +
+                `what that needs: worker-src blob:; script-src ${origin}. ` +
+                "Or serve the package's files from the page's own origin"
+            );
+        }
+        if (
+            globalThis.crossOriginIsolated &&
+            !/require-corp|credentialless/.test(
+                response.headers.get('cross-origin-embedder-policy') ?? '',
+            )
+        ) {
+            return (
+                'the page is cross-origin isolated, the script is not: serve it, too, with ' +
+                'Cross-Origin-Embedder-Policy: require-corp'
+            );
+        }
+        return `the server has it (${what}), the browser refused it`;
+    }
+}
+
+/** What those must do who use a bundler that leaves the script behind. */
+const MISSING =
+    "Copy worker.js and the *.wasm of the package beside the script that imports 'bert-wasm'; " +
+    "vite needs optimizeDeps: { exclude: ['bert-wasm'] }";
+
+/**
+ * @typedef {{response?: Response, error?: Error}} Answer
+ * @param {string} url
+ * @returns {Promise<Answer>}
+ */
+async function answerFor(url) {
+    try {
+        const response = await fetch(url);
+        response.body?.cancel().catch(() => {});
+        return { response };
+    } catch (error) {
+        return { error: /** @type {Error} */ (error) };
+    }
+}

@@ -1,0 +1,26 @@
+/**
+ * The places in browsers that the package is tried in, beside a page: rows of docs/hosts.md.
+ *
+ * @typedef {object} Place
+ * @property {string} [in]  of PLACES in page.js, where the checks run; default the page
+ * @property {'isolated' | 'plain' | 'other' | 'insecure' | 'extension'} from  where the page comes
+ *   from; other: an origin that lets all others read; insecure: plain http of another machine
+ * @property {{[name: string]: string}} [headers]  of the page
+ * @property {import('../../js/index.js').LoadOptions} [options]
+ * @property {string[]} [engines]  that have such a place; default all
+ */
+
+/** @type {{[title: string]: Place}} */
+export const PLACES = {
+    'worker of an isolated page': { in: 'worker', from: 'isolated' },
+    'worker of a page': { in: 'worker', from: 'plain' },
+    'insecure page': { from: 'insecure', engines: ['chromium', 'firefox'] },
+    'page of an extension': { from: 'extension', engines: ['chromium'] },
+    'worker of an extension': { in: 'worker', from: 'extension', engines: ['chromium'] },
+};
+
+export const ENGINES = ['chromium', 'firefox', 'webkit'];
+
+/** @param {string} engine */
+export const placesIn = (engine) =>
+    Object.entries(PLACES).filter(([, { engines = ENGINES }]) => engines.includes(engine));
