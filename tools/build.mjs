@@ -7,22 +7,14 @@
  * Source maps are for coverage: they take bundles apart into files, and none is minified.
  */
 
-import {
-    appendFileSync,
-    chmodSync,
-    mkdirSync,
-    readdirSync,
-    readFileSync,
-    rmSync,
-    writeFileSync,
-} from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
-import { minify } from 'terser';
 
 import { writeDeclarations } from './declarations.mjs';
+import { common, shrink } from './page_bundle.mjs';
 
 const [out, flag] = process.argv.slice(2);
 const sourcemap = flag === '--source-maps';
@@ -33,21 +25,11 @@ const ENTRIES = {
     tokenizer: 'js/tokenizer/index.js',
     metrics: 'js/metrics/index.js',
     explain: 'js/explain/index.js',
+    diagnose: 'js/diagnose/index.js',
 };
 
-/** What a page loads: terser makes it a few per cent smaller than esbuild does. */
+/** What a page loads, which is made as small as can be. */
 const IN_PAGES = [...Object.keys(ENTRIES), 'worker'];
-
-/** @type {import('esbuild').BuildOptions} */
-const common = {
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    minify: true,
-    legalComments: 'none',
-    logLevel: 'warning',
-    external: ['bert-wasm-sentiment'], // of its own, and perhaps not there
-};
 
 /**
  * The command line brings libraries in CommonJS. Without this they look for require(), which no
@@ -93,7 +75,7 @@ const [, , in_node] = await Promise.all([
         entryPoints: {
             'index.node': 'js/index.js',
             'worker.node': 'js/worker/worker.js',
-            cli: 'js/cli/main.js',
+            cli: 'js/cli/bin.js',
         },
         splitting: true,
         chunkNames: 'node-[hash]',
@@ -106,17 +88,10 @@ const [, , in_node] = await Promise.all([
         metafile: true,
     }),
 ]);
-appendLicences(`${out}/cli.js`, Object.keys(in_node.metafile.inputs));
-for (const name of sourcemap ? [] : IN_PAGES) {
-    const file = `${out}/${name}.js`;
-    const { code } = await minify(readFileSync(file, 'utf8'), {
-        module: true,
-        ecma: 2020,
-        compress: { passes: 3, inline: 1, reduce_funcs: false },
-    }); // small after gzip
-    if (!code) throw new Error(`${file}: nothing is left of it`);
-    writeFileSync(file, code);
+for (const [file, { inputs }] of Object.entries(in_node.metafile.outputs)) {
+    if (file.endsWith('.js')) appendLicences(file, Object.keys(inputs));
 }
+for (const name of sourcemap ? [] : IN_PAGES) await shrink(`${out}/${name}.js`);
 chmodSync(`${out}/cli.js`, 0o755);
 await writeDeclarations(ENTRIES, out);
 

@@ -258,10 +258,10 @@ function hintOf({ protocol, origin }) {
     const page = globalThis.location;
     if (!page || page.origin === origin) return '';
     if (page.protocol === 'https:' && protocol === 'http:') {
-        return `: a page of https: cannot read from http:`;
+        return ': a page of https: cannot read from http:';
     }
     return (
-        ': is the server up, and does it allow other origins to read (Access-Control-Allow-Origin), ' +
-        "and the page's Content-Security-Policy to connect?"
+        ': is the server up, does it let other origins read (Access-Control-Allow-Origin), ' +
+        "and the page's Content-Security-Policy connect?"
     );
 }

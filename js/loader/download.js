@@ -18,8 +18,7 @@ import { ChunkPool, takeFrom } from './chunks.js';
 /**
  * @typedef {object} Source  a file's bytes, from any place on, as often as they are asked for
  * @property {string} label  for messages
- * @property {number} [n_bytes]  of the whole file, once the first chunk is there, if it can be
- *   known
+ * @property {number} [n_bytes]  of the whole file, once the first chunk is there, if it is known
  * @property {(n_bytes: number) => void} [expect]  tells how many it must have by its header: of a
  *   source that has this, n_bytes is what a server says, which may be wrong
  * @property {(from: number) => AsyncIterable<Chunk>} read  from this byte to the end; each chunk is
@@ -38,8 +37,8 @@ import { ChunkPool, takeFrom } from './chunks.js';
  * @typedef {object} DownloadOptions
  * @property {AbortSignal} [signal]
  * @property {number} [idle_timeout]  milliseconds in which something must come
- * @property {number} [retry_delay]  milliseconds before the second try in a row that brings nothing;
- *   each later one waits twice as long
+ * @property {number} [retry_delay]  milliseconds before the second try in a row that brings
+ *   nothing; each later one waits twice as long
  */
 
 export const IDLE_TIMEOUT = 30_000;
@@ -133,7 +132,7 @@ class Download {
                     for await (const chunk of this.#ask(at, reading.signal)) {
                         at += chunk.length;
                         yield chunk;
-                        // The end of the connection is not waited for where server and header agree.
+                        // Server and header agree: the connection's end is not waited for.
                         if (at === this.#expected && at === this.n_bytes) return;
                     }
                     if (at >= (this.#expected ?? this.n_bytes ?? 0) || at === this.#end) return;

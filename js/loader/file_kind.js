@@ -17,13 +17,15 @@ const KINDS = {
 };
 
 /**
- * Whether a server tells something in place of the file: HTML or JSON.
+ * Whether a server tells something in place of the file: HTML, XML or JSON.
  * @param {Uint8Array} bytes
  * @returns {'page' | 'json' | null}
  */
 export function messageKind(bytes) {
-    const start = new TextDecoder().decode(bytes.subarray(0, N_TELLING)).trimStart();
-    if (/^<(!|\?xml|html|head|body)/i.test(start)) return 'page';
+    const first = bytes.subarray(0, N_TELLING);
+    if (first.includes(0)) return null; // no text: the length of a header has such
+    const start = new TextDecoder().decode(first).trimStart();
+    if (/^<[!?a-z]/i.test(start)) return 'page';
     return /^[{[]/.test(start) ? 'json' : null;
 }
 
@@ -31,9 +33,9 @@ export function messageKind(bytes) {
  * @param {Uint8Array} bytes
  * @returns {string | null}  null: nothing that is known
  */
-export function kindOf(bytes) {
+export function fileKind(bytes) {
     const told = messageKind(bytes);
-    if (told) return told === 'page' ? 'a page of HTML' : 'JSON';
+    if (told) return told === 'page' ? 'a page of HTML or XML' : 'JSON';
     const start = Array.from(bytes.subarray(0, N_TELLING), (byte) =>
         byte.toString(16).padStart(2, '0'),
     ).join('');

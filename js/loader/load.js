@@ -15,6 +15,9 @@ import { Writer } from './writer.js';
 
 const TOKENIZER = 'tokenizer.json';
 
+/** Milliseconds between two reports of progress. */
+const REPORT_EVERY = 50;
+
 /** Chunks in memory at a time: one is checked while the next one arrives. */
 const UNDER_WAY = 2;
 
@@ -31,8 +34,8 @@ const UNDER_WAY = 2;
  * @typedef {object} Listeners
  * @property {(json: Uint8Array | null) => void} ontokenizer  called with tokenizer.json once it is
  *   there; with null, before anything else, if the file has none
- * @property {(loaded: number, total: number) => void} onprogress  in bytes of the file that are
- *   there, and checked
+ * @property {(loaded: number, total: number) => void} onprogress  in bytes of the file, as
+ *   they arrive, and when some are in their place
  */
 
 /** A file on its way: readHeader(), then readData(), then close(), in any case. */
@@ -88,13 +91,23 @@ export class ModelFile {
         );
         const chunks = new Chunks(this.#reader, header, this.is_verified, this.#source.label);
         const writer = new Writer(memory, address, header, json);
+        const total = begin + header.data_bytes;
+        let [told, told_at] = [0, 0];
+        const tell = (/** @type {number} */ n_arrived) => {
+            // Never less than before, although a damaged chunk is read once more.
+            [told, told_at] = [Math.max(told, n_arrived), performance.now()];
+            listeners.onprogress(told, total);
+        };
+        this.#reader.onread = (n_arrived) => {
+            if (n_arrived < total && performance.now() - told_at >= REPORT_EVERY) tell(n_arrived);
+        };
         if (json.length === 0) listeners.ontokenizer(null);
         await chunks.readAll((bytes, start) => {
             const end = start + bytes.length;
             writer.write(bytes, start);
             if (this.is_verified) this.#source.keep?.(chunk_sha256[start / chunk_bytes], bytes);
             if (start < json.length && json.length <= end) listeners.ontokenizer(json);
-            listeners.onprogress(begin + end, begin + header.data_bytes);
+            tell(begin + end);
         });
         await this.#reader.end();
     }

@@ -1,8 +1,8 @@
 /**
  * Several places of one file, in order, as one source: where one fails, the next goes on from the
  * byte that is wanted. That it has the same file is seen by the chunks' SHA-256; where a page has
- * none, the file is begun anew. A reader who begins anew has found that what came does not do: it is
- * begun at the place that went on, or where all came of one, at the next.
+ * none, the file is begun anew. A reader who begins anew has found that what came does not do: the
+ * place that went on begins, or where all came of one, the next.
  */
 
 import { BertError } from '../errors.js';

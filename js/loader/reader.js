@@ -17,6 +17,9 @@ export class Reader {
     /** Bytes of the file before the next one that is read. */
     at = 0;
 
+    /** Called with the bytes of the file up to what has arrived. @type {(n: number) => void} */
+    onread = () => {};
+
     /** @param {import('./download.js').Source} source */
     constructor(source) {
         this.#source = source;
@@ -95,5 +98,6 @@ export class Reader {
             );
         }
         this.#chunk = this.#whole = value;
+        this.onread(this.at + value.length);
     }
 }

@@ -19,11 +19,12 @@ import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
+import { reportLoading } from './progress.js';
 
 /** Of a timer. */
 const MOST_MS = 2 ** 31 - 1;
 
-/** @import { Arrival, ModelInfo } from '../worker/loaded_model.js' */
+/** @import { ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
 
 /**
@@ -34,11 +35,10 @@ const MOST_MS = 2 ** 31 - 1;
  */
 
 /**
- * @typedef {object} ModelLoadOptions
+ * @typedef {object} EngineOptions
  * @property {AbortSignal} [signal]  ends loading
  * @property {boolean} [streaming]  whether the model is there as soon as its tokenizer is: calls
  *   are computed while their next layers arrive, and fail if these do not; default false
- * @property {(arrival: Arrival) => void} [onprogress]  called while the model arrives
  * @property {boolean} [cache]  whether a model that comes from a URL is stored on this device, and
  *   comes from there the next time; default true
  * @property {boolean} [offline]  whether the model may come from this device alone, without one
@@ -57,6 +57,8 @@ const MOST_MS = 2 ** 31 - 1;
  *   call of a pipeline
  * @property {boolean} [performance_marks]  whether every such call is a `performance.measure()`
  *   named `bert-wasm MODEL`, for profilers; default false
+ *
+ * @typedef {EngineOptions & import('./progress.js').ProgressOptions} ModelLoadOptions
  */
 
 /**
@@ -88,10 +90,21 @@ const MOST_MS = 2 ** 31 - 1;
  * @throws {BertError} FETCH_FAILED or BAD_MODEL_FILE where the file is
  * @throws {BertError} UNSUPPORTED, OUT_OF_MEMORY or ENGINE_FAILED where it cannot be run here
  */
-export async function loadModel(source, options = {}) {
+export function loadModel(source, options) {
+    return openModel(source, options);
+}
+
+/**
+ * @param {ModelSource | null} [source]
+ * @param {ModelLoadOptions} [options]
+ * @param {string} [task]  that it is loaded for
+ * @returns {Promise<Model>}
+ */
+export async function openModel(source, options = {}, task) {
     const {
         signal,
         onprogress,
+        progress_callback,
         streaming,
         idle_timeout,
         retry_delay,
@@ -115,10 +128,15 @@ export async function loadModel(source, options = {}) {
             `streaming must be true or false, not ${describe(streaming)}`,
         );
     }
+    if (signal !== undefined && kindOf(signal) !== 'AbortSignal') {
+        throw new BertError('BAD_OPTION', `signal must be an AbortSignal, not ${describe(signal)}`);
+    }
     checkTimes({ idle_timeout, retry_delay });
-    if (source == null) return withDefaultModel((url) => loadModel(url, options));
+    requireSIMD();
+    if (source == null) return withDefaultModel((url) => openModel(url, options, task));
     const given = toSources(source);
     signal?.throwIfAborted();
+    const report = reportLoading(source, { onprogress, progress_callback }, task);
     // The caller's thread downloads; what is here already, or a file, the worker reads itself.
     const [first] = given;
     const url = typeof first === 'string' && /^https?:/i.test(first) ? first : null;
@@ -132,7 +150,6 @@ export async function loadModel(source, options = {}) {
         streaming,
         engines: engines(),
     };
-    requireSIMD();
     const download = new AbortController();
     /** @type {CachedDownload | undefined} */
     let cached;
@@ -159,13 +176,16 @@ export async function loadModel(source, options = {}) {
             connection.feed(cached);
         }
         await ready;
-        const info = await connection.call('load', request, signal, onprogress);
+        const info = await connection.call('load', request, signal, report.onprogress);
+        const monitor = new Monitor(info.name, { onmetrics, performance_marks });
+        const model = new Model(connection, info, monitor, cached);
         if (streaming) {
             // Calls that wait for the rest of it learn why it does not come.
-            connection.call('whole', {}, signal, onprogress).catch(failed);
+            connection.call('whole', {}, signal, report.onprogress).then(report.done, failed);
+        } else {
+            report.done();
         }
-        const monitor = new Monitor(info.name, { onmetrics, performance_marks });
-        return new Model(connection, info, monitor, cached);
+        return model;
     } catch (error) {
         failed(error);
         throw error;
@@ -206,7 +226,14 @@ function toSources(source) {
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
     if (kindOf(source) === 'URL') return packageURL(/** @type {URL} */ (source));
-    if (isBlob(source)) return source;
+    if (isBlob(source)) {
+        // jsdom's are plain objects to the platform, which can neither send nor read them.
+        if (isBlob(structuredClone(source))) return source;
+        throw new BertError(
+            'BAD_INPUT',
+            "a model's Blob must be the platform's own: pass its bytes",
+        );
+    }
     const bytes = bytesOf(source);
     if (bytes) return bytes;
     throw new BertError(

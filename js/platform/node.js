@@ -46,9 +46,18 @@ function start(script) {
     };
 }
 
-/** @param {URL} url */
-export function packageURL(url) {
-    return url.href;
+/**
+ * The address of a package's file.
+ * @param {URL} url
+ * @returns {string}
+ */
+export function packageURL({ href }) {
+    if (URL.canParse(href)) return href;
+    throw new BertError(
+        'BAD_INPUT',
+        `${href} is an address for browsers, which a bundler made of a file: tell it to leave the ` +
+            "file's package to Node (Next.js: serverExternalPackages)",
+    );
 }
 
 export const n_cores = availableParallelism;

@@ -69,7 +69,7 @@ const RACE_AGAIN_AFTER = 2;
 
 /**
  * @typedef {object} Arrival
- * @property {number} loaded  bytes of the model's file that are there, and checked
+ * @property {number} loaded  bytes of the model's file that have arrived
  * @property {number} total  bytes of it
  * @property {number} layers  that can be computed with what is there
  */

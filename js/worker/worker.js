@@ -23,6 +23,7 @@ import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
 import { nextTurn } from '../platform/turn.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { kindOf } from '../realms.js';
 import { serve } from './engine.js';
 import { LoadedModel } from './loaded_model.js';
 import { runTexts } from './texts.js';
@@ -40,8 +41,8 @@ const TRANSFER_BYTES = 1 << 16;
 function transferOf(value, found = []) {
     if (ArrayBuffer.isView(value)) {
         const { buffer } = value;
-        if (buffer instanceof ArrayBuffer && buffer.byteLength >= TRANSFER_BYTES) {
-            found.push(buffer);
+        if (kindOf(buffer) === 'ArrayBuffer' && buffer.byteLength >= TRANSFER_BYTES) {
+            found.push(/** @type {ArrayBuffer} */ (buffer));
         }
     } else if (typeof value === 'object' && value !== null) {
         for (const part of Object.values(value)) transferOf(part, found);

@@ -170,6 +170,23 @@ test('several places: one that fails, one that is damaged, one of another file',
     });
 });
 
+test('progress: bytes as they arrive, the total of the header, a rate', async (t) => {
+    const server = await serve(t);
+    const fault = { rate: 400_000, framing: /** @type {const} */ ('chunked') };
+    server.faults.set('/model', fault);
+    /** @type {{loaded: number, total: number, rate: number}[]} */
+    const seen = [];
+    await loads(`${server.url}model`, ANSWER, {
+        onprogress: (/** @type {any} */ progress) => seen.push(progress),
+    });
+    assert.ok(seen.length > 4, `${seen.length} reports in a second`);
+    assert.ok(seen.every(({ total }) => total === MODEL.length));
+    assert.ok(seen.every(({ loaded }, i) => i === 0 || loaded >= seen[i - 1].loaded));
+    const { loaded, rate } = seen[seen.length - 1];
+    assert.equal(loaded, MODEL.length);
+    assert.ok(rate > 40_000 && rate < 800_000, `${rate} bytes/s`);
+});
+
 test('an abort rejects with its reason, and the connection is closed', async (t) => {
     const server = await serve(t);
     const reason = new Error('another model was chosen');
@@ -215,7 +232,8 @@ test('Node ends by itself after an abort, a failure, and a model', async (t) => 
             const options = { signal: controller.signal, retry_delay: 60_000, cache: false };
             await loadModel(url, options).catch((error) => console.log(error));
         }
-        await loadModel('http://127.0.0.1:1/', { retry_delay: 1 }).catch(({ code }) => console.log(code));
+        await loadModel('http://127.0.0.1:1/', { retry_delay: 1 })
+            .catch(({ code }) => console.log(code));
     `;
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], {
         timeout: 30_000,

@@ -70,7 +70,7 @@ class HeldServer {
  * A model of a held server.
  * @param {Uint8Array} bytes
  * @param {number} until
- * @param {import('bert-wasm').ModelLoadOptions} [options]
+ * @param {import('bert-wasm').LoadOptions} [options]
  */
 async function held(bytes, until, options) {
     const server = new HeldServer(bytes, until);
@@ -248,8 +248,9 @@ test('a pipeline and the tokenizer are there before the weights are', async () =
     plain.dispose();
     await arrival(classify.model, ({ loaded }) => loaded === tiny.length);
     classify.dispose();
-    assert.deepEqual(seen.at(-1), { loaded: tiny.length, total: tiny.length, layers: 2 });
-    assert.ok(seen.every((each, i) => i === 0 || each.loaded > seen[i - 1].loaded));
+    const { rate: _, ...end } = /** @type {any} */ (seen.at(-1));
+    assert.deepEqual(end, { loaded: tiny.length, total: tiny.length, layers: 2 });
+    assert.ok(seen.every((each, i) => i === 0 || each.loaded >= seen[i - 1].loaded));
 });
 
 test('without streaming a model is there when all of it is', async () => {

@@ -11,7 +11,7 @@ import { BertError, loadModel, pipeline, semanticSearch } from 'bert-wasm';
 import { Tokenizer } from 'bert-wasm/tokenizer';
 
 const MODEL = createRequire(`${process.cwd()}/x`).resolve(
-    'bert-wasm/models/sentiment-minilm-l6-q8.safetensors',
+    'bert-wasm-sentiment/sentiment-minilm-l6-q8.safetensors',
 );
 
 const elsewhere = (code) => runInNewContext(code);
