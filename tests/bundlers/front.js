@@ -73,7 +73,7 @@ class Front {
         this.#server.on('upgrade', (request, socket) => this.#tunnel(request, socket));
         await new Promise((resolve) => this.#server.listen(0, '127.0.0.1', () => resolve(0)));
         const { port } = /** @type {import('node:net').AddressInfo} */ (this.#server.address());
-        this.url = `http://127.0.0.1:${port}`;
+        this.url = `http://localhost:${port}`;
     }
 
     close() {
