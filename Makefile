@@ -237,8 +237,7 @@ test-moving: native wasm js ## the code for users of transformers.js, with both 
 
 test-browser: native single site ## the page in Chromium; the package in each engine that is installed
 	@rm -rf build/engines
-	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js); \
-		status=$$?; node tests/browser/engines/table.js; exit $$status
+	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js)
 
 test-hosts: wasm js ## the installed package in Node, Deno and Bun, and in every place of a browser
 	@tools/host_packages.sh >/dev/null || echo 'hosts: npm packages could not be installed' >&2
@@ -291,9 +290,12 @@ bench-packages:
 
 ##@ Maintain
 
-.PHONY: numbers screenshots
+.PHONY: numbers hosts screenshots
 numbers: ## write what was measured into the documents
 	@node tools/numbers.mjs
+
+hosts: ## write docs/hosts.md from what test-browser and test-hosts found
+	@node tools/hosts.mjs docs/hosts.md
 
 screenshots: site ## take the pictures of the documents
 	@node tools/screenshots.mjs

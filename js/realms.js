@@ -27,3 +27,11 @@ export function bytesOf(value) {
             return null;
     }
 }
+
+/**
+ * @param {unknown} value
+ * @returns {value is Blob}
+ */
+export function isBlob(value) {
+    return ['Blob', 'File'].includes(kindOf(value));
+}
