@@ -19,6 +19,9 @@ export const ISOLATION = {
     'cross-origin-embedder-policy': 'require-corp',
 };
 
+/** All that a page's policy must allow. */
+export const POLICY = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
+
 /** @type {{[extension: string]: string}} */
 const TYPES = {
     '.css': 'text/css',
