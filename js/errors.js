@@ -115,7 +115,7 @@ export function noTokenizer(name) {
  */
 export function toMessage(error) {
     const { name, message, stack, code, index, cause } = /** @type {BertError} */ (
-        error instanceof Error ? error : new Error(String(error))
+        ['Error', 'DOMException'].includes(kindOf(error)) ? error : new Error(String(error))
     );
     return { name, message, stack, code, index, cause: cause ? toMessage(cause) : undefined };
 }

@@ -37,6 +37,7 @@ const ENTRIES = {
         'How good answers are, counted as the usual tools of each task count it. Scores are ' +
         'fractions from 0 to 1, correlations from -1 to 1, never per cent.',
     'bert-wasm/explain': 'Why a model answers as it does.',
+    'bert-wasm/diagnose': 'What a page or its browser lacks.',
 };
 
 /** What of an entry comes first; the rest by name. */

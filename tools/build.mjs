@@ -25,6 +25,7 @@ const ENTRIES = {
     tokenizer: 'js/tokenizer/index.js',
     metrics: 'js/metrics/index.js',
     explain: 'js/explain/index.js',
+    diagnose: 'js/diagnose/index.js',
 };
 
 /** What a page loads, which is made as small as can be. */
@@ -74,7 +75,7 @@ const [, , in_node] = await Promise.all([
         entryPoints: {
             'index.node': 'js/index.js',
             'worker.node': 'js/worker/worker.js',
-            cli: 'js/cli/main.js',
+            cli: 'js/cli/bin.js',
         },
         splitting: true,
         chunkNames: 'node-[hash]',
@@ -87,7 +88,9 @@ const [, , in_node] = await Promise.all([
         metafile: true,
     }),
 ]);
-appendLicences(`${out}/cli.js`, Object.keys(in_node.metafile.inputs));
+for (const [file, { inputs }] of Object.entries(in_node.metafile.outputs)) {
+    if (file.endsWith('.js')) appendLicences(file, Object.keys(inputs));
+}
 for (const name of sourcemap ? [] : IN_PAGES) await shrink(`${out}/${name}.js`);
 chmodSync(`${out}/cli.js`, 0o755);
 await writeDeclarations(ENTRIES, out);

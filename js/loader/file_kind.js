@@ -33,7 +33,7 @@ export function messageKind(bytes) {
  * @param {Uint8Array} bytes
  * @returns {string | null}  null: nothing that is known
  */
-export function kindOf(bytes) {
+export function fileKind(bytes) {
     const told = messageKind(bytes);
     if (told) return told === 'page' ? 'a page of HTML or XML' : 'JSON';
     const start = Array.from(bytes.subarray(0, N_TELLING), (byte) =>

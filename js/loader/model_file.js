@@ -7,7 +7,7 @@
 import { BERT_ALIGNMENT, BERT_FORMAT_VERSION, BERT_MAX_RANK, BERT_MAX_TENSORS } from '#core';
 
 import { BertError, describe } from '../errors.js';
-import { kindOf } from './file_kind.js';
+import { fileKind } from './file_kind.js';
 import { layOut } from './layout.js';
 import { parseSmall } from './small_json.js';
 
@@ -110,7 +110,7 @@ export function headerBytes(bytes, label) {
     const n = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
     if (n < 2 || n > MAX_HEADER_BYTES) {
         const start = new TextDecoder().decode(bytes.subarray(0, 8));
-        const kind = kindOf(bytes);
+        const kind = fileKind(bytes);
         throw bad(
             label,
             `not a safetensors file${kind ? `, but ${kind}` : ''} ` +

@@ -36,6 +36,8 @@ const MOST_MS = 2 ** 31 - 1;
 /**
  * @typedef {object} EngineOptions
  * @property {AbortSignal} [signal]  ends loading
+ * @property {boolean} [streaming]  whether the model is there as soon as its tokenizer is: calls
+ *   are computed while their next layers arrive, and fail if these do not; default false
  * @property {number} [idle_timeout]  milliseconds in which something of a download must come, or
  *   the rest is asked for again; default 30000
  * @property {number} [retry_delay]  milliseconds before a second try that follows one that brought
@@ -91,12 +93,14 @@ export function loadModel(source, options) {
  * @param {ModelSource | null} [source]
  * @param {ModelLoadOptions} [options]
  * @param {string} [task]  that it is loaded for
+ * @returns {Promise<Model>}
  */
 export async function openModel(source, options = {}, task) {
     const {
         signal,
         onprogress,
         progress_callback,
+        streaming,
         idle_timeout,
         retry_delay,
         variant,
@@ -110,6 +114,15 @@ export async function openModel(source, options = {}, task) {
             'BAD_OPTION',
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
+    }
+    if (streaming !== undefined && typeof streaming !== 'boolean') {
+        throw new BertError(
+            'BAD_OPTION',
+            `streaming must be true or false, not ${describe(streaming)}`,
+        );
+    }
+    if (signal !== undefined && kindOf(signal) !== 'AbortSignal') {
+        throw new BertError('BAD_OPTION', `signal must be an AbortSignal, not ${describe(signal)}`);
     }
     checkTimes({ idle_timeout, retry_delay });
     requireSIMD();
@@ -125,6 +138,7 @@ export async function openModel(source, options = {}, task) {
         variant,
         threads,
         int8_kernel,
+        streaming,
         engines: engines(),
     };
     const download = new AbortController();
@@ -144,7 +158,15 @@ export async function openModel(source, options = {}, task) {
         const info = await connection.call('load', request, signal, report.onprogress);
         const monitor = new Monitor(info.name, { onmetrics, performance_marks });
         const model = new Model(connection, info, monitor);
-        report.done();
+        if (streaming) {
+            // Calls that wait for the rest of it learn why it does not come.
+            connection.call('whole', {}, signal, report.onprogress).then(report.done, (error) => {
+                download.abort(error);
+                connection?.end(error);
+            });
+        } else {
+            report.done();
+        }
         return model;
     } catch (error) {
         download.abort(error);

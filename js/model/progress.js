@@ -9,10 +9,10 @@ const SMOOTHING = 2000;
 const LEAST = 100;
 
 /**
- * @typedef {object} LoadProgress
- * @property {number} loaded  bytes of the file that have arrived
- * @property {number} total  bytes of it
+ * @typedef {object} Rated
  * @property {number} rate  bytes a second, smoothed
+ *
+ * @typedef {import('../worker/loaded_model.js').Arrival & Rated} LoadProgress
  *
  * @typedef {object} LoadStatus  a step of loading
  * @property {'initiate' | 'download' | 'progress' | 'done' | 'ready'} status  in this order,
@@ -21,6 +21,7 @@ const LEAST = 100;
  * @property {string} file  the same
  * @property {number} [loaded]  bytes, of 'progress'
  * @property {number} [total]  bytes, of 'progress'
+ * @property {number} [layers]  that can be computed with what is there, of 'progress'
  * @property {number} [rate]  bytes a second, smoothed, of 'progress'
  * @property {number} [progress]  per cent, of 'progress'
  * @property {string} [task]  without aliases, of a pipeline's 'ready'
@@ -47,7 +48,7 @@ export function reportLoading(source, { onprogress, progress_callback }, task) {
         /** Undefined where nobody wants to know. */
         onprogress:
             onprogress || progress_callback
-                ? (/** @type {Omit<LoadProgress, 'rate'>} */ arrived) => {
+                ? (/** @type {import('../worker/loaded_model.js').Arrival} */ arrived) => {
                       const progress = { ...arrived, rate: rate.update(arrived.loaded) };
                       const { loaded, total } = arrived;
                       if (!has_begun) report({ status: 'download' });

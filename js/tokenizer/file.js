@@ -208,7 +208,7 @@ export function readFile(file) {
     try {
         value = JSON.parse(text);
     } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause);
+        const reason = /** @type {any} */ (cause)?.message ?? String(cause);
         throw badTokenizer('', `not valid JSON: ${reason.slice(0, 200)}`, { cause });
     }
     const twice = duplicateKey(text);

@@ -20,6 +20,7 @@ import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
 import { nextTurn } from '../platform/turn.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { kindOf } from '../realms.js';
 import { serve } from './engine.js';
 import { LoadedModel } from './loaded_model.js';
 import { runTexts } from './texts.js';
@@ -37,13 +38,23 @@ const TRANSFER_BYTES = 1 << 16;
 function transferOf(value, found = []) {
     if (ArrayBuffer.isView(value)) {
         const { buffer } = value;
-        if (buffer instanceof ArrayBuffer && buffer.byteLength >= TRANSFER_BYTES) {
-            found.push(buffer);
+        if (kindOf(buffer) === 'ArrayBuffer' && buffer.byteLength >= TRANSFER_BYTES) {
+            found.push(/** @type {ArrayBuffer} */ (buffer));
         }
     } else if (typeof value === 'object' && value !== null) {
         for (const part of Object.values(value)) transferOf(part, found);
     }
     return found;
+}
+
+/** Methods that do not wait for the calls before them: these may wait for what they tell of. */
+const AT_ONCE = ['whole', 'info'];
+
+/** @param {AbortSignal} signal */
+function abortOf(signal) {
+    return new Promise((resolve) => {
+        signal.addEventListener('abort', resolve, { once: true });
+    });
 }
 
 /**
@@ -83,21 +94,25 @@ async function main() {
         const onprogress = (/** @type {object} */ progress) => {
             if (wants_progress) port.post({ id, progress });
         };
-        const turn = async () => {
-            await nextTurn(); // an abort that was posted has come after it
+        const turn = async (/** @type {Promise<void> | undefined} */ until) => {
+            // An abort that was posted has come after a turn.
+            await (until ? Promise.race([until, abortOf(signal)]) : nextTurn());
             signal.throwIfAborted();
         };
         if (method === 'load') {
             const source = feed ?? openSource(request.source, { signal });
-            const load = () =>
-                LoadedModel.load(source, request, (loaded, total) => onprogress({ loaded, total }));
-            model = await beginAnew(load, request.n_sources);
+            model = await beginAnew(async () => {
+                const begun = await LoadedModel.begin(source, request, onprogress);
+                if (!request.streaming) await begun.whole(onprogress);
+                return begun;
+            }, request.n_sources);
             return {
                 ...model.info(),
                 tokenizer_traits: model.tokenizer && traitsOf(model.tokenizer),
             };
         }
         if (!model) throw new Error('no model is loaded');
+        if (method === 'whole') return model.whole(onprogress);
         if (method === 'info') return model.settledInfo();
         if (Object.hasOwn(TOKENIZER_CALLS, method)) {
             return TOKENIZER_CALLS[method](model.needTokenizer(), request);
@@ -135,7 +150,8 @@ async function main() {
         running.set(id, controller);
         const received = performance.now();
         let queue_ms = 0;
-        last = last
+        const is_at_once = AT_ONCE.includes(message.method);
+        const answered = (is_at_once ? Promise.resolve() : last)
             .then(() => {
                 queue_ms = performance.now() - received;
                 return handle(message, controller.signal);
@@ -143,6 +159,7 @@ async function main() {
             .then((result) => port.post({ id, result, queue_ms }, transferOf(result)))
             .catch((error) => port.post({ id, error: toMessage(error), queue_ms }))
             .finally(() => running.delete(id));
+        if (!is_at_once) last = answered;
     });
     try {
         requireSIMD();

@@ -1,6 +1,7 @@
 /**
  * Where a page without a bundler finds what it needs, in Chromium: the sentiment model by an import
- * map, or beside the script, or not; and all of the library in one file, of another origin.
+ * map, or beside the script, or not; all of the library in one file, of another origin; and what
+ * diagnose() says of a page that lacks something.
  */
 
 import assert from 'node:assert/strict';
@@ -145,4 +146,51 @@ test('one file under the policy that its README says', TIMEOUT, async (t) => {
     const policy = "worker-src blob:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'";
     const run = classify('/single/index.js', `'/sentiment/${MODEL}'`);
     assert.equal((await visit(t, server, run, { policy }))[0], 'POSITIVE');
+});
+
+const DIAGNOSE = `
+    const { diagnose } = await import('/dist/diagnose.js');
+    const { ok, findings } = await diagnose();
+    return { ok, ...Object.fromEntries(findings.map((each) => [each.name, each])) };`;
+
+test('diagnose() of a good page, isolated or not', TIMEOUT, async (t) => {
+    for (const isolated of [false, true]) {
+        const server = await serve(t, isolated);
+        const { ok, ...findings } = await visit(t, server, DIAGNOSE);
+        assert.equal(ok, true);
+        const states = Object.entries(findings).map(([name, { state }]) => [name, state]);
+        assert.deepEqual(states, [
+            ['simd', 'good'],
+            ['compiler', 'good'],
+            ['worker', 'good'],
+            ['relaxed-simd', 'good'],
+            ['threads', isolated ? 'good' : 'lesser'],
+            ['storage', 'good'],
+            ['checksums', 'good'],
+        ]);
+        if (!isolated) assert.match(findings.threads.advice, /Cross-Origin-Embedder-Policy/);
+        const models = pathsOf(server).filter((path) => path.includes('sentiment'));
+        assert.deepEqual(models, [], 'no model is loaded');
+    }
+});
+
+test('diagnose() of pages whose policy forbids something', TIMEOUT, async (t) => {
+    const server = await serve(t);
+    const scripts = "script-src 'self' 'unsafe-inline'";
+    const no_wasm = await visit(t, server, DIAGNOSE, { policy: scripts });
+    assert.deepEqual([no_wasm.ok, no_wasm.compiler.state], [false, 'missing']);
+    assert.match(no_wasm.compiler.advice, /needs script-src 'wasm-unsafe-eval'/);
+
+    const policy = `${scripts} 'wasm-unsafe-eval'; worker-src 'none'`;
+    const no_worker = await visit(t, server, DIAGNOSE, { policy });
+    assert.deepEqual([no_worker.ok, no_worker.worker.state], [false, 'missing']);
+    assert.match(no_worker.worker.advice, /Policy of the page forbids it. It needs worker-src/);
+});
+
+test('diagnose() where the worker is not beside the script', TIMEOUT, async (t) => {
+    const server = await serve(t);
+    server.faults.set('/dist/worker.js', { status: 404 });
+    const { ok, worker } = await visit(t, server, DIAGNOSE);
+    assert.deepEqual([ok, worker.state], [false, 'missing']);
+    assert.match(worker.advice, /worker\.js did not start: HTTP status 404/);
 });

@@ -6,19 +6,18 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+import { install, PACKAGES, pack } from '../js/packed.js';
+
 /** @typedef {import('node:child_process').ChildProcess} Child */
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const APPS = join(import.meta.dirname, 'apps');
-
-/** Folders whose tarballs a user installs. */
-const PACKAGES = [ROOT, join(ROOT, 'build/sentiment')];
 
 /** Milliseconds for a build on a busy machine, and for a server to listen. */
 const BUILD_TIMEOUT = 180_000;
@@ -51,31 +50,25 @@ export class Projects {
     }
 
     /** Packs the packages, and installs them where projects take them from. */
-    async install() {
-        const folder = join(this.#folder, 'installed');
-        mkdirSync(folder, { recursive: true });
-        writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-        for (const each of PACKAGES) {
-            await run(
-                'npm',
-                ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder],
-                each,
-            );
-        }
-        const tarballs = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
-        const options = ['--silent', '--offline', '--no-package-lock', '--no-save'];
-        await run('npm', ['install', ...options, ...tarballs.map((name) => `./${name}`)], folder);
-        for (const name of tarballs) rmSync(join(folder, name));
+    install() {
+        const names = /** @type {import('../js/packed.js').PackageName[]} */ (
+            Object.keys(PACKAGES)
+        );
+        mkdirSync(this.#folder, { recursive: true });
+        const tarballs = names.map((name) => pack(name, this.#folder));
+        install(join(this.#folder, 'bare'), tarballs.slice(0, 1));
+        install(join(this.#folder, 'whole'), tarballs);
     }
 
     /**
      * A project with files: where each is, within apps/.
      * @param {string} name
      * @param {{[path: string]: string}} files
+     * @param {'whole' | 'bare'} [installed]  bare: the library alone
      */
-    create(name, files) {
+    create(name, files, installed = 'whole') {
         const folder = join(this.#folder, name.replaceAll(/\W+/g, '-'));
-        cpSync(join(this.#folder, 'installed'), folder, { recursive: true });
+        cpSync(join(this.#folder, installed), folder, { recursive: true });
         for (const [path, template] of Object.entries(files)) {
             mkdirSync(dirname(join(folder, path)), { recursive: true });
             cpSync(join(APPS, template), join(folder, path), { recursive: true });
@@ -100,6 +93,12 @@ class Project {
     constructor(folder, bundlers) {
         this.folder = folder;
         this.#bundlers = bundlers;
+    }
+
+    /** Copies a file into it. @param {string} file @param {string} path */
+    put(file, path) {
+        mkdirSync(dirname(join(this.folder, path)), { recursive: true });
+        cpSync(file, join(this.folder, path));
     }
 
     /** Runs commands of a shell. @param {string} commands */

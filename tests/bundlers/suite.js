@@ -9,7 +9,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 import { missing, PROGRAMS, pathOf } from '../browser/engines/programs.js';
+import { PACKAGES } from '../js/packed.js';
 import { APPS } from './apps.js';
 import { openFront } from './front.js';
 import { findBundlers, Projects } from './project.js';
@@ -35,6 +36,12 @@ const PAGES = {
     strict: { is_isolated: true, policy: STRICT },
 };
 
+/** The sentiment model as a file of an app's own: its answers are known. */
+const OWN_MODEL = join(PACKAGES['bert-wasm-sentiment'], 'sentiment-minilm-l6-q8.safetensors');
+
+/** Bytes that no file of code has, of the library or a framework. */
+const LARGE = 4e6;
+
 const ANSWER_TIMEOUT = 60_000;
 
 /** Declares the tests of apps. @param {(app: import('./apps.js').App) => boolean} are_wanted */
@@ -49,7 +56,7 @@ export function testApps(are_wanted) {
 
     before(async () => {
         if (skip) return console.error(skip);
-        await projects.install();
+        projects.install();
         binaries = findBinaries(projects.create('binaries', {}).folder);
         const args = [
             '--headless',
@@ -133,9 +140,14 @@ export function testApps(are_wanted) {
             }
 
             declare('build', '', async () => {
-                const project = projects.create(name, app.files);
+                const installed = app.model ? 'bare' : 'whole';
+                const project = projects.create(name, app.files, installed);
                 if (app.build) await project.run(app.build, app.flags);
                 if (app.copies) await project.shell(app.copies);
+                if (app.model) {
+                    assert.deepEqual(largeFiles(project.folder), []);
+                    project.put(OWN_MODEL, join(app.model, 'own.safetensors'));
+                }
                 if (app.serve) {
                     const server = await project.serve(app.serve);
                     served = { port: server.port };
@@ -151,7 +163,12 @@ export function testApps(are_wanted) {
                     assert.ok(served, 'it was not built');
                     const front = await openFront(served, PAGES[page]);
                     try {
-                        const found = await visit(front, app.base ?? '/');
+                        const path = app.base ?? '/';
+                        if (app.refusal) {
+                            await assert.rejects(visit(front, path), { message: app.refusal });
+                            return 'says what to copy';
+                        }
+                        const found = await visit(front, path);
                         return judge(found, front.log, page, app);
                     } finally {
                         front.close();
@@ -168,11 +185,13 @@ export function testApps(are_wanted) {
      * @param {import('./apps.js').App} app
      */
     function judge(
-        { answers, server, threads, threads_reason, is_isolated, said },
+        { answers, alike, ids, server, threads, threads_reason, is_isolated, said },
         log,
         page,
         app,
     ) {
+        assert.equal(alike, 1);
+        assert.deepEqual(ids, [1]);
         for (const each of app.has_server ? [answers, server] : [answers]) {
             assert.equal(each.length, 1);
             assert.equal(each[0].label, 'POSITIVE');
@@ -189,10 +208,16 @@ export function testApps(are_wanted) {
         assert.equal(threads, n_threads, threads_reason);
         const fetched = log.flatMap(({ sha256 }) => binaries.get(sha256) ?? []);
         const engine = `engine-relaxed${n_threads > 1 ? '-threads' : ''}.wasm`;
-        assert.deepEqual(fetched.sort(), [engine, 'sentiment-minilm-l6-q8.safetensors']);
+        assert.deepEqual(fetched.sort(), [engine, 'search.wasm', basename(OWN_MODEL)]);
         const n_bytes = log.reduce((sum, exchange) => sum + exchange.n_bytes, 0);
         return `threads: ${threads}, ${(n_bytes / 1e6).toFixed(1)} MB`;
     }
+}
+
+/** Of what is built. @param {string} folder */
+function largeFiles(folder) {
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    return files.filter((file) => statSync(join(folder, file)).size > LARGE);
 }
 
 /** @param {string} folder @returns {Map<string, string>}  names by SHA-256 */

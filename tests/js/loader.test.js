@@ -39,6 +39,7 @@ async function loadBytes(
     { step = bytes.length, n_bytes, onprogress = () => {}, flips = [], reads = [] } = {},
 ) {
     let memory = new Uint8Array(0);
+    const taken = [];
     async function* chunks(from) {
         const file = bytes.slice();
         const flip = flips[reads.length];
@@ -63,11 +64,18 @@ async function loadBytes(
                 address,
             );
         },
+        take: (weight) => taken.push(weight),
     };
     const file = new ModelFile({ label: 'test', n_bytes, read: chunks });
     const header = await file.readHeader(CORE);
-    const loaded = await file.readData(header, engine, (json) => json, onprogress);
-    return { ...loaded, header, memory };
+    const address = engine.reserve(header.weights_bytes);
+    let tokenizer = null;
+    const ontokenizer = (json) => {
+        tokenizer = json;
+    };
+    await file.readData(header, engine, address, { ontokenizer, onprogress });
+    assert.deepEqual(taken, [...header.weights.keys()]);
+    return { address, tokenizer, verified: file.is_verified, header, memory };
 }
 
 const refused = (bytes, message, code = 'BAD_MODEL_FILE') =>
@@ -513,16 +521,9 @@ test('a stream that breaks is reported as it broke', async () => {
     }
     const file = new ModelFile({ label: 'x', read: chunks });
     const header = await file.readHeader(CORE);
-    const memory = { reserve: () => 0, heap: new Uint8Array(good.length), expand() {} };
-    await assert.rejects(
-        file.readData(
-            header,
-            memory,
-            () => {},
-            () => {},
-        ),
-        /connection reset/,
-    );
+    const memory = { reserve: () => 0, heap: new Uint8Array(good.length), expand() {}, take() {} };
+    const listeners = { ontokenizer() {}, onprogress() {} };
+    await assert.rejects(file.readData(header, memory, 0, listeners), /connection reset/);
 });
 
 test('a file that is not wanted any longer ends its transfer', async () => {

@@ -5,7 +5,15 @@
 
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+    existsSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    statSync,
+    writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -187,4 +195,33 @@ test('convert from the package says where the converter comes from', async () =>
     const { code, stderr } = await run(bare, ['convert', 'x', '-o', 'y'], cli);
     assert.equal(code, 1);
     assert.match(stderr, /not part of the npm package\. Build it in a checkout.*make native/);
+});
+
+/** @param {string} cwd */
+async function findings(cwd) {
+    const cli = join(cwd, 'node_modules/.bin/bert-wasm');
+    const { code, stdout } = await run(cwd, ['doctor', '--json'], cli);
+    const { ok, findings } = JSON.parse(stdout);
+    assert.deepEqual([code, ok], [0, true], stdout);
+    return Object.fromEntries(
+        findings.map((/** @type {{name: string}} */ finding) => [finding.name, finding]),
+    );
+}
+
+test('doctor: the model is there, or is not; versions fit, or do not', async () => {
+    const { model, versions } = await findings(whole);
+    assert.deepEqual([model.state, versions.state], ['good', 'good']);
+
+    const without = await findings(bare);
+    assert.equal(without.model.state, 'lesser');
+    assert.match(without.model.advice, /npm install bert-wasm-sentiment/);
+    assert.equal(without.versions, undefined);
+
+    const path = join(whole, 'node_modules/bert-wasm-sentiment/package.json');
+    const right = readFileSync(path, 'utf8');
+    writeFileSync(path, right.replace(/"version": ".*"/, '"version": "0.0.9"'));
+    const { versions: other } = await findings(whole);
+    writeFileSync(path, right);
+    assert.deepEqual([other.state, other.found], ['lesser', 'bert-wasm-sentiment 0.0.9']);
+    assert.match(other.advice, /^npm install bert-wasm@latest bert-wasm-sentiment@latest/);
 });

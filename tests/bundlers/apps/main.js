@@ -1,10 +1,6 @@
-import { pipeline } from 'bert-wasm';
+import { pipeline, similarity } from 'bert-wasm';
+import { Tokenizer } from 'bert-wasm/tokenizer';
 
-async function main() {
-    const classify = await pipeline('sentiment-analysis');
-    const answers = await classify('What a wonderful film.');
-    const { threads, threads_reason } = await classify.model.info();
-    document.body.append(JSON.stringify({ answers, threads, threads_reason }));
-}
+import { show } from './report.js';
 
-main();
+show({ pipeline, similarity, Tokenizer });

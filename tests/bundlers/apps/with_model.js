@@ -1,11 +1,7 @@
-import { pipeline } from 'bert-wasm';
+import { pipeline, similarity } from 'bert-wasm';
+import { Tokenizer } from 'bert-wasm/tokenizer';
 import sentiment from 'bert-wasm-sentiment';
 
-async function main() {
-    const classify = await pipeline('sentiment-analysis', sentiment);
-    const answers = await classify('What a wonderful film.');
-    const { threads, threads_reason } = await classify.model.info();
-    document.body.append(JSON.stringify({ answers, threads, threads_reason }));
-}
+import { show } from './report.js';
 
-main();
+show({ pipeline, similarity, Tokenizer }, sentiment);

@@ -1,21 +1,21 @@
 'use client';
 
-import { pipeline } from 'bert-wasm';
+import { pipeline, similarity } from 'bert-wasm';
+import { Tokenizer } from 'bert-wasm/tokenizer';
 import { useEffect, useState } from 'react';
 
+import { report } from '../report.js';
 import { classifyOnServer } from './actions';
+
+async function main() {
+    const page = await report({ pipeline, similarity, Tokenizer });
+    return { ...page, server: await classifyOnServer('What a wonderful film.') };
+}
 
 export default function Page() {
     const [text, setText] = useState('');
     useEffect(() => {
-        async function main() {
-            const classify = await pipeline('sentiment-analysis');
-            const answers = await classify('What a wonderful film.');
-            const { threads, threads_reason } = await classify.model.info();
-            const server = await classifyOnServer('What a wonderful film.');
-            setText(JSON.stringify({ answers, threads, threads_reason, server }));
-        }
-        main();
+        main().then((found) => setText(JSON.stringify(found)));
     }, []);
     return <p>{text}</p>;
 }
