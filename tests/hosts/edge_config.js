@@ -17,12 +17,9 @@ export const EDGE_FILES = ['hosts/edge.js', 'hosts/run_in_page.js', 'browser/eng
  */
 export function edgeConfig(app, names) {
     const of_pages = readdirSync(join(app, DIST)).filter((name) => /^[\w-]+\.js$/.test(name));
-    /** @type {[name: string, kind: string, file: string][]} */
     const modules = [
-        ...EDGE_FILES.map((file) => /** @type {const} */ ([file, 'esModule', file])),
-        ...of_pages.map(
-            (name) => /** @type {const} */ ([`bert-wasm/${name}`, 'esModule', `${DIST}/${name}`]),
-        ),
+        ...EDGE_FILES.map((file) => [file, 'esModule', file]),
+        ...of_pages.map((name) => [`bert-wasm/${name}`, 'esModule', `${DIST}/${name}`]),
         ['engine-relaxed.wasm', 'wasm', `${DIST}/engine-relaxed.wasm`],
         ['model.safetensors', 'data', MODEL],
     ];
