@@ -61,22 +61,11 @@ export async function ask(url, from, signal) {
     const { status } = response;
     const type = response.headers.get('content-type') ?? 'none';
     const what = `HTTP status ${status}, content type ${type}${wayOf(url, response)}`;
-    const [, begin, total] =
-        /^bytes (?:(\d+)-\d+|\*)\/(\d+)?/.exec(response.headers.get('content-range') ?? '') ?? [];
     const encoding = response.headers.get('content-encoding');
-    const is_length_true = status === 200 && !encoding && response.type !== 'cors';
-    const length = total ?? (is_length_true ? response.headers.get('content-length') : null);
+    const [, begin] = contentRange(response);
     const answer = {
         begins_at: status === 206 ? Number(begin ?? from) : 0,
-        identity: {
-            etag:
-                response.headers
-                    .get('etag')
-                    ?.replace(/^W\//, '')
-                    .replace(/[-;]+(gzip|br|zstd)"$/, '"') ?? null,
-            last_modified: response.headers.get('last-modified'),
-            length: length === null ? null : Number(length),
-        },
+        identity: identityOf(response),
         is_packed: status === 206 && encoding !== null && encoding !== 'identity',
         what,
     };
@@ -84,6 +73,36 @@ export async function ask(url, from, signal) {
     if (!response.ok || !response.body) throw await refusal(url, response, what);
     if (/^text\/html\b/i.test(type)) throw page(url, what);
     return { ...answer, body: /** @type {ReadableStream<Chunk>} */ (response.body) };
+}
+
+/**
+ * What an answer says of the file: all of it, or a part, or its head alone.
+ * @param {Response} response
+ * @returns {Identity}
+ */
+export function identityOf(response) {
+    const { headers, status, type } = response;
+    const [, , total] = contentRange(response);
+    const is_length_true = status === 200 && !headers.get('content-encoding') && type !== 'cors';
+    const length = total ?? (is_length_true ? headers.get('content-length') : null);
+    const etag = headers
+        .get('etag')
+        ?.replace(/^W\//, '')
+        .replace(/[-;]+(gzip|br|zstd)"$/, '"');
+    return {
+        etag: etag ?? null,
+        last_modified: headers.get('last-modified'),
+        length: length === null ? null : Number(length),
+    };
+}
+
+/**
+ * The first byte of a part, and how many the whole has.
+ * @param {Response} response
+ * @returns {(string | undefined)[]}
+ */
+function contentRange({ headers }) {
+    return /^bytes (?:(\d+)-\d+|\*)\/(\d+)?/.exec(headers.get('content-range') ?? '') ?? [];
 }
 
 /**

@@ -25,6 +25,12 @@ import { ChunkPool, takeFrom } from './chunks.js';
  *   valid until the next one is asked for, or until it is recycled, if that can be. One reading at
  *   a time: a new one ends the one before. Who reads from 0 takes what the file is now
  * @property {(chunk: Chunk) => void} [recycle]  gives the chunk's memory back, for later ones
+ * @property {import('./answer.js').Identity | null} [identity]  of the file, once the first chunk
+ *   is there, if it came from a server
+ * @property {string | null} [stored]  the SHA-256 by which the chunk that was given last is in the
+ *   cache: it came from there
+ * @property {(sha256: string, chunk: Uint8Array) => void} [keep]  has a chunk of the model stored,
+ *   which was checked, and which nobody changes
  */
 
 /**
@@ -95,6 +101,11 @@ class Download {
     /** @param {number} n_bytes */
     expect(n_bytes) {
         this.#expected = n_bytes;
+    }
+
+    /** What answers say of the file. */
+    get identity() {
+        return this.#identity;
     }
 
     /** @param {Chunk} chunk */

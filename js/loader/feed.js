@@ -17,10 +17,11 @@ const WINDOW = 12;
 
 /** @typedef {import('./download.js').Source} Source */
 /** @typedef {import('./chunks.js').Chunk} Chunk */
+/** @typedef {import('../cache/keeper.js').Keeper} Keeper */
 
 /**
  * @typedef {{chunk: Chunk} | {end: true}} Arrived
- * @typedef {(Arrived & {label: string, n_bytes?: number}
+ * @typedef {(Arrived & {label: string, n_bytes?: number, stored?: string | null}
  *   | {error: ReturnType<typeof toMessage>})} Part  with what the source is, now that it came
  * @typedef {Part & {reading: number}} FeedMessage  to the worker
  *
@@ -71,8 +72,8 @@ export class Feeder {
                 this.#n_free--;
                 // Memory that is not made for this chunk may hold others.
                 const own = source.recycle ? chunk : chunk.slice();
-                const { label, n_bytes } = source;
-                this.#post({ reading, chunk: own, label, n_bytes }, [own.buffer]);
+                const { label, n_bytes, stored } = source;
+                this.#post({ reading, chunk: own, label, n_bytes, stored }, [own.buffer]);
             }
             const { label, n_bytes } = source;
             this.#post({ reading, end: true, label, n_bytes });
@@ -112,6 +113,12 @@ export class Feed {
     /** @type {(() => void) | undefined} */
     #wake;
 
+    /** Chunks of the model that came from the cache. @type {Set<string>} */
+    #stored = new Set();
+
+    /** @type {Keeper | undefined} */
+    #keeper;
+
     /** Bytes that the file must have. @type {number | undefined} */
     #expected;
 
@@ -123,11 +130,13 @@ export class Feed {
      * @param {number | null} begun_at  the byte at which the caller has begun to send; null: it has
      *   not
      * @param {(request: FeedRequest, transfer?: ArrayBuffer[]) => void} post  to the caller
+     * @param {Keeper} [keeper]  of what was fetched
      */
-    constructor(label, begun_at, post) {
+    constructor(label, begun_at, post, keeper) {
         this.label = label;
         this.#begun_at = begun_at;
         this.#post = post;
+        this.#keeper = keeper;
     }
 
     /** @param {FeedMessage} message */
@@ -158,6 +167,7 @@ export class Feed {
             if ('error' in message) throw fromMessage(message.error);
             this.label = message.label;
             this.n_bytes = message.n_bytes;
+            if ('stored' in message && message.stored) this.#stored.add(message.stored);
             if ('end' in message) {
                 if (at === end || at >= (this.#expected ?? 0)) return;
                 // The caller did not know yet that there must be more.
@@ -172,12 +182,21 @@ export class Feed {
     }
 
     /**
+     * @param {string} sha256
+     * @param {Uint8Array} chunk
+     */
+    keep(sha256, chunk) {
+        if (!this.#stored.has(sha256)) this.#keeper?.keep(sha256, chunk);
+    }
+
+    /**
      * Asks for the file from this byte on; what is under way is dropped.
      * @param {number} from
      */
     #want(from) {
         const dropped = this.#messages.splice(0);
         for (const message of dropped) if ('chunk' in message) this.recycle(message.chunk);
+        this.#stored.clear(); // one of them may have been damaged
         this.#post({ read: from, reading: ++this.#reading });
     }
 

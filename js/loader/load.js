@@ -104,6 +104,9 @@ export class ModelFile {
         await chunks.readAll((bytes, start) => {
             const end = start + bytes.length;
             writer.write(bytes, start);
+            if (this.is_verified) {
+                this.#source.keep?.(header.chunk_sha256[start / header.chunk_bytes], bytes);
+            }
             if (start < json.length && json.length <= end) listeners.ontokenizer(json);
             tell(begin + end);
         });

@@ -32,6 +32,9 @@ export function openMirrors(sources, signal) {
         get n_bytes() {
             return sources[current].n_bytes;
         },
+        get identity() {
+            return sources[current].identity;
+        },
         get recycle() {
             const source = sources[current];
             if (!source.recycle) return undefined;

@@ -6,6 +6,7 @@
 import { engineModules } from '#files';
 import { packageURL, resolveSource } from '#platform';
 
+import { CachedDownload, NOT_CACHED } from '../cache/cached_download.js';
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
 import { toPost } from '../loader/compile.js';
 import { openMirrors } from '../loader/mirrors.js';
@@ -38,6 +39,10 @@ const MOST_MS = 2 ** 31 - 1;
  * @property {AbortSignal} [signal]  ends loading
  * @property {boolean} [streaming]  whether the model is there as soon as its tokenizer is: calls
  *   are computed while their next layers arrive, and fail if these do not; default false
+ * @property {boolean} [cache]  whether a model that comes from a URL is stored on this device, and
+ *   comes from there the next time; default true
+ * @property {boolean} [offline]  whether the model may come from this device alone, without one
+ *   request; default false
  * @property {number} [idle_timeout]  milliseconds in which something of a download must come, or
  *   the rest is asked for again; default 30000
  * @property {number} [retry_delay]  milliseconds before a second try that follows one that brought
@@ -103,6 +108,8 @@ export async function openModel(source, options = {}, task) {
         streaming,
         idle_timeout,
         retry_delay,
+        cache = true,
+        offline = false,
         variant,
         threads,
         int8_kernel,
@@ -131,9 +138,11 @@ export async function openModel(source, options = {}, task) {
     signal?.throwIfAborted();
     const report = reportLoading(source, { onprogress, progress_callback }, task);
     // The caller's thread downloads; what is here already, or a file, the worker reads itself.
-    const is_fed = given.length > 1 || (typeof given[0] === 'string' && /^https?:/i.test(given[0]));
+    const [first] = given;
+    const url = typeof first === 'string' && /^https?:/i.test(first) ? first : null;
+    const is_fed = given.length > 1 || url !== null;
     const request = {
-        source: is_fed ? undefined : given[0],
+        source: is_fed ? undefined : first,
         n_sources: given.length,
         variant,
         threads,
@@ -144,6 +153,13 @@ export async function openModel(source, options = {}, task) {
     const download = new AbortController();
     /** @type {Connection | undefined} */
     let connection;
+    /** @type {CachedDownload | undefined} */
+    let cached;
+    const fail = (/** @type {any} */ error, reason = error) => {
+        download.abort(error);
+        if (error.code === 'BAD_MODEL_FILE') cached?.refused();
+        connection?.end(reason);
+    };
     try {
         connection = new Connection();
         const ready = connection.ready(signal);
@@ -152,25 +168,26 @@ export async function openModel(source, options = {}, task) {
             if (!mayCompile()) await ready;
             const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
             const sources = given.map((each) => openSource(each, options_of_download));
-            connection.feed(openMirrors(sources, download.signal));
+            const mirrors = openMirrors(sources, download.signal);
+            cached = new CachedDownload(mirrors, cache ? url : null, {
+                offline,
+                signal: download.signal,
+            });
+            connection.feed(cached);
         }
         await ready;
         const info = await connection.call('load', request, signal, report.onprogress);
         const monitor = new Monitor(info.name, { onmetrics, performance_marks });
-        const model = new Model(connection, info, monitor);
+        const model = new Model(connection, info, monitor, cached);
         if (streaming) {
             // Calls that wait for the rest of it learn why it does not come.
-            connection.call('whole', {}, signal, report.onprogress).then(report.done, (error) => {
-                download.abort(error);
-                connection?.end(error);
-            });
+            connection.call('whole', {}, signal, report.onprogress).then(report.done, fail);
         } else {
             report.done();
         }
         return model;
     } catch (error) {
-        download.abort(error);
-        connection?.end(new BertError('DISPOSED', 'loading failed'));
+        fail(error, new BertError('DISPOSED', 'loading failed'));
         throw error;
     }
 }
@@ -245,18 +262,23 @@ export class Model {
     /** @type {Monitor} */
     #monitor;
 
+    /** @type {CachedDownload | undefined} */
+    #cached;
+
     /** @type {ModelTokenizer | null} */
     #tokenizer;
 
     /**
      * @internal
      * @param {Connection} connection
-     * @param {ModelInfo & {tokenizer_traits: TokenizerTraits | null}} info
+     * @param {Omit<ModelInfo, 'cache'> & {tokenizer_traits: TokenizerTraits | null}} info
      * @param {Monitor} monitor
+     * @param {CachedDownload} [cached]  that it came from, if it came from a URL
      */
-    constructor(connection, info, monitor) {
+    constructor(connection, info, monitor, cached) {
         this.#connection = connection;
         this.#monitor = monitor;
+        this.#cached = cached;
         /**
          * what the model is made for
          * @readonly
@@ -276,11 +298,13 @@ export class Model {
     }
 
     /**
-     * Metadata, the engine's build and why, threads and memory.
+     * Metadata, the engine's build and why, threads, memory, and whether the model is stored.
      * @returns {Promise<ModelInfo>}
      */
-    info() {
-        return this.#connection.call('info', {});
+    async info() {
+        const info = await this.#connection.call('info', {});
+        await this.#cached?.settled();
+        return { ...info, cache: this.#cached?.report() ?? NOT_CACHED };
     }
 
     /**

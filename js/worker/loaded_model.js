@@ -63,6 +63,8 @@ const RACE_AGAIN_AFTER = 2;
  * @property {boolean} verified  whether every chunk's SHA-256 was checked
  * @property {number} memory_bytes  of the engine
  * @property {Arrival} arrival  how much of the model is there
+ * @property {import('../cache/cached_download.js').CacheReport} cache  where it came from, as the
+ *   caller's thread knows
  */
 
 /**
@@ -205,7 +207,7 @@ export class LoadedModel {
         return this.info();
     }
 
-    /** @returns {ModelInfo} */
+    /** @returns {Omit<ModelInfo, 'cache'>} */
     info() {
         const { name, revision, source_sha256, dtype } = this.#header.metadata;
         const { n_threads } = this.#engine;

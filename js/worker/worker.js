@@ -6,15 +6,18 @@
  *           {abort: id}                              the caller no longer wants its answer
  *           {open_feed: {label, begun_at}}           the model's file comes from the caller, in
  *           {feed: part}                             parts: js/loader/feed.js
+ *           {keep: kind}                             the store for what was fetched of it; or null
  *           {serve: thread}                          this worker helps another one from now on
  *     out   {ready: true}, or {id: 0, error}         once
  *           {id, result, queue_ms}, {id, error, queue_ms}, {id, progress}
  *           {feed: request}                          what is wanted of the model's file
+ *           {kept: facts}                            what became of storing it: js/cache/keeper.js
  *           {serving: boolean}                       the answer to {serve}
  */
 
 import { parentPort } from '#platform';
 
+import { Keeper } from '../cache/keeper.js';
 import { toMessage } from '../errors.js';
 import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
@@ -84,6 +87,7 @@ async function main() {
     let last = Promise.resolve();
     /** @type {Feed | undefined} */
     let feed;
+    const keeper = new Keeper((kept) => port.post({ kept }));
 
     /**
      * @param {{id: number, method: string, request: any, wants_progress: boolean}} message
@@ -132,9 +136,13 @@ async function main() {
         }
         if ('open_feed' in message) {
             const { label, begun_at } = message.open_feed;
-            feed = new Feed(label, begun_at, (request, transfer) =>
-                port.post({ feed: request }, transfer),
-            );
+            /** @type {ConstructorParameters<typeof Feed>[2]} */
+            const post = (request, transfer) => port.post({ feed: request }, transfer);
+            feed = new Feed(label, begun_at, post, keeper);
+            return;
+        }
+        if ('keep' in message) {
+            keeper.begin(message.keep);
             return;
         }
         if ('feed' in message) {

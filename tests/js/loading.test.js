@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 import { loadModel, pipeline } from 'bert-wasm';
 
 import { A_PAGE, FaultyServer } from '../tools/faulty_server.js';
+import '../tools/own_cache.js';
 import { LIBRARY } from './built.js';
 import { CONFIG, modelBytes, tensors } from './model_bytes.js';
 
@@ -28,7 +29,7 @@ const OTHER = modelBytes({
     list: tensors(LARGE).map((tensor) => ({ ...tensor, bytes: tensor.bytes.map((b) => b ^ 1) })),
 });
 const N_HEADER = 8 + new DataView(MODEL.buffer, MODEL.byteOffset).getUint32(0, true);
-const SOON = { retry_delay: 1, idle_timeout: 5000 };
+const SOON = { retry_delay: 1, idle_timeout: 5000, cache: false };
 const IDS = { input_ids: [2, 5, 6, 8, 3] };
 
 /** @param {Uint8Array} bytes */
@@ -201,7 +202,7 @@ test('an abort rejects with its reason, and the connection is closed', async (t)
         server.log.length = 0;
         server.faults.set('/model', fault);
         const controller = new AbortController();
-        const options = { signal: controller.signal, retry_delay: 1e6 };
+        const options = { signal: controller.signal, retry_delay: 1e6, cache: false };
         const loading = loadModel(url, options);
         while (server.log.length < n_requests) {
             await new Promise((resolve) => setImmediate(resolve));
@@ -224,11 +225,11 @@ test('Node ends by itself after an abort, a failure, and a model', async (t) => 
     const program = `
         import { loadModel } from ${LIBRARY};
         const url = ${JSON.stringify(`${server.url}model`)};
-        await loadModel(url);
+        await loadModel(url, { cache: false });
         for (const ms of [300, 300, 300]) {
             const controller = new AbortController();
             setTimeout(() => controller.abort('late'), ms);
-            const options = { signal: controller.signal, retry_delay: 60_000 };
+            const options = { signal: controller.signal, retry_delay: 60_000, cache: false };
             await loadModel(url, options).catch((error) => console.log(error));
         }
         await loadModel('http://127.0.0.1:1/', { retry_delay: 1 })

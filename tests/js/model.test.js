@@ -13,6 +13,7 @@ import { Tokenizer } from 'bert-wasm/tokenizer';
 
 import { LIBRARY } from './built.js';
 import { CONFIG, modelBytes, TOKENIZER, tensors } from './model_bytes.js';
+import '../tools/own_cache.js';
 
 const bytes = modelBytes();
 const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-'));
