@@ -286,7 +286,11 @@ bench-packages:
 
 ##@ Maintain
 
-.PHONY: numbers screenshots
+.PHONY: numbers sizes screenshots
+sizes: wasm js single ## measure what is published: bench/sizes.json; NOTE='why' where it grew
+	@node tools/sizes.mjs '$(NOTE)'
+	@node tools/numbers.mjs
+
 numbers: ## write what was measured into the documents
 	@node tools/numbers.mjs
 
