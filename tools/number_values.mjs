@@ -1,7 +1,8 @@
 /**
  * What documents say of sizes, times and accuracy: each number and table by its name, from
- * bench/results.json, which `make bench` writes, bench/sizes.json, which `make sizes` writes, and
- * bench/measured.json, which has what other commands print. See numbers.mjs, which puts them into the documents.
+ * bench/results.json, which `make bench` writes, bench/sizes.json, which `make sizes` does, and
+ * bench/measured.json, which has what other commands print. See numbers.mjs, which puts them into
+ * the documents.
  */
 
 import { readFileSync, statSync } from 'node:fs';

@@ -1,5 +1,6 @@
 /**
- * bench/sizes.json: bytes of what is published, each tarball and each file of code in it after gzip.
+ * bench/sizes.json: bytes of what is published, of each tarball, and after gzip of each file of
+ * code in it.
  *
  *     make sizes               after something has become larger or smaller
  *     make sizes NOTE='why'    after something has grown by more than 5 %, or came new
