@@ -65,7 +65,7 @@ const tables = Object.entries(HOSTS).map(([heading, hosts]) =>
 const parts = [
     '# Hosts',
     'Where the package was run, and what was run there. `make hosts` writes this page from what ' +
-        '`make test` has found.\nAnswers are those of Node, to the bit, for the same build of the ' +
+        '`make test` found.\nAnswers are those of Node, to the bit, for the same build of the ' +
         'engine.',
     '- **load**: the build that runs, and how many threads. **answer**: one text after the ' +
         'other. **batch**: a hundred in one call.\n' +
