@@ -73,5 +73,6 @@ const parts = [
         '**dispose**: what still runs is rejected.',
     ...tables,
 ];
-writeFileSync(page, `${parts.join('\n\n')}\n`);
+const text = `${parts.join('\n\n')}\n`;
+writeFileSync(page, text);
 console.log(text);
