@@ -35,8 +35,11 @@ const ENTRIES = {
     explain: 'js/explain/index.js',
 };
 
+/** What tokenizer.js and in-thread.js share: the tokenizers are most of either. */
+const SHARED = 'tokenizer-core';
+
 /** What a page loads: terser makes it a few per cent smaller than esbuild does. */
-const IN_PAGES = [...Object.keys(ENTRIES), 'worker'];
+const IN_PAGES = [...Object.keys(ENTRIES), SHARED, 'in-thread', 'worker'];
 /** @type {import('esbuild').BuildOptions} */
 const common = {
     bundle: true,
@@ -72,13 +75,36 @@ for (const old of readdirSync(out).filter((name) => /^node-\w+\.js$/.test(name))
 /** @type {import('esbuild').BuildOptions} */
 const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
 
-const [, , in_node] = await Promise.all([
-    build({ ...page, entryPoints: ENTRIES }),
+/**
+ * In pages index.js and in-thread.js import each other, as files.
+ * @type {import('esbuild').Plugin}
+ */
+const in_other_files = {
+    name: 'what another file of the package has',
+    setup({ onResolve }) {
+        const file = (/** @type {string} */ path) => () => ({ path, external: true });
+        onResolve({ filter: /^#in-thread$/ }, file('./in-thread.js'));
+        onResolve({ filter: /^\.\/index\.js$/ }, ({ importer }) =>
+            importer.endsWith('in_thread.js') ? file('./index.js')() : undefined,
+        );
+    },
+};
+const { tokenizer, ...others } = ENTRIES;
+
+const [, , , in_node] = await Promise.all([
+    build({ ...page, entryPoints: others, plugins: [in_other_files] }),
+    build({
+        ...page,
+        entryPoints: { tokenizer, 'in-thread': 'js/in_thread.js' },
+        plugins: [in_other_files],
+        splitting: true,
+        chunkNames: SHARED,
+    }),
     // A plain script, which bundlers may copy and minify as one that is a module or that is none.
     // It names no file: of #files nothing is left in it.
     build({
         ...page,
-        entryPoints: { worker: 'js/worker/worker.js' },
+        entryPoints: { worker: 'js/worker/main.js' },
         format: 'iife',
         logOverride: { 'empty-import-meta': 'silent' },
     }),
@@ -90,7 +116,8 @@ const [, , in_node] = await Promise.all([
         target: 'node20.19',
         entryPoints: {
             'index.node': 'js/index.js',
-            'worker.node': 'js/worker/worker.js',
+            'in-thread.node': 'js/in_thread.js',
+            'worker.node': 'js/worker/main.js',
             cli: 'js/cli/main.js',
         },
         splitting: true,
@@ -122,7 +149,8 @@ const size = (/** @type {string} */ file) =>
     gzipSync(readFileSync(`${out}/${file}`), { level: 9 }).length;
 console.log(
     `${out}: index.js ${size('index.js')} bytes gzipped, worker.js ${size('worker.js')}, ` +
-        `tokenizer.js alone ${size('tokenizer.js')}, metrics.js alone ` +
+        `in-thread.js ${size('in-thread.js')}, ` +
+        `${SHARED}.js ${size(`${SHARED}.js`)}, metrics.js alone ` +
         `${size('metrics.js')}, explain.js alone ${size('explain.js')}`,
 );
 

@@ -4,14 +4,14 @@
  */
 
 import { engineModules } from '#files';
-import { packageURL, resolveSource } from '#platform';
+import { hasWorkers, packageURL, resolveSource } from '#platform';
 
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
-import { toPost } from '../loader/compile.js';
+import { isModule, toPost } from '../loader/compile.js';
 import { openURL } from '../loader/download.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
-import { Connection } from './connection.js';
+import { Connection, openWorker } from './connection.js';
 import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
@@ -33,6 +33,12 @@ import { Monitor } from './monitor.js';
  *   default the fastest that runs here
  * @property {number} [threads]  most that will compute, 1 to 64; default one a core, at most 4. A
  *   page needs to be cross-origin isolated for more than one
+ * @property {boolean} [in_thread]  whether the engine runs on the caller's thread, in steps between
+ *   which the event loop has its turns; default where there are no workers. What cannot import at
+ *   run time (a service worker, an edge runtime) imports from `bert-wasm/in-thread`
+ * @property {WebAssembly.Module | ModelSource} [wasm]  the engine, where it cannot be fetched or
+ *   compiled: `engine-base.wasm` or `engine-relaxed.wasm` of the package, with one thread; default
+ *   the package's own
  * @property {string} [int8_kernel]  how 8-bit integers are multiplied: 'simd128',
  *   'relaxed-dot-i16' or 'relaxed-dot-i32', if the build has it; default the winner of a short race
  * @property {(call: import('./monitor.js').CallMetrics) => void} [onmetrics]  called after every
@@ -71,8 +77,9 @@ import { Monitor } from './monitor.js';
  * @throws {BertError} UNSUPPORTED, OUT_OF_MEMORY or ENGINE_FAILED where it cannot be run here
  */
 export async function loadModel(source, options = {}) {
-    const { signal, onprogress, variant, threads, int8_kernel, onmetrics, performance_marks } =
-        options;
+    const { signal, onprogress, onmetrics, performance_marks } = options;
+    const { variant, threads, int8_kernel, wasm } = options;
+    const in_thread = options.in_thread || !hasWorkers();
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
@@ -80,6 +87,7 @@ export async function loadModel(source, options = {}) {
         );
     }
     requireSIMD();
+    if (in_thread && !wasm) requireCompiler();
     if (source == null) return withDefaultModel((url) => loadModel(url, options));
     const given = toSource(source);
     signal?.throwIfAborted();
@@ -89,17 +97,18 @@ export async function loadModel(source, options = {}) {
         variant,
         threads,
         int8_kernel,
-        engines: engines(),
+        engines: engines(wasm),
+        in_thread: !!in_thread,
     };
     const download = new AbortController();
     /** @type {Connection | undefined} */
     let connection;
     try {
-        connection = new Connection();
+        connection = new Connection(await openWorker(in_thread));
         const ready = connection.ready(signal);
         if (is_download) {
             // What the page's policy forbids its own may allow the worker: it is asked first.
-            if (!mayCompile()) await ready;
+            if (!wasm && !mayCompile()) await ready;
             connection.feed(openURL(new URL(given), download.signal));
         }
         await ready;
@@ -126,8 +135,13 @@ function mayCompile() {
     }
 }
 
-/** The builds of the engine, for the worker. */
-function engines() {
+/**
+ * The builds of the engine, for the worker.
+ * @param {ModelLoadOptions['wasm']} given
+ * @returns {Record<string, import('../loader/compile.js').ModuleSource>}
+ */
+function engines(given) {
+    if (given) return { given: isModule(given) ? given : toSource(given) };
     return Object.fromEntries(
         Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
     );

@@ -27,6 +27,10 @@ import { watchStart } from './worker_start.js';
 /** Scripts that import one of another origin. @type {Map<string, string>} */
 const blobs = new Map();
 
+export function hasWorkers() {
+    return typeof Worker !== 'undefined';
+}
+
 /**
  * The worker of a model. A page cannot make one of a script of another origin, so there a Blob
  * imports it. A page without an origin (a sandboxed frame) has none but others; what it makes of a

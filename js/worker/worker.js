@@ -13,8 +13,6 @@
  *           {serving: boolean}                       the answer to {serve}
  */
 
-import { parentPort } from '#platform';
-
 import { toMessage } from '../errors.js';
 import { Feed } from '../loader/feed.js';
 import { openSource } from '../loader/source.js';
@@ -46,8 +44,13 @@ function transferOf(value, found = []) {
     return found;
 }
 
-async function main() {
-    const port = await parentPort();
+/**
+ * Answers what comes through the port.
+ * @param {import('../platform/browser.js').Port} port
+ * @param {boolean} [is_here]  whether it leads to this thread: the caller knows what works here
+ * @returns {() => void}  ends what runs, and gives the model back
+ */
+export function answer(port, is_here = false) {
     /** @type {LoadedModel | undefined} */
     let model;
     /** @type {Map<number, AbortController>} */
@@ -127,12 +130,16 @@ async function main() {
             .finally(() => running.delete(id));
     });
     try {
-        requireSIMD();
-        requireCompiler();
+        if (!is_here) {
+            requireSIMD();
+            requireCompiler();
+        }
         port.post({ ready: true });
     } catch (error) {
         port.post({ id: 0, error: toMessage(error) });
     }
+    return () => {
+        for (const controller of running.values()) controller.abort();
+        model = undefined;
+    };
 }
-
-main();
