@@ -55,6 +55,9 @@ export class Connection {
     /** @type {Error | undefined} */
     #ended;
 
+    /** @type {Error | undefined} */
+    #end_when_idle;
+
     /** @type {Feeder | undefined} */
     #feeder;
 
@@ -151,6 +154,15 @@ export class Connection {
     }
 
     /**
+     * Answers what runs first.
+     * @param {Error} reason
+     */
+    endWhenIdle(reason) {
+        this.#end_when_idle = reason;
+        if (this.#pending.size === 0) this.end(reason);
+    }
+
+    /**
      * @param {number} id
      * @param {AbortSignal} [signal]
      * @param {(progress: any) => void} [onprogress]
@@ -181,6 +193,7 @@ export class Connection {
         this.#pending.delete(id);
         if (this.#pending.size === 0) this.#worker.keepAlive(false);
         how(call);
+        if (this.#end_when_idle) this.endWhenIdle(this.#end_when_idle);
     }
 
     /** @param {any} message */

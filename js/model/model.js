@@ -13,6 +13,7 @@ import { asyncDispose } from '../platform/async_dispose.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { Connection, openWorker } from './connection.js';
 import { withDefaultModel } from './default_model.js';
+import { endWhenDropped } from './dropped.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
@@ -142,9 +143,18 @@ function mayCompile() {
  */
 function engines(given) {
     if (given) return { given: isModule(given) ? given : toSource(given) };
-    return Object.fromEntries(
-        Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
-    );
+    try {
+        return Object.fromEntries(
+            Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
+        );
+    } catch (cause) {
+        throw new BertError(
+            'UNSUPPORTED',
+            "the package's files have no address here: give the engine as `wasm` " +
+                `(${/** @type {Error} */ (cause).message})`,
+            { cause },
+        );
+    }
 }
 
 /**
@@ -195,9 +205,11 @@ export class Model {
         this.#tokenizer =
             info.tokenizer_traits &&
             new ModelTokenizer(
-                (method, request, signal) => connection.call(method, request, signal),
+                // Who holds the tokenizer alone holds the model.
+                (method, request, signal) => this.#connection.call(method, request, signal),
                 info.tokenizer_traits,
             );
+        endWhenDropped(this, connection);
     }
 
     /**
