@@ -30,7 +30,7 @@ help: ## print the targets
 setup: ## install what is missing: packages, Emscripten, npm packages
 	@tools/setup.sh
 
-build: native wasm js site ## build everything
+build: native wasm js single site ## build everything
 
 # --- native: the converter and the C tests -------------------------------------------------------
 
@@ -166,9 +166,17 @@ build/gen/core.js: tools/core_constants.c core/bert.h core/search.h
 	@$(CC) -std=c11 $(warnings) $< -o build/gen/core_constants
 	@build/gen/core_constants >$@
 
-build/js.built: $(js_sources) build/gen/core.js tools/build.mjs tools/declarations.mjs tsconfig.json package.json
+build/js.built: $(js_sources) build/gen/core.js $(addprefix tools/,build.mjs page_bundle.mjs declarations.mjs) tsconfig.json package.json
 	@node tools/build.mjs build/dist
 	@touch $@
+
+# bert-wasm-single, as `npm pack` takes it.
+single: build/single/index.js ## the library for pages in one file, as bert-wasm-single
+
+build/single/index.js: build/js.built $(engines) build/dist/search.wasm tools/single.mjs $(wildcard packages/single/*) LICENSE
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@cp packages/single/* LICENSE build/dist/index.d.ts build/dist/shared.d.ts $(@D)
+	@node tools/single.mjs build/dist $@
 
 docs: wasm js ## write docs/api.md and tests/public_names.json, which are made of the sources
 	@node tools/api_reference.mjs docs
@@ -221,16 +229,15 @@ test-c: ## C tests, in the release, scalar and sanitize builds
 run-c-tests: $(c_tests) $(native)/bert-convert
 	@for test in $(c_tests); do ./$$test || { echo "FAILED: $$test"; exit 1; }; done
 
-test-js: native wasm js ## JavaScript tests, on the built package
+test-js: native wasm js single ## JavaScript tests, on the built package
 	@tools/test_js.sh
 
 test-moving: native wasm js ## the code for users of transformers.js, with both libraries where bench has it
 	node --test --test-timeout=300000 tests/moving/moving.test.js
 
-test-browser: native site ## the page in Chromium; the package in each engine that is installed
+test-browser: native single site ## the page in Chromium; the package in each engine that is installed
 	@rm -rf build/engines
-	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js); \
-		status=$$?; node tests/browser/engines/table.js; exit $$status
+	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js)
 
 test-hosts: wasm js ## the installed package in Node, Deno and Bun, and in every place of a browser
 	@tools/host_packages.sh >/dev/null || echo 'hosts: npm packages could not be installed' >&2
@@ -283,9 +290,12 @@ bench-packages:
 
 ##@ Maintain
 
-.PHONY: numbers screenshots
+.PHONY: numbers hosts screenshots
 numbers: ## write what was measured into the documents
 	@node tools/numbers.mjs
+
+hosts: ## write docs/hosts.md from what test-browser and test-hosts found
+	@node tools/hosts.mjs docs/hosts.md
 
 screenshots: site ## take the pictures of the documents
 	@node tools/screenshots.mjs

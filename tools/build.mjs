@@ -7,22 +7,14 @@
  * Source maps are for coverage: they take bundles apart into files, and none is minified.
  */
 
-import {
-    appendFileSync,
-    chmodSync,
-    mkdirSync,
-    readdirSync,
-    readFileSync,
-    rmSync,
-    writeFileSync,
-} from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
-import { minify } from 'terser';
 
 import { writeDeclarations } from './declarations.mjs';
+import { common, shortenLocals, shrink } from './page_bundle.mjs';
 
 const [out, flag] = process.argv.slice(2);
 const sourcemap = flag === '--source-maps';
@@ -33,23 +25,14 @@ const ENTRIES = {
     tokenizer: 'js/tokenizer/index.js',
     metrics: 'js/metrics/index.js',
     explain: 'js/explain/index.js',
+    diagnose: 'js/diagnose/index.js',
 };
 
 /** What tokenizer.js and in-thread.js share: the tokenizers are most of either. */
 const SHARED = 'tokenizer-core';
 
-/** What a page loads: terser makes it a few per cent smaller than esbuild does. */
+/** What a page loads, which is made as small as can be. */
 const IN_PAGES = [...Object.keys(ENTRIES), SHARED, 'in-thread', 'worker'];
-/** @type {import('esbuild').BuildOptions} */
-const common = {
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    minify: true,
-    legalComments: 'none',
-    logLevel: 'warning',
-    external: ['bert-wasm-sentiment'], // of its own, and perhaps not there
-};
 
 /**
  * The command line brings libraries in CommonJS. Without this they look for require(), which no
@@ -72,6 +55,7 @@ mkdirSync(out, { recursive: true });
 for (const old of readdirSync(out).filter((name) => /^node-\w+\.js$/.test(name))) {
     rmSync(`${out}/${old}`);
 }
+
 /** @type {import('esbuild').BuildOptions} */
 const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
 
@@ -108,8 +92,7 @@ const [, , , in_node] = await Promise.all([
         format: 'iife',
         logOverride: { 'empty-import-meta': 'silent' },
     }),
-    // The library, its worker and the command line share most of their code. Names stay, for
-    // traces of errors.
+    // The library, its worker and the command line share most of their code.
     build({
         ...common,
         platform: 'node',
@@ -118,7 +101,7 @@ const [, , , in_node] = await Promise.all([
             'index.node': 'js/index.js',
             'in-thread.node': 'js/in_thread.js',
             'worker.node': 'js/worker/main.js',
-            cli: 'js/cli/main.js',
+            cli: 'js/cli/bin.js',
         },
         splitting: true,
         chunkNames: 'node-[hash]',
@@ -131,17 +114,12 @@ const [, , , in_node] = await Promise.all([
         metafile: true,
     }),
 ]);
-appendLicences(`${out}/cli.js`, Object.keys(in_node.metafile.inputs));
-for (const name of sourcemap ? [] : IN_PAGES) {
-    const file = `${out}/${name}.js`;
-    const { code } = await minify(readFileSync(file, 'utf8'), {
-        module: true,
-        ecma: 2020,
-        compress: { passes: 3, inline: 1, reduce_funcs: false },
-    }); // small after gzip
-    if (!code) throw new Error(`${file}: nothing is left of it`);
-    writeFileSync(file, code);
+for (const [file, { inputs }] of Object.entries(in_node.metafile.outputs)) {
+    if (!file.endsWith('.js')) continue;
+    if (!sourcemap) await shortenLocals(file);
+    appendLicences(file, Object.keys(inputs));
 }
+for (const name of sourcemap ? [] : IN_PAGES) await shrink(`${out}/${name}.js`);
 chmodSync(`${out}/cli.js`, 0o755);
 await writeDeclarations(ENTRIES, out);
 

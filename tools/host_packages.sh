@@ -3,7 +3,7 @@
 # user's cache, and prints their folder: npm packages of a lock file of their own, 900 MB. Install
 # scripts are not run: each platform's package brings the program as it is.
 set -eu
-cd "$(dirname "$0")/../tests/hosts"
+cd "$(dirname "$0")/../tests/hosts/packages"
 folder=${XDG_CACHE_HOME:-$HOME/.cache}/bert-wasm/hosts
 
 if ! cmp -s package-lock.json "$folder/installed.json"; then

@@ -41,7 +41,7 @@ export function unmarked(text) {
 
 /** Documents that people read, which may have such places. @returns {string[]}  from the root */
 export function documents() {
-    const inside = ['docs', 'examples', 'web-demo/models'].flatMap((folder) => {
+    const inside = ['docs', 'examples', 'packages', 'web-demo/models'].flatMap((folder) => {
         const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' });
         const pages = names.filter((name) => name.endsWith('.md'));
         return pages.sort().map((name) => join(folder, name));

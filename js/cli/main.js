@@ -1,5 +1,3 @@
-#!/usr/bin/env node
-
 /**
  * bert-wasm on the command line: one JSON object a line on standard output, messages on standard
  * error. Exit codes: 0; 1 for bad input; 2 for a wrong command line.
@@ -9,6 +7,7 @@ import { version } from '../../package.json';
 import { BertError } from '../errors.js';
 import { command as bench } from './bench.js';
 import { command as convert } from './convert.js';
+import { command as doctor } from './doctor.js';
 import { command as evaluate } from './eval.js';
 import { command as forward } from './forward.js';
 import { command as info } from './info.js';
@@ -30,6 +29,7 @@ const COMMANDS = {
     bench,
     serve,
     convert,
+    doctor,
 };
 
 const WIDTH = Math.max(...Object.keys(COMMANDS).map((name) => name.length));

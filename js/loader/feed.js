@@ -16,11 +16,13 @@ import { fromMessage, toMessage } from '../errors.js';
 const WINDOW = 12;
 
 /** @typedef {import('./download.js').Source} Source */
-/** @typedef {import('./download.js').Chunk} Chunk */
+/** @typedef {import('./chunks.js').Chunk} Chunk */
+/** @typedef {import('../cache/keeper.js').Keeper} Keeper */
 
 /**
- * @typedef {{chunk: Chunk, n_bytes?: number} | {end: true, n_bytes?: number}
- *   | {error: ReturnType<typeof toMessage>}} Part
+ * @typedef {{chunk: Chunk} | {end: true}} Arrived
+ * @typedef {(Arrived & {label: string, n_bytes?: number, stored?: string | null}
+ *   | {error: ReturnType<typeof toMessage>})} Part  with what the source is, now that it came
  * @typedef {Part & {reading: number}} FeedMessage  to the worker
  *
  * @typedef {{recycled: Chunk} | {read: number, reading: number} | {expect: number}} FeedRequest
@@ -70,9 +72,11 @@ export class Feeder {
                 this.#n_free--;
                 // Memory that is not made for this chunk may hold others.
                 const own = source.recycle ? chunk : chunk.slice();
-                this.#post({ reading, chunk: own, n_bytes: source.n_bytes }, [own.buffer]);
+                const { label, n_bytes, stored } = source;
+                this.#post({ reading, chunk: own, label, n_bytes, stored }, [own.buffer]);
             }
-            this.#post({ reading, end: true, n_bytes: source.n_bytes });
+            const { label, n_bytes } = source;
+            this.#post({ reading, end: true, label, n_bytes });
         } catch (error) {
             this.#post({ reading, error: toMessage(error) });
         }
@@ -109,6 +113,15 @@ export class Feed {
     /** @type {(() => void) | undefined} */
     #wake;
 
+    /** Chunks of the model that came from the cache. @type {Set<string>} */
+    #stored = new Set();
+
+    /** @type {Keeper | undefined} */
+    #keeper;
+
+    /** Bytes that the file must have. @type {number | undefined} */
+    #expected;
+
     /** @type {number | undefined} */
     n_bytes;
 
@@ -117,11 +130,13 @@ export class Feed {
      * @param {number | null} begun_at  the byte at which the caller has begun to send; null: it has
      *   not
      * @param {(request: FeedRequest, transfer?: ArrayBuffer[]) => void} post  to the caller
+     * @param {Keeper} [keeper]  of what was fetched
      */
-    constructor(label, begun_at, post) {
+    constructor(label, begun_at, post, keeper) {
         this.label = label;
         this.#begun_at = begun_at;
         this.#post = post;
+        this.#keeper = keeper;
     }
 
     /** @param {FeedMessage} message */
@@ -136,13 +151,13 @@ export class Feed {
 
     /** @param {number} from */
     async *read(from) {
-        if (from !== this.#begun_at) {
-            const dropped = this.#messages.splice(0);
-            for (const message of dropped) if ('chunk' in message) this.recycle(message.chunk);
-            this.#post({ read: from, reading: ++this.#reading });
-        }
+        if (from !== this.#begun_at) this.#want(from);
+        if (from === 0) this.#expected = undefined;
         this.#begun_at = null;
-        for (const reading = this.#reading; reading === this.#reading; ) {
+        let at = from;
+        /** Where it was found to end. */
+        let end = -1;
+        for (let reading = this.#reading; reading === this.#reading; ) {
             while (!this.#messages.length) {
                 await new Promise((resolve) => {
                     this.#wake = () => resolve(undefined);
@@ -150,14 +165,44 @@ export class Feed {
             }
             const message = /** @type {FeedMessage} */ (this.#messages.shift());
             if ('error' in message) throw fromMessage(message.error);
+            this.label = message.label;
             this.n_bytes = message.n_bytes;
-            if ('end' in message) return;
+            if ('stored' in message && message.stored) this.#stored.add(message.stored);
+            if ('end' in message) {
+                if (at === end || at >= (this.#expected ?? 0)) return;
+                // The caller did not know yet that there must be more.
+                end = at;
+                this.#want(at);
+                reading = this.#reading;
+                continue;
+            }
+            at += message.chunk.length;
             yield message.chunk;
         }
     }
 
+    /**
+     * @param {string} sha256
+     * @param {Uint8Array} chunk
+     */
+    keep(sha256, chunk) {
+        if (!this.#stored.has(sha256)) this.#keeper?.keep(sha256, chunk);
+    }
+
+    /**
+     * Asks for the file from this byte on; what is under way is dropped.
+     * @param {number} from
+     */
+    #want(from) {
+        const dropped = this.#messages.splice(0);
+        for (const message of dropped) if ('chunk' in message) this.recycle(message.chunk);
+        this.#stored.clear(); // one of them may have been damaged
+        this.#post({ read: from, reading: ++this.#reading });
+    }
+
     /** @param {number} n_bytes */
     expect(n_bytes) {
+        this.#expected = n_bytes;
         this.#post({ expect: n_bytes });
     }
 

@@ -28,3 +28,17 @@ export const engineModules = () => ({
 
 /** @returns {PackageFile} */
 export const searchModule = () => new URL('./search.wasm', import.meta.url);
+
+/** What bert-wasm-sentiment has. */
+export const SENTIMENT_FILE = 'sentiment-minilm-l6-q8.safetensors';
+
+/**
+ * Where it lies if nothing resolves that package's name: in the folder `models` beside these files.
+ * It is named by one of them, since bundlers make a path of the machine that they run on of an
+ * `import.meta.url` that stands alone.
+ */
+export function sentimentModel() {
+    const file = new URL('./search.wasm', import.meta.url);
+    const model = `models/${SENTIMENT_FILE}`;
+    return URL.canParse(model, file) ? new URL(model, file) : undefined; // not beside a data: URL
+}

@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parentPort as port, Worker, workerData } from 'node:worker_threads';
 
-import { nodeWorkerScript } from '#files';
+import { nodeWorkerScript, SENTIMENT_FILE, sentimentModel } from '#files';
 
 import { BertError } from '../errors.js';
 
@@ -50,9 +50,18 @@ function start(script) {
     };
 }
 
-/** @param {URL} url */
-export function packageURL(url) {
-    return url.href;
+/**
+ * The address of a package's file.
+ * @param {URL} url
+ * @returns {string}
+ */
+export function packageURL({ href }) {
+    if (URL.canParse(href)) return href;
+    throw new BertError(
+        'BAD_INPUT',
+        `${href} is an address for browsers, which a bundler made of a file: tell it to leave the ` +
+            "file's package to Node (Next.js: serverExternalPackages)",
+    );
 }
 
 export const n_cores = availableParallelism;
@@ -127,14 +136,11 @@ function unreadable(url, error) {
  * @returns {Promise<string | undefined>}
  */
 export async function sentimentBeside() {
-    const name = 'sentiment-minilm-l6-q8.safetensors';
     try {
-        const installed = createRequire(resolve('package.json')).resolve(
-            `bert-wasm-sentiment/${name}`,
-        );
-        return pathToFileURL(installed).href;
+        const program = createRequire(resolve('package.json'));
+        return pathToFileURL(program.resolve(`bert-wasm-sentiment/${SENTIMENT_FILE}`)).href;
     } catch {
-        const beside = new URL(`./models/${name}`, import.meta.url);
-        return existsSync(beside) ? beside.href : undefined;
+        const beside = sentimentModel();
+        return beside && existsSync(beside) ? beside.href : undefined;
     }
 }

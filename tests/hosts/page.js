@@ -1,6 +1,6 @@
 /**
  * Runs checks in a place of a page, and reports what they gave:
- * page.html?place=worker&wanted=JSON.
+ * page.html?place=worker&library=URL&wanted=JSON.
  */
 
 import { report } from '../browser/engines/report.js';
@@ -71,7 +71,7 @@ try {
 async function here() {
     const [checks, library, { runChecks }] = await Promise.all([
         import('../browser/engines/checks.js'),
-        import('/bert-wasm/index.js'),
+        import(query.get('library') ?? ''),
         import('./run_in_page.js'),
     ]);
     return runChecks(library, checks, wanted);

@@ -7,18 +7,17 @@ import { fileURLToPath } from 'node:url';
 
 import { openEngine } from '../browser/engines/engine.js';
 import { inNode } from '../browser/engines/judge.js';
-import { INSECURE, missing } from '../browser/engines/programs.js';
-import { VARIANTS } from '../browser/engines/variants.js';
+import { INSECURE, missing, PROGRAMS } from '../browser/engines/programs.js';
 import { FaultyServer } from '../tools/faulty_server.js';
 import { Outcome } from '../tools/outcome.js';
 import { makeExtension } from './extension.js';
-import { install } from './installed.js';
+import { installAll } from './installed.js';
 import { JUDGES } from './judges.js';
 import { ENGINES, placesIn } from './places.js';
 
 const PAGE = 'hosts/page.html';
 
-/** @type {ReturnType<typeof install>} */
+/** @type {ReturnType<typeof installAll>} */
 let app;
 /** @type {{isolated: FaultyServer, plain: FaultyServer}} */
 let servers;
@@ -28,9 +27,10 @@ let extension;
 const node = {};
 
 before(async () => {
-    app = install();
+    app = installAll();
     const files = {
         '/bert-wasm/': join(app.folder, 'node_modules/bert-wasm/build/dist'),
+        '/bert-wasm/models/': join(app.folder, 'node_modules/bert-wasm-sentiment'),
         '/browser/engines/': fileURLToPath(new URL('../browser/engines', import.meta.url)),
         '/hosts/': import.meta.dirname,
     };
@@ -59,10 +59,17 @@ function baseOf(from) {
     return from === 'insecure' ? plain.url.replace('127.0.0.1', INSECURE) : plain.url;
 }
 
+/** Where a page imports the package from. @param {import('./places.js').Place} place */
+function libraryBaseOf({ from, foreign }) {
+    const { isolated, plain } = servers;
+    if (foreign) return from === 'isolated' ? isolated.other : plain.other;
+    return baseOf(from);
+}
+
 for (const name of ENGINES) {
     const skip = missing(name);
     const outcome = new Outcome('hosts', name, skip);
-    const variant = VARIANTS[name];
+    const { variant } = PROGRAMS[name];
     /** @type {Awaited<ReturnType<typeof openEngine>> | undefined} */
     let engine;
 
@@ -77,12 +84,13 @@ for (const name of ENGINES) {
         /** @type {{[check: string]: any}} */
         let results = {};
 
-        outcome.declare('opens', title, async () => {
+        outcome.declare('open', title, async () => {
             engine ??= await openEngine(name, name === 'chromium' ? extension.args : []);
             if (place.headers) servers.plain.faults.set(`/${PAGE}`, { headers: place.headers });
             const wanted = { names: Object.keys(JUDGES), options: place.options ?? {} };
             const query = new URLSearchParams({
                 place: place.in ?? 'page',
+                library: new URL('bert-wasm/index.js', libraryBaseOf(place)).href,
                 wanted: JSON.stringify(wanted),
             });
             const found = await engine
@@ -97,7 +105,8 @@ for (const name of ENGINES) {
                 assert.ok(results[check], 'the check did not run');
                 const { n_cores, canShare } = results.load;
                 const threads = canShare ? Math.min(4, n_cores) : 1;
-                return judge(results[check], { variant, threads, node: node[variant] });
+                const verified = !place.unverified?.includes(name);
+                return judge(results[check], { variant, threads, verified, node: node[variant] });
             });
         }
     }

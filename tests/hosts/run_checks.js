@@ -7,6 +7,8 @@
  * The last model is not disposed of: the process must end all the same.
  */
 
+import 'node:module'; // with it a global of Deno's own comes
+
 import * as checks from '../browser/engines/checks.js';
 
 const before = Reflect.ownKeys(globalThis).length;

@@ -8,7 +8,7 @@ import { after, before } from 'node:test';
 
 import { inNode } from '../browser/engines/judge.js';
 import { Outcome } from '../tools/outcome.js';
-import { install } from './installed.js';
+import { installAll } from './installed.js';
 import { JUDGES } from './judges.js';
 import { missing, pathOf, RUNTIMES } from './runtimes.js';
 
@@ -19,13 +19,13 @@ const FILES = ['hosts/run_checks.js', 'hosts/require.cjs', 'browser/engines/chec
 
 const threads = Math.min(4, availableParallelism());
 
-/** @type {ReturnType<typeof install>} */
+/** @type {ReturnType<typeof installAll>} */
 let app;
 /** What the checks gave in Node, by the engine's build. @type {{[variant: string]: any}} */
 const node = {};
 
 before(async () => {
-    app = install(FILES);
+    app = installAll(FILES);
     for (const variant of ['base', 'relaxed']) {
         node[variant] = await inNode(variant, '', ['answer', 'batch']);
     }

@@ -394,6 +394,7 @@ test('every command explains itself', () => {
         'bench',
         'serve',
         'convert',
+        'doctor',
     ]) {
         assert.ok(names.includes(name), name);
     }

@@ -39,6 +39,7 @@ async function loadBytes(
     { step = bytes.length, n_bytes, onprogress = () => {}, flips = [], reads = [] } = {},
 ) {
     let memory = new Uint8Array(0);
+    const taken = [];
     async function* chunks(from) {
         const file = bytes.slice();
         const flip = flips[reads.length];
@@ -63,11 +64,18 @@ async function loadBytes(
                 address,
             );
         },
+        take: (weight) => taken.push(weight),
     };
     const file = new ModelFile({ label: 'test', n_bytes, read: chunks });
     const header = await file.readHeader(CORE);
-    const loaded = await file.readData(header, engine, (json) => json, onprogress);
-    return { ...loaded, header, memory };
+    const address = engine.reserve(header.weights_bytes);
+    let tokenizer = null;
+    const ontokenizer = (json) => {
+        tokenizer = json;
+    };
+    await file.readData(header, engine, address, { ontokenizer, onprogress });
+    assert.deepEqual(taken, [...header.weights.keys()]);
+    return { address, tokenizer, verified: file.is_verified, header, memory };
 }
 
 const refused = (bytes, message, code = 'BAD_MODEL_FILE') =>
@@ -228,10 +236,23 @@ test('what is no model file is refused by what it is', async () => {
     );
     await refused(withHeader('{"a"', Buffer.alloc(0)), /the header is not valid JSON/);
     await refused(withHeader('{}', Buffer.alloc(0)), /not of this library/);
-    await refused(
-        withHeader(`{"a":${'['.repeat(5000)}${']'.repeat(5000)}}`, Buffer.alloc(0)),
-        /not of this library/,
-    );
+    const nested = `{"a":${'['.repeat(5000)}${']'.repeat(5000)}}`;
+    await refused(withHeader(nested, Buffer.alloc(0)), /the header is not valid JSON: it nests/);
+    for (const [start, kind] of [
+        ['\ufeff <html>', 'a page of HTML'],
+        ['{"error":1}', 'JSON'],
+        ['\0asm\x01\0\0\0', 'a WebAssembly module'],
+        ['PK\x03\x04....', 'a zip archive'],
+        ['\x08\x07\x12\x07pytorch', 'an ONNX file'],
+        ['version https://git-lfs', 'a pointer of Git LFS'],
+        ['GGUF....', 'a GGUF file'],
+    ]) {
+        await refused(
+            new Uint8Array(Buffer.from(start.padEnd(64, '.'))),
+            new RegExp(`not a safetensors file, but ${kind}|not a safetensors file, ${kind}`),
+        );
+    }
+    await refused(new Uint8Array([0x1f, 0x8b, 8, 0, 0, 0, 0, 1, 2]), /but packed by gzip/);
     const latin = withHeader('{"__metadata__":{}}', Buffer.alloc(0));
     latin[10] = 0xff;
     await refused(latin, /not valid UTF-8/);
@@ -239,6 +260,40 @@ test('what is no model file is refused by what it is', async () => {
         new Uint8Array([255, 255, 255, 255, 255, 255, 255, 255, 1]),
         /not a safetensors file/,
     );
+});
+
+test('headers of any size are refused at once', async () => {
+    const MOST = 32 << 20;
+    const many = (/** @type {number} */ n, /** @type {any} */ entry) =>
+        modelBytes({
+            change: (h) => {
+                for (let i = 0; i < n; i++) h[`z${i}`] = entry;
+            },
+        });
+    const empty = { dtype: 'F32', shape: [0], data_offsets: [0, 0] };
+    const text = (/** @type {string} */ json) => withHeader(json, Buffer.alloc(0));
+    const all = '['.repeat(MOST - 64);
+    const quoted = (/** @type {string} */ field, /** @type {string} */ json) =>
+        modelBytes({ metadata: { [field]: json } });
+    const names = `{${Array.from({ length: 2e6 }, (_, i) => `"${i}":0`).join(',')}}`;
+    for (const [file, message] of /** @type {[Uint8Array<ArrayBuffer>, RegExp][]} */ ([
+        [many(500_000, empty), /the header is not valid JSON: it has more than \d+ names/],
+        [many(60_000, empty), /it must have at most 32768 tensors, not 60\d\d\d/],
+        [many(200_000, 0), /at most 32768 tensors/],
+        [text(all), /the header is not valid JSON: it nests more than 16 deep/],
+        [text(`{"a":${all.slice(9)}`), /it nests/],
+        [text(`{"__metadata__":${names}}`), /names/],
+        [text(`"${all.slice(9)}`), /the header is not valid JSON/],
+        [text(`{"a":[${'0,'.repeat(MOST / 2 - 100)}0]}`), /not of this library/],
+        [quoted('config', all.slice(1 << 20)), /the config is not valid JSON: it nests/],
+        [quoted('reference', all.slice(1 << 20)), /the reference is not valid JSON: it nests/],
+        [quoted('config', names), /the config is not valid JSON: it has more than/],
+    ])) {
+        const begun = performance.now();
+        await refused(file, message);
+        const ms = performance.now() - begun;
+        assert.ok(ms < 3000, `${message}: ${ms} ms`);
+    }
 });
 
 test('each rule of the format', async () => {
@@ -466,16 +521,9 @@ test('a stream that breaks is reported as it broke', async () => {
     }
     const file = new ModelFile({ label: 'x', read: chunks });
     const header = await file.readHeader(CORE);
-    const memory = { reserve: () => 0, heap: new Uint8Array(good.length), expand() {} };
-    await assert.rejects(
-        file.readData(
-            header,
-            memory,
-            () => {},
-            () => {},
-        ),
-        /connection reset/,
-    );
+    const memory = { reserve: () => 0, heap: new Uint8Array(good.length), expand() {}, take() {} };
+    const listeners = { ontokenizer() {}, onprogress() {} };
+    await assert.rejects(file.readData(header, memory, 0, listeners), /connection reset/);
 });
 
 test('a file that is not wanted any longer ends its transfer', async () => {

@@ -1,11 +1,19 @@
 /**
  * What npm would publish: exports, files and types, as publint and attw see them, and what programs
- * get that install it, with the sentiment model and without.
+ * get that install it, with the sentiment model and without. Needs `make js single`.
  */
 
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+    existsSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    statSync,
+    writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -27,6 +35,8 @@ const MOST_PACKED = 400e3;
 /** Exports that no program imports: files that others load. */
 const FILES = /\.(js|json|wasm|safetensors)$/;
 
+const NAMES = /** @type {PackageName[]} */ (Object.keys(PACKAGES));
+
 const ANSWER = "console.log((await classify('What a wonderful film.'))[0].label);";
 
 /** @type {string} */
@@ -39,10 +49,9 @@ let whole = '';
 
 before(() => {
     folder = mkdtempSync(join(tmpdir(), 'bert-wasm-pack-'));
-    packed = {
-        'bert-wasm': pack('bert-wasm', folder),
-        'bert-wasm-sentiment': pack('bert-wasm-sentiment', folder),
-    };
+    packed = /** @type {any} */ (
+        Object.fromEntries(NAMES.map((name) => [name, pack(name, folder)]))
+    );
     bare = join(folder, 'bare');
     whole = join(folder, 'whole');
     install(bare, [packed['bert-wasm']]);
@@ -60,7 +69,7 @@ async function run(cwd, args, program = process.execPath) {
 /** @param {string} cwd @param {string} code  of an ES module */
 const evaluate = (cwd, code) => run(cwd, ['--input-type=module', '-e', code]);
 
-for (const name of /** @type {PackageName[]} */ (Object.keys(PACKAGES))) {
+for (const name of NAMES) {
     test(`${name}: publint finds nothing`, async () => {
         const { messages, pkg } = await publint({
             pkgDir: PACKAGES[name],
@@ -86,12 +95,12 @@ for (const name of /** @type {PackageName[]} */ (Object.keys(PACKAGES))) {
     });
 }
 
-test('both have one version, and each the licence', () => {
-    const [version, ...others] = Object.values(PACKAGES).map(
-        (path) => JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')).version,
+test('all have one version, and each the licence', () => {
+    const versions = NAMES.map(
+        (name) => JSON.parse(readFileSync(join(PACKAGES[name], 'package.json'), 'utf8')).version,
     );
-    assert.deepEqual(others, [version]);
-    for (const name of Object.keys(PACKAGES)) {
+    assert.equal(new Set(versions).size, 1, versions.join());
+    for (const name of NAMES) {
         const files = readdirSync(join(whole, 'node_modules', name));
         for (const file of ['LICENSE', 'README.md']) assert.ok(files.includes(file), name);
     }
@@ -186,4 +195,33 @@ test('convert from the package says where the converter comes from', async () =>
     const { code, stderr } = await run(bare, ['convert', 'x', '-o', 'y'], cli);
     assert.equal(code, 1);
     assert.match(stderr, /not part of the npm package\. Build it in a checkout.*make native/);
+});
+
+/** @param {string} cwd */
+async function findings(cwd) {
+    const cli = join(cwd, 'node_modules/.bin/bert-wasm');
+    const { code, stdout } = await run(cwd, ['doctor', '--json'], cli);
+    const { ok, findings } = JSON.parse(stdout);
+    assert.deepEqual([code, ok], [0, true], stdout);
+    return Object.fromEntries(
+        findings.map((/** @type {{name: string}} */ finding) => [finding.name, finding]),
+    );
+}
+
+test('doctor: the model is there, or is not; versions fit, or do not', async () => {
+    const { model, versions } = await findings(whole);
+    assert.deepEqual([model.state, versions.state], ['good', 'good']);
+
+    const without = await findings(bare);
+    assert.equal(without.model.state, 'lesser');
+    assert.match(without.model.advice, /npm install bert-wasm-sentiment/);
+    assert.equal(without.versions, undefined);
+
+    const path = join(whole, 'node_modules/bert-wasm-sentiment/package.json');
+    const right = readFileSync(path, 'utf8');
+    writeFileSync(path, right.replace(/"version": ".*"/, '"version": "0.0.9"'));
+    const { versions: other } = await findings(whole);
+    writeFileSync(path, right);
+    assert.deepEqual([other.state, other.found], ['lesser', 'bert-wasm-sentiment 0.0.9']);
+    assert.match(other.advice, /^npm install bert-wasm@latest bert-wasm-sentiment@latest/);
 });

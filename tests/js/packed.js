@@ -11,6 +11,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const PACKAGES = {
     'bert-wasm': ROOT,
     'bert-wasm-sentiment': join(ROOT, 'build/sentiment'),
+    'bert-wasm-single': join(ROOT, 'build/single'),
 };
 
 /** @typedef {keyof typeof PACKAGES} PackageName */

@@ -66,6 +66,7 @@ test('declarations are of what is public, with its comments', () => {
     const text = (file) => readFileSync(join(folder, file), 'utf8');
     const files = readdirSync(folder).filter((each) => each.endsWith('.d.ts'));
     assert.deepEqual(files.sort(), [
+        'diagnose.d.ts',
         'explain.d.ts',
         'index.d.ts',
         'metrics.d.ts',

@@ -7,11 +7,11 @@
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const BUILD = fileURLToPath(new URL('../../build/', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
  * @typedef {object} Row
@@ -21,6 +21,18 @@ const BUILD = fileURLToPath(new URL('../../build/', import.meta.url));
  * @property {number} ms
  * @property {string} note
  */
+
+/**
+ * @typedef {object} Found  what a file holds
+ * @property {string} engine
+ * @property {string} [version]  none if it was not run
+ * @property {string} [missing]  why it was not
+ * @property {Row[]} rows
+ */
+
+/** Where it is, from the root. @param {string} folder @param {string} name */
+export const fileOf = (folder, name) =>
+    `build/${folder}/${name.toLowerCase().replaceAll(' ', '-')}.json`;
 
 export class Outcome {
     #folder;
@@ -39,7 +51,9 @@ export class Outcome {
 
     /** @param {string} title @param {string} page @param {() => Promise<string | void>} run */
     declare(title, page, run) {
-        test(`${this.#name}${page && `, ${page}`}: ${title}`, { skip: this.#skip }, async () => {
+        test(`${[this.#name, page].filter(Boolean).join(', ')}: ${title}`, {
+            skip: this.#skip,
+        }, async () => {
             const row = { test: title, page, ok: false, ms: 0, note: '' };
             this.#rows.push(row);
             const start = performance.now();
@@ -54,11 +68,10 @@ export class Outcome {
 
     /** @param {string} [version]  of the program */
     write(version) {
-        const folder = join(BUILD, this.#folder);
         const missing = this.#skip || undefined;
         const found = { engine: this.#name, version, missing, rows: this.#rows };
-        mkdirSync(folder, { recursive: true });
-        const file = `${this.#name.toLowerCase().replaceAll(' ', '-')}.json`;
-        writeFileSync(join(folder, file), JSON.stringify(found, null, 1));
+        const file = join(ROOT, fileOf(this.#folder, this.#name));
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, JSON.stringify(found, null, 1));
     }
 }

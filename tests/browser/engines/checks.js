@@ -54,7 +54,6 @@ export async function load({ loadModel }, options) {
         info,
         n_cores: globalThis.navigator?.hardwareConcurrency,
         canShare: globalThis.crossOriginIsolated && typeof SharedArrayBuffer === 'function',
-        canDigest: globalThis.crypto?.subtle !== undefined,
         isOrdered: parts.every((part, i) => i === 0 || part >= parts[i - 1]),
         end: parts.at(-1),
     };
@@ -160,6 +159,22 @@ export async function cycles(library) {
         classify.dispose();
     }
     return { logits };
+}
+
+/**
+ * The same, with a stop after each for whoever measures memory: he answers when he has.
+ * @param {Library} library
+ * @param {LoadOptions & {n_cycles: number, measure: string | (() => Promise<unknown>)}} options
+ *   measure: an address, or a function
+ */
+export async function memory(library, { n_cycles, measure, ...options }) {
+    for (let i = 0; i < n_cycles; i++) {
+        const classify = await open(library, options);
+        await classify(TEXTS[0]);
+        classify.dispose();
+        globalThis.gc?.();
+        await (typeof measure === 'string' ? fetch(measure) : measure());
+    }
 }
 
 /**

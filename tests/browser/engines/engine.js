@@ -114,6 +114,16 @@ class Engine {
         return this.#visit(go, timeout, `${url} reported nothing`);
     }
 
+    /** Kilobytes of memory that the processes of its pages hold. Chromium's are told apart. */
+    memory() {
+        const { stdout } = spawnSync('ps', ['-A', '-o', 'pgid=,rss=,args='], { encoding: 'utf8' });
+        return stdout
+            .split('\n')
+            .filter((line) => Number.parseInt(line, 10) === this.#browser?.pid)
+            .filter((line) => line.includes('--type=renderer'))
+            .reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[1]), 0);
+    }
+
     /** Ends the browser as its user would. The next run starts it in the same profile. */
     async restart() {
         const browser = this.#browser;

@@ -8,6 +8,10 @@ import { delimiter, join } from 'node:path';
 
 /**
  * @typedef {object} Program
+ * @property {string} title
+ * @property {'base' | 'relaxed'} variant  of the engine that it must choose: of Debian's, WebKit
+ *   alone has no relaxed SIMD
+ * @property {('isolated' | 'plain')[]} [pages]  of the suite; default both
  * @property {string[]} names  of the program: the first that is there is taken
  * @property {string} variable  of the environment, that names another
  * @property {string} packages  of Debian
@@ -42,6 +46,8 @@ const FIREFOX_PREFERENCES = {
 
 /** @type {Program} */
 const webkit = {
+    title: 'WebKitGTK',
+    variant: 'base',
     names: miniBrowsers(),
     variable: 'MINIBROWSER',
     packages: 'libwebkit2gtk-4.1-0 xvfb',
@@ -52,6 +58,8 @@ const webkit = {
 /** @type {{[name: string]: Program}} */
 export const PROGRAMS = {
     chromium: {
+        title: 'Chromium',
+        variant: 'relaxed',
         names: ['chromium'],
         variable: 'CHROMIUM',
         packages: 'chromium',
@@ -69,6 +77,8 @@ export const PROGRAMS = {
         ],
     },
     firefox: {
+        title: 'Firefox ESR',
+        variant: 'relaxed',
         names: ['firefox-esr', 'firefox'],
         variable: 'FIREFOX',
         packages: 'firefox-esr',
@@ -81,9 +91,12 @@ export const PROGRAMS = {
         },
     },
     webkit,
-    // With what Safari has and WebKitGTK leaves out: shared memory, and files of an origin.
+    // With what Safari has and WebKitGTK leaves out: shared memory, and files of an origin. A page
+    // that is not isolated is as in WebKitGTK.
     'webkit-as-safari': {
         ...webkit,
+        title: 'WebKitGTK with shared memory and files',
+        pages: ['isolated'],
         args: () => ['--features=StorageAPI,FileSystem'],
         env: { JSC_useSharedArrayBuffer: '1' },
     },
@@ -121,3 +134,6 @@ export function missing(name) {
         `(Debian: apt-get install ${packages}; elsewhere: ${variable}=its path)`
     );
 }
+
+/** @param {string} name @returns {('isolated' | 'plain')[]} */
+export const pagesOf = (name) => PROGRAMS[name].pages ?? ['isolated', 'plain'];

@@ -5,7 +5,7 @@
  *
  * To add a check: a function in checks.js, and what it must give among CHECKS, with what is wrong
  * with the server then. Each has a page of its own, in the profile of the others. What was run, and
- * how it went, is in build/engines/ENGINE.json; table.js prints it.
+ * how it went, is in build/engines/ENGINE.json.
  */
 
 import assert from 'node:assert/strict';
@@ -26,8 +26,7 @@ import {
     judgeDispose,
     judgeLoad,
 } from './judge.js';
-import { missing } from './programs.js';
-import { VARIANTS } from './variants.js';
+import { missing, PROGRAMS, pagesOf } from './programs.js';
 
 const HERE = import.meta.dirname;
 const BUILD = fileURLToPath(new URL('../../../build/', import.meta.url));
@@ -151,11 +150,11 @@ function withType(type) {
 /**
  * Declares the tests of an engine.
  * @param {string} name  of programs.js
- * @param {('isolated' | 'plain')[]} [pages]
  */
-export function testEngine(name, pages = ['isolated', 'plain']) {
+export function testEngine(name) {
     const skip = missing(name);
-    const variant = VARIANTS[name];
+    const { variant } = PROGRAMS[name];
+    const pages = pagesOf(name);
     /** @type {Awaited<ReturnType<typeof openEngine>>} */
     let engine;
     /** @type {{[page: string]: FaultyServer}} */
