@@ -75,6 +75,51 @@ export async function answer(library, options) {
     return { logits, scores };
 }
 
+/** The same, fetched whatever is stored. @param {Library} library @param {LoadOptions} options */
+export function fetched(library, options) {
+    return answer(library, { ...options, cache: false });
+}
+
+/** A model is stored, and loaded from there alone. @param {Library} library */
+export async function stored(library) {
+    await library.cache.delete();
+    const reports = [];
+    const logits = [];
+    for (const offline of [false, true]) {
+        const classify = await open(library, { offline });
+        logits.push(await classify(TEXTS[0], LOGITS));
+        reports.push((await classify.model.info()).cache);
+        classify.dispose();
+    }
+    const [{ n_bytes, stored_bytes, complete }, ...others] = await library.cache.list();
+    const { used, quota } = await library.cache.size();
+    await library.cache.delete();
+    const left = await library.cache.list();
+    return {
+        logits,
+        reports,
+        listed: { n_bytes, stored_bytes, complete },
+        n_others: others.length,
+        used,
+        quota,
+        n_left: left.length,
+    };
+}
+
+/** Two want the same model at the same time. @param {Library} library */
+export async function together(library) {
+    await library.cache.delete();
+    const both = await Promise.all([open(library), open(library)]);
+    const reports = [];
+    const logits = [];
+    for (const classify of both) {
+        logits.push(await classify(TEXTS[0], LOGITS));
+        reports.push((await classify.model.info()).cache);
+        classify.dispose();
+    }
+    return { logits, reports };
+}
+
 /** A hundred texts in one call. @param {Library} library @param {Options} [options] */
 export async function batch(library, options) {
     const classify = await open(library, options);

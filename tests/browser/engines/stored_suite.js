@@ -28,7 +28,7 @@ const CHUNK = 1 << 20;
 
 /** By the test's name. @type {{[title: string]: (visitor: Visitor) => Promise<string | void>}} */
 export const STORED = {
-    async cache({ server, file, visit, node }) {
+    async 'second visit'({ server, file, visit, node }) {
         const first = await visit('store');
         assertAnswer(first, node);
         assert.deepEqual([first.cache.complete, first.cache.fetched], [true, MODEL.length]);
