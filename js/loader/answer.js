@@ -4,7 +4,8 @@
  *
  * Of request headers there is Range alone: a page may send it to any origin without asking first.
  * With If-Range it could not: so that the file is still the same is seen by comparing what answers
- * say of it.
+ * say of it. A part is asked for past the browser's own cache, which may hold the damaged bytes that
+ * are asked for anew.
  *
  * Pages cannot see Content-Encoding of another origin unless it is exposed, but Content-Length
  * always: there a length may be that of compressed bytes, and is not used.
@@ -51,10 +52,11 @@ const MOST_RETRY_AFTER = 20_000;
  * @returns {Promise<Answer>}
  */
 export async function ask(url, from, signal) {
-    const headers = /** @type {Record<string, string>} */ (from ? { Range: `bytes=${from}-` } : {});
+    /** @type {RequestInit} */
+    const part = from ? { headers: { Range: `bytes=${from}-` }, cache: 'no-store' } : {};
     let response;
     try {
-        response = await fetch(url, { signal, headers });
+        response = await fetch(url, { signal, ...part });
     } catch (error) {
         throw passing(`${url.href}: no answer (${reasonOf(error)})${hintOf(url)}`, error);
     }
