@@ -30,7 +30,7 @@ import { ChunkPool, takeFrom } from './chunks.js';
  * @property {string | null} [stored]  the SHA-256 by which the chunk that was given last is in the
  *   cache: it came from there
  * @property {(sha256: string, chunk: Uint8Array) => void} [keep]  has a chunk of the model stored,
- *   which was checked, and which nobody changes
+ *   which was checked: it is copied
  */
 
 /**

@@ -151,14 +151,14 @@ export async function openModel(source, options = {}, task) {
         engines: engines(),
     };
     const download = new AbortController();
-    /** @type {Connection | undefined} */
-    let connection;
     /** @type {CachedDownload | undefined} */
     let cached;
-    const fail = (/** @type {any} */ error, reason = error) => {
+    /** @type {Connection | undefined} */
+    let connection;
+    const failed = (/** @type {any} */ error) => {
         download.abort(error);
         if (error.code === 'BAD_MODEL_FILE') cached?.refused();
-        connection?.end(reason);
+        connection?.end(error);
     };
     try {
         connection = new Connection();
@@ -181,13 +181,13 @@ export async function openModel(source, options = {}, task) {
         const model = new Model(connection, info, monitor, cached);
         if (streaming) {
             // Calls that wait for the rest of it learn why it does not come.
-            connection.call('whole', {}, signal, report.onprogress).then(report.done, fail);
+            connection.call('whole', {}, signal, report.onprogress).then(report.done, failed);
         } else {
             report.done();
         }
         return model;
     } catch (error) {
-        fail(error, new BertError('DISPOSED', 'loading failed'));
+        failed(error);
         throw error;
     }
 }

@@ -17,7 +17,7 @@ import { FaultyServer } from '../tools/faulty_server.js';
 import { CACHE } from '../tools/own_cache.js';
 
 const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-const MODEL = readFileSync(at('build/dist/models/sentiment-minilm-l6-q8.safetensors'));
+const MODEL = readFileSync(at('build/sentiment/sentiment-minilm-l6-q8.safetensors'));
 const HEADER = 8 + Number(MODEL.readBigUInt64LE(0));
 const CHUNK = 1 << 20;
 const N_CHUNKS = Math.ceil((MODEL.length - HEADER) / CHUNK);

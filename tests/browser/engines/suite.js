@@ -32,9 +32,11 @@ const HERE = import.meta.dirname;
 const BUILD = fileURLToPath(new URL('../../../build/', import.meta.url));
 const PACKAGE = '/bert-wasm/';
 
+const MODEL = 'models/sentiment-minilm-l6-q8.safetensors';
+
 /** What the package fetches that is no JavaScript. */
 const BINARIES = [
-    'models/sentiment-minilm-l6-q8.safetensors',
+    MODEL,
     'engine-base.wasm',
     'engine-base-threads.wasm',
     'engine-relaxed.wasm',
@@ -55,6 +57,7 @@ const F32 = 1e-5;
  * @typedef {object} Context  of a judgement
  * @property {any} node  what the checks gave in Node
  * @property {string} variant  of the engine that must run
+ * @property {string} store  where models must be stored
  * @property {FaultyServer} server  with the log of this check alone
  *
  * @typedef {object} Check
@@ -116,6 +119,35 @@ const CHECKS = {
             );
         },
     },
+    cache: {
+        check: 'stored',
+        judge({ logits, reports, listed, n_others, used, quota, n_left }, { node, store, server }) {
+            assert.deepEqual(logits, [node.answer.logits[0], node.answer.logits[0]]);
+            const { n_bytes } = listed;
+            const is = { store, complete: true, reason: null };
+            assert.deepEqual(reports, [
+                { ...is, from_cache: 0, fetched: n_bytes },
+                { ...is, from_cache: n_bytes, fetched: 0 },
+            ]);
+            assert.deepEqual(listed, { n_bytes, stored_bytes: n_bytes, complete: true });
+            assert.deepEqual([n_others, n_left], [0, 0]);
+            assert.ok(used >= n_bytes && used < quota, `${used} of ${quota} bytes`);
+            assert.deepEqual(askedFor(server, MODEL), ['GET']);
+            return store;
+        },
+    },
+    'two at once': {
+        check: 'together',
+        judge({ logits, reports }, { node, server }) {
+            assert.deepEqual(logits, [node.answer.logits[0], node.answer.logits[0]]);
+            const fetched = reports.map((/** @type {any} */ report) => report.fetched);
+            assert.equal(Math.min(...fetched), 0);
+            assert.deepEqual(
+                askedFor(server, MODEL).filter((method) => method === 'GET'),
+                ['GET'],
+            );
+        },
+    },
     '20 models': {
         check: 'cycles',
         timeout: 120_000,
@@ -126,6 +158,15 @@ const CHECKS = {
 };
 
 /**
+ * The requests for a file of the package.
+ * @param {FaultyServer} server
+ * @param {string} name
+ */
+function askedFor({ log }, name) {
+    return log.filter(({ path }) => path === PACKAGE + name).map(({ method }) => method);
+}
+
+/**
  * Answers, although engine and model come with this type.
  * @param {string | null} type
  * @returns {Check}
@@ -134,7 +175,7 @@ function withType(type) {
     const paths = BINARIES.map((name) => PACKAGE + name);
     const fault = { headers: { 'Content-Type': type } };
     return {
-        check: 'answer',
+        check: 'fetched',
         prepare: ({ faults }) => paths.forEach((path) => faults.set(path, fault)),
         judge(result, context) {
             judgeAnswer(result, context);
@@ -153,7 +194,7 @@ function withType(type) {
  */
 export function testEngine(name) {
     const skip = missing(name);
-    const { variant } = PROGRAMS[name];
+    const { variant, store } = PROGRAMS[name];
     const pages = pagesOf(name);
     /** @type {Awaited<ReturnType<typeof openEngine>>} */
     let engine;
@@ -210,7 +251,7 @@ export function testEngine(name) {
                 prepare?.(server);
                 try {
                     const result = await visit(page, check, timeout);
-                    return judge(result, { node, variant, server });
+                    return judge(result, { node, variant, store, server });
                 } finally {
                     server.faults.clear();
                 }
