@@ -15,6 +15,10 @@ import { BertError } from '../errors.js';
 /** Bytes of a file that are read at a time. */
 const READ_BYTES = 1 << 18;
 
+export function hasWorkers() {
+    return true;
+}
+
 /** @returns {import('./browser.js').WorkerHandle} */
 export function startWorker() {
     return start(nodeWorkerScript());
