@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 import { cache, loadModel } from 'bert-wasm';
 
@@ -275,7 +276,7 @@ test('the model that was not used for longest goes first, none for one that is t
     cache.budget = SMALL[0].length - 1;
     const refused = await loadSmall(1);
     assert.equal(refused.complete, false);
-    assert.match(refused.reason, /it has \d+ bytes, and cache.budget is \d+ bytes/);
+    assert.match(String(refused.reason), /it has \d+ bytes, and cache.budget is \d+ bytes/);
     assert.deepEqual(await stored(), [2, 0]);
     assert.throws(() => Object.assign(cache, { budget: '1 GB' }), { code: 'BAD_OPTION' });
     cache.budget = 2e9;
@@ -313,4 +314,35 @@ test('what is stored by another version, or damaged, is fetched anew', async () 
         assert.deepEqual([complete, reason], [true, null], damage);
     }
     await cache.delete();
+});
+
+test('the command line stores what it loads, and shows and deletes what is stored', async () => {
+    const run = async (...args) => {
+        const env = { ...process.env, XDG_CACHE_HOME: home };
+        const command = [at('build/dist/cli.js'), ...args];
+        const { stdout } = await promisify(execFile)(process.execPath, command, { env });
+        return stdout
+            .split('\n')
+            .filter(Boolean)
+            .map((line) => JSON.parse(line));
+    };
+    const url = `${server.url}model`;
+    for (let i = 0; i < 2; i++) {
+        const [{ label }] = await run('classify', '--model', url, 'What a wonderful film.');
+        assert.equal(label, 'POSITIVE');
+    }
+    assert.deepEqual(asked(), ['GET whole', 'HEAD whole']);
+    const [{ used_at, ...listed }, ...others] = await run('cache', 'list');
+    assert.deepEqual(listed, {
+        url,
+        n_bytes: MODEL.length,
+        stored_bytes: MODEL.length,
+        complete: true,
+    });
+    assert.deepEqual([others, Math.abs(used_at - Date.now()) < 600_000], [[], true]);
+    const [{ used, budget }] = await run('cache', 'size');
+    assert.ok(used >= MODEL.length && used < budget);
+    assert.deepEqual(await run('cache', 'delete', url), [{ deleted: true }]);
+    assert.deepEqual(await run('cache', 'list'), []);
+    await assert.rejects(run('cache', 'lits'), /it must be list, delete, size, not 'lits'/);
 });
