@@ -220,7 +220,7 @@ serve: setup site ## serve the page on http://localhost:8080
 ##@ Test
 
 test: setup ## install, build, and run every test
-	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-spark
+	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-hosts test-spark
 
 test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
@@ -237,8 +237,12 @@ test-moving: native wasm js ## the code for users of transformers.js, with both 
 
 test-browser: native single site ## the page in Chromium; the package in each engine that is installed
 	@rm -rf build/engines
-	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js); \
-		status=$$?; node tests/browser/engines/table.js; exit $$status
+	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js)
+
+test-hosts: wasm js ## the installed package in Node, Deno and Bun, and in every place of a browser
+	@tools/host_packages.sh >/dev/null || echo 'hosts: npm packages could not be installed' >&2
+	@rm -rf build/hosts
+	node --test --test-timeout=300000 $(wildcard tests/hosts/*.test.js)
 
 test-spark: wasm js ## the PySpark example; needs Java 17 or later and Python 3.10 or later
 	@tools/test_spark.sh
@@ -286,13 +290,16 @@ bench-packages:
 
 ##@ Maintain
 
-.PHONY: numbers sizes screenshots
+.PHONY: numbers sizes hosts screenshots
 sizes: wasm js single ## measure what is published: bench/sizes.json; NOTE='why' where it grew
 	@node tools/sizes.mjs '$(NOTE)'
 	@node tools/numbers.mjs
 
 numbers: ## write what was measured into the documents
 	@node tools/numbers.mjs
+
+hosts: ## write docs/hosts.md from what test-browser and test-hosts found
+	@node tools/hosts.mjs docs/hosts.md
 
 screenshots: site ## take the pictures of the documents
 	@node tools/screenshots.mjs

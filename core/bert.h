@@ -270,6 +270,9 @@ uint32_t bert_dtype_bytes(bert_dtype dtype);
 #define BERT_I8_QUADS(n_in) (((n_in) + 2 * BERT_QUAD - 1) / (2 * BERT_QUAD) * 2)
 
 #define BERT_MAX_RANK 4
+
+/* Most tensors that a model is opened from. */
+#define BERT_MAX_TENSORS 32768
 #define BERT_MAX_NAME 63 /* bytes of a tensor's name */
 
 /* A tensor where it lies, row-major, little-endian. docs/model-file.md says which of them a model

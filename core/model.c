@@ -9,8 +9,6 @@
 
 #include "internal.h"
 
-#define MAX_TENSORS 32768
-
 /* Most tensors that a config asks for: of a layer, and besides. */
 #define LAYER_TENSORS 30
 #define OTHER_TENSORS 31
@@ -18,9 +16,9 @@
 typedef struct tensor_binder {
     bert_model *model;
     size_t next;
-    size_t most;                      /* tensors that the model has an arrival for */
-    uint32_t step;                    /* the first that reads what is being bound */
-    uint32_t bound[MAX_TENSORS / 32]; /* a bit a tensor */
+    size_t most;                           /* tensors that the model has an arrival for */
+    uint32_t step;                         /* the first that reads what is being bound */
+    uint32_t bound[BERT_MAX_TENSORS / 32]; /* a bit a tensor */
     bert_error *error;
     bert_status status; /* the first failure; every later step does nothing */
 } tensor_binder;
@@ -456,9 +454,9 @@ bert_status bert_model_begin(const bert_config *config, const bert_tensor *tenso
     if (n_bytes < needed)
         return error_set_limit(error, BERT_OUT_OF_MEMORY, "model", (int64_t)n_bytes,
                                (int64_t)needed);
-    if (n_tensors > MAX_TENSORS)
-        return error_set_limit(error, BERT_UNKNOWN_TENSOR, tensors[MAX_TENSORS].name,
-                               (int64_t)n_tensors, MAX_TENSORS);
+    if (n_tensors > BERT_MAX_TENSORS)
+        return error_set_limit(error, BERT_UNKNOWN_TENSOR, tensors[BERT_MAX_TENSORS].name,
+                               (int64_t)n_tensors, BERT_MAX_TENSORS);
 
     memory_arena arena = {.base = memory};
     bert_model *model = lay_out(config, &arena);

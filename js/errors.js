@@ -11,6 +11,7 @@
  * - `NO_REFERENCE`   the model file has no answers to verify it by
  * - `WRONG_TASK`     the model's head does not do this task
  * - `FETCH_FAILED`   a URL or file that cannot be read
+ * - `FILE_CHANGED`   a file became another one on its server while it was read, twice
  * - `UNSUPPORTED`    this browser or Node lacks something that is needed
  * - `OUT_OF_MEMORY`  memory for the model or a batch was refused
  * - `ENGINE_FAILED`  the WebAssembly module or its worker could not start, failed or ended
@@ -20,15 +21,18 @@
  * one input among several has its `index`, and withPlace() alone writes it into the message.
  */
 
+import { kindOf } from './realms.js';
+
 /** An error that callers can tell from others by its `code`. */
 export class BertError extends Error {
     /**
-     * Each of the package's bundles has this class; an error of one is a BertError to all.
+     * Each of the package's bundles has this class, and each realm those of its own; an error of
+     * one is a BertError to all.
      * @internal
      * @param {unknown} value
      */
     static [Symbol.hasInstance](value) {
-        return value instanceof Error && value.name === 'BertError';
+        return kindOf(value) === 'Error' && /** @type {Error} */ (value).name === 'BertError';
     }
 
     /**
@@ -111,7 +115,7 @@ export function noTokenizer(name) {
  */
 export function toMessage(error) {
     const { name, message, stack, code, index, cause } = /** @type {BertError} */ (
-        error instanceof Error ? error : new Error(String(error))
+        ['Error', 'DOMException'].includes(kindOf(error)) ? error : new Error(String(error))
     );
     return { name, message, stack, code, index, cause: cause ? toMessage(cause) : undefined };
 }

@@ -8,6 +8,7 @@
  *     classify.dispose();
  */
 
+export { cache } from './cache/index.js';
 export { BertError } from './errors.js';
 export { loadModel, Model } from './model/model.js';
 export { ensemble } from './pipelines/ensemble.js';
@@ -18,6 +19,9 @@ export { semanticSearch, similarity } from './search.js';
 
 // Types that programs name.
 /** @typedef {import('./pipelines/index.js').LoadOptions} LoadOptions */
+/** @typedef {import('./cache/cached_download.js').CacheReport} CacheReport */
+/** @typedef {import('./cache/index.js').CacheSize} CacheSize */
+/** @typedef {import('./cache/library.js').CachedModel} CachedModel */
 /** @typedef {import('./model/model.js').ModelSource} ModelSource */
 /** @typedef {import('./worker/loaded_model.js').ModelInfo} ModelInfo */
 /** @typedef {import('./model/monitor.js').CallMetrics} CallMetrics */

@@ -13,6 +13,7 @@ import { searchModule } from '#files';
 import { BertError, describe } from './errors.js';
 import { compileFrom, toPost } from './loader/compile.js';
 import { nextTurn } from './platform/turn.js';
+import { kindOf } from './realms.js';
 
 /**
  * Embeddings, row-major: [n, d], or [d] for one alone. The array says what they are made of:
@@ -67,9 +68,9 @@ const LINE_BYTES = 64;
 
 /** What embeddings may be made of; a search_type of core/search.h is the bits of a dimension. */
 const TYPES = [
-    { of: Float32Array, bits: SEARCH_F32 },
-    { of: Int8Array, bits: SEARCH_I8 },
-    { of: Uint8Array, bits: SEARCH_BITS },
+    { of: 'Float32Array', bits: SEARCH_F32 },
+    { of: 'Int8Array', bits: SEARCH_I8 },
+    { of: 'Uint8Array', bits: SEARCH_BITS },
 ];
 
 /**
@@ -180,7 +181,7 @@ function toRows(embeddings, what) {
                 `not ${Array.isArray(dims) ? JSON.stringify(dims) : describe(dims)}`,
         );
     }
-    const type = TYPES.find(({ of }) => data instanceof of);
+    const type = TYPES.find(({ of }) => of === kindOf(data));
     if (!type) {
         throw refuse(
             'must have as data a Float32Array, an Int8Array or a Uint8Array of bits, ' +
@@ -201,7 +202,7 @@ function toRows(embeddings, what) {
     const n_values = (n * row_bytes) / data.BYTES_PER_ELEMENT;
     if (data.length !== n_values) {
         throw refuse(
-            `of dims ${JSON.stringify(dims)} must have a ${type.of.name} of ${n_values}, ` +
+            `of dims ${JSON.stringify(dims)} must have a ${type.of} of ${n_values}, ` +
                 `not of ${data.length}`,
         );
     }
@@ -237,8 +238,8 @@ async function scoreAll(queries, rows, score, signal, take) {
     if (queries.type !== rows.type) {
         throw new BertError(
             'BAD_INPUT',
-            `embeddings in a ${queries.type.of.name} cannot be compared with those in a ` +
-                `${rows.type.of.name}`,
+            `embeddings in a ${queries.type.of} cannot be compared with those in a ` +
+                `${rows.type.of}`,
         );
     }
     if (queries.d !== rows.d) {

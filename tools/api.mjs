@@ -125,6 +125,14 @@ class Reader {
                 item.members = node.members.flatMap(memberOf);
             } else if (ts.isTypeAliasDeclaration(node)) {
                 this.#alias(item, node);
+            } else if (ts.isVariableDeclaration(node)) {
+                // The one object of a class is described as that class would be.
+                const { symbol } = this.checker.getTypeAtLocation(node);
+                const made = /** @type {ts.ClassDeclaration} */ (symbol.declarations?.[0]);
+                item.kind = 'class';
+                item.members = made.members.flatMap(memberOf);
+                this.#readNamed(made);
+                continue;
             } else {
                 throw new Error(`${name} is ${ts.SyntaxKind[node.kind]}`);
             }
@@ -274,7 +282,7 @@ function memberOf(node) {
 }
 
 /**
- * Overloads of a method are one member.
+ * Overloads of a method are one member, and so are a getter and its setter.
  * @param {Member[]} members
  */
 function merged(members) {
@@ -284,6 +292,8 @@ function merged(members) {
         const first = by_name.get(member.name);
         if (!first) by_name.set(member.name, member);
         else {
+            first.type ||= member.type;
+            first.text ||= member.text;
             first.signatures.push(...member.signatures);
             first.throws.push(...member.throws);
         }

@@ -64,11 +64,11 @@ class Reference {
         this.inlined = new Set([...items.keys()].filter((name) => this.#isInlined(name)));
         /** Anchors of what is called: a type of the same letters says that it is one. */
         this.called = new Set(
-            [...this.items.values()].flatMap(({ name, members }) => [
-                ...(titleOf(name) === name ? [] : [anchorOf(name)]),
-                ...members
+            [...this.items.values()].flatMap((item) => [
+                ...(titleOf(item) === item.name ? [] : [anchorOf(item.name)]),
+                ...item.members
                     .filter(({ signatures }) => signatures.length > 0)
-                    .map((member) => anchorOf(calledOf(name, member.name))),
+                    .map((member) => anchorOf(calledOf(item.name, member.name))),
             ]),
         );
         /** Where each item is described. @type {Map<string, {page: string, anchor: string}>} */
@@ -115,7 +115,7 @@ class Reference {
                 inOrder(values)
                     .map((each) => {
                         const [gist] = this.#sentence(this.#item(each).text).split(/(?<=\.) |\n/);
-                        return `- ${linked(titleOf(each), each)}  ${gist}`.trim();
+                        return `- ${linked(titleOf(this.#item(each)), each)}  ${gist}`.trim();
                     })
                     .join('\n'),
             );
@@ -173,11 +173,11 @@ class Reference {
         const is_here = (this.home.get(name) ?? entry) === entry;
         if (!is_here || this.places.has(name) || this.inlined.has(name)) return;
         const item = this.#item(name);
-        const is_value = item.kind === 'class' || titleOf(name) !== name;
+        const is_value = item.kind === 'class' || titleOf(item) !== name;
         // What programs call or make has a section of its own, wherever it is named first.
         if (level > 2 && is_value && this.home.has(name)) return;
         const is_ambiguous = !is_value && this.called.has(anchorOf(name));
-        const title = is_ambiguous ? `${name} type` : titleOf(name);
+        const title = is_ambiguous ? `${name} type` : titleOf(item);
         this.places.set(name, { page: this.page, anchor: anchorOf(title) });
         this.#add(`${'#'.repeat(level)} ${title}`, this.#sentence(item.text));
         const { members, parts } = this.#expanded(item);
@@ -343,9 +343,9 @@ function inOrder(names) {
     return [...names].sort((a, b) => rank(a) - rank(b) || (lower(a) < lower(b) ? -1 : 1));
 }
 
-/** @param {string} name */
-function titleOf(name) {
-    return /^[a-z]\w*$/.test(name) ? `${name}()` : name;
+/** @param {Item} item */
+function titleOf({ name, kind }) {
+    return kind !== 'class' && /^[a-z]\w*$/.test(name) ? `${name}()` : name;
 }
 
 /** @param {string} heading */

@@ -19,6 +19,7 @@ const ADVICE = {
     NO_REFERENCE: CONVERT_AGAIN,
     WRONG_TASK: 'Use a model that was trained for the task.',
     FETCH_FAILED: 'Check the path or URL, and that its server lets the page read it (CORS).',
+    FILE_CHANGED: 'Load it again once the server has settled on one file.',
     UNSUPPORTED: 'Use a browser or Node that has what the message names.',
     OUT_OF_MEMORY:
         'Dispose of models that are not used; give fewer texts at once, or a lower ' +

@@ -165,13 +165,7 @@ uint32_t EXPORT(engine_model_bytes)(void)
     return bert_model_bytes(&config, &n_bytes, &error) == BERT_OK ? n_bytes : 0;
 }
 
-bert_status EXPORT(engine_model_open)(const bert_tensor *tensors, uint32_t n_tensors, void *memory,
-                                      uint32_t n_bytes)
-{
-    return bert_model_open(&config, tensors, n_tensors, memory, n_bytes, &model, &error);
-}
-
-/* The same while the bytes arrive; the table must stay. See bert_model_begin() in core/bert.h. */
+/* A model whose bytes are still to come; the table must stay. See bert_model_begin(). */
 bert_status EXPORT(engine_model_begin)(const bert_tensor *tensors, uint32_t n_tensors, void *memory,
                                        uint32_t n_bytes)
 {

@@ -20,9 +20,9 @@ export function toPost(file) {
  */
 export async function compileFrom(file) {
     if (file instanceof WebAssembly.Module) return file;
-    const source = await openSource(file);
+    const source = openSource(file);
     const parts = [];
-    for await (const chunk of source.chunks) parts.push(chunk.slice());
+    for await (const chunk of source.read(0)) parts.push(chunk.slice());
     const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
     if (
         bytes.length < 4 ||

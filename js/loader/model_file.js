@@ -4,10 +4,12 @@
  * core.
  */
 
-import { BERT_ALIGNMENT, BERT_FORMAT_VERSION, BERT_MAX_RANK } from '#core';
+import { BERT_ALIGNMENT, BERT_FORMAT_VERSION, BERT_MAX_RANK, BERT_MAX_TENSORS } from '#core';
 
 import { BertError, describe } from '../errors.js';
+import { fileKind } from './file_kind.js';
 import { layOut } from './layout.js';
+import { parseSmall } from './small_json.js';
 
 /** Bytes a header may have: 100,000 tensors and the hashes of 20 GB still fit. */
 const MAX_HEADER_BYTES = 32 << 20;
@@ -17,6 +19,9 @@ const MOST_TOKENS = 1 << 20;
 
 /** Bytes of what the core does not read as it is: the tokenizer, padding, 4-bit weights. */
 const OTHER_DTYPES = { U8: 1 };
+
+/** How the name of what fills a gap begins. */
+const PADDING = 'padding.';
 
 /** Outputs whose `index` is a layer; that of any other is a column. */
 export const LAYERED = ['hidden_states', 'attentions'];
@@ -105,7 +110,12 @@ export function headerBytes(bytes, label) {
     const n = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
     if (n < 2 || n > MAX_HEADER_BYTES) {
         const start = new TextDecoder().decode(bytes.subarray(0, 8));
-        throw bad(label, `not a safetensors file (it starts with ${JSON.stringify(start)})`);
+        const kind = fileKind(bytes);
+        throw bad(
+            label,
+            `not a safetensors file${kind ? `, but ${kind}` : ''} ` +
+                `(it starts with ${JSON.stringify(start)})`,
+        );
     }
     return n;
 }
@@ -120,8 +130,12 @@ export function parseHeader(bytes, core, label) {
     const header = parseObject(decode(bytes, label), label, 'the header');
     const metadata = parseMetadata(header.__metadata__, label);
     const dtypes = { ...core.dtypes, ...OTHER_DTYPES };
-    const tensors = Object.entries(header)
-        .filter(([name]) => name !== '__metadata__')
+    const entries = Object.entries(header).filter(([name]) => name !== '__metadata__');
+    const n_tensors = entries.filter(([name]) => !name.startsWith(PADDING)).length;
+    if (n_tensors > BERT_MAX_TENSORS) {
+        throw bad(label, `it must have at most ${BERT_MAX_TENSORS} tensors, not ${n_tensors}`);
+    }
+    const tensors = entries
         .map(([name, entry]) => parseTensor(name, entry, dtypes, label))
         .sort((a, b) => a.start - b.start || a.end - b.end);
     let end = 0;
@@ -133,7 +147,7 @@ export function parseHeader(bytes, core, label) {
                     `not at ${tensor.start}`,
             );
         }
-        if (!tensor.name.startsWith('padding.') && tensor.start % BERT_ALIGNMENT !== 0) {
+        if (!tensor.name.startsWith(PADDING) && tensor.start % BERT_ALIGNMENT !== 0) {
             throw bad(
                 label,
                 `tensor '${tensor.name}' must start on a multiple of ${BERT_ALIGNMENT}, ` +
@@ -197,7 +211,7 @@ function decode(bytes, label) {
 function parseObject(text, label, what) {
     let value;
     try {
-        value = JSON.parse(text);
+        value = parseSmall(text);
     } catch (error) {
         throw bad(label, `${what} is not valid JSON: ${/** @type {Error} */ (error).message}`);
     }

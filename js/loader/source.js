@@ -1,35 +1,61 @@
-/** Where model bytes come from: a URL, a file, or given bytes, all as one stream. */
+/** Where model bytes come from: a URL, a file, or given bytes, all alike. */
 
 import { openFile } from '#platform';
 
-import { openURL, readStream } from './download.js';
+import { bytesOf, isBlob } from '../realms.js';
+import { failed, reasonOf } from './answer.js';
+import { ChunkPool, takeFrom } from './chunks.js';
+import { openURL } from './download.js';
 
 /** @typedef {import('./download.js').Source} Source */
-/** @typedef {import('./download.js').Chunk} Chunk */
+/** @typedef {import('./chunks.js').Chunk} Chunk */
 
 /**
  * @param {string | Uint8Array | Blob} source  absolute URL (http:, https:, file:) or bytes
- * @param {AbortSignal} [signal]
- * @returns {Promise<Source>}
+ * @param {import('./download.js').DownloadOptions} [options]
+ * @returns {Source}
  */
-export async function openSource(source, signal) {
-    if (source instanceof Uint8Array) {
-        return { label: 'the given bytes', n_bytes: source.length, chunks: once(source) };
+export function openSource(source, options) {
+    const bytes = bytesOf(source);
+    if (bytes) {
+        return {
+            label: 'the given bytes',
+            n_bytes: bytes.length,
+            async *read(from) {
+                yield bytes.subarray(from);
+            },
+        };
     }
-    if (source instanceof Blob) {
-        const label = 'name' in source ? `file '${source.name}'` : 'the given Blob';
-        return { label, n_bytes: source.size, ...readStream(source.stream(), label) };
-    }
-    const url = new URL(source);
-    if (url.protocol === 'file:') {
-        const { n_bytes, chunks } = await openFile(url);
-        return { label: decodeURIComponent(url.pathname), n_bytes, chunks };
-    }
-    return openURL(url, signal);
+    if (isBlob(source)) return openBlob(source);
+    const url = new URL(/** @type {string} */ (source));
+    return url.protocol === 'file:' ? openFile(url) : openURL(url, options);
 }
 
-/** @param {Uint8Array} bytes */
-async function* once(bytes) {
-    const chunk = /** @type {Chunk} */ (bytes);
-    yield chunk;
+/**
+ * @param {Blob} blob
+ * @returns {Source}
+ */
+function openBlob(blob) {
+    const label = 'name' in blob ? `file '${blob.name}'` : 'the given Blob';
+    const pool = new ChunkPool();
+    return {
+        label,
+        n_bytes: blob.size,
+        async *read(from) {
+            const { next, cancel } = takeFrom(blob.slice(from).stream(), pool);
+            try {
+                for (;;) {
+                    const { done, value } = await next();
+                    if (value?.length) yield value;
+                    if (done) return;
+                }
+            } catch (error) {
+                // A file that was changed or removed since it was chosen.
+                throw failed(`${label}: it cannot be read (${reasonOf(error)})`, error);
+            } finally {
+                cancel().catch(() => {});
+            }
+        },
+        recycle: (chunk) => pool.recycle(chunk),
+    };
 }

@@ -8,6 +8,9 @@ import { Feeder } from '../loader/feed.js';
 /** Milliseconds in which the worker must have started: its script is small. */
 const START_TIMEOUT = 30_000;
 
+/** Milliseconds that a worker which is no longer needed may take to store what it has fetched. */
+const STORE_TIMEOUT = 10_000;
+
 /**
  * @typedef {object} Pending  a call that waits for its answer
  * @property {(value: any) => void} resolve
@@ -28,9 +31,11 @@ export class Connection {
     /** @type {Error | undefined} */
     #ended;
 
-    #feeder = new Feeder(
-        (message, transfer) => this.#ended || this.#worker.post({ feed: message }, transfer),
-    );
+    /** @type {Feeder | undefined} */
+    #feeder;
+
+    /** @type {import('../cache/cached_download.js').CachedDownload | undefined} */
+    #cached;
 
     constructor() {
         this.#worker.onMessage((message) => this.#receive(message));
@@ -101,19 +106,44 @@ export class Connection {
     }
 
     /**
-     * Sends a download to the worker, which may not be ready yet: messages wait for it.
-     * @param {Promise<import('../loader/download.js').Source>} opening
+     * Sends a file to the worker, which may not be ready yet: messages wait for it.
+     * @param {import('../cache/cached_download.js').CachedDownload} source
      */
-    feed(opening) {
-        this.#feeder.send(opening);
+    feed(source) {
+        this.#cached = source;
+        source.onkeep = (kind) => this.#worker.post({ keep: kind });
+        const begun_at = 0;
+        this.#worker.post({ open_feed: { label: source.label, begun_at } });
+        this.#feeder = new Feeder(
+            source,
+            (message, transfer) => this.#ended || this.#worker.post({ feed: message }, transfer),
+        );
+        this.#feeder.send(begun_at);
     }
 
     /** @param {Error} reason  of every call from now on */
     end(reason) {
         if (this.#ended) return;
         this.#ended = reason;
-        this.#worker.terminate();
+        this.#terminate();
         for (const id of [...this.#pending.keys()]) this.#settle(id, (call) => call.reject(reason));
+    }
+
+    /** At once, but for what is being stored. */
+    async #terminate() {
+        const cached = this.#cached;
+        if (cached?.is_busy) {
+            const timer = setTimeout(() => cached.close(), STORE_TIMEOUT);
+            await cached.settled();
+            clearTimeout(timer);
+        }
+        cached?.close();
+        this.#worker.terminate();
+    }
+
+    /** The process waits for what is asked for, and for what is being stored. */
+    #keepAlive() {
+        this.#worker.keepAlive(this.#pending.size > 0 || this.#cached?.is_busy === true);
     }
 
     /**
@@ -126,7 +156,7 @@ export class Connection {
         const promise = new Promise((resolve, reject) => {
             this.#pending.set(id, { resolve, reject, onprogress });
         });
-        this.#worker.keepAlive(true);
+        this.#keepAlive();
         if (!signal) return promise;
         const abort = () => {
             if (!this.#pending.has(id)) return;
@@ -145,7 +175,7 @@ export class Connection {
         const call = this.#pending.get(id);
         if (!call) return; // aborted meanwhile
         this.#pending.delete(id);
-        if (this.#pending.size === 0) this.#worker.keepAlive(false);
+        this.#keepAlive();
         how(call);
     }
 
@@ -153,8 +183,11 @@ export class Connection {
     #receive(message) {
         if (message.ready) {
             this.#settle(0, (call) => call.resolve(undefined));
-        } else if (message.recycled) {
-            this.#feeder.recycled(message.recycled);
+        } else if (message.feed) {
+            this.#feeder?.receive(message.feed);
+        } else if (message.kept) {
+            this.#cached?.receive(message.kept);
+            this.#keepAlive();
         } else if (message.progress) {
             this.#pending.get(message.id)?.onprogress?.(message.progress);
         } else if (message.error) {

@@ -8,7 +8,7 @@
  * there, which costs a round trip of every visit.
  */
 
-import { sentimentBeside } from '#platform';
+import { packageURL, sentimentBeside } from '#platform';
 
 import { BertError } from '../errors.js';
 
@@ -35,7 +35,7 @@ export async function withDefaultModel(load) {
 async function findInstalled() {
     try {
         // Literal, so that bundlers see it; within `try`, so that they may miss it.
-        return (await import('bert-wasm-sentiment')).default.href;
+        return packageURL((await import('bert-wasm-sentiment')).default);
     } catch {
         return undefined; // who resolves the name decides what is thrown
     }

@@ -6,29 +6,47 @@
 import { engineModules } from '#files';
 import { packageURL, resolveSource } from '#platform';
 
+import { CachedDownload, NOT_CACHED } from '../cache/cached_download.js';
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
 import { toPost } from '../loader/compile.js';
-import { openURL } from '../loader/download.js';
+import { openMirrors } from '../loader/mirrors.js';
+import { openSource } from '../loader/source.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { bytesOf, isBlob, kindOf } from '../realms.js';
 import { Connection } from './connection.js';
 import { withDefaultModel } from './default_model.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
+import { reportLoading } from './progress.js';
+
+/** Of a timer. */
+const MOST_MS = 2 ** 31 - 1;
 
 /** @import { ModelInfo } from '../worker/loaded_model.js' */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
 
 /**
- * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} ModelSource
- *   a URL; in Node also a path; or the file's bytes
+ * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} SourceOfFile
+ * @typedef {SourceOfFile | SourceOfFile[]} ModelSource
+ *   a URL; in Node also a path; or the file's bytes. Several are places of the same file, in order:
+ *   where one fails, the next goes on
  */
 
 /**
- * @typedef {object} ModelLoadOptions
+ * @typedef {object} EngineOptions
  * @property {AbortSignal} [signal]  ends loading
- * @property {(progress: {loaded: number, total: number}) => void} [onprogress]  bytes of the model
+ * @property {boolean} [streaming]  whether the model is there as soon as its tokenizer is: calls
+ *   are computed while their next layers arrive, and fail if these do not; default false
+ * @property {boolean} [cache]  whether a model that comes from a URL is stored on this device, and
+ *   comes from there the next time; default true
+ * @property {boolean} [offline]  whether the model may come from this device alone, without one
+ *   request; default false
+ * @property {number} [idle_timeout]  milliseconds in which something of a download must come, or
+ *   the rest is asked for again; default 30000
+ * @property {number} [retry_delay]  milliseconds before a second try that follows one that brought
+ *   nothing; each later one waits twice as long; default 500
  * @property {'base' | 'relaxed'} [variant]  build of the engine, without or with relaxed SIMD;
  *   default the fastest that runs here
  * @property {number} [threads]  most that will compute, 1 to 64; default one a core, at most 4. A
@@ -39,6 +57,8 @@ import { Monitor } from './monitor.js';
  *   call of a pipeline
  * @property {boolean} [performance_marks]  whether every such call is a `performance.measure()`
  *   named `bert-wasm MODEL`, for profilers; default false
+ *
+ * @typedef {EngineOptions & import('./progress.js').ProgressOptions} ModelLoadOptions
  */
 
 /**
@@ -70,48 +90,104 @@ import { Monitor } from './monitor.js';
  * @throws {BertError} FETCH_FAILED or BAD_MODEL_FILE where the file is
  * @throws {BertError} UNSUPPORTED, OUT_OF_MEMORY or ENGINE_FAILED where it cannot be run here
  */
-export async function loadModel(source, options = {}) {
-    const { signal, onprogress, variant, threads, int8_kernel, onmetrics, performance_marks } =
-        options;
+export function loadModel(source, options) {
+    return openModel(source, options);
+}
+
+/**
+ * @param {ModelSource | null} [source]
+ * @param {ModelLoadOptions} [options]
+ * @param {string} [task]  that it is loaded for
+ * @returns {Promise<Model>}
+ */
+export async function openModel(source, options = {}, task) {
+    const {
+        signal,
+        onprogress,
+        progress_callback,
+        streaming,
+        idle_timeout,
+        retry_delay,
+        cache = true,
+        offline = false,
+        variant,
+        threads,
+        int8_kernel,
+        onmetrics,
+        performance_marks,
+    } = options;
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
             `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
         );
     }
-    if (source == null) return withDefaultModel((url) => loadModel(url, options));
-    const given = toSource(source);
+    if (streaming !== undefined && typeof streaming !== 'boolean') {
+        throw new BertError(
+            'BAD_OPTION',
+            `streaming must be true or false, not ${describe(streaming)}`,
+        );
+    }
+    if (signal !== undefined && kindOf(signal) !== 'AbortSignal') {
+        throw new BertError('BAD_OPTION', `signal must be an AbortSignal, not ${describe(signal)}`);
+    }
+    checkTimes({ idle_timeout, retry_delay });
+    requireSIMD();
+    if (source == null) return withDefaultModel((url) => openModel(url, options, task));
+    const given = toSources(source);
     signal?.throwIfAborted();
-    const is_download = typeof given === 'string' && /^https?:/i.test(given);
+    const report = reportLoading(source, { onprogress, progress_callback }, task);
+    // The caller's thread downloads; what is here already, or a file, the worker reads itself.
+    const [first] = given;
+    const url = typeof first === 'string' && /^https?:/i.test(first) ? first : null;
+    const is_fed = given.length > 1 || url !== null;
     const request = {
-        source: is_download ? undefined : given,
+        source: is_fed ? undefined : first,
+        n_sources: given.length,
         variant,
         threads,
         int8_kernel,
+        streaming,
         engines: engines(),
     };
-    requireSIMD();
     const download = new AbortController();
     /** @type {Connection | undefined} */
     let connection;
+    /** @type {CachedDownload | undefined} */
+    let cached;
+    const fail = (/** @type {any} */ error, reason = error) => {
+        download.abort(error);
+        if (error.code === 'BAD_MODEL_FILE') cached?.refused();
+        connection?.end(reason);
+    };
     try {
         connection = new Connection();
         const ready = connection.ready(signal);
-        if (is_download) {
+        if (is_fed) {
             // What the page's policy forbids its own may allow the worker: it is asked first.
             if (!mayCompile()) await ready;
-            connection.feed(openURL(new URL(given), download.signal));
+            const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
+            const sources = given.map((each) => openSource(each, options_of_download));
+            const mirrors = openMirrors(sources, download.signal);
+            cached = new CachedDownload(mirrors, cache ? url : null, {
+                offline,
+                signal: download.signal,
+            });
+            connection.feed(cached);
         }
         await ready;
-        const info = await connection.call('load', request, signal, onprogress);
-        return new Model(
-            connection,
-            info,
-            new Monitor(info.name, { onmetrics, performance_marks }),
-        );
+        const info = await connection.call('load', request, signal, report.onprogress);
+        const monitor = new Monitor(info.name, { onmetrics, performance_marks });
+        const model = new Model(connection, info, monitor, cached);
+        if (streaming) {
+            // Calls that wait for the rest of it learn why it does not come.
+            connection.call('whole', {}, signal, report.onprogress).then(report.done, fail);
+        } else {
+            report.done();
+        }
+        return model;
     } catch (error) {
-        download.abort(error);
-        connection?.end(new BertError('DISPOSED', 'loading failed'));
+        fail(error, new BertError('DISPOSED', 'loading failed'));
         throw error;
     }
 }
@@ -135,17 +211,47 @@ function engines() {
 
 /**
  * @param {ModelSource} source
+ * @returns {(string | Uint8Array | Blob)[]}
+ */
+function toSources(source) {
+    if (!Array.isArray(source)) return [toSource(source)];
+    if (source.length) return source.map(toSource);
+    throw new BertError('BAD_INPUT', 'a model must have at least one source, not an array of 0');
+}
+
+/**
+ * @param {SourceOfFile} source
  * @returns {string | Uint8Array | Blob}
  */
 function toSource(source) {
     if (typeof source === 'string') return resolveSource(source);
-    if (source instanceof URL) return packageURL(source);
-    if (source instanceof ArrayBuffer) return new Uint8Array(source);
-    if (source instanceof Uint8Array || source instanceof Blob) return source;
+    if (kindOf(source) === 'URL') return packageURL(/** @type {URL} */ (source));
+    if (isBlob(source)) {
+        // jsdom's are plain objects to the platform, which can neither send nor read them.
+        if (isBlob(structuredClone(source))) return source;
+        throw new BertError(
+            'BAD_INPUT',
+            "a model's Blob must be the platform's own: pass its bytes",
+        );
+    }
+    const bytes = bytesOf(source);
+    if (bytes) return bytes;
     throw new BertError(
         'BAD_INPUT',
         `a model must be a URL, a path or bytes, not ${describe(source)}`,
     );
+}
+
+/** @param {Record<string, number | undefined>} times */
+function checkTimes(times) {
+    for (const [name, ms] of Object.entries(times)) {
+        if (ms !== undefined && !(typeof ms === 'number' && ms > 0 && ms <= MOST_MS)) {
+            throw new BertError(
+                'BAD_OPTION',
+                `${name} must be milliseconds from 1 to ${MOST_MS}, not ${describe(ms)}`,
+            );
+        }
+    }
 }
 
 /** A model in a worker of its own, which nothing blocks. loadModel() makes it. */
@@ -156,18 +262,23 @@ export class Model {
     /** @type {Monitor} */
     #monitor;
 
+    /** @type {CachedDownload | undefined} */
+    #cached;
+
     /** @type {ModelTokenizer | null} */
     #tokenizer;
 
     /**
      * @internal
      * @param {Connection} connection
-     * @param {ModelInfo & {tokenizer_traits: TokenizerTraits | null}} info
+     * @param {Omit<ModelInfo, 'cache'> & {tokenizer_traits: TokenizerTraits | null}} info
      * @param {Monitor} monitor
+     * @param {CachedDownload} [cached]  that it came from, if it came from a URL
      */
-    constructor(connection, info, monitor) {
+    constructor(connection, info, monitor, cached) {
         this.#connection = connection;
         this.#monitor = monitor;
+        this.#cached = cached;
         /**
          * what the model is made for
          * @readonly
@@ -187,11 +298,13 @@ export class Model {
     }
 
     /**
-     * Metadata, the engine's build and why, threads and memory.
+     * Metadata, the engine's build and why, threads, memory, and whether the model is stored.
      * @returns {Promise<ModelInfo>}
      */
-    info() {
-        return this.#connection.call('info', {});
+    async info() {
+        const info = await this.#connection.call('info', {});
+        await this.#cached?.settled();
+        return { ...info, cache: this.#cached?.report() ?? NOT_CACHED };
     }
 
     /**

@@ -86,13 +86,13 @@ export class Monitor {
         const start = performance.now();
         this.#totals.pending++;
         return (ended) => {
-            const failed = ended instanceof Error || typeof ended !== 'object' || ended === null;
+            const failed = typeof ended !== 'object' || ended === null || !('queue_ms' in ended);
             const total_ms = performance.now() - start;
             /** @type {CallMetrics} */
             const call = {
                 model: this.#model,
                 ...NO_METRICS,
-                ...(failed ? { error: nameOf(ended) } : ended),
+                ...(failed ? { error: nameOf(ended) } : /** @type {CallMetrics} */ (ended)),
                 n_texts,
                 total_ms,
             };
@@ -134,7 +134,7 @@ export class Monitor {
 /** @param {unknown} error */
 function nameOf(error) {
     if (error instanceof BertError) return error.code;
-    return error instanceof Error ? error.name : String(error);
+    return /** @type {any} */ (error)?.name ?? String(error);
 }
 
 /** Buckets of a doubling: each is 9 % wide. */

@@ -1,15 +1,12 @@
 /** pipeline(): a task, a model for it, and a function that does it. */
 
 import { BertError, describe } from '../errors.js';
-import { DEFAULT_MODEL } from '../model/default_model.js';
-import { loadModel, Model } from '../model/model.js';
+import { Model, openModel } from '../model/model.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { requireHead } from './head.js';
-import { reportStatuses } from './progress.js';
 import { ALIASES, TASKS, unaliased } from './tasks.js';
 
 /** @import { ModelLoadOptions, ModelSource } from '../model/model.js' */
-/** @import { LoadStatus } from './progress.js' */
 /** @import { Alias, Task, Unaliased } from './tasks.js' */
 
 /**
@@ -31,12 +28,7 @@ import { ALIASES, TASKS, unaliased } from './tasks.js';
  *   default
  */
 
-/**
- * @typedef {object} ProgressOptions
- * @property {(status: LoadStatus) => void} [progress_callback]  transformers.js's `onprogress`
- *
- * @typedef {ModelLoadOptions & ProgressOptions} LoadOptions
- */
+/** @typedef {ModelLoadOptions} LoadOptions */
 
 /**
  * @template {Task} T
@@ -69,7 +61,7 @@ import { ALIASES, TASKS, unaliased } from './tasks.js';
  * @param {LoadOptions} [options]
  * @returns {Promise<any>}
  */
-export async function pipeline(task, model, { progress_callback, ...options } = {}) {
+export async function pipeline(task, model, options = {}) {
     const name = /** @type {Task} */ (unaliased(task));
     if (!Object.hasOwn(TASKS, name)) {
         const names = [...Object.keys(TASKS), ...Object.keys(ALIASES)];
@@ -79,17 +71,7 @@ export async function pipeline(task, model, { progress_callback, ...options } = 
         );
     }
     const is_loaded = model instanceof Model;
-    const statuses =
-        progress_callback && !is_loaded
-            ? reportStatuses(model ?? DEFAULT_MODEL, name, progress_callback, options.onprogress)
-            : null;
-    const loaded = is_loaded
-        ? model
-        : await loadModel(model, {
-              ...options,
-              ...(statuses && { onprogress: statuses.onprogress }),
-          });
-    statuses?.done();
+    const loaded = is_loaded ? model : await openModel(model, options, name);
     try {
         const dispose = () => loaded.dispose();
         requireHead(loaded, TASKS[name].head, name);

@@ -4,6 +4,7 @@ import { BERT_DEFAULT_MAX_TOKENS } from '#core';
 
 import { BertError, describe } from '../errors.js';
 import { readOptions as readKnown } from '../options.js';
+import { kindOf } from '../realms.js';
 
 /**
  * @typedef {object} CallOptions  Every task has these.
@@ -94,7 +95,7 @@ export const orNull = (rule) => (value, name) => {
 /** @type {Record<string, Rule>} */
 const RULES = {
     signal: (value) =>
-        value === undefined || value instanceof AbortSignal ? null : 'an AbortSignal',
+        value === undefined || kindOf(value) === 'AbortSignal' ? null : 'an AbortSignal',
     onprogress: (value) =>
         value === undefined || typeof value === 'function' ? null : 'a function',
     batch_tokens: (value, name) =>

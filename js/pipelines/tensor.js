@@ -1,6 +1,11 @@
 /** Numbers with dimensions, as pipelines return them. */
 
+import { kindOf } from '../realms.js';
+
 /** @typedef {(number | NestedNumbers)[]} NestedNumbers */
+
+/** By the kind of array. @type {Record<string, 'float32' | 'int8' | 'uint8'>} */
+const TYPES = { Float32Array: 'float32', Int8Array: 'int8', Uint8Array: 'uint8' };
 
 /**
  * Numbers with dimensions.
@@ -21,8 +26,7 @@ export class Tensor {
          * of the numbers
          * @type {'float32' | 'int8' | 'uint8'}
          */
-        this.type =
-            data instanceof Float32Array ? 'float32' : data instanceof Int8Array ? 'int8' : 'uint8';
+        this.type = TYPES[kindOf(data)];
     }
 
     /**

@@ -6,7 +6,7 @@
 import { sentimentModel, workerScript } from '#files';
 
 import { BertError } from '../errors.js';
-import { watchStart } from './worker_start.js';
+import { isScript, watchStart } from './worker_start.js';
 
 /**
  * @typedef {object} Port  the other thread, whichever side this is
@@ -24,23 +24,22 @@ import { watchStart } from './worker_start.js';
 
 /** @typedef {Port & WorkerExtras} WorkerHandle */
 
-/** Scripts that import one of another origin. @type {Map<string, string>} */
-const blobs = new Map();
+/** Addresses of scripts of this page's, by those of the same scripts elsewhere. */
+const copies = /** @type {Map<string, Promise<string>>} */ (new Map());
 
 /**
- * The worker of a model. A page cannot make one of a script of another origin, so there a Blob
- * imports it. A page without an origin (a sandboxed frame) has none but others; what it makes of a
- * Blob cannot be a module in Chromium. A Blob that is the script itself need not be one.
+ * The worker of a model. A page cannot make one of a script of another origin, so there it makes it
+ * of a copy. A page without an origin (a sandboxed frame) has none but others. Rejected: a Blob that
+ * imports the script. On isolated pages WebKit does not start it, and Firefox no helping threads,
+ * unless the other origin sends headers that it has no reason to send.
  * @returns {WorkerHandle}
  */
 export function startWorker() {
     const script = packageURL(workerScript());
     const { origin, protocol } = new URL(script);
     if (protocol === 'blob:') return start(script, 'classic', script);
-    const own = self.origin; // a sandboxed frame's location says another
-    if (own === 'null') return start(blobOf(`importScripts("${script}")`), 'classic', script);
-    if (origin !== own) return start(blobOf(`import "${script}"`), 'module', script);
-    return start(script, 'module', script);
+    const is_own = origin === self.origin; // a sandboxed frame's location says another
+    return is_own ? start(script, 'module', script) : startCopy(script);
 }
 
 /**
@@ -73,6 +72,27 @@ function start(url, type, script) {
     };
 }
 
+/**
+ * A worker of a script that is fetched first. What is posted meanwhile waits.
+ * @param {string} script
+ * @returns {WorkerHandle}
+ */
+function startCopy(script) {
+    const starting = copyOf(script).then((url) => start(url, 'classic', script));
+    const then = (/** @type {(worker: WorkerHandle) => void} */ act) => {
+        starting.then(act, () => {}); // who listens for errors is told
+    };
+    return {
+        post: (message, transfer) => then((worker) => worker.post(message, transfer)),
+        onMessage: (listener) => then((worker) => worker.onMessage(listener)),
+        onError: (listener) => {
+            starting.then((worker) => worker.onError(listener), listener);
+        },
+        terminate: () => then((worker) => worker.terminate()),
+        keepAlive: () => {},
+    };
+}
+
 /** Whether this worker's script is no module: one has no importScripts(). */
 function isClassic() {
     try {
@@ -84,14 +104,26 @@ function isClassic() {
 }
 
 /**
- * The address of a script of this page's. It stays: helping threads start from it, too.
- * @param {string} text
+ * The address of a copy of a script. It stays: helping threads start from it, and later models.
+ * @param {string} script
+ * @returns {Promise<string>}
  */
-function blobOf(text) {
-    const url =
-        blobs.get(text) ?? URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
-    blobs.set(text, url);
-    return url;
+async function copyOf(script) {
+    const made = copies.get(script);
+    if (made) return made;
+    const why = watchStart(script, true);
+    const making = fetch(script).then(async (response) => {
+        const type = response.headers.get('content-type') ?? '';
+        if (!response.ok || !isScript(type)) throw await why();
+        const text = await response.text();
+        return URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+    });
+    const copy = making.catch(async (error) => {
+        copies.delete(script); // the next model may find it
+        throw error instanceof BertError ? error : await why();
+    });
+    copies.set(script, copy);
+    return copy;
 }
 
 /**
@@ -135,9 +167,9 @@ export function resolveSource(source) {
 
 /**
  * @param {URL} url
- * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array<ArrayBuffer>>}>}
+ * @returns {import('../loader/download.js').Source}
  */
-export async function openFile(url) {
+export function openFile(url) {
     throw new BertError(
         'UNSUPPORTED',
         `${url.href}: a page cannot read files by URL; pass the File or its bytes`,

@@ -46,9 +46,18 @@ function start(script) {
     };
 }
 
-/** @param {URL} url */
-export function packageURL(url) {
-    return url.href;
+/**
+ * The address of a package's file.
+ * @param {URL} url
+ * @returns {string}
+ */
+export function packageURL({ href }) {
+    if (URL.canParse(href)) return href;
+    throw new BertError(
+        'BAD_INPUT',
+        `${href} is an address for browsers, which a bundler made of a file: tell it to leave the ` +
+            "file's package to Node (Next.js: serverExternalPackages)",
+    );
 }
 
 export const n_cores = availableParallelism;
@@ -76,35 +85,32 @@ export function resolveSource(source) {
 
 /**
  * @param {URL} url  file:
- * @returns {Promise<{n_bytes: number, chunks: AsyncIterable<Uint8Array<ArrayBuffer>>}>}
+ * @returns {import('../loader/download.js').Source}
  */
-export async function openFile(url) {
-    try {
-        const file = await open(url);
-        const { size } = await file.stat();
-        return { n_bytes: size, chunks: read(file, url) };
-    } catch (error) {
-        throw unreadable(url, error);
-    }
-}
-
-/**
- * @param {import('node:fs/promises').FileHandle} file  closed at the end
- * @param {URL} url
- */
-async function* read(file, url) {
+export function openFile(url) {
     const buffer = new Uint8Array(READ_BYTES);
-    try {
-        for (;;) {
-            const { bytesRead } = await file.read(buffer, 0, buffer.length);
-            if (bytesRead === 0) return;
-            yield buffer.subarray(0, bytesRead);
-        }
-    } catch (error) {
-        throw unreadable(url, error);
-    } finally {
-        await file.close();
-    }
+    /** @type {import('../loader/download.js').Source} */
+    const source = {
+        label: decodeURIComponent(url.pathname),
+        async *read(from) {
+            let file;
+            try {
+                file = await open(url);
+                source.n_bytes = (await file.stat()).size;
+                for (let at = from; ; ) {
+                    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+                    if (bytesRead === 0) return;
+                    yield buffer.subarray(0, bytesRead);
+                    at += bytesRead;
+                }
+            } catch (error) {
+                throw unreadable(url, error);
+            } finally {
+                await file?.close();
+            }
+        },
+    };
+    return source;
 }
 
 /**

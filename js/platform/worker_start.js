@@ -8,10 +8,10 @@ import { BertError } from '../errors.js';
 /**
  * To be called before a worker is made.
  * @param {string} script  its URL
- * @param {boolean} is_imported  whether a Blob imports it, since it is of another origin
+ * @param {boolean} is_foreign  whether it is of another origin, so that a copy is started
  * @returns {() => Promise<BertError>}  to be called if the worker failed
  */
-export function watchStart(script, is_imported) {
+export function watchStart(script, is_foreign) {
     let is_forbidden = false;
     const look = (/** @type {SecurityPolicyViolationEvent} */ event) => {
         is_forbidden ||= event.effectiveDirective === 'worker-src';
@@ -29,7 +29,7 @@ export function watchStart(script, is_imported) {
         if (is_forbidden) {
             return (
                 'the Content-Security-Policy of the page forbids it. It needs ' +
-                (is_imported ? `worker-src blob:; script-src ${origin}` : "worker-src 'self'")
+                (is_foreign ? `worker-src blob:; connect-src ${origin}` : "worker-src 'self'")
             );
         }
         if (!response) return `there is no answer (${error?.message})`;
@@ -37,13 +37,13 @@ export function watchStart(script, is_imported) {
         const what = `HTTP status ${response.status}, content type ${type}`;
         if (!response.ok) return `${what}. ${MISSING}`;
         if (/^text\/html\b/i.test(type)) return `the server sent a page (${what}). ${MISSING}`;
-        if (!/javascript|ecmascript/i.test(type)) {
+        if (!isScript(type)) {
             return `${what}. It must be served as text/javascript`;
         }
-        if (is_imported) {
+        if (is_foreign) {
             return (
                 `it is of another origin than the page, whose Content-Security-Policy may forbid ` +
-                `what that needs: worker-src blob:; script-src ${origin}. ` +
+                `what that needs: worker-src blob:; connect-src ${origin}. ` +
                 "Or serve the package's files from the page's own origin"
             );
         }
@@ -61,6 +61,9 @@ export function watchStart(script, is_imported) {
         return `the server has it (${what}), the browser refused it`;
     }
 }
+
+/** Whether a browser takes it for JavaScript. @param {string} type  of its content */
+export const isScript = (type) => /javascript|ecmascript/i.test(type);
 
 /** What those must do who use a bundler that leaves the script behind. */
 const MISSING =

@@ -8,6 +8,7 @@
  */
 
 import { BertError, describe } from '../errors.js';
+import { bytesOf } from '../realms.js';
 
 /** Sequences of stages may hold sequences; the library's own files have one level. */
 const MAX_DEPTH = 16;
@@ -187,12 +188,13 @@ export function isWellFormed(text) {
  * @returns {Fields}
  */
 export function readFile(file) {
+    const bytes = bytesOf(file);
     let text = '';
     if (typeof file === 'string') {
         text = file;
-    } else if (file instanceof Uint8Array || file instanceof ArrayBuffer) {
+    } else if (bytes) {
         try {
-            text = new TextDecoder('utf-8', { fatal: true }).decode(file);
+            text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
         } catch (cause) {
             throw badTokenizer('', 'the file is not UTF-8 text', { cause });
         }
@@ -206,7 +208,7 @@ export function readFile(file) {
     try {
         value = JSON.parse(text);
     } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause);
+        const reason = /** @type {any} */ (cause)?.message ?? String(cause);
         throw badTokenizer('', `not valid JSON: ${reason.slice(0, 200)}`, { cause });
     }
     const twice = duplicateKey(text);

@@ -17,6 +17,7 @@
  * compile than it saves; skipping space without a call, which saves nothing.
  */
 
+import { bytesOf } from '../realms.js';
 import { duplicateKey, Fields, isWellFormed, readFile } from './file.js';
 import { Merges, VERSION } from './models/merges.js';
 import { textOf } from './normalized_string.js';
@@ -73,7 +74,7 @@ const LEAST = [0, 0, 0x80, 0x800, 0x10000];
  * @returns {Fields}  `vocab` of its model is a Vocabulary, or an object where readFile read it
  */
 export function readTokenizer(file) {
-    const bytes = bytesOf(file);
+    const bytes = encoded(file);
     return (bytes === null ? null : readDirectly(bytes)) ?? readFile(file);
 }
 
@@ -81,12 +82,10 @@ export function readTokenizer(file) {
  * @param {unknown} file
  * @returns {Uint8Array | null}
  */
-function bytesOf(file) {
-    if (file instanceof Uint8Array) return file;
-    if (file instanceof ArrayBuffer) return new Uint8Array(file);
+function encoded(file) {
     // TextEncoder would put U+FFFD for half a surrogate pair.
     if (typeof file === 'string' && isWellFormed(file)) return new TextEncoder().encode(file);
-    return null;
+    return bytesOf(file);
 }
 
 /**

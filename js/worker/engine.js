@@ -1,8 +1,11 @@
 /**
  * A model in an instance of the core, and the session that runs it: weights become a model there,
- * batches become outputs.
+ * batches become outputs. A batch may be encoded while weights arrive: it waits for those of its
+ * next layer.
  *
- * Memory: weights, tensor table, model, session, stacks of threads, then scratch for one call.
+ * Memory: weights, tensor table, model, session, stacks of threads, room in which weights of 4 bits
+ * wait, then scratch for one call. It is as large as all of that from the start: growing it later
+ * would copy the weights in engines that cannot grow in place.
  */
 
 import { BERT_ALIGNMENT, BERT_DEFAULT_MAX_SEQUENCE_TOKENS, BERT_DEFAULT_MAX_TOKENS } from '#core';
@@ -44,6 +47,9 @@ const GROWTH_BYTES = 1 << 28;
  * @property {Uint32Array} positions
  * @property {Uint8Array} attended
  * @property {Uint32Array} [lm_tokens]  those that lm_logits are wanted for; default all
+ *
+ * @typedef {(until?: Promise<void>) => Promise<void>} Turn  lets others have their turn, or lets
+ *   them have it until something has come; throws if the call was aborted meanwhile
  */
 
 /**
@@ -66,8 +72,20 @@ export class Engine {
     /** Products of one token in one layer. @type {number} */
     #n_products;
 
+    /** @type {number} */
+    #n_layers;
+
     /** By their number in the core. @type {string[]} */
     #kernel_names;
+
+    /**
+     * The call that waits for more weights.
+     * @type {{resolve: () => void, reject: (reason: unknown) => void} | undefined}
+     */
+    #waiting;
+
+    /** Why no more weights will come. @type {{reason: unknown} | undefined} */
+    #broken;
 
     /**
      * An engine for models of this config, if that fits. With several threads its memory is shared,
@@ -88,7 +106,10 @@ export class Engine {
                     `convert it with a smaller --dtype (it is ${header.metadata.dtype})`,
             );
         }
-        if (n_threads === 1) return engine;
+        if (n_threads === 1) {
+            engine.#instance.growTo(n_bytes);
+            return engine;
+        }
         const words = probe.outputs.lm_logits
             ? probe.outputBytes(['lm_logits'], engine.most_tokens)
             : 0;
@@ -111,6 +132,7 @@ export class Engine {
         this.#n_threads = n_threads;
         const [hidden, intermediate] = [encoder.hidden_size, encoder.intermediate_size].map(Number);
         this.#n_products = 4 * hidden ** 2 + 2 * hidden * intermediate;
+        this.#n_layers = Number(encoder.n_layers);
         /** Most tokens of a sequence here. */
         this.most_tokens = Number.isFinite(core.most_tokens)
             ? core.most_tokens
@@ -210,13 +232,15 @@ export class Engine {
     }
 
     /**
-     * @param {import('../loader/layout.js').Weight[]} weights
-     * @param {number} address  of the block that they lie in
+     * A model whose weights are still to come: take() says of each that it has.
+     * @param {import('../loader/model_file.js').ModelHeader} header
+     * @returns {number}  the address of the block that the weights go to
      */
-    openModel(weights, address) {
+    beginModel({ weights, weights_bytes }) {
         const { core } = this;
         const instance = this.#instance;
         const { wasm } = instance;
+        const address = instance.reserve(weights_bytes);
         const names = weights.map(({ name }) => instance.writeText(name));
         const table = instance.reserve(weights.length * this.#tensorSize());
         weights.forEach(({ dtype, shape, at, n_bytes }, i) => {
@@ -236,7 +260,42 @@ export class Engine {
             );
         });
         const memory = instance.reserve(core.model_bytes);
-        instance.check(wasm.engine_model_open(table, weights.length, memory, core.model_bytes));
+        instance.check(wasm.engine_model_begin(table, weights.length, memory, core.model_bytes));
+        return address;
+    }
+
+    /** @param {number} weight  whose bytes are all there, and right */
+    take(weight) {
+        const instance = this.#instance;
+        const before = this.#steps_ready;
+        instance.check(instance.wasm.engine_model_take(weight));
+        if (this.#steps_ready === before) return;
+        this.#waiting?.resolve();
+        this.#waiting = undefined;
+    }
+
+    /** @param {unknown} reason  why no more weights will come */
+    breakOff(reason) {
+        this.#broken = { reason };
+        this.#waiting?.reject(reason);
+    }
+
+    /** Of an encoding, with the weights that are there. @returns {number} */
+    get #steps_ready() {
+        return this.#instance.wasm.engine_steps_ready();
+    }
+
+    /** Layers that a batch can go through now. */
+    get layers_ready() {
+        return Math.min(this.#steps_ready, this.#n_layers);
+    }
+
+    /** Until one more step can run. @returns {Promise<void>} */
+    #moreSteps() {
+        return new Promise((resolve, reject) => {
+            if (this.#broken) reject(this.#broken.reason);
+            else this.#waiting = { resolve, reject };
+        });
     }
 
     /** @param {string | null} kernel  the 8-bit kernel; null: the core's choice */
@@ -281,8 +340,8 @@ export class Engine {
      * One batch at a time: the next call waits for this one's end.
      * @param {RaggedBatch} batch
      * @param {string[]} wanted  names of outputs
-     * @param {() => Promise<void>} turn  awaited between layers where these take long; what it
-     *   throws ends the call
+     * @param {Turn} turn  awaited between layers where these take long, or have not come yet; what
+     *   it throws ends the call
      * @returns {Promise<Record<string, Float32Array>>}  each output of the whole batch, as bert.h
      *   shapes it, where it lies: valid until the next call
      */
@@ -327,7 +386,10 @@ export class Engine {
                         Math.max(1, batch.ids.length),
                 ),
             );
-            while (wasm.engine_encode_step(n_layers) > 0) await turn();
+            for (let n_left; (n_left = wasm.engine_encode_step(n_layers)) > 0; ) {
+                const n_done = this.#n_layers + 1 - n_left; // a step for the heads
+                await turn(n_done < this.#steps_ready ? undefined : this.#moreSteps());
+            }
             return Object.fromEntries(
                 places.map(({ name, address, count }) => [
                     name,

@@ -71,22 +71,26 @@ export class Instance {
      */
     reserve(n_bytes) {
         const address = this.top;
-        this.top = aligned(address + n_bytes);
-        const n_missing = this.top - this.n_bytes;
-        if (n_missing > 0) {
-            try {
-                this.memory.grow(Math.ceil(n_missing / PAGE_BYTES));
-            } catch (error) {
-                this.top = address;
-                throw new BertError(
-                    'OUT_OF_MEMORY',
-                    `${inMiB(n_bytes)} MiB more than ${inMiB(this.n_bytes)} MiB were ` +
-                        'refused: ask for less at a time, or load the model with threads: 1',
-                    { cause: error },
-                );
-            }
-        }
+        const top = aligned(address + n_bytes);
+        this.growTo(top);
+        this.top = top;
         return address;
+    }
+
+    /** @param {number} n_bytes  that the memory has at least, from now on */
+    growTo(n_bytes) {
+        const n_missing = n_bytes - this.n_bytes;
+        if (n_missing <= 0) return;
+        try {
+            this.memory.grow(Math.ceil(n_missing / PAGE_BYTES));
+        } catch (error) {
+            throw new BertError(
+                'OUT_OF_MEMORY',
+                `${inMiB(n_missing)} MiB more than ${inMiB(this.n_bytes)} MiB were ` +
+                    'refused: ask for less at a time, or load the model with threads: 1',
+                { cause: error },
+            );
+        }
     }
 
     /**

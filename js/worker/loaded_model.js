@@ -1,6 +1,7 @@
 /**
- * A loaded model in the worker: tokenizer and engine behind the methods that cross the thread
- * boundary. One call at a time; the worker sees to it.
+ * A model in the worker: tokenizer and engine behind the methods that cross the thread boundary.
+ * It can be called as soon as its tokenizer is there; calls wait in the engine for the weights that
+ * they need. One call at a time; the worker sees to it.
  */
 
 import { BERT_DEFAULT_MAX_TOKENS, BERT_VERSION } from '#core';
@@ -61,6 +62,16 @@ const RACE_AGAIN_AFTER = 2;
  * @property {boolean} tokenizer  whether it has one
  * @property {boolean} verified  whether every chunk's SHA-256 was checked
  * @property {number} memory_bytes  of the engine
+ * @property {Arrival} arrival  how much of the model is there
+ * @property {import('../cache/cached_download.js').CacheReport} cache  where it came from, as the
+ *   caller's thread knows
+ */
+
+/**
+ * @typedef {object} Arrival
+ * @property {number} loaded  bytes of the model's file that have arrived
+ * @property {number} total  bytes of it
+ * @property {number} layers  that can be computed with what is there
  */
 
 /** @typedef {ModelMetadata & Choice} ModelInfo */
@@ -81,58 +92,113 @@ export class LoadedModel {
     /** @type {HelpingThreads} */
     #helpers;
 
-    /** Calls until kernels race again; 0: they do not. @type {number} */
-    #n_calls_to_race;
+    /** Calls until kernels race again. */
+    #n_calls_to_race = RACE_AGAIN_AFTER;
+
+    /** Called with #arrival each time that more is there. @type {(arrival: Arrival) => void} */
+    #onprogress;
+
+    /** @type {Arrival} */
+    #arrival = { loaded: 0, total: 0, layers: 0 };
+
+    /** Why it will never be whole. @type {unknown} */
+    #failure;
+
+    /** Until all of it is there. @type {Promise<void>} */
+    #whole = Promise.resolve();
+
+    /** null: the model was converted without one. @type {Tokenizer | null} */
+    tokenizer = null;
 
     /**
-     * @param {Promise<import('../loader/download.js').Source>} opening  of the model's file
+     * A model that can be called: its tokenizer is there, its weights are on their way.
+     * @param {import('../loader/download.js').Source} source  the model's file
      * @param {LoadRequest} request
-     * @param {(loaded: number, total: number) => void} onprogress
+     * @param {(arrival: Arrival) => void} onprogress
      */
-    static async load(opening, { int8_kernel, ...wanted }, onprogress) {
-        const [source, chosen] = await Promise.all([opening, chooseBuild(wanted)]);
+    static async begin(source, { int8_kernel, ...wanted }, onprogress) {
+        const chosen = await chooseBuild(wanted);
         const file = new ModelFile(source);
         /** @type {HelpingThreads | undefined} */
         let helpers;
         try {
             const core = await openCore(chosen.module, chosen.threads > 1);
             const header = await file.readHeader(core);
-            const { dtype } = header.metadata;
             const { engine, build } = await createEngine(core, header, chosen, wanted);
+            checkKernel(engine, int8_kernel);
             // They start while weights arrive, but not before it is clear that there is a model.
             helpers = new HelpingThreads(build.threads - 1);
-            if (isQuantised(dtype)) warmUp(engine);
-            const data = await file.readData(header, engine, openTokenizer, onprogress);
-            const choice = { ...build, ...chooseKernel(engine, dtype, int8_kernel) };
-            engine.openModel(header.weights, data.address);
-            engine.openSession(choice.kernel);
+            const address = engine.beginModel(header);
+            engine.openSession(int8_kernel ?? null);
             helpers.join(engine);
-            return new LoadedModel(engine, header, data, choice, helpers);
+            const choice = { ...build, kernel: int8_kernel ?? null };
+            const model = new LoadedModel(engine, header, file, choice, helpers, onprogress);
+            const is_racing = isQuantised(header.metadata.dtype) && !int8_kernel;
+            if (is_racing) warmUp(engine);
+            await model.#receive(file, address);
+            if (is_racing) model.#race();
+            return model;
         } catch (error) {
             helpers?.end();
-            throw error;
-        } finally {
             await file.close();
+            throw error;
         }
     }
 
     /**
      * @param {Engine} engine
      * @param {import('../loader/model_file.js').ModelHeader} header
-     * @param {import('../loader/load.js').Loaded<Tokenizer>} data
+     * @param {ModelFile} file
      * @param {Choice} choice
      * @param {HelpingThreads} helpers
+     * @param {(arrival: Arrival) => void} onprogress
      */
-    constructor(engine, header, { tokenizer, verified }, choice, helpers) {
+    constructor(engine, header, { is_verified }, choice, helpers, onprogress) {
         this.#engine = engine;
         this.#header = header;
-        this.#is_verified = verified;
+        this.#is_verified = is_verified;
         this.#choice = choice;
         this.#helpers = helpers;
-        this.#n_calls_to_race = choice.kernel_gops ? RACE_AGAIN_AFTER : 0;
+        this.#onprogress = onprogress;
         this.config = header.config;
-        /** null: the model was converted without one. */
-        this.tokenizer = tokenizer;
+    }
+
+    /**
+     * Reads the data of the file.
+     * @param {ModelFile} file
+     * @param {number} address  where the weights go
+     * @returns {Promise<void>}  until the tokenizer is there, or it is clear that there is none
+     */
+    #receive(file, address) {
+        const engine = this.#engine;
+        return new Promise((resolve, reject) => {
+            const reading = file.readData(this.#header, engine, address, {
+                ontokenizer: (json) => {
+                    this.tokenizer = json && openTokenizer(json);
+                    resolve();
+                },
+                onprogress: (loaded, total) => {
+                    this.#arrival = { loaded, total, layers: engine.layers_ready };
+                    this.#onprogress(this.#arrival);
+                },
+            });
+            this.#whole = reading.finally(() => file.close());
+            this.#whole.catch((error) => {
+                this.#failure = error;
+                engine.breakOff(error);
+                this.#helpers.end();
+                reject(error);
+            });
+        });
+    }
+
+    /**
+     * Waits until all of it is there.
+     * @param {(arrival: Arrival) => void} onprogress  in place of the one before
+     */
+    async whole(onprogress) {
+        this.#onprogress = onprogress;
+        await this.#whole;
     }
 
     /** info() once the threads have come that will come. */
@@ -141,7 +207,7 @@ export class LoadedModel {
         return this.info();
     }
 
-    /** @returns {ModelInfo} */
+    /** @returns {Omit<ModelInfo, 'cache'>} */
     info() {
         const { name, revision, source_sha256, dtype } = this.#header.metadata;
         const { n_threads } = this.#engine;
@@ -159,18 +225,20 @@ export class LoadedModel {
             threads: n_threads,
             threads_reason: are_all ? this.#choice.threads_reason : this.#helpers.reason,
             memory_bytes: this.#engine.memory_bytes,
+            arrival: this.#arrival,
         };
     }
 
     /**
      * @param {ForwardRequest} request
-     * @param {() => Promise<void>} turn
+     * @param {import('./engine.js').Turn} turn
      */
     async forward(request, turn) {
         try {
             return (await this.compute(request, turn)).outputs;
         } catch (error) {
             if (!(error instanceof BertError) || error.index !== undefined) throw error;
+            if (error === this.#failure) throw error;
             // The core does not say which sequence it refuses: it is the one that fails alone.
             for (const [i, sequence] of request.sequences.entries()) {
                 await this.compute({ ...request, sequences: [sequence] }, turn).catch((own) => {
@@ -183,8 +251,8 @@ export class LoadedModel {
 
     /**
      * @param {ForwardRequest} request
-     * @param {() => Promise<void>} turn  awaited between batches, and between their layers where
-     *   these take long: throws if the call was aborted
+     * @param {import('./engine.js').Turn} turn  awaited between batches, and between their layers
+     *   where these take long or are waited for: throws if the call was aborted
      * @param {(indices: number[]) => void} [ondone]  called with the sequences of each batch
      * @returns {Promise<Computed>}
      */
@@ -206,7 +274,7 @@ export class LoadedModel {
             n_tokens += batch.tokens.ids.length;
             ondone?.(batch.indices);
         }
-        if (this.#n_calls_to_race && --this.#n_calls_to_race === 0) this.#raceAgain();
+        if (this.#choice.kernel_gops && --this.#n_calls_to_race === 0) this.#race();
         return {
             outputs: results,
             n_batches,
@@ -215,7 +283,7 @@ export class LoadedModel {
     }
 
     /**
-     * @param {() => Promise<void>} turn
+     * @param {import('./engine.js').Turn} turn
      * @returns {Promise<import('./verify.js').Verification>}
      */
     async verify(turn) {
@@ -235,7 +303,7 @@ export class LoadedModel {
         return { ...compare(reference, results, name), dtype };
     }
 
-    #raceAgain() {
+    #race() {
         const { kernel, kernel_gops } = race(this.#engine);
         if (kernel !== this.#choice.kernel) this.#engine.useKernel(kernel);
         this.#choice = { ...this.#choice, kernel, kernel_gops };
@@ -289,18 +357,12 @@ function isQuantised(dtype) {
 
 /**
  * @param {Engine} engine
- * @param {string} dtype
  * @param {string} [wanted]
- * @returns {KernelChoice}
  */
-function chooseKernel(engine, dtype, wanted) {
-    if (wanted !== undefined && !engine.kernels.includes(wanted)) {
-        throw new BertError(
-            'BAD_OPTION',
-            `int8_kernel must be ${engine.kernels.join(' or ')} in this build, ` +
-                `not ${describe(wanted)}`,
-        );
-    }
-    if (!isQuantised(dtype)) return { kernel: null };
-    return wanted ? { kernel: wanted } : race(engine);
+function checkKernel({ kernels }, wanted) {
+    if (wanted === undefined || kernels.includes(wanted)) return;
+    throw new BertError(
+        'BAD_OPTION',
+        `int8_kernel must be ${kernels.join(' or ')} in this build, not ${describe(wanted)}`,
+    );
 }

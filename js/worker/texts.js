@@ -65,7 +65,7 @@ const TEXTS_A_TURN = 64;
 /**
  * @param {import('./loaded_model.js').LoadedModel} model
  * @param {TextsRequest} request
- * @param {() => Promise<void>} turn  throws if the call was aborted
+ * @param {import('./engine.js').Turn} turn  throws if the call was aborted
  * @param {(progress: {done: number, total: number}) => void} onprogress  in texts
  * @returns {Promise<{results: (TextResult | Failure)[], metrics: TextsMetrics}>}
  */

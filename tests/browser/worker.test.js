@@ -143,7 +143,7 @@ const REFUSALS = {
     'may not be a Blob': {
         policy: "worker-src 'self'",
         is_other: true,
-        expected: [/forbids it. It needs worker-src blob:; script-src http:\S+$/],
+        expected: [/forbids it. It needs worker-src blob:; connect-src http:\S+$/],
     },
     'is of an origin that the policy forbids to workers': {
         is_other: true,

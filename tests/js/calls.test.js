@@ -400,9 +400,15 @@ test('progress of loading as transformers.js reports it', async () => {
         ['initiate', 'download', 'progress', 'done', 'ready'],
     );
     assert.ok(seen.every(({ name, file }) => name === path && file === path));
-    const { total, progress } = seen.findLast(({ status }) => status === 'progress');
-    assert.deepEqual([progress, loaded.at(-1).loaded], [100, total]);
+    const { total, progress, rate } = seen.findLast(({ status }) => status === 'progress');
+    assert.deepEqual([progress, loaded.at(-1).loaded, loaded.at(-1).rate], [100, total, rate]);
+    assert.ok(rate > 0 && Number.isFinite(rate), `${rate}`);
     assert.equal(seen.at(-1).task, 'text-classification');
+    const own = [];
+    const model = await loadModel(path, { progress_callback: (each) => own.push(each) });
+    model.dispose();
+    assert.deepEqual(own[0], { status: 'initiate', name: path, file: path });
+    assert.deepEqual(own.at(-1), { status: 'ready', name: path, file: path });
 });
 
 test('several tasks of one model: loaded once, not disposed for a wrong one', async () => {

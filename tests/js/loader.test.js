@@ -31,11 +31,21 @@ const CORE = await openCore();
  * @param {number} [options.step]  bytes of a chunk
  * @param {number} [options.n_bytes]  that the file is said to have
  * @param {(loaded: number, total: number) => void} [options.onprogress]
+ * @param {number[]} [options.flips]  a byte that is wrong in each reading in turn
+ * @param {number[]} [options.reads]  gets where each began
  */
-async function loadBytes(bytes, { step = bytes.length, n_bytes, onprogress = () => {} } = {}) {
+async function loadBytes(
+    bytes,
+    { step = bytes.length, n_bytes, onprogress = () => {}, flips = [], reads = [] } = {},
+) {
     let memory = new Uint8Array(0);
-    async function* chunks() {
-        for (let i = 0; i < bytes.length; i += step) yield bytes.subarray(i, i + step);
+    const taken = [];
+    async function* chunks(from) {
+        const file = bytes.slice();
+        const flip = flips[reads.length];
+        if (flip !== undefined) file[flip] ^= 4;
+        reads.push(from);
+        for (let i = from; i < file.length; i += step) yield file.subarray(i, i + step);
     }
     const engine = {
         reserve(n) {
@@ -54,11 +64,18 @@ async function loadBytes(bytes, { step = bytes.length, n_bytes, onprogress = () 
                 address,
             );
         },
+        take: (weight) => taken.push(weight),
     };
-    const file = new ModelFile({ label: 'test', n_bytes, chunks: chunks() });
+    const file = new ModelFile({ label: 'test', n_bytes, read: chunks });
     const header = await file.readHeader(CORE);
-    const loaded = await file.readData(header, engine, (json) => json, onprogress);
-    return { ...loaded, header, memory };
+    const address = engine.reserve(header.weights_bytes);
+    let tokenizer = null;
+    const ontokenizer = (json) => {
+        tokenizer = json;
+    };
+    await file.readData(header, engine, address, { ontokenizer, onprogress });
+    assert.deepEqual(taken, [...header.weights.keys()]);
+    return { address, tokenizer, verified: file.is_verified, header, memory };
 }
 
 const refused = (bytes, message, code = 'BAD_MODEL_FILE') =>
@@ -158,12 +175,53 @@ test('bytes after the end are refused', async () => {
     await refused(new Uint8Array([...good, 0]), /bytes after its end/);
 });
 
-test('a flipped bit in any chunk is found', async () => {
+test('a chunk that stays damaged is refused', async () => {
     const { header } = await loadBytes(good);
     for (let at = good.length - header.data_bytes; at < good.length; at += 999) {
         const bytes = good.slice();
         bytes[at] ^= 4;
-        await refused(bytes, /chunk \d+ is damaged/);
+        await refused(bytes, /chunk \d+ is damaged, twice/);
+    }
+});
+
+/** A file of 4-bit weights and of others, in chunks that cut units. */
+function mixedFile() {
+    const bytes = (n) => Uint8Array.from({ length: n }, (_, i) => i * 7 + (i >> 3));
+    const n = 64 * 3 * 136;
+    return modelBytes({
+        list: [
+            { name: 'layers.0.output.q4', dtype: 'U8', shape: [64, 3, 136], bytes: bytes(n) },
+            { name: 'layers.0.output.scale', dtype: 'F32', shape: [40], bytes: bytes(160) },
+        ],
+    });
+}
+
+test('a damaged chunk is read once more from its start, and all is as it should be', async () => {
+    for (const file of [good, mixedFile()]) {
+        const { header, memory, address } = await loadBytes(file);
+        const n_header = file.length - header.data_bytes;
+        for (let at = n_header; at < file.length; at += 499) {
+            for (const step of [700, file.length]) {
+                const reads = [];
+                const loaded = await loadBytes(file, { flips: [at], reads, step });
+                assert.deepEqual(loaded.memory.slice(address), memory.slice(address));
+                assert.deepEqual(
+                    loaded.tokenizer,
+                    file.slice(n_header, n_header + header.tensors[0].end),
+                );
+                const chunk = Math.floor((at - n_header) / 1024);
+                assert.deepEqual(reads, [0, n_header + 1024 * chunk], `byte ${at}`);
+            }
+        }
+        const flips = [n_header + 5000, n_header + 9000, n_header + 12_000];
+        const reads = [];
+        const loaded = await loadBytes(file, { flips, reads });
+        assert.deepEqual(loaded.memory.slice(address), memory.slice(address));
+        assert.deepEqual(
+            reads.slice(1),
+            flips.map((flip) => n_header + 1024 * Math.floor((flip - n_header) / 1024)),
+        );
+        await assert.rejects(loadBytes(file, { flips: [flips[1], flips[1]] }), /damaged, twice/);
     }
 });
 
@@ -178,10 +236,23 @@ test('what is no model file is refused by what it is', async () => {
     );
     await refused(withHeader('{"a"', Buffer.alloc(0)), /the header is not valid JSON/);
     await refused(withHeader('{}', Buffer.alloc(0)), /not of this library/);
-    await refused(
-        withHeader(`{"a":${'['.repeat(5000)}${']'.repeat(5000)}}`, Buffer.alloc(0)),
-        /not of this library/,
-    );
+    const nested = `{"a":${'['.repeat(5000)}${']'.repeat(5000)}}`;
+    await refused(withHeader(nested, Buffer.alloc(0)), /the header is not valid JSON: it nests/);
+    for (const [start, kind] of [
+        ['\ufeff <html>', 'a page of HTML'],
+        ['{"error":1}', 'JSON'],
+        ['\0asm\x01\0\0\0', 'a WebAssembly module'],
+        ['PK\x03\x04....', 'a zip archive'],
+        ['\x08\x07\x12\x07pytorch', 'an ONNX file'],
+        ['version https://git-lfs', 'a pointer of Git LFS'],
+        ['GGUF....', 'a GGUF file'],
+    ]) {
+        await refused(
+            new Uint8Array(Buffer.from(start.padEnd(64, '.'))),
+            new RegExp(`not a safetensors file, but ${kind}|not a safetensors file, ${kind}`),
+        );
+    }
+    await refused(new Uint8Array([0x1f, 0x8b, 8, 0, 0, 0, 0, 1, 2]), /but packed by gzip/);
     const latin = withHeader('{"__metadata__":{}}', Buffer.alloc(0));
     latin[10] = 0xff;
     await refused(latin, /not valid UTF-8/);
@@ -189,6 +260,40 @@ test('what is no model file is refused by what it is', async () => {
         new Uint8Array([255, 255, 255, 255, 255, 255, 255, 255, 1]),
         /not a safetensors file/,
     );
+});
+
+test('headers of any size are refused at once', async () => {
+    const MOST = 32 << 20;
+    const many = (/** @type {number} */ n, /** @type {any} */ entry) =>
+        modelBytes({
+            change: (h) => {
+                for (let i = 0; i < n; i++) h[`z${i}`] = entry;
+            },
+        });
+    const empty = { dtype: 'F32', shape: [0], data_offsets: [0, 0] };
+    const text = (/** @type {string} */ json) => withHeader(json, Buffer.alloc(0));
+    const all = '['.repeat(MOST - 64);
+    const quoted = (/** @type {string} */ field, /** @type {string} */ json) =>
+        modelBytes({ metadata: { [field]: json } });
+    const names = `{${Array.from({ length: 2e6 }, (_, i) => `"${i}":0`).join(',')}}`;
+    for (const [file, message] of /** @type {[Uint8Array<ArrayBuffer>, RegExp][]} */ ([
+        [many(500_000, empty), /the header is not valid JSON: it has more than \d+ names/],
+        [many(60_000, empty), /it must have at most 32768 tensors, not 60\d\d\d/],
+        [many(200_000, 0), /at most 32768 tensors/],
+        [text(all), /the header is not valid JSON: it nests more than 16 deep/],
+        [text(`{"a":${all.slice(9)}`), /it nests/],
+        [text(`{"__metadata__":${names}}`), /names/],
+        [text(`"${all.slice(9)}`), /the header is not valid JSON/],
+        [text(`{"a":[${'0,'.repeat(MOST / 2 - 100)}0]}`), /not of this library/],
+        [quoted('config', all.slice(1 << 20)), /the config is not valid JSON: it nests/],
+        [quoted('reference', all.slice(1 << 20)), /the reference is not valid JSON: it nests/],
+        [quoted('config', names), /the config is not valid JSON: it has more than/],
+    ])) {
+        const begun = performance.now();
+        await refused(file, message);
+        const ms = performance.now() - begun;
+        assert.ok(ms < 3000, `${message}: ${ms} ms`);
+    }
 });
 
 test('each rule of the format', async () => {
@@ -414,18 +519,11 @@ test('a stream that breaks is reported as it broke', async () => {
         yield good.subarray(0, good.length - 100);
         throw new Error('connection reset');
     }
-    const file = new ModelFile({ label: 'x', chunks: chunks() });
+    const file = new ModelFile({ label: 'x', read: chunks });
     const header = await file.readHeader(CORE);
-    const memory = { reserve: () => 0, heap: new Uint8Array(good.length), expand() {} };
-    await assert.rejects(
-        file.readData(
-            header,
-            memory,
-            () => {},
-            () => {},
-        ),
-        /connection reset/,
-    );
+    const memory = { reserve: () => 0, heap: new Uint8Array(good.length), expand() {}, take() {} };
+    const listeners = { ontokenizer() {}, onprogress() {} };
+    await assert.rejects(file.readData(header, memory, 0, listeners), /connection reset/);
 });
 
 test('a file that is not wanted any longer ends its transfer', async () => {
@@ -437,7 +535,7 @@ test('a file that is not wanted any longer ends its transfer', async () => {
             has_ended = true;
         }
     }
-    const file = new ModelFile({ label: 'x', chunks: chunks() });
+    const file = new ModelFile({ label: 'x', read: chunks });
     await file.readHeader(CORE);
     assert.equal(has_ended, false);
     await file.close();
@@ -445,10 +543,12 @@ test('a file that is not wanted any longer ends its transfer', async () => {
 });
 
 /**
- * A Feed and a Feeder joined as by two threads: messages arrive later, and what is transferred is
- * gone here.
+ * A Feed of a source, joined with a Feeder as by two threads: messages arrive later, and what is
+ * transferred is gone here.
+ * @param {import('../../js/loader/download.js').Source} source
+ * @param {number | null} [begun_at]
  */
-function joined() {
+function fed(source, begun_at = 0) {
     const later =
         (deliver) =>
         (message, transfer = []) => {
@@ -457,80 +557,110 @@ function joined() {
         };
     const counts = { under_way: 0, most: 0 };
     const feed = new Feed(
-        later((chunk) => {
-            counts.under_way--;
-            feeder.recycled(chunk);
+        source.label,
+        begun_at,
+        later((request) => {
+            if (request.recycled) counts.under_way--;
+            feeder.receive(request);
         }),
     );
     const feeder = new Feeder(
+        source,
         later((message) => {
             if (message.chunk) counts.most = Math.max(counts.most, ++counts.under_way);
             feed.receive(message);
         }),
     );
-    return { feed, feeder, counts };
+    if (begun_at !== null) feeder.send(begun_at);
+    return { feed, counts };
+}
+
+const FILE = new Uint8Array(1 << 20).map((_, i) => i * 31);
+
+/** A source of FILE whose chunks are used again. */
+function recycling() {
+    const memories = [];
+    const counts = { n_made: 0, reads: /** @type {number[]} */ ([]) };
+    const source = {
+        label: 'a file',
+        n_bytes: FILE.length,
+        async *read(from) {
+            counts.reads.push(from);
+            for (let i = from; i < FILE.length; i += 4096) {
+                if (!memories.length) counts.n_made++;
+                const chunk = new Uint8Array(memories.pop() ?? new ArrayBuffer(4096));
+                const part = FILE.subarray(i, i + 4096);
+                chunk.set(part);
+                yield chunk.subarray(0, part.length);
+            }
+        },
+        recycle: ({ buffer }) => memories.push(buffer),
+    };
+    return { source, counts };
 }
 
 test('a file fed by another thread arrives whole, its chunks used again', async () => {
-    const file = new Uint8Array(1 << 20).map((_, i) => i * 31);
-    const { feed, feeder, counts } = joined();
-    const memories = [];
-    let n_made = 0;
-    async function* chunks() {
-        for (let i = 0; i < file.length; i += 4096) {
-            if (!memories.length) n_made++;
-            const chunk = new Uint8Array(memories.pop() ?? new ArrayBuffer(4096));
-            chunk.set(file.subarray(i, i + 4096));
-            yield chunk;
-        }
-    }
-    feeder.send(
-        Promise.resolve({
-            label: 'a file',
-            n_bytes: file.length,
-            chunks: chunks(),
-            recycle: ({ buffer }) => memories.push(buffer),
-        }),
-    );
-    const source = await feed.open();
-    assert.deepEqual([source.label, source.n_bytes], ['a file', file.length]);
+    const { source, counts } = recycling();
+    const { feed, counts: sent } = fed(source);
     const parts = [];
-    for await (const chunk of source.chunks) {
+    for await (const chunk of feed.read(0)) {
         parts.push(chunk.slice());
-        source.recycle?.(chunk);
+        feed.recycle(chunk);
     }
-    assert.deepEqual(new Uint8Array(Buffer.concat(parts)), file);
-    assert.ok(counts.most <= 12, `${counts.most} chunks under way`);
-    assert.ok(n_made <= 13, `${n_made} buffers were made`);
+    assert.deepEqual([feed.label, feed.n_bytes], ['a file', FILE.length]);
+    assert.deepEqual(new Uint8Array(Buffer.concat(parts)), FILE);
+    assert.ok(sent.most <= 12, `${sent.most} chunks under way`);
+    assert.ok(counts.n_made <= 13, `${counts.n_made} buffers were made`);
+    assert.deepEqual(counts.reads, [0]);
+});
+
+test('a file is fed from where it is wanted, what is under way is dropped', async () => {
+    for (const begun_at of [0, 5000, null]) {
+        const { source, counts } = recycling();
+        const { feed } = fed(source, begun_at);
+        for (const from of [5000, 70_000, 3, 70_001]) {
+            const iterator = feed.read(from);
+            let at = from;
+            for (let i = 0; i < 5; i++) {
+                const { value } = /** @type {any} */ (await iterator.next());
+                assert.deepEqual(value, FILE.slice(at, at + value.length), `at ${at}`);
+                at += value.length;
+                feed.recycle(value);
+            }
+            await iterator.return();
+        }
+        const parts = [];
+        for await (const chunk of feed.read(9)) {
+            parts.push(chunk.slice());
+            feed.recycle(chunk);
+        }
+        assert.deepEqual(new Uint8Array(Buffer.concat(parts)), FILE.subarray(9));
+        const begun = begun_at === 0 ? [0] : [];
+        assert.deepEqual(counts.reads, [...begun, 5000, 70_000, 3, 70_001, 9]);
+    }
 });
 
 test('chunks of memory that others share are copied before they are sent', async () => {
     const shared = new Uint8Array([1, 2, 3, 4, 5, 6]);
-    const { feed, feeder } = joined();
-    async function* chunks() {
+    async function* read() {
         yield shared.subarray(0, 3);
         yield shared.subarray(3);
     }
-    feeder.send(Promise.resolve({ label: 'x', chunks: chunks() }));
+    const { feed } = fed({ label: 'x', read });
     const parts = [];
-    for await (const chunk of (await feed.open()).chunks) parts.push(...chunk);
+    for await (const chunk of feed.read(0)) parts.push(...chunk);
     assert.deepEqual(parts, [1, 2, 3, 4, 5, 6]);
 });
 
-test('a feed that fails tells why, at its start or later', async () => {
-    const start = joined();
-    start.feeder.send(Promise.reject(new BertError('FETCH_FAILED', 'HTTP status 404')));
-    await assert.rejects(start.feed.open(), { code: 'FETCH_FAILED', message: 'HTTP status 404' });
-    const later = joined();
-    async function* chunks() {
+test('a feed that fails tells why', async () => {
+    async function* read() {
         yield new Uint8Array(3);
         throw new BertError('FETCH_FAILED', 'the transfer broke off');
     }
-    later.feeder.send(Promise.resolve({ label: 'x', chunks: chunks() }));
-    const source = await later.feed.open();
+    const { feed } = fed({ label: 'x', read });
     await assert.rejects(
         (async () => {
-            for await (const _ of source.chunks);
+            for await (const _ of feed.read(0));
         })(),
         { code: 'FETCH_FAILED', message: 'the transfer broke off' },
     );

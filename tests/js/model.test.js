@@ -13,6 +13,7 @@ import { Tokenizer } from 'bert-wasm/tokenizer';
 
 import { LIBRARY } from './built.js';
 import { CONFIG, modelBytes, TOKENIZER, tensors } from './model_bytes.js';
+import '../tools/own_cache.js';
 
 const bytes = modelBytes();
 const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-'));
@@ -539,8 +540,24 @@ test('sources that cannot be read say why', async () => {
         loadModel(`${root}/html`),
         withCode('FETCH_FAILED', /sent a page.*text\/html/),
     );
-    await assert.rejects(loadModel(`${root}/short`), withCode('FETCH_FAILED', /broke off/));
-    await assert.rejects(loadModel('http://127.0.0.1:1/'), withCode('FETCH_FAILED', /no answer/));
+    const soon = { retry_delay: 1 };
+    await assert.rejects(
+        loadModel(`${root}/short`, soon),
+        withCode('FETCH_FAILED', /broke off .*tried 6 times/),
+    );
+    await assert.rejects(
+        loadModel('http://127.0.0.1:1/', soon),
+        withCode('FETCH_FAILED', /no answer/),
+    );
+    await assert.rejects(loadModel([]), withCode('BAD_INPUT', /at least one source/));
+    for (const name of ['idle_timeout', 'retry_delay']) {
+        for (const ms of [0, -1, NaN, Infinity, '5']) {
+            await assert.rejects(
+                loadModel(bytes, wrong({ [name]: ms })),
+                withCode('BAD_OPTION', new RegExp(`${name} must be milliseconds from 1 to`)),
+            );
+        }
+    }
     await assert.rejects(loadModel(wrong(42)), withCode('BAD_INPUT', /number 42/));
     await assert.rejects(
         loadModel(bytes, wrong({ variant: 'fast' })),

@@ -215,3 +215,20 @@ export function withHeader(text, data) {
     length.writeBigUInt64LE(BigInt(header.length + padding.length));
     return new Uint8Array(Buffer.concat([length, header, padding, data]));
 }
+
+/**
+ * The same model in chunks of another size.
+ * @param {Uint8Array} file
+ * @param {number} chunk_bytes
+ */
+export function rechunked(file, chunk_bytes) {
+    const begin = 8 + Number(Buffer.from(file.buffer, file.byteOffset, 8).readBigUInt64LE());
+    const header = JSON.parse(new TextDecoder().decode(file.subarray(8, begin)));
+    const data = file.subarray(begin);
+    const n_chunks = Math.ceil(data.length / chunk_bytes);
+    header.__metadata__.chunk_bytes = String(chunk_bytes);
+    header.__metadata__.chunk_sha256 = Array.from({ length: n_chunks }, (_, i) =>
+        sha256(data.subarray(i * chunk_bytes, (i + 1) * chunk_bytes)),
+    ).join(',');
+    return withHeader(JSON.stringify(header), data);
+}

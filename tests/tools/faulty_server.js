@@ -62,6 +62,7 @@ import { gzipSync } from 'node:zlib';
  * @property {import('node:http').IncomingHttpHeaders} headers  of the request
  * @property {number} [status]  none before the answer
  * @property {number} n_bytes  of the body that were sent
+ * @property {boolean} is_over  it has ended, or its connection has
  */
 
 /** @typedef {import('node:http').ServerResponse} Response */
@@ -190,8 +191,12 @@ export class FaultyServer {
                 range: headers.range ?? 'whole',
                 headers,
                 n_bytes: 0,
+                is_over: false,
             };
             this.log.push(exchange);
+            response.on('close', () => {
+                exchange.is_over = true;
+            });
             for (const [name, value] of Object.entries(always)) response.setHeader(name, value);
             if (method === 'OPTIONS') return say(response, exchange, 204, PREFLIGHT);
             if (method !== 'GET' && method !== 'HEAD') return say(response, exchange, 405);

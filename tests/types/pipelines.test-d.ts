@@ -44,6 +44,7 @@ const sources: ModelSource[] = [
     bytes,
     new ArrayBuffer(1),
     new Blob(),
+    ['a.safetensors', new URL('https://example.com/a.safetensors'), bytes],
 ];
 const loading: LoadOptions = {
     signal,
@@ -51,7 +52,10 @@ const loading: LoadOptions = {
     variant: 'base',
     int8_kernel: 'x',
     performance_marks: true,
-    onprogress: ({ loaded, total }) => is<number>()(loaded / total),
+    onprogress: ({ loaded, total, rate }) => is<number>()((total - loaded) / rate),
+    progress_callback: ({ task }) => is<string | undefined>()(task),
+    idle_timeout: 10_000,
+    retry_delay: 100,
     onmetrics: (call) => is<CallMetrics>()(call),
 };
 const model = await loadModel(sources[0], loading);

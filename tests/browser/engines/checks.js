@@ -52,7 +52,7 @@ export async function load({ loadModel }, options) {
     model.dispose();
     return {
         info,
-        n_cores: navigator.hardwareConcurrency,
+        n_cores: globalThis.navigator?.hardwareConcurrency,
         canShare: globalThis.crossOriginIsolated && typeof SharedArrayBuffer === 'function',
         isOrdered: parts.every((part, i) => i === 0 || part >= parts[i - 1]),
         end: parts.at(-1),
@@ -112,13 +112,17 @@ export async function f32({ loadModel }, { base, ...options }) {
     return { logits, expected: cases.map(({ outputs }) => outputs.logits.data) };
 }
 
-/** A load and a call are ended, and the next call answers. @param {Library} library */
-export async function abort(library) {
+/**
+ * A load and a call are ended, and the next call answers.
+ * @param {Library} library
+ * @param {LoadOptions} options
+ */
+export async function abort(library, options) {
     const loading = new AbortController();
     const onprogress = () => loading.abort();
-    const load = await failure(open(library, { signal: loading.signal, onprogress }));
+    const load = await failure(open(library, { ...options, signal: loading.signal, onprogress }));
 
-    const classify = await open(library);
+    const classify = await open(library, options);
     const calling = new AbortController();
     const call = failure(classify([...MANY, ...MANY], { signal: calling.signal }));
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -131,9 +135,13 @@ export async function abort(library) {
     return { load, call: aborted, abort_ms, logits };
 }
 
-/** What runs when a model is disposed of, and what comes later. @param {Library} library */
-export async function dispose(library) {
-    const classify = await open(library);
+/**
+ * What runs when a model is disposed of, and what comes later.
+ * @param {Library} library
+ * @param {LoadOptions} options
+ */
+export async function dispose(library, options) {
+    const classify = await open(library, options);
     const running = failure(classify(MANY));
     await new Promise((resolve) => setTimeout(resolve, 20));
     classify.dispose();
@@ -151,6 +159,22 @@ export async function cycles(library) {
         classify.dispose();
     }
     return { logits };
+}
+
+/**
+ * The same, with a stop after each for whoever measures memory: he answers when he has.
+ * @param {Library} library
+ * @param {LoadOptions & {n_cycles: number, measure: string | (() => Promise<unknown>)}} options
+ *   measure: an address, or a function
+ */
+export async function memory(library, { n_cycles, measure, ...options }) {
+    for (let i = 0; i < n_cycles; i++) {
+        const classify = await open(library, options);
+        await classify(TEXTS[0]);
+        classify.dispose();
+        globalThis.gc?.();
+        await (typeof measure === 'string' ? fetch(measure) : measure());
+    }
 }
 
 /**

@@ -58,10 +58,11 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => pro
 
 /**
  * @param {string} name  of programs.js
+ * @param {string[]} [args]  more of them
  * @returns {Promise<Engine>}
  */
-export async function openEngine(name) {
-    const engine = new Engine(name);
+export async function openEngine(name, args) {
+    const engine = new Engine(name, args);
     await engine.listen();
     return engine;
 }
@@ -84,8 +85,11 @@ class Engine {
     /** What the waiting page waits for. @type {Response | null} */
     #waiting = null;
 
-    /** @param {string} name */
-    constructor(name) {
+    #args;
+
+    /** @param {string} name @param {string[]} [args] */
+    constructor(name, args = []) {
+        this.#args = args;
         this.name = name;
         /** As the program tells it, once it has run. */
         this.version = '';
@@ -108,6 +112,16 @@ class Engine {
         if (!this.#waiting) await this.#start();
         const go = (/** @type {string} */ back) => this.#go(`${url}#${back}`);
         return this.#visit(go, timeout, `${url} reported nothing`);
+    }
+
+    /** Kilobytes of memory that the processes of its pages hold. Chromium's are told apart. */
+    memory() {
+        const { stdout } = spawnSync('ps', ['-A', '-o', 'pgid=,rss=,args='], { encoding: 'utf8' });
+        return stdout
+            .split('\n')
+            .filter((line) => Number.parseInt(line, 10) === this.#browser?.pid)
+            .filter((line) => line.includes('--type=renderer'))
+            .reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[1]), 0);
     }
 
     /** Ends the browser as its user would. The next run starts it in the same profile. */
@@ -137,7 +151,7 @@ class Engine {
         if (program.needs_display) env.DISPLAY = await openDisplay();
         const start = (/** @type {string} */ back) => {
             const log = openSync(join(this.#profile, 'log'), 'w');
-            const args = [...program.args(this.#profile), back];
+            const args = [...program.args(this.#profile), ...this.#args, back];
             const browser = launch(path, args, { env, stdio: ['ignore', log, log] });
             closeSync(log);
             browser.once('exit', (status, name) => {

@@ -8,6 +8,10 @@ import { delimiter, join } from 'node:path';
 
 /**
  * @typedef {object} Program
+ * @property {string} title
+ * @property {'base' | 'relaxed'} variant  of the engine that it must choose: of Debian's, WebKit
+ *   alone has no relaxed SIMD
+ * @property {('isolated' | 'plain')[]} [pages]  of the suite; default both
  * @property {string[]} names  of the program: the first that is there is taken
  * @property {string} variable  of the environment, that names another
  * @property {string} packages  of Debian
@@ -19,6 +23,9 @@ import { delimiter, join } from 'node:path';
 /** A proxy that is not there. */
 const NOBODY = { host: '127.0.0.1', port: 9 };
 
+/** A name of this machine that browsers trust no more than another machine's. */
+export const INSECURE = 'insecure.test';
+
 /** No first-run pages, no talk with its maker, no offers after it was killed. */
 const FIREFOX_PREFERENCES = {
     'app.normandy.enabled': false,
@@ -27,8 +34,10 @@ const FIREFOX_PREFERENCES = {
     'browser.startup.homepage_override.mstone': 'ignore',
     'datareporting.policy.dataSubmissionEnabled': false,
     'dom.allow_scripts_to_close_windows': true,
+    'network.dns.localDomains': INSECURE,
     'network.proxy.http': NOBODY.host,
     'network.proxy.http_port': NOBODY.port,
+    'network.proxy.no_proxies_on': INSECURE,
     'network.proxy.ssl': NOBODY.host,
     'network.proxy.ssl_port': NOBODY.port,
     'network.proxy.type': 1,
@@ -37,6 +46,8 @@ const FIREFOX_PREFERENCES = {
 
 /** @type {Program} */
 const webkit = {
+    title: 'WebKitGTK',
+    variant: 'base',
     names: miniBrowsers(),
     variable: 'MINIBROWSER',
     packages: 'libwebkit2gtk-4.1-0 xvfb',
@@ -47,6 +58,8 @@ const webkit = {
 /** @type {{[name: string]: Program}} */
 export const PROGRAMS = {
     chromium: {
+        title: 'Chromium',
+        variant: 'relaxed',
         names: ['chromium'],
         variable: 'CHROMIUM',
         packages: 'chromium',
@@ -60,10 +73,12 @@ export const PROGRAMS = {
             '--disable-component-update',
             '--disable-sync',
             '--log-level=3', // nothing of the desktop that is not there
-            '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+            `--host-resolver-rules=MAP ${INSECURE} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
         ],
     },
     firefox: {
+        title: 'Firefox ESR',
+        variant: 'relaxed',
         names: ['firefox-esr', 'firefox'],
         variable: 'FIREFOX',
         packages: 'firefox-esr',
@@ -76,9 +91,12 @@ export const PROGRAMS = {
         },
     },
     webkit,
-    // With what Safari has and WebKitGTK leaves out: shared memory, and files of an origin.
+    // With what Safari has and WebKitGTK leaves out: shared memory, and files of an origin. A page
+    // that is not isolated is as in WebKitGTK.
     'webkit-as-safari': {
         ...webkit,
+        title: 'WebKitGTK with shared memory and files',
+        pages: ['isolated'],
         args: () => ['--features=StorageAPI,FileSystem'],
         env: { JSC_useSharedArrayBuffer: '1' },
     },
@@ -116,3 +134,6 @@ export function missing(name) {
         `(Debian: apt-get install ${packages}; elsewhere: ${variable}=its path)`
     );
 }
+
+/** @param {string} name @returns {('isolated' | 'plain')[]} */
+export const pagesOf = (name) => PROGRAMS[name].pages ?? ['isolated', 'plain'];

@@ -5,22 +5,28 @@
  *
  * To add a check: a function in checks.js, and what it must give among CHECKS, with what is wrong
  * with the server then. Each has a page of its own, in the profile of the others. What was run, and
- * how it went, is in build/engines/ENGINE.json; table.js prints it.
+ * how it went, is in build/engines/ENGINE.json.
  */
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
 import { converted, GOLDEN } from '../../js/converted.js';
 import { FaultyServer } from '../../tools/faulty_server.js';
-import { RELAXED_FLAGS } from '../../tools/node_flags.js';
+import { Outcome } from '../../tools/outcome.js';
 import { openEngine } from './engine.js';
-import { missing } from './programs.js';
+import {
+    assertClose,
+    inNode,
+    judgeAbort,
+    judgeAnswer,
+    judgeBatch,
+    judgeDispose,
+    judgeLoad,
+} from './judge.js';
+import { missing, PROGRAMS, pagesOf } from './programs.js';
 
 const HERE = import.meta.dirname;
 const BUILD = fileURLToPath(new URL('../../../build/', import.meta.url));
@@ -42,16 +48,7 @@ const STRICT = {
 
 const F32_MODEL = '/models/bert-seqcls-f32.safetensors';
 
-/** The build that each engine must choose: of Debian's, WebKit alone has no relaxed SIMD. */
-const VARIANTS = /** @type {{[engine: string]: string}} */ ({
-    chromium: 'relaxed',
-    firefox: 'relaxed',
-    webkit: 'base',
-    'webkit-as-safari': 'base',
-});
-
-/** What scores may differ by, which each engine's own Math.exp() rounds; and logits in f32. */
-const SCORE = 1e-6;
+/** What logits in f32 may differ by. */
 const F32 = 1e-5;
 
 /**
@@ -71,40 +68,29 @@ const F32 = 1e-5;
 /** @type {{[name: string]: Check}} */
 const CHECKS = {
     load: {
-        judge({ info, n_cores, canShare, isOrdered, end }, { variant }) {
-            assert.equal(info.variant, variant);
-            assert.equal(info.threads, canShare ? Math.min(4, n_cores) : 1, info.threads_reason);
-            assert.equal(info.verified, true);
-            assert.deepEqual([isOrdered, end], [true, 1]);
-            return `${info.variant}, threads: ${info.threads}`;
+        judge(result, { variant }) {
+            const { n_cores, canShare } = result;
+            const threads = canShare ? Math.min(4, n_cores) : 1;
+            return judgeLoad(result, { variant, threads });
         },
     },
-    answer: { judge: assertAnswers },
-    batch: { judge: ({ logits }, { node }) => assert.deepEqual(logits, node.batch.logits) },
-    stream: { judge: ({ logits }, { node }) => assert.deepEqual(logits, node.batch.logits) },
+    answer: { judge: judgeAnswer },
+    batch: { judge: judgeBatch },
+    stream: { judge: judgeBatch },
     f32: {
         judge({ logits, expected }, { node }) {
             assert.deepEqual(logits, node.f32.logits);
             assertClose(logits.flat(2), expected.flat(), F32);
         },
     },
-    abort: {
-        judge({ load, call, abort_ms, logits }, { node }) {
-            assert.deepEqual([load, call], ['AbortError', 'AbortError']);
-            assert.ok(abort_ms < 1000, `${abort_ms} ms`);
-            assert.deepEqual(logits[0], node.answer.logits[0]);
-            return `in ${abort_ms.toFixed(1)} ms`;
-        },
-    },
-    dispose: {
-        judge: (result) => assert.deepEqual(result, { running: 'DISPOSED', later: 'DISPOSED' }),
-    },
+    abort: { judge: judgeAbort },
+    dispose: { judge: judgeDispose },
     'wrong MIME types': withType('text/plain'),
     'no MIME types': withType(null),
     'content security policy': {
         check: 'answer',
         prepare: ({ faults }) => faults.set('/engines/page.html', { headers: STRICT }),
-        judge: assertAnswers,
+        judge: judgeAnswer,
     },
     network: {
         prepare: ({ faults }) => faults.set(F32_MODEL, [{ redirect: true }, { cut: 1000 }]),
@@ -151,7 +137,7 @@ function withType(type) {
         check: 'answer',
         prepare: ({ faults }) => paths.forEach((path) => faults.set(path, fault)),
         judge(result, context) {
-            assertAnswers(result, context);
+            judgeAnswer(result, context);
             const sent = context.server.log.filter(({ path }) => paths.includes(path));
             assert.deepEqual(
                 sent.map(({ status }) => status),
@@ -161,52 +147,21 @@ function withType(type) {
     };
 }
 
-/** @param {any} result @param {Context} context */
-function assertAnswers({ logits, scores }, { node: { answer } }) {
-    assert.deepEqual(logits, answer.logits);
-    const labelsOf = (/** @type {{label: string}[]} */ scores) => scores.map(({ label }) => label);
-    const valuesOf = (/** @type {{score: number}[]} */ scores) => scores.map(({ score }) => score);
-    assert.deepEqual(labelsOf(scores), labelsOf(answer.scores));
-    assertClose(valuesOf(scores), valuesOf(answer.scores), SCORE);
-}
-
-/** @param {number[]} actual @param {number[]} expected @param {number} tolerance */
-function assertClose(actual, expected, tolerance) {
-    assert.equal(actual.length, expected.length);
-    assert.ok(actual.length > 0);
-    for (const [i, value] of actual.entries()) {
-        assert.ok(Math.abs(value - expected[i]) <= tolerance, `${value}, expected ${expected[i]}`);
-    }
-}
-
-/**
- * What the checks that answer give in Node, with the same build of the engine.
- * @param {string} variant
- * @param {FaultyServer} server
- */
-async function inNode(variant, server) {
-    const script = join(HERE, 'in_node.js');
-    const args = [...RELAXED_FLAGS, script, variant, server.url, 'answer', 'batch', 'f32'];
-    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 });
-    return JSON.parse(stdout);
-}
-
 /**
  * Declares the tests of an engine.
  * @param {string} name  of programs.js
- * @param {('isolated' | 'plain')[]} [pages]
  */
-export function testEngine(name, pages = ['isolated', 'plain']) {
+export function testEngine(name) {
     const skip = missing(name);
-    const variant = VARIANTS[name];
+    const { variant } = PROGRAMS[name];
+    const pages = pagesOf(name);
     /** @type {Awaited<ReturnType<typeof openEngine>>} */
     let engine;
     /** @type {{[page: string]: FaultyServer}} */
     let servers;
     /** @type {any} */
     let node;
-    /** @type {{test: string, page: string, ok: boolean, ms: number, note: string}[]} */
-    const rows = [];
+    const outcome = new Outcome('engines', name, skip);
 
     before(async () => {
         if (skip) return console.error(skip);
@@ -220,16 +175,14 @@ export function testEngine(name, pages = ['isolated', 'plain']) {
             isolated: await FaultyServer.open(files, { isolated: true }),
             plain: await FaultyServer.open(files),
         };
-        node = await inNode(variant, servers.plain);
+        node = await inNode(variant, servers.plain.url, ['answer', 'batch', 'f32']);
         engine = await openEngine(name);
     });
 
     after(async () => {
         await engine?.close();
         for (const server of Object.values(servers ?? {})) await server.close();
-        mkdirSync(join(BUILD, 'engines'), { recursive: true });
-        const found = { engine: name, version: engine?.version, missing: skip || undefined, rows };
-        writeFileSync(join(BUILD, 'engines', `${name}.json`), JSON.stringify(found, null, 1));
+        outcome.write(engine?.version);
     });
 
     /**
@@ -249,24 +202,9 @@ export function testEngine(name, pages = ['isolated', 'plain']) {
         return result;
     }
 
-    /** @param {string} title @param {string} page @param {() => Promise<string | void>} run */
-    function declare(title, page, run) {
-        test(`${name}, ${page}: ${title}`, { skip }, async () => {
-            const row = { test: title, page, ok: false, ms: 0, note: '' };
-            rows.push(row);
-            const start = performance.now();
-            try {
-                row.note = (await run()) ?? '';
-                row.ok = true;
-            } finally {
-                row.ms = Math.round(performance.now() - start);
-            }
-        });
-    }
-
     for (const page of pages) {
         for (const [title, { check = title, prepare, timeout, judge }] of Object.entries(CHECKS)) {
-            declare(title, page, async () => {
+            outcome.declare(title, page, async () => {
                 const server = servers[page];
                 server.log.length = 0;
                 prepare?.(server);
@@ -282,7 +220,7 @@ export function testEngine(name, pages = ['isolated', 'plain']) {
 
     const [page] = pages;
 
-    declare('kept over a restart', page, async () => {
+    outcome.declare('kept over a restart', page, async () => {
         const before = await visit(page, 'keep');
         await engine.restart();
         const after = await visit(page, 'keep');
@@ -294,7 +232,7 @@ export function testEngine(name, pages = ['isolated', 'plain']) {
         return has_files ? 'with files' : 'no files';
     });
 
-    declare('a page that hangs is ended', page, async () => {
+    outcome.declare('a page that hangs is ended', page, async () => {
         await assert.rejects(visit(page, 'hang', 2000), /reported nothing in 2 s/);
         await visit(page, 'keep');
     });

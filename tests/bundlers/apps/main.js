@@ -1,0 +1,6 @@
+import { pipeline, similarity } from 'bert-wasm';
+import { Tokenizer } from 'bert-wasm/tokenizer';
+
+import { show } from './report.js';
+
+show({ pipeline, similarity, Tokenizer });

@@ -1,0 +1,7 @@
+import { pipeline, similarity } from 'bert-wasm';
+import { Tokenizer } from 'bert-wasm/tokenizer';
+import sentiment from 'bert-wasm-sentiment';
+
+import { show } from './report.js';
+
+show({ pipeline, similarity, Tokenizer }, sentiment);

@@ -1,0 +1,234 @@
+/**
+ * Models that are stored on this device: real processes, a real server that counts what it is asked
+ * for, and the folder that Node stores in.
+ */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import { FaultyServer } from '../tools/faulty_server.js';
+import { CACHE } from '../tools/own_cache.js';
+
+const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const MODEL = readFileSync(at('build/dist/models/sentiment-minilm-l6-q8.safetensors'));
+const HEADER = 8 + Number(MODEL.readBigUInt64LE(0));
+const CHUNK = 1 << 20;
+const N_CHUNKS = Math.ceil((MODEL.length - HEADER) / CHUNK);
+
+/** Where a chunk begins. */
+const startOf = (chunk) => HEADER + chunk * CHUNK;
+
+const ANSWER = { label: 'POSITIVE' };
+const STORED = { store: 'folder', complete: true, reason: null };
+
+/** @type {FaultyServer} */
+let server;
+
+/** A folder for each test. */
+let home = '';
+
+/** Of the models whose chunks are counted. */
+const chunks = () => {
+    const folder = join(home, 'bert-wasm/models/chunks');
+    try {
+        return readdirSync(folder).filter((name) => !name.endsWith('.tmp'));
+    } catch {
+        return [];
+    }
+};
+
+before(async () => {
+    server = await FaultyServer.open({ '/model': MODEL });
+});
+after(() => server.close());
+beforeEach(() => {
+    home = mkdtempSync(join(CACHE, 'home-'));
+    server.log.length = 0;
+    server.faults.clear();
+});
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
+after(() => running.forEach((child) => child.kill('SIGKILL')));
+
+/** load_model.js as a process; `facts` grows. */
+function start(options = {}, { url = `${server.url}model`, folder = home } = {}) {
+    const args = [at('tests/tools/load_model.js'), url, JSON.stringify(options)];
+    const child = spawn(process.execPath, args, {
+        env: { ...process.env, XDG_CACHE_HOME: folder },
+        stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    running.add(child);
+    child.once('exit', () => running.delete(child));
+    const facts = [];
+    const lines = createInterface(child.stdout).on('line', (line) => facts.push(JSON.parse(line)));
+    const exited = once(child, 'exit');
+    const ended = Promise.all([exited, once(lines, 'close')]).then(() => facts.at(-1));
+    return { child, facts, exited, ended };
+}
+
+/** What a process tells that loads and ends by itself. */
+const load = (options, more) => start(options, more).ended;
+
+/** @param {() => boolean} isSo @param {string} what */
+async function until(isSo, what) {
+    for (const end = Date.now() + 60_000; !isSo(); await sleep(20)) {
+        assert.ok(Date.now() < end, `${what} did not come in a minute`);
+    }
+}
+
+/** What the server was asked, in order. */
+const asked = () => server.log.map(({ method, range }) => `${method} ${range}`);
+
+/** Bytes of the model that were sent. */
+const sent = () => server.log.reduce((sum, { n_bytes }) => sum + n_bytes, 0);
+
+test('the second load fetches nothing, and says where the model came from', async () => {
+    const first = await load();
+    assert.equal(first.label, ANSWER.label);
+    assert.deepEqual(first.cache, { ...STORED, from_cache: 0, fetched: MODEL.length });
+    assert.equal(chunks().length, N_CHUNKS);
+
+    const second = await load();
+    assert.deepEqual(second, {
+        ...first,
+        cache: { ...STORED, from_cache: MODEL.length, fetched: 0 },
+    });
+    assert.deepEqual(asked(), ['GET whole', 'HEAD whole']);
+});
+
+test('a process that disposes at once has stored all', async () => {
+    await load({ dispose_at_once: true });
+    assert.equal(chunks().length, N_CHUNKS);
+});
+
+test('offline: true sends nothing, and names what is missing', async () => {
+    const none = await load({ offline: true });
+    assert.equal(none.code, 'FETCH_FAILED');
+    assert.match(none.message, /model: it is not stored, and offline: true forbids to fetch it/);
+
+    await load();
+    server.log.length = 0;
+    const stored = await load({ offline: true });
+    assert.equal(stored.label, ANSWER.label);
+    assert.equal(stored.cache.from_cache, MODEL.length);
+
+    for (const name of chunks().slice(0, 3)) rmSync(join(home, 'bert-wasm/models/chunks', name));
+    const partly = await load({ offline: true });
+    assert.equal(partly.code, 'FETCH_FAILED');
+    assert.match(partly.message, new RegExp(`\\d+ of its ${N_CHUNKS} parts are not stored`));
+    assert.deepEqual(asked(), []);
+});
+
+test('without a connection what is stored is used, and said', async () => {
+    const first = await load();
+    await server.down();
+    const { label, score, cache } = await load();
+    await server.up();
+    assert.deepEqual([label, score], [first.label, first.score]);
+    assert.deepEqual([cache.complete, cache.from_cache], [true, MODEL.length]);
+    assert.match(cache.reason, /did not answer/);
+});
+
+test('a server that says nothing is waited for a second', async () => {
+    await load();
+    server.faults.set('/model', { silent: true });
+    const { label, cache } = await load();
+    assert.equal(label, ANSWER.label);
+    assert.match(cache.reason, /did not answer/);
+});
+
+test('cache: false stores nothing, and uses nothing', async () => {
+    const { cache } = await load({ cache: false });
+    assert.deepEqual([cache.store, cache.complete], ['none', false]);
+    assert.match(cache.reason, /cache: false/);
+    assert.deepEqual(chunks(), []);
+});
+
+test('a process that is killed leaves what it had: the next one fetches the rest', async () => {
+    server.faults.set('/model', [{ stall: startOf(12) + 1000 }]);
+    const { child, exited } = start();
+    await until(() => chunks().length >= 8, 'eight chunks');
+    child.kill('SIGKILL');
+    await exited;
+    const from = startOf(chunks().length);
+    const { label, cache } = await load();
+    assert.equal(label, ANSWER.label);
+    assert.deepEqual(asked(), ['GET whole', 'HEAD whole', `GET bytes=${from}-`]);
+    assert.deepEqual(cache, { ...STORED, from_cache: from, fetched: MODEL.length - from });
+});
+
+test('two processes at once fetch a model once', async () => {
+    server.faults.set('/model', { rate: 20e6 });
+    const [one, other] = await Promise.all([load(), load()]);
+    assert.deepEqual([one.label, one.score], [other.label, other.score]);
+    assert.deepEqual(
+        asked().filter((each) => each.startsWith('GET')),
+        ['GET whole'],
+    );
+    assert.equal(sent(), MODEL.length);
+    const fetched = [one, other].map(({ cache }) => cache.fetched).sort((a, b) => a - b);
+    assert.deepEqual(fetched, [0, MODEL.length]);
+});
+
+test('who waits goes on alone when the one that fetches is killed', async () => {
+    server.faults.set('/model', [{ stall: startOf(12) + 1000 }]);
+    const one = start();
+    await until(() => chunks().length >= 8, 'eight chunks');
+    const other = start();
+    const loaded = () => Math.max(0, ...other.facts.map((fact) => fact.loaded ?? 0));
+    await until(() => loaded() >= startOf(8), 'what is stored');
+    assert.deepEqual(asked(), ['GET whole', 'HEAD whole']);
+    one.child.kill('SIGKILL');
+    await one.exited;
+    const from = startOf(chunks().length);
+    const { label, cache } = await other.ended;
+    assert.equal(label, ANSWER.label);
+    assert.deepEqual(cache, { ...STORED, from_cache: from, fetched: MODEL.length - from });
+    assert.deepEqual(asked().slice(2), [`GET bytes=${from}-`]);
+});
+
+test('a damaged chunk is taken away and fetched again', async () => {
+    const { score } = await load();
+    const [, name] = chunks();
+    const path = join(home, 'bert-wasm/models/chunks', name);
+    const good = readFileSync(path);
+    const bad = Buffer.from(good);
+    bad[100] ^= 1;
+    writeFileSync(path, bad);
+    server.log.length = 0;
+    const { cache, ...answer } = await load();
+    assert.deepEqual(answer, { ...ANSWER, score });
+    assert.deepEqual([cache.store, cache.complete], ['folder', true]);
+    const start = MODEL.indexOf(good.subarray(0, 64));
+    assert.deepEqual(asked(), ['HEAD whole', `GET bytes=${start}-`]);
+    assert.deepEqual(readFileSync(path), good);
+});
+
+test('a model that was changed is fetched anew, but for what it has in common', async () => {
+    const url = `${server.url}changing`;
+    const changed = Buffer.from(MODEL);
+    const at = changed.indexOf('"name":"') + 8;
+    assert.ok(at < HEADER);
+    changed[at] = 'X'.charCodeAt(0);
+    server.files.set('/changing', MODEL);
+    const first = await load({}, { url });
+    server.files.set('/changing', changed);
+    server.log.length = 0;
+    const second = await load({}, { url });
+    assert.deepEqual([second.label, second.score], [first.label, first.score]);
+    assert.deepEqual(asked(), ['HEAD whole', 'GET whole']);
+    const { fetched, from_cache, complete } = second.cache;
+    assert.equal(complete, true);
+    assert.equal(fetched + from_cache, MODEL.length);
+    assert.ok(fetched >= HEADER && fetched < MODEL.length / 2, `${fetched} bytes were fetched`);
+    const third = await load({ offline: true }, { url });
+    assert.equal(third.cache.from_cache, MODEL.length);
+});
