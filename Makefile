@@ -299,7 +299,11 @@ bench-packages:
 
 ##@ Maintain
 
-.PHONY: numbers hosts screenshots
+.PHONY: numbers sizes hosts screenshots
+sizes: wasm js single ## measure what is published: bench/sizes.json; NOTE='why' where it grew
+	@node tools/sizes.mjs '$(NOTE)'
+	@node tools/numbers.mjs
+
 numbers: ## write what was measured into the documents
 	@node tools/numbers.mjs
 
