@@ -253,7 +253,7 @@ function toSource(source) {
     if (kindOf(source) === 'URL') return packageURL(/** @type {URL} */ (source));
     if (isBlob(source)) {
         // jsdom's are plain objects to the platform, which can neither send nor read them.
-        if (isBlob(structuredClone(source))) return source;
+        if (isBlob(globalThis.structuredClone?.(source))) return source;
         throw new BertError(
             'BAD_INPUT',
             "a model's Blob must be the platform's own: pass its bytes",
