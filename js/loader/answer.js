@@ -4,8 +4,7 @@
  *
  * Of request headers there is Range alone: a page may send it to any origin without asking first.
  * With If-Range it could not: so that the file is still the same is seen by comparing what answers
- * say of it. A part is asked for past the browser's own cache, which may hold the damaged bytes that
- * are asked for anew.
+ * say of it.
  *
  * Pages cannot see Content-Encoding of another origin unless it is exposed, but Content-Length
  * always: there a length may be that of compressed bytes, and is not used.
@@ -48,15 +47,15 @@ const MOST_RETRY_AFTER = 20_000;
 /**
  * @param {URL} url
  * @param {number} from
+ * @param {'no-store' | undefined} cache  undefined: some hosts know nothing else
  * @param {AbortSignal} signal
  * @returns {Promise<Answer>}
  */
-export async function ask(url, from, signal) {
-    /** @type {RequestInit} */
-    const part = from ? { headers: { Range: `bytes=${from}-` }, cache: 'no-store' } : {};
+export async function ask(url, from, cache, signal) {
+    const headers = /** @type {Record<string, string>} */ (from ? { Range: `bytes=${from}-` } : {});
     let response;
     try {
-        response = await fetch(url, { signal, ...part });
+        response = await fetch(url, { signal, headers, ...(cache && { cache }) });
     } catch (error) {
         throw passing(`${url.href}: no answer (${reasonOf(error)})${hintOf(url)}`, error);
     }

@@ -132,7 +132,8 @@ const CHECKS = {
             ]);
             assert.deepEqual(listed, { n_bytes, stored_bytes: n_bytes, complete: true });
             assert.deepEqual([n_others, n_left], [0, 0]);
-            assert.ok(used >= n_bytes && used < quota, `${used} of ${quota} bytes`);
+            // JSON has no Infinity: where an engine does not tell.
+            assert.ok(used >= n_bytes && used < (quota ?? Infinity), `${used} of ${quota} bytes`);
             assert.deepEqual(askedFor(server, MODEL), ['GET']);
             return store;
         },
