@@ -116,7 +116,11 @@ export const STORED = {
     },
 };
 
-/** Puts a file there, that a browser has not seen. @param {FaultyServer} server @param {string} title */
+/**
+ * Puts a file there, that a browser has not seen.
+ * @param {FaultyServer} server
+ * @param {string} title
+ */
 export function serveModel(server, title) {
     const file = `/stored/${title.replaceAll(' ', '-')}.safetensors`;
     server.files.set(file, MODEL);
