@@ -266,7 +266,7 @@ async function loadSmall(i) {
 /** Which of them are stored, the one used last first. */
 const stored = async () => (await cache.list()).map(({ url }) => Number(url.at(-1)));
 
-test('the model that was not used for longest goes first, none for one that is too large', async () => {
+test('the model not used for longest goes first, none for one that is too large', async () => {
     cache.budget = 2.5 * SMALL[0].length;
     for (const i of [0, 1, 0, 2]) await loadSmall(i);
     assert.deepEqual(await stored(), [2, 0]);
