@@ -32,7 +32,7 @@ export class Keeper {
 
     /**
      * @param {string} hash  SHA-256
-     * @param {Uint8Array} bytes  a chunk, which is copied
+     * @param {Uint8Array} bytes  a chunk: it is copied
      */
     keep(hash, bytes) {
         if (this.#kind === null) return;
@@ -40,7 +40,7 @@ export class Keeper {
             this.#say({ is_busy: true, reason: 'the disk is slower than the network' });
             return;
         }
-        this.#waiting.push({ hash, bytes: bytes.slice() });
+        this.#waiting.push({ hash, bytes: new Uint8Array(bytes) });
         this.#n_bytes += bytes.length;
         if (this.#waiting.length === 1) this.#say({ is_busy: true });
         this.#run();

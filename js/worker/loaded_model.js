@@ -62,16 +62,16 @@ const RACE_AGAIN_AFTER = 2;
  * @property {boolean} tokenizer  whether it has one
  * @property {boolean} verified  whether every chunk's SHA-256 was checked
  * @property {number} memory_bytes  of the engine
+ * @property {Arrival} arrival  how much of the model is there
  * @property {import('../cache/cached_download.js').CacheReport} cache  where it came from, as the
  *   caller's thread knows
- * @property {Arrival} arrival  how much of the model is there
  */
 
 /**
  * @typedef {object} Arrival
  * @property {number} loaded  bytes of the model's file that have arrived
  * @property {number} total  bytes of it
- * @property {number} layers  that can be computed with what is there
+ * @property {number} layers  that can be computed: what they need is there, and checked
  */
 
 /** @typedef {ModelMetadata & Choice} ModelInfo */
@@ -178,7 +178,10 @@ export class LoadedModel {
                     resolve();
                 },
                 onprogress: (loaded, total) => {
-                    this.#arrival = { loaded, total, layers: engine.layers_ready };
+                    const layers = engine.layers_ready;
+                    const before = this.#arrival;
+                    if (loaded === before.loaded && layers === before.layers) return;
+                    this.#arrival = { loaded, total, layers };
                     this.#onprogress(this.#arrival);
                 },
             });

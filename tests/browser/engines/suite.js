@@ -27,6 +27,7 @@ import {
     judgeLoad,
 } from './judge.js';
 import { missing, PROGRAMS, pagesOf } from './programs.js';
+import { STORED, serveModel } from './stored_suite.js';
 
 const HERE = import.meta.dirname;
 const BUILD = fileURLToPath(new URL('../../../build/', import.meta.url));
@@ -231,11 +232,11 @@ export function testEngine(name) {
      * What a check gives in a page of its own.
      * @param {string} page  which server's
      * @param {string} check
-     * @param {number} [timeout]
+     * @param {{timeout?: number, options?: object}} [more]
      */
-    async function visit(page, check, timeout) {
+    async function visit(page, check, { timeout, options } = {}) {
         const base = servers[page].url;
-        const query = new URLSearchParams({ check, options: JSON.stringify({ base }) });
+        const query = new URLSearchParams({ check, options: JSON.stringify({ base, ...options }) });
         const { result, error, uncaught } = await engine.run(`${base}engines/page.html?${query}`, {
             timeout,
         });
@@ -251,7 +252,7 @@ export function testEngine(name) {
                 server.log.length = 0;
                 prepare?.(server);
                 try {
-                    const result = await visit(page, check, timeout);
+                    const result = await visit(page, check, { timeout });
                     return judge(result, { node, variant, store, server });
                 } finally {
                     server.faults.clear();
@@ -261,6 +262,26 @@ export function testEngine(name) {
     }
 
     const [page] = pages;
+
+    for (const [title, run] of Object.entries(STORED)) {
+        outcome.declare(title, page, async () => {
+            const server = servers[page];
+            const file = serveModel(server, title);
+            assert.deepEqual(await visit(page, 'forget'), []);
+            server.log.length = 0;
+            try {
+                return await run({
+                    server,
+                    file,
+                    node,
+                    visit: (check, options) =>
+                        visit(page, check, { options: { file, ...options } }),
+                });
+            } finally {
+                server.faults.clear();
+            }
+        });
+    }
 
     outcome.declare('kept over a restart', page, async () => {
         const before = await visit(page, 'keep');
@@ -275,7 +296,7 @@ export function testEngine(name) {
     });
 
     outcome.declare('a page that hangs is ended', page, async () => {
-        await assert.rejects(visit(page, 'hang', 2000), /reported nothing in 2 s/);
+        await assert.rejects(visit(page, 'hang', { timeout: 2000 }), /reported nothing in 2 s/);
         await visit(page, 'keep');
     });
 }
