@@ -285,6 +285,9 @@ bench-search: build ## semantic search over 1,000,000 embeddings of each type
 bench-lines: setup build bench-packages ## a long file through the command line, next to transformers.js
 	@$(bench_node) bench/lines.js
 
+bench-stream: setup build bench-packages ## from navigation and from the last byte to the first answer
+	@$(bench_node) bench/stream.js
+
 bench-tokenizers: setup build bench-packages ## tokenizers against the npm package and the native one
 	@$(bench_node) bench/tokenizers.js
 
