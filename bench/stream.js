@@ -281,8 +281,10 @@ async function memory() {
 }
 
 /** Resident bytes at most. */
-const peakBytes = () =>
-    Number(readFileSync('/proc/self/status', 'utf8').match(/VmHWM:\s+(\d+) kB/)?.[1]) * 1024;
+function peakBytes() {
+    const [, kB] = readFileSync('/proc/self/status', 'utf8').match(/VmHWM:\s+(\d+) kB/) ?? [];
+    return Number(kB) * 1024;
+}
 
 /** In the other process. @param {string} url */
 async function loadHere(url) {

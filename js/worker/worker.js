@@ -101,9 +101,12 @@ export function answer(port, is_here = false) {
         const onprogress = (/** @type {object} */ progress) => {
             if (wants_progress) port.post({ id, progress });
         };
+        /** One for all waits. @type {Promise<unknown> | undefined} */
+        let aborted;
         const turn = async (/** @type {Promise<void> | undefined} */ until) => {
             // An abort that was posted has come after a turn.
-            await (until ? Promise.race([until, abortOf(signal)]) : nextTurn());
+            if (until) await Promise.race([until, (aborted ??= abortOf(signal))]);
+            else await nextTurn();
             signal.throwIfAborted();
         };
         if (method === 'load') {
