@@ -220,7 +220,7 @@ serve: setup site ## serve the page on http://localhost:8080
 ##@ Test
 
 test: setup ## install, build, and run every test
-	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-hosts test-spark
+	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-hosts test-bundlers-quick test-spark
 
 test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
@@ -243,6 +243,15 @@ test-hosts: wasm js ## the installed package in Node, Deno and Bun, and in every
 	@tools/host_packages.sh >/dev/null || echo 'hosts: npm packages could not be installed' >&2
 	@rm -rf build/hosts
 	node --test --test-timeout=300000 $(wildcard tests/hosts/*.test.js)
+
+bundlers = node --test --test-timeout=1200000
+
+test-bundlers-quick: wasm js single ## the installed package in an app of each bundler, and under jest and vitest
+	@rm -rf build/bundlers
+	$(bundlers) tests/bundlers/quick.test.js
+
+test-bundlers: test-bundlers-quick ## the same, and in every other app: older versions, dev servers, models of their own
+	$(bundlers) tests/bundlers/slow.test.js
 
 test-spark: wasm js ## the PySpark example; needs Java 17 or later and Python 3.10 or later
 	@tools/test_spark.sh

@@ -293,7 +293,8 @@ let opening;
 
 /** The module, which is loaded once; a failure is not remembered. */
 function openScorer() {
-    opening ??= compileFrom(toPost(searchModule()))
+    opening ??= Promise.resolve()
+        .then(() => compileFrom(toPost(searchModule())))
         .then(
             async (module) =>
                 new Scorer(

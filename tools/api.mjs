@@ -47,8 +47,11 @@ const DIST = resolve('build/dist');
  */
 export function readAPI() {
     const { name, exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+    const seen = new Set(); // an entry with the types of another has its names
     const files = Object.entries(exports).flatMap(([path, { types }]) =>
-        types ? [{ name: name + path.slice(1), file: resolve(types) }] : [],
+        types && !seen.has(types) && seen.add(types)
+            ? [{ name: name + path.slice(1), file: resolve(types) }]
+            : [],
     );
     const program = ts.createProgram(
         files.map(({ file }) => file),

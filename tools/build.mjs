@@ -14,7 +14,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 import { writeDeclarations } from './declarations.mjs';
-import { common, shrink } from './page_bundle.mjs';
+import { common, shortenLocals, shrink } from './page_bundle.mjs';
 
 const [out, flag] = process.argv.slice(2);
 const sourcemap = flag === '--source-maps';
@@ -28,8 +28,11 @@ const ENTRIES = {
     diagnose: 'js/diagnose/index.js',
 };
 
+/** What tokenizer.js and in-thread.js share: the tokenizers are most of either. */
+const SHARED = 'tokenizer-core';
+
 /** What a page loads, which is made as small as can be. */
-const IN_PAGES = [...Object.keys(ENTRIES), 'worker'];
+const IN_PAGES = [...Object.keys(ENTRIES), SHARED, 'in-thread', 'worker'];
 
 /**
  * The command line brings libraries in CommonJS. Without this they look for require(), which no
@@ -70,25 +73,48 @@ for (const old of readdirSync(out).filter((name) => /^node-\w+\.js$/.test(name))
 /** @type {import('esbuild').BuildOptions} */
 const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
 
-const [, , in_node] = await Promise.all([
-    build({ ...page, entryPoints: ENTRIES }),
+/**
+ * In pages index.js and in-thread.js import each other, as files.
+ * @type {import('esbuild').Plugin}
+ */
+const in_other_files = {
+    name: 'what another file of the package has',
+    setup({ onResolve }) {
+        const file = (/** @type {string} */ path) => () => ({ path, external: true });
+        onResolve({ filter: /^#in-thread$/ }, file('./in-thread.js'));
+        onResolve({ filter: /^\.\/index\.js$/ }, ({ importer }) =>
+            importer.endsWith('in_thread.js') ? file('./index.js')() : undefined,
+        );
+    },
+};
+const { tokenizer, ...others } = ENTRIES;
+
+const [, , , in_node] = await Promise.all([
+    build({ ...page, entryPoints: others, plugins: [in_other_files] }),
+    build({
+        ...page,
+        entryPoints: { tokenizer, 'in-thread': 'js/in_thread.js' },
+        plugins: [in_other_files],
+        splitting: true,
+        chunkNames: SHARED,
+    }),
     // A plain script, which bundlers may copy and minify as one that is a module or that is none.
     // It names no file: of #files nothing is left in it.
     build({
         ...page,
-        entryPoints: { worker: 'js/worker/worker.js' },
+        entryPoints: { worker: 'js/worker/main.js' },
         format: 'iife',
         logOverride: { 'empty-import-meta': 'silent' },
     }),
-    // The library, its worker and the command line share most of their code. Names stay, for
-    // traces of errors.
+    // The library, its worker and the command line share most of their code.
     build({
         ...common,
         platform: 'node',
         target: 'node20.19',
         entryPoints: {
             'index.node': 'js/index.js',
-            'worker.node': 'js/worker/worker.js',
+            'in-thread.node': 'js/in_thread.js',
+            'worker.node': 'js/worker/main.js',
             cli: 'js/cli/bin.js',
         },
         splitting: true,
@@ -103,7 +129,9 @@ const [, , in_node] = await Promise.all([
     }),
 ]);
 for (const [file, { inputs }] of Object.entries(in_node.metafile.outputs)) {
-    if (file.endsWith('.js')) appendLicences(file, Object.keys(inputs));
+    if (!file.endsWith('.js')) continue;
+    if (!sourcemap) await shortenLocals(file);
+    appendLicences(file, Object.keys(inputs));
 }
 for (const name of sourcemap ? [] : IN_PAGES) await shrink(`${out}/${name}.js`);
 chmodSync(`${out}/cli.js`, 0o755);
@@ -113,7 +141,8 @@ const size = (/** @type {string} */ file) =>
     gzipSync(readFileSync(`${out}/${file}`), { level: 9 }).length;
 console.log(
     `${out}: index.js ${size('index.js')} bytes gzipped, worker.js ${size('worker.js')}, ` +
-        `tokenizer.js alone ${size('tokenizer.js')}, metrics.js alone ` +
+        `in-thread.js ${size('in-thread.js')}, ` +
+        `${SHARED}.js ${size(`${SHARED}.js`)}, metrics.js alone ` +
         `${size('metrics.js')}, explain.js alone ${size('explain.js')}`,
 );
 

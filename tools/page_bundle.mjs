@@ -1,4 +1,4 @@
-/** How what a page loads is bundled, and made small. */
+/** How bundles are made, and made small. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 
@@ -25,6 +25,21 @@ export async function shrink(file) {
         ecma: 2020,
         compress: { passes: 3, inline: 1, reduce_funcs: false },
     }); // small after gzip
+    if (!code) throw new Error(`${file}: nothing is left of it`);
+    writeFileSync(file, code);
+}
+
+/**
+ * Names of functions and classes stay, for traces of errors.
+ * @param {string} file  for Node
+ */
+export async function shortenLocals(file) {
+    const names = { keep_fnames: true, keep_classnames: true };
+    const { code } = await minify(readFileSync(file, 'utf8'), {
+        module: true,
+        mangle: names,
+        compress: false,
+    });
     if (!code) throw new Error(`${file}: nothing is left of it`);
     writeFileSync(file, code);
 }

@@ -29,6 +29,11 @@ const inside = {
             path: path.slice('inside:'.length),
             namespace: 'inside',
         }));
+        // Once more the engine, for hosts that have no workers: those import bert-wasm/in-thread.
+        onResolve({ filter: /^#in-thread$/ }, ({ path }) => ({ path, namespace: 'outside' }));
+        onLoad({ filter: /./, namespace: 'outside' }, () => ({
+            contents: "throw new Error('it is not in this file');",
+        }));
         onLoad({ filter: /./, namespace: 'inside' }, ({ path }) => ({
             loader: 'text',
             contents: readFileSync(`${dist}/${path}`, path.endsWith('.wasm') ? 'latin1' : 'utf8'),

@@ -1,9 +1,10 @@
 /** What the engine finds wherever it runs, in a page or in Node. */
 
+import { hasWorkers } from '#platform';
 import { openStore, space } from '#storage';
 
 import { BertError } from '../errors.js';
-import { Connection } from '../model/connection.js';
+import { Connection, openWorker } from '../model/connection.js';
 import { hasRelaxedSIMD, requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { chooseThreads } from '../worker/n_threads.js';
 
@@ -69,8 +70,16 @@ export function missing(name, error) {
 
 /** Starts one, as loading a model does. @returns {Promise<Finding>} */
 async function worker() {
+    if (!hasWorkers()) {
+        return {
+            name: 'worker',
+            state: 'lesser',
+            found: "there are none, and the engine runs on the caller's thread",
+            advice: "import from 'bert-wasm/in-thread' where nothing can be imported at run time",
+        };
+    }
     try {
-        const connection = new Connection();
+        const connection = new Connection(await openWorker(false));
         await connection.ready();
         connection.end(new BertError('DISPOSED', 'it was to be seen whether it starts'));
         return { name: 'worker', state: 'good', found: 'it starts' };

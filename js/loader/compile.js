@@ -3,23 +3,35 @@
 import { packageURL } from '#platform';
 
 import { BertError } from '../errors.js';
+import { requireCompiler } from '../platform/webassembly.js';
 import { openSource } from './source.js';
+
+/** @typedef {string | Uint8Array | Blob | WebAssembly.Module} ModuleSource  a string: its URL */
 
 /**
  * What the worker can be sent.
  * @param {import('../platform/files.js').PackageFile} file
- * @returns {string | Uint8Array | WebAssembly.Module}
+ * @returns {ModuleSource}
  */
 export function toPost(file) {
     return 'href' in file ? packageURL(file) : file;
 }
 
 /**
- * @param {string | Uint8Array | WebAssembly.Module} file  a string: its URL
+ * Whether it is a module already, of this realm or another.
+ * @param {unknown} value
+ * @returns {value is WebAssembly.Module}
+ */
+export function isModule(value) {
+    return Object.prototype.toString.call(value) === '[object WebAssembly.Module]';
+}
+
+/**
+ * @param {ModuleSource} file
  * @returns {Promise<WebAssembly.Module>}
  */
 export async function compileFrom(file) {
-    if (file instanceof WebAssembly.Module) return file;
+    if (isModule(file)) return file;
     const source = openSource(file);
     const parts = [];
     for await (const chunk of source.read(0)) parts.push(chunk.slice());
@@ -37,5 +49,8 @@ export async function compileFrom(file) {
                 "package's files are?",
         );
     }
-    return WebAssembly.compile(bytes);
+    return WebAssembly.compile(bytes).catch((cause) => {
+        requireCompiler();
+        throw new BertError('ENGINE_FAILED', `${source.label}: ${cause.message}`, { cause });
+    });
 }

@@ -5,6 +5,8 @@ import { startWorker } from '#platform';
 import { BertError, fromMessage } from '../errors.js';
 import { Feeder } from '../loader/feed.js';
 
+/** @typedef {import('../platform/browser.js').WorkerHandle} WorkerHandle */
+
 /** Milliseconds in which the worker must have started: its script is small. */
 const START_TIMEOUT = 30_000;
 
@@ -18,10 +20,35 @@ const STORE_TIMEOUT = 10_000;
  * @property {(progress: any) => void} [onprogress]
  */
 
+/**
+ * A worker, or what does its work on this thread.
+ * @param {boolean | (() => WorkerHandle)} in_thread  or what starts it
+ * @returns {Promise<WorkerHandle>}
+ * @throws {BertError} ENGINE_FAILED or UNSUPPORTED
+ */
+export async function openWorker(in_thread) {
+    try {
+        if (!in_thread) return startWorker();
+    } catch (error) {
+        throw failed(error); // a page's policy, say, may refuse a worker
+    }
+    if (typeof in_thread === 'function') return in_thread();
+    try {
+        return (await import('#in-thread')).startHere();
+    } catch (cause) {
+        throw new BertError(
+            'UNSUPPORTED',
+            "the engine cannot be imported here: import from 'bert-wasm/in-thread' in place of " +
+                `'bert-wasm' (${/** @type {Error} */ (cause).message})`,
+            { cause },
+        );
+    }
+}
+
 /** Requests to a worker and their answers. It ends once: by end(), or when the worker dies. */
 export class Connection {
-    /** @type {import('../platform/browser.js').WorkerHandle} */
-    #worker = start();
+    /** @type {WorkerHandle} */
+    #worker;
 
     /** By id. @type {Map<number, Pending>} */
     #pending = new Map();
@@ -31,13 +58,18 @@ export class Connection {
     /** @type {Error | undefined} */
     #ended;
 
+    /** @type {Error | undefined} */
+    #end_when_idle;
+
     /** @type {Feeder | undefined} */
     #feeder;
 
     /** @type {import('../cache/cached_download.js').CachedDownload | undefined} */
     #cached;
 
-    constructor() {
+    /** @param {WorkerHandle} worker  whose first message has not come yet */
+    constructor(worker) {
+        this.#worker = worker;
         this.#worker.onMessage((message) => this.#receive(message));
         this.#worker.onError((error) => this.end(failed(error)));
     }
@@ -147,6 +179,15 @@ export class Connection {
     }
 
     /**
+     * Answers what runs first.
+     * @param {Error} reason
+     */
+    endWhenIdle(reason) {
+        this.#end_when_idle = reason;
+        if (this.#pending.size === 0) this.end(reason);
+    }
+
+    /**
      * @param {number} id
      * @param {AbortSignal} [signal]
      * @param {(progress: any) => void} [onprogress]
@@ -177,6 +218,7 @@ export class Connection {
         this.#pending.delete(id);
         this.#keepAlive();
         how(call);
+        if (this.#end_when_idle) this.endWhenIdle(this.#end_when_idle);
     }
 
     /** @param {any} message */
@@ -197,15 +239,6 @@ export class Connection {
                 call.resolve({ result: message.result, queue_ms: message.queue_ms }),
             );
         }
-    }
-}
-
-/** A page's policy, say, may refuse a worker. */
-function start() {
-    try {
-        return startWorker();
-    } catch (error) {
-        throw failed(error);
     }
 }
 

@@ -23,7 +23,7 @@ export const DEFAULT_MODEL = 'bert-wasm-sentiment';
 export async function withDefaultModel(load) {
     const installed = await findInstalled();
     if (installed) return load(installed);
-    const beside = await sentimentBeside();
+    const beside = await sentimentBeside().catch(() => undefined); // no file has an address
     if (!beside) throw notFound('no model was named');
     return load(beside).catch((error) => {
         const is_missing = error.code === 'FETCH_FAILED' || error.code === 'BAD_MODEL_FILE';

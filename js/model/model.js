@@ -4,18 +4,19 @@
  */
 
 import { engineModules } from '#files';
-import { packageURL, resolveSource } from '#platform';
+import { hasWorkers, packageURL, resolveSource } from '#platform';
 
 import { CachedDownload, NOT_CACHED } from '../cache/cached_download.js';
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
-import { toPost } from '../loader/compile.js';
+import { isModule, toPost } from '../loader/compile.js';
 import { openMirrors } from '../loader/mirrors.js';
 import { openSource } from '../loader/source.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { bytesOf, isBlob, kindOf } from '../realms.js';
-import { Connection } from './connection.js';
+import { Connection, openWorker } from './connection.js';
 import { withDefaultModel } from './default_model.js';
+import { endWhenDropped } from './dropped.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
@@ -51,6 +52,12 @@ const MOST_MS = 2 ** 31 - 1;
  *   default the fastest that runs here
  * @property {number} [threads]  most that will compute, 1 to 64; default one a core, at most 4. A
  *   page needs to be cross-origin isolated for more than one
+ * @property {boolean} [in_thread]  whether the engine runs on the caller's thread, in steps between
+ *   which the event loop has its turns; default where there are no workers. What cannot import at
+ *   run time (a service worker, an edge runtime) imports from `bert-wasm/in-thread`
+ * @property {WebAssembly.Module | ModelSource} [wasm]  the engine, where it cannot be fetched or
+ *   compiled: `engine-base.wasm` or `engine-relaxed.wasm` of the package, with one thread; default
+ *   the package's own
  * @property {string} [int8_kernel]  how 8-bit integers are multiplied: 'simd128',
  *   'relaxed-dot-i16' or 'relaxed-dot-i32', if the build has it; default the winner of a short race
  * @property {(call: import('./monitor.js').CallMetrics) => void} [onmetrics]  called after every
@@ -115,7 +122,9 @@ export async function openModel(source, options = {}, task) {
         int8_kernel,
         onmetrics,
         performance_marks,
+        wasm,
     } = options;
+    const in_thread = options.in_thread || !hasWorkers();
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
         throw new BertError(
             'BAD_OPTION',
@@ -133,6 +142,7 @@ export async function openModel(source, options = {}, task) {
     }
     checkTimes({ idle_timeout, retry_delay });
     requireSIMD();
+    if (in_thread && !wasm) requireCompiler();
     if (source == null) return withDefaultModel((url) => openModel(url, options, task));
     const given = toSources(source);
     signal?.throwIfAborted();
@@ -148,24 +158,25 @@ export async function openModel(source, options = {}, task) {
         threads,
         int8_kernel,
         streaming,
-        engines: engines(),
+        engines: engines(wasm),
+        in_thread: !!in_thread,
     };
     const download = new AbortController();
-    /** @type {Connection | undefined} */
-    let connection;
     /** @type {CachedDownload | undefined} */
     let cached;
-    const fail = (/** @type {any} */ error, reason = error) => {
+    /** @type {Connection | undefined} */
+    let connection;
+    const failed = (/** @type {any} */ error) => {
         download.abort(error);
         if (error.code === 'BAD_MODEL_FILE') cached?.refused();
-        connection?.end(reason);
+        connection?.end(error);
     };
     try {
-        connection = new Connection();
+        connection = new Connection(await openWorker(in_thread));
         const ready = connection.ready(signal);
         if (is_fed) {
             // What the page's policy forbids its own may allow the worker: it is asked first.
-            if (!mayCompile()) await ready;
+            if (!wasm && !mayCompile()) await ready;
             const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
             const sources = given.map((each) => openSource(each, options_of_download));
             const mirrors = openMirrors(sources, download.signal);
@@ -181,13 +192,13 @@ export async function openModel(source, options = {}, task) {
         const model = new Model(connection, info, monitor, cached);
         if (streaming) {
             // Calls that wait for the rest of it learn why it does not come.
-            connection.call('whole', {}, signal, report.onprogress).then(report.done, fail);
+            connection.call('whole', {}, signal, report.onprogress).then(report.done, failed);
         } else {
             report.done();
         }
         return model;
     } catch (error) {
-        fail(error, new BertError('DISPOSED', 'loading failed'));
+        failed(error);
         throw error;
     }
 }
@@ -202,11 +213,25 @@ function mayCompile() {
     }
 }
 
-/** The builds of the engine, for the worker. */
-function engines() {
-    return Object.fromEntries(
-        Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
-    );
+/**
+ * The builds of the engine, for the worker.
+ * @param {ModelLoadOptions['wasm']} given
+ * @returns {Record<string, import('../loader/compile.js').ModuleSource>}
+ */
+function engines(given) {
+    if (given) return { given: isModule(given) ? given : toSource(given) };
+    try {
+        return Object.fromEntries(
+            Object.entries(engineModules()).map(([name, file]) => [name, toPost(file)]),
+        );
+    } catch (cause) {
+        throw new BertError(
+            'UNSUPPORTED',
+            "the package's files have no address here: give the engine as `wasm` " +
+                `(${/** @type {Error} */ (cause).message})`,
+            { cause },
+        );
+    }
 }
 
 /**
@@ -292,9 +317,11 @@ export class Model {
         this.#tokenizer =
             info.tokenizer_traits &&
             new ModelTokenizer(
-                (method, request, signal) => connection.call(method, request, signal),
+                // Who holds the tokenizer alone holds the model.
+                (method, request, signal) => this.#connection.call(method, request, signal),
                 info.tokenizer_traits,
             );
+        endWhenDropped(this, connection);
     }
 
     /**

@@ -15,6 +15,10 @@ import { BertError } from '../errors.js';
 /** Bytes of a file that are read at a time. */
 const READ_BYTES = 1 << 18;
 
+export function hasWorkers() {
+    return true;
+}
+
 /** @returns {import('./browser.js').WorkerHandle} */
 export function startWorker() {
     return start(nodeWorkerScript());
@@ -55,8 +59,8 @@ export function packageURL({ href }) {
     if (URL.canParse(href)) return href;
     throw new BertError(
         'BAD_INPUT',
-        `${href} is an address for browsers, which a bundler made of a file: tell it to leave the ` +
-            "file's package to Node (Next.js: serverExternalPackages)",
+        `${href} is an address for browsers, which a bundler made of a file: tell it to leave ` +
+            "the file's package to Node (Next.js: serverExternalPackages)",
     );
 }
 

@@ -18,12 +18,17 @@ function open() {
 /**
  * In browsers a message: timers are slowed down. In Node an immediate: there a port takes messages
  * that it sends to itself a thousand at a time, without looking elsewhere.
+ * An edge runtime may have neither.
  * @returns {Promise<void>}
  */
 export function nextTurn() {
     return new Promise((resolve) => {
         if (typeof setImmediate === 'function') {
             setImmediate(resolve);
+            return;
+        }
+        if (typeof MessageChannel === 'undefined') {
+            setTimeout(resolve);
             return;
         }
         waiting.push(resolve);

@@ -5,6 +5,7 @@
 import { BertError } from '../errors.js';
 import { compileFrom } from '../loader/compile.js';
 import { hasRelaxedSIMD } from '../platform/webassembly.js';
+import { Instance } from './instance.js';
 import { chooseThreads } from './n_threads.js';
 
 /**
@@ -21,17 +22,49 @@ import { chooseThreads } from './n_threads.js';
  * @typedef {object} BuildRequest
  * @property {Variant} [variant]  default the best that runs here
  * @property {number} [threads]  likewise
- * @property {Record<string, string | Uint8Array | WebAssembly.Module>} engines  where each build is
+ * @property {Record<string, import('../loader/compile.js').ModuleSource>} engines  where each build
+ *   is; or the one that is `given`
+ * @property {boolean} [in_thread]  whether this is the caller's thread
  */
 
 /**
  * @param {BuildRequest} request
  * @returns {Promise<BuildChoice & {module: WebAssembly.Module}>}
  */
-export async function chooseBuild({ variant, threads, engines }) {
-    const build = { ...chooseVariant(variant), ...(await chooseThreads(threads)) };
+export async function chooseBuild({ variant, threads, engines, in_thread }) {
+    const { given } = engines;
+    const choice = await chooseThreads(
+        threads,
+        in_thread && "the engine is on the caller's thread",
+    );
+    if (given) return { ...(await openGiven(given)), ...choice, threads: 1 };
+    const build = { ...chooseVariant(variant), ...choice };
     const name = build.threads > 1 ? `${build.variant}-threads` : build.variant;
     return { ...build, module: await compileFrom(engines[name]) };
+}
+
+/**
+ * A module that the caller gives: it says itself what it is.
+ * @param {import('../loader/compile.js').ModuleSource} file
+ */
+async function openGiven(file) {
+    const module = await compileFrom(file);
+    const names = WebAssembly.Module.exports(module).map(({ name }) => name);
+    if (!names.includes('engine_version') || WebAssembly.Module.imports(module).length) {
+        throw new BertError(
+            'BAD_OPTION',
+            'wasm must be engine-base.wasm or engine-relaxed.wasm of the package, not ' +
+                (names.includes('engine_version') ? 'a build with threads' : 'another module'),
+        );
+    }
+    const instance = await Instance.create(module);
+    const { wasm } = instance;
+    const is_relaxed = instance
+        .names(wasm.engine_kernel_name)
+        .some((name, i) => /^relaxed/.test(name) && wasm.engine_kernel_exists(i));
+    /** @type {Variant} */
+    const variant = is_relaxed ? 'relaxed' : 'base';
+    return { variant, reason: 'its module was given', module };
 }
 
 /**

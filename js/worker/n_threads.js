@@ -13,9 +13,10 @@ const SHARE_TIMEOUT = 1000;
 
 /**
  * @param {number} [wanted]
+ * @param {string | false} [obstacle]  why there is one thread, whatever is wanted
  * @returns {Promise<{threads: number, threads_reason: string}>}
  */
-export async function chooseThreads(wanted) {
+export async function chooseThreads(wanted, obstacle) {
     if (
         wanted !== undefined &&
         !(Number.isInteger(wanted) && wanted >= 1 && wanted <= BERT_MAX_THREADS)
@@ -26,14 +27,15 @@ export async function chooseThreads(wanted) {
                 `not ${describe(wanted)}`,
         );
     }
+    if (obstacle) return { threads: 1, threads_reason: obstacle };
     const told = Number(n_cores());
     const cores = Number.isFinite(told) ? Math.floor(told) : 0;
     const threads = wanted ?? Math.max(1, Math.min(cores, DEFAULT_THREADS));
     const threads_reason = wanted ? 'asked for' : reasonOf(cores);
     if (threads === 1) return { threads, threads_reason };
-    const obstacle = await whyNotShared();
-    return obstacle
-        ? { threads: 1, threads_reason: `memory cannot be shared: ${obstacle}` }
+    const lack = await whyNotShared();
+    return lack
+        ? { threads: 1, threads_reason: `memory cannot be shared: ${lack}` }
         : { threads, threads_reason };
 }
 

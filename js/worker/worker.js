@@ -15,8 +15,6 @@
  *           {serving: boolean}                       the answer to {serve}
  */
 
-import { parentPort } from '#platform';
-
 import { Keeper } from '../cache/keeper.js';
 import { toMessage } from '../errors.js';
 import { Feed } from '../loader/feed.js';
@@ -78,8 +76,13 @@ async function beginAnew(load, n_sources) {
     }
 }
 
-async function main() {
-    const port = await parentPort();
+/**
+ * Answers what comes through the port.
+ * @param {import('../platform/browser.js').Port} port
+ * @param {boolean} [is_here]  whether it leads to this thread: the caller knows what works here
+ * @returns {() => void}  ends what runs, and gives the model back
+ */
+export function answer(port, is_here = false) {
     /** @type {LoadedModel | undefined} */
     let model;
     /** @type {Map<number, AbortController>} */
@@ -170,12 +173,16 @@ async function main() {
         if (!is_at_once) last = answered;
     });
     try {
-        requireSIMD();
-        requireCompiler();
+        if (!is_here) {
+            requireSIMD();
+            requireCompiler();
+        }
         port.post({ ready: true });
     } catch (error) {
         port.post({ id: 0, error: toMessage(error) });
     }
+    return () => {
+        for (const controller of running.values()) controller.abort();
+        model = undefined;
+    };
 }
-
-main();

@@ -1,7 +1,8 @@
 /**
  * How the worker starts in pages, in Chromium: from another origin than the page's, in a frame
- * without an origin, with helping threads; and what is said where it, they or the engine cannot
- * start. What a browser lacks is taken from it by a script before the worker's own.
+ * without an origin, with helping threads; what is said where it, they or the engine cannot start;
+ * and hosts that have no workers. What a browser lacks is taken from it by a script before the
+ * worker's own.
  */
 
 import assert from 'node:assert/strict';
@@ -45,39 +46,46 @@ after(async () => {
  * @param {import('node:test').TestContext} t
  * @param {FaultyServer} server  of the page
  * @param {string} library  URL of index.js
- * @param {object} [options]
- * @param {string} [options.policy]  of the page
- * @param {boolean} [options.in_frame]  whether it is a frame without an origin
- * @param {string} [options.first]  what the page runs before it uses the library
+ * @param {object} [how]
+ * @param {string} [how.policy]  of the page
+ * @param {boolean} [how.in_frame]  whether it is a frame without an origin
+ * @param {string} [how.first]  what the page runs before it uses the library
+ * @param {object} [how.options]  of pipeline()
  */
-async function visit(t, server, library, { policy, in_frame, first = '' } = {}) {
+function visit(t, server, library, { policy, in_frame, first = '', options } = {}) {
     const script = `
         import { pipeline } from ${JSON.stringify(library)};
         ${first}
-        const say = (what) => { document.title = JSON.stringify(what); };
         try {
-            const classify = await pipeline('sentiment-analysis');
+            const classify = await pipeline('sentiment-analysis', null, ${JSON.stringify(options)});
             const { threads, threads_reason } = await classify.model.info();
             const [{ label }] = await classify('What a wonderful film.');
             say({ label, threads, threads_reason });
         } catch ({ name, code, message }) {
             say({ name, code, message });
         }`;
-    const page_of = (/** @type {string} */ body) =>
+    return show(t, server, script, { policy, in_frame });
+}
+
+/**
+ * What a page says whose script this is.
+ * @param {import('node:test').TestContext} t
+ * @param {FaultyServer} server
+ * @param {string} script
+ * @param {{policy?: string, in_frame?: boolean}} [how]
+ */
+async function show(t, server, script, { policy, in_frame } = {}) {
+    const pageOf = (/** @type {string} */ body) =>
         new TextEncoder().encode(`<!doctype html><meta charset="utf-8"><title></title>${body}`);
-    server.files.set('/script.js', new TextEncoder().encode(script));
-    server.files.set('/page.html', page_of('<script type="module" src="script.js"></script>'));
+    const full = `${script}\nfunction say(what) { document.title = JSON.stringify(what); }`;
+    server.files.set('/script.js', new TextEncoder().encode(full));
+    server.files.set('/page.html', pageOf('<script type="module" src="script.js"></script>'));
     if (in_frame) {
-        server.files.set('/frame.html', page_of(`<script type="module">${script}</script>`));
-        server.files.set(
-            '/page.html',
-            page_of('<iframe sandbox="allow-scripts" src="frame.html">'),
-        );
+        server.files.set('/frame.html', pageOf(`<script type="module">${full}</script>`));
+        server.files.set('/page.html', pageOf('<iframe sandbox="allow-scripts" src="frame.html">'));
     }
-    server.faults.set(
-        '/page.html',
-        policy ? { headers: { 'Content-Security-Policy': policy } } : {},
-    );
+    const headers = { 'Content-Security-Policy': policy ?? null };
+    server.faults.set('/page.html', { headers });
     const context = await browser.newContext();
     t.after(() => context.close());
     const page = await context.newPage();
@@ -185,18 +193,18 @@ function beforeWorkers(t, server, first) {
     t.after(() => server.faults.clear());
 }
 
-const say = (/** @type {string} */ value) =>
+const tell = (/** @type {string} */ value) =>
     `Object.defineProperty(navigator, 'hardwareConcurrency', { value: ${value} });`;
 const UNKNOWN = [1, /^the browser does not say how many cores there are$/];
 
 /** @type {{[what: string]: [first: string, expected: any[]]}} */
 const THREADS = {
-    'no number of cores': [say('undefined'), UNKNOWN],
-    '0 cores': [say('0'), UNKNOWN],
-    'NaN cores': [say('NaN'), UNKNOWN],
-    '1.5 cores': [say('1.5'), [1, /^there is one core$/]],
-    '2.9 cores': [say('2.9'), [2, /^there are 2 cores$/]],
-    '128 cores': [say('128'), [4, /^there are 128 cores$/]],
+    'no number of cores': [tell('undefined'), UNKNOWN],
+    '0 cores': [tell('0'), UNKNOWN],
+    'NaN cores': [tell('NaN'), UNKNOWN],
+    '1.5 cores': [tell('1.5'), [1, /^there is one core$/]],
+    '2.9 cores': [tell('2.9'), [2, /^there are 2 cores$/]],
+    '128 cores': [tell('128'), [4, /^there are 128 cores$/]],
     'no SharedArrayBuffer': [
         'delete self.SharedArrayBuffer;',
         [1, /^memory cannot be shared: there is no SharedArrayBuffer here$/],
@@ -282,3 +290,57 @@ test('a policy against WebAssembly that the worker does not have', TIMEOUT, asyn
     const { label } = await visit(t, plain, `${plain.url}dist/index.js`, { policy: NO_EVAL });
     assert.equal(label, 'POSITIVE');
 });
+
+test('in_thread: a page whose policy forbids workers', TIMEOUT, async (t) => {
+    const { plain } = servers;
+    const { label, threads_reason } = await visit(t, plain, `${plain.url}dist/index.js`, {
+        policy: "worker-src 'none'",
+        options: { in_thread: true },
+    });
+    assert.deepEqual([label, threads_reason], ['POSITIVE', "the engine is on the caller's thread"]);
+});
+
+/** What a script says that runs where there are no workers. @param {string} library */
+const hostScript = (library) => `
+    import { pipeline } from ${JSON.stringify(library)};
+    const answer = pipeline('sentiment-analysis')
+        .then(async (classify) => {
+            const [{ label }] = await classify('What a wonderful film.');
+            return { label, threads_reason: (await classify.model.info()).threads_reason };
+        })
+        .catch(({ name, code, message }) => ({ name, code, message }));
+    const reply = (port) => answer.then((said) => port.postMessage(said));
+    self.addEventListener('message', ({ source }) => reply(source));
+    self.addEventListener('connect', ({ ports: [port] }) => reply(port));`;
+
+/** How a page asks it. */
+const ASK = {
+    'service worker': `
+        const { active, installing, waiting } =
+            await navigator.serviceWorker.register('/host.js', { type: 'module' });
+        navigator.serviceWorker.onmessage = ({ data }) => say(data);
+        (active ?? waiting ?? installing).postMessage('');`,
+    'shared worker': `
+        const { port } = new SharedWorker('/host.js', { type: 'module' });
+        port.onmessage = ({ data }) => say(data);`,
+};
+
+for (const [host, library, expected] of /** @type {const} */ ([
+    ['service worker', 'in-thread.js', null],
+    ['service worker', 'index.js', /import from 'bert-wasm\/in-thread' in place of 'bert-wasm'/],
+    ['shared worker', 'index.js', null],
+])) {
+    const outcome = expected ? 'UNSUPPORTED, which names bert-wasm/in-thread' : 'answers';
+    test(`a ${host} that imports ${library}: ${outcome}`, TIMEOUT, async (t) => {
+        const { plain } = servers;
+        plain.files.set('/host.js', new TextEncoder().encode(hostScript(`/dist/${library}`)));
+        const said = await show(t, plain, ASK[host]);
+        if (expected) {
+            assert.equal(said.code, 'UNSUPPORTED', said.message);
+            assert.match(said.message, expected);
+        } else {
+            const threads_reason = "the engine is on the caller's thread";
+            assert.deepEqual(said, { label: 'POSITIVE', threads_reason });
+        }
+    });
+}

@@ -5,6 +5,7 @@
  * @property {string} [in]  of PLACES in page.js, where the checks run; default the page
  * @property {'isolated' | 'plain' | 'other' | 'insecure' | 'extension'} from  where the page comes
  *   from; other: an origin that lets all others read; insecure: plain http of another machine
+ * @property {boolean} [in_thread]  whether the engine runs on the thread that asks
  * @property {boolean} [foreign]  whether it imports the package from another origin than its own
  * @property {{[name: string]: string}} [headers]  of the page
  * @property {import('../../js/index.js').LoadOptions} [options]

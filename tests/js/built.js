@@ -2,3 +2,6 @@
 export const LIBRARY = JSON.stringify(
     new URL('../../build/dist/index.node.js', import.meta.url).href,
 );
+
+/** Where it is. */
+export const DIST = new URL('../../build/dist/', import.meta.url);

@@ -145,7 +145,7 @@ test('a server that is gone for a while, and one that stays away', async (t) => 
     await server.down();
     await assert.rejects(
         readAll(source),
-        fetchFailed(/model: no answer \(fetch failed: .*ECONNREFUSED.*\) \(tried 3 times\)/),
+        fetchFailed(/model: no answer \(fetch failed: .*ECONNREFUSED.*\) \(tried 6 times\)/),
     );
 });
 

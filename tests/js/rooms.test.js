@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Files at the top of js/ that are entries of the package: they use any room, none uses them. */
-const FACES = ['js/index.js', 'js/search.js'];
+const FACES = ['js/index.js', 'js/in_thread.js', 'js/search.js'];
 
 /**
  * The rooms of a tree from the ground up: the folders in the order of its table in ARCHITECTURE.md.

@@ -1,0 +1,23 @@
+/**
+ * Models that nobody holds any more, although nobody disposed of them: their workers are ended, as
+ * a page that makes one for each of its visitors' clicks would not get their memory back.
+ */
+
+import { BertError } from '../errors.js';
+
+/** @typedef {import('./connection.js').Connection} Connection */
+
+/** Made when it is needed: an import of the package does nothing. */
+let registry = /** @type {FinalizationRegistry<Connection> | undefined} */ (undefined);
+
+/**
+ * @param {object} model
+ * @param {Connection} connection  which does not hold the model
+ */
+export function endWhenDropped(model, connection) {
+    if (typeof FinalizationRegistry === 'undefined') return;
+    registry ??= new FinalizationRegistry((each) =>
+        each.endWhenIdle(new BertError('DISPOSED', 'the model was dropped')),
+    );
+    registry.register(model, connection);
+}
