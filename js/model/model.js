@@ -28,6 +28,7 @@ const MOST_MS = 2 ** 31 - 1;
 
 /** @import { Answering } from './replicas.js' */
 /** @import { ModelInfo } from '../worker/loaded_model.js' */
+/** @typedef {Omit<ModelInfo, 'cache' | 'replicas'>} WorkerInfo  what the worker knows */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
 
 /**
@@ -315,7 +316,7 @@ export class Model {
     /**
      * @internal
      * @param {Answering} connection
-     * @param {Omit<ModelInfo, 'cache' | 'replicas'> & {tokenizer_traits: TokenizerTraits | null}} info
+     * @param {WorkerInfo & {tokenizer_traits: TokenizerTraits | null}} info
      * @param {Monitor} monitor
      * @param {CachedDownload} [cached]  that it came from, if it came from a URL
      */
