@@ -54,12 +54,6 @@ export class Projects {
 
     /** Packs the packages, and installs them where projects take them from. */
     install() {
-<<<<<<< HEAD
-        const names = /** @type {import('../../tools/packages.mjs').PackageName[]} */ (
-            Object.keys(PACKAGES)
-        );
-=======
->>>>>>> bundlers
         mkdirSync(this.#folder, { recursive: true });
         const tarballs = NAMES.map((name) => pack(name, this.#folder));
         install(join(this.#folder, 'bare'), tarballs.slice(0, 1));
