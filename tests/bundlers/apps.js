@@ -71,13 +71,19 @@ const vite = (tool, is_slow) => ({
     build: { files: PAGE, build: [`${tool}:vite`, 'build'], folder: 'dist', is_slow },
 });
 
-/** Tests of the file's own, in the realms that a test runner makes. @param {string[]} build */
-const tests = (build, flags = [], is_slow = false) => ({
-    files: { 'realms.test.mjs': 'realms.mjs' },
+const JEST = ['jest', '--testMatch', '**/*.test.mjs', '--transform', '{}'];
+const VITEST = ['vitest', 'run', '--globals'];
+
+/** Tests of their own, in the realms that a test runner makes: answers are theirs to judge. */
+const tests = (
+    /** @type {string[]} */ build,
+    /** @type {{[path: string]: string}} */ files = {},
+    /** @type {string[]} */ flags = [],
+) => ({
+    files: { 'realms.test.mjs': 'realms.mjs', ...files },
     build,
     flags,
     pages: [],
-    is_slow,
 });
 
 /** @type {{[name: string]: Bundler}} */
@@ -238,8 +244,10 @@ export const BUNDLERS = {
     jest: {
         tool: 'jest',
         apps: {
-            tests: tests(
-                ['jest', '--testMatch', '**/*.test.mjs', '--transform', '{}'],
+            tests: tests(JEST, {}, ['--experimental-vm-modules']),
+            jsdom: tests(
+                [...JEST, '--config', 'jest.config.mjs'],
+                { 'jest.config.mjs': 'jest.config.mjs' },
                 ['--experimental-vm-modules'],
             ),
         },
@@ -247,12 +255,9 @@ export const BUNDLERS = {
     vitest: {
         tool: 'vitest',
         apps: {
-            tests: tests(['vitest', 'run', '--globals']),
-            '--pool vmThreads': tests(
-                ['vitest', 'run', '--globals', '--pool', 'vmThreads'],
-                [],
-                true,
-            ),
+            tests: tests(VITEST),
+            '--pool vmThreads': tests([...VITEST, '--pool', 'vmThreads']),
+            jsdom: tests([...VITEST, '--environment', 'jsdom']),
         },
     },
 };

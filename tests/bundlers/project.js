@@ -54,7 +54,7 @@ export class Projects {
 
     /** Packs the packages, and installs them where projects take them from. */
     install() {
-        const names = /** @type {import('../js/packed.js').PackageName[]} */ (
+        const names = /** @type {import('../../tools/packages.mjs').PackageName[]} */ (
             Object.keys(PACKAGES)
         );
         mkdirSync(this.#folder, { recursive: true });

@@ -94,6 +94,7 @@ const TYPES = {
     '.css': 'text/css',
     '.html': 'text/html; charset=utf-8',
     '.js': 'text/javascript',
+    '.mjs': 'text/javascript',
     '.json': 'application/json',
     '.svg': 'image/svg+xml',
     '.wasm': 'application/wasm',

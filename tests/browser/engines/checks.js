@@ -144,6 +144,20 @@ export async function stream(library, options) {
 }
 
 /**
+ * Texts that are asked for while the model arrives.
+ * @param {Library} library
+ * @param {LoadOptions} options
+ */
+export async function arriving(library, options) {
+    const classify = await open(library, { ...options, streaming: true, cache: false });
+    const calls = TEXTS.map((text) => classify(text, LOGITS));
+    const { arrival } = await classify.model.info();
+    const logits = await Promise.all(calls);
+    classify.dispose();
+    return { logits, arrival };
+}
+
+/**
  * A model in f32, on the inputs that it came with.
  * @param {Library} library
  * @param {LoadOptions & {base: string}} options  base: of the server's addresses

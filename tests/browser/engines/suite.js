@@ -81,6 +81,14 @@ const CHECKS = {
     answer: { judge: judgeAnswer },
     batch: { judge: judgeBatch },
     stream: { judge: judgeBatch },
+    'answers while the model arrives': {
+        check: 'arriving',
+        prepare: ({ faults }) => faults.set(PACKAGE + BINARIES[0], { rate: 12e6 }),
+        judge({ logits, arrival }, { node }) {
+            assert.ok(arrival.loaded < arrival.total, 'they were asked for before all was there');
+            assert.deepEqual(logits, node.answer.logits);
+        },
+    },
     f32: {
         judge({ logits, expected }, { node }) {
             assert.deepEqual(logits, node.f32.logits);
