@@ -220,7 +220,7 @@ serve: setup site ## serve the page on http://localhost:8080
 ##@ Test
 
 test: setup ## install, build, and run every test
-	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-hosts test-spark
+	@$(MAKE) --no-print-directory lint build test-c test-js test-moving test-browser test-hosts test-apps test-spark
 
 test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
@@ -243,6 +243,15 @@ test-hosts: wasm js ## the installed package in Node, Deno and Bun, and in every
 	@tools/host_packages.sh >/dev/null || echo 'hosts: npm packages could not be installed' >&2
 	@rm -rf build/hosts
 	node --test --test-timeout=300000 $(wildcard tests/hosts/*.test.js)
+
+bundlers = node --test --test-timeout=1200000
+
+test-apps: wasm js single ## the installed package in an app of each bundler, and under jest and vitest
+	@rm -rf build/bundlers
+	$(bundlers) tests/bundlers/quick.test.js
+
+test-bundlers: test-apps ## the same, and in every other app: older versions, dev servers, models of their own
+	$(bundlers) tests/bundlers/slow.test.js
 
 test-spark: wasm js ## the PySpark example; needs Java 17 or later and Python 3.10 or later
 	@tools/test_spark.sh
@@ -276,6 +285,9 @@ bench-search: build ## semantic search over 1,000,000 embeddings of each type
 bench-lines: setup build bench-packages ## a long file through the command line, next to transformers.js
 	@$(bench_node) bench/lines.js
 
+bench-stream: setup build bench-packages ## from navigation and from the last byte to the first answer
+	@$(bench_node) bench/stream.js
+
 bench-tokenizers: setup build bench-packages ## tokenizers against the npm package and the native one
 	@$(bench_node) bench/tokenizers.js
 
@@ -290,7 +302,11 @@ bench-packages:
 
 ##@ Maintain
 
-.PHONY: numbers hosts screenshots
+.PHONY: numbers sizes hosts screenshots
+sizes: wasm js single ## measure what is published: bench/sizes.json; NOTE='why' where it grew
+	@node tools/sizes.mjs '$(NOTE)'
+	@node tools/numbers.mjs
+
 numbers: ## write what was measured into the documents
 	@node tools/numbers.mjs
 

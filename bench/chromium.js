@@ -24,16 +24,13 @@ const TRANSFORMERS_WASM = {
 };
 
 /**
+ * Folders of what pages need, by path.
  * @param {{dist: string, models: Model[]}} options
+ * @returns {Record<string, string>}
  */
-export async function chromiumHost({ dist, models }) {
-    const { chromium } = await import('playwright-core');
-    const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-    if (!existsSync(executablePath)) {
-        throw new Error(`there is no Chromium at ${executablePath} (CHROMIUM)`);
-    }
+export function mountsOf({ dist, models }) {
     const packages = join(import.meta.dirname, 'node_modules');
-    const server = await serve({
+    return {
         '/bench/': import.meta.dirname,
         '/dist/': dist,
         '/onnxruntime-web/': join(packages, 'onnxruntime-web/dist'),
@@ -48,8 +45,17 @@ export async function chromiumHost({ dist, models }) {
                 ['/converted/', join(converted.q8, '..')],
             ]),
         ),
-    });
-    const browser = await chromium.launch({
+    };
+}
+
+/** A Chromium that asks nobody but this machine. */
+export async function launch() {
+    const { chromium } = await import('playwright-core');
+    const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+    if (!existsSync(executablePath)) {
+        throw new Error(`there is no Chromium at ${executablePath} (CHROMIUM)`);
+    }
+    return chromium.launch({
         executablePath,
         args: [
             '--headless',
@@ -63,6 +69,14 @@ export async function chromiumHost({ dist, models }) {
             '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
         ],
     });
+}
+
+/**
+ * @param {{dist: string, models: Model[]}} options
+ */
+export async function chromiumHost({ dist, models }) {
+    const server = await serve(mountsOf({ dist, models }));
+    const browser = await launch();
 
     return {
         version: browser.version(),

@@ -3,6 +3,14 @@ declare module '*/bert-wasm/index.js' {
     export const pipeline: typeof import('../js/index.js').pipeline;
 }
 
+/** The same, on the thread of who imports it. */
+declare module '*/bert-wasm/in-thread.js';
+
+/** What workerd is given as modules. */
+declare module '*.wasm';
+declare module '*.safetensors';
+declare module '*/names.json';
+
 declare module '*/bert-wasm/explain.js' {
     export const attribute: typeof import('../js/explain/index.js').attribute;
 }

@@ -62,15 +62,17 @@ function cell(row) {
 const tables = Object.entries(HOSTS).map(([heading, hosts]) =>
     [`## ${heading}`, '', line(HEAD), line(HEAD.map(() => '---')), ...hosts.map(rowOf)].join('\n'),
 );
-const text = `# Hosts
-
-Where the package was run, and what was run there. \`make hosts\` writes this page from what \`make test\` has found. Answers are those of
-Node, to the bit, for the same build of the engine.
-
-- **load**: the build that runs, and how many threads. **answer**: one text after the other. **batch**: a hundred in one call.
-- **abort**: a load and a call end when they are told to, and the next call answers. **dispose**: what still runs is rejected.
-
-${tables.join('\n\n')}
-`;
+const parts = [
+    '# Hosts',
+    'Where the package was run, and what was run there. `make hosts` writes this page from what ' +
+        '`make test` found.\nAnswers are those of Node, to the bit, for the same build of the ' +
+        'engine.',
+    '- **load**: the build that runs, and how many threads. **answer**: one text after the ' +
+        'other. **batch**: a hundred in one call.\n' +
+        '- **abort**: a load and a call end when they are told to, and the next call answers. ' +
+        '**dispose**: what still runs is rejected.',
+    ...tables,
+];
+const text = `${parts.join('\n\n')}\n`;
 writeFileSync(page, text);
 console.log(text);

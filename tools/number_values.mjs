@@ -1,7 +1,8 @@
 /**
  * What documents say of sizes, times and accuracy: each number and table by its name, from
- * bench/results.json, which `make bench` writes, and bench/measured.json, which has what other
- * commands print. See numbers.mjs, which puts them into the documents.
+ * bench/results.json, which `make bench` writes, bench/sizes.json, which `make sizes` does, and
+ * bench/measured.json, which has what other commands print. See numbers.mjs, which puts them into
+ * the documents.
  */
 
 import { readFileSync, statSync } from 'node:fs';
@@ -14,6 +15,7 @@ const read = (/** @type {string} */ path) => JSON.parse(readFileSync(join(ROOT, 
 
 const results = read('bench/results.json');
 const measured = read('bench/measured.json');
+const sizes = read('bench/sizes.json');
 const MODEL_BYTES = statSync(join(ROOT, 'web-demo/models/sentiment-minilm-l6-q8.safetensors')).size;
 
 const LENGTHS = ['16 tokens', '128 tokens', '512 tokens'];
@@ -38,16 +40,10 @@ function comparison(what, against) {
 /** @param {string} what @param {string} against */
 const ratio = (what, against) => comparison(what, against).ratio.median.toFixed(2);
 
-/** @param {string} runtime */
-const coldStart = (runtime) =>
-    results.cold_starts.find((/** @type {any} */ each) => each.runtime === runtime);
-
-/** Bytes after gzip of a file that our page loads, or of an engine. @param {string} name */
+/** Bytes after gzip of a file of the package. @param {string} name */
 function gzipBytes(name) {
-    const files = [...coldStart('bert_wasm').files, ...results.engines];
-    const file = files.find((each) => each.name === name);
-    const bytes = file?.gzip ?? measured.sizes.gzip_bytes[name];
-    if (bytes === undefined) throw new Error(`the size of ${name} was not measured`);
+    const bytes = sizes.gzip['bert-wasm'][`build/dist/${name}`];
+    if (bytes === undefined) throw new Error(`bench/sizes.json has no ${name}`);
     return bytes;
 }
 
@@ -105,6 +101,7 @@ export const NUMBERS = {
     'tokenizer-size': kB(gzipBytes('tokenizer.js')),
     'metrics-size': kB(gzipBytes('metrics.js')),
     'explain-size': kB(gzipBytes('explain.js')),
+    'single-size': kB(sizes.gzip['bert-wasm-single']['index.js']),
     'attention-maps-size': MB(12 * 12 * 512 * 512 * 4),
 
     'f32-tile-share': percent(rate('f32 tile') / rate('multiply-add')),
@@ -407,6 +404,7 @@ export const TABLES = {
             'tokenizer.js',
             'metrics.js',
             'explain.js',
+            'diagnose.js',
             ...results.engines.map((/** @type {{name: string}} */ { name }) => name),
         ];
         const use = {
@@ -415,6 +413,7 @@ export const TABLES = {
             'tokenizer.js': '`bert-wasm/tokenizer`, by itself',
             'metrics.js': '`bert-wasm/metrics`, by itself',
             'explain.js': '`bert-wasm/explain`, by itself',
+            'diagnose.js': '`bert-wasm/diagnose`, by itself',
             'search.wasm': 'the first `semanticSearch()` or `similarity()`',
         };
         return table(
@@ -424,6 +423,20 @@ export const TABLES = {
                 kB(gzipBytes(name)),
                 /** @type {Record<string, string>} */ (use)[name] ?? 'one of the four',
             ]),
+        );
+    },
+    packages() {
+        const what = {
+            'bert-wasm': 'the library for pages and Node, the command line',
+            'bert-wasm-sentiment': 'the English sentiment model',
+            'bert-wasm-single': 'the library for pages in one file',
+        };
+        return table(
+            ['package', 'to download', ''],
+            Object.entries(what).map(([name, text]) => {
+                const bytes = sizes.packed[name];
+                return [`\`${name}\``, bytes < 1e6 ? kB(bytes) : MB(bytes), text];
+            }),
         );
     },
     accuracy() {

@@ -5,17 +5,16 @@
  *     node tools/public_names.mjs > tests/public_names.json
  */
 
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { readAPI } from './api.mjs';
+import { pack } from './packages.mjs';
 
 /** What entries export, the members of classes, and the files that npm would publish. */
 export function publicNames() {
     const { entries, items } = readAPI();
-    const pack = ['pack', '--dry-run', '--json', '--ignore-scripts'];
-    const [{ files }] = JSON.parse(execFileSync('npm', pack, { encoding: 'utf8' }));
+    const { files } = pack('bert-wasm', ['--dry-run']);
     return {
         entries: Object.fromEntries(
             entries.map(({ name, values, types }) => [name, { values, types }]),
@@ -27,14 +26,12 @@ export function publicNames() {
                 .sort(),
         ),
         exports: Object.keys(JSON.parse(readFileSync('package.json', 'utf8')).exports),
-        files: [
-            ...new Set(files.map((/** @type {{path: string}} */ { path }) => unhashed(path))),
-        ].sort(),
+        files: [...new Set(files.map(({ path }) => unhashed(path)))].sort(),
     };
 }
 
 /** Files of code that entries for Node share are named by what is in them. @param {string} path */
-export function unhashed(path) {
+function unhashed(path) {
     return path.replace(/\/node-\w+\.js$/, '/node-*.js');
 }
 

@@ -28,12 +28,6 @@ const MOST_ASKED = 600;
 /** Where no word moves the answer by as much, none has a colour: 0 to 1. */
 const LEAST_WEIGHT = 0.02;
 
-/** Milliseconds to wait for the service worker: it can save the model only if it comes first. */
-const SERVICE_WORKER_PATIENCE = 3000;
-
-/** The cache of sw.js that holds the model. */
-const MODEL_CACHE = 'bert-wasm-model';
-
 /** @type {Record<string, string>} */
 const WORDS = { POSITIVE: 'Positive', NEGATIVE: 'Negative' };
 
@@ -105,7 +99,6 @@ async function start() {
     showProgress({ loaded: 0, total: 0 });
     stage.dataset.state = 'loading';
     try {
-        await serviceWorkerReady();
         packageFailed = true;
         const [{ pipeline }, explain] = await Promise.all([
             import('./bert-wasm/index.js'),
@@ -116,7 +109,6 @@ async function start() {
         const loaded = await pipeline('sentiment-analysis', undefined, {
             onprogress: showProgress,
         });
-        showFacts(await loaded.model.info());
         classify = loaded;
     } catch (error) {
         showFailure('The model could not be loaded', error);
@@ -124,7 +116,33 @@ async function start() {
     }
     stage.dataset.state = 'ready';
     textChanged(0);
-    showOffline();
+    showDetails(classify).catch(() => {}); // the model is gone: it was loaded anew
+}
+
+/**
+ * What is running, and whether a reload would work without a connection.
+ * @param {Classify} loaded
+ */
+async function showDetails({ model }) {
+    element('fact-offline').textContent = 'until the page is closed';
+    const info = await model.info();
+    showFacts(info);
+    if (info.cache.complete && (await savePage())) {
+        element('fact-offline').textContent = 'ready: the page opens again without a connection';
+    }
+}
+
+/** Has sw.js save what the page is made of; false where it cannot. @returns {Promise<boolean>} */
+async function savePage() {
+    const container = navigator.serviceWorker;
+    if (!container) return false; // http on another machine, or private browsing
+    await container.register('sw.js');
+    const { active } = await container.ready;
+    const { port1, port2 } = new MessageChannel();
+    return new Promise((resolve) => {
+        port1.onmessage = ({ data }) => resolve(data.saved);
+        active?.postMessage({ save: true }, [port2]);
+    });
 }
 
 /** @param {{loaded: number, total: number}} progress  in bytes; total 0: not known yet */
@@ -142,26 +160,6 @@ function showProgress({ loaded, total }) {
         : loaded < total
           ? `${inMegabytes(loaded)} of ${inMegabytes(total)} MB`
           : `${inMegabytes(total)} MB are here, getting ready …`;
-}
-
-/** Registers sw.js and waits, not for long, until it sees what this page fetches. */
-async function serviceWorkerReady() {
-    const container = navigator.serviceWorker;
-    if (!container) return; // http on another machine, or private browsing
-    try {
-        const registration = await container.register('sw.js');
-        const { installing } = registration;
-        if (container.controller || !installing) return;
-        await new Promise((resolve) => {
-            container.addEventListener('controllerchange', resolve, { once: true });
-            installing.addEventListener('statechange', () => {
-                if (installing.state === 'redundant') resolve(undefined); // it could not install
-            });
-            setTimeout(resolve, SERVICE_WORKER_PATIENCE);
-        });
-    } catch {
-        // The page works without.
-    }
 }
 
 // --- reading ------------------------------------------------------------------------------------
@@ -358,7 +356,6 @@ function announce(words) {
 function showFailure(title, error) {
     const { message, code = packageFailed ? 'FETCH_FAILED' : '' } =
         /** @type {Error & {code?: string}} */ (error);
-    if (code === 'BAD_MODEL_FILE') globalThis.caches?.delete(MODEL_CACHE).catch(() => {});
     showNothing();
     element('failure-title').textContent = title;
     element('failure-advice').textContent =
@@ -378,22 +375,6 @@ function showFacts({ name, dtype, variant, reason, threads, memory_bytes, verifi
         `${variant}, ${threads === 1 ? 'one thread' : `${threads} threads`} (${reason})`;
     element('fact-library').textContent = `bert-wasm ${version}`;
     element('fact-memory').textContent = `${inMegabytes(memory_bytes)} MB`;
-}
-
-/** Whether a reload would work without a connection. */
-async function showOffline() {
-    if (!classify) return;
-    let saved = false;
-    try {
-        saved =
-            !!navigator.serviceWorker?.controller &&
-            (await (await caches.open(MODEL_CACHE)).keys()).length > 0;
-    } catch {
-        // No caches here.
-    }
-    element('fact-offline').textContent = saved
-        ? 'ready: the page opens again without a connection'
-        : 'until the page is closed';
 }
 
 // --- events -------------------------------------------------------------------------------------
@@ -422,7 +403,9 @@ element('retry').addEventListener('click', () => {
     start();
 });
 
-navigator.serviceWorker?.addEventListener('message', showOffline);
+addEventListener('online', () => {
+    if (stage.dataset.state === 'failed' && !packageFailed) start();
+});
 
 showNothing();
 start();

@@ -1,17 +1,18 @@
 /**
- * Service worker: lets the page open again without a connection. The page does not depend on it.
+ * Service worker: lets the page open again without a connection. The page does not depend on it;
+ * the model is stored by the library.
  *
- * Code (FILES) comes from the network if that answers, so that a new version is seen at once; the
- * saved copy is for when it does not. The model is large: it comes from the saved copy, after the
- * server was asked, with a HEAD request, whether the file is still the same. Nothing else is
- * touched, and only whole, successful answers are saved. Caches need no version: each file
- * replaces its older self.
+ * What is served to a page is of one version. Whether the server answers is found out once, when a
+ * page is opened: if it does, all of the page's files come from there, so that a new version is
+ * seen at once; if not, or not soon, all come from the saved copy. The copy is made when a page
+ * asks for it, which it does once it works, so that it waits for nothing; it replaces the one
+ * before when it is whole.
  */
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 
-const CODE = 'bert-wasm-code';
-const MODEL = 'bert-wasm-model'; // main.js knows this name, too
+/** Copies: this, and when each was made. */
+const CODE = 'bert-wasm-code-';
 
 const FILES = [
     './',
@@ -27,32 +28,33 @@ const FILES = [
     'bert-wasm/engine-relaxed-threads.wasm',
 ].map((file) => new URL(file, worker.registration.scope).href);
 
-/** Milliseconds that a connection may be silent before a saved copy is used. */
-const PATIENCE = 3000;
+/** Is in a copy that is whole. */
+const WHOLE = new URL('whole', worker.registration.scope).href;
 
-worker.addEventListener('install', (event) => {
-    worker.skipWaiting();
-    event.waitUntil(
-        Promise.all(
-            FILES.map(async (url) => {
-                const response = await fetch(url, { cache: 'no-cache' });
-                if (!isGood(url, response)) {
-                    throw new Error(`${url}: HTTP status ${response.status}`);
-                }
-                await save(CODE, url, response);
-            }),
-        ),
-    );
-});
+/** Milliseconds that the server may take to answer before the saved copy is used. */
+const PATIENCE = 1000;
+
+/** Pages, and workers of pages, that get the saved copy. @type {Set<string>} */
+const served = new Set();
+
+worker.addEventListener('install', () => worker.skipWaiting());
 
 worker.addEventListener('activate', (event) => event.waitUntil(worker.clients.claim()));
+
+worker.addEventListener('message', (event) => {
+    const [port] = event.ports;
+    event.waitUntil(
+        save()
+            .catch(() => {}) // no room, or no connection: what was saved stays
+            .then(async () => port.postMessage({ saved: (await copies()).length > 0 })),
+    );
+});
 
 worker.addEventListener('fetch', (event) => {
     const { request } = event;
     if (request.method !== 'GET' || request.headers.has('range')) return;
     const url = plain(request.url);
-    if (FILES.includes(url)) event.respondWith(networkFirst(event, url));
-    else if (isModel(url)) event.respondWith(savedFirst(event, url));
+    if (FILES.includes(url)) event.respondWith(answer(event, url));
 });
 
 /** Without query and fragment; index.html is the folder. */
@@ -61,8 +63,49 @@ function plain(address) {
     return url.origin + url.pathname.replace(/\/index\.html$/, '/');
 }
 
-function isModel(url) {
-    return url.startsWith(worker.registration.scope) && url.endsWith('.safetensors');
+async function answer({ request, clientId, resultingClientId }, url) {
+    const isSaved = served.has(clientId);
+    const saved = () => {
+        if (resultingClientId) served.add(resultingClientId);
+        return find(url);
+    };
+    const found = isSaved && (await saved());
+    if (found) return found;
+    const fresh = fetch(request);
+    const isPage = request.mode === 'navigate';
+    const late = new Promise((resolve) => {
+        if (isPage) setTimeout(resolve, PATIENCE);
+    });
+    const first = await Promise.race([fresh, late]).catch(() => undefined);
+    return first ?? (await saved()) ?? fresh;
+}
+
+/** Caches with a whole copy, the newest first. */
+async function copies() {
+    const names = (await caches.keys()).filter((name) => name.startsWith(CODE));
+    const whole = [];
+    for (const name of names.sort().reverse()) {
+        const copy = await caches.open(name);
+        if (await copy.match(WHOLE)) whole.push(copy);
+    }
+    return whole;
+}
+
+async function find(url) {
+    const [copy] = await copies();
+    return copy?.match(url, { ignoreVary: true });
+}
+
+async function save() {
+    const answers = await Promise.all(FILES.map((url) => fetch(url, { cache: 'no-cache' })));
+    for (const [i, url] of FILES.entries()) {
+        if (!isGood(url, answers[i])) throw new Error(`${url}: HTTP status ${answers[i].status}`);
+    }
+    const before = await caches.keys();
+    const copy = await caches.open(CODE + Date.now());
+    for (const [i, url] of FILES.entries()) await copy.put(url, answers[i]);
+    await copy.put(WHOLE, new Response());
+    for (const name of before) if (name.startsWith(CODE)) await caches.delete(name);
 }
 
 /** Worth saving: not an error, not a part, and not a page that is sent for whatever is asked. */
@@ -74,59 +117,4 @@ function isGood(url, response) {
         !response.redirected &&
         isPage === url.endsWith('/')
     );
-}
-
-async function networkFirst(event, url) {
-    const saved = await find(CODE, url);
-    const fresh = fetchAndSave(event, CODE, url);
-    if (!saved) return fresh;
-    event.waitUntil(fresh.catch(() => {})); // saved for the next time even if late
-    const late = new Promise((resolve) => setTimeout(resolve, PATIENCE, saved));
-    return Promise.race([fresh, late]).catch(() => saved);
-}
-
-async function savedFirst(event, url) {
-    const saved = await find(MODEL, url);
-    if (saved && (await isCurrent(saved, url))) return saved;
-    return fetchAndSave(event, MODEL, url);
-}
-
-/** Whether a saved answer is what the server has; yes where the server cannot say. */
-async function isCurrent(saved, url) {
-    try {
-        const signal = AbortSignal.timeout(PATIENCE);
-        const head = await fetch(url, { method: 'HEAD', cache: 'no-cache', signal });
-        return (
-            !isGood(url, head) ||
-            ['etag', 'last-modified', 'content-length'].every(
-                (name) => head.headers.get(name) === saved.headers.get(name),
-            )
-        );
-    } catch {
-        return true; // no connection
-    }
-}
-
-/** The network's answer, whatever it is; a good one is saved while it is read. */
-async function fetchAndSave(event, cache, url) {
-    const response = await fetch(event.request);
-    if (isGood(url, response)) {
-        event.waitUntil(save(cache, url, response.clone()).catch(() => {})); // no room
-    }
-    return response;
-}
-
-async function find(cache, url) {
-    return (await caches.open(cache)).match(url, { ignoreVary: true });
-}
-
-async function save(name, url, response) {
-    const cache = await caches.open(name);
-    await cache.put(url, response);
-    if (name !== MODEL) return;
-    for (const { url: other } of await cache.keys()) {
-        if (other !== url && isModel(other)) await cache.delete(other); // one model is enough
-    }
-    const pages = await worker.clients.matchAll({ type: 'window' });
-    for (const page of pages) page.postMessage({ saved: url });
 }

@@ -131,13 +131,13 @@ export class Library {
         const { budget } = Library;
         const wanted = manifest.n_bytes;
         if (wanted > budget) {
-            return `it has ${inMB(wanted)}, and cache.budget is ${inMB(budget)}`;
+            return `it has ${say(wanted)}, and cache.budget is ${say(budget)}`;
         }
         if (total([manifest, ...others]) <= budget && wanted <= quota - used) return null;
 
         const all = [...(await this.chunks.list()).values()];
         const limit = Math.min(budget, quota - used + sum(all));
-        if (wanted > limit) return `it has ${inMB(wanted)}, and there is room for ${inMB(limit)}`;
+        if (wanted > limit) return `it has ${say(wanted)}, and there is room for ${say(limit)}`;
         const staying = new Set(others);
         for (const other of others) {
             if (total([manifest, ...staying]) <= limit) break;
@@ -171,7 +171,7 @@ function total(manifests) {
     for (const manifest of manifests) {
         for (const [i, hash] of manifest.chunks.entries()) sizes.set(hash, bytesOf(manifest, i));
     }
-    return sum([...sizes.values()]);
+    return sum([...sizes.values(), ...manifests.map(({ header }) => header.length)]);
 }
 
 /** @param {(number | undefined)[]} numbers */
@@ -180,6 +180,6 @@ function sum(numbers) {
 }
 
 /** @param {number} n_bytes */
-function inMB(n_bytes) {
-    return `${(n_bytes / 1e6).toFixed(1)} MB`;
+function say(n_bytes) {
+    return n_bytes < 1e5 ? `${n_bytes} bytes` : `${(n_bytes / 1e6).toFixed(1)} MB`;
 }

@@ -6,6 +6,7 @@
 import { version } from '../../package.json';
 import { BertError } from '../errors.js';
 import { command as bench } from './bench.js';
+import { command as cache } from './cache.js';
 import { command as convert } from './convert.js';
 import { command as doctor } from './doctor.js';
 import { command as evaluate } from './eval.js';
@@ -28,6 +29,7 @@ const COMMANDS = {
     verify,
     bench,
     serve,
+    cache,
     convert,
     doctor,
 };

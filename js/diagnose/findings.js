@@ -1,6 +1,7 @@
 /** What the engine finds wherever it runs, in a page or in Node. */
 
 import { hasWorkers } from '#platform';
+import { openStore, space } from '#storage';
 
 import { BertError } from '../errors.js';
 import { Connection, openWorker } from '../model/connection.js';
@@ -38,6 +39,7 @@ export async function commonFindings() {
         await worker(),
         relaxedSIMD(),
         await threads(),
+        await storage(),
     ];
 }
 
@@ -115,4 +117,33 @@ async function threads() {
               'Cross-Origin-Embedder-Policy: require-corp'
             : 'this browser runs one thread alone; others may run more';
     return { name: 'threads', state: 'lesser', found, advice };
+}
+
+/** What downloaded models are stored in. */
+const STORES = {
+    opfs: "files of the page's origin",
+    cache: 'the Cache API',
+    folder: "a folder of the user's cache",
+};
+
+/** Whether a downloaded model may stay: it is tried. @returns {Promise<Finding>} */
+async function storage() {
+    const name = 'storage';
+    try {
+        const store = await openStore();
+        await store.chunks.put('diagnose', Uint8Array.of(1));
+        await store.chunks.delete('diagnose');
+        const { used, quota } = await space();
+        const room = Number.isFinite(quota) ? `, ${Math.round((quota - used) / 1e6)} MB free` : '';
+        return { name, state: 'good', found: `${STORES[store.kind]}${room}` };
+    } catch (error) {
+        return {
+            name,
+            state: 'lesser',
+            found: 'none: a model is downloaded every time',
+            advice:
+                `${/** @type {Error} */ (error).message}. A page needs https and no private ` +
+                'window, Node a cache folder that it may write to: $XDG_CACHE_HOME',
+        };
+    }
 }

@@ -21,35 +21,7 @@ import { commonFindings, diagnosisOf } from './findings.js';
  * @returns {Promise<Diagnosis>}
  */
 export async function diagnose() {
-    return diagnosisOf([...(await commonFindings()), await storage(), checksums()]);
-}
-
-/** Where a downloaded model may stay. @returns {Promise<Finding>} */
-async function storage() {
-    const name = 'storage';
-    for (const [found, open] of /** @type {const} */ ([
-        ['files of the origin (OPFS)', () => navigator.storage.getDirectory()],
-        ['the Cache API', () => caches.keys()],
-    ])) {
-        try {
-            await open();
-            return { name, state: 'good', found: `${found}${await room()}` };
-        } catch {
-            // the next one
-        }
-    }
-    return {
-        name,
-        state: 'lesser',
-        found: 'none: a model is downloaded at every visit',
-        advice: 'serve the page over https; private windows and blocked site data have none',
-    };
-}
-
-async function room() {
-    const { quota = 0, usage = 0 } =
-        (await navigator.storage?.estimate?.().catch(() => null)) ?? {};
-    return quota ? `, ${Math.round((quota - usage) / 1e6)} MB free` : '';
+    return diagnosisOf([...(await commonFindings()), checksums()]);
 }
 
 /** @returns {Finding} */

@@ -47,14 +47,15 @@ const MOST_RETRY_AFTER = 20_000;
 /**
  * @param {URL} url
  * @param {number} from
+ * @param {'no-store' | undefined} cache  undefined: some hosts know nothing else
  * @param {AbortSignal} signal
  * @returns {Promise<Answer>}
  */
-export async function ask(url, from, signal) {
+export async function ask(url, from, cache, signal) {
     const headers = /** @type {Record<string, string>} */ (from ? { Range: `bytes=${from}-` } : {});
     let response;
     try {
-        response = await fetch(url, { signal, headers });
+        response = await fetch(url, { signal, headers, ...(cache && { cache }) });
     } catch (error) {
         throw passing(`${url.href}: no answer (${reasonOf(error)})${hintOf(url)}`, error);
     }

@@ -35,7 +35,12 @@ export async function compileFrom(file) {
     const source = openSource(file);
     const parts = [];
     for await (const chunk of source.read(0)) parts.push(chunk.slice());
-    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+    const bytes = new Uint8Array(parts.reduce((n_bytes, part) => n_bytes + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+        bytes.set(part, at);
+        at += part.length;
+    }
     if (
         bytes.length < 4 ||
         bytes[0] !== 0 ||

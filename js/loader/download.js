@@ -30,7 +30,7 @@ import { ChunkPool, takeFrom } from './chunks.js';
  * @property {string | null} [stored]  the SHA-256 by which the chunk that was given last is in the
  *   cache: it came from there
  * @property {(sha256: string, chunk: Uint8Array) => void} [keep]  has a chunk of the model stored,
- *   which was checked, and which nobody changes
+ *   which was checked: it is copied
  */
 
 /**
@@ -77,6 +77,22 @@ class Download {
     /** Whether parts can be asked for, as far as is known. */
     #has_ranges = true;
 
+    /** Whether there was an answer, which may be the file. */
+    #has_answered = false;
+
+    /** The byte before which all was read once. */
+    #furthest = 0;
+
+    /** Whether all was read up to there. */
+    #has_ended = false;
+
+    /**
+     * Whether the browser's own cache may answer. It keeps what came before a connection broke off,
+     * of which a reader does not get all; but it keeps, too, what came damaged, or ended too early.
+     * @type {'no-store' | undefined}
+     */
+    #cache;
+
     /** Parts in a row that broke off before their first byte. */
     #n_broken = 0;
 
@@ -121,7 +137,10 @@ class Download {
         this.#reading = reading;
         this.#signal?.addEventListener('abort', abort, { once: true });
         if (this.#signal?.aborted) abort();
-        if (from === 0) this.#identity = this.#expected = this.#end = null;
+        if (from === 0) this.#identity = this.#expected = null;
+        this.#end = null;
+        this.#cache = from < this.#furthest || this.#has_ended ? 'no-store' : undefined;
+        this.#has_ended = false;
         try {
             let n_in_vain = 0;
             for (let at = from; ; ) {
@@ -131,14 +150,17 @@ class Download {
                 try {
                     for await (const chunk of this.#ask(at, reading.signal)) {
                         at += chunk.length;
+                        this.#furthest = Math.max(this.#furthest, at);
                         yield chunk;
                         // Server and header agree: the connection's end is not waited for.
                         if (at === this.#expected && at === this.n_bytes) return;
                     }
+                    this.#has_ended = true;
                     if (at >= (this.#expected ?? this.n_bytes ?? 0) || at === this.#end) return;
                     if (at === before && !this.#has_ranges) return; // there is no more of it
                     failure = passing(`${this.label}: the transfer ended after ${at} bytes`);
                     if (at === before) this.#has_ranges = false;
+                    this.#cache = 'no-store';
                 } catch (error) {
                     if (reading.signal.aborted) throw reading.signal.reason;
                     failure = /** @type {BertError} */ (error);
@@ -150,7 +172,7 @@ class Download {
                 const can_pass =
                     failure.code === 'FETCH_FAILED' && (failure.is_passing || has_begun);
                 if (!can_pass) throw failure;
-                if (n_in_vain > MOST_IN_VAIN[has_begun ? 'after' : 'before']) {
+                if (n_in_vain > MOST_IN_VAIN[this.#has_answered ? 'after' : 'before']) {
                     failure.message += ` (tried ${n_in_vain} times)`;
                     throw failure;
                 }
@@ -174,8 +196,10 @@ class Download {
         try {
             reading.throwIfAborted();
             const from = this.#has_ranges ? at : 0;
-            const answer = await this.#within(ask(this.#url, from, request.signal), request);
+            const asking = ask(this.#url, from, this.#cache, request.signal);
+            const answer = await this.#within(asking, request);
             this.#compare(answer, at);
+            this.#has_answered = true;
             const { body, begins_at, identity, what } = answer;
             if (!body) {
                 if (identity.length === at) this.#end = at;

@@ -84,6 +84,7 @@ export class ModelFile {
      * @param {Listeners} listeners
      */
     async readData(header, memory, address, listeners) {
+        const { chunk_bytes, chunk_sha256 } = header;
         const begin = this.#reader.at;
         const json = new Uint8Array(
             header.tensors[0].name === TOKENIZER ? header.tensors[0].end : 0,
@@ -104,9 +105,7 @@ export class ModelFile {
         await chunks.readAll((bytes, start) => {
             const end = start + bytes.length;
             writer.write(bytes, start);
-            if (this.is_verified) {
-                this.#source.keep?.(header.chunk_sha256[start / header.chunk_bytes], bytes);
-            }
+            if (this.is_verified) this.#source.keep?.(chunk_sha256[start / chunk_bytes], bytes);
             if (start < json.length && json.length <= end) listeners.ontokenizer(json);
             tell(begin + end);
         });

@@ -28,6 +28,8 @@ const MOST_MS = 2 ** 31 - 1;
 
 /** @import { Answering } from './replicas.js' */
 /** @import { ModelInfo } from '../worker/loaded_model.js' */
+/** @typedef {Omit<ModelInfo, 'cache' | 'replicas'>} OwnInfo  of the worker */
+/** @typedef {OwnInfo & {tokenizer_traits: TokenizerTraits | null}} LoadedInfo */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
 
 /**
@@ -169,17 +171,17 @@ export async function openModel(source, options = {}, task) {
         in_thread: !!in_thread,
     };
     const download = new AbortController();
-    /** @type {Connection | undefined} */
-    let connection;
     /** @type {CachedDownload | undefined} */
     let cached;
     let kept = () => first;
+    /** @type {Connection | undefined} */
+    let connection;
     /** @type {Connection[]} */
     const copies = [];
-    const fail = (/** @type {any} */ error, reason = error) => {
+    const failed = (/** @type {any} */ error) => {
         download.abort(error);
         if (error.code === 'BAD_MODEL_FILE') cached?.refused();
-        for (const each of connection ? [connection, ...copies] : []) each.end(reason);
+        for (const each of connection ? [connection, ...copies] : []) each.end(error);
     };
     try {
         connection = new Connection(await openWorker(in_thread));
@@ -211,13 +213,13 @@ export async function openModel(source, options = {}, task) {
         const model = new Model(all, info, monitor, cached);
         if (streaming) {
             // Calls that wait for the rest of it learn why it does not come.
-            connection.call('whole', {}, signal, report.onprogress).then(report.done, fail);
+            connection.call('whole', {}, signal, report.onprogress).then(report.done, failed);
         } else {
             report.done();
         }
         return model;
     } catch (error) {
-        fail(error, new BertError('DISPOSED', 'loading failed'));
+        failed(error);
         throw error;
     }
 }
@@ -272,7 +274,7 @@ function toSource(source) {
     if (kindOf(source) === 'URL') return packageURL(/** @type {URL} */ (source));
     if (isBlob(source)) {
         // jsdom's are plain objects to the platform, which can neither send nor read them.
-        if (isBlob(structuredClone(source))) return source;
+        if (isBlob(globalThis.structuredClone?.(source))) return source;
         throw new BertError(
             'BAD_INPUT',
             "a model's Blob must be the platform's own: pass its bytes",
@@ -315,7 +317,7 @@ export class Model {
     /**
      * @internal
      * @param {Answering} connection
-     * @param {Omit<ModelInfo, 'cache' | 'replicas'> & {tokenizer_traits: TokenizerTraits | null}} info
+     * @param {LoadedInfo} info
      * @param {Monitor} monitor
      * @param {CachedDownload} [cached]  that it came from, if it came from a URL
      */

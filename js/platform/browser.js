@@ -33,9 +33,9 @@ export function hasWorkers() {
 
 /**
  * The worker of a model. A page cannot make one of a script of another origin, so there it makes it
- * of a copy. A page without an origin (a sandboxed frame) has none but others. Rejected: a Blob that
- * imports the script. On isolated pages WebKit does not start it, and Firefox no helping threads,
- * unless the other origin sends headers that it has no reason to send.
+ * of a copy. A page without an origin (a sandboxed frame) has none but others. Rejected: a Blob
+ * that imports the script. On isolated pages WebKit does not start it, and Firefox no helping
+ * threads, unless the other origin sends headers that it has no reason to send.
  * @returns {WorkerHandle}
  */
 export function startWorker() {

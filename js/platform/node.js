@@ -59,8 +59,8 @@ export function packageURL({ href }) {
     if (URL.canParse(href)) return href;
     throw new BertError(
         'BAD_INPUT',
-        `${href} is an address for browsers, which a bundler made of a file: tell it to leave the ` +
-            "file's package to Node (Next.js: serverExternalPackages)",
+        `${href} is an address for browsers, which a bundler made of a file: tell it to leave ` +
+            "the file's package to Node (Next.js: serverExternalPackages)",
     );
 }
 

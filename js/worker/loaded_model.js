@@ -72,7 +72,7 @@ const RACE_AGAIN_AFTER = 2;
  * @typedef {object} Arrival
  * @property {number} loaded  bytes of the model's file that have arrived
  * @property {number} total  bytes of it
- * @property {number} layers  that can be computed with what is there
+ * @property {number} layers  that can be computed: what they need is there, and checked
  */
 
 /** @typedef {ModelMetadata & Choice} ModelInfo */
@@ -179,7 +179,10 @@ export class LoadedModel {
                     resolve();
                 },
                 onprogress: (loaded, total) => {
-                    this.#arrival = { loaded, total, layers: engine.layers_ready };
+                    const layers = engine.layers_ready;
+                    const before = this.#arrival;
+                    if (loaded === before.loaded && layers === before.layers) return;
+                    this.#arrival = { loaded, total, layers };
                     this.#onprogress(this.#arrival);
                 },
             });

@@ -6,7 +6,15 @@
  */
 
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import {
+    cpSync,
+    existsSync,
+    mkdtempSync,
+    readFileSync,
+    rmSync,
+    truncateSync,
+    writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -15,6 +23,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 import { serve } from '../../web-demo/serve.js';
+import { FaultyServer } from '../tools/faulty_server.js';
 
 const BUILD = fileURLToPath(new URL('../../build/', import.meta.url));
 const SITE = join(BUILD, 'site');
@@ -272,8 +281,25 @@ test('a model that was replaced on the server is noticed', TIMEOUT, async (t) =>
     await answer(page);
     await saved(page);
 
-    truncateSync(join(copy, MODEL), 1_000_000);
+    const bytes = readFileSync(join(copy, MODEL));
+    const at = bytes.indexOf('sentiment-minilm-l6');
+    bytes.write('SENTIMENT', at);
+    writeFileSync(join(copy, MODEL), bytes);
     await page.reload();
+    await page.locator('#fact-model', { hasText: 'SENTIMENT-minilm-l6' }).waitFor();
+    await assertWorks(page);
+});
+
+test('a model that is cut off is told, and a retry helps', TIMEOUT, async (t) => {
+    const copy = mkdtempSync(join(tmpdir(), 'bert-wasm-site-'));
+    t.after(() => rmSync(copy, { recursive: true }));
+    cpSync(SITE, copy, { recursive: true });
+    truncateSync(join(copy, MODEL), 1_000_000);
+    const own = await serve(copy, 0);
+    t.after(() => own.close());
+    const expected = /status of 416/;
+    const { page } = await open(t, {}, { url: own.url, expected });
+    await page.goto(own.url);
     await page.waitForSelector('#stage[data-state="failed"]');
     assert.match(await page.locator('#failure').innerText(), /arrived damaged[\s\S]*cut off/);
 
@@ -281,6 +307,78 @@ test('a model that was replaced on the server is noticed', TIMEOUT, async (t) =>
     await page.click('#retry');
     await answer(page);
     await assertWorks(page);
+});
+
+/** The site on a server whose faults the test sets. @param {import('node:test').TestContext} t */
+async function faulty(t) {
+    const own = await FaultyServer.open({ '/': SITE });
+    t.after(() => own.close());
+    return own;
+}
+
+test('two tabs at the first visit fetch the model once', TIMEOUT, async (t) => {
+    const own = await faulty(t);
+    own.faults.set(`/${MODEL}`, { rate: 20e6 });
+    const { context, page } = await open(t, {}, { url: own.url });
+    const other = await context.newPage();
+    await Promise.all([page.goto(own.url), other.goto(own.url)]);
+    for (const tab of [page, other]) await assertWorks(tab);
+    const gets = own.log.filter(({ path, method }) => path === `/${MODEL}` && method === 'GET');
+    assert.deepEqual(
+        gets.map(({ range }) => range),
+        ['whole'],
+    );
+});
+
+test(
+    'a server that says nothing any more does not keep the page from opening',
+    TIMEOUT,
+    async (t) => {
+        const own = await faulty(t);
+        const { page } = await open(t, {}, { url: own.url });
+        await page.goto(own.url);
+        await answer(page);
+        await saved(page);
+        for (const path of new Set(own.log.map((exchange) => exchange.path))) {
+            own.faults.set(path, { silent: true });
+        }
+        await page.reload();
+        assert.equal((await answer(page)).label, 'Positive');
+        await assertWorks(page);
+    },
+);
+
+test('a new version that comes slowly is not mixed with the saved one', TIMEOUT, async (t) => {
+    const own = await faulty(t);
+    const { page } = await open(t, {}, { url: own.url });
+    await page.goto(own.url);
+    await answer(page);
+    await saved(page);
+    const main = readFileSync(join(SITE, 'main.js'), 'utf8');
+    own.files.set('/main.js', Buffer.from(`document.body.dataset.version = '2';\n${main}`));
+    own.faults.set('/main.js', { delay: 2000 });
+    await page.reload();
+    await answer(page);
+    assert.equal(await page.locator('body').getAttribute('data-version'), '2');
+});
+
+test('without room for the model the page works, and says so', TIMEOUT, async (t) => {
+    const own = await faulty(t);
+    const { context, page } = await open(t, {}, { url: own.url });
+    const session = await context.newCDPSession(page);
+    const quotaSize = 5e6;
+    await session.send('Storage.overrideQuotaForOrigin', { origin: own.url, quotaSize });
+    await page.goto(own.url);
+    await assertWorks(page);
+    const report = await page.evaluate(async () => {
+        const url = new URL('bert-wasm/index.js', document.baseURI).href;
+        const { loadModel } = await import(url);
+        const model = await loadModel(null);
+        return (await model.info()).cache;
+    });
+    assert.equal(report.complete, false);
+    assert.match(report.reason, /exceed its storage quota|there is room for/);
+    assert.equal(await page.locator('#fact-offline').innerText(), 'until the page is closed');
 });
 
 /** @type {[string, {status: number, contentType?: string, body?: string}, RegExp][]} */

@@ -1,11 +1,12 @@
 /**
- * The apps that are tried: what a project holds, how it is built, what serves it. A row is a
- * project of its own; a bundler that needs no configuration has none.
+ * The apps that are tried: what a project holds, how it is built, what serves it. Each is a project
+ * of its own; a bundler that needs no configuration has none.
+ *
+ * docs/bundlers-and-headers.md tells of them: tests/js/docs.bundlers.test.js compares.
  */
 
 /**
  * @typedef {object} App
- * @property {string} tool  the package of tests/bundlers/package.json that makes it; '': none
  * @property {{[path: string]: string}} files  of the project: where each is, within apps/
  * @property {string[]} [build]  a program and its arguments (project.js)
  * @property {string[]} [flags]  of Node, for that
@@ -21,6 +22,12 @@
  * @property {boolean} [is_slow]  whether `make test` leaves it out
  */
 
+/**
+ * @typedef {object} Bundler
+ * @property {string} tool  its package in tests/bundlers/package.json; '' if there is none
+ * @property {{[how: string]: App}} apps
+ */
+
 const ALL = ['isolated', 'plain', 'strict'];
 
 const SCRIPTS = { 'main.js': 'main.js', 'report.js': 'report.js' };
@@ -32,10 +39,8 @@ const PAGE = { ...SCRIPTS, 'index.html': 'page.html' };
 const BUNDLE = { ...SCRIPTS, 'dist/index.html': 'page.html' };
 const OWN_BUNDLE = { ...OWN_SCRIPTS, 'dist/index.html': 'page.html' };
 
-const VITE = { ...PAGE, 'vite.config.js': 'vite.config.js' };
 const ROLLUP = { 'rollup.config.mjs': 'rollup.config.mjs' };
 const NEXT = { '.': 'next', 'report.js': 'report.js' };
-const OWN_NEXT = { ...NEXT, 'app/page.jsx': 'next_own_model.jsx' };
 
 const COPIED = `\
 cp -R node_modules/bert-wasm/build/dist bert-wasm
@@ -51,180 +56,208 @@ ${COPIED_CODE}cp node_modules/bert-wasm-sentiment/*.safetensors dist/
 `;
 
 const WEBPACK = ['webpack', '--mode', 'production', '--entry', './main.js'];
-const ESBUILD = ['esbuild', 'main.js', '--bundle', '--format=esm', '--outdir=dist'];
 const ROLLUP_BUILD = ['rollup', '-c', 'rollup.config.mjs'];
+const ESBUILD = ['esbuild', 'main.js', '--bundle', '--format=esm', '--outdir=dist'];
 const PARCEL = ['parcel', 'build', 'index.html', '--no-cache'];
 const NEXT_START = ['next', 'start', '--port', 'PORT'];
 
-/** The dev server and the build of a version. @param {string} name @param {string} tool */
-const vite = (name, tool, is_slow = true) => ({
-    [`${name}, dev`]: { tool, files: VITE, serve: [`${tool}:vite`, '--port', 'PORT'], is_slow },
-    [`${name}, build`]: {
-        tool,
-        files: PAGE,
-        build: [`${tool}:vite`, 'build'],
-        folder: 'dist',
+/** A version's dev server and build. @param {string} tool @param {boolean} is_slow */
+const vite = (tool, is_slow) => ({
+    dev: {
+        files: { ...PAGE, 'vite.config.js': 'vite.config.js' },
+        serve: [`${tool}:vite`, '--port', 'PORT'],
         is_slow,
     },
+    build: { files: PAGE, build: [`${tool}:vite`, 'build'], folder: 'dist', is_slow },
 });
 
-/** Its own tests, in the realms that a test runner makes. @param {string} tool */
-const runner = (tool, args = [], flags = []) => ({
-    tool,
-    files: { 'realms.test.mjs': 'realms.mjs' },
-    build: [tool, ...args],
+const JEST = ['jest', '--testMatch', '**/*.test.mjs', '--transform', '{}'];
+const VITEST = ['vitest', 'run', '--globals'];
+
+/** Tests of their own, in the realms that a test runner makes: answers are theirs to judge. */
+const tests = (
+    /** @type {string[]} */ build,
+    /** @type {{[path: string]: string}} */ files = {},
+    /** @type {string[]} */ flags = [],
+) => ({
+    files: { 'realms.test.mjs': 'realms.mjs', ...files },
+    build,
     flags,
     pages: [],
 });
 
-/** @type {{[name: string]: App}} */
-export const APPS = {
-    'import map': {
+/** @type {{[name: string]: Bundler}} */
+export const BUNDLERS = {
+    'no bundler': {
         tool: '',
-        files: { ...SCRIPTS, 'index.html': 'import_map.html' },
+        apps: {
+            'script tag': {
+                files: { ...PAGE, 'main.js': 'by_path.js' },
+                copies: COPIED,
+                pages: ALL,
+            },
+            'import map': { files: { ...SCRIPTS, 'index.html': 'import_map.html' } },
+        },
     },
-    'script tag': {
-        tool: '',
-        files: { ...PAGE, 'main.js': 'by_path.js' },
-        copies: COPIED,
-        pages: ALL,
-    },
-    ...vite('vite 8', 'vite', false),
-    'vite 8, build --base': {
+    'vite 8': {
         tool: 'vite',
-        files: PAGE,
-        build: ['vite', 'build', '--base', '/sub/app/'],
-        folder: 'dist',
-        base: '/sub/app/',
-        pages: ALL,
+        apps: {
+            ...vite('vite', false),
+            'build --base': {
+                files: PAGE,
+                build: ['vite', 'build', '--base', '/sub/app/'],
+                folder: 'dist',
+                base: '/sub/app/',
+                pages: ALL,
+            },
+            preview: {
+                files: { ...PAGE, 'vite.config.js': 'vite.config.js' },
+                build: ['vite', 'build'],
+                serve: ['vite', 'preview', '--port', 'PORT'],
+                is_slow: true,
+            },
+            'own model': {
+                files: { ...PAGE, ...OWN_SCRIPTS },
+                build: ['vite', 'build'],
+                folder: 'dist',
+                model: 'dist',
+                is_slow: true,
+            },
+        },
     },
-    'vite 8, preview': {
-        tool: 'vite',
-        files: VITE,
-        build: ['vite', 'build'],
-        serve: ['vite', 'preview', '--port', 'PORT'],
-        is_slow: true,
-    },
-    ...vite('vite 7', 'vite7'),
-    ...vite('vite 6', 'vite6'),
-    ...vite('vite 5', 'vite5'),
-    'webpack 5': { tool: 'webpack', files: BUNDLE, build: WEBPACK, folder: 'dist', pages: ALL },
-    'webpack 5, development': {
+    'vite 7': { tool: 'vite7', apps: vite('vite7', true) },
+    'vite 6': { tool: 'vite6', apps: vite('vite6', true) },
+    'vite 5': { tool: 'vite5', apps: vite('vite5', true) },
+    'webpack 5': {
         tool: 'webpack',
-        files: BUNDLE,
-        build: ['webpack', '--mode', 'development', '--entry', './main.js'],
-        folder: 'dist',
-        is_slow: true,
-    },
-    'rollup 4': {
-        tool: 'rollup',
-        files: { ...BUNDLE, ...ROLLUP },
-        build: ROLLUP_BUILD,
-        copies: COPIED_BESIDE,
-        folder: 'dist',
-        pages: ALL,
-    },
-    esbuild: {
-        tool: 'esbuild',
-        files: BUNDLE,
-        build: ESBUILD,
-        copies: COPIED_BESIDE,
-        folder: 'dist',
-        pages: ALL,
-    },
-    'esbuild, nothing copied': {
-        tool: 'esbuild',
-        files: BUNDLE,
-        build: ESBUILD,
-        folder: 'dist',
-        pages: ['plain'],
-        refusal: /^the worker http:\S+\/worker\.js did not start: HTTP status 404.*Copy worker\.js/,
-    },
-    'Parcel 2': {
-        tool: 'parcel',
-        files: { ...PAGE, 'main.js': 'with_model.js' },
-        build: PARCEL,
-        folder: 'dist',
+        apps: {
+            production: { files: BUNDLE, build: WEBPACK, folder: 'dist', pages: ALL },
+            development: {
+                files: BUNDLE,
+                build: ['webpack', '--mode', 'development', '--entry', './main.js'],
+                folder: 'dist',
+                is_slow: true,
+            },
+            'own model': {
+                files: OWN_BUNDLE,
+                build: WEBPACK,
+                folder: 'dist',
+                model: 'dist',
+                is_slow: true,
+            },
+        },
     },
     'Next.js 16': {
         tool: 'next',
-        files: NEXT,
-        build: ['next', 'build'],
-        serve: NEXT_START,
-        has_server: true,
+        apps: {
+            build: {
+                files: NEXT,
+                build: ['next', 'build'],
+                serve: NEXT_START,
+                has_server: true,
+            },
+            'build --webpack': {
+                files: NEXT,
+                build: ['next', 'build', '--webpack'],
+                serve: NEXT_START,
+                has_server: true,
+                is_slow: true,
+            },
+            dev: {
+                files: NEXT,
+                serve: ['next', 'dev', '--port', 'PORT'],
+                has_server: true,
+                is_slow: true,
+            },
+            'own model': {
+                files: { ...NEXT, 'app/page.jsx': 'next_own_model.jsx' },
+                build: ['next', 'build'],
+                serve: NEXT_START,
+                model: 'public',
+                is_slow: true,
+            },
+        },
     },
-    'Next.js 16, --webpack': {
-        tool: 'next',
-        files: NEXT,
-        build: ['next', 'build', '--webpack'],
-        serve: NEXT_START,
-        has_server: true,
-        is_slow: true,
-    },
-    'Next.js 16, dev': {
-        tool: 'next',
-        files: NEXT,
-        serve: ['next', 'dev', '--port', 'PORT'],
-        has_server: true,
-        is_slow: true,
-    },
-    'vite 8, own model': {
-        tool: 'vite',
-        files: { ...PAGE, ...OWN_SCRIPTS },
-        build: ['vite', 'build'],
-        folder: 'dist',
-        model: 'dist',
-        is_slow: true,
-    },
-    'webpack 5, own model': {
-        tool: 'webpack',
-        files: OWN_BUNDLE,
-        build: WEBPACK,
-        folder: 'dist',
-        model: 'dist',
-        is_slow: true,
-    },
-    'rollup 4, own model': {
-        tool: 'rollup',
-        files: { ...OWN_BUNDLE, ...ROLLUP },
-        build: ROLLUP_BUILD,
-        copies: COPIED_CODE,
-        folder: 'dist',
-        model: 'dist',
-        is_slow: true,
-    },
-    'esbuild, own model': {
-        tool: 'esbuild',
-        files: OWN_BUNDLE,
-        build: ESBUILD,
-        copies: COPIED_CODE,
-        folder: 'dist',
-        model: 'dist',
-    },
-    'Parcel 2, own model': {
+    'Parcel 2': {
         tool: 'parcel',
-        files: { ...PAGE, ...OWN_SCRIPTS },
-        build: PARCEL,
-        folder: 'dist',
-        model: 'dist',
-        is_slow: true,
+        apps: {
+            build: {
+                files: { ...PAGE, 'main.js': 'with_model.js' },
+                build: PARCEL,
+                folder: 'dist',
+            },
+            'own model': {
+                files: { ...PAGE, ...OWN_SCRIPTS },
+                build: PARCEL,
+                folder: 'dist',
+                model: 'dist',
+                is_slow: true,
+            },
+        },
     },
-    'Next.js 16, own model': {
-        tool: 'next',
-        files: OWN_NEXT,
-        build: ['next', 'build'],
-        serve: NEXT_START,
-        model: 'public',
-        is_slow: true,
+    'rollup 4': {
+        tool: 'rollup',
+        apps: {
+            build: {
+                files: { ...BUNDLE, ...ROLLUP },
+                build: ROLLUP_BUILD,
+                copies: COPIED_BESIDE,
+                folder: 'dist',
+                pages: ALL,
+            },
+            'own model': {
+                files: { ...OWN_BUNDLE, ...ROLLUP },
+                build: ROLLUP_BUILD,
+                copies: COPIED_CODE,
+                folder: 'dist',
+                model: 'dist',
+                is_slow: true,
+            },
+        },
     },
-    jest: runner(
-        'jest',
-        ['--testMatch', '**/*.test.mjs', '--transform', '{}'],
-        ['--experimental-vm-modules'],
-    ),
-    vitest: runner('vitest', ['run', '--globals']),
-    'vitest, vmThreads': {
-        ...runner('vitest', ['run', '--globals', '--pool', 'vmThreads']),
-        is_slow: true,
+    esbuild: {
+        tool: 'esbuild',
+        apps: {
+            build: {
+                files: BUNDLE,
+                build: ESBUILD,
+                copies: COPIED_BESIDE,
+                folder: 'dist',
+                pages: ALL,
+            },
+            'own model': {
+                files: OWN_BUNDLE,
+                build: ESBUILD,
+                copies: COPIED_CODE,
+                folder: 'dist',
+                model: 'dist',
+            },
+            'nothing copied': {
+                files: BUNDLE,
+                build: ESBUILD,
+                folder: 'dist',
+                pages: ['plain'],
+                refusal: /^the worker http:\S+\/worker\.js did not start: HTTP status 404.*Copy/,
+            },
+        },
+    },
+    jest: {
+        tool: 'jest',
+        apps: {
+            tests: tests(JEST, {}, ['--experimental-vm-modules']),
+            jsdom: tests(
+                [...JEST, '--config', 'jest.config.mjs'],
+                { 'jest.config.mjs': 'jest.config.mjs' },
+                ['--experimental-vm-modules'],
+            ),
+        },
+    },
+    vitest: {
+        tool: 'vitest',
+        apps: {
+            tests: tests(VITEST),
+            '--pool vmThreads': tests([...VITEST, '--pool', 'vmThreads']),
+            jsdom: tests([...VITEST, '--environment', 'jsdom']),
+        },
     },
 };

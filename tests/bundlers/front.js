@@ -19,6 +19,9 @@ export const ISOLATION = {
     'cross-origin-embedder-policy': 'require-corp',
 };
 
+/** All that a page's policy must allow. */
+export const POLICY = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
+
 /** @type {{[extension: string]: string}} */
 const TYPES = {
     '.css': 'text/css',
@@ -73,7 +76,7 @@ class Front {
         this.#server.on('upgrade', (request, socket) => this.#tunnel(request, socket));
         await new Promise((resolve) => this.#server.listen(0, '127.0.0.1', () => resolve(0)));
         const { port } = /** @type {import('node:net').AddressInfo} */ (this.#server.address());
-        this.url = `http://127.0.0.1:${port}`;
+        this.url = `http://localhost:${port}`;
     }
 
     close() {

@@ -28,7 +28,10 @@ const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, ...inherited } = process.env;
 /** @type {NodeJS.ProcessEnv} */
 const ENV = { ...inherited, CI: '1', NEXT_TELEMETRY_DISABLED: '1', NO_COLOR: '1' };
 
-/** Where the bundlers are, or why they are not there. */
+/**
+ * Where the bundlers are, or why they are not there.
+ * @returns {{folder: string, skip: string | false}}
+ */
 export function findBundlers() {
     const { status, stdout } = spawnSync(join(ROOT, 'tools/bundlers.sh'), {
         encoding: 'utf8',
@@ -51,7 +54,7 @@ export class Projects {
 
     /** Packs the packages, and installs them where projects take them from. */
     install() {
-        const names = /** @type {import('../js/packed.js').PackageName[]} */ (
+        const names = /** @type {import('../../tools/packages.mjs').PackageName[]} */ (
             Object.keys(PACKAGES)
         );
         mkdirSync(this.#folder, { recursive: true });

@@ -9,25 +9,21 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { after, before, describe } from 'node:test';
 
 import { chromium } from 'playwright-core';
 
 import { missing, PROGRAMS, pathOf } from '../browser/engines/programs.js';
 import { PACKAGES } from '../js/packed.js';
-import { APPS } from './apps.js';
-import { openFront } from './front.js';
+import { Outcome } from '../tools/outcome.js';
+import { BUNDLERS } from './apps.js';
+import { openFront, POLICY } from './front.js';
 import { findBundlers, Projects } from './project.js';
 
-const RESULTS = fileURLToPath(new URL('../../build/bundlers/', import.meta.url));
-
-const STRICT =
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; " +
-    "connect-src 'self'; img-src data:";
+const STRICT = `${POLICY}; default-src 'none'; img-src data:`;
 
 /** @type {{[page: string]: import('./front.js').Pages}} */
 const PAGES = {
@@ -103,45 +99,28 @@ export function testApps(are_wanted) {
         }
     }
 
-    for (const [name, app] of Object.entries(APPS).filter(([, app]) => are_wanted(app))) {
-        describe(name, { skip }, () => {
-            /** @type {{test: string, page: string, ok: boolean, ms: number, note: string}[]} */
-            const rows = [];
+    for (const [bundler, { tool, apps }] of Object.entries(BUNDLERS)) {
+        for (const [how, app] of Object.entries(apps).filter(([, app]) => are_wanted(app))) {
+            declareApp(`${bundler} ${how}`, tool, app);
+        }
+    }
+
+    /** @param {string} name @param {string} tool @param {import('./apps.js').App} app */
+    function declareApp(name, tool, app) {
+        describe(name, () => {
+            const outcome = new Outcome('bundlers', name, skip);
             /** @type {{folder: string, base?: string} | {port: number}} */
             let served;
-            /** @type {() => void} */
-            let close = () => {};
+            /** @type {() => Promise<void>} */
+            let close = async () => {};
 
             after(async () => {
                 await close();
-                if (skip) return;
-                mkdirSync(RESULTS, { recursive: true });
-                const version = app.tool && projects.versionOf(app.tool);
-                const file = join(RESULTS, `${name.replaceAll(/\W+/g, '-')}.json`);
-                writeFileSync(file, JSON.stringify({ bundler: name, version, rows }, null, 1));
+                outcome.write(tool && folder ? projects.versionOf(tool) : undefined);
             });
 
-            /** @param {string} title @param {string} page @param {() => Promise<string>} run */
-            function declare(title, page, run) {
-                test(`${name}, ${page || title}`, async () => {
-                    const row = { test: title, page, ok: false, ms: 0, note: '' };
-                    rows.push(row);
-                    const start = performance.now();
-                    try {
-                        row.note = await run();
-                        row.ok = true;
-                    } catch (error) {
-                        row.note = error.message;
-                        throw error;
-                    } finally {
-                        row.ms = Math.round(performance.now() - start);
-                    }
-                });
-            }
-
-            declare('build', '', async () => {
-                const installed = app.model ? 'bare' : 'whole';
-                const project = projects.create(name, app.files, installed);
+            outcome.declare('build', '', async () => {
+                const project = projects.create(name, app.files, app.model ? 'bare' : 'whole');
                 if (app.build) await project.run(app.build, app.flags);
                 if (app.copies) await project.shell(app.copies);
                 if (app.model) {
@@ -155,21 +134,16 @@ export function testApps(are_wanted) {
                 } else {
                     served = { folder: join(project.folder, app.folder ?? ''), base: app.base };
                 }
-                return '';
             });
 
             for (const page of app.pages ?? ['isolated', 'plain']) {
-                declare('answer', page, async () => {
+                outcome.declare('answer', page, async () => {
                     assert.ok(served, 'it was not built');
                     const front = await openFront(served, PAGES[page]);
                     try {
-                        const path = app.base ?? '/';
-                        if (app.refusal) {
-                            await assert.rejects(visit(front, path), { message: app.refusal });
-                            return 'says what to copy';
-                        }
-                        const found = await visit(front, path);
-                        return judge(found, front.log, page, app);
+                        const visited = visit(front, app.base ?? '/');
+                        if (!app.refusal) return judge(await visited, front.log, page, app);
+                        await assert.rejects(visited, { message: app.refusal });
                     } finally {
                         front.close();
                     }

@@ -17,6 +17,7 @@ document.addEventListener('securitypolicyviolation', ({ violatedDirective, block
 );
 
 const SCRIPT = new URL('in_place.js', import.meta.url);
+const SERVICE = new URL('in_thread.js', import.meta.url);
 /** @type {{type: 'module'}} */
 const MODULE = { type: 'module' };
 
@@ -33,7 +34,7 @@ const PLACES = /** @type {{[place: string]: (port: MessagePort) => Promise<void>
         worker.port.postMessage(null, [port]);
     },
     'service worker': async (port) => {
-        const { installing, active } = await navigator.serviceWorker.register(SCRIPT, MODULE);
+        const { installing, active } = await navigator.serviceWorker.register(SERVICE, MODULE);
         const worker = /** @type {ServiceWorker} */ (active ?? installing);
         worker.postMessage(null, [port]);
     },

@@ -5,6 +5,7 @@
  * @property {string} [in]  of PLACES in page.js, where the checks run; default the page
  * @property {'isolated' | 'plain' | 'other' | 'insecure' | 'extension'} from  where the page comes
  *   from; other: an origin that lets all others read; insecure: plain http of another machine
+ * @property {boolean} [in_thread]  whether the engine runs on the thread that asks
  * @property {boolean} [foreign]  whether it imports the package from another origin than its own
  * @property {{[name: string]: string}} [headers]  of the page
  * @property {import('../../js/index.js').LoadOptions} [options]
@@ -16,6 +17,8 @@
 export const PLACES = {
     'worker of an isolated page': { in: 'worker', from: 'isolated' },
     'worker of a page': { in: 'worker', from: 'plain' },
+    SharedWorker: { in: 'SharedWorker', from: 'isolated', in_thread: true },
+    'service worker': { in: 'service worker', from: 'plain', in_thread: true },
     'isolated page, package from another origin': { from: 'isolated', foreign: true },
     'page, package from another origin': { from: 'plain', foreign: true },
     'sandboxed frame': { in: 'sandboxed frame', from: 'other', unverified: ['chromium'] },
@@ -30,6 +33,12 @@ export const PLACES = {
         unverified: ['chromium', 'firefox'],
     },
     'page of an extension': { from: 'extension', engines: ['chromium'] },
+    'background of an extension': {
+        in: 'background',
+        from: 'extension',
+        in_thread: true,
+        engines: ['chromium'],
+    },
     'worker of an extension': { in: 'worker', from: 'extension', engines: ['chromium'] },
 };
 

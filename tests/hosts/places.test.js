@@ -104,7 +104,7 @@ for (const name of ENGINES) {
             outcome.declare(check, title, async () => {
                 assert.ok(results[check], 'the check did not run');
                 const { n_cores, canShare } = results.load;
-                const threads = canShare ? Math.min(4, n_cores) : 1;
+                const threads = canShare && !place.in_thread ? Math.min(4, n_cores) : 1;
                 const verified = !place.unverified?.includes(name);
                 return judge(results[check], { variant, threads, verified, node: node[variant] });
             });

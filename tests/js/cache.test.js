@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,12 +12,16 @@ import { createInterface } from 'node:readline';
 import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { cache, loadModel } from 'bert-wasm';
 
 import { FaultyServer } from '../tools/faulty_server.js';
 import { CACHE } from '../tools/own_cache.js';
+import { modelBytes, tensors } from './model_bytes.js';
 
 const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-const MODEL = readFileSync(at('build/dist/models/sentiment-minilm-l6-q8.safetensors'));
+const MODEL = readFileSync(at('build/sentiment/sentiment-minilm-l6-q8.safetensors'));
 const HEADER = 8 + Number(MODEL.readBigUInt64LE(0));
 const CHUNK = 1 << 20;
 const N_CHUNKS = Math.ceil((MODEL.length - HEADER) / CHUNK);
@@ -231,4 +235,114 @@ test('a model that was changed is fetched anew, but for what it has in common', 
     assert.ok(fetched >= HEADER && fetched < MODEL.length / 2, `${fetched} bytes were fetched`);
     const third = await load({ offline: true }, { url });
     assert.equal(third.cache.from_cache, MODEL.length);
+});
+
+test('a folder that cannot be written is told, and nothing else', async () => {
+    const file = join(home, 'file');
+    writeFileSync(file, '');
+    const { label, cache } = await load({}, { folder: file });
+    assert.equal(label, ANSWER.label);
+    assert.deepEqual([cache.complete, cache.fetched], [false, MODEL.length]);
+    assert.match(cache.reason, /ENOTDIR/);
+});
+
+/** Small models whose bytes are different. */
+const SMALL = [1, 2, 3].map((i) =>
+    modelBytes({
+        list: tensors().map((tensor) => ({ ...tensor, bytes: tensor.bytes.map((b) => b ^ i) })),
+    }),
+);
+
+/** Loads one of them, here. @param {number} i */
+async function loadSmall(i) {
+    const path = `/small-${i}`;
+    server.files.set(path, SMALL[i]);
+    const model = await loadModel(server.url + path.slice(1));
+    const { cache } = await model.info();
+    model.dispose();
+    return cache;
+}
+
+/** Which of them are stored, the one used last first. */
+const stored = async () => (await cache.list()).map(({ url }) => Number(url.at(-1)));
+
+test('the model not used for longest goes first, none for one that is too large', async () => {
+    cache.budget = 2.5 * SMALL[0].length;
+    for (const i of [0, 1, 0, 2]) await loadSmall(i);
+    assert.deepEqual(await stored(), [2, 0]);
+    const { used, budget, quota } = await cache.size();
+    assert.ok(used >= SMALL[0].length && used <= budget && budget < quota, `${used} of ${budget}`);
+
+    cache.budget = SMALL[0].length - 1;
+    const refused = await loadSmall(1);
+    assert.equal(refused.complete, false);
+    assert.match(String(refused.reason), /it has \d+ bytes, and cache.budget is \d+ bytes/);
+    assert.deepEqual(await stored(), [2, 0]);
+    assert.throws(() => Object.assign(cache, { budget: '1 GB' }), { code: 'BAD_OPTION' });
+    cache.budget = 2e9;
+});
+
+test('what is taken away leaves nothing, but what another model has, too', async () => {
+    await cache.delete();
+    server.files.set('/copy-of-0', SMALL[0]);
+    await loadSmall(0);
+    await loadSmall(1);
+    const url = `${server.url}copy-of-0`;
+    const copy = await loadModel(url);
+    const { from_cache, complete } = (await copy.info()).cache;
+    assert.ok(complete);
+    copy.dispose();
+    assert.equal(await cache.delete(`${server.url}small-0`), true);
+    assert.equal(await cache.delete(`${server.url}small-0`), false);
+    const again = await loadModel(url, { offline: true });
+    assert.equal((await again.info()).cache.from_cache, SMALL[0].length);
+    again.dispose();
+    assert.equal(await cache.persist(), true);
+    assert.equal(await cache.delete(), true);
+    assert.deepEqual(await cache.list(), []);
+    assert.equal((await cache.size()).used, 0);
+    assert.ok(from_cache >= 0);
+});
+
+test('what is stored by another version, or damaged, is fetched anew', async () => {
+    await loadSmall(0);
+    const folder = join(CACHE, 'bert-wasm/models/files');
+    for (const damage of ['{"cache_version":0}\n', 'no JSON', '']) {
+        const [name] = readdirSync(folder);
+        writeFileSync(join(folder, name), damage);
+        const { complete, reason } = await loadSmall(0);
+        assert.deepEqual([complete, reason], [true, null], damage);
+    }
+    await cache.delete();
+});
+
+test('the command line stores what it loads, and shows and deletes what is stored', async () => {
+    const run = async (...args) => {
+        const env = { ...process.env, XDG_CACHE_HOME: home };
+        const command = [at('build/dist/cli.js'), ...args];
+        const { stdout } = await promisify(execFile)(process.execPath, command, { env });
+        return stdout
+            .split('\n')
+            .filter(Boolean)
+            .map((line) => JSON.parse(line));
+    };
+    const url = `${server.url}model`;
+    for (let i = 0; i < 2; i++) {
+        const [{ label }] = await run('classify', '--model', url, 'What a wonderful film.');
+        assert.equal(label, 'POSITIVE');
+    }
+    assert.deepEqual(asked(), ['GET whole', 'HEAD whole']);
+    const [{ used_at, ...listed }, ...others] = await run('cache', 'list');
+    assert.deepEqual(listed, {
+        url,
+        n_bytes: MODEL.length,
+        stored_bytes: MODEL.length,
+        complete: true,
+    });
+    assert.deepEqual([others, Math.abs(used_at - Date.now()) < 600_000], [[], true]);
+    const [{ used, budget }] = await run('cache', 'size');
+    assert.ok(used >= MODEL.length && used < budget);
+    assert.deepEqual(await run('cache', 'delete', url), [{ deleted: true }]);
+    assert.deepEqual(await run('cache', 'list'), []);
+    await assert.rejects(run('cache', 'lits'), /it must be list, delete, size, not 'lits'/);
 });

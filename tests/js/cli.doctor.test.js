@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 
 const CLI = fileURLToPath(new URL('../../build/dist/cli.js', import.meta.url));
 
-/** @param {string[]} args @param {string[]} [flags]  of Node */
-function doctor(args, flags = []) {
-    const options = /** @type {const} */ ({ encoding: 'utf8', timeout: 60_000 });
+/** @param {string[]} args @param {string[]} [flags]  of Node @param {NodeJS.ProcessEnv} [env] */
+function doctor(args, flags = [], env = process.env) {
+    const options = /** @type {const} */ ({ encoding: 'utf8', timeout: 60_000, env });
     const { status, stdout, stderr } = spawnSync(
         process.execPath,
         [...flags, CLI, 'doctor', ...args],
@@ -39,6 +39,7 @@ test('a machine that has everything', () => {
         'worker',
         'relaxed-simd',
         'threads',
+        'storage',
         'memory',
         'model',
     ]);
@@ -85,6 +86,13 @@ test('a model that was named and is not there', () => {
     const { ok, model } = diagnosisOf(doctor(['--json', '--model', 'no-such.safetensors']));
     assert.deepEqual([ok, model.state], [false, 'missing']);
     assert.match(model.advice, /no-such\.safetensors/);
+});
+
+test('a cache folder that cannot be written', () => {
+    const env = { ...process.env, XDG_CACHE_HOME: CLI }; // a file
+    const { ok, storage } = diagnosisOf(doctor(['--json'], [], env));
+    assert.deepEqual([ok, storage.state], [true, 'lesser']);
+    assert.match(storage.advice, /ENOTDIR.*XDG_CACHE_HOME/);
 });
 
 test('little memory', () => {

@@ -145,8 +145,31 @@ test('a server that is gone for a while, and one that stays away', async (t) => 
     await server.down();
     await assert.rejects(
         readAll(source),
-        fetchFailed(/model: no answer \(fetch failed: .*ECONNREFUSED.*\) \(tried 3 times\)/),
+        fetchFailed(/model: no answer \(fetch failed: .*ECONNREFUSED.*\) \(tried 6 times\)/),
     );
+});
+
+test('the next try does not wait once the network is back', async (t) => {
+    const page = new EventTarget();
+    for (const name of /** @type {const} */ (['addEventListener', 'removeEventListener'])) {
+        assert.equal(globalThis[name], undefined);
+        globalThis[name] = page[name].bind(page);
+        t.after(() => Reflect.deleteProperty(globalThis, name));
+    }
+    const { server, source } = await open(t, [{ cut: HALF }, { status: 503 }, { status: 503 }], {
+        retry_delay: 1e6,
+    });
+    const reading = readAll(source);
+    for (const n_requests of [2, 3]) {
+        await until(() => server.log.length === n_requests);
+        await closed(server);
+        // The pause begins some turns after the answer.
+        while (server.log.length === n_requests) {
+            page.dispatchEvent(new Event('online'));
+            await new Promise((resolve) => setImmediate(resolve));
+        }
+    }
+    assert.deepEqual(await reading, FILE);
 });
 
 test('Range that is ignored: what is there is skipped', async (t) => {

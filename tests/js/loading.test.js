@@ -219,6 +219,26 @@ test('an abort rejects with its reason, and the connection is closed', async (t)
     assert.equal(server.log.length, 0);
 });
 
+test('an abort at any moment rejects with its reason, or comes too late', async (t) => {
+    const server = await serve(t);
+    const reason = new Error('any moment');
+    let n_aborted = 0;
+    for (let turns = 0; turns < 4000; turns = 2 * turns + 1) {
+        const controller = new AbortController();
+        const loading = loadModel(`${server.url}model`, {
+            signal: controller.signal,
+            cache: false,
+        });
+        loading.catch(() => {});
+        for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+        controller.abort(reason);
+        const result = await loading.catch((error) => error);
+        if (result === reason) n_aborted++;
+        else result.dispose();
+    }
+    assert.ok(n_aborted > 3, `${n_aborted}`);
+});
+
 test('Node ends by itself after an abort, a failure, and a model', async (t) => {
     const server = await serve(t);
     server.faults.set('/model', [{}, { silent: true }, { stall: 5000 }, { status: 503 }]);

@@ -23,19 +23,17 @@ import { promisify } from 'node:util';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 
-import { install, PACKAGES, pack } from './packed.js';
+import { install, NAMES, PACKAGES, pack } from './packed.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Bytes of what everyone installs. */
 const MOST_PACKED = 400e3;
 
-/** @typedef {import('./packed.js').PackageName} PackageName */
+/** @typedef {import('../../tools/packages.mjs').PackageName} PackageName */
 
 /** Exports that no program imports: files that others load. */
 const FILES = /\.(js|json|wasm|safetensors)$/;
-
-const NAMES = /** @type {PackageName[]} */ (Object.keys(PACKAGES));
 
 const ANSWER = "console.log((await classify('What a wonderful film.'))[0].label);";
 

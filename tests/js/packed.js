@@ -1,20 +1,14 @@
-/** The packages as npm would publish them, and programs that have installed them. */
+/** Programs that have installed the packages from their tarballs. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+import { pack as packed } from '../../tools/packages.mjs';
 
-/** Where each package is published from. */
-export const PACKAGES = {
-    'bert-wasm': ROOT,
-    'bert-wasm-sentiment': join(ROOT, 'build/sentiment'),
-    'bert-wasm-single': join(ROOT, 'build/single'),
-};
+export { NAMES, PACKAGES } from '../../tools/packages.mjs';
 
-/** @typedef {keyof typeof PACKAGES} PackageName */
+/** @import { PackageName } from '../../tools/packages.mjs' */
 
 /**
  * @param {PackageName} name
@@ -22,9 +16,7 @@ export const PACKAGES = {
  * @returns {string}  the tarball
  */
 export function pack(name, folder) {
-    const options = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
-    const printed = execFileSync('npm', options, { cwd: PACKAGES[name], encoding: 'utf8' });
-    return join(folder, JSON.parse(printed)[0].filename);
+    return join(folder, packed(name, ['--pack-destination', folder]).filename);
 }
 
 /**

@@ -74,7 +74,11 @@ class HeldServer {
  */
 async function held(bytes, until, options) {
     const server = new HeldServer(bytes, until);
-    const model = await loadModel(await server.url(), { streaming: true, ...options });
+    const model = await loadModel(await server.url(), {
+        streaming: true,
+        cache: false,
+        ...options,
+    });
     after(() => model.dispose());
     return { server, model };
 }
@@ -235,6 +239,7 @@ test('a pipeline and the tokenizer are there before the weights are', async () =
     const seen = [];
     const classify = await pipeline('text-classification', await server.url(), {
         streaming: true,
+        cache: false,
         onprogress: (each) => seen.push(each),
     });
     const { arrival: begun } = await classify.model.info();
@@ -260,6 +265,7 @@ test('without streaming a model is there when all of it is', async () => {
     let onlayer;
     const layer = new Promise((resolve) => (onlayer = resolve));
     const loading = loadModel(await server.url(), {
+        cache: false,
         onprogress: ({ layers }) => layers > 0 && onlayer(undefined),
     }).then((model) => {
         is_there = true;
@@ -341,7 +347,7 @@ test('a chunk that is damaged on its way is read once more, with what follows it
             const at = begin + chunk * 1024;
             server.log.length = 0;
             server.faults.set('/model', [{ flip: at + 5 }]);
-            const model = await loadModel(`${server.url}model`, { streaming });
+            const model = await loadModel(`${server.url}model`, { streaming, cache: false });
             const plain = await loadModel(tiny);
             assert.deepEqual(
                 await model.forward(SEQUENCES, ASKED),

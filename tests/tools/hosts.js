@@ -36,7 +36,7 @@ export const HOSTS = {
     'Other places in browsers': ENGINES.flatMap((engine) =>
         placesIn(engine).map(([place]) => inBrowser(engine, place, 'hosts', place)),
     ),
-    Runtimes: [...Object.keys(RUNTIMES), 'jsdom'].map((name) => ({
+    Runtimes: [...Object.keys(RUNTIMES), 'workerd', 'jsdom'].map((name) => ({
         title: name,
         file: fileOf('hosts', name),
         page: '',

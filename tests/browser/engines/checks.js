@@ -27,8 +27,14 @@ const MANY = Array.from({ length: 100 }, (_, i) =>
 /** Logits: engines do not round alike in Math.exp(), which makes scores of them. */
 const LOGITS = /** @type {const} */ ({ top_k: null, function_to_apply: 'none' });
 
-/** @param {Library} library @param {LoadOptions} [options] */
-const open = ({ pipeline }, options) => pipeline('sentiment-analysis', null, options);
+/**
+ * @typedef {LoadOptions & {model?: import('../../../js/index.js').ModelSource | null}} Options
+ *   of checks; model: where it comes from, default the one that is found
+ */
+
+/** @param {Library} library @param {Options} [options] */
+const open = ({ pipeline }, { model = null, ...options } = {}) =>
+    pipeline('sentiment-analysis', model, options);
 
 /** How something fails. @param {Promise<unknown>} promise */
 async function failure(promise) {
@@ -40,11 +46,11 @@ async function failure(promise) {
     return 'it did not fail';
 }
 
-/** What there is, and what is chosen. @param {Library} library @param {LoadOptions} options */
-export async function load({ loadModel }, options) {
+/** What there is, and what is chosen. @param {Library} library @param {Options} [options] */
+export async function load({ loadModel }, { model: source = null, ...options } = {}) {
     /** @type {number[]} */
     const parts = [];
-    const model = await loadModel(null, {
+    const model = await loadModel(source, {
         ...options,
         onprogress: ({ loaded, total }) => parts.push(loaded / total),
     });
@@ -59,7 +65,7 @@ export async function load({ loadModel }, options) {
     };
 }
 
-/** One text after the other. @param {Library} library @param {LoadOptions} options */
+/** One text after the other. @param {Library} library @param {Options} [options] */
 export async function answer(library, options) {
     const classify = await open(library, options);
     const logits = [];
@@ -69,7 +75,52 @@ export async function answer(library, options) {
     return { logits, scores };
 }
 
-/** A hundred texts in one call. @param {Library} library @param {LoadOptions} options */
+/** The same, fetched whatever is stored. @param {Library} library @param {LoadOptions} options */
+export function fetched(library, options) {
+    return answer(library, { ...options, cache: false });
+}
+
+/** A model is stored, and loaded from there alone. @param {Library} library */
+export async function stored(library) {
+    await library.cache.delete();
+    const reports = [];
+    const logits = [];
+    for (const offline of [false, true]) {
+        const classify = await open(library, { offline });
+        logits.push(await classify(TEXTS[0], LOGITS));
+        reports.push((await classify.model.info()).cache);
+        classify.dispose();
+    }
+    const [{ n_bytes, stored_bytes, complete }, ...others] = await library.cache.list();
+    const { used, quota } = await library.cache.size();
+    await library.cache.delete();
+    const left = await library.cache.list();
+    return {
+        logits,
+        reports,
+        listed: { n_bytes, stored_bytes, complete },
+        n_others: others.length,
+        used,
+        quota,
+        n_left: left.length,
+    };
+}
+
+/** Two want the same model at the same time. @param {Library} library */
+export async function together(library) {
+    await library.cache.delete();
+    const both = await Promise.all([open(library), open(library)]);
+    const reports = [];
+    const logits = [];
+    for (const classify of both) {
+        logits.push(await classify(TEXTS[0], LOGITS));
+        reports.push((await classify.model.info()).cache);
+        classify.dispose();
+    }
+    return { logits, reports };
+}
+
+/** A hundred texts in one call. @param {Library} library @param {Options} [options] */
 export async function batch(library, options) {
     const classify = await open(library, options);
     const logits = await classify(MANY, LOGITS);
@@ -77,7 +128,7 @@ export async function batch(library, options) {
     return { logits };
 }
 
-/** The same texts, answered as they come. @param {Library} library @param {LoadOptions} options */
+/** The same texts, answered as they come. @param {Library} library @param {Options} [options] */
 export async function stream(library, options) {
     const classify = await open(library, options);
     async function* texts() {
@@ -90,6 +141,20 @@ export async function stream(library, options) {
     for await (const each of classify(texts(), LOGITS)) logits.push(each);
     classify.dispose();
     return { logits };
+}
+
+/**
+ * Texts that are asked for while the model arrives.
+ * @param {Library} library
+ * @param {LoadOptions} options
+ */
+export async function arriving(library, options) {
+    const classify = await open(library, { ...options, streaming: true, cache: false });
+    const calls = TEXTS.map((text) => classify(text, LOGITS));
+    const { arrival } = await classify.model.info();
+    const logits = await Promise.all(calls);
+    classify.dispose();
+    return { logits, arrival };
 }
 
 /**
@@ -115,7 +180,7 @@ export async function f32({ loadModel }, { base, ...options }) {
 /**
  * A load and a call are ended, and the next call answers.
  * @param {Library} library
- * @param {LoadOptions} options
+ * @param {Options} [options]
  */
 export async function abort(library, options) {
     const loading = new AbortController();
@@ -138,7 +203,7 @@ export async function abort(library, options) {
 /**
  * What runs when a model is disposed of, and what comes later.
  * @param {Library} library
- * @param {LoadOptions} options
+ * @param {Options} [options]
  */
 export async function dispose(library, options) {
     const classify = await open(library, options);
@@ -164,7 +229,7 @@ export async function cycles(library) {
 /**
  * The same, with a stop after each for whoever measures memory: he answers when he has.
  * @param {Library} library
- * @param {LoadOptions & {n_cycles: number, measure: string | (() => Promise<unknown>)}} options
+ * @param {Options & {n_cycles: number, measure: string | (() => Promise<unknown>)}} options
  *   measure: an address, or a function
  */
 export async function memory(library, { n_cycles, measure, ...options }) {

@@ -9,6 +9,7 @@ import { delimiter, join } from 'node:path';
 /**
  * @typedef {object} Program
  * @property {string} title
+ * @property {'opfs' | 'cache'} store  where it must store models
  * @property {'base' | 'relaxed'} variant  of the engine that it must choose: of Debian's, WebKit
  *   alone has no relaxed SIMD
  * @property {('isolated' | 'plain')[]} [pages]  of the suite; default both
@@ -48,6 +49,7 @@ const FIREFOX_PREFERENCES = {
 const webkit = {
     title: 'WebKitGTK',
     variant: 'base',
+    store: 'cache',
     names: miniBrowsers(),
     variable: 'MINIBROWSER',
     packages: 'libwebkit2gtk-4.1-0 xvfb',
@@ -60,6 +62,7 @@ export const PROGRAMS = {
     chromium: {
         title: 'Chromium',
         variant: 'relaxed',
+        store: 'opfs',
         names: ['chromium'],
         variable: 'CHROMIUM',
         packages: 'chromium',
@@ -79,6 +82,7 @@ export const PROGRAMS = {
     firefox: {
         title: 'Firefox ESR',
         variant: 'relaxed',
+        store: 'opfs',
         names: ['firefox-esr', 'firefox'],
         variable: 'FIREFOX',
         packages: 'firefox-esr',

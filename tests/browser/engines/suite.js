@@ -27,14 +27,17 @@ import {
     judgeLoad,
 } from './judge.js';
 import { missing, PROGRAMS, pagesOf } from './programs.js';
+import { STORED, serveModel } from './stored_suite.js';
 
 const HERE = import.meta.dirname;
 const BUILD = fileURLToPath(new URL('../../../build/', import.meta.url));
 const PACKAGE = '/bert-wasm/';
 
+const MODEL = 'models/sentiment-minilm-l6-q8.safetensors';
+
 /** What the package fetches that is no JavaScript. */
 const BINARIES = [
-    'models/sentiment-minilm-l6-q8.safetensors',
+    MODEL,
     'engine-base.wasm',
     'engine-base-threads.wasm',
     'engine-relaxed.wasm',
@@ -55,6 +58,7 @@ const F32 = 1e-5;
  * @typedef {object} Context  of a judgement
  * @property {any} node  what the checks gave in Node
  * @property {string} variant  of the engine that must run
+ * @property {string} store  where models must be stored
  * @property {FaultyServer} server  with the log of this check alone
  *
  * @typedef {object} Check
@@ -77,6 +81,14 @@ const CHECKS = {
     answer: { judge: judgeAnswer },
     batch: { judge: judgeBatch },
     stream: { judge: judgeBatch },
+    'answers while the model arrives': {
+        check: 'arriving',
+        prepare: ({ faults }) => faults.set(PACKAGE + BINARIES[0], { rate: 12e6 }),
+        judge({ logits, arrival }, { node }) {
+            assert.ok(arrival.loaded < arrival.total, 'they were asked for before all was there');
+            assert.deepEqual(logits, node.answer.logits);
+        },
+    },
     f32: {
         judge({ logits, expected }, { node }) {
             assert.deepEqual(logits, node.f32.logits);
@@ -116,6 +128,36 @@ const CHECKS = {
             );
         },
     },
+    cache: {
+        check: 'stored',
+        judge({ logits, reports, listed, n_others, used, quota, n_left }, { node, store, server }) {
+            assert.deepEqual(logits, [node.answer.logits[0], node.answer.logits[0]]);
+            const { n_bytes } = listed;
+            const is = { store, complete: true, reason: null };
+            assert.deepEqual(reports, [
+                { ...is, from_cache: 0, fetched: n_bytes },
+                { ...is, from_cache: n_bytes, fetched: 0 },
+            ]);
+            assert.deepEqual(listed, { n_bytes, stored_bytes: n_bytes, complete: true });
+            assert.deepEqual([n_others, n_left], [0, 0]);
+            // JSON has no Infinity: where an engine does not tell.
+            assert.ok(used >= n_bytes && used < (quota ?? Infinity), `${used} of ${quota} bytes`);
+            assert.deepEqual(askedFor(server, MODEL), ['GET']);
+            return store;
+        },
+    },
+    'two at once': {
+        check: 'together',
+        judge({ logits, reports }, { node, server }) {
+            assert.deepEqual(logits, [node.answer.logits[0], node.answer.logits[0]]);
+            const fetched = reports.map((/** @type {any} */ report) => report.fetched);
+            assert.equal(Math.min(...fetched), 0);
+            assert.deepEqual(
+                askedFor(server, MODEL).filter((method) => method === 'GET'),
+                ['GET'],
+            );
+        },
+    },
     '20 models': {
         check: 'cycles',
         timeout: 120_000,
@@ -126,6 +168,15 @@ const CHECKS = {
 };
 
 /**
+ * The requests for a file of the package.
+ * @param {FaultyServer} server
+ * @param {string} name
+ */
+function askedFor({ log }, name) {
+    return log.filter(({ path }) => path === PACKAGE + name).map(({ method }) => method);
+}
+
+/**
  * Answers, although engine and model come with this type.
  * @param {string | null} type
  * @returns {Check}
@@ -134,7 +185,7 @@ function withType(type) {
     const paths = BINARIES.map((name) => PACKAGE + name);
     const fault = { headers: { 'Content-Type': type } };
     return {
-        check: 'answer',
+        check: 'fetched',
         prepare: ({ faults }) => paths.forEach((path) => faults.set(path, fault)),
         judge(result, context) {
             judgeAnswer(result, context);
@@ -153,7 +204,7 @@ function withType(type) {
  */
 export function testEngine(name) {
     const skip = missing(name);
-    const { variant } = PROGRAMS[name];
+    const { variant, store } = PROGRAMS[name];
     const pages = pagesOf(name);
     /** @type {Awaited<ReturnType<typeof openEngine>>} */
     let engine;
@@ -189,11 +240,11 @@ export function testEngine(name) {
      * What a check gives in a page of its own.
      * @param {string} page  which server's
      * @param {string} check
-     * @param {number} [timeout]
+     * @param {{timeout?: number, options?: object}} [more]
      */
-    async function visit(page, check, timeout) {
+    async function visit(page, check, { timeout, options } = {}) {
         const base = servers[page].url;
-        const query = new URLSearchParams({ check, options: JSON.stringify({ base }) });
+        const query = new URLSearchParams({ check, options: JSON.stringify({ base, ...options }) });
         const { result, error, uncaught } = await engine.run(`${base}engines/page.html?${query}`, {
             timeout,
         });
@@ -209,8 +260,8 @@ export function testEngine(name) {
                 server.log.length = 0;
                 prepare?.(server);
                 try {
-                    const result = await visit(page, check, timeout);
-                    return judge(result, { node, variant, server });
+                    const result = await visit(page, check, { timeout });
+                    return judge(result, { node, variant, store, server });
                 } finally {
                     server.faults.clear();
                 }
@@ -219,6 +270,26 @@ export function testEngine(name) {
     }
 
     const [page] = pages;
+
+    for (const [title, run] of Object.entries(STORED)) {
+        outcome.declare(title, page, async () => {
+            const server = servers[page];
+            const file = serveModel(server, title);
+            assert.deepEqual(await visit(page, 'forget'), []);
+            server.log.length = 0;
+            try {
+                return await run({
+                    server,
+                    file,
+                    node,
+                    visit: (check, options) =>
+                        visit(page, check, { options: { file, ...options } }),
+                });
+            } finally {
+                server.faults.clear();
+            }
+        });
+    }
 
     outcome.declare('kept over a restart', page, async () => {
         const before = await visit(page, 'keep');
@@ -233,7 +304,7 @@ export function testEngine(name) {
     });
 
     outcome.declare('a page that hangs is ended', page, async () => {
-        await assert.rejects(visit(page, 'hang', 2000), /reported nothing in 2 s/);
+        await assert.rejects(visit(page, 'hang', { timeout: 2000 }), /reported nothing in 2 s/);
         await visit(page, 'keep');
     });
 }

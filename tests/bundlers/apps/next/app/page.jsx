@@ -7,6 +7,9 @@ import { useEffect, useState } from 'react';
 import { report } from '../report.js';
 import { classifyOnServer } from './actions';
 
+/** Of one model, however often the effect runs. */
+let found;
+
 async function main() {
     const page = await report({ pipeline, similarity, Tokenizer });
     return { ...page, server: await classifyOnServer('What a wonderful film.') };
@@ -15,7 +18,8 @@ async function main() {
 export default function Page() {
     const [text, setText] = useState('');
     useEffect(() => {
-        main().then((found) => setText(JSON.stringify(found)));
+        found ??= main();
+        found.then((it) => setText(JSON.stringify(it)));
     }, []);
     return <p>{text}</p>;
 }
