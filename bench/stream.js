@@ -290,8 +290,8 @@ function peakBytes() {
 async function loadHere(url) {
     let last_byte = 0;
     const { fetch } = globalThis;
-    globalThis.fetch = async (...request) => {
-        const { body, status, headers } = await fetch(...request);
+    globalThis.fetch = async (resource, options) => {
+        const { body, status, headers } = await fetch(resource, options);
         const watched = new TransformStream({
             transform(part, controller) {
                 last_byte = performance.now();

@@ -98,7 +98,7 @@ const { profile, lines, builds, tokenizers, families } = measured;
 export const NUMBERS = {
     'model-size': MB(MODEL_BYTES),
     'model-bytes': whole(MODEL_BYTES),
-    'tokenizer-size': kB(gzipBytes('tokenizer.js')),
+    'tokenizer-size': kB(gzipBytes('tokenizer.js') + gzipBytes('tokenizer-core.js')),
     'metrics-size': kB(gzipBytes('metrics.js')),
     'explain-size': kB(gzipBytes('explain.js')),
     'single-size': kB(sizes.gzip['bert-wasm-single']['index.js']),
@@ -401,7 +401,8 @@ export const TABLES = {
         const files = [
             'index.js',
             'worker.js',
-            'tokenizer.js',
+            'tokenizer-core.js',
+            'in-thread.js',
             'metrics.js',
             'explain.js',
             'diagnose.js',
@@ -410,7 +411,8 @@ export const TABLES = {
         const use = {
             'index.js': 'every page',
             'worker.js': 'every page, in the worker',
-            'tokenizer.js': '`bert-wasm/tokenizer`, by itself',
+            'tokenizer-core.js': '`bert-wasm/tokenizer`, by itself; and `in-thread.js`',
+            'in-thread.js': 'where there are no workers',
             'metrics.js': '`bert-wasm/metrics`, by itself',
             'explain.js': '`bert-wasm/explain`, by itself',
             'diagnose.js': '`bert-wasm/diagnose`, by itself',

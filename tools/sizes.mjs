@@ -24,7 +24,7 @@ const MOST_GROWTH = 1.05;
 const DOCUMENTS = /\.(md|json)$|LICENSE$/;
 
 /** Files that share code: which of them has what is the bundler's choice. */
-const IN_NODE = /\/(cli|node-\w+|\w+\.node)\.js$/;
+const IN_NODE = /\/(cli|node-\w+|[\w-]+\.node)\.js$/;
 
 /**
  * @typedef {object} Sizes

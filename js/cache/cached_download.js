@@ -189,13 +189,12 @@ export class CachedDownload {
         this.#wake();
     }
 
-    /** Until nothing is being stored. Then another load may fetch what is not. */
+    /** Until nothing is being stored. */
     async settled() {
         await this.#claiming;
         while (this.#is_busy && !this.#is_closed) {
             await new Promise((resolve) => this.#waiting.push(() => resolve(undefined)));
         }
-        this.#giveBack();
     }
 
     get is_busy() {
@@ -431,14 +430,20 @@ export class CachedDownload {
         try {
             const before = this.#is_fresh ? await library.find(this.url) : null;
             const reason = await library.makeRoom(manifest);
-            if (!reason) await library.save({ ...manifest, used_at: Date.now() });
-            this.#note(reason);
-            this.onkeep(reason ? null : library.kind);
+            if (reason) return this.#giveUp(reason);
+            await library.save({ ...manifest, used_at: Date.now() });
+            this.onkeep(library.kind);
             if (before) await library.sweep();
         } catch (error) {
-            this.#note(`it cannot be stored: ${/** @type {Error} */ (error).message}`);
-            this.onkeep(null);
+            this.#giveUp(`it cannot be stored: ${/** @type {Error} */ (error).message}`);
         }
+    }
+
+    /** Others need not wait for what is not stored. @param {string} reason */
+    #giveUp(reason) {
+        this.#note(reason);
+        this.onkeep(null);
+        this.#giveBack();
     }
 
     /** The first reason is the one that counts. @param {string | null | undefined} reason */

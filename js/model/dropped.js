@@ -5,14 +5,14 @@
 
 import { BertError } from '../errors.js';
 
-/** @typedef {import('./connection.js').Connection} Connection */
+/** @typedef {import('./replicas.js').Answering} Answering */
 
 /** Made when it is needed: an import of the package does nothing. */
-let registry = /** @type {FinalizationRegistry<Connection> | undefined} */ (undefined);
+let registry = /** @type {FinalizationRegistry<Answering> | undefined} */ (undefined);
 
 /**
  * @param {object} model
- * @param {Connection} connection  which does not hold the model
+ * @param {Answering} connection  which does not hold the model
  */
 export function endWhenDropped(model, connection) {
     if (typeof FinalizationRegistry === 'undefined') return;

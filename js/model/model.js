@@ -21,11 +21,14 @@ import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
 import { reportLoading } from './progress.js';
+import { checkReplicas, keepBytes, Replicas } from './replicas.js';
 
 /** Of a timer. */
 const MOST_MS = 2 ** 31 - 1;
 
+/** @import { Answering } from './replicas.js' */
 /** @import { ModelInfo } from '../worker/loaded_model.js' */
+/** @typedef {Omit<ModelInfo, 'cache' | 'replicas'>} WorkerInfo  what the worker knows */
 /** @import { TokenizerTraits } from '../worker/tokenizer_calls.js' */
 
 /**
@@ -52,6 +55,9 @@ const MOST_MS = 2 ** 31 - 1;
  *   default the fastest that runs here
  * @property {number} [threads]  most that will compute, 1 to 64; default one a core, at most 4. A
  *   page needs to be cross-origin isolated for more than one
+ * @property {number} [replicas]  workers with the same model and one thread each, 1 to 16, among
+ *   which a call with many texts is split; each has all of the weights. For pages that are not
+ *   cross-origin isolated: where threads are to be had, these are better; default 1
  * @property {boolean} [in_thread]  whether the engine runs on the caller's thread, in steps between
  *   which the event loop has its turns; default where there are no workers. What cannot import at
  *   run time (a service worker, an edge runtime) imports from `bert-wasm/in-thread`
@@ -123,6 +129,7 @@ export async function openModel(source, options = {}, task) {
         onmetrics,
         performance_marks,
         wasm,
+        replicas = 1,
     } = options;
     const in_thread = options.in_thread || !hasWorkers();
     if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
@@ -141,6 +148,7 @@ export async function openModel(source, options = {}, task) {
         throw new BertError('BAD_OPTION', `signal must be an AbortSignal, not ${describe(signal)}`);
     }
     checkTimes({ idle_timeout, retry_delay });
+    checkReplicas(replicas, { threads, in_thread, streaming });
     requireSIMD();
     if (in_thread && !wasm) requireCompiler();
     if (source == null) return withDefaultModel((url) => openModel(url, options, task));
@@ -155,7 +163,7 @@ export async function openModel(source, options = {}, task) {
         source: is_fed ? undefined : first,
         n_sources: given.length,
         variant,
-        threads,
+        threads: replicas > 1 ? 1 : threads,
         int8_kernel,
         streaming,
         engines: engines(wasm),
@@ -166,10 +174,13 @@ export async function openModel(source, options = {}, task) {
     let cached;
     /** @type {Connection | undefined} */
     let connection;
+    let kept = () => first;
+    /** @type {Connection[]} */
+    const copies = [];
     const failed = (/** @type {any} */ error) => {
         download.abort(error);
         if (error.code === 'BAD_MODEL_FILE') cached?.refused();
-        connection?.end(error);
+        for (const each of connection ? [connection, ...copies] : []) each.end(error);
     };
     try {
         connection = new Connection(await openWorker(in_thread));
@@ -184,12 +195,21 @@ export async function openModel(source, options = {}, task) {
                 offline,
                 signal: download.signal,
             });
+            if (replicas > 1) kept = keepBytes(cached);
             connection.feed(cached);
         }
         await ready;
         const info = await connection.call('load', request, signal, report.onprogress);
         const monitor = new Monitor(info.name, { onmetrics, performance_marks });
-        const model = new Model(connection, info, monitor, cached);
+        const copy = async () => {
+            const each = new Connection(await openWorker(false));
+            copies.push(each);
+            await each.ready(signal);
+            await each.call('load', { ...request, source: kept(), n_sources: 1 }, signal);
+        };
+        await Promise.all(Array.from({ length: replicas - 1 }, copy));
+        const all = copies.length ? new Replicas([connection, ...copies]) : connection;
+        const model = new Model(all, info, monitor, cached);
         if (streaming) {
             // Calls that wait for the rest of it learn why it does not come.
             connection.call('whole', {}, signal, report.onprogress).then(report.done, failed);
@@ -281,7 +301,7 @@ function checkTimes(times) {
 
 /** A model in a worker of its own, which nothing blocks. loadModel() makes it. */
 export class Model {
-    /** @type {Connection} */
+    /** @type {Answering} */
     #connection;
 
     /** @type {Monitor} */
@@ -295,8 +315,8 @@ export class Model {
 
     /**
      * @internal
-     * @param {Connection} connection
-     * @param {Omit<ModelInfo, 'cache'> & {tokenizer_traits: TokenizerTraits | null}} info
+     * @param {Answering} connection
+     * @param {WorkerInfo & {tokenizer_traits: TokenizerTraits | null}} info
      * @param {Monitor} monitor
      * @param {CachedDownload} [cached]  that it came from, if it came from a URL
      */
@@ -331,7 +351,7 @@ export class Model {
     async info() {
         const info = await this.#connection.call('info', {});
         await this.#cached?.settled();
-        return { ...info, cache: this.#cached?.report() ?? NOT_CACHED };
+        return { replicas: 1, ...info, cache: this.#cached?.report() ?? NOT_CACHED };
     }
 
     /**

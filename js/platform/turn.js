@@ -17,8 +17,8 @@ function open() {
 
 /**
  * In browsers a message: timers are slowed down. In Node an immediate: there a port takes messages
- * that it sends to itself a thousand at a time, without looking elsewhere. Edge runtimes have timers
- * alone: workerd has messages, but looks at no timer before the last of them.
+ * that it sends to itself a thousand at a time, without looking elsewhere. Edge runtimes have
+ * timers alone: workerd has messages, but looks at no timer before the last of them.
  * @returns {Promise<void>}
  */
 export function nextTurn() {

@@ -61,7 +61,8 @@ const RACE_AGAIN_AFTER = 2;
  * @property {import('../loader/model_file.js').ModelConfig} config  what the model is made for
  * @property {boolean} tokenizer  whether it has one
  * @property {boolean} verified  whether every chunk's SHA-256 was checked
- * @property {number} memory_bytes  of the engine
+ * @property {number} replicas  workers that have the model
+ * @property {number} memory_bytes  of the engine, or of all replicas'
  * @property {Arrival} arrival  how much of the model is there
  * @property {import('../cache/cached_download.js').CacheReport} cache  where it came from, as the
  *   caller's thread knows
@@ -210,7 +211,7 @@ export class LoadedModel {
         return this.info();
     }
 
-    /** @returns {Omit<ModelInfo, 'cache'>} */
+    /** @returns {Omit<ModelInfo, 'cache' | 'replicas'>} */
     info() {
         const { name, revision, source_sha256, dtype } = this.#header.metadata;
         const { n_threads } = this.#engine;

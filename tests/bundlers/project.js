@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { install, PACKAGES, pack } from '../js/packed.js';
+import { install, NAMES, pack } from '../js/packed.js';
 
 /** @typedef {import('node:child_process').ChildProcess} Child */
 
@@ -54,11 +54,8 @@ export class Projects {
 
     /** Packs the packages, and installs them where projects take them from. */
     install() {
-        const names = /** @type {import('../../tools/packages.mjs').PackageName[]} */ (
-            Object.keys(PACKAGES)
-        );
         mkdirSync(this.#folder, { recursive: true });
-        const tarballs = names.map((name) => pack(name, this.#folder));
+        const tarballs = NAMES.map((name) => pack(name, this.#folder));
         install(join(this.#folder, 'bare'), tarballs.slice(0, 1));
         install(join(this.#folder, 'whole'), tarballs);
     }

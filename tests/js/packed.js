@@ -8,7 +8,7 @@ import { pack as packed } from '../../tools/packages.mjs';
 
 export { NAMES, PACKAGES } from '../../tools/packages.mjs';
 
-/** @import { PackageName } from '../../tools/packages.mjs' */
+/** @typedef {import('../../tools/packages.mjs').PackageName} PackageName */
 
 /**
  * @param {PackageName} name

@@ -1,4 +1,4 @@
-/** The installed package in each place of places.js. */
+/** The installed package in each place of places.js that a browser has. */
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { Outcome } from '../tools/outcome.js';
 import { makeExtension } from './extension.js';
 import { installAll } from './installed.js';
 import { JUDGES } from './judges.js';
-import { ENGINES, placesIn } from './places.js';
+import { placesIn } from './places.js';
 
 const PAGE = 'hosts/page.html';
 
@@ -66,7 +66,8 @@ function libraryBaseOf({ from, foreign }) {
     return baseOf(from);
 }
 
-for (const name of ENGINES) {
+/** Declares the tests of an engine's places. @param {string} name  of programs.js */
+export function testPlaces(name) {
     const skip = missing(name);
     const outcome = new Outcome('hosts', name, skip);
     const { variant } = PROGRAMS[name];

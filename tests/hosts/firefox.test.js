@@ -1,0 +1,5 @@
+/** The package in the places that Firefox has: place_suite.js says what is tried. */
+
+import { testPlaces } from './place_suite.js';
+
+testPlaces('firefox');
