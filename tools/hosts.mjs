@@ -10,7 +10,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import { HOSTS } from '../tests/tools/hosts.js';
+import { APPS, HOSTS } from '../tests/tools/hosts.js';
 
 /**
  * @typedef {import('../tests/tools/hosts.js').Host} Host
@@ -28,11 +28,15 @@ const TACIT = ['open'];
 
 const line = (/** @type {string[]} */ cells) => `| ${cells.join(' | ')} |`;
 
-/** @param {Host} host @returns {Found} */
+/** Pages that apps are opened on; how their tests name them. */
+const APP_PAGES = { 'isolated page': 'isolated', page: 'plain', 'strict policy': 'strict' };
+const APP_HEAD = ['app', 'version', 'build', ...Object.keys(APP_PAGES), 'and'];
+
+/** @param {{file: string}} host @returns {Found} */
 function foundOf({ file }) {
     const path = fileURLToPath(new URL(`../${file}`, import.meta.url));
     if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8'));
-    throw new Error(`${file} is missing: run make test first`);
+    throw new Error(`${file} is missing: run make test and make test-bundlers first`);
 }
 
 /** @param {Host} host */
@@ -59,19 +63,38 @@ function cell(row) {
     return row.ok ? row.note || 'yes' : 'FAILED';
 }
 
+/** @param {typeof APPS[0]} app */
+function appRow(app) {
+    const { version = '', missing, rows } = foundOf(app);
+    if (missing) throw new Error(`${app.title}: ${missing}`);
+    const known = ['build', ...Object.values(APP_PAGES)];
+    const rest = rows
+        .filter(({ test, page }) => !known.includes(page || test))
+        .map(({ test, page, ok }) => [page, ok ? test : `${test} FAILED`].join(' ').trim());
+    return line([
+        app.title,
+        version,
+        cell(rows.find(({ test }) => test === 'build')),
+        ...Object.values(APP_PAGES).map((page) => cell(rows.find((row) => row.page === page))),
+        rest.join(', '),
+    ]);
+}
+
+const apps = ['## Apps', '', line(APP_HEAD), line(APP_HEAD.map(() => '---')), ...APPS.map(appRow)];
 const tables = Object.entries(HOSTS).map(([heading, hosts]) =>
     [`## ${heading}`, '', line(HEAD), line(HEAD.map(() => '---')), ...hosts.map(rowOf)].join('\n'),
 );
 const parts = [
     '# Hosts',
     'Where the package was run, and what was run there. `make hosts` writes this page from what ' +
-        '`make test` found.\nAnswers are those of Node, to the bit, for the same build of the ' +
-        'engine.',
+        '`make test` and\n`make test-bundlers` found. Answers are those of Node, to the bit, for ' +
+        'the same build of the engine.',
     '- **load**: the build that runs, and how many threads. **answer**: one text after the ' +
         'other. **batch**: a hundred in one call.\n' +
         '- **abort**: a load and a call end when they are told to, and the next call answers. ' +
         '**dispose**: what still runs is rejected.',
     ...tables,
+    apps.join('\n'),
 ];
 const text = `${parts.join('\n\n')}\n`;
 writeFileSync(page, text);

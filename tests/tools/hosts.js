@@ -8,6 +8,7 @@
  */
 
 import { PROGRAMS, pagesOf } from '../browser/engines/programs.js';
+import { BUNDLERS } from '../bundlers/apps.js';
 import { ENGINES, placesIn } from '../hosts/places.js';
 import { RUNTIMES } from '../hosts/runtimes.js';
 import { fileOf } from './outcome.js';
@@ -42,3 +43,14 @@ export const HOSTS = {
         page: '',
     })),
 };
+
+/**
+ * Apps of bundlers, a table of their own.
+ * @type {{title: string, file: string}[]}
+ */
+export const APPS = Object.entries(BUNDLERS).flatMap(([bundler, { apps }]) =>
+    Object.keys(apps).map((how) => {
+        const title = `${bundler} ${how}`;
+        return { title, file: fileOf('bundlers', title) };
+    }),
+);
