@@ -212,6 +212,10 @@ export class CachedDownload {
         return { ...this.#report, complete: this.#missing?.size === 0 };
     }
 
+    release() {
+        this.#network.release?.();
+    }
+
     /** Nothing more is read or stored. */
     close() {
         this.#is_closed = true;

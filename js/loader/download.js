@@ -25,6 +25,7 @@ import { ChunkPool, takeFrom } from './chunks.js';
  *   valid until the next one is asked for, or until it is recycled, if that can be. One reading at
  *   a time: a new one ends the one before. Who reads from 0 takes what the file is now
  * @property {(chunk: Chunk) => void} [recycle]  gives the chunk's memory back, for later ones
+ * @property {() => void} [release]  nothing more is read: gives back the memory that chunks had
  * @property {import('./answer.js').Identity | null} [identity]  of the file, once the first chunk
  *   is there, if it came from a server
  * @property {string | null} [stored]  the SHA-256 by which the chunk that was given last is in the
@@ -127,6 +128,10 @@ class Download {
     /** @param {Chunk} chunk */
     recycle(chunk) {
         this.#pool.recycle(chunk);
+    }
+
+    release() {
+        this.#pool = new ChunkPool();
     }
 
     /** @param {number} from */

@@ -40,6 +40,9 @@ export function openMirrors(sources, signal) {
             if (!source.recycle) return undefined;
             return (/** @type {import('./chunks.js').Chunk} */ chunk) => source.recycle?.(chunk);
         },
+        release() {
+            for (const source of sources) source.release?.();
+        },
         expect(n_bytes) {
             expected = n_bytes;
             sources[current].expect?.(n_bytes);

@@ -153,6 +153,12 @@ export class Connection {
         this.#feeder.send(begun_at);
     }
 
+    /** The worker has all of the file. */
+    fed() {
+        this.#feeder = undefined;
+        this.#cached?.release();
+    }
+
     /** @param {Error} reason  of every call from now on */
     end(reason) {
         if (this.#ended) return;

@@ -19,5 +19,10 @@ export function endWhenDropped(model, connection) {
     registry ??= new FinalizationRegistry((each) =>
         each.endWhenIdle(new BertError('DISPOSED', 'the model was dropped')),
     );
-    registry.register(model, connection);
+    registry.register(model, connection, connection);
+}
+
+/** @param {Answering} connection  that has ended: nothing is left to be done for its model */
+export function forget(connection) {
+    registry?.unregister(connection);
 }

@@ -16,7 +16,7 @@ import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { bytesOf, isBlob, kindOf } from '../realms.js';
 import { Connection, openWorker } from './connection.js';
 import { withDefaultModel } from './default_model.js';
-import { endWhenDropped } from './dropped.js';
+import { endWhenDropped, forget } from './dropped.js';
 import { toSequences } from './inputs.js';
 import { ModelTokenizer } from './model_tokenizer.js';
 import { Monitor } from './monitor.js';
@@ -201,20 +201,26 @@ export async function openModel(source, options = {}, task) {
         await ready;
         const info = await connection.call('load', request, signal, report.onprogress);
         const monitor = new Monitor(info.name, { onmetrics, performance_marks });
+        const file = replicas > 1 ? kept() : undefined;
         const copy = async () => {
             const each = new Connection(await openWorker(false));
             copies.push(each);
             await each.ready(signal);
-            await each.call('load', { ...request, source: kept(), n_sources: 1 }, signal);
+            await each.call('load', { ...request, source: file, n_sources: 1 }, signal);
         };
         await Promise.all(Array.from({ length: replicas - 1 }, copy));
         const all = copies.length ? new Replicas([connection, ...copies]) : connection;
         const model = new Model(all, info, monitor, cached);
+        const loaded = connection;
+        const done = () => {
+            loaded.fed();
+            report.done();
+        };
         if (streaming) {
             // Calls that wait for the rest of it learn why it does not come.
-            connection.call('whole', {}, signal, report.onprogress).then(report.done, failed);
+            connection.call('whole', {}, signal, report.onprogress).then(done, failed);
         } else {
-            report.done();
+            done();
         }
         return model;
     } catch (error) {
@@ -446,6 +452,7 @@ export class Model {
     /** Ends the worker and gives its memory back. Calls that are still running are rejected. */
     dispose() {
         this.#connection.end(new BertError('DISPOSED', `model '${this.name}' was disposed`));
+        forget(this.#connection);
     }
 
     /** So that `await using` disposes of it. */

@@ -38,7 +38,7 @@ export function checkReplicas(replicas, { threads = 1, in_thread, streaming }) {
 /**
  * Keeps the bytes that are read of a source.
  * @param {{read: (from: number) => AsyncIterable<Uint8Array>}} source
- * @returns {() => Blob}  the file, once it was read
+ * @returns {() => Blob}  gives the file, once it was read; to be called once
  */
 export function keepBytes(source) {
     const read = source.read.bind(source);
@@ -59,7 +59,11 @@ export function keepBytes(source) {
             yield piece;
         }
     };
-    return () => new Blob([bytes.subarray(0, n_bytes)]);
+    return () => {
+        const file = new Blob([bytes.subarray(0, n_bytes)]);
+        bytes = new Uint8Array(0);
+        return file;
+    };
 }
 
 /** Connections whose workers have the same model. */

@@ -8,6 +8,8 @@ import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import { loadModel, pipeline } from 'bert-wasm';
 
@@ -259,4 +261,24 @@ test('Node ends by itself after an abort, a failure, and a model', async (t) => 
         timeout: 30_000,
     });
     assert.deepEqual(stdout.trim().split('\n'), ['late', 'late', 'late', 'FETCH_FAILED']);
+});
+
+test('nothing is left of a download once its model is there', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc');
+    const server = await FaultyServer.open({ '/model': MODEL });
+    const settled = () => {
+        gc();
+        return process.memoryUsage().arrayBuffers;
+    };
+    const models = [];
+    const load = async () => models.push(await loadModel(`${server.url}model`, { cache: false }));
+    await load();
+    const before = settled();
+    for (let i = 0; i < 3; i++) await load();
+    const left = settled() - before;
+    for (const model of models) model.dispose();
+    await server.close();
+    // Of each the buffer that its stream read last, at most: it was 8 MB.
+    assert.ok(left < 4 << 20, `${left} bytes of three downloads`);
 });
