@@ -92,7 +92,7 @@ const layerWeights = (/** @type {number} */ n, /** @type {number} */ H, /** @typ
 const MINILM_WEIGHTS = layerWeights(6, 384, 1536);
 
 const NAVIGATION = 'navigation to first result';
-const { profile, lines, builds, tokenizers, families } = measured;
+const { profile, lines, builds, tokenizers, families, loading } = measured;
 
 /** @type {Record<string, string>} */
 export const NUMBERS = {
@@ -143,6 +143,12 @@ export const NUMBERS = {
     'spark-job': `${measured.spark.spark_s} s`,
 
     // Tokenizers.
+    'loading-first': `${loading.visits_ms.first} ms`,
+    'loading-second': `${loading.visits_ms.second} ms`,
+    'loading-offline': `${loading.visits_ms.offline} ms`,
+    'loading-file': `${loading.memory_mb.file} MB`,
+    'loading-engine': `${loading.memory_mb.engine} MB`,
+    'loading-most': `${loading.memory_mb.most} MB`,
     'tokenizers-rounds': String(tokenizers.rounds),
     'large-pieces': whole(tokenizers.large.pieces),
     'large-load': `${tokenizers.large.load_ms} ms`,
@@ -480,6 +486,29 @@ export const TABLES = {
             ]),
         );
     },
+    loading() {
+        const { unthrottled, slow } = loading;
+        return table(
+            [
+                'to the first answer',
+                'unthrottled',
+                'of the floor',
+                'after the last byte',
+                '20 Mbit/s',
+                'of the floor',
+                'after the last byte',
+            ],
+            unthrottled.rows.map((/** @type {any} */ row, /** @type {number} */ i) => [
+                row.what,
+                ...[unthrottled, slow].flatMap(({ rows }) => [
+                    `${rows[i].first_answer_ms} ms`,
+                    (rows[i].first_answer_ms / rows[0].first_answer_ms).toFixed(2),
+                    `${rows[i].after_last_byte_ms} ms`,
+                ]),
+            ]),
+        );
+    },
+
     tokenizers() {
         const two = (/** @type {{english: number, cjk: number}} */ { english, cjk }) =>
             `${english.toFixed(1)} / ${cjk.toFixed(1)}`;

@@ -272,7 +272,7 @@ test('nothing is left of a download once its model is there', async () => {
     await load();
     const before = process.memoryUsage().arrayBuffers;
     for (let i = 0; i < 8; i++) await load();
-    // Of each at most the buffer that its stream read last; what is freed is freed some turns later.
+    // Of each at most the buffer that its stream read last; others are freed some turns later.
     const most = before + 9 * (1 << 20);
     let left = Infinity;
     for (let i = 0; i < 100 && left > most; i++) {
