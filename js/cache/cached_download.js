@@ -19,6 +19,9 @@ import { bytesOf, readLayout, startOf } from './manifest.js';
 import { revalidate } from './revalidate.js';
 import { sha256 } from './store.js';
 
+/** Stored chunks that are read ahead: each takes some turns, and little of them is work. */
+const AHEAD = 4;
+
 /** Milliseconds between looks at what another load stores. */
 const POLL = 100;
 
@@ -80,6 +83,9 @@ export class CachedDownload {
 
     /** Of chunks that came from the store. @type {Set<string>} */
     #given = new Set();
+
+    /** Chunks that are read ahead, by SHA-256. @type {Map<string, Promise<Uint8Array | null>>} */
+    #ahead = new Map();
 
     /** Of chunks that are not stored. @type {Set<string> | null} null: not known */
     #missing = null;
@@ -357,7 +363,16 @@ export class CachedDownload {
     async #storedChunk(library, manifest, chunk) {
         const hash = manifest.chunks[chunk];
         if (!this.#possible.has(hash)) return null;
-        const bytes = await library.chunks.get(hash);
+        for (const next of manifest.chunks.slice(chunk, chunk + AHEAD)) {
+            if (!this.#possible.has(next) || this.#ahead.has(next)) continue;
+            const reading = library.chunks.get(next);
+            reading.catch(() => {}); // told where it is awaited
+            this.#ahead.set(next, reading);
+        }
+        const bytes = /** @type {Awaited<ReturnType<typeof library.chunks.get>>} */ (
+            await this.#ahead.get(hash)
+        );
+        this.#ahead.delete(hash);
         // Who wants a chunk for the second time may have found it damaged.
         const isRight =
             bytes?.length === bytesOf(manifest, chunk) &&
