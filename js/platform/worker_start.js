@@ -5,6 +5,21 @@
 
 import { BertError } from '../errors.js';
 
+/** Workers that a policy has forbidden so far. */
+let n_forbidden = 0;
+
+let is_watching = false;
+
+/** Once for all workers: one that starts has nothing to be taken away after it. */
+function watchPolicy() {
+    if (is_watching) return;
+    is_watching = true;
+    const look = (/** @type {SecurityPolicyViolationEvent} */ { effectiveDirective }) => {
+        if (effectiveDirective === 'worker-src') n_forbidden++;
+    };
+    globalThis.addEventListener?.('securitypolicyviolation', /** @type {any} */ (look));
+}
+
 /**
  * To be called before a worker is made.
  * @param {string} script  its URL
@@ -12,21 +27,17 @@ import { BertError } from '../errors.js';
  * @returns {() => Promise<BertError>}  to be called if the worker failed
  */
 export function watchStart(script, is_foreign) {
-    let is_forbidden = false;
-    const look = (/** @type {SecurityPolicyViolationEvent} */ event) => {
-        is_forbidden ||= event.effectiveDirective === 'worker-src';
-    };
-    globalThis.addEventListener?.('securitypolicyviolation', /** @type {any} */ (look));
+    watchPolicy();
+    const n_before = n_forbidden;
     return async () => {
         const answer = await answerFor(script); // a policy's violation is told meanwhile
-        globalThis.removeEventListener?.('securitypolicyviolation', /** @type {any} */ (look));
         return new BertError('ENGINE_FAILED', `the worker ${script} did not start: ${why(answer)}`);
     };
 
     /** @param {Answer} answer */
     function why({ response, error }) {
         const { origin } = new URL(script);
-        if (is_forbidden) {
+        if (n_forbidden > n_before) {
             return (
                 'the Content-Security-Policy of the page forbids it. It needs ' +
                 (is_foreign ? `worker-src blob:; connect-src ${origin}` : "worker-src 'self'")
