@@ -19,27 +19,25 @@ export const common = {
  * terser makes a bundle a few per cent smaller than esbuild does.
  * @param {string} file
  */
-export async function shrink(file) {
-    const { code } = await minify(readFileSync(file, 'utf8'), {
-        module: true,
+export const shrink = (file) =>
+    rewrite(file, {
         ecma: 2020,
-        compress: { passes: 3, inline: 1, reduce_funcs: false },
-    }); // small after gzip
-    if (!code) throw new Error(`${file}: nothing is left of it`);
-    writeFileSync(file, code);
-}
+        compress: { passes: 3, inline: 1, reduce_funcs: false }, // small after gzip
+    });
 
 /**
  * Names of functions and classes stay, for traces of errors.
  * @param {string} file  for Node
  */
-export async function shortenLocals(file) {
-    const names = { keep_fnames: true, keep_classnames: true };
-    const { code } = await minify(readFileSync(file, 'utf8'), {
-        module: true,
-        mangle: names,
-        compress: false,
-    });
+export const shortenLocals = (file) =>
+    rewrite(file, { mangle: { keep_fnames: true, keep_classnames: true }, compress: false });
+
+/**
+ * @param {string} file
+ * @param {import('terser').MinifyOptions} options
+ */
+async function rewrite(file, options) {
+    const { code } = await minify(readFileSync(file, 'utf8'), { module: true, ...options });
     if (!code) throw new Error(`${file}: nothing is left of it`);
     writeFileSync(file, code);
 }
