@@ -1,17 +1,23 @@
 #!/bin/sh
-# Installs the bundlers that tests/bundlers/ tries the package with outside the tree, under the
-# user's cache, by its lock file (600 MB), and prints the folder. What is there already is used as
-# long as the lock file has not changed.
+# Installs npm packages that tests try the package with outside the tree, under the user's cache, by
+# a lock file of their own, and prints the folder:
+#
+#     tools/npm_packages.sh bundlers tests/bundlers           600 MB
+#     tools/npm_packages.sh hosts tests/hosts/packages        900 MB: Node, Deno, Bun, workerd, jsdom
+#
+# What is there already is used as long as the lock file has not changed. Install scripts are not
+# run: each platform's package brings the program as it is.
 set -eu
-cd "$(dirname "$0")/../tests/bundlers"
-folder=${XDG_CACHE_HOME:-$HOME/.cache}/bert-wasm/bundlers
+name=$1
+cd "$(dirname "$0")/../$2"
+folder=${XDG_CACHE_HOME:-$HOME/.cache}/bert-wasm/$name
 
 if ! cmp -s package-lock.json "$folder/installed.json"; then
-    echo 'bundlers: installing npm packages (600 MB)' >&2
+    echo "$name: installing npm packages, some hundred MB" >&2
     rm -rf "$folder"
     mkdir -p "$folder"
     cp package.json package-lock.json "$folder/"
-    npm ci --prefix "$folder" --silent --no-fund --no-audit --ignore-scripts >&2
+    (cd "$folder" && npm ci --silent --no-fund --no-audit --ignore-scripts) >&2
     cp package-lock.json "$folder/installed.json" # last: an interrupted install is made again
 fi
 echo "$folder"

@@ -1,7 +1,7 @@
 /**
  * Fresh projects: a folder with files of apps/, and the package installed from its own tarball. The
- * bundlers are above it, in the user's cache (tools/bundlers.sh), where Node and they look for what
- * a project has not got itself.
+ * bundlers are above it, in the user's cache (tools/npm_packages.sh), where Node and they look for
+ * what a project has not got itself.
  */
 
 import { spawn, spawnSync } from 'node:child_process';
@@ -33,10 +33,14 @@ const ENV = { ...inherited, CI: '1', NEXT_TELEMETRY_DISABLED: '1', NO_COLOR: '1'
  * @returns {{folder: string, skip: string | false}}
  */
 export function findBundlers() {
-    const { status, stdout } = spawnSync(join(ROOT, 'tools/bundlers.sh'), {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const { status, stdout } = spawnSync(
+        join(ROOT, 'tools/npm_packages.sh'),
+        ['bundlers', 'tests/bundlers'],
+        {
+            encoding: 'utf8',
+            stdio: ['ignore', 'pipe', 'inherit'],
+        },
+    );
     if (status === 0) return { folder: stdout.trim(), skip: false };
     return { folder: '', skip: 'NOT TESTED: bundlers: npm cannot install them' };
 }

@@ -19,7 +19,7 @@ const TIMEOUT = 120_000;
 const program = join(PACKAGES, '@cloudflare/workerd-linux-64/bin/workerd');
 const skip =
     !existsSync(program) &&
-    'NOT TESTED: workerd, which is not installed (tools/host_packages.sh; x86-64 Linux)';
+    'NOT TESTED: workerd, which is not installed (tools/npm_packages.sh; x86-64 Linux)';
 const outcome = new Outcome('hosts', 'workerd', skip);
 const run = promisify(execFile);
 /** @type {ReturnType<typeof installAll>} */

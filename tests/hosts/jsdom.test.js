@@ -19,7 +19,7 @@ const TEXTS = ['What a wonderful film.', 'The plot is thin and the jokes fall fl
 
 const folder = join(PACKAGES, 'jsdom/package.json');
 const skip =
-    !existsSync(folder) && 'NOT TESTED: jsdom, which is not installed (tools/host_packages.sh)';
+    !existsSync(folder) && 'NOT TESTED: jsdom, which is not installed (tools/npm_packages.sh)';
 const outcome = new Outcome('hosts', 'jsdom', skip);
 const bytes = readFileSync(MODEL);
 

@@ -1,5 +1,5 @@
 /**
- * The runtimes that the package is tried in: rows of docs/hosts.md. tools/host_packages.sh brings
+ * The runtimes that the package is tried in: rows of docs/hosts.md. tools/npm_packages.sh brings
  * them.
  */
 
@@ -40,5 +40,5 @@ export const pathOf = ({ program }) => join(PACKAGES, program);
 /** Why a runtime cannot be run here, or false. @param {string} name */
 export function missing(name) {
     if (existsSync(pathOf(RUNTIMES[name]))) return false;
-    return `NOT TESTED: ${name}, which is not installed (tools/host_packages.sh; x86-64 Linux)`;
+    return `NOT TESTED: ${name}, which is not installed (tools/npm_packages.sh; x86-64 Linux)`;
 }
