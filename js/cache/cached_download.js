@@ -14,10 +14,10 @@ import { isOffline } from '#storage';
 
 import { BertError } from '../errors.js';
 import { difference } from '../loader/answer.js';
+import { sha256 } from '../loader/sha256.js';
 import { openLibrary } from './library.js';
 import { bytesOf, readLayout, startOf } from './manifest.js';
 import { revalidate } from './revalidate.js';
-import { sha256 } from './store.js';
 
 /** Stored chunks that are read ahead: each takes some turns, and little of them is work. */
 const AHEAD = 4;

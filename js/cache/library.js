@@ -5,8 +5,8 @@
 
 import { openStore, space, tryLock } from '#storage';
 
+import { sha256 } from '../loader/sha256.js';
 import { bytesOf, decodeManifest, encodeManifest } from './manifest.js';
-import { sha256 } from './store.js';
 
 /** @import { Manifest } from './manifest.js' */
 

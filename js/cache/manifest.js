@@ -6,14 +6,11 @@
 
 import { BERT_FORMAT_VERSION } from '#core';
 
+import { headerLength, LENGTH_BYTES } from '../loader/header_length.js';
+import { parseSmall } from '../loader/small_json.js';
+
 /** Of what is written here: others are dropped. */
 const VERSION = 1;
-
-/** Bytes that tell the header's length. */
-const LENGTH_BYTES = 8;
-
-/** Bytes that a header may have, as for the loader. */
-const MAX_HEADER_BYTES = 32 << 20;
 
 /**
  * @typedef {import('../loader/answer.js').Identity} Identity
@@ -36,14 +33,13 @@ const MAX_HEADER_BYTES = 32 << 20;
  */
 export function readLayout(bytes) {
     if (bytes.length < LENGTH_BYTES) return 'more';
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const n = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
-    if (n > MAX_HEADER_BYTES) return null;
+    const n = headerLength(bytes);
+    if (n === null) return null;
     if (bytes.length < LENGTH_BYTES + n) return 'more';
     const header = bytes.slice(0, LENGTH_BYTES + n);
     try {
         const text = new TextDecoder().decode(header.subarray(LENGTH_BYTES));
-        const { __metadata__: metadata, ...tensors } = JSON.parse(text);
+        const { __metadata__: metadata, ...tensors } = parseSmall(text);
         if (metadata.format_version !== BERT_FORMAT_VERSION) return null;
         let data_bytes = 0;
         for (const { data_offsets } of Object.values(tensors)) {

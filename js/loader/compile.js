@@ -4,6 +4,7 @@ import { packageURL } from '#platform';
 
 import { BertError } from '../errors.js';
 import { requireCompiler } from '../platform/webassembly.js';
+import { kindOf } from '../realms.js';
 import { openSource } from './source.js';
 
 /** @typedef {string | Uint8Array | Blob | WebAssembly.Module} ModuleSource  a string: its URL */
@@ -23,7 +24,7 @@ export function toPost(file) {
  * @returns {value is WebAssembly.Module}
  */
 export function isModule(value) {
-    return Object.prototype.toString.call(value) === '[object WebAssembly.Module]';
+    return kindOf(value) === 'WebAssembly.Module';
 }
 
 /**

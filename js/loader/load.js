@@ -11,6 +11,7 @@
 import { BertError } from '../errors.js';
 import { headerBytes, parseHeader } from './model_file.js';
 import { Reader } from './reader.js';
+import { sha256 } from './sha256.js';
 import { Writer } from './writer.js';
 
 const TOKENIZER = 'tokenizer.json';
@@ -179,13 +180,13 @@ class Chunks {
             if (settled.length === UNDER_WAY) await settled.shift();
             const start = chunk * chunk_bytes;
             const bytes = await this.#read(chunk, Math.min(chunk_bytes, data_bytes - start));
-            const digest = this.#is_verified ? sha256Of(bytes) : chunk_sha256[chunk];
+            const digest = this.#is_verified ? sha256(bytes) : chunk_sha256[chunk];
             const settle = async (/** @type {Promise<void> | undefined} */ before) => {
-                const sha256 = await digest;
+                const found = await digest;
                 await before;
                 if (damaged) return;
-                if (sha256 === chunk_sha256[chunk]) write(bytes, start);
-                else damaged = { chunk, sha256 };
+                if (found === chunk_sha256[chunk]) write(bytes, start);
+                else damaged = { chunk, sha256: found };
             };
             const settling = settle(settled.at(-1));
             // Reported where it is awaited, or not at all if the stream fails first.
@@ -212,13 +213,4 @@ class Chunks {
 /** @param {string} hash  of 64 digits, which would fill a message */
 function brief(hash) {
     return `${hash.slice(0, 8)}...`;
-}
-
-/**
- * @param {Uint8Array<ArrayBuffer>} bytes
- * @returns {Promise<string>}  lower-case hex
- */
-async function sha256Of(bytes) {
-    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-    return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

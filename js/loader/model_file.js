@@ -8,11 +8,9 @@ import { BERT_ALIGNMENT, BERT_FORMAT_VERSION, BERT_MAX_RANK, BERT_MAX_TENSORS } 
 
 import { BertError, describe } from '../errors.js';
 import { fileKind } from './file_kind.js';
+import { headerLength } from './header_length.js';
 import { layOut } from './layout.js';
 import { parseSmall } from './small_json.js';
-
-/** Bytes a header may have: 100,000 tensors and the hashes of 20 GB still fit. */
-const MAX_HEADER_BYTES = 32 << 20;
 
 /** Most tokens of a sequence where nothing in the model limits them. */
 const MOST_TOKENS = 1 << 20;
@@ -106,9 +104,8 @@ export const LAYERED = ['hidden_states', 'attentions'];
  * @returns {number}
  */
 export function headerBytes(bytes, label) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const n = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
-    if (n < 2 || n > MAX_HEADER_BYTES) {
+    const n = headerLength(bytes);
+    if (n === null) {
         const start = new TextDecoder().decode(bytes.subarray(0, 8));
         const kind = fileKind(bytes);
         throw bad(

@@ -35,7 +35,7 @@ export class Writer {
         this.#address = address;
         this.#weights = weights;
         this.#tokenizer = tokenizer;
-        const largest = Math.max(0, ...weights.map(({ q4 }) => q4?.unit_bytes ?? 0));
+        const largest = weights.reduce((most, { q4 }) => Math.max(most, q4?.unit_bytes ?? 0), 0);
         if (largest) this.#staging = memory.reserve(largest + chunk_bytes);
     }
 

@@ -4,12 +4,15 @@
  * becomes a Blob when a model is loaded, so that importing the package does nothing.
  */
 
+import { SENTIMENT_FILE } from './files.js';
 import base from 'inside:engine-base.wasm';
 import base_threads from 'inside:engine-base-threads.wasm';
 import relaxed from 'inside:engine-relaxed.wasm';
 import relaxed_threads from 'inside:engine-relaxed-threads.wasm';
 import search from 'inside:search.wasm';
 import worker from 'inside:worker.js';
+
+export { SENTIMENT_FILE };
 
 /** @import { PackageFile } from './files.js' */
 
@@ -31,8 +34,6 @@ export const engineModules = () => ({
 
 /** @returns {PackageFile} */
 export const searchModule = () => bytesOf(search);
-
-export const SENTIMENT_FILE = 'sentiment-minilm-l6-q8.safetensors';
 
 /** Beside the script, if that has a place. */
 export function sentimentModel() {
