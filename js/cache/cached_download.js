@@ -430,6 +430,8 @@ export class CachedDownload {
                 this.#note(`it may be fetched twice: ${/** @type {Error} */ (error).message}`);
                 this.#release = () => {};
             }
+            // What was read ahead may have been stored since, and nobody stores it from now on.
+            if (this.#release) this.#ahead.clear();
             const found = await look();
             if (found) return found;
             if (this.#release) break;

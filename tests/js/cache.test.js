@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, beforeEach, test } from 'node:test';
@@ -197,6 +197,28 @@ test('who waits goes on alone when the one that fetches is killed', async () => 
     assert.equal(label, ANSWER.label);
     assert.deepEqual(cache, { ...STORED, from_cache: from, fetched: MODEL.length - from });
     assert.deepEqual(asked().slice(2), [`GET bytes=${from}-`]);
+});
+
+test('who waits takes all that was stored before the one that fetches ended', async () => {
+    const whole = mkdtempSync(join(CACHE, 'home-'));
+    await start({}, { folder: whole }).ended;
+    server.log.length = 0;
+    server.faults.set('/model', [{ stall: startOf(12) + 1000 }]);
+    const one = start();
+    await until(() => chunks().length >= 12, 'twelve chunks');
+    const other = start();
+    const loaded = () => Math.max(0, ...other.facts.map((fact) => fact.loaded ?? 0));
+    await until(() => loaded() >= startOf(12), 'what is stored');
+    // Between two of its looks the rest is stored, and the lock given back.
+    other.child.kill('SIGSTOP');
+    one.child.kill('SIGKILL');
+    await one.exited;
+    cpSync(whole, home, { recursive: true });
+    other.child.kill('SIGCONT');
+    const { label, cache } = await other.ended;
+    assert.equal(label, ANSWER.label);
+    assert.deepEqual(cache, { ...STORED, from_cache: MODEL.length, fetched: 0 });
+    assert.deepEqual(asked(), ['GET whole', 'HEAD whole']);
 });
 
 test('a damaged chunk is taken away and fetched again', async () => {
