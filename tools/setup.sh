@@ -28,9 +28,10 @@ node -e '
 
 # --- 2. system packages ------------------------------------------------------------------------
 
-# Of WebKitGTK its library has the browser, MiniBrowser; it needs a display, which Xvfb is.
+# qemu and the cross libraries run the C tests for ARM. Of WebKitGTK its library has the browser, MiniBrowser; it needs a display, which Xvfb is.
 packages="make gcc libc6-dev clang-19 lld-19 llvm-19 libclang-rt-19-dev clang-format-19 valgrind
     protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcjson-dev libssl-dev libsimde-dev
+    qemu-user-static libc6-dev-arm64-cross libgcc-12-dev-arm64-cross
     chromium firefox-esr libwebkit2gtk-4.1-0 xvfb"
 
 is_debian_12() {
