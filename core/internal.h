@@ -81,6 +81,9 @@ typedef struct workspace {
     float *key_panels; /* [ceil(n / BERT_PANEL), H / n_heads, BERT_PANEL], n max_sequence_tokens */
     float *value_panels;          /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
     float *scores;                /* [QUERY_BLOCK, n] */
+    /* In a model with integer weights those three hold integers: see attention_i16.c. */
+    int16_t *queries;             /* [QUERY_BLOCK, H / n_heads up to whole eights] */
+    int32_t *contexts;            /* [QUERY_BLOCK, H / n_heads] */
     float *intermediate;          /* [ROW_BLOCK, I] */
     integer_rows intermediate_i8; /* [ROW_BLOCK, I]: the same, as a product with I8 reads it */
     /* With a position_attention; W is position_stride(n_relative_rows). */
@@ -215,6 +218,12 @@ void embeddings_sum(const bert_model *model, const bert_batch *batch, row_range 
  * session->query. `probabilities` [n, n] or NULL. */
 void attention_head(const bert_session *session, const workspace *space, const layer_weights *layer,
                     uint32_t head, const sequence_view *sequence, float *probabilities);
+
+/* The same in integers, where no position is to be added: one answer on every machine. `scale` is
+ * what scores are multiplied by. */
+void attention_head_i16(const bert_session *session, const workspace *space, uint32_t head,
+                        const sequence_view *sequence, uint32_t n_keys, float scale,
+                        float *probabilities);
 
 /* What positions add to a head's scores: this, and what the workspace has. */
 typedef struct position_terms {

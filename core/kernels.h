@@ -109,6 +109,12 @@ void gemm_f32(const float *restrict a, size_t a_stride, /* [R, n_in] */
 void gemm_i8(bert_int8_kernel kernel, const integer_rows *a, /* [R, n_in] */
              uint32_t n_rows, const matrix *w, panel_range columns, const product *out);
 
+/* c = a x W, exact where the sums fit 32 bits. W is in panels of pairs of inputs: [ceil(n_columns /
+ * BERT_PANEL), n_pairs, BERT_PANEL, 2]. a: [R, 2 n_pairs]; c: [R, n_columns]. */
+void gemm_i16(const int16_t *restrict a, size_t a_stride, uint32_t n_rows,
+              const int16_t *restrict panels, uint32_t n_pairs, uint32_t n_columns,
+              int32_t *restrict c, size_t c_stride);
+
 /* The kernel that is meant, if this build has it; else BERT_INT8_KERNEL_COUNT. */
 bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel);
 

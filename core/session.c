@@ -47,6 +47,8 @@ static workspace take_workspace(memory_arena *arena, const bert_config *config, 
     space.key_panels = arena_take(arena, (n + BERT_PANEL - 1) * dim, sizeof(float));
     space.value_panels = arena_take(arena, (dim + BERT_PANEL - 1) * n, sizeof(float));
     space.scores = arena_take(arena, QUERY_BLOCK * n, sizeof(float));
+    space.queries = arena_take(arena, QUERY_BLOCK * ((dim + 7) / 8 * 8), sizeof(int16_t));
+    space.contexts = arena_take(arena, QUERY_BLOCK * dim, sizeof(int32_t));
     space.intermediate = arena_take(arena, ROW_BLOCK * intermediate, sizeof(float));
     space.intermediate_i8 = take_quantised(arena, ROW_BLOCK, config->intermediate_size);
     take_positions(arena, config, n, &space);

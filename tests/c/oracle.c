@@ -161,6 +161,52 @@ static double relative_score(const bert_model *model, const layer_weights *layer
     return sum;
 }
 
+/* Whether attention is in integers: attention_i16.c. */
+static int is_integer(const bert_config *config, const layer_weights *layer)
+{
+    return layer->query.dtype == BERT_DTYPE_I8 &&
+           config->position_attention == BERT_POSITION_ATTENTION_NONE;
+}
+
+/* Rows of x, n numbers each and `stride` apart, as whole multiples of a step, at most `levels` of
+ * them: the step of all rows that count. */
+static void round_rows(double *x, uint32_t n_rows, uint32_t n, size_t stride, double levels,
+                       const uint8_t *counts)
+{
+    double greatest = 0;
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t i = 0; i < n && (!counts || counts[r]); i++)
+            greatest = fmax(greatest, fabs(x[r * stride + i]));
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t i = 0; i < n && greatest > 0; i++)
+            x[r * stride + i] = rint(x[r * stride + i] * levels / greatest) * greatest / levels;
+}
+
+/* q, k and v of a head as attention reads them. */
+static void round_head(const text_view *text, uint32_t hidden, uint32_t dim, double *q, double *k,
+                       double *v)
+{
+    double levels = fmin(32767, floor(sqrt((double)(INT32_MAX / 2) / dim) * 0.99999));
+    for (uint32_t t = 0; t < text->n; t++)
+        round_rows(q + t * hidden, 1, dim, hidden, levels, NULL);
+    round_rows(k, text->n, dim, hidden, levels, text->attended);
+    round_rows(v, text->n, dim, hidden, 8191, text->attended);
+}
+
+/* A softmax's row as integers over their sum. */
+static void round_probabilities(double *row, uint32_t n, uint32_t n_keys)
+{
+    double largest = 0, total = 0;
+    for (uint32_t s = 0; s < n; s++)
+        largest = fmax(largest, row[s]);
+    /* exp(0) is 1: of exponentials, the sum is 1 / largest. */
+    double factor = fmin(32767, ((double)(INT32_MAX / 8191) - n_keys) * largest) / largest;
+    for (uint32_t s = 0; s < n; s++)
+        total += row[s] = rint(row[s] * factor);
+    for (uint32_t s = 0; s < n; s++)
+        row[s] /= total;
+}
+
 static void attend(const bert_model *model, const layer_weights *layer, const text_view *text,
                    double *x, double *probabilities)
 {
@@ -179,7 +225,12 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
         dense(x + t * hidden, &layer->key, k + t * hidden);
         dense(x + t * hidden, &layer->value, v + t * hidden);
     }
+    uint32_t n_keys = 0;
+    for (uint32_t t = 0; t < n; t++)
+        n_keys += text->attended[t];
     for (uint32_t h = 0; h < config->n_heads; h++) {
+        if (is_integer(config, layer))
+            round_head(text, hidden, dim, q + h * dim, k + h * dim, v + h * dim);
         for (uint32_t t = 0; t < n; t++) {
             for (uint32_t s = 0; s < n; s++) {
                 double bias, dot = relative_score(model, layer, text, h, t, s, q + t * hidden,
@@ -189,6 +240,8 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
                 row[s] = text->attended[s] ? dot / sqrt(dim * n_sums) + bias : -INFINITY;
             }
             oracle_softmax(row, n);
+            if (is_integer(config, layer))
+                round_probabilities(row, n, n_keys);
             for (uint32_t s = 0; s < n; s++) {
                 if (probabilities)
                     probabilities[((size_t)h * n + t) * n + s] = row[s];
