@@ -320,6 +320,44 @@ TEST(gemm_i8_at_its_limits)
     }
 }
 
+/* 16-bit integers of any size, and then as large as they may be, all of one sign in a sum. */
+static void check_gemm_i16(uint32_t n_rows, uint32_t n_pairs, uint32_t n_columns, int16_t most,
+                           uint32_t *seed)
+{
+    uint32_t n_in = 2 * n_pairs, n_panels = BERT_PANELS(n_columns);
+    size_t c_stride = n_columns + random_u32(seed) % 3, a_stride = n_in + random_u32(seed) % 3;
+    int16_t *a = guarded_alloc((size_t)n_rows * a_stride * sizeof *a);
+    int16_t *panels = guarded_alloc((size_t)n_panels * n_in * BERT_PANEL * sizeof *panels);
+    int32_t *c = guarded_alloc((size_t)n_rows * c_stride * sizeof *c);
+    for (size_t i = 0; i < n_rows * a_stride; i++)
+        a[i] = most ? most : (int16_t)((int)(random_u32(seed) % 2001) - 1000);
+    for (size_t i = 0; i < (size_t)n_panels * n_in * BERT_PANEL; i++)
+        panels[i] = most ? (int16_t)-most : (int16_t)((int)(random_u32(seed) % 2001) - 1000);
+    memset(c, 0x55, (size_t)n_rows * c_stride * sizeof *c);
+    gemm_i16(a, a_stride, n_rows, panels, n_pairs, n_columns, c, c_stride);
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t j = 0; j < c_stride && r * c_stride + j < n_rows * c_stride; j++) {
+            int64_t want = j < n_columns ? 0 : 0x55555555;
+            const int16_t *panel = panels + (size_t)(j / BERT_PANEL) * n_in * BERT_PANEL;
+            for (uint32_t k = 0; j < n_columns && k < n_in; k++)
+                want += a[r * a_stride + k] *
+                        panel[(k / 2 * BERT_PANEL + j % BERT_PANEL) * 2 + k % 2];
+            CHECK(c[r * c_stride + j] == want, "%u x %u x %u: [%u, %u] is %d, expected %lld",
+                  n_rows, n_in, n_columns, r, j, c[r * c_stride + j], (long long)want);
+        }
+}
+
+TEST(gemm_i16_over_odd_sizes)
+{
+    uint32_t seed = 21;
+    for (uint32_t n_rows = 1; n_rows <= 9; n_rows++)
+        for (uint32_t n_pairs = 1; n_pairs <= 19; n_pairs += n_pairs < 5 ? 1 : 7)
+            for (uint32_t n_columns = 1; n_columns <= 26; n_columns += n_columns < 17 ? 1 : 4) {
+                check_gemm_i16(n_rows, n_pairs, n_columns, 0, &seed);
+                check_gemm_i16(n_rows, n_pairs, n_columns, 7500, &seed); /* 38 x 7500^2 < 2^31 */
+            }
+}
+
 TEST(gemm_over_row_blocks)
 {
     uint32_t seed = 2;
