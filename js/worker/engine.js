@@ -20,7 +20,10 @@ import { Core } from './core.js';
 import { Instance, inMiB, PAGE_BYTES } from './instance.js';
 import { relaxedDot } from './relaxed_dot.js';
 
-/** The kernels of four products at once, by how they need the relaxed dot's second side. */
+/**
+ * The kernels of four products at once, by how they need the relaxed dot's second side.
+ * @type {Record<string, import('./relaxed_dot.js').SecondSide>}
+ */
 const DOTS = { 'relaxed-dot-i32': 'unsigned', 'relaxed-dot-i32-signed': 'signed' };
 
 /** Pages of the whole address space. */
@@ -167,7 +170,7 @@ export class Engine {
             if (!(name in DOTS)) return true;
             return integers === BERT_INTEGERS_7_BITS
                 ? relaxedDot() !== null
-                : relaxedDot() === DOTS[/** @type {keyof DOTS} */ (name)];
+                : relaxedDot() === DOTS[name];
         });
     }
 
