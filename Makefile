@@ -1,6 +1,6 @@
 # bert-wasm. `make` prints the targets. Everything that is built goes to build/.
 #
-# config=release|debug|sanitize|scalar|coverage chooses the native build: release in build/native,
+# config=release|debug|sanitize|thread|scalar|coverage chooses the native build: release in build/native,
 # the others beside it. scalar compiles the kernels without SIMD instructions.
 
 SHELL := /bin/sh
@@ -21,7 +21,7 @@ MODEL_ONNX ?= ../shared/models/sentiment-minilm-l6
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile) run-c-tests bench-packages
 
 help: ## print the targets
-	@echo 'make TARGET [config=release|debug|sanitize|scalar|coverage]'
+	@echo 'make TARGET [config=release|debug|sanitize|thread|scalar|coverage]'
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "    %-18s%s\n", $$1, $$2 }' Makefile
 
@@ -58,17 +58,25 @@ CC := clang-19
 # SIMDe asks for loops to be vectorised; clang says where it did not.
 cflags += -Wno-pass-failed -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ldflags += -fsanitize=address,undefined
+else ifeq ($(config),thread)
+CC := clang-19
+cflags += -Wno-pass-failed -O1 -fsanitize=thread -fno-omit-frame-pointer
+ldflags += -fsanitize=thread
 else ifeq ($(config),coverage)
 CC := clang-19
 cflags += -Wno-pass-failed -O1 -DNDEBUG -fprofile-instr-generate -fcoverage-mapping
 ldflags += -fprofile-instr-generate
 else
-$(error config is release, debug, sanitize, scalar or coverage, not '$(config)')
+$(error config is release, debug, sanitize, thread, scalar or coverage, not '$(config)')
 endif
 
 core_sources := $(wildcard core/*.c)
 converter_sources := $(wildcard converter/*.c converter/*/*.c)
 c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
+# It keeps stacks and puts them back, which sanitizers do not understand.
+ifneq ($(filter sanitize thread,$(config)),)
+c_tests := $(filter-out %/test_pool,$(c_tests))
+endif
 test_objects := $(patsubst %.c,$(native)/%.o,$(filter-out $(wildcard tests/c/test_*.c),$(wildcard tests/c/*.c)))
 core_objects := $(core_sources:%.c=$(native)/%.o)
 converter_objects := $(converter_sources:%.c=$(native)/%.o)
@@ -228,6 +236,11 @@ test-c: ## C tests, in the release, scalar and sanitize builds
 
 run-c-tests: $(c_tests) $(native)/bert-convert
 	@for test in $(c_tests); do ./$$test || { echo "FAILED: $$test"; exit 1; }; done
+
+# Of what runs on several threads.
+test-tsan: ## the same on several threads under the thread sanitizer
+	@$(MAKE) --no-print-directory config=thread $(patsubst %,build/native-thread/test_%,arrival encoder)
+	@for test in arrival encoder; do ./build/native-thread/test_$$test || exit 1; done
 
 test-js: native wasm js single ## JavaScript tests, on the built package
 	@tools/test_js.sh

@@ -2,9 +2,10 @@
  * pool.c - see pool.h.
  *
  * Blocks are dealt out by one 64-bit number, the phase's own number above and the blocks that are
- * left below. Whoever takes a block lowers it by a compare-and-swap of the whole. So no block is
- * taken twice, and a thread that slept between its look and its swap takes no block of another
- * phase: the number has changed. (It comes round after 2^32 phases, hours within that one moment.)
+ * left below. Whoever takes a block lowers it by a compare-and-swap, so no block is taken twice,
+ * and reads afterwards what it is: however long a thread has slept between its look and its swap,
+ * it has a block of the phase that is open now. The phase's own number makes every phase another
+ * number, so that who waits for the next one cannot take it for the last.
  *
  * What a phase is lies beside it in plain fields. They are read by who has a block, and written by
  * the caller, who opens the next phase when every block of this one is done: its own, which it

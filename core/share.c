@@ -7,20 +7,30 @@
  */
 #include "share.h"
 
-/* Fewest rows a thread for which it pays that every thread reads all weights; measured. */
+/* Fewest rows a thread for which it pays that every thread reads all weights, and fewest of a block
+ * where each thread has several; measured. */
 #define LEAST_ROWS 12
+#define BLOCK_ROWS 32
 
 /* Most blocks a thread, on average. */
 #define BLOCKS 4
+
+static uint32_t at_most(uint32_t n, uint32_t most)
+{
+    return n < most ? n : most;
+}
+
+static uint32_t at_least(uint32_t n, uint32_t least)
+{
+    return n > least ? n : least;
+}
 
 uint32_t share_blocks(const bert_session *session, uint32_t n, uint32_t least)
 {
     uint32_t n_threads = session->n_threads, each = n / least / n_threads;
     if (n_threads == 1)
         return 1;
-    if (each == 0)
-        return n < least ? 1 : n / least;
-    return n_threads * (each < BLOCKS ? each : BLOCKS);
+    return each ? n_threads * at_most(each, BLOCKS) : at_least(n / least, 1);
 }
 
 int share_is_by_panels(const bert_session *session, uint32_t n_rows)
@@ -52,9 +62,11 @@ void share_rows(bert_session *session, uint32_t n_rows, rows_work work, void *ar
         work(&(thread_share){session, 0, {0, n_rows}, 1}, argument);
         return;
     }
-    uint32_t n_blocks = share_blocks(session, n_rows, LEAST_ROWS);
-    uint32_t n_needed = (n_rows + ROW_BLOCK - 1) / ROW_BLOCK;
-    rows_phase phase = {session, n_rows, n_blocks > n_needed ? n_blocks : n_needed, work, argument};
+    uint32_t n_blocks = share_blocks(session, n_rows, BLOCK_ROWS);
+    uint32_t one_each = at_most(n_rows / LEAST_ROWS, session->n_threads);
+    uint32_t needed = (n_rows + ROW_BLOCK - 1) / ROW_BLOCK;
+    n_blocks = at_least(n_blocks, one_each);
+    rows_phase phase = {session, n_rows, at_least(n_blocks, needed), work, argument};
     pool_run(&session->pool, phase.n_blocks, run_rows, &phase);
 }
 
