@@ -73,8 +73,8 @@ endif
 core_sources := $(wildcard core/*.c)
 converter_sources := $(wildcard converter/*.c converter/*/*.c)
 c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
-# It keeps stacks and puts them back, which sanitizers do not understand.
-ifneq ($(filter sanitize thread,$(config)),)
+# It keeps stacks and puts them back, which sanitizers do not understand; and has no vectors.
+ifneq ($(filter sanitize thread scalar,$(config)),)
 c_tests := $(filter-out %/test_pool,$(c_tests))
 endif
 test_objects := $(patsubst %.c,$(native)/%.o,$(filter-out $(wildcard tests/c/test_*.c),$(wildcard tests/c/*.c)))

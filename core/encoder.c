@@ -63,21 +63,42 @@ static void show(const bert_session *session, const float *x, uint32_t n_rows, c
     session->observer(session->observer_argument, (uint32_t)index, site, x, n_rows, w->n_in);
 }
 
-/* hidden = norm(hidden); each row becomes, while it is near, an input of the product with `w` that
- * is next, unless that is NULL. */
-static void norm_hidden(const thread_share *share, const norm_weights *norm, const matrix *w)
+/* What is done row by row: a norm, and the inputs of a product. */
+typedef struct row_step {
+    const norm_weights *norm;
+    const float *x;
+    const matrix *w;
+    const integer_rows *x_i8;
+} row_step;
+
+static void norm_rows(const thread_share *share, void *argument)
 {
+    const row_step *now = argument;
     const bert_session *session = share->session;
     const bert_config *config = &session->model->config;
     for (uint32_t row = share->rows.first; row < share->rows.end; row++) {
         ops_layer_norm(session->hidden + (size_t)row * config->hidden_size, 1, config->hidden_size,
-                       norm, config->layer_norm_eps);
-        if (w)
-            quantise(session, (row_range){row, row + 1}, session->hidden, w, &session->inputs_i8);
+                       now->norm, config->layer_norm_eps);
+        if (now->w)
+            quantise(session, (row_range){row, row + 1}, session->hidden, now->w,
+                     &session->inputs_i8);
     }
 }
 
-/* hidden += x W + b; x: [rows, w->n_in] of the share. */
+/* hidden = norm(hidden); each row becomes, while it is near, an input of the product with `w` that
+ * is next, unless that is NULL. */
+static void norm_hidden(const thread_share *share, const norm_weights *norm, const matrix *w)
+{
+    share_each_row(share, norm_rows, &(row_step){.norm = norm, .w = w});
+}
+
+static void quantise_rows(const thread_share *share, void *argument)
+{
+    const row_step *now = argument;
+    quantise(share->session, share->rows, now->x, now->w, now->x_i8);
+}
+
+/* hidden += x W + b; x: [T or, if it is the share's own, its rows, w->n_in]. */
 static void add_dense(const thread_share *share, const float *x, const integer_rows *x_i8,
                       const matrix *w)
 {
@@ -86,7 +107,10 @@ static void add_dense(const thread_share *share, const float *x, const integer_r
     float *hidden = session->hidden + (size_t)share->rows.first * w->n_out;
     product out = {.residual = hidden, .c = hidden, .c_stride = w->n_out};
     show(session, x, n_rows, w);
-    quantise(session, (row_range){0, n_rows}, x, w, x_i8);
+    if (share->by_panels)
+        share_each_row(share, quantise_rows, &(row_step){.x = x, .w = w, .x_i8 = x_i8});
+    else
+        quantise(session, (row_range){0, n_rows}, x, w, x_i8);
     share_multiply(share, x, w->n_in, x_i8, n_rows, w, &out);
 }
 

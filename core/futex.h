@@ -3,7 +3,8 @@
  * Russell & Kirkwood 2002, "Fuss, Futexes and Furwocks".
  *
  * Sleeping looks at the number once more, and nothing can wake others between that look and the
- * sleep. That is all that is promised: who sleeps may wake for no reason.
+ * sleep. That is all that is promised: who sleeps may wake for no reason, and does after the time
+ * that it names.
  */
 #ifndef BERT_FUTEX_H
 #define BERT_FUTEX_H
@@ -13,6 +14,7 @@
 
 #if !defined(__wasm__)
 #include <pthread.h>
+#include <time.h>
 #endif
 
 typedef struct futex {
@@ -28,8 +30,12 @@ typedef struct futex {
 
 static inline void futex_init(futex *number)
 {
+    pthread_condattr_t by_clock;
+    pthread_condattr_init(&by_clock);
+    pthread_condattr_setclock(&by_clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&number->mutex, NULL);
-    pthread_cond_init(&number->changed, NULL);
+    pthread_cond_init(&number->changed, &by_clock);
+    pthread_condattr_destroy(&by_clock);
 }
 
 static inline void futex_relax(void)
@@ -39,13 +45,17 @@ static inline void futex_relax(void)
 #endif
 }
 
-/* Sleeps if the number is `seen`; in wasm for `nanoseconds` at most. */
+/* Sleeps if the number is `seen`, for `nanoseconds` at most. */
 static inline void futex_sleep(futex *number, uint64_t seen, int64_t nanoseconds)
 {
-    (void)nanoseconds;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)nanoseconds;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&number->mutex);
     if (atomic_load(&number->value) == seen)
-        pthread_cond_wait(&number->changed, &number->mutex);
+        pthread_cond_timedwait(&number->changed, &number->mutex, &until);
     pthread_mutex_unlock(&number->mutex);
 }
 

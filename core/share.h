@@ -39,6 +39,9 @@ int share_is_by_panels(const bert_session *session, uint32_t n_rows);
 typedef void (*rows_work)(const thread_share *share, void *argument);
 void share_rows(bert_session *session, uint32_t n_rows, rows_work work, void *argument);
 
+/* Runs `work`, which does each row by itself, on the rows of the share. */
+void share_each_row(const thread_share *share, rows_work work, void *argument);
+
 /* Runs `work` on all panels of `n_out` columns, some at a time. */
 typedef void (*panels_work)(void *argument, panel_range columns, uint32_t thread);
 void share_panels(bert_session *session, uint32_t n_out, panels_work work, void *argument);

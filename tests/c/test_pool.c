@@ -6,7 +6,8 @@
  * their steps, depth first. A state is the pool and all that is live on the coroutines' stacks; one
  * that has been seen before (by a hash of 64 bits) is not gone through again, so nothing is bounded
  * but the numbers of threads, phases and blocks. Every step is sequentially consistent, as atomics
- * in wasm are, and a sleeper wakes only when it is woken.
+ * in wasm are. Who has said that it sleeps wakes only when it is woken; who has not wakes when
+ * the number has changed, at any time after: the naps before that change nothing.
  *
  * That the search finds what is wrong is shown by machines that are: see `fault`.
  */
@@ -35,6 +36,7 @@ static fault machine;
 static void step(void);
 static void store_late(void *number, uint64_t value);
 static void flush(void);
+static void note_sleeper(int is_one);
 
 /* The core has them under their own names. */
 #define pool_init checked_init
@@ -67,6 +69,8 @@ static void futex_relax(void)
 #undef atomic_fetch_add
 #undef atomic_fetch_sub
 #undef atomic_compare_exchange_weak
+/* What the pool's plain fields are written or read before, or after, gives way on both sides: these
+ * are no steps of their own. */
 #define VALUE_OF(number) __typeof__(*(number) + 0)
 #define atomic_load(number)                                                                        \
     ({                                                                                             \
@@ -82,15 +86,18 @@ static void futex_relax(void)
             store_late(number, stored);                                                            \
         else                                                                                       \
             *(number) = stored;                                                                    \
+        step();                                                                                    \
     })
 #define atomic_fetch_add(number, n)                                                                \
     ({                                                                                             \
         step();                                                                                    \
-        int is_counted = machine != COUNTS_NO_SLEEPERS || sizeof *(number) == sizeof(uint64_t);    \
+        int is_of_sleepers = sizeof *(number) == sizeof(uint32_t);                                 \
+        if (is_of_sleepers)                                                                        \
+            note_sleeper(n == 1);                                                                  \
+        int is_counted = machine != COUNTS_NO_SLEEPERS || !is_of_sleepers;                         \
         (*(number) += (VALUE_OF(number))(is_counted ? n : 0)) - n;                                 \
     })
 #define atomic_fetch_sub(number, n) atomic_fetch_add(number, (VALUE_OF(number))(0u - n))
-/* It gives way afterwards, too: the plain fields that are read next are no step of their own. */
 #define atomic_compare_exchange_weak(number, expected, desired)                                    \
     ({                                                                                             \
         step();                                                                                    \
@@ -106,6 +113,8 @@ static void futex_relax(void)
     })
 
 #define POOL_SPINS 0 /* a look more changes nothing */
+#define LEAST_NAP 1
+#define MOST_NAP 1
 #include "pool.c"
 
 /* ----------------------------------------------------------------------------- the world -- */
@@ -119,6 +128,7 @@ typedef struct coroutine {
     uint64_t seen;  /* ... while it was this */
     uint64_t *late; /* where the store goes that is still on its way, or NULL */
     uint64_t late_value;
+    int says_so; /* that it sleeps: it is counted */
     int has_ended;
 } coroutine;
 
@@ -187,6 +197,11 @@ static void flush(void)
     now.threads[current].late = NULL;
 }
 
+static void note_sleeper(int is_one)
+{
+    now.threads[current].says_so = is_one;
+}
+
 static void futex_sleep(futex *number, uint64_t seen, int64_t nanoseconds)
 {
     (void)nanoseconds;
@@ -196,13 +211,14 @@ static void futex_sleep(futex *number, uint64_t seen, int64_t nanoseconds)
     now.threads[current].asleep = number;
     now.threads[current].seen = seen;
     step();
+    now.threads[current].asleep = NULL;
 }
 
 static void futex_wake(futex *number)
 {
     step();
     for (uint32_t i = 0; i < n_threads; i++)
-        if (now.threads[i].asleep == number)
+        if (now.threads[i].asleep == number && now.threads[i].says_so)
             now.threads[i].asleep = NULL;
 }
 
@@ -218,7 +234,7 @@ static void work(void *argument, uint32_t block, uint32_t thread)
         go_wrong("two threads have one number");
     now.owners[thread] = current + 1;
     for (uint32_t i = 1; thread == 0 && i < n_threads; i++)
-        if (now.threads[i].asleep == &now.pool.phase &&
+        if (now.threads[i].asleep == &now.pool.phase && now.threads[i].says_so &&
             now.threads[i].seen >> 32 != now.pool.phase.value >> 32)
             go_wrong("a helper sleeps on when a phase has begun");
     if (phase != now.phase)
@@ -378,7 +394,9 @@ static void join_all(void)
 
 static int can_run(uint32_t thread)
 {
-    return !now.threads[thread].has_ended && !now.threads[thread].asleep;
+    const coroutine *of = &now.threads[thread];
+    int naps_on = of->asleep && !of->says_so && of->asleep->value == of->seen;
+    return !of->has_ended && !naps_on && !(of->asleep && of->says_so);
 }
 
 /* What goes wrong in some order of the threads' steps, or NULL. `n_states`: how many were gone
