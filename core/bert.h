@@ -510,7 +510,7 @@ bert_status bert_encode(bert_session *session, const bert_batch *batch, const be
 /*
  * The same in steps: a layer each, then one for the heads. begin() checks everything, step() runs
  * up to `n_steps` of them and returns how many are left; the outputs are whole when none is. Many
- * small rounds cost threads a meeting each; the bits are the same. Of a model that is still
+ * small rounds cost threads a wake-up each; the bits are the same. Of a model that is still
  * arriving no more steps are run than are ready, maybe none: call again when more has been taken.
  *
  *     bert_encode_begin(session, &batch, &outputs, &error);

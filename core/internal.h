@@ -106,7 +106,6 @@ typedef struct encoding_state {
     bert_outputs outputs;
     uint32_t n_tokens;
     uint32_t next, n_steps; /* the step that is next, of as many: a layer each, then the heads */
-    uint32_t end;           /* of the steps of this round */
 } encoding_state;
 
 struct bert_session {
@@ -124,6 +123,7 @@ struct bert_session {
     bert_observer *observer; /* NULL: nobody looks */
     void *observer_argument;
     encoding_state encoding;
+    uint32_t n_threads; /* those that were there when this round's steps began */
     thread_pool pool;
 };
 

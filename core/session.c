@@ -167,7 +167,7 @@ bert_status bert_session_use_kernel(bert_session *session, bert_int8_kernel kern
 
 uint32_t bert_session_threads(const bert_session *session)
 {
-    return atomic_load(&session->pool.n_joined);
+    return pool_threads(&session->pool);
 }
 
 void bert_session_serve(bert_session *session)

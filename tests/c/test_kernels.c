@@ -8,7 +8,7 @@
 
 #include "harness.h"
 #include "oracle.h"
-#include "share.h"
+#include "internal.h"
 #include "vector_math.h"
 
 #define CANARY 12345.0f
@@ -231,6 +231,13 @@ static integer_rows random_quantised(bert_integers integers, bert_int8_kernel ke
     return rows;
 }
 
+/* The first or the second half of a product's columns. */
+static panel_range panels_half(uint32_t n_out, int half)
+{
+    uint32_t n = panels_all(n_out).end;
+    return half ? (panel_range){n / 2, n} : (panel_range){0, n / 2};
+}
+
 static void check_gemm(uint32_t n_rows, uint32_t n_in, uint32_t n_out, bert_dtype dtype,
                        bert_activation activation, int with_residual, uint32_t *seed)
 {
@@ -239,9 +246,9 @@ static void check_gemm(uint32_t n_rows, uint32_t n_in, uint32_t n_out, bert_dtyp
     float *a = random_floats((n_rows - 1) * a_stride + n_in, -1, 1, seed);
     product out = random_product(n_rows, n_out, activation, with_residual, seed);
     float *scratch = guarded_alloc((size_t)TILE_PANELS * n_in * BERT_PANEL * sizeof(float));
-    /* In two shares, as two threads would. */
-    gemm_f32(a, a_stride, n_rows, &w, panels_share(n_out, 0, 2), &out, scratch);
-    gemm_f32(a, a_stride, n_rows, &w, panels_share(n_out, 1, 2), &out, scratch);
+    /* In two blocks, as two threads would. */
+    gemm_f32(a, a_stride, n_rows, &w, panels_half(n_out, 0), &out, scratch);
+    gemm_f32(a, a_stride, n_rows, &w, panels_half(n_out, 1), &out, scratch);
     check_product("gemm_f32", a, a_stride, n_rows, &w, &out, 1e-6);
     guarded_free_all();
 }
@@ -264,8 +271,8 @@ static void check_gemm_i8(bert_integers integers, uint32_t n_rows, uint32_t n_in
         for (size_t i = 0; i < count; i++)
             other.c[i] = CANARY;
         integer_rows rows = random_quantised(integers, kernel, n_rows, n_in, a, n_in, ones, seed);
-        gemm_i8(kernel, &rows, n_rows, &w, panels_share(n_out, 0, 2), &other);
-        gemm_i8(kernel, &rows, n_rows, &w, panels_share(n_out, 1, 2), &other);
+        gemm_i8(kernel, &rows, n_rows, &w, panels_half(n_out, 0), &other);
+        gemm_i8(kernel, &rows, n_rows, &w, panels_half(n_out, 1), &other);
         if (kernel != BERT_INT8_KERNEL_SIMD128) {
             CHECK(memcmp(out.c, other.c, count * sizeof(float)) == 0,
                   "%u x %u x %u: kernel %d has other bits than kernel %d", n_rows, n_in, n_out,
