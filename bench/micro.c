@@ -91,7 +91,7 @@ PEAK(peak_dot_i16, wasm_i16x8_add(s[c], simd_dot_i16(s[c], b)))
 PEAK(peak_dot_i16_exact,
      wasm_i32x4_add(s[c], wasm_i32x4_dot_i16x8(
                               wasm_i16x8_add(simd_dot_i16(s[c], a), simd_dot_i16(s[c], b)), a)))
-PEAK(peak_dot_i32, simd_dot_i32(s[c], b, s[c]))
+PEAK(peak_dot_i32, simd_dot_i32(s[c], b, s[c], 0))
 #else
 static void peak_dot_i16(void)
 {
@@ -141,7 +141,7 @@ static void multiply_i8(bert_int8_kernel kernel, int index, uint32_t n_rows)
                 .offset = ones,
                 .bias = ones};
     product out = {.c = results, .c_stride = OUTPUTS};
-    if (bert_int8_kernel_exists(kernel))
+    if (bert_int8_kernel_exists(BERT_INTEGERS_7_BITS, kernel))
         gemm_i8(kernel, &integers, n_rows, &w, panels_all(OUTPUTS), &out);
 }
 

@@ -75,11 +75,12 @@ static cJSON *outputs_json(const bert_weights *weights)
 static cJSON *config_json(const conversion *c)
 {
     const bert_config *config = &c->weights.config;
+    bert_config packed = pack_config(&c->weights, c->options->dtype);
     const char *family = model_dir_architecture(&c->dir, c->weights.architecture);
     const char *problem = model_dir_problem_type(&c->dir);
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "architecture", family);
-    cJSON_AddItemToObject(json, "encoder", encoder_json(config));
+    cJSON_AddItemToObject(json, "encoder", encoder_json(&packed));
     cJSON_AddItemToObject(json, "outputs", outputs_json(&c->weights));
     cJSON_AddItemToObject(json, "labels", model_dir_labels(&c->dir, config));
     cJSON_AddItemToObject(json, "problem_type",

@@ -38,8 +38,9 @@ typedef struct tensor_arrival {
     tensor_role role;
     uint32_t step; /* the first of an encoding that reads it */
     int is_taken;
-    /* Of an I8 matrix: its offset, which comes of its weight and its scale, and the index of the
-     * other of these two. Else NULL. */
+    /* Of an I8 matrix: its columns' sums, which come of its weight, its offset, which comes of them
+     * and its scale, and the index of the other of these two. Else NULL. */
+    int32_t *sums;
     float *offset;
     size_t partner;
 } tensor_arrival;
@@ -61,7 +62,8 @@ struct bert_model {
     norm_weights lm_norm;                     /* [E] */
     matrix lm_decoder;                        /* E -> vocab_size; tied: without panels */
     matrix sentence;                          /* H -> embedding_dim */
-    float *offsets;                           /* of the layers' I8 matrices; theirs point here */
+    int32_t *sums;                            /* of the layers' I8 matrices; theirs point here */
+    float *offsets;                           /* likewise */
     /* The caller's tensors, until each of them is taken, and what is known of them. */
     const bert_tensor *tensors;
     size_t n_tensors;
@@ -133,6 +135,7 @@ bert_status error_set_limit(bert_error *error, bert_status status, const char *s
 extern const char *const names_of_activations[BERT_ACTIVATION_COUNT];
 extern const char *const names_of_position_attentions[BERT_POSITION_ATTENTION_COUNT];
 extern const char *const names_of_poolings[BERT_POOLING_COUNT];
+extern const char *const names_of_integers[BERT_INTEGERS_COUNT];
 
 /* Whether the fields are in range and fit together. */
 bert_status config_check(const bert_config *config, bert_error *error);

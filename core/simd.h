@@ -64,13 +64,21 @@ static inline v128_t simd_dot_i16(v128_t a, v128_t b)
 #endif
 }
 
-/* Lane i of sum, plus the four products of bytes 4 i .. 4 i + 3. */
-static inline v128_t simd_dot_i32(v128_t a, v128_t b, v128_t sum)
+/* Lane i of sum, plus the four products of bytes 4 i .. 4 i + 3. Bytes of `b` beyond 127 are signed
+ * or not as the engine has it, which `is_signed` must say; natively as that says. */
+static inline v128_t simd_dot_i32(v128_t a, v128_t b, v128_t sum, int is_signed)
 {
 #ifdef __wasm_simd128__
+    (void)is_signed;
     return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(a, b, sum);
 #else
-    return wasm_i32x4_add(sum, wasm_i32x4_extadd_pairwise_i16x8(simd_dot_i16(a, b)));
+    if (is_signed)
+        return wasm_i32x4_add(sum, wasm_i32x4_extadd_pairwise_i16x8(simd_dot_i16(a, b)));
+    v128_t even = wasm_i16x8_mul(wasm_i16x8_shr(wasm_i16x8_shl(a, 8), 8),
+                                 wasm_v128_and(b, wasm_i16x8_splat(255)));
+    v128_t odd = wasm_i16x8_mul(wasm_i16x8_shr(a, 8), wasm_u16x8_shr(b, 8));
+    return wasm_i32x4_add(sum, wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(even),
+                                              wasm_i32x4_extadd_pairwise_i16x8(odd)));
 #endif
 }
 #endif

@@ -64,7 +64,7 @@ double oracle_activate(double x, bert_activation activation)
     return x;
 }
 
-void oracle_quantise(double *x, uint32_t n, const float *factor)
+void oracle_quantise(double *x, uint32_t n, const float *factor, bert_integers integers)
 {
     double least = INFINITY, most = -INFINITY;
     for (uint32_t i = 0; i < n; i++) {
@@ -72,18 +72,18 @@ void oracle_quantise(double *x, uint32_t n, const float *factor)
         least = fmin(least, x[i]);
         most = fmax(most, x[i]);
     }
-    double step = (most - least) / 127;
+    double step = (most - least) / BERT_MOST_LEVEL(integers);
     for (uint32_t i = 0; step > 0 && i < n; i++)
         x[i] = least + step * floor((x[i] - least) / step + 0.5);
 }
 
 /* The input of an I8 product, quantised as quantise_row() does it. */
-static void dense(const double *x, const matrix *w, double *y)
+static void dense(const bert_config *config, const double *x, const matrix *w, double *y)
 {
     double *input = malloc(w->n_in * sizeof *input);
     memcpy(input, x, w->n_in * sizeof *input);
     if (w->dtype == BERT_DTYPE_I8)
-        oracle_quantise(input, w->n_in, w->smooth);
+        oracle_quantise(input, w->n_in, w->smooth, config->integers);
     oracle_dense(input, w, y);
     free(input);
 }
@@ -175,9 +175,9 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
     double *v = numbers((size_t)n * hidden), *context = numbers((size_t)n * hidden);
     double *row = numbers(n), *y = numbers(hidden);
     for (uint32_t t = 0; t < n; t++) {
-        dense(x + t * hidden, &layer->query, q + t * hidden);
-        dense(x + t * hidden, &layer->key, k + t * hidden);
-        dense(x + t * hidden, &layer->value, v + t * hidden);
+        dense(config, x + t * hidden, &layer->query, q + t * hidden);
+        dense(config, x + t * hidden, &layer->key, k + t * hidden);
+        dense(config, x + t * hidden, &layer->value, v + t * hidden);
     }
     for (uint32_t h = 0; h < config->n_heads; h++) {
         for (uint32_t t = 0; t < n; t++) {
@@ -198,7 +198,7 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
         }
     }
     for (uint32_t t = 0; t < n; t++) {
-        dense(context + t * hidden, &layer->attention_output, y);
+        dense(config, context + t * hidden, &layer->attention_output, y);
         for (uint32_t i = 0; i < hidden; i++)
             x[t * hidden + i] += y[i];
         oracle_layer_norm(x + t * hidden, hidden, &layer->attention_norm, config->layer_norm_eps);
@@ -209,10 +209,10 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
 static void feed_forward(const layer_weights *layer, const bert_config *config, double *x)
 {
     double *wide = numbers(config->intermediate_size), *y = numbers(config->hidden_size);
-    dense(x, &layer->intermediate, wide);
+    dense(config, x, &layer->intermediate, wide);
     for (uint32_t i = 0; i < config->intermediate_size; i++)
         wide[i] = oracle_activate(wide[i], config->activation);
-    dense(wide, &layer->output, y);
+    dense(config, wide, &layer->output, y);
     for (uint32_t i = 0; i < config->hidden_size; i++)
         x[i] += y[i];
     oracle_layer_norm(x, config->hidden_size, &layer->output_norm, config->layer_norm_eps);

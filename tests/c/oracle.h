@@ -14,7 +14,7 @@ double oracle_f16(uint16_t bits);
 double oracle_activate(double x, bert_activation activation);
 
 /* x = x * factor, rounded to 128 levels between its least and its largest number. */
-void oracle_quantise(double *x, uint32_t n, const float *factor);
+void oracle_quantise(double *x, uint32_t n, const float *factor, bert_integers integers);
 
 /* y = x W + bias; x [n_in], y [n_out]. */
 void oracle_dense(const double *x, const matrix *w, double *y);

@@ -85,12 +85,12 @@ static void check_sequence(const char *name, const bert_model *model, const bert
 }
 
 /* I8: a number half way between two levels may be rounded to either, and layers make more of it. */
-static double tolerance_of(bert_dtype dtype)
+static double tolerance_of(tiny_dtype dtype)
 {
-    return dtype == BERT_DTYPE_I8 ? 0.1 : 2e-5;
+    return dtype >= TINY_Q7 ? 0.1 : 2e-5;
 }
 
-static void check_model(const char *name, const bert_config *config, bert_dtype dtype,
+static void check_model(const char *name, const bert_config *config, tiny_dtype dtype,
                         uint32_t seed)
 {
     tiny_model *tiny = tiny_make(config, dtype, seed);
@@ -111,8 +111,8 @@ static void check_model(const char *name, const bert_config *config, bert_dtype 
 TEST(agrees_with_the_oracle_in_every_dtype)
 {
     bert_config config = tiny_config();
-    for (int dtype = 0; dtype < 3; dtype++)
-        check_model("plain", &config, (bert_dtype)dtype, 10 + (uint32_t)dtype);
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++)
+        check_model("plain", &config, (tiny_dtype)dtype, 10 + (uint32_t)dtype);
 }
 
 TEST(agrees_with_the_oracle_at_odd_dimensions)
@@ -127,8 +127,8 @@ TEST(agrees_with_the_oracle_at_odd_dimensions)
         config.activation = i % 2 ? BERT_ACTIVATION_GELU_TANH : BERT_ACTIVATION_RELU;
         config.n_labels = 1 + 8 * i;
         config.layer_norm_eps = 1e-3f; /* rows of one or two numbers have next to no variance */
-        for (int dtype = 0; dtype < 3; dtype++)
-            check_model("plain", &config, (bert_dtype)dtype, 20 + 3 * i + (uint32_t)dtype);
+        for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++)
+            check_model("plain", &config, (tiny_dtype)dtype, 20 + 3 * i + (uint32_t)dtype);
     }
 }
 
@@ -136,18 +136,18 @@ TEST(agrees_without_head_pooler_or_token_types)
 {
     bert_config config = tiny_config();
     config.n_token_types = 0;
-    check_model("plain", &config, BERT_DTYPE_F32, 40);
+    check_model("plain", &config, TINY_F32, 40);
     config.n_labels = 0;
-    check_model("plain", &config, BERT_DTYPE_F32, 41);
+    check_model("plain", &config, TINY_F32, 41);
     config.pooler_activation = BERT_ACTIVATION_NONE;
-    check_model("plain", &config, BERT_DTYPE_F32, 42);
+    check_model("plain", &config, TINY_F32, 42);
 }
 
 /* Default positions and types are 0, 1, 2, ... and 0; without `attended` all are. */
 TEST(null_means_the_default)
 {
     bert_config config = tiny_config();
-    bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_F32, 50));
+    bert_model *model = tiny_open(tiny_make(&config, TINY_F32, 50));
     bert_session *session = tiny_session(model, NULL);
     uint32_t n = 6, ids[] = {3, 1, 4, 1, 5, 9}, types[6] = {0}, positions[] = {0, 1, 2, 3, 4, 5};
     uint8_t attended[] = {1, 1, 1, 1, 1, 1};
@@ -163,8 +163,8 @@ TEST(null_means_the_default)
 
 static void check_alone(const bert_config *config, const char *name)
 {
-    for (int dtype = 0; dtype < 3; dtype++) {
-        bert_model *model = tiny_open(tiny_make(config, (bert_dtype)dtype, 60));
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+        bert_model *model = tiny_open(tiny_make(config, (tiny_dtype)dtype, 60));
         bert_session *session = tiny_session(model, NULL);
         token_lists tokens = random_tokens(config, 61);
         bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
@@ -200,7 +200,7 @@ TEST(same_bits_alone_and_in_a_batch)
 TEST(session_of_exact_size)
 {
     bert_config config = tiny_config();
-    bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_I8, 70));
+    bert_model *model = tiny_open(tiny_make(&config, TINY_Q8, 70));
     bert_session *session =
         tiny_session(model, &(bert_options){.max_tokens = N_TOKENS, .max_sequence_tokens = 16});
     token_lists tokens = random_tokens(&config, 71);
@@ -208,20 +208,23 @@ TEST(session_of_exact_size)
     bert_outputs outputs = all_outputs(model, &batch);
     CHECK(bert_encode(session, &batch, &outputs, NULL) == BERT_OK, "a full session fails");
     for (uint32_t s = 0; s < N_SEQUENCES; s++)
-        check_sequence("plain", model, &batch, &outputs, s, tolerance_of(BERT_DTYPE_I8));
+        check_sequence("plain", model, &batch, &outputs, s, tolerance_of(TINY_Q8));
 }
 
 /* Threads come at any time, more than there is room for, and change nothing. */
 static void check_threads(const bert_config *config, const char *name, int n_rounds)
 {
-    for (int dtype = 0; dtype < 3; dtype++) {
-        bert_model *model = tiny_open(tiny_make(config, (bert_dtype)dtype, 80));
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+        bert_model *model = tiny_open(tiny_make(config, (tiny_dtype)dtype, 80));
         token_lists tokens = random_tokens(config, 81);
         bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
         bert_outputs want = all_outputs(model, &batch);
         bert_encode(tiny_session(model, NULL), &batch, &want, NULL);
         for (int kernel = 0; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
             pthread_t threads[4];
+            if (!bert_int8_kernel_exists(bert_model_config(model)->integers,
+                                         (bert_int8_kernel)kernel))
+                continue;
             bert_session *session = tiny_session(
                 model, &(bert_options){.n_threads = 4, .int8_kernel = (bert_int8_kernel)kernel});
             for (int round = 0; round < n_rounds; round++) {
@@ -244,6 +247,7 @@ static void check_threads(const bert_config *config, const char *name, int n_rou
             for (int i = 0; i < 4; i++)
                 pthread_join(threads[i], NULL);
         }
+        guarded_free_all();
     }
 }
 
@@ -264,8 +268,8 @@ TEST(many_rows)
         same_lengths[i / LENGTH] = LENGTH;
         ids[i] = i % LENGTH * 7 % config.vocab_size;
     }
-    for (int dtype = 0; dtype < 3; dtype++) {
-        bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, 90));
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+        bert_model *model = tiny_open(tiny_make(&config, (tiny_dtype)dtype, 90));
         bert_batch one = {.n_sequences = 1, .lengths = same_lengths, .ids = ids};
         bert_batch all = {.n_sequences = COPIES, .lengths = same_lengths, .ids = ids};
         bert_outputs want = all_outputs(model, &one), got = all_outputs(model, &all);
@@ -287,19 +291,21 @@ TEST(many_rows)
     }
 }
 
-/* Kernels may be changed from call to call, to those that there are. */
-TEST(another_kernel_changes_no_bit)
+/* Kernels may be changed from call to call, to those that there are for the model's integers. */
+static void check_kernels(tiny_dtype dtype, bert_int8_kernel missing)
 {
     bert_config config = tiny_config();
-    bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_I8, 95));
+    bert_model *model = tiny_open(tiny_make(&config, dtype, 95));
     bert_session *session = tiny_session(model, NULL);
     token_lists tokens = random_tokens(&config, 96);
     bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
     bert_outputs want = all_outputs(model, &batch);
     bert_encode(session, &batch, &want, NULL);
     for (int kernel = 0; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
-        CHECK(bert_session_use_kernel(session, (bert_int8_kernel)kernel, NULL) == BERT_OK,
-              "kernel %d is refused", kernel);
+        int is_missing = kernel == (int)missing;
+        CHECK(bert_session_use_kernel(session, (bert_int8_kernel)kernel, NULL) ==
+                  (is_missing ? BERT_BAD_OPTION : BERT_OK),
+              "dtype %d: kernel %d is %s", dtype, kernel, is_missing ? "taken" : "refused");
         bert_outputs got = all_outputs(model, &batch);
         bert_encode(session, &batch, &got, NULL);
         CHECK(memcmp(got.data[BERT_OUTPUT_LAST_HIDDEN_STATE],
@@ -313,8 +319,14 @@ TEST(another_kernel_changes_no_bit)
           "no such kernel: %d, %s", error.status, error.subject);
 }
 
+TEST(another_kernel_changes_no_bit)
+{
+    check_kernels(TINY_Q7, BERT_INT8_KERNEL_RELAXED_DOT_I32_SIGNED);
+    check_kernels(TINY_Q8, BERT_INT8_KERNEL_RELAXED_DOT_I16);
+}
+
 /* A batch in steps of `n_steps`, left after each number of them, then another, then the whole. */
-static void check_steps(const char *name, const bert_config *config, bert_dtype dtype)
+static void check_steps(const char *name, const bert_config *config, tiny_dtype dtype)
 {
     bert_model *model = tiny_open(tiny_make(config, dtype, 97));
     token_lists tokens = random_tokens(config, 98), others = random_tokens(config, 99);
@@ -352,16 +364,16 @@ static void check_steps(const char *name, const bert_config *config, bert_dtype 
 TEST(steps_give_the_same_bits_and_may_be_left)
 {
     bert_config config = tiny_config();
-    for (int dtype = 0; dtype < 3; dtype++)
-        check_steps("plain", &config, (bert_dtype)dtype);
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++)
+        check_steps("plain", &config, (tiny_dtype)dtype);
     config.n_layers = 0;
-    check_steps("no layers", &config, BERT_DTYPE_F32);
+    check_steps("no layers", &config, TINY_F32);
 }
 
 TEST(nothing_to_step_after_a_refusal)
 {
     bert_config config = tiny_config();
-    bert_session *session = tiny_session(tiny_open(tiny_make(&config, BERT_DTYPE_F32, 97)), NULL);
+    bert_session *session = tiny_session(tiny_open(tiny_make(&config, TINY_F32, 97)), NULL);
     uint32_t n = 2, ids[] = {1, 2};
     bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids};
     CHECK(bert_encode_step(session, 1) == 0, "a step of nothing");
@@ -394,8 +406,8 @@ TEST(families_agree_with_the_oracle)
     FOR_EACH_FAMILY(family)
     {
         bert_config config = family->config();
-        for (int dtype = 0; dtype < 3; dtype++) {
-            check_model(family->name, &config, (bert_dtype)dtype, 100 + (uint32_t)dtype);
+        for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+            check_model(family->name, &config, (tiny_dtype)dtype, 100 + (uint32_t)dtype);
             guarded_free_all();
         }
     }
@@ -411,8 +423,8 @@ TEST(families_at_odd_dimensions)
         config.hidden_size = 35;
         config.embedding_size = config.embedding_size == was ? 35 : config.embedding_size;
         config.intermediate_size = 19;
-        for (int dtype = 0; dtype < 3; dtype++) {
-            check_model(family->name, &config, (bert_dtype)dtype, 110 + (uint32_t)dtype);
+        for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+            check_model(family->name, &config, (tiny_dtype)dtype, 110 + (uint32_t)dtype);
             guarded_free_all();
         }
     }
@@ -444,8 +456,8 @@ static void check_long(const char *name, bert_config config, int in_order, uint3
     uint32_t n = LENGTH, ids[LENGTH], types[LENGTH], positions[LENGTH];
     uint8_t attended[LENGTH];
     bert_error error = {0};
-    for (int dtype = 0; dtype < 3; dtype++) {
-        bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, seed));
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+        bert_model *model = tiny_open(tiny_make(&config, (tiny_dtype)dtype, seed));
         bert_session *session =
             tiny_session(model, &(bert_options){.max_tokens = n, .max_sequence_tokens = n});
         for (uint32_t i = 0; i < n; i++) {
@@ -458,7 +470,7 @@ static void check_long(const char *name, bert_config config, int in_order, uint3
         bert_outputs outputs = all_outputs(model, &batch);
         CHECK(bert_encode(session, &batch, &outputs, &error) == BERT_OK, "%s: %s (%s)", name,
               bert_status_text(error.status), error.subject);
-        check_sequence(name, model, &batch, &outputs, 0, tolerance_of((bert_dtype)dtype));
+        check_sequence(name, model, &batch, &outputs, 0, tolerance_of((tiny_dtype)dtype));
         guarded_free_all();
     }
 }
@@ -490,7 +502,7 @@ TEST(null_means_the_default_in_families)
     FOR_EACH_FAMILY(family)
     {
         bert_config config = family->config();
-        bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_F16, 150));
+        bert_model *model = tiny_open(tiny_make(&config, TINY_F16, 150));
         bert_session *session = tiny_session(model, NULL);
         uint32_t n = 6, ids[] = {3, 1, 4, 1, 5, 9}, types[6] = {0};
         uint32_t positions[] = {0, 1, 2, 3, 4, 5};
@@ -524,8 +536,8 @@ TEST(tokens_left_out_are_tokens_not_attended_to)
         bert_config config = family->config();
         if (config.first_position)
             continue;
-        for (int dtype = 0; dtype < 3; dtype++) {
-            bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, 151));
+        for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+            bert_model *model = tiny_open(tiny_make(&config, (tiny_dtype)dtype, 151));
             bert_session *session = tiny_session(model, NULL);
             uint32_t n = 15, n_left = 0, ids[15], left_ids[15], positions[15], seed = 152;
             uint8_t attended[15];
@@ -566,7 +578,7 @@ TEST(tokens_left_out_are_tokens_not_attended_to)
 }
 
 /* Words' logits of some tokens are those that all have, and nothing else is other. */
-static void check_lm_tokens(const tiny_family *family, bert_dtype dtype, uint32_t n_threads)
+static void check_lm_tokens(const tiny_family *family, tiny_dtype dtype, uint32_t n_threads)
 {
     static const uint32_t choices[][12] = {
         {0}, {N_TOKENS - 1}, {5}, {1, 4, 6}, {0, 1, 2, 3, 4, 5, 21, 25, N_TOKENS - 1}};
@@ -613,9 +625,9 @@ TEST(words_of_some_tokens)
         if (family->config().lm_activation == BERT_ACTIVATION_NONE)
             continue;
         n_predict++;
-        for (int dtype = 0; dtype < 3; dtype++)
+        for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++)
             for (uint32_t n_threads = 1; n_threads <= 3; n_threads++)
-                check_lm_tokens(family, (bert_dtype)dtype, n_threads);
+                check_lm_tokens(family, (tiny_dtype)dtype, n_threads);
     }
     CHECK(n_predict >= 5, "%u families predict words", n_predict);
 }
@@ -632,7 +644,7 @@ static void note_layer(void *argument, uint32_t layer, bert_site site, const flo
 TEST(observers_of_shared_layers)
 {
     bert_config config = family_config("shared_groups");
-    bert_session *session = tiny_session(tiny_open(tiny_make(&config, BERT_DTYPE_F32, 153)), NULL);
+    bert_session *session = tiny_session(tiny_open(tiny_make(&config, TINY_F32, 153)), NULL);
     uint32_t n = 2, ids[] = {1, 2}, n_seen[12] = {0};
     bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids};
     bert_session_observe(session, note_layer, n_seen);
