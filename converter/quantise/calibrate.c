@@ -35,17 +35,24 @@ static void keep_row(calibration_site *site, const float *row)
     memcpy(site->rows + site->n_rows++ * n, row, n * sizeof(float));
 }
 
+void calibration_see(calibration_data *calibration, uint32_t layer, bert_site which,
+                     const float *rows, uint32_t n_rows)
+{
+    calibration_site *site = calibration_at(calibration, layer, which);
+    for (uint32_t r = 0; r < n_rows; r++, rows += site->n_columns) {
+        for (uint32_t i = 0; i < site->n_columns; i++)
+            site->squares[i] += (double)rows[i] * rows[i];
+        if (site->moments)
+            add_moments(rows, site->n_columns, site->moments);
+        keep_row(site, rows);
+    }
+}
+
 static void observe(void *argument, uint32_t layer, bert_site which, const float *inputs,
                     uint32_t n_rows, uint32_t n_columns)
 {
-    calibration_site *site = calibration_at(argument, layer, which);
-    for (uint32_t r = 0; r < n_rows; r++, inputs += n_columns) {
-        for (uint32_t i = 0; i < n_columns; i++)
-            site->squares[i] += (double)inputs[i] * inputs[i];
-        if (site->moments)
-            add_moments(inputs, n_columns, site->moments);
-        keep_row(site, inputs);
-    }
+    (void)n_columns;
+    calibration_see(argument, layer, which, inputs, n_rows);
 }
 
 bool calibrate_batch(const native_model *model, const bert_batch *batch, const char *what,

@@ -34,6 +34,10 @@ void calibration_free(calibration_data *calibration);
 calibration_site *calibration_at(const calibration_data *calibration, uint32_t layer,
                                  bert_site site);
 
+/* Takes `n_rows` inputs of a site into account. */
+void calibration_see(calibration_data *calibration, uint32_t layer, bert_site site,
+                     const float *rows, uint32_t n_rows);
+
 /* Runs a batch through `model`, which is not quantised; `what` is for messages. */
 bool calibrate_batch(const native_model *model, const bert_batch *batch, const char *what,
                      calibration_data *calibration, fault_text *fault);
