@@ -91,8 +91,10 @@ void attention_head(const bert_session *session, const workspace *space, const l
     int knows_positions = config->position_attention != BERT_POSITION_ATTENTION_NONE;
 
     size_t at = sequence->first * hidden + head * dim;
-    matrix keys = {.n_in = dim, .n_out = n_keys, .panels = space->key_panels};
-    matrix values = {.n_in = n_keys, .n_out = dim, .panels = space->value_panels};
+    int is_exact = session->model->is_exact;
+    matrix keys = {.n_in = dim, .n_out = n_keys, .is_exact = is_exact, .panels = space->key_panels};
+    matrix values = {
+        .n_in = n_keys, .n_out = dim, .is_exact = is_exact, .panels = space->value_panels};
     pack_keys(session->key + at, hidden, sequence, dim, space->key_panels);
     pack_values(session->value + at, hidden, sequence, dim, n_keys, space->value_panels);
     position_terms terms;

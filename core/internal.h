@@ -48,6 +48,9 @@ typedef struct tensor_arrival {
 /* Weights that the config does not ask for are zeros. */
 struct bert_model {
     bert_config config;
+    /* Whether some weights are I8. Then nothing may depend on whether a machine rounds a
+     * multiply-add once or twice: rounding to integers would make a step of a bit. */
+    int is_exact;
     row_table word, position, token_type; /* [.., E] */
     norm_weights embeddings_norm;         /* [E] */
     matrix projection;                    /* E -> H */

@@ -18,6 +18,9 @@
 typedef struct matrix {
     uint32_t n_in, n_out;
     bert_dtype dtype;
+    /* Of F32 and F16: whether products are rounded before they are added, so that sums have the
+     * same bits on every machine. */
+    int is_exact;
     const void *panels; /* [ceil(n_out / BERT_PANEL), ...] */
     const float *bias;  /* [n_out], or NULL */
     /* I8 only: */

@@ -210,7 +210,7 @@ static void bind_integers(tensor_binder *binder, const char *name, const bert_te
 static matrix bind_matrix(tensor_binder *binder, const char *name, uint32_t n_in, uint32_t n_out,
                           const column_room *room)
 {
-    matrix w = {.n_in = n_in, .n_out = n_out};
+    matrix w = {.n_in = n_in, .n_out = n_out, .is_exact = binder->model->is_exact};
     const bert_tensor *tensor = bind_panels(binder, name, BERT_PANELS(n_out), n_in, room != NULL);
     if (tensor) {
         w.dtype = tensor->dtype;
@@ -481,6 +481,8 @@ bert_status bert_model_begin(const bert_config *config, const bert_tensor *tenso
     bert_model *model = lay_out(config, &arena);
     model->tensors = tensors;
     model->n_tensors = n_tensors;
+    for (size_t i = 0; i < n_tensors; i++)
+        model->is_exact |= tensors[i].dtype == BERT_DTYPE_I8;
     tensor_binder binder = {.model = model, .most = most_tensors(config), .error = error};
     bind_model(&binder, model);
     if (binder.status != BERT_OK)

@@ -45,6 +45,7 @@ static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows
                            end * BERT_PANEL < n_words ? end * BERT_PANEL : n_words};
         matrix w = {.n_in = n_in,
                     .n_out = rows_count(words),
+                    .is_exact = model->is_exact,
                     .panels = scratch,
                     .bias = model->lm_decoder.bias + words.first};
         product out = {.c = logits + words.first, .c_stride = n_words};
