@@ -21,7 +21,10 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
-const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'bert-wasm/bench');
+export const CACHE = join(
+    process.env.XDG_CACHE_HOME || join(homedir(), '.cache'),
+    'bert-wasm/bench',
+);
 const PUBLISHED = resolve(ROOT, process.env.MODEL_ONNX ?? '../shared/models/sentiment-minilm-l6');
 const SENTENCES = resolve(ROOT, process.env.SENTENCES ?? '../shared/data/sst2-dev.tsv');
 
@@ -108,7 +111,7 @@ function relative(path) {
  * @param {string[]} sources
  * @param {(unfinished: string) => void} make
  */
-function build(target, sources, make) {
+export function build(target, sources, make) {
     const modified = (/** @type {string} */ path) => statSync(path).mtimeMs;
     if (existsSync(target) && sources.every((source) => modified(source) <= modified(target))) {
         return;
