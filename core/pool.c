@@ -136,7 +136,9 @@ uint32_t pool_threads(const thread_pool *pool)
     return atomic_load(&pool->n_joined);
 }
 
-void pool_run(thread_pool *pool, uint32_t n_blocks, pool_work work, void *argument)
+/* Not copied to where each phase is opened: 1 kB of a module. */
+__attribute__((noinline)) void pool_run(thread_pool *pool, uint32_t n_blocks, pool_work work,
+                                        void *argument)
 {
     if (n_blocks <= 1 || pool_threads(pool) == 1) {
         for (uint32_t block = 0; block < n_blocks; block++)

@@ -26,8 +26,10 @@ static uint32_t at_least(uint32_t n, uint32_t least)
     return n > least ? n : least;
 }
 
-/* As many for each thread, or, of few things, blocks that are as large as each other. */
-uint32_t share_blocks(const bert_session *session, uint32_t n, uint32_t least)
+/* As many for each thread, or, of few things, blocks that are as large as each other. Not copied to
+ * its callers, as pool_run(). */
+__attribute__((noinline)) uint32_t share_blocks(const bert_session *session, uint32_t n,
+                                                uint32_t least)
 {
     uint32_t n_threads = session->n_threads, most = at_most(n / least / n_threads, BLOCKS);
     if (n_threads == 1)
