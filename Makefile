@@ -152,11 +152,13 @@ $(native)/test_%: $(native)/tests/c/test_%.o $(test_objects) $(core_objects) $(t
 emscripten := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/emscripten/emcc
 EMCC ?= $(if $(wildcard $(emscripten)),$(emscripten),emcc)
 # profile=--profiling-funcs keeps the functions' names for a profiler.
+# What must be inlined says so; of the rest, little: 8 % fewer bytes, and no time.
 # No glue code: a module imports nothing but, with threads, its memory; JavaScript sizes the memory
 # and starts the threads.
 emcflags := -std=c11 -O3 -flto -DNDEBUG -msimd128 \
 	-ffp-contract=off -Wall -Wextra -Werror $(profile) --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH \
-	-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=256KB -sSTACK_SIZE=64KB
+	-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=256KB -sSTACK_SIZE=64KB \
+	-Wl,-mllvm,-inline-threshold=25
 emcflags_relaxed := -mrelaxed-simd
 emcflags_threads := -matomics -mbulk-memory -sIMPORTED_MEMORY -Wl,--shared-memory
 engines := $(patsubst %,build/dist/engine-%.wasm,base relaxed base-threads relaxed-threads)
