@@ -206,8 +206,7 @@ static int32_t round_probabilities(float *e, uint32_t n, float total)
 {
     int16_t *p = (int16_t *)e;
     float most = ((float)(INT32_MAX / VALUE_LEVELS) - (float)n) / total;
-    v128_t factor =
-        wasm_f32x4_splat(most < PROBABILITY_LEVELS ? most : (float)PROBABILITY_LEVELS);
+    v128_t factor = wasm_f32x4_splat(most < PROBABILITY_LEVELS ? most : (float)PROBABILITY_LEVELS);
     v128_t sum = wasm_i32x4_const(0, 0, 0, 0);
     uint32_t i = 0;
     for (; i + 8 <= n; i += 8) {
@@ -275,7 +274,8 @@ void attention_head_i16(const bert_session *session, const workspace *space, uin
         for (uint32_t r = 0; r < n_rows; r++) {
             v128_t factor = wasm_f32x4_splat(value_step / (float)totals[r]);
             for (uint32_t i = 0; i < dim; i += 4) {
-                v128_t y = simd_load_first((const float *)(space->contexts + r * dim + i), dim - i, 0);
+                v128_t y =
+                    simd_load_first((const float *)(space->contexts + r * dim + i), dim - i, 0);
                 simd_store_first(query + r * hidden + i,
                                  wasm_f32x4_mul(wasm_f32x4_convert_i32x4(y), factor), dim - i);
             }

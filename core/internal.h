@@ -84,8 +84,8 @@ struct bert_model {
 typedef struct workspace {
     float *panel;      /* [TILE_PANELS, most n_in of a matrix, BERT_PANEL]: widened panels */
     float *key_panels; /* [ceil(n / BERT_PANEL), H / n_heads, BERT_PANEL], n max_sequence_tokens */
-    float *value_panels;          /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
-    float *scores;                /* [QUERY_BLOCK, n] */
+    float *value_panels; /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
+    float *scores;       /* [QUERY_BLOCK, n] */
     /* In a model with integer weights those three hold integers: see attention_i16.c. */
     int16_t *queries;             /* [QUERY_BLOCK, H / n_heads up to whole eights] */
     int32_t *contexts;            /* [QUERY_BLOCK, H / n_heads] */

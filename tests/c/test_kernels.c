@@ -383,8 +383,8 @@ static void check_gemm_i16(uint32_t n_rows, uint32_t n_pairs, uint32_t n_columns
             int64_t want = j < n_columns ? 0 : 0x55555555;
             const int16_t *panel = panels + (size_t)(j / BERT_PANEL) * n_in * BERT_PANEL;
             for (uint32_t k = 0; j < n_columns && k < n_in; k++)
-                want += a[r * a_stride + k] *
-                        panel[(k / 2 * BERT_PANEL + j % BERT_PANEL) * 2 + k % 2];
+                want +=
+                    a[r * a_stride + k] * panel[(k / 2 * BERT_PANEL + j % BERT_PANEL) * 2 + k % 2];
             CHECK(c[r * c_stride + j] == want, "%u x %u x %u: [%u, %u] is %d, expected %lld",
                   n_rows, n_in, n_columns, r, j, c[r * c_stride + j], (long long)want);
         }
