@@ -1,7 +1,5 @@
 /** How the benchmark's reports name what is compared, and write numbers. */
 
-/** @typedef {import('./run.js').Row} Row */
-
 const NAMES = {
     bert_wasm: 'bert-wasm',
     bert_wasm_q4: 'bert-wasm, q4',
@@ -18,7 +16,7 @@ export const PLACES = { node: 'Node', chromium: 'Chromium' };
 
 /**
  * @param {string} runtime
- * @param {Row['environment']} [environment]
+ * @param {'node' | 'chromium'} [environment]
  */
 export function nameOf(runtime, environment) {
     // There it computes with onnxruntime-node.
@@ -37,7 +35,7 @@ export function dtypeName(dtype) {
 }
 
 /**
- * @param {{environment: Row['environment'], model: string, dtype: string}} setting
+ * @param {{environment: 'node' | 'chromium', model: string, dtype: string}} setting
  * @param {string} job
  * @param {number} threads
  */
