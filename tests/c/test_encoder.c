@@ -219,13 +219,31 @@ TEST(session_of_exact_size)
         check_sequence("plain", model, &batch, &outputs, s, tolerance_of(TINY_Q8));
 }
 
-/* Threads come at any time, more than there is room for, and change nothing. */
-static void check_threads(const bert_config *config, const char *name, int n_rounds)
+/* A block, `copies` times. */
+static void *repeat(const void *from, size_t n_bytes, uint32_t copies)
+{
+    char *to = guarded_alloc(n_bytes * copies);
+    for (uint32_t i = 0; i < copies; i++)
+        memcpy(to + i * n_bytes, from, n_bytes);
+    return to;
+}
+
+/* Threads come at any time, more than there is room for, and change nothing. With several copies of
+ * the batch they share it by rows. */
+static void check_threads(const bert_config *config, const char *name, uint32_t copies,
+                          int n_rounds)
 {
     for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
         bert_model *model = tiny_open(tiny_make(config, (tiny_dtype)dtype, 80));
         token_lists tokens = random_tokens(config, 81);
-        bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
+        bert_batch once = batch_of(&tokens, 0, N_SEQUENCES);
+        bert_batch batch = {.n_sequences = copies * N_SEQUENCES,
+                            .lengths =
+                                repeat(once.lengths, N_SEQUENCES * sizeof *once.lengths, copies),
+                            .ids = repeat(tokens.ids, sizeof tokens.ids, copies),
+                            .token_types = repeat(tokens.types, sizeof tokens.types, copies),
+                            .positions = repeat(tokens.positions, sizeof tokens.positions, copies),
+                            .attended = repeat(tokens.attended, sizeof tokens.attended, copies)};
         bert_outputs want = all_outputs(model, &batch);
         bert_encode(tiny_session(model, NULL), &batch, &want, NULL);
         for (int kernel = 0; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
@@ -262,7 +280,8 @@ static void check_threads(const bert_config *config, const char *name, int n_rou
 TEST(same_bits_on_any_number_of_threads_and_every_kernel)
 {
     bert_config config = tiny_config();
-    check_threads(&config, "plain", 40);
+    check_threads(&config, "plain", 1, 40);
+    check_threads(&config, "plain", 5, 10);
 }
 
 /* More rows than go through the feed-forward block at a time: each copy of a sequence has the bits
@@ -452,7 +471,8 @@ TEST(families_on_any_number_of_threads)
     FOR_EACH_FAMILY(family)
     {
         bert_config config = family->config();
-        check_threads(&config, family->name, 8);
+        check_threads(&config, family->name, 1, 8);
+        check_threads(&config, family->name, 5, 5);
     }
 }
 

@@ -13,7 +13,6 @@
  */
 #include <setjmp.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
@@ -454,7 +453,7 @@ static const char *check_pool(uint32_t threads, uint32_t room, int joined, uint3
 }
 
 /* 2 threads may join at any time; 3 at any time for one phase, or when there is room for 2; for two
- * phases the helpers are there from the start. 7 million states in all. */
+ * phases the helpers are there from the start. 9 million states in all. */
 TEST(every_interleaving_is_right)
 {
     static const uint32_t cases[][5] = {
