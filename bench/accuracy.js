@@ -181,7 +181,8 @@ if (process.argv[1] === import.meta.filename) {
         dist: join(ROOT, 'build/dist'),
         converter: join(ROOT, 'build/native/bert-convert'),
     };
-    console.log(accuracyTable(await measureAccuracy(options)));
+    const dtypes = await measureAccuracy(options);
     const encoders = await measureEncoders(prepareEncoders(console.error), options);
-    console.log(`\n${encodersTable(encoders)}\n\n${JSON.stringify(encoders)}`);
+    console.log(`${accuracyTable(dtypes)}\n\n${encodersTable(encoders)}\n`);
+    console.log(JSON.stringify({ dtypes, encoders })); // for bench/measured.json
 }
