@@ -2,7 +2,7 @@
  * What each dtype costs: file size, accuracy on SST-2's development set through the sentiment head,
  * and the cosine between mean-pooled embeddings of its first 300 sentences and those of f32.
  *
- *     make bench-accuracy
+ *     make bench-accuracy              and then the same of sentence encoders: encoders.js
  *
  * Calibrated files are made with 100 texts of another data set.
  */
@@ -12,8 +12,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
+import { encodersTable, measureEncoders } from './encoders.js';
+import { prepareEncoders, SENTIMENT } from './real_models.js';
+
 const ROOT = join(import.meta.dirname, '..');
-const MODEL = process.env.MODEL_ONNX ?? join(ROOT, '../shared/models/sentiment-minilm-l6');
+const MODEL = SENTIMENT;
 const SENTENCES = process.env.SENTENCES ?? join(ROOT, '../shared/data/sst2-dev.tsv');
 const CALIBRATION = process.env.CALIBRATION ?? join(ROOT, '../shared/data/reviews-dev.tsv');
 
@@ -25,6 +28,8 @@ const VARIANTS = [
     { name: 'f16', dtype: 'f16' },
     { name: 'q8', dtype: 'q8' },
     { name: 'q8, calibrated', dtype: 'q8', calibrated: true },
+    { name: 'q7', dtype: 'q7' },
+    { name: 'q7, calibrated', dtype: 'q7', calibrated: true },
     { name: 'q4', dtype: 'q4' },
     { name: 'q4, calibrated', dtype: 'q4', calibrated: true },
 ];
@@ -172,12 +177,12 @@ export function accuracyTable(rows) {
 }
 
 if (process.argv[1] === import.meta.filename) {
-    console.log(
-        accuracyTable(
-            await measureAccuracy({
-                dist: join(ROOT, 'build/dist'),
-                converter: join(ROOT, 'build/native/bert-convert'),
-            }),
-        ),
-    );
+    const options = {
+        dist: join(ROOT, 'build/dist'),
+        converter: join(ROOT, 'build/native/bert-convert'),
+    };
+    const dtypes = await measureAccuracy(options);
+    const encoders = await measureEncoders(prepareEncoders(console.error), options);
+    console.log(`${accuracyTable(dtypes)}\n\n${encodersTable(encoders)}\n`);
+    console.log(JSON.stringify({ dtypes, encoders })); // for bench/measured.json
 }

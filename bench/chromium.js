@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import { modelAddress } from './node.js';
+import { between, count, sample } from './processor_time.js';
 import { serve } from './server.js';
 
 /** @typedef {import('./node.js').Setting} Setting */
@@ -13,6 +14,7 @@ const TIMEOUT = 300_000;
 
 const LIBRARIES = {
     bert_wasm: '/dist/index.js',
+    litert: '/litert/dist/index.js',
     onnxruntime_web: '/onnxruntime-web/ort.wasm.bundle.min.mjs',
     transformers: '/transformers/transformers.min.js',
 };
@@ -34,6 +36,8 @@ export function mountsOf({ dist, models }) {
         '/bench/': import.meta.dirname,
         '/dist/': dist,
         '/onnxruntime-web/': join(packages, 'onnxruntime-web/dist'),
+        '/litert/': join(packages, '@litertjs/core'),
+        '/litert-utils/': join(packages, '@litertjs/wasm-utils/dist'),
         '/transformers/': join(packages, '@huggingface/transformers/dist'),
         '/transformers-wasm/': join(
             packages,
@@ -77,6 +81,12 @@ export async function launch() {
 export async function chromiumHost({ dist, models }) {
     const server = await serve(mountsOf({ dist, models }));
     const browser = await launch();
+    const system = await browser.newBrowserCDPSession();
+    /** @param {string} [type] */
+    const pids = async (type) => {
+        const { processInfo } = await system.send('SystemInfo.getProcessInfo');
+        return processInfo.filter((each) => !type || each.type === type).map(({ id }) => id);
+    };
 
     return {
         version: browser.version(),
@@ -105,6 +115,7 @@ export async function chromiumHost({ dist, models }) {
                     runtime,
                     dtype,
                     threads,
+                    task: model.task,
                     library: /** @type {Record<string, string>} */ (LIBRARIES)[runtime],
                     model: modelAddress(
                         setting,
@@ -123,7 +134,12 @@ export async function chromiumHost({ dist, models }) {
             }
             return {
                 prepare: (...args) => call('prepare', ...args),
-                measure: (...args) => call('measure', ...args),
+                // Pages that are not measured do nothing.
+                measure: (...args) =>
+                    sample(
+                        () => pids('renderer'),
+                        () => call('measure', ...args),
+                    ),
                 close: () => context.close(),
             };
         },
@@ -132,13 +148,15 @@ export async function chromiumHost({ dist, models }) {
          * From navigation to the first result on the page, in a fresh profile.
          * @param {string} runtime  a page of pages/
          * @param {Record<string, string>} parameters
-         * @returns {Promise<{ms: number, label: string, files: string[]}>} files: that were loaded
+         * @returns {Promise<{ms: number, cpu_ms: number, label: string, files: string[]}>} cpu_ms:
+         *   of all Chromium's processes; files: that were loaded
          */
         async coldStart(runtime, parameters) {
             const context = await browser.newContext();
             try {
                 const page = await context.newPage();
                 server.requested.clear();
+                const before = count(await pids());
                 const answered = page.waitForEvent('console', {
                     predicate: (message) => message.text().startsWith('first result '),
                     timeout: TIMEOUT,
@@ -151,7 +169,8 @@ export async function chromiumHost({ dist, models }) {
                     .text()
                     .slice('first result '.length)
                     .split(' ');
-                return { ms: Number(ms), label, files: [...server.requested] };
+                const { ran } = between(before, count(await pids()));
+                return { ms: Number(ms), cpu_ms: ran, label, files: [...server.requested] };
             } finally {
                 await context.close();
             }

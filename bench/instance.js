@@ -11,23 +11,28 @@
  * @property {number[][][]} [batches]
  * @property {string[]} [texts]
  * @property {number} [batch_size]
+ * @property {boolean} [is_mean]  the answer is the mean of the first sequence's rows: models
+ *   without a head give a row for each token
  *
  * @typedef {object} Options
  * @property {string} runtime  a file of peers/
  * @property {string} library  address of the runtime's module
  * @property {string} model  address of the model, as the runtime wants it
+ * @property {string} [task]  of the model's pipeline; default text-classification
  * @property {'f32' | 'q8'} dtype
  * @property {number} threads
  *
  * @typedef {object} Peer  what each file of peers/ gives
  * @property {() => void | Promise<void>} [close]
- * @property {(job: Job) => () => Promise<number[]>} prepare  a call that gives the logits of the
- *   first sequence, or the score of each text
+ * @property {(job: Job) => Run | Promise<Run>} prepare
+ *
+ * @typedef {() => Promise<ArrayLike<number>>} Run  gives the logits or rows of the first sequence,
+ *   or the score of each text
  */
 
 const WARM_UP = 500; // ms: JavaScript engines optimise WebAssembly while it already runs
 
-/** @type {{peer: Peer, runs: (() => Promise<number[]>)[]}} */
+/** @type {{peer: Peer, runs: Run[]}} */
 let opened;
 
 /** @param {Options} options */
@@ -45,21 +50,32 @@ export async function open(options) {
 export async function prepare(jobs, warm_up = WARM_UP) {
     const answers = [];
     for (const job of jobs) {
-        const run = opened.peer.prepare(job);
+        const run = await opened.peer.prepare(job);
         opened.runs.push(run);
         const start = performance.now();
         let answer;
         do answer = await run();
         while (performance.now() - start < warm_up);
-        answers.push(answer);
+        answers.push(job.is_mean ? meanRow(answer, job) : Array.from(answer));
     }
     return answers;
 }
 
 /**
+ * @param {ArrayLike<number>} rows  one for each token
+ * @param {Job} job
+ */
+function meanRow(rows, { ids, batches }) {
+    const n_tokens = (ids ?? batches?.[0][0] ?? []).length;
+    const mean = new Array(rows.length / n_tokens).fill(0);
+    for (let i = 0; i < rows.length; i++) mean[i % mean.length] += rows[i] / n_tokens;
+    return mean;
+}
+
+/**
  * @param {number} index  of a job
  * @param {number} slice  ms to repeat it for, at least once
- * @returns {Promise<number>} ms of the median call
+ * @returns {Promise<{ms: number, n_calls: number}>} ms of the median call
  */
 export async function measure(index, slice) {
     const run = opened.runs[index];
@@ -73,5 +89,5 @@ export async function measure(index, slice) {
         times.push(now - before);
         before = now;
     } while (now - start < slice);
-    return times.sort((a, b) => a - b)[times.length >> 1];
+    return { ms: times.sort((a, b) => a - b)[times.length >> 1], n_calls: times.length };
 }

@@ -43,6 +43,9 @@ class Graph:
     def table(self, *shape, scale=0.02):
         return self.weight(self.random.normal(0, scale, shape).astype(np.float32))
 
+    def ones(self, size):
+        return self.weight(np.ones(size, np.float32))
+
     def dense(self, x, n_in, n_out):
         # Large enough that attention and activations work on values as in trained models.
         product = self.node("MatMul", x, self.table(n_in, n_out, scale=n_in ** -0.5))
@@ -53,7 +56,7 @@ class Graph:
         return self.node("Gemm", x, weight, bias, transB=1, output=output)
 
     def norm(self, x, size):
-        gamma = self.weight(np.ones(size, np.float32))
+        gamma = self.ones(size)
         centred = self.node("Sub", x, self.node("ReduceMean", x, axes=[-1]))
         square = self.node("Pow", centred, self.constant(2))
         variance = self.node("Add", self.node("ReduceMean", square, axes=[-1]), self.constant(1e-12))
@@ -89,11 +92,11 @@ class Graph:
         inner = self.gelu(self.dense(x, hidden, 4 * hidden))
         return self.norm(self.node("Add", self.dense(inner, 4 * hidden, hidden), x), hidden)
 
-    def embeddings(self, hidden):
+    def embeddings(self, hidden, vocabulary=VOCABULARY):
         indices = self.integers([list(range(POSITIONS))])
         n_tokens = self.size("input_ids", 1)
         positions = self.node("Slice", indices, self.integers([0]), n_tokens, self.integers([1]), self.integers([1]))
-        words = self.node("Gather", self.table(VOCABULARY, hidden), "input_ids")
+        words = self.node("Gather", self.table(vocabulary, hidden), "input_ids")
         types = self.node("Gather", self.table(2, hidden), "token_type_ids")
         x = self.node("Add", self.node("Add", words, types),
                       self.node("Gather", self.table(POSITIONS, hidden), positions))
@@ -106,6 +109,16 @@ class Graph:
         return self.node("Mul", closed, self.constant(np.finfo(np.float32).min))
 
 
+    def model(self, name, *shape):
+        """Of one output, [batch_size, *shape]."""
+        inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch_size", "sequence_length"])
+                  for name in INPUTS]
+        outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch_size", *shape])]
+        return helper.make_model(
+            helper.make_graph(self.nodes, "bert", inputs, outputs, self.weights),
+            opset_imports=[helper.make_opsetid("", 14)], ir_version=7)
+
+
 def bert(layers, hidden, heads):
     graph = Graph()
     mask, x = graph.mask(), graph.embeddings(hidden)
@@ -114,12 +127,7 @@ def bert(layers, hidden, heads):
     first = graph.node("Gather", x, graph.integers(0), axis=1)
     pooled = graph.node("Tanh", graph.gemm(first, hidden, hidden))
     graph.gemm(pooled, hidden, len(LABELS), output="logits")
-    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch_size", "sequence_length"])
-              for name in INPUTS]
-    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch_size", len(LABELS)])]
-    return helper.make_model(
-        helper.make_graph(graph.nodes, "bert", inputs, outputs, graph.weights),
-        opset_imports=[helper.make_opsetid("", 14)], ir_version=7)
+    return graph.model("logits", len(LABELS))
 
 
 def config(layers, hidden, heads):
@@ -149,4 +157,5 @@ def main():
         json.dump(config(*sizes), file, indent=2)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -22,6 +22,7 @@ enum {
     KEYS = 128,
     FEW = 16,
     FAR = 12,
+    TILE = 6,
     MOST_ROWS = 4000
 };
 
@@ -30,10 +31,12 @@ enum {
 /* X(name, unit, operations of one repeat) */
 #define WORKS(X)                                                                                   \
     X(peak_f32, "multiply-add", 8.0 * CHAINS * STEPS)                                              \
+    X(peak_f32_exact, "multiply, add", 8.0 * CHAINS * STEPS)                                       \
     X(peak_dot_i16, "relaxed dot, 16 bits", 32.0 * CHAINS * STEPS)                                 \
     X(peak_dot_i16_exact, "relaxed dots, sums of 32 bits", 64.0 * CHAINS * STEPS)                  \
     X(peak_dot_i32, "relaxed dot, 32 bits", 32.0 * CHAINS * STEPS)                                 \
-    X(tile_f32, "f32 tile", 2.0 * SIMD_TILE_ROWS * INPUTS * BERT_PANEL * 8)                        \
+    X(peak_dot_exact, "dot of 16 bits", 16.0 * CHAINS * STEPS)                                     \
+    X(tile_f32, "f32 tile", 2.0 * TILE * INPUTS * BERT_PANEL * 8)                                  \
     X(gemm_f32_plain, "f32 product", N_PRODUCT)                                                    \
     X(gemm_f32_1, "f32, 1 row", N_PRODUCT / ROWS)                                                  \
     X(gemm_f32_3, "f32, 3 rows", N_PRODUCT / ROWS * 3)                                             \
@@ -43,6 +46,7 @@ enum {
     X(gemm_f32_4000, "f32, 4000 rows", N_PRODUCT / ROWS * 4000)                                    \
     X(gemm_f32_far, "f32, 16 rows, weights from memory", FAR *N_PRODUCT *FEW / ROWS)               \
     X(gemm_f32_gelu, "f32 product, GELU", N_PRODUCT)                                               \
+    X(gemm_f32_exact, "f32 product, exact", N_PRODUCT)                                             \
     X(gemm_i8_simd128, "8-bit product, simd128", N_PRODUCT)                                        \
     X(gemm_i8_dot_i16, "8-bit product, relaxed-dot-i16", N_PRODUCT)                                \
     X(gemm_i8_dot_i32, "8-bit product, relaxed-dot-i32", N_PRODUCT)                                \
@@ -84,15 +88,20 @@ static const integer_rows integers = {
         memcpy(registers, s, sizeof s);                                                            \
     }
 
-PEAK(peak_f32, simd_madd(a, b, s[c]))
+PEAK(peak_f32_exact, simd_madd(a, b, s[c]))
+PEAK(peak_dot_exact, wasm_i32x4_add(s[c], wasm_i32x4_dot_i16x8(s[c], b)))
 #ifdef SIMD_RELAXED_DOT
+PEAK(peak_f32, simd_relaxed_madd(a, b, s[c]))
 PEAK(peak_dot_i16, wasm_i16x8_add(s[c], simd_dot_i16(s[c], b)))
 /* As an exact product must: two dots fit 16 bits, then pairs are widened. */
 PEAK(peak_dot_i16_exact,
      wasm_i32x4_add(s[c], wasm_i32x4_dot_i16x8(
                               wasm_i16x8_add(simd_dot_i16(s[c], a), simd_dot_i16(s[c], b)), a)))
-PEAK(peak_dot_i32, simd_dot_i32(s[c], b, s[c]))
+PEAK(peak_dot_i32, simd_dot_i32(s[c], b, s[c], 0))
 #else
+static void peak_f32(void)
+{
+}
 static void peak_dot_i16(void)
 {
 }
@@ -104,10 +113,13 @@ static void peak_dot_i32(void)
 }
 #endif
 
+static int is_exact;
+
 static void multiply_f32(int index, uint32_t n_rows, uint32_t n_out, bert_activation activation)
 {
     matrix w = {.n_in = INPUTS,
                 .n_out = n_out,
+                .is_exact = is_exact,
                 .panels = panels_f32 + index * INPUTS * OUTPUTS,
                 .bias = ones};
     product out = {.activation = activation, .c = results, .c_stride = OUTPUTS};
@@ -118,12 +130,19 @@ static void multiply_f32(int index, uint32_t n_rows, uint32_t n_out, bert_activa
 static void tile_f32(void)
 {
     for (int i = 0; i < 8; i++)
-        multiply_f32(0, SIMD_TILE_ROWS, BERT_PANEL, BERT_ACTIVATION_NONE);
+        multiply_f32(0, TILE, BERT_PANEL, BERT_ACTIVATION_NONE);
 }
 
 static void gemm_f32_plain(void)
 {
     multiply_f32(0, ROWS, OUTPUTS, BERT_ACTIVATION_NONE);
+}
+
+static void gemm_f32_exact(void)
+{
+    is_exact = 1;
+    gemm_f32_plain();
+    is_exact = 0;
 }
 
 static void gemm_f32_gelu(void)
@@ -141,7 +160,7 @@ static void multiply_i8(bert_int8_kernel kernel, int index, uint32_t n_rows)
                 .offset = ones,
                 .bias = ones};
     product out = {.c = results, .c_stride = OUTPUTS};
-    if (bert_int8_kernel_exists(kernel))
+    if (bert_int8_kernel_exists(BERT_INTEGERS_7_BITS, kernel))
         gemm_i8(kernel, &integers, n_rows, &w, panels_all(OUTPUTS), &out);
 }
 

@@ -21,7 +21,10 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
-const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'bert-wasm/bench');
+export const CACHE = join(
+    process.env.XDG_CACHE_HOME || join(homedir(), '.cache'),
+    'bert-wasm/bench',
+);
 const PUBLISHED = resolve(ROOT, process.env.MODEL_ONNX ?? '../shared/models/sentiment-minilm-l6');
 const SENTENCES = resolve(ROOT, process.env.SENTENCES ?? '../shared/data/sst2-dev.tsv');
 
@@ -37,6 +40,7 @@ const MINILM_DTYPES = ['f32', 'q8', 'q4'];
 /**
  * @typedef {object} Model
  * @property {string} name
+ * @property {string} task  of its pipeline
  * @property {string} directory  of model.onnx, model_quantized.onnx and config.json
  * @property {Record<string, string>} converted  paths of ours by dtype
  */
@@ -84,6 +88,26 @@ export function prepareBertBase({ converter }) {
 }
 
 /**
+ * all-MiniLM-L6-v2, as ONNX and as LiteRT.js runs it: 7 GB of Python packages write that.
+ * @param {{converter: string}} options
+ * @returns {Model}
+ */
+export function prepareAllMiniLm({ converter }) {
+    const script = join(import.meta.dirname, 'make_litert.py');
+    const directory = join(CACHE, 'models', 'all-minilm');
+    build(directory, [script], (unfinished) =>
+        execFileSync(
+            python('litert-python', 'requirements-litert.txt'),
+            // Isolated: tokenizers.py beside the script is not the package.
+            ['-I', script, unfinished],
+            { stdio: ['ignore', 'ignore', 'pipe'], maxBuffer: 2 ** 26 },
+        ),
+    );
+    const model = convert('all-minilm', directory, converter, ['f32', 'q8']);
+    return { ...model, task: 'feature-extraction' };
+}
+
+/**
  * @param {number} n
  * @returns {string[]} the first `n` sentences of SST-2's development set; none without the file
  */
@@ -108,7 +132,7 @@ function relative(path) {
  * @param {string[]} sources
  * @param {(unfinished: string) => void} make
  */
-function build(target, sources, make) {
+export function build(target, sources, make) {
     const modified = (/** @type {string} */ path) => statSync(path).mtimeMs;
     if (existsSync(target) && sources.every((source) => modified(source) <= modified(target))) {
         return;
@@ -146,6 +170,7 @@ function convert(name, directory, converter, dtypes) {
     };
     return {
         name,
+        task: 'text-classification',
         directory,
         converted: Object.fromEntries(dtypes.map((dtype) => [dtype, path(dtype)])),
     };
@@ -163,31 +188,26 @@ function writeRandomModel(name) {
             `--${option}`,
             String(value),
         ]);
-        execFileSync(python(), [script, unfinished, ...sizes], {
+        execFileSync(python('python', 'requirements.txt'), [script, unfinished, ...sizes], {
             stdio: ['ignore', 'ignore', 'pipe'],
         });
     });
     return directory;
 }
 
-/** A Python with the packages of requirements.txt, in an environment of its own. */
-function python() {
-    const requirements = join(import.meta.dirname, 'requirements.txt');
-    const environment = join(CACHE, 'python');
-    const complete = join(environment, 'complete');
-    if (!existsSync(complete) || statSync(requirements).mtimeMs > statSync(complete).mtimeMs) {
-        console.error(`bench: installing Python packages into ${environment}`);
-        /** @type {import('node:child_process').ExecFileSyncOptions} */
-        const options = { stdio: ['ignore', 'ignore', 'pipe'] };
-        execFileSync('python3', ['-m', 'venv', '--clear', environment], options);
-        execFileSync(
-            join(environment, 'bin/pip'),
-            ['install', '--quiet', '--disable-pip-version-check', '-r', requirements],
-            options,
-        );
-        writeFileSync(complete, '');
-    }
-    return join(environment, 'bin/python');
+/**
+ * A Python with the packages of a file here, in an environment of its own.
+ * @param {string} environment
+ * @param {string} requirements
+ */
+function python(environment, requirements) {
+    console.error(`bench: the Python packages of ${requirements}`);
+    const folder = execFileSync(
+        join(ROOT, 'tools/python_env.sh'),
+        [`bench/${environment}`, join(import.meta.dirname, requirements)],
+        { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' },
+    );
+    return join(folder.trim(), 'bin/python');
 }
 
 /**

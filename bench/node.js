@@ -4,6 +4,8 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+import { sample } from './processor_time.js';
+
 /**
  * @typedef {object} Setting
  * @property {string} runtime
@@ -17,9 +19,16 @@ import { pathToFileURL } from 'node:url';
 /**
  * @typedef {object} Handle
  * @property {(jobs: Job[], warm_up?: number) => Promise<number[][]>} prepare
- * @property {(index: number, slice: number) => Promise<number>} measure
+ * @property {(index: number, slice: number) => Promise<Sample>} measure
  * @property {() => Promise<{rss: number, peak: number}>} [memory]
  * @property {() => Promise<void>} close
+ */
+
+/**
+ * @typedef {object} Sample  a call
+ * @property {number} ms  of the median one
+ * @property {number} cpu_ms  that threads ran, on average; NaN where it cannot be read
+ * @property {number} waited_ms  that threads were ready to run and had no processor
  */
 
 /** @param {{dist: string}} options */
@@ -44,6 +53,7 @@ export function nodeHost({ dist }) {
                         runtime,
                         dtype,
                         threads,
+                        task: model.task,
                         library: /** @type {Record<string, string>} */ (libraries)[runtime],
                         model: modelAddress(setting, model.directory, model.converted[dtype]),
                     });
@@ -54,7 +64,7 @@ export function nodeHost({ dist }) {
             }
             return {
                 prepare: (...args) => child.call('prepare', ...args),
-                measure: (...args) => child.call('measure', ...args),
+                measure: (...args) => sample(child.pids, () => child.call('measure', ...args)),
                 memory: () => child.call('memory'),
                 close: child.close,
             };
@@ -70,7 +80,7 @@ export function nodeHost({ dist }) {
  */
 export function modelAddress({ runtime, dtype }, directory, converted) {
     if (runtime === 'bert_wasm') return converted;
-    if (runtime === 'transformers') return directory;
+    if (runtime === 'transformers' || runtime === 'litert') return directory;
     return `${directory}/${dtype === 'q8' ? 'model_quantized.onnx' : 'model.onnx'}`;
 }
 
@@ -86,6 +96,7 @@ function startChild() {
     );
     const exited = new Promise((resolve) => child.once('exit', resolve));
     return {
+        pids: () => [/** @type {number} */ (child.pid)],
         /**
          * @param {string} name
          * @param {...unknown} args

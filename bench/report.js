@@ -6,20 +6,23 @@ import { join } from 'node:path';
 
 import { accuracyTable } from './accuracy.js';
 import { drawBars } from './chart.js';
-import { median, ratio } from './statistics.js';
+import { compare, gzipBytes, waited } from './comparisons.js';
+import { median } from './statistics.js';
+import {
+    BESIDE,
+    dtypeName,
+    kilobytes,
+    megabytes,
+    milliseconds,
+    modelName,
+    nameOf,
+    number,
+    PLACES,
+    times,
+} from './words.js';
 
 /** @typedef {import('./run.js').Row} Row */
-
-const NAMES = {
-    bert_wasm: 'bert-wasm',
-    bert_wasm_q4: 'bert-wasm, q4',
-    onnxruntime_web: 'onnxruntime-web',
-    onnxruntime_node: 'onnxruntime-node (native)',
-    transformers: 'transformers.js',
-    nothing: 'an empty process',
-};
-const PLACES = { node: 'Node', chromium: 'Chromium' };
-const MODELS = { minilm: 'MiniLM-L6', 'bert-base': 'BERT-base' };
+/** @typedef {import('./comparisons.js').Comparison} Comparison */
 
 /** @typedef {{name: string, bytes: number, gzip: number}} Size  of a file */
 
@@ -31,20 +34,22 @@ const MODELS = { minilm: 'MiniLM-L6', 'bert-base': 'BERT-base' };
  * @property {number} n_tokens  of the 64 texts
  * @property {number} seconds
  * @property {Row[]} rows
- * @property {{runtime: string, ms: number[], files: Size[]}[]} cold_starts
+ * @property {Start[]} cold_starts
+ * @property {import('./fidelity.js').Fidelity[]} fidelity
+ * @property {{runtime: string, dtype: string, bytes: number}[]} model_files  of all-MiniLM-L6
  * @property {{runtime: string, rss: number[], peak: number[]}[]} memory
  * @property {Size[]} engines
  * @property {string | undefined} micro  what micro.js printed
  * @property {import('./accuracy.js').Accuracy[]} accuracy
  * @property {string[]} left_out
  *
- * @typedef {object} Comparison
- * @property {string} what
- * @property {string} against
- * @property {string} ours
- * @property {string} theirs
- * @property {{median: number, low: number, high: number}} ratio  theirs / ours: above 1, ours is
- *   better
+ * @typedef {object} Start
+ * @property {string} runtime
+ * @property {string} model
+ * @property {string} dtype
+ * @property {number[]} ms
+ * @property {number[]} cpu_ms  of all Chromium's processes
+ * @property {Size[]} files
  */
 
 /**
@@ -64,6 +69,7 @@ export function describeMachine({ chromium }) {
             'bert-wasm': version('../package.json'),
             Node: process.versions.node,
             ...(chromium && { Chromium: chromium }),
+            'LiteRT.js': version('node_modules/@litertjs/core/package.json'),
             'onnxruntime-web': version('node_modules/onnxruntime-web/package.json'),
             'onnxruntime-node': version('node_modules/onnxruntime-node/package.json'),
             'transformers.js': version('node_modules/@huggingface/transformers/package.json'),
@@ -100,146 +106,18 @@ export function writeReport(directory, results) {
     if (panels.length) writeFileSync(join(directory, 'results.svg'), drawBars(panels));
     console.log(
         plainTable(
-            comparisons.map(({ what, against, ours, theirs, ratio }) => [
+            comparisons.map(({ what, against, ours, theirs, ratio, cpu_ratio }) => [
                 what,
                 against,
                 ours,
                 theirs,
                 times(ratio.median),
+                cpu_ratio ? times(cpu_ratio.median) : '',
             ]),
-            ['', 'against', 'ours', 'theirs', 'ratio'],
+            ['', 'against', 'ours', 'theirs', 'ratio', 'processor time'],
         ),
     );
     for (const text of results.left_out) console.log(`left out: ${text}`);
-}
-
-// --- ratios
-// ------------------------------------------------------------------------------------------
-
-/**
- * @param {Results} results
- * @returns {Comparison[]}
- */
-function compare({ rows, cold_starts, memory }) {
-    /** @type {Comparison[]} */
-    const comparisons = [];
-    const find = (/** @type {Partial<Row>} */ wanted) =>
-        rows.find((row) =>
-            Object.entries(wanted).every(
-                ([key, value]) => row[/** @type {keyof Row} */ (key)] === value,
-            ),
-        );
-    /**
-     * @param {string} what
-     * @param {string} against
-     * @param {number[] | undefined} ours
-     * @param {number[] | undefined} theirs
-     * @param {(value: number) => string} [format]
-     */
-    const add = (what, against, ours, theirs, format = milliseconds) => {
-        if (!ours?.length || !theirs?.length) return;
-        comparisons.push({
-            what,
-            against,
-            ours: format(median(ours)),
-            theirs: format(median(theirs)),
-            ratio: ratio(theirs, ours),
-        });
-    };
-
-    const settings = new Map(
-        rows
-            .filter(({ job }) => job.endsWith(' tokens'))
-            .map(({ environment, model, dtype }) => [
-                `${environment} ${model} ${dtype}`,
-                { environment, model, dtype },
-            ]),
-    );
-    const lengths = ['16 tokens', '128 tokens', '512 tokens'];
-    for (const setting of settings.values()) {
-        for (const job of lengths) {
-            for (const threads of [1, 2]) {
-                add(
-                    title(setting, job, threads),
-                    `${NAMES.onnxruntime_web}, ${dtypeName(setting.dtype)}`,
-                    find({ ...setting, job, threads, runtime: 'bert_wasm' })?.ms,
-                    find({ ...setting, job, threads, runtime: 'onnxruntime_web' })?.ms,
-                );
-            }
-        }
-    }
-    for (const setting of settings.values()) {
-        for (const job of lengths) {
-            add(
-                title(setting, job, 1),
-                `${NAMES.onnxruntime_node}, ${dtypeName(setting.dtype)}`,
-                find({ ...setting, job, threads: 1, runtime: 'bert_wasm' })?.ms,
-                find({ ...setting, job, threads: 1, runtime: 'onnxruntime_node' })?.ms,
-            );
-        }
-    }
-    for (const environment of /** @type {const} */ (['node', 'chromium'])) {
-        const ours = find({ environment, runtime: 'bert_wasm', job: '64 texts' });
-        for (const row of rows.filter(
-            ({ job, ...row }) => row.environment === environment && job.startsWith('64 texts, '),
-        )) {
-            add(
-                `${PLACES[environment]}, MiniLM-L6 q8, 64 texts, 1 thread`,
-                `${nameOf(row.runtime, environment)}, int8, ${row.job.slice('64 texts, '.length)}`,
-                ours?.ms,
-                row.ms,
-            );
-        }
-    }
-    for (const setting of settings.values()) {
-        for (const job of lengths) {
-            add(
-                title(setting, job, 2),
-                'itself on 1 thread',
-                find({ ...setting, job, threads: 2, runtime: 'bert_wasm' })?.ms,
-                find({ ...setting, job, threads: 1, runtime: 'bert_wasm' })?.ms,
-            );
-        }
-    }
-    const cold = (/** @type {string} */ runtime) =>
-        cold_starts.find((row) => row.runtime === runtime);
-    for (const runtime of ['onnxruntime_web', 'transformers']) {
-        add(
-            'Chromium, MiniLM-L6 q8, navigation to first result',
-            `${nameOf(runtime)}, int8`,
-            cold('bert_wasm')?.ms,
-            cold(runtime)?.ms,
-        );
-        add(
-            'Chromium, MiniLM-L6 q4, navigation to first result',
-            `${nameOf(runtime)}, int8`,
-            cold('bert_wasm_q4')?.ms,
-            cold(runtime)?.ms,
-        );
-    }
-    const resident = (/** @type {string} */ runtime) =>
-        memory.find((row) => row.runtime === runtime)?.rss;
-    for (const runtime of ['onnxruntime_web', 'onnxruntime_node', 'transformers']) {
-        add(
-            'Node, MiniLM-L6 q8, process memory after the first answer',
-            `${nameOf(runtime, 'node')}, int8`,
-            resident('bert_wasm'),
-            resident(runtime),
-            megabytes,
-        );
-    }
-    const shipped = (/** @type {string} */ runtime) =>
-        cold(runtime) && [gzipBytes(cold(runtime)?.files ?? [])];
-    for (const runtime of ['onnxruntime_web', 'transformers']) {
-        add(
-            'Chromium, code that a page loads, gzip',
-            nameOf(runtime),
-            shipped('bert_wasm'),
-            shipped(runtime),
-            kilobytes,
-        );
-    }
-    return comparisons;
 }
 
 // --- tables
@@ -258,6 +136,7 @@ function markdown(
         seconds,
         rows,
         cold_starts,
+        fidelity,
         memory,
         engines,
         micro,
@@ -267,6 +146,9 @@ function markdown(
     comparisons,
 ) {
     const { cpu, extensions, n_cpus, memory_gib, date, versions } = machine;
+    const [against_litert, against_others] = [true, false].map((is_litert) =>
+        comparisons.filter(({ against }) => against.startsWith(nameOf('litert')) === is_litert),
+    );
     const parts = [
         '# Measured against what users would pick instead',
         `Written by \`${command}\` in ${seconds} s. ${cpu} (${extensions.join(' ')}), ` +
@@ -279,17 +161,45 @@ function markdown(
             'median of the ratios of the rounds, and quartiles are in brackets. **Above 1, ' +
             'this project is better.** Ours includes the way to ' +
             'its worker and back. BERT-base has random weights of real size.',
-        table(
-            ['', 'against', 'ours', 'theirs', 'ratio'],
-            comparisons.map(({ what, against, ours, theirs, ratio }) => [
-                what,
-                against,
-                ours,
-                theirs,
-                `**${times(ratio.median)}** (${ratio.low.toFixed(2)} - ${ratio.high.toFixed(2)})`,
-            ]),
-        ),
+        'Processor time is that of all threads of the process that computes (of a start: of ' +
+            'all Chromium), as the kernel counts it. Where it says something else than wall ' +
+            `clock, the machine was busy. ${quietness(rows)}`.trimEnd(),
     ];
+    if (against_litert.length) {
+        parts.push(
+            '## Against LiteRT.js, all-MiniLM-L6, Chromium',
+            ratios(
+                against_litert.map((each) => ({
+                    ...each,
+                    what: each.what.replace(/^Chromium, (all-MiniLM-L6 )?/, ''),
+                })),
+            ),
+            'LiteRT.js is XNNPACK in WebAssembly, with relaxed SIMD and threads, as bert-wasm ' +
+                'has them. Its files are made with its own tools, of a graph without arithmetic ' +
+                'of shapes; at 16, 128 and 512 tokens the shape is exact and there is no mask. ' +
+                'A file has fixed shapes, so it takes the 64 SST-2 sentences one at a time, each ' +
+                'padded to 16, 32, 64 or 128 tokens; ours takes them one at a time, too, or in ' +
+                'one call. Both get token ids and give the last hidden state. At the start ours ' +
+                'gets a text, as LiteRT.js has no tokenizer. The busy process computes all the ' +
+                'time, on whichever processor it is given.',
+        );
+    }
+    if (fidelity.length) {
+        parts.push(
+            '## How far 8 bits are from f32, all-MiniLM-L6',
+            table(
+                ['', 'compared with', 'cosine, mean', 'least'],
+                fidelity.map(({ runtime, dtype, reference, mean, least }) => [
+                    `${nameOf(runtime)}, ${runtime === 'litert' ? dtypeName(dtype) : dtype}`,
+                    `${nameOf(reference)}, f32`,
+                    mean.toFixed(4),
+                    least.toFixed(4),
+                ]),
+            ),
+            'Mean-pooled embeddings of the first 100 sentences of SST-2 dev; nobody is calibrated.',
+        );
+    }
+    if (against_others.length) parts.push('## Against the others', ratios(against_others));
     for (const group of Map.groupBy(
         rows.filter(({ job }) => job.endsWith(' tokens')),
         ({ environment, model, dtype }) => `${PLACES[environment]}, ${modelName(model)}, ${dtype}`,
@@ -301,29 +211,28 @@ function markdown(
             ({ runtime, threads }) => `${nameOf(runtime)}|${threads}`,
         );
         parts.push(
-            `## ${name}, milliseconds`,
+            `## ${name}, milliseconds (of processor time)`,
             table(
                 ['', 'threads', ...jobs],
                 [...lines].map(([key, cells]) => [
                     ...key.split('|'),
-                    ...jobs.map((job) =>
-                        number(median(cells.find((cell) => cell.job === job)?.ms ?? [NaN])),
-                    ),
+                    ...jobs.map((job) => wallAndProcessor(cells.find((cell) => cell.job === job))),
                 ]),
             ),
         );
     }
-    const texts = rows.filter(({ job }) => job.startsWith('64 texts'));
+    const texts = rows.filter(({ model, job }) => model === 'minilm' && job.startsWith('64 texts'));
     if (texts.length) {
         parts.push(
-            `## 64 SST-2 sentences (${n_tokens} tokens), MiniLM-L6 int8, one thread, milliseconds`,
+            `## 64 SST-2 sentences (${n_tokens} tokens), MiniLM-L6 int8, one thread, ` +
+                'milliseconds (of processor time)',
             table(
                 ['', '', 'how', 'whole set'],
-                texts.map(({ environment, runtime, job, ms }) => [
-                    PLACES[environment],
-                    nameOf(runtime, environment),
-                    job.slice('64 texts, '.length) || 'as they are (no padding)',
-                    number(median(ms)),
+                texts.map((row) => [
+                    PLACES[row.environment],
+                    nameOf(row.runtime, row.environment),
+                    row.job.slice('64 texts, '.length) || 'as they are (no padding)',
+                    wallAndProcessor(row),
                 ]),
             ),
             'Pipelines (bert-wasm, transformers.js) get texts; onnxruntime gets token ids. ' +
@@ -332,19 +241,27 @@ function markdown(
     }
     if (cold_starts.length) {
         parts.push(
-            '## Cold start in Chromium, MiniLM-L6 int8, 1 thread: a fresh profile, ' +
+            '## Cold start in Chromium, 1 thread: a fresh profile, ' +
                 'files from loopback, navigation to first result',
             table(
-                ['', 'milliseconds', 'wasm, gzip', 'JavaScript, gzip', 'files'],
-                cold_starts.map(({ runtime, ms, files }) => [
-                    nameOf(runtime),
-                    number(median(ms)),
+                [
+                    '',
+                    'model',
+                    'milliseconds (of processor time)',
+                    'wasm, gzip',
+                    'JavaScript, gzip',
+                    'files',
+                ],
+                cold_starts.map(({ files, ...start }) => [
+                    nameOf(start.runtime),
+                    `${modelName(start.model)}, ${dtypeName(start.dtype)}`,
+                    wallAndProcessor(start),
                     kilobytes(gzipBytes(files.filter(({ name }) => name.endsWith('.wasm')))),
                     kilobytes(gzipBytes(files.filter(({ name }) => !name.endsWith('.wasm')))),
                     files.map(({ name, gzip }) => `${name} ${kilobytes(gzip)}`).join(', '),
                 ]),
             ),
-            'onnxruntime-web has no tokenizer: its page is given token ids.',
+            'onnxruntime-web and LiteRT.js have no tokenizer: their pages are given token ids.',
         );
     }
     if (memory.length) {
@@ -383,6 +300,55 @@ function markdown(
         );
     }
     return `${parts.join('\n\n')}\n`;
+}
+
+/** @param {Comparison[]} comparisons */
+function ratios(comparisons) {
+    return table(
+        ['', 'against', 'ours', 'theirs', 'ratio', 'of processor time', 'waited, ours / theirs'],
+        comparisons.map(({ what, against, ours, theirs, ratio, cpu_ratio, waited }) => [
+            what,
+            withoutRelaxed(against),
+            ours,
+            theirs,
+            quartiles(ratio),
+            cpu_ratio ? quartiles(cpu_ratio) : '',
+            waited ? `${waited.ours.toFixed(2)} / ${waited.theirs.toFixed(2)}` : '',
+        ]),
+    );
+}
+
+/** @param {import('./comparisons.js').Ratio} ratio */
+function quartiles({ median, low, high }) {
+    return `**${times(median)}** (${low.toFixed(2)} - ${high.toFixed(2)})`;
+}
+
+/**
+ * Beside every ratio to onnxruntime-web stands what explains a part of it; in pages transformers.js
+ * computes with that.
+ * @param {string} against
+ */
+function withoutRelaxed(against) {
+    return against.replace(/^(onnxruntime-web|transformers\.js)(?=,|$)/, '$1 (no relaxed SIMD)');
+}
+
+/** @param {import('./comparisons.js').Timed | undefined} timed */
+function wallAndProcessor({ ms, cpu_ms = [] } = { ms: [] }) {
+    if (!ms.length) return '';
+    const processor = cpu_ms.length ? number(median(cpu_ms)) : '';
+    return `${number(median(ms))}${processor && ` (${processor})`}`;
+}
+
+/** How busy the machine was with other work. @param {Row[]} rows */
+function quietness(rows) {
+    const shares = rows.filter(({ job }) => !job.endsWith(BESIDE)).map(waited);
+    if (!shares.length || shares.some(Number.isNaN)) return '';
+    const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(0)} %`;
+    return (
+        'Waited is how long threads were ready to run and had no processor, over how long they ' +
+        `ran: in this run ${percent(median(shares))} in the median row, ` +
+        `${percent(Math.max(...shares))} at most, without a busy process on purpose.`
+    );
 }
 
 /**
@@ -451,12 +417,13 @@ function chartPanels({ rows, cold_starts, memory }) {
         /** @type {string} */ runtime,
         /** @type {string} */ dtype,
         /** @type {string} */ job,
+        model = 'minilm',
     ) =>
         rows.find(
             (row) =>
                 row.environment === environment &&
                 row.runtime === runtime &&
-                row.model === 'minilm' &&
+                row.model === model &&
                 row.dtype === dtype &&
                 row.threads === 1 &&
                 row.job === job,
@@ -471,6 +438,16 @@ function chartPanels({ rows, cold_starts, memory }) {
             milliseconds,
         );
     }
+    for (const dtype of ['q8', 'f32']) {
+        add(
+            `128 tokens, ${dtypeName(dtype)}, Chromium`,
+            ['bert_wasm', 'litert'].map((runtime) => [
+                runtime,
+                one('chromium', runtime, dtype, '128 tokens', 'all-minilm'),
+            ]),
+            milliseconds,
+        );
+    }
     add(
         '64 texts of mixed length, int8, Chromium',
         [
@@ -481,7 +458,10 @@ function chartPanels({ rows, cold_starts, memory }) {
     );
     const cold = ['bert_wasm', 'onnxruntime_web', 'transformers'].map(
         (runtime) =>
-            /** @type {const} */ ([runtime, cold_starts.find((row) => row.runtime === runtime)]),
+            /** @type {const} */ ([
+                runtime,
+                cold_starts.find((row) => row.runtime === runtime && row.model === 'minilm'),
+            ]),
     );
     add(
         'Navigation to first result, int8, Chromium',
@@ -502,69 +482,4 @@ function chartPanels({ rows, cold_starts, memory }) {
         kilobytes,
     );
     return panels;
-}
-
-// --- words
-// -------------------------------------------------------------------------------------------
-
-/**
- * @param {string} runtime
- * @param {Row['environment']} [environment]
- */
-function nameOf(runtime, environment) {
-    // There it computes with onnxruntime-node.
-    if (runtime === 'transformers' && environment === 'node') return 'transformers.js (native)';
-    return /** @type {Record<string, string>} */ (NAMES)[runtime] ?? runtime;
-}
-
-/** @param {string} model */
-function modelName(model) {
-    return /** @type {Record<string, string>} */ (MODELS)[model] ?? model;
-}
-
-/** What peers call it. @param {string} dtype */
-function dtypeName(dtype) {
-    return dtype === 'q8' ? 'int8' : dtype;
-}
-
-/**
- * @param {{environment: Row['environment'], model: string, dtype: string}} setting
- * @param {string} job
- * @param {number} threads
- */
-function title({ environment, model, dtype }, job, threads) {
-    return (
-        `${PLACES[environment]}, ${modelName(model)} ${dtype}, ${job}, ` +
-        `${threads} thread${threads === 1 ? '' : 's'}`
-    );
-}
-
-/** @param {{gzip: number}[]} files */
-function gzipBytes(files) {
-    return files.reduce((sum, { gzip }) => sum + gzip, 0);
-}
-
-/** @param {number} value */
-function number(value) {
-    return Number.isNaN(value) ? '' : value.toFixed(value < 100 ? 1 : 0);
-}
-
-/** @param {number} value */
-function milliseconds(value) {
-    return `${number(value)} ms`;
-}
-
-/** @param {number} value */
-function megabytes(value) {
-    return `${(value / 1e6).toFixed(0)} MB`;
-}
-
-/** @param {number} value */
-function kilobytes(value) {
-    return `${number(value / 1e3)} kB`;
-}
-
-/** @param {number} value */
-function times(value) {
-    return `${value.toFixed(2)} x`;
 }

@@ -9,6 +9,7 @@
 #include "import/graph_read.h"
 #include "native/native.h"
 #include "native/prove.h"
+#include "quantise/own_texts.h"
 #include "quantise/smooth.h"
 #include "read/read.h"
 #include "source/model_dir.h"
@@ -75,11 +76,12 @@ static cJSON *outputs_json(const bert_weights *weights)
 static cJSON *config_json(const conversion *c)
 {
     const bert_config *config = &c->weights.config;
+    bert_config packed = pack_config(&c->weights, c->options->dtype);
     const char *family = model_dir_architecture(&c->dir, c->weights.architecture);
     const char *problem = model_dir_problem_type(&c->dir);
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "architecture", family);
-    cJSON_AddItemToObject(json, "encoder", encoder_json(config));
+    cJSON_AddItemToObject(json, "encoder", encoder_json(&packed));
     cJSON_AddItemToObject(json, "outputs", outputs_json(&c->weights));
     cJSON_AddItemToObject(json, "labels", model_dir_labels(&c->dir, config));
     cJSON_AddItemToObject(json, "problem_type",
@@ -168,14 +170,27 @@ static bool read_model(conversion *c, const char *in, fault_text *fault)
     return proof_open(&c->proof, &c->reader, &c->weights, fault);
 }
 
-/* Proves the unquantised model, and measures what quantising it needs to know. */
+/* Measures what quantising the model needs to know, on the user's texts or our own. */
+static bool measure_inputs(conversion *c, const native_model *native, fault_text *fault)
+{
+    const char *path = c->options->calibrate;
+    const mapped_file *tokenizer = &c->dir.tokenizer;
+    bool with_moments = path && c->options->dtype == PACK_Q4;
+    if (!calibration_alloc(&c->measured, &c->weights.config, with_moments, fault))
+        return false;
+    return path ? calibrate_file(native, path, &c->measured, fault)
+                : calibrate_own_texts(native, tokenizer->data, tokenizer->n_bytes, &c->measured,
+                                      fault);
+}
+
+/* Proves the unquantised model; what is to be quantised is measured with it. */
 static bool prove(conversion *c, fault_text *fault)
 {
     native_model native = {0};
     const char *worst = "";
-    const char *calibrate_path = c->options->calibrate;
+    bool is_quantised = pack_is_quantised(c->options->dtype);
     bert_options options = c->proof.options;
-    if (calibrate_path)
+    if (is_quantised)
         options = (bert_options){0}; /* texts may be as long as the model takes */
     bool ok = native_pack(&native, &c->weights, PACK_F32, &options, "the proof", fault);
     c->error = ok ? proof_error(&c->proof, &native, &worst, fault) : 0;
@@ -185,8 +200,7 @@ static bool prove(conversion *c, fault_text *fault)
                        "the graph was read, but what was read gives other answers: output '%s' "
                        "differs by %.3g of its largest number",
                        worst, c->error);
-    if (ok && calibrate_path)
-        ok = calibrate(&native, calibrate_path, c->options->dtype == PACK_Q4, &c->measured, fault);
+    ok = ok && (!is_quantised || measure_inputs(c, &native, fault));
     native_close(&native);
     return ok;
 }
@@ -210,7 +224,8 @@ bool convert(const char *in, const char *out, const convert_options *options, fa
     conversion c = {.options = options};
     bool ok = read_model(&c, in, fault) && prove(&c, fault);
     if (ok && pack_is_quantised(options->dtype))
-        ok = smooth_layers(&c.weights, options->calibrate ? &c.measured : NULL, fault);
+        ok = smooth_layers(&c.weights, pack_config(&c.weights, options->dtype).integers,
+                           &c.measured, fault);
     if (ok && options->dtype != PACK_F32)
         ok = measure(&c, fault);
     ok = ok && write_model(&c, out, fault);

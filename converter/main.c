@@ -10,8 +10,8 @@
 #include "commands.h"
 
 static const char usage_text[] =
-    "usage: bert-convert MODEL_DIR_OR_ONNX -o OUT.safetensors [--dtype f32|f16|q8|q4] [--name N]\n"
-    "                    [--revision R] [--calibrate TEXTS.jsonl]\n"
+    "usage: bert-convert MODEL_DIR_OR_ONNX -o OUT.safetensors [--dtype f32|f16|q8|q7|q4]\n"
+    "                    [--name N] [--revision R] [--calibrate TEXTS.jsonl]\n"
     "       bert-convert --inspect FILE.safetensors\n"
     "       bert-convert --verify GOLDEN.json [--tolerance T] FILE.safetensors\n"
     "\n"
@@ -55,7 +55,7 @@ int main(int argc, char **argv)
                    strcmp(optarg, pack_dtype_name(options.dtype)) != 0)
                 options.dtype++;
             if (options.dtype == PACK_DTYPE_COUNT)
-                return usage("--dtype must be f32, f16, q8 or q4");
+                return usage("--dtype must be f32, f16, q8, q7 or q4");
             break;
         case 'n':
             options.name = optarg;
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
         if (n_files != 1 || !out)
             return usage("one model and -o OUT.safetensors are needed");
         if (options.calibrate && !pack_is_quantised(options.dtype))
-            return usage("--calibrate is for --dtype q8 and q4");
+            return usage("--calibrate is for --dtype q8, q7 and q4");
         ok = convert(argv[optind], out, &options, &fault);
     }
     if (fflush(stdout) != 0)

@@ -14,9 +14,9 @@
 /* Where numbers go wrong, if they do not. */
 #define NOWHERE UINT32_MAX
 
-/* Each integer is in range, or kernels would not agree; and their sums are needed. The bytes are
- * read once: sums[j] = the sum of column j. */
-static uint32_t take_integers(const bert_tensor *weight, uint32_t n_out, float *sums)
+/* Each integer is at most `most`, or kernels would not agree; and their sums are needed. The bytes
+ * are read once: sums[j] = the sum of column j. */
+static uint32_t take_integers(const bert_tensor *weight, uint32_t n_out, int most, int32_t *sums)
 {
     size_t n_quads = weight->shape[1];
     const int8_t *panel = weight->data;
@@ -29,13 +29,13 @@ static uint32_t take_integers(const bert_tensor *weight, uint32_t n_out, float *
             halves[i % 2] = wasm_i32x4_add(halves[i % 2], wasm_i32x4_extadd_pairwise_i16x8(
                                                               wasm_i16x8_extadd_pairwise_i8x16(x)));
         }
-        if (wasm_v128_any_true(wasm_u8x16_gt(largest, wasm_i8x16_splat(BERT_I8_MAX))))
+        if (wasm_v128_any_true(wasm_u8x16_gt(largest, wasm_i8x16_splat((int8_t)most))))
             return column;
         int32_t totals[BERT_PANEL];
         wasm_v128_store(totals, halves[0]);
         wasm_v128_store(totals + 4, halves[1]);
         for (uint32_t j = 0; j < BERT_PANEL && column + j < n_out; j++)
-            sums[column + j] = (float)totals[j];
+            sums[column + j] = totals[j];
     }
     return NOWHERE;
 }
@@ -67,7 +67,8 @@ static uint32_t take_numbers(bert_model *model, const bert_tensor *tensor,
 {
     switch (arrival->role) {
     case TENSOR_INTEGERS:
-        return take_integers(tensor, model->tensors[arrival->partner].shape[0], arrival->offset);
+        return take_integers(tensor, model->tensors[arrival->partner].shape[0],
+                             BERT_MOST_WEIGHT(model->config.integers), arrival->sums);
     case TENSOR_SCALE:
         return take_scale(tensor->data, tensor->shape[0]);
     case TENSOR_DISTANCES:
@@ -90,7 +91,7 @@ static void finish_offset(const bert_model *model, size_t index)
     const float *restrict scale = tensor->data;
     float *restrict offset = arrival->offset;
     for (uint32_t j = 0; j < tensor->shape[0]; j++)
-        offset[j] *= scale[j];
+        offset[j] = (float)arrival->sums[j] * scale[j];
 }
 
 void arrivals_begin(bert_model *model)

@@ -15,6 +15,9 @@
 
 #include "internal.h"
 
+/* Of more keys, integers have too little left for each. */
+#define MOST_INTEGER_KEYS 32768
+
 /* K' of one head: panel p has key rows 8 p .. 8 p + 7 side by side for each of the d inputs. */
 static void pack_keys(const float *key, size_t stride, const sequence_view *sequence, uint32_t dim,
                       float *panels)
@@ -89,10 +92,16 @@ void attention_head(const bert_session *session, const workspace *space, const l
     uint32_t n = sequence->n, n_keys = count_keys(sequence);
     assert(n <= session->max_sequence_tokens && n_keys > 0);
     int knows_positions = config->position_attention != BERT_POSITION_ATTENTION_NONE;
+    if (layer->query.dtype == BERT_DTYPE_I8 && !knows_positions && n_keys <= MOST_INTEGER_KEYS) {
+        attention_head_i16(session, space, head, sequence, n_keys, scale, probabilities);
+        return;
+    }
 
     size_t at = sequence->first * hidden + head * dim;
-    matrix keys = {.n_in = dim, .n_out = n_keys, .panels = space->key_panels};
-    matrix values = {.n_in = n_keys, .n_out = dim, .panels = space->value_panels};
+    int is_exact = session->model->is_exact;
+    matrix keys = {.n_in = dim, .n_out = n_keys, .is_exact = is_exact, .panels = space->key_panels};
+    matrix values = {
+        .n_in = n_keys, .n_out = dim, .is_exact = is_exact, .panels = space->value_panels};
     pack_keys(session->key + at, hidden, sequence, dim, space->key_panels);
     pack_values(session->value + at, hidden, sequence, dim, n_keys, space->value_panels);
     position_terms terms;

@@ -49,19 +49,21 @@ static panel_range panels_between(const bert_model *model, const position_terms 
 }
 
 /* The terms have room for columns that fill the last panel, so these need no special case. */
-static matrix rows_matrix(const position_terms *terms, uint32_t dim, const float *panels)
+static matrix rows_matrix(const bert_model *model, const position_terms *terms, uint32_t dim,
+                          const float *panels)
 {
     return (matrix){.n_in = dim,
                     .n_out = panels_all(rows_count(terms->rows)).end * BERT_PANEL,
+                    .is_exact = model->is_exact,
                     .panels = panels};
 }
 
 /* The head's columns of the table's rows of this sequence, as a matrix d -> those rows. */
-static matrix pack_rows(const row_table *table, const position_terms *terms, uint32_t head,
-                        uint32_t dim, float *panels)
+static matrix pack_rows(const bert_model *model, const row_table *table,
+                        const position_terms *terms, uint32_t head, uint32_t dim, float *panels)
 {
     ops_table_panels(table, terms->rows, head * dim, dim, panels);
-    return rows_matrix(terms, dim, panels);
+    return rows_matrix(model, terms, dim, panels);
 }
 
 /* key_terms = K relative_query', for each block of keys with the rows that matter to it. */
@@ -105,11 +107,12 @@ position_terms attention_position_open(const bert_session *session, const worksp
     terms.rows = rows_between(model, all, all);
     terms.stride = position_stride(rows_count(terms.rows));
     if (config_has_p2c(config)) {
-        matrix w = pack_rows(&layer->relative_query, &terms, head, dim, space->relative_panels);
+        matrix w =
+            pack_rows(model, &layer->relative_query, &terms, head, dim, space->relative_panels);
         multiply_keys(session, space, &terms, &w, head, sequence, all);
     }
     if (config_has_c2p(config))
-        pack_rows(&layer->relative_key, &terms, head, dim, space->relative_panels);
+        pack_rows(model, &layer->relative_key, &terms, head, dim, space->relative_panels);
     return terms;
 }
 
@@ -167,8 +170,8 @@ void attention_position_add(const position_terms *terms, const bert_session *ses
         return;
     }
     if (has_c2p) {
-        matrix w =
-            rows_matrix(terms, config->hidden_size / config->n_heads, space->relative_panels);
+        matrix w = rows_matrix(model, terms, config->hidden_size / config->n_heads,
+                               space->relative_panels);
         product out = {.c = space->query_terms, .c_stride = terms->stride};
         row_range span = span_of(space->positions + queries.first, rows_count(queries));
         gemm_f32(query, config->hidden_size, rows_count(queries), &w,

@@ -65,8 +65,10 @@ extern "C" {
 #define BERT_VERSION_PATCH 0
 #define BERT_VERSION "0.1.0"
 
-/* Of model files (docs/model-file.md): changes when the config or the packing of weights does. */
-#define BERT_FORMAT_VERSION "2"
+/* Of model files (docs/model-file.md): changes when the config or the packing of weights does.
+ * Files of the one before are read, too: theirs is a config without `integers`. */
+#define BERT_FORMAT_VERSION "3"
+#define BERT_FORMAT_BEFORE "2"
 
 /* Memory blocks and tensor data start on a multiple of this many bytes: one cache line. */
 #define BERT_ALIGNMENT 64
@@ -75,10 +77,6 @@ extern "C" {
  * stored, see bert_tensor. */
 #define BERT_PANEL 8
 #define BERT_QUAD 4
-
-/* Largest magnitude of an integer in an 8-bit panel: 7 bits, so that two products with 7-bit
- * activations and their neighbours' fit 16 bits in every kernel. */
-#define BERT_I8_MAX 63
 
 /* Weights of 4 bits that share a multiplier; see bert_q4_expand(). */
 #define BERT_GROUP 32
@@ -167,6 +165,19 @@ typedef enum bert_pooling {
     BERT_POOLING_COUNT
 } bert_pooling;
 
+/* Integers that layers are multiplied in, where their matrices are I8. */
+typedef enum bert_integers {
+    /* "7_bits": weights -63 .. 63, activations 0 .. 127. Four products fit 16 bits, in which some
+     * machines add them. What model files of format version 2 have. */
+    BERT_INTEGERS_7_BITS,
+    BERT_INTEGERS_8_BITS, /* "8_bits": weights -127 .. 127, activations 0 .. 255 */
+    BERT_INTEGERS_COUNT
+} bert_integers;
+
+/* The largest magnitude of a weight, and the largest activation. */
+#define BERT_MOST_WEIGHT(integers) ((integers) == BERT_INTEGERS_8_BITS ? 127 : 63)
+#define BERT_MOST_LEVEL(integers) (2 * BERT_MOST_WEIGHT(integers) + 1)
+
 /*
  * What a model is. What families have in common is the layer; what each of them adds is there if
  * its number is not zero, or its choice not NONE.
@@ -211,6 +222,7 @@ typedef struct bert_config {
     bert_activation sentence_activation; /* of the layer to embedding_dim */
     bert_position_attention position_attention;
     bert_pooling pooling;
+    bert_integers integers; /* without I8 matrices of no effect */
 } bert_config;
 
 /* All zeros: a config without a value for any field. */
@@ -347,24 +359,34 @@ const bert_config *bert_model_config(const bert_model *model);
 
 typedef struct bert_session bert_session;
 
-/* Ways to multiply 8-bit integers. All give the same bits. */
+/*
+ * Ways to multiply 8-bit integers. All that a machine runs right give the same bits. Which of the
+ * two of 32 bits is right for 8 bits depends on how the machine's relaxed dot takes its second side
+ * and must be found out; for 7 bits the first always is.
+ */
 typedef enum bert_int8_kernel {
-    BERT_INT8_KERNEL_DEFAULT,         /* "default": the one that is fastest on most machines */
-    BERT_INT8_KERNEL_SIMD128,         /* "simd128": 16-bit products, what every engine has */
-    BERT_INT8_KERNEL_RELAXED_DOT_I16, /* "relaxed-dot-i16": pairs summed in 16 bits (PMADDUBSW) */
-    BERT_INT8_KERNEL_RELAXED_DOT_I32, /* "relaxed-dot-i32": fours in 32 bits (VPDPBUSD, SDOT) */
+    /* "default": the one that is fastest on most machines, of those that are right on all */
+    BERT_INT8_KERNEL_DEFAULT,
+    BERT_INT8_KERNEL_SIMD128, /* "simd128": 16-bit products, what every engine has */
+    /* "relaxed-dot-i16": pairs summed in 16 bits (PMADDUBSW). For 7 bits */
+    BERT_INT8_KERNEL_RELAXED_DOT_I16,
+    /* "relaxed-dot-i32": fours in 32 bits, activations unsigned (VPDPBUSD) */
+    BERT_INT8_KERNEL_RELAXED_DOT_I32,
+    /* "relaxed-dot-i32-signed": the same of activations less 128 (SDOT, VPDPBSSD). For 8 bits */
+    BERT_INT8_KERNEL_RELAXED_DOT_I32_SIGNED,
     BERT_INT8_KERNEL_COUNT
 } bert_int8_kernel;
 
 /* "simd128", ...; "" for a number that is no kernel. A static string. */
 const char *bert_int8_kernel_name(bert_int8_kernel kernel);
 
-/* Whether this build has the kernel. */
-int bert_int8_kernel_exists(bert_int8_kernel kernel);
+/* Whether this build has the kernel, for these integers. */
+int bert_int8_kernel_exists(bert_integers integers, bert_int8_kernel kernel);
 
-/* A fixed piece of work, `n_repeats` times, for a caller with a clock to race the kernels: the core
- * has none. Returns a number that depends on the work, so that it cannot be left out. */
-int32_t bert_int8_kernel_trial(bert_int8_kernel kernel, uint32_t n_repeats);
+/* A fixed piece of work, `n_repeats` times, for a caller with a clock to race the kernels that
+ * there are for these integers, DEFAULT aside: the core has no clock. Returns a number that is the
+ * same of all kernels, but for those that this machine does not run right. */
+int32_t bert_int8_kernel_trial(bert_integers integers, bert_int8_kernel kernel, uint32_t n_repeats);
 
 #define BERT_MAX_THREADS 64
 #define BERT_DEFAULT_MAX_TOKENS 1024
@@ -378,7 +400,7 @@ typedef struct bert_options {
                                    * bert_config_most_tokens() */
     uint32_t n_threads;           /* most that will work, the caller's included; default 1, at most
                                    * BERT_MAX_THREADS; see bert_session_serve() */
-    bert_int8_kernel int8_kernel; /* of those that exist */
+    bert_int8_kernel int8_kernel; /* of those that exist for the config's integers */
 } bert_options;
 
 /* Bytes of the one block in which a session of these options encodes, a multiple of BERT_ALIGNMENT.
@@ -404,7 +426,7 @@ void bert_session_stop(bert_session *session);
 uint32_t bert_session_threads(const bert_session *session);
 
 /* The kernel from now on, instead of options.int8_kernel. No batch may be on its way. BAD_OPTION if
- * this build does not have it. */
+ * this build does not have it for the model's integers. */
 bert_status bert_session_use_kernel(bert_session *session, bert_int8_kernel kernel,
                                     bert_error *error);
 
@@ -488,7 +510,7 @@ bert_status bert_encode(bert_session *session, const bert_batch *batch, const be
 /*
  * The same in steps: a layer each, then one for the heads. begin() checks everything, step() runs
  * up to `n_steps` of them and returns how many are left; the outputs are whole when none is. Many
- * small rounds cost threads a meeting each; the bits are the same. Of a model that is still
+ * small rounds cost threads a wake-up each; the bits are the same. Of a model that is still
  * arriving no more steps are run than are ready, maybe none: call again when more has been taken.
  *
  *     bert_encode_begin(session, &batch, &outputs, &error);

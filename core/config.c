@@ -51,6 +51,7 @@ static const config_field fields[] = {
     ACTIVATION(sentence_activation),
     CHOICE(position_attention, names_of_position_attentions, BERT_POSITION_ATTENTION_COUNT),
     CHOICE(pooling, names_of_poolings, BERT_POOLING_COUNT),
+    CHOICE(integers, names_of_integers, BERT_INTEGERS_COUNT),
 };
 
 #define N_FIELDS (sizeof fields / sizeof *fields)
@@ -157,6 +158,15 @@ bert_status bert_config_set_choice(bert_config *config, const char *name, const 
 #define BAD_LIMIT(field, limit) error_set_limit(error, BERT_BAD_FIELD, #field, config->field, limit)
 #define BAD_CHOICE(field) error_set(error, BERT_BAD_FIELD, #field)
 
+/*
+ * Sums of products are 32-bit integers: n 255 x 127 < 2^31 for n inputs. Of 7 bits, 2^18 x 127 x 63
+ * < 2^31: the fields' own bounds do.
+ */
+#define MOST_INPUTS_8_BITS 66311
+
+_Static_assert(MOST_INPUTS_8_BITS * 255ll * 127 <= INT32_MAX, "a sum overflows");
+_Static_assert((1ll << 18) * 127 * 63 <= INT32_MAX, "a sum overflows");
+
 static bert_status check_layers(const bert_config *config, bert_error *error)
 {
     if (config->hidden_size % config->n_heads != 0)
@@ -170,6 +180,8 @@ static bert_status check_layers(const bert_config *config, bert_error *error)
         return BAD_LIMIT(layers_per_group, config->n_layers);
     if (groups && config->n_layers / inner % groups != 0)
         return BAD_LIMIT(n_layer_groups, config->n_layers / inner);
+    if (config->integers == BERT_INTEGERS_8_BITS && config->intermediate_size > MOST_INPUTS_8_BITS)
+        return BAD_LIMIT(intermediate_size, MOST_INPUTS_8_BITS);
     if (config->conv_size && (config->conv_size % 2 == 0 || config->n_layers == 0))
         return BAD(conv_size);
     if (!config->conv_size && config->conv_activation != BERT_ACTIVATION_NONE)

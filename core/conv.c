@@ -31,20 +31,19 @@ static uint32_t zeros_before(const sequence_view *sequence, uint32_t i, uint32_t
     return missing < reach ? missing : reach;
 }
 
-/* Every thread goes through the whole batch to find out where rows are, and writes its own. */
+/* Every share goes through the whole batch to find out where rows are, and writes its own. */
 void conv_keep(const thread_share *share)
 {
     const bert_session *session = share->session;
-    const bert_batch *batch = share->batch;
+    const bert_batch *batch = &session->encoding.batch;
     size_t hidden = session->model->config.hidden_size, row_bytes = hidden * sizeof(float);
     uint32_t reach = session->model->config.conv_size / 2, row = 0;
-    row_range own = share_own(share, share->rows);
     for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
         sequence_view sequence = batch_sequence(batch, s, first);
         for (uint32_t i = 0; i < sequence.n; i++, row++) {
             uint32_t token = first + i, n_zeros = zeros_before(&sequence, i, reach);
             row += n_zeros;
-            if (token < own.first || token >= own.end)
+            if (token < share->rows.first || token >= share->rows.end)
                 continue;
             float *input = session->conv_inputs + row * hidden;
             session->conv_rows[token] = row;
@@ -53,7 +52,7 @@ void conv_keep(const thread_share *share)
                 memcpy(input, session->hidden + token * hidden, row_bytes);
             else
                 memset(input, 0, row_bytes);
-            if (token + 1 == share->n_tokens)
+            if (token + 1 == session->encoding.n_tokens)
                 memset(input + hidden, 0, reach * row_bytes);
         }
     }
@@ -63,7 +62,7 @@ void conv_keep(const thread_share *share)
 static uint32_t run_end(const thread_share *share, uint32_t token, uint32_t end)
 {
     const uint32_t *rows = share->session->conv_rows;
-    const uint8_t *attended = share->batch->attended;
+    const uint8_t *attended = share->session->encoding.batch.attended;
     for (token++; token < end && rows[token] == rows[token - 1] + 1; token++)
         if (attended && !attended[token])
             break;
@@ -74,7 +73,7 @@ void conv_add(const thread_share *share)
 {
     const bert_session *session = share->session;
     const bert_config *config = &session->model->config;
-    const uint8_t *attended = share->batch->attended;
+    const uint8_t *attended = share->session->encoding.batch.attended;
     size_t hidden = config->hidden_size;
     uint32_t reach = config->conv_size / 2;
     for (uint32_t token = share->rows.first, end; token < share->rows.end; token = end) {
@@ -88,5 +87,4 @@ void conv_add(const thread_share *share)
         share_multiply(share, session->conv_inputs + (session->conv_rows[token] - reach) * hidden,
                        hidden, NULL, end - token, &session->model->conv, &out);
     }
-    share_meet_by_panels(share);
 }

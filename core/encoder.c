@@ -9,13 +9,22 @@
  * projected embeddings and shared layers (ALBERT), a convolution beside the first layer (DeBERTa
  * v2); what attention knows of positions is in attention_position.c.
  *
- * Every thread runs all of this and does its share: see share.h. Attention is shared by heads.
+ * The caller runs all of this. Rows go from one attention to the next in shares (share.h), by
+ * whoever is there; attention is dealt out by heads.
  */
 #include <string.h>
 
 #include "share.h"
 
 /* ---------------------------------------------------------------------- inputs of products -- */
+
+/* The weights of layer `index` of those that are run; NULL after the last. */
+static const layer_weights *layer_at(const bert_model *model, uint32_t index)
+{
+    return index < model->config.n_layers
+               ? &model->layers[bert_config_stored_layer(&model->config, index)]
+               : NULL;
+}
 
 /* The rows from `first` on. */
 static integer_rows rows_from(const bert_session *session, const integer_rows *rows, uint32_t first)
@@ -54,35 +63,55 @@ static void show(const bert_session *session, const float *x, uint32_t n_rows, c
     session->observer(session->observer_argument, (uint32_t)index, site, x, n_rows, w->n_in);
 }
 
-/* hidden = norm(hidden) for `rows`; each becomes, while it is near, an input of the product with
- * `w` that is next, unless that is NULL. */
-static void norm_hidden(const thread_share *share, row_range rows, const norm_weights *norm,
-                        const matrix *w)
+/* What is done row by row: a norm, and the inputs of a product. */
+typedef struct row_step {
+    const norm_weights *norm;
+    const float *x;
+    const matrix *w;
+    const integer_rows *x_i8;
+} row_step;
+
+static void norm_rows(const thread_share *share, void *argument)
 {
+    const row_step *now = argument;
     const bert_session *session = share->session;
     const bert_config *config = &session->model->config;
-    row_range own = share_own(share, rows);
-    for (uint32_t row = own.first; row < own.end; row++) {
+    for (uint32_t row = share->rows.first; row < share->rows.end; row++) {
         ops_layer_norm(session->hidden + (size_t)row * config->hidden_size, 1, config->hidden_size,
-                       norm, config->layer_norm_eps);
-        if (w)
-            quantise(session, (row_range){row, row + 1}, session->hidden, w, &session->inputs_i8);
+                       now->norm, config->layer_norm_eps);
+        if (now->w)
+            quantise(session, (row_range){row, row + 1}, session->hidden, now->w,
+                     &session->inputs_i8);
     }
-    share_meet_by_panels(share);
 }
 
-/* Rows `first` .. of the hidden states += x W + b, for `n_rows` rows of x [.., w->n_in]. */
-static void add_dense(const thread_share *share, uint32_t first, uint32_t n_rows, const float *x,
-                      const integer_rows *x_i8, const matrix *w)
+/* hidden = norm(hidden); each row becomes, while it is near, an input of the product with `w` that
+ * is next, unless that is NULL. */
+static void norm_hidden(const thread_share *share, const norm_weights *norm, const matrix *w)
+{
+    share_each_row(share, norm_rows, &(row_step){.norm = norm, .w = w});
+}
+
+static void quantise_rows(const thread_share *share, void *argument)
+{
+    const row_step *now = argument;
+    quantise(share->session, share->rows, now->x, now->w, now->x_i8);
+}
+
+/* hidden += x W + b; x: [T or, if it is the share's own, its rows, w->n_in]. */
+static void add_dense(const thread_share *share, const float *x, const integer_rows *x_i8,
+                      const matrix *w)
 {
     const bert_session *session = share->session;
-    float *hidden = session->hidden + (size_t)first * w->n_out;
+    uint32_t n_rows = rows_count(share->rows);
+    float *hidden = session->hidden + (size_t)share->rows.first * w->n_out;
     product out = {.residual = hidden, .c = hidden, .c_stride = w->n_out};
     show(session, x, n_rows, w);
-    quantise(session, share_own(share, (row_range){0, n_rows}), x, w, x_i8);
-    if (w->dtype == BERT_DTYPE_I8)
-        share_meet_by_panels(share);
-    share_dense(share, x, x_i8, n_rows, w, &out);
+    if (share->by_panels)
+        share_each_row(share, quantise_rows, &(row_step){.x = x, .w = w, .x_i8 = x_i8});
+    else
+        quantise(session, (row_range){0, n_rows}, x, w, x_i8);
+    share_multiply(share, x, w->n_in, x_i8, n_rows, w, &out);
 }
 
 /* ------------------------------------------------------------------------------ embeddings -- */
@@ -94,117 +123,173 @@ static void project_embeddings(const thread_share *share)
     const matrix *w = &session->model->projection;
     size_t first = share->rows.first;
     product out = {.c = session->hidden + first * w->n_out, .c_stride = w->n_out};
-    share_meet_by_panels(share);
-    share_dense(share, session->embeddings + first * w->n_in, NULL, rows_count(share->rows), w,
-                &out);
+    share_multiply(share, session->embeddings + first * w->n_in, w->n_in, NULL,
+                   rows_count(share->rows), w, &out);
 }
 
 /* Zeros for the tokens that are not attended to, where there is a convolution, which would see them
  * (DeBERTa v2). */
-static void mask_embeddings(const thread_share *share, row_range rows)
+static void mask_embeddings(const thread_share *share)
 {
     const bert_session *session = share->session;
+    const uint8_t *attended = session->encoding.batch.attended;
     size_t hidden = session->model->config.hidden_size;
-    for (uint32_t row = rows.first; row < rows.end; row++)
-        if (share->batch->attended && !share->batch->attended[row])
+    for (uint32_t row = share->rows.first; row < share->rows.end; row++)
+        if (attended && !attended[row])
             memset(session->hidden + row * hidden, 0, hidden * sizeof(float));
 }
 
 /* hidden = norm(word + position + token type), projected to H columns if it has another number of
- * them. */
+ * them: the input of the layer `next`, unless that is NULL. */
 static void embed(const thread_share *share, const layer_weights *next)
 {
     const bert_session *session = share->session;
     const bert_model *model = session->model;
     const bert_config *config = &model->config;
-    row_range own = share_own(share, share->rows);
+    row_range rows = share->rows;
     float *embeddings = config->projects_embeddings ? session->embeddings : session->hidden;
-    embeddings_sum(model, share->batch, own, embeddings);
-    ops_layer_norm(embeddings + (size_t)own.first * config->embedding_size, rows_count(own),
+    embeddings_sum(model, &session->encoding.batch, rows, embeddings);
+    ops_layer_norm(embeddings + (size_t)rows.first * config->embedding_size, rows_count(rows),
                    config->embedding_size, &model->embeddings_norm, config->layer_norm_eps);
     if (config->projects_embeddings)
         project_embeddings(share);
     if (config->conv_size) {
-        mask_embeddings(share, own);
+        mask_embeddings(share);
         conv_keep(share);
     }
     if (next)
-        quantise(session, own, session->hidden, &next->query, &session->inputs_i8);
-    share_meet_by_panels(share);
+        quantise(session, rows, session->hidden, &next->query, &session->inputs_i8);
 }
 
-/* ---------------------------------------------------------------------------------- layers -- */
+/* ------------------------------------------------------------------------------- attention -- */
 
-/* query, key, value = hidden W + b, each with its own weights; everyone may read them. */
-static void project(const thread_share *share, const layer_weights *layer)
+/* query, key, value = hidden W + b, each with its own weights: these columns of these rows. */
+static void project(const bert_session *session, uint32_t thread, row_range rows,
+                    panel_range columns, const layer_weights *layer)
 {
-    const bert_session *session = share->session;
-    uint32_t hidden = session->model->config.hidden_size, n_rows = rows_count(share->rows);
-    size_t at = (size_t)share->rows.first * hidden;
+    uint32_t hidden = session->model->config.hidden_size;
+    size_t at = (size_t)rows.first * hidden;
     const matrix *weights[] = {&layer->query, &layer->key, &layer->value};
     float *results[] = {session->query, session->key, session->value};
-    integer_rows inputs = rows_from(session, &session->inputs_i8, share->rows.first);
-    show(session, session->hidden + at, n_rows, &layer->query);
+    integer_rows inputs = rows_from(session, &session->inputs_i8, rows.first);
     for (int i = 0; i < 3; i++) {
         product out = {.c = results[i] + at, .c_stride = hidden};
-        share_multiply(share, session->hidden + at, hidden, &inputs, n_rows, weights[i], &out);
+        share_multiply_panels(session, thread, session->hidden + at, hidden, &inputs,
+                              rows_count(rows), weights[i], columns, &out);
     }
-    share_meet(share);
 }
 
-/* query = softmax(query key' / sqrt d) value, by heads; everyone may read it. Heads of all
- * sequences are dealt out in order, so that everyone has about as many scores to compute: a head
- * costs the square of its sequence's length. `probabilities`: [sum over sequences n_heads n n], or
- * NULL. */
-static void attend(const thread_share *share, const layer_weights *layer, float *probabilities)
+typedef struct attention_phase {
+    const bert_session *session;
+    const layer_weights *layer;
+    float *probabilities; /* [sum over sequences n_heads n n], or NULL */
+    uint32_t n_blocks;
+} attention_phase;
+
+/* query = softmax(query key' / sqrt d) value for some heads. Those of all sequences are dealt out
+ * in order, so that every block has about as many scores: a head costs the square of its sequence's
+ * length. */
+static void attend_scores(void *argument, uint32_t block, uint32_t thread)
 {
-    const bert_session *session = share->session;
-    const bert_batch *batch = share->batch;
+    const attention_phase *phase = argument;
+    const bert_session *session = phase->session;
+    const bert_batch *batch = &session->encoding.batch;
     const bert_config *config = &session->model->config;
     uint64_t total = batch_attentions(config, batch), before = 0;
-    uint64_t from = total * share->thread / share->n_threads;
-    uint64_t to = total * (share->thread + 1) / share->n_threads;
+    uint64_t from = total * block / phase->n_blocks, to = total * (block + 1) / phase->n_blocks;
     for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
         sequence_view sequence = batch_sequence(batch, s, first);
         uint64_t squares = (uint64_t)sequence.n * sequence.n;
-        for (uint32_t head = 0; head < config->n_heads; head++) {
-            /* A head belongs to the share that its middle is in. */
+        for (uint32_t head = 0; head < config->n_heads; head++, before += squares) {
+            /* A head belongs to the block that its middle is in. */
             uint64_t middle = before + squares / 2;
             if (middle >= from && middle < to)
-                attention_head(session, &session->workspaces[share->thread], layer, head, &sequence,
-                               probabilities ? probabilities + before : NULL);
-            before += squares;
+                attention_head(session, &session->workspaces[thread], phase->layer, head, &sequence,
+                               phase->probabilities ? phase->probabilities + before : NULL);
         }
     }
-    share_meet(share);
 }
 
-/* hidden = norm(hidden + attention(hidden) W + b). */
-static void self_attention(const thread_share *share, const layer_weights *layer,
-                           float *probabilities)
+/* Fewest heads whose columns are whole panels. */
+static uint32_t heads_together(const bert_config *config)
 {
-    const bert_session *session = share->session;
-    row_range rows = share->rows;
-    integer_rows inputs = rows_from(session, &session->inputs_i8, rows.first);
-    project(share, layer);
-    attend(share, layer, probabilities);
-    add_dense(share, rows.first, rows_count(rows),
-              session->query + (size_t)rows.first * layer->attention_output.n_in, &inputs,
-              &layer->attention_output);
-    norm_hidden(share, rows, &layer->attention_norm, &layer->intermediate);
+    uint32_t dim = config->hidden_size / config->n_heads, n = 1;
+    while (n * dim % BERT_PANEL != 0)
+        n++;
+    return n;
 }
 
-/* intermediate = activation(hidden W + b), for ROW_BLOCK rows or fewer. */
-static void expand(const thread_share *share, row_range block, const matrix *w)
+/* The same with few rows, by heads of all sequences: their columns of query, key and value, too. */
+static void attend_heads(void *argument, uint32_t block, uint32_t thread)
+{
+    const attention_phase *phase = argument;
+    const bert_session *session = phase->session;
+    const bert_batch *batch = &session->encoding.batch;
+    const bert_config *config = &session->model->config;
+    uint32_t together = heads_together(config), dim = config->hidden_size / config->n_heads;
+    uint32_t n_groups = (config->n_heads + together - 1) / together;
+    row_range heads = share_block(n_groups, block, phase->n_blocks);
+    heads.first *= together;
+    heads.end = heads.end == n_groups ? config->n_heads : heads.end * together;
+    project(session, thread, (row_range){0, session->encoding.n_tokens},
+            (panel_range){heads.first * dim / BERT_PANEL, panels_all(heads.end * dim).end},
+            phase->layer);
+    float *probabilities = phase->probabilities;
+    for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
+        sequence_view sequence = batch_sequence(batch, s, first);
+        size_t squares = (size_t)sequence.n * sequence.n;
+        for (uint32_t head = heads.first; head < heads.end; head++)
+            attention_head(session, &session->workspaces[thread], phase->layer, head, &sequence,
+                           probabilities ? probabilities + head * squares : NULL);
+        if (probabilities)
+            probabilities += config->n_heads * squares;
+    }
+}
+
+/* query = attention(hidden) of the layer `index`. */
+static void attend(bert_session *session, uint32_t index)
+{
+    const encoding_state *encoding = &session->encoding;
+    const bert_config *config = &session->model->config;
+    attention_phase phase = {session, layer_at(session->model, index),
+                             encoding->outputs.data[BERT_OUTPUT_ATTENTIONS], 1};
+    if (phase.probabilities)
+        phase.probabilities += index * batch_attentions(config, &encoding->batch);
+    if (share_is_by_panels(session, encoding->n_tokens)) {
+        uint32_t together = heads_together(config);
+        phase.n_blocks = share_blocks(session, (config->n_heads + together - 1) / together, 1);
+        pool_run(&session->pool, phase.n_blocks, attend_heads, &phase);
+    } else {
+        phase.n_blocks = share_blocks(session, config->n_heads * encoding->batch.n_sequences, 1);
+        pool_run(&session->pool, phase.n_blocks, attend_scores, &phase);
+    }
+}
+
+/* hidden = norm(hidden + query W + b). */
+static void add_attention(const thread_share *share, const layer_weights *layer)
 {
     const bert_session *session = share->session;
-    float *hidden = session->hidden + (size_t)block.first * w->n_in;
-    integer_rows inputs = rows_from(session, &session->inputs_i8, block.first);
+    const matrix *w = &layer->attention_output;
+    size_t first = share->rows.first;
+    integer_rows inputs = rows_from(session, &session->inputs_i8, share->rows.first);
+    add_dense(share, session->query + first * w->n_in, &inputs, w);
+    norm_hidden(share, &layer->attention_norm, &layer->intermediate);
+}
+
+/* ---------------------------------------------------------------------------- feed-forward -- */
+
+/* intermediate = activation(hidden W + b). */
+static void expand(const thread_share *share, const workspace *space, const matrix *w)
+{
+    const bert_session *session = share->session;
+    uint32_t n_rows = rows_count(share->rows);
+    float *hidden = session->hidden + (size_t)share->rows.first * w->n_in;
+    integer_rows inputs = rows_from(session, &session->inputs_i8, share->rows.first);
     product out = {.activation = session->model->config.activation,
-                   .c = share->intermediate,
+                   .c = space->intermediate,
                    .c_stride = w->n_out};
-    show(session, hidden, rows_count(block), w);
-    share_dense(share, hidden, &inputs, rows_count(block), w, &out);
+    show(session, hidden, n_rows, w);
+    share_multiply(share, hidden, w->n_in, &inputs, n_rows, w, &out);
 }
 
 /* hidden = norm(hidden + activation(hidden W1 + b1) W2 + b2), the input of the layer `next` or, if
@@ -212,81 +297,77 @@ static void expand(const thread_share *share, row_range block, const matrix *w)
 static void feed_forward(const thread_share *share, const layer_weights *layer,
                          const layer_weights *next)
 {
-    for (row_range block = share->rows; block.first < share->rows.end; block.first = block.end) {
-        uint32_t left = share->rows.end - block.first;
-        block.end = block.first + (left < ROW_BLOCK ? left : ROW_BLOCK);
-        expand(share, block, &layer->intermediate);
-        add_dense(share, block.first, rows_count(block), share->intermediate,
-                  &share->intermediate_i8, &layer->output);
-        norm_hidden(share, block, &layer->output_norm, next ? &next->query : NULL);
-    }
+    const workspace *space = &share->session->workspaces[share->thread];
+    expand(share, space, &layer->intermediate);
+    add_dense(share, space->intermediate, &space->intermediate_i8, &layer->output);
+    norm_hidden(share, &layer->output_norm, next ? &next->query : NULL);
 }
 
 /* hidden = norm(hidden + activation(conv(embeddings))): see conv.c. */
 static void convolve(const thread_share *share, const layer_weights *next)
 {
     conv_add(share);
-    norm_hidden(share, share->rows, &share->session->model->conv_norm, next ? &next->query : NULL);
+    norm_hidden(share, &share->session->model->conv_norm, next ? &next->query : NULL);
 }
 
-/* Copies the hidden states to an output [T, H] that wants them. */
+/* Copies the hidden states to an output [T, H], if that is wanted. */
 static void record(const thread_share *share, float *output)
 {
     const bert_session *session = share->session;
-    row_range rows = share_own(share, share->rows);
-    size_t hidden = session->model->config.hidden_size, at = rows.first * hidden;
+    size_t hidden = session->model->config.hidden_size, at = share->rows.first * hidden;
     if (output)
-        memcpy(output + at, session->hidden + at, rows_count(rows) * hidden * sizeof(float));
+        memcpy(output + at, session->hidden + at, rows_count(share->rows) * hidden * sizeof(float));
 }
 
 /* -------------------------------------------------------------------------------- encoding -- */
 
-/* The weights of layer `index` of those that are run; NULL after the last. */
-static const layer_weights *layer_at(const bert_model *model, uint32_t index)
-{
-    return index < model->config.n_layers
-               ? &model->layers[bert_config_stored_layer(&model->config, index)]
-               : NULL;
-}
+/* What rows go through before the attention of layer `index`, or after the last. */
+typedef struct row_stretch {
+    uint32_t index;
+    int begins_round; /* the layer before, or the embeddings, were another round's */
+    int ends_round;   /* that attention is */
+} row_stretch;
 
-/* Layer `index` from the hidden states before it; with the first of them, the embeddings. */
-static void run_layer(const thread_share *share, const bert_outputs *outputs, uint32_t index)
+static void run_stretch(const thread_share *share, void *argument)
 {
-    const bert_model *model = share->session->model;
-    const bert_config *config = &model->config;
-    const layer_weights *layer = layer_at(model, index), *next = layer_at(model, index + 1);
-    int is_convolved = index == 0 && config->conv_size;
-    float *hidden_states = outputs->data[BERT_OUTPUT_HIDDEN_STATES];
-    float *probabilities = outputs->data[BERT_OUTPUT_ATTENTIONS];
-    if (hidden_states)
-        hidden_states += (index + (size_t)1) * share->n_tokens * config->hidden_size;
-    if (probabilities)
-        probabilities += index * batch_attentions(config, share->batch);
-    self_attention(share, layer, probabilities);
-    feed_forward(share, layer, is_convolved ? NULL : next);
-    if (is_convolved)
-        convolve(share, next);
-    record(share, hidden_states);
-}
-
-/* One thread's share of the steps of a round. */
-static void run_steps(void *argument, uint32_t thread, uint32_t n_threads)
-{
-    bert_session *session = argument;
+    const row_stretch *stretch = argument;
+    const bert_session *session = share->session;
+    const bert_model *model = session->model;
     const encoding_state *encoding = &session->encoding;
-    const bert_outputs *outputs = &encoding->outputs;
-    thread_share share = share_of(session, &encoding->batch, encoding->n_tokens, thread, n_threads);
-    for (uint32_t step = encoding->next; step < encoding->end; step++) {
-        if (step == 0) {
-            embed(&share, layer_at(session->model, 0));
-            record(&share, outputs->data[BERT_OUTPUT_HIDDEN_STATES]);
-        }
-        if (step + 1 < encoding->n_steps) {
-            run_layer(&share, outputs, step);
-        } else {
-            record(&share, outputs->data[BERT_OUTPUT_LAST_HIDDEN_STATE]);
-            token_head_run(&share, outputs);
-        }
+    const layer_weights *layer = layer_at(model, stretch->index);
+    uint32_t index = stretch->index;
+    if (index == 0) {
+        embed(share, layer);
+    } else if (!stretch->begins_round) {
+        const layer_weights *before = layer_at(model, index - 1);
+        int is_convolved = index == 1 && model->config.conv_size;
+        add_attention(share, before);
+        feed_forward(share, before, is_convolved ? NULL : layer);
+        if (is_convolved)
+            convolve(share, layer);
+    }
+    float *states = encoding->outputs.data[BERT_OUTPUT_HIDDEN_STATES];
+    if (states)
+        record(share, states + index * (size_t)encoding->n_tokens * model->config.hidden_size);
+    if (!layer)
+        record(share, encoding->outputs.data[BERT_OUTPUT_LAST_HIDDEN_STATE]);
+    if (stretch->ends_round)
+        return;
+    show(session, session->hidden + (size_t)share->rows.first * model->config.hidden_size,
+         rows_count(share->rows), &layer->query);
+    if (!share->by_panels)
+        project(session, share->thread, share->rows, panels_all(model->config.hidden_size), layer);
+}
+
+/* Layers `first` .. end - 1; before the first of all, the embeddings. */
+static void run_layers(bert_session *session, uint32_t first, uint32_t end)
+{
+    for (uint32_t index = first;; index++) {
+        row_stretch stretch = {index, index == first, index == end};
+        share_rows(session, session->encoding.n_tokens, run_stretch, &stretch);
+        if (index == end)
+            return;
+        attend(session, index);
     }
 }
 
@@ -301,24 +382,29 @@ bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
     if (status != BERT_OK)
         return status;
     session->encoding.n_steps = session->model->config.n_layers + 1;
-    pool_begin(&session->pool);
     return BERT_OK;
 }
 
 uint32_t bert_encode_step(bert_session *session, uint32_t n_steps)
 {
     encoding_state *encoding = &session->encoding;
+    uint32_t n_layers = session->model->config.n_layers, first = encoding->next;
     uint32_t ready = bert_model_steps_ready(session->model);
-    encoding->end = ready < encoding->n_steps ? ready : encoding->n_steps;
-    if (n_steps < encoding->end - encoding->next)
-        encoding->end = encoding->next + n_steps;
-    if (encoding->end == encoding->next)
-        return encoding->n_steps - encoding->next;
-    pool_run(&session->pool, run_steps, session);
-    encoding->next = encoding->end;
-    if (encoding->next == encoding->n_steps)
+    uint32_t end = ready < encoding->n_steps ? ready : encoding->n_steps;
+    if (n_steps < end - first)
+        end = first + n_steps;
+    if (end == first)
+        return encoding->n_steps - first;
+    session->n_threads = pool_threads(&session->pool);
+    if (first == 0 || first < n_layers)
+        run_layers(session, first, end < n_layers ? end : n_layers);
+    if (end == encoding->n_steps) {
+        token_head_run(session);
         head_run(session, &encoding->batch, &encoding->outputs);
-    return encoding->n_steps - encoding->next;
+    }
+    pool_rest(&session->pool);
+    encoding->next = end;
+    return encoding->n_steps - end;
 }
 
 bert_status bert_encode(bert_session *session, const bert_batch *batch, const bert_outputs *outputs,

@@ -7,6 +7,10 @@
  * one instruction, 4 where it is two (6 spill). The sum over the inputs has one order in every
  * tile, so a row has the same bits whatever rows stand beside it.
  *
+ * A multiply-add of one instruction rounds once or twice, as the machine has it. An exact matrix
+ * has two everywhere, which costs up to half of the speed here, and little of a model whose layers
+ * are of integers.
+ *
  * Edges have no slow path: rows are dealt out evenly to tiles of 1 to 6, and a tile of one or two
  * rows takes several panels at a time, so that its sums do not wait for each other. Columns of the
  * last panel beyond n_out are zeros that are computed and not stored.
@@ -25,6 +29,14 @@
 #include "simd.h"
 #include "finish.h"
 
+/* Rows of a tile: as many as registers hold, measured. */
+#define EXACT_ROWS 4
+#ifdef SIMD_RELAXED_MADD
+#define TILE_ROWS 6
+#else
+#define TILE_ROWS EXACT_ROWS
+#endif
+
 /* `count` panels from `first` as [count, n_in, BERT_PANEL] floats: the stored ones, or widened. */
 static const float *widen(const matrix *w, uint32_t first, uint32_t count, float *scratch)
 {
@@ -37,13 +49,24 @@ static const float *widen(const matrix *w, uint32_t first, uint32_t count, float
     return scratch;
 }
 
-/* Row r of sums, which are sums_stride apart, = bias + row r of a times the panels. The numbers of
- * rows and panels are constants where it is called. */
-INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const float *weights,
-                     uint32_t n_panels, uint32_t n_in, const float *bias, float *sums,
-                     size_t sums_stride)
+/* `is_exact` is a constant where it is called. */
+INLINE v128_t multiply_add(int is_exact, v128_t a, v128_t b, v128_t c)
 {
-    v128_t s[SIMD_TILE_ROWS][2 * TILE_PANELS];
+#ifdef SIMD_RELAXED_MADD
+    if (!is_exact)
+        return simd_relaxed_madd(a, b, c);
+#endif
+    (void)is_exact;
+    return simd_madd(a, b, c);
+}
+
+/* Row r of sums, which are sums_stride apart, = bias + row r of a times the panels. The numbers of
+ * rows and panels are constants where it is called, and so is `is_exact`. */
+INLINE void multiply(int is_exact, const float *a, size_t a_stride, uint32_t n_rows,
+                     const float *weights, uint32_t n_panels, uint32_t n_in, const float *bias,
+                     float *sums, size_t sums_stride)
+{
+    v128_t s[TILE_ROWS][2 * TILE_PANELS];
     size_t panel = (size_t)n_in * BERT_PANEL;
 #pragma clang loop unroll(full)
     for (uint32_t r = 0; r < n_rows; r++)
@@ -58,8 +81,8 @@ INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const flo
 #pragma clang loop unroll(full)
             for (uint32_t r = 0; r < n_rows; r++) {
                 v128_t x = wasm_v128_load32_splat(a + r * a_stride + k);
-                s[r][2 * p] = simd_madd(x, low, s[r][2 * p]);
-                s[r][2 * p + 1] = simd_madd(x, high, s[r][2 * p + 1]);
+                s[r][2 * p] = multiply_add(is_exact, x, low, s[r][2 * p]);
+                s[r][2 * p + 1] = multiply_add(is_exact, x, high, s[r][2 * p + 1]);
             }
         }
     }
@@ -73,12 +96,12 @@ INLINE void multiply(const float *a, size_t a_stride, uint32_t n_rows, const flo
 /* Floats between rows of sums that are not yet c's. */
 #define SUMS_STRIDE (TILE_PANELS * BERT_PANEL)
 
-/* Rows of the next tile, of `n_left`. */
-static uint32_t rows_taken(uint32_t n_left, int is_first)
+/* Rows of the next tile, of `n_left`; `most` of a tile. */
+static uint32_t rows_taken(uint32_t n_left, uint32_t most, int is_first)
 {
-    if (is_first && n_left > SIMD_TILE_ROWS)
+    if (is_first && n_left > most)
         return 1;
-    uint32_t n_tiles = (n_left + SIMD_TILE_ROWS - 1) / SIMD_TILE_ROWS;
+    uint32_t n_tiles = (n_left + most - 1) / most;
     return (n_left + n_tiles - 1) / n_tiles;
 }
 
@@ -91,12 +114,12 @@ static uint32_t panels_taken(uint32_t n_rows, uint32_t n_panels)
 }
 
 /* One tile of any shape. */
-static void multiply_tile(const float *a, size_t a_stride, uint32_t n_rows, const float *weights,
-                          uint32_t n_panels, uint32_t n_in, const float *bias, float *sums,
-                          size_t sums_stride)
+INLINE void multiply_shape(int is_exact, const float *a, size_t a_stride, uint32_t n_rows,
+                           const float *weights, uint32_t n_panels, uint32_t n_in,
+                           const float *bias, float *sums, size_t sums_stride)
 {
 #define TILE(rows, panels)                                                                         \
-    multiply(a, a_stride, rows, weights, panels, n_in, bias, sums, sums_stride)
+    multiply(is_exact, a, a_stride, rows, weights, panels, n_in, bias, sums, sums_stride)
     switch (n_rows) {
     case 1:
         if (n_panels == 4)
@@ -116,15 +139,34 @@ static void multiply_tile(const float *a, size_t a_stride, uint32_t n_rows, cons
     case 4:
         TILE(4, 1);
         break;
-#if SIMD_TILE_ROWS == 6
+#if TILE_ROWS > EXACT_ROWS
     case 5:
-        TILE(5, 1);
+        if (!is_exact)
+            TILE(5, 1);
         break;
-    default:
-        TILE(6, 1);
+    case 6:
+        if (!is_exact)
+            TILE(6, 1);
+        break;
 #endif
+    default:
+        assert(0);
     }
 #undef TILE
+}
+
+static void multiply_tile(int is_exact, const float *a, size_t a_stride, uint32_t n_rows,
+                          const float *weights, uint32_t n_panels, uint32_t n_in, const float *bias,
+                          float *sums, size_t sums_stride)
+{
+#ifdef SIMD_RELAXED_MADD
+    if (!is_exact) {
+        multiply_shape(0, a, a_stride, n_rows, weights, n_panels, n_in, bias, sums, sums_stride);
+        return;
+    }
+#endif
+    (void)is_exact;
+    multiply_shape(1, a, a_stride, n_rows, weights, n_panels, n_in, bias, sums, sums_stride);
 }
 
 /* c = activation(sums) + residual, for [n_rows, n_columns] at row `row`, column `column`. */
@@ -152,18 +194,18 @@ static void multiply_rows(const float *a, size_t a_stride, uint32_t row, uint32_
         n_columns = n_panels * BERT_PANEL;
     if (w->bias)
         memcpy(bias, w->bias + column, n_columns * sizeof(float));
+    uint32_t most_rows = w->is_exact ? EXACT_ROWS : TILE_ROWS;
     int is_plain = out->activation == BERT_ACTIVATION_NONE && !out->residual;
     for (uint32_t at = row, n; at < end; at += n) {
-        n = rows_taken(end - at, at == row && n_panels == TILE_PANELS);
+        n = rows_taken(end - at, most_rows, at == row && n_panels == TILE_PANELS);
         for (uint32_t p = 0, taken; p < n_panels; p += taken) {
             taken = panels_taken(n, n_panels - p);
             const float *panel = weights + (size_t)p * w->n_in * BERT_PANEL;
             uint32_t first_column = column + p * BERT_PANEL, left = n_columns - p * BERT_PANEL;
             uint32_t width = left < taken * BERT_PANEL ? left : taken * BERT_PANEL;
             int in_place = is_plain && width == taken * BERT_PANEL;
-            float sums[SIMD_TILE_ROWS * SUMS_STRIDE],
-                *c = out->c + at * out->c_stride + first_column;
-            multiply_tile(a + at * a_stride, a_stride, n, panel, taken, w->n_in,
+            float sums[TILE_ROWS * SUMS_STRIDE], *c = out->c + at * out->c_stride + first_column;
+            multiply_tile(w->is_exact, a + at * a_stride, a_stride, n, panel, taken, w->n_in,
                           bias + p * BERT_PANEL, in_place ? c : sums,
                           in_place ? out->c_stride : SUMS_STRIDE);
             if (!in_place)

@@ -1,19 +1,29 @@
 /*
- * gemm_i8.c - dense layers in 8-bit integers: activations of 7 bits times weights of 7 bits.
+ * gemm_i8.c - dense layers in integers: activations q times weights w, both of 8 bits or of 7.
  *
  *     y = (least + step q) (scale w) = scale (step sum(q w) + least sum(w))    sums over the inputs
  *
- * 0 <= q <= 127 and |w| <= 63, so four products fit 16 bits and one definition holds everywhere:
- * relaxed dot products agree on every engine when one side has 7 bits. There are three ways to the
- * same sums, and which is fastest depends on the machine code that an engine makes of them:
+ * The sums are whole numbers below 2^31 (config.c), so one definition holds everywhere. There are
+ * several ways to the same sums, and which is fastest depends on the machine code that an engine
+ * makes of them:
  *
- *     simd128          i32x4.dot_i16x8 of widened weights and activations stored in 16 bits
- *     relaxed-dot-i16  two i16x8.relaxed_dot added in 16 bits, then pairs widened (AVX2)
- *     relaxed-dot-i32  i32x4.relaxed_dot_add (VNNI and ARM dot product: one instruction)
+ *     simd128                 i32x4.dot_i16x8 of widened weights and activations stored in 16 bits
+ *     relaxed-dot-i16         two i16x8.relaxed_dot added in 16 bits, then pairs widened (AVX2)
+ *     relaxed-dot-i32         i32x4.relaxed_dot_add (VNNI: one instruction)
+ *     relaxed-dot-i32-signed  the same of activations less 128 (ARM's dot product, VNNI-INT8), and
+ *                             128 sum(w)
+ *
+ * Of 7 bits, q <= 127 and |w| <= 63: four products fit 16 bits, and relaxed dot products agree on
+ * every engine. Of 8 bits, q <= 255 and |w| <= 127: 16 bits are too few, so relaxed-dot-i16 is out,
+ * and the 32-bit dot takes q as unsigned, as signed, or saturates on its way (AVX2 without VNNI).
+ * The caller knows which, and has one kernel of the two, or none. Sums may wrap on their way: what
+ * comes in the end does not depend on it.
  *
  * A tile is 4 rows x 8 columns, 8 registers of sums, or, for the 32-bit dot, 6 rows: 8 sums would
- * wait for each other there. Rows are dealt out evenly to tiles of that many or fewer. Measured and
- * rejected: 6 rows for the others (spills), 8 x 4 columns (a load more for every dot).
+ * wait for each other there; simd128 has 5 rows x 4 columns, twice, as many as leave registers for
+ * widened weights. Rows are dealt out evenly to tiles of that many or fewer. Measured and rejected:
+ * 6 rows for the others (spills), 8 x 4 columns (a load more for every dot), simd128 unrolled by 2
+ * (V8 adds offsets of widening loads by an instruction each).
  */
 #include <string.h>
 
@@ -24,28 +34,46 @@
 #define MAX_TILE_ROWS 6
 #define QUAD_BYTES (BERT_PANEL * BERT_QUAD)
 
-bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel)
+bert_int8_kernel gemm_i8_kernel(bert_integers integers, bert_int8_kernel kernel)
 {
+    int is_7_bits = integers == BERT_INTEGERS_7_BITS, is_relaxed = 0;
 #ifdef SIMD_RELAXED_DOT
-    if (kernel == BERT_INT8_KERNEL_DEFAULT)
-        return BERT_INT8_KERNEL_RELAXED_DOT_I16;
-    return (unsigned)kernel < BERT_INT8_KERNEL_COUNT ? kernel : BERT_INT8_KERNEL_COUNT;
-#else
-    return kernel == BERT_INT8_KERNEL_DEFAULT || kernel == BERT_INT8_KERNEL_SIMD128
-               ? BERT_INT8_KERNEL_SIMD128
-               : BERT_INT8_KERNEL_COUNT;
+    is_relaxed = 1;
 #endif
+    switch (kernel) {
+    case BERT_INT8_KERNEL_DEFAULT:
+        return is_relaxed && is_7_bits ? BERT_INT8_KERNEL_RELAXED_DOT_I16
+                                       : BERT_INT8_KERNEL_SIMD128;
+    case BERT_INT8_KERNEL_SIMD128:
+        return kernel;
+    case BERT_INT8_KERNEL_RELAXED_DOT_I16:
+        return is_relaxed && is_7_bits ? kernel : BERT_INT8_KERNEL_COUNT;
+    case BERT_INT8_KERNEL_RELAXED_DOT_I32:
+        return is_relaxed ? kernel : BERT_INT8_KERNEL_COUNT;
+    case BERT_INT8_KERNEL_RELAXED_DOT_I32_SIGNED:
+        return is_relaxed && !is_7_bits ? kernel : BERT_INT8_KERNEL_COUNT;
+    case BERT_INT8_KERNEL_COUNT:
+        break;
+    }
+    return BERT_INT8_KERNEL_COUNT;
+}
+
+static int is_signed(bert_int8_kernel kernel)
+{
+    return kernel == BERT_INT8_KERNEL_RELAXED_DOT_I32_SIGNED;
 }
 
 /* Rows of a tile: as many as keep the kernel's sums and operands in registers, measured. */
 static uint32_t tile_rows(bert_int8_kernel kernel)
 {
-    return kernel == BERT_INT8_KERNEL_RELAXED_DOT_I32 ? 6 : 4;
+    if (kernel == BERT_INT8_KERNEL_RELAXED_DOT_I32 || is_signed(kernel))
+        return 6;
+    return kernel == BERT_INT8_KERNEL_SIMD128 ? 5 : 4;
 }
 
-int bert_int8_kernel_exists(bert_int8_kernel kernel)
+int bert_int8_kernel_exists(bert_integers integers, bert_int8_kernel kernel)
 {
-    return gemm_i8_kernel(kernel) != BERT_INT8_KERNEL_COUNT;
+    return gemm_i8_kernel(integers, kernel) != BERT_INT8_KERNEL_COUNT;
 }
 
 /* ----------------------------------------------------------------------------------- tiles -- */
@@ -62,8 +90,7 @@ INLINE void dot_simd128(const int16_t *a, size_t stride, uint32_t n_rows, const 
         for (uint32_t r = 0; r < n_rows; r++)
             s[r][0] = s[r][1] = wasm_i32x4_const(0, 0, 0, 0);
         for (size_t k = 0; k < stride; k += BERT_QUAD, weights += QUAD_BYTES) {
-            v128_t w = wasm_v128_load(weights);
-            v128_t low = wasm_i16x8_extend_low_i8x16(w), high = wasm_i16x8_extend_high_i8x16(w);
+            v128_t low = wasm_i16x8_load8x8(weights), high = wasm_i16x8_load8x8(weights + 8);
 #pragma clang loop unroll(full)
             for (uint32_t r = 0; r < n_rows; r++) {
                 v128_t x = wasm_v128_load64_splat(a + r * stride + k);
@@ -107,7 +134,7 @@ INLINE void dot_relaxed_i16(const uint8_t *a, size_t stride, uint32_t n_rows, co
 }
 
 INLINE void dot_relaxed_i32(const uint8_t *a, size_t stride, uint32_t n_rows, const int8_t *panel,
-                            v128_t sums[][2])
+                            int is_signed, v128_t sums[][2])
 {
     v128_t s[MAX_TILE_ROWS][2];
 #pragma clang loop unroll(full)
@@ -118,8 +145,8 @@ INLINE void dot_relaxed_i32(const uint8_t *a, size_t stride, uint32_t n_rows, co
 #pragma clang loop unroll(full)
         for (uint32_t r = 0; r < n_rows; r++) {
             v128_t x = wasm_v128_load32_splat(a + r * stride + k);
-            s[r][0] = simd_dot_i32(low, x, s[r][0]);
-            s[r][1] = simd_dot_i32(high, x, s[r][1]);
+            s[r][0] = simd_dot_i32(low, x, s[r][0], is_signed);
+            s[r][1] = simd_dot_i32(high, x, s[r][1], is_signed);
         }
     }
 #pragma clang loop unroll(full)
@@ -129,9 +156,9 @@ INLINE void dot_relaxed_i32(const uint8_t *a, size_t stride, uint32_t n_rows, co
 
 #endif
 
-/* dot(), if the tile has `n` rows. */
-#define ROWS(n, dot, type)                                                                         \
-    (n_rows == n ? dot((const type *)values + at, stride, n, panel, sums) : (void)0)
+/* dot(), if the tile has `n` rows; after `panel` come dot's own arguments. */
+#define ROWS(n, dot, type, ...)                                                                    \
+    (n_rows == n ? dot((const type *)values + at, stride, n, panel, __VA_ARGS__) : (void)0)
 
 /* sums[r] = row `row` + r times one panel. */
 static void dot_tile(bert_int8_kernel kernel, const void *values, size_t stride, uint32_t row,
@@ -142,38 +169,44 @@ static void dot_tile(bert_int8_kernel kernel, const void *values, size_t stride,
     switch (kernel) {
 #ifdef SIMD_RELAXED_DOT
     case BERT_INT8_KERNEL_RELAXED_DOT_I16:
-        ROWS(1, dot_relaxed_i16, uint8_t);
-        ROWS(2, dot_relaxed_i16, uint8_t);
-        ROWS(3, dot_relaxed_i16, uint8_t);
-        ROWS(4, dot_relaxed_i16, uint8_t);
+        ROWS(1, dot_relaxed_i16, uint8_t, sums);
+        ROWS(2, dot_relaxed_i16, uint8_t, sums);
+        ROWS(3, dot_relaxed_i16, uint8_t, sums);
+        ROWS(4, dot_relaxed_i16, uint8_t, sums);
         break;
     case BERT_INT8_KERNEL_RELAXED_DOT_I32:
-        ROWS(1, dot_relaxed_i32, uint8_t);
-        ROWS(2, dot_relaxed_i32, uint8_t);
-        ROWS(3, dot_relaxed_i32, uint8_t);
-        ROWS(4, dot_relaxed_i32, uint8_t);
-        ROWS(5, dot_relaxed_i32, uint8_t);
-        ROWS(6, dot_relaxed_i32, uint8_t);
+    case BERT_INT8_KERNEL_RELAXED_DOT_I32_SIGNED:
+        ROWS(1, dot_relaxed_i32, uint8_t, is_signed(kernel), sums);
+        ROWS(2, dot_relaxed_i32, uint8_t, is_signed(kernel), sums);
+        ROWS(3, dot_relaxed_i32, uint8_t, is_signed(kernel), sums);
+        ROWS(4, dot_relaxed_i32, uint8_t, is_signed(kernel), sums);
+        ROWS(5, dot_relaxed_i32, uint8_t, is_signed(kernel), sums);
+        ROWS(6, dot_relaxed_i32, uint8_t, is_signed(kernel), sums);
         break;
 #endif
     default:
-        ROWS(1, dot_simd128, int16_t);
-        ROWS(2, dot_simd128, int16_t);
-        ROWS(3, dot_simd128, int16_t);
-        ROWS(4, dot_simd128, int16_t);
+        ROWS(1, dot_simd128, int16_t, sums);
+        ROWS(2, dot_simd128, int16_t, sums);
+        ROWS(3, dot_simd128, int16_t, sums);
+        ROWS(4, dot_simd128, int16_t, sums);
+        ROWS(5, dot_simd128, int16_t, sums);
     }
 }
 
 /* --------------------------------------------------------------------------------- product -- */
 
-/* A panel's vectors, with zeros past the end. */
+/* A panel's vectors, with zeros past the end. `start` is what sums lack. */
 typedef struct columns_of {
-    v128_t scale[2], offset[2], bias[2];
+    v128_t scale[2], offset[2], bias[2], start[2];
 } columns_of;
 
-static columns_of load_columns(const matrix *w, uint32_t column, uint32_t n)
+static columns_of load_columns(bert_int8_kernel kernel, const matrix *w, uint32_t column,
+                               uint32_t n)
 {
     columns_of columns;
+    int32_t starts[BERT_PANEL] = {0};
+    for (uint32_t j = 0; is_signed(kernel) && j < n; j++)
+        starts[j] = 128 * w->sums[column + j];
     for (uint32_t j = 0; j < 2; j++) {
         uint32_t left = n > 4 * j ? n - 4 * j : 0;
         v128_t zero = wasm_f32x4_const(0, 0, 0, 0);
@@ -181,6 +214,7 @@ static columns_of load_columns(const matrix *w, uint32_t column, uint32_t n)
         columns.offset[j] = left ? simd_load_first(w->offset + column + 4 * j, left, 0) : zero;
         columns.bias[j] =
             left && w->bias ? simd_load_first(w->bias + column + 4 * j, left, 0) : zero;
+        columns.start[j] = wasm_v128_load(starts + 4 * j);
     }
     return columns;
 }
@@ -195,9 +229,11 @@ static void store_tile(v128_t sums[MAX_TILE_ROWS][2], const integer_rows *a, uin
         size_t at = (row + r) * out->c_stride + column;
         v128_t x[2];
         for (int j = 0; j < 2; j++) {
-            v128_t base = simd_madd(least, columns->offset[j], columns->bias[j]);
-            x[j] = simd_madd(wasm_f32x4_convert_i32x4(sums[r][j]),
-                             wasm_f32x4_mul(step, columns->scale[j]), base);
+            v128_t whole = wasm_f32x4_convert_i32x4(wasm_i32x4_add(sums[r][j], columns->start[j]));
+            v128_t base =
+                wasm_f32x4_add(wasm_f32x4_mul(least, columns->offset[j]), columns->bias[j]);
+            x[j] = wasm_f32x4_add(wasm_f32x4_mul(whole, wasm_f32x4_mul(step, columns->scale[j])),
+                                  base);
         }
         finish_panel(x, at, n_columns, out);
     }
@@ -222,8 +258,8 @@ static void touch(const int8_t *panels, size_t panel_bytes, uint32_t n)
 void gemm_i8(bert_int8_kernel kernel, const integer_rows *a, uint32_t n_rows, const matrix *w,
              panel_range columns, const product *out)
 {
-    assert(kernel != BERT_INT8_KERNEL_DEFAULT && bert_int8_kernel_exists(kernel));
-    assert(w->dtype == BERT_DTYPE_I8 && w->scale && w->offset);
+    assert(kernel != BERT_INT8_KERNEL_DEFAULT && bert_int8_kernel_exists(a->integers, kernel));
+    assert(w->dtype == BERT_DTYPE_I8 && w->scale && w->offset && w->sums);
     assert(a->stride == quantised_stride(w->n_in));
     assert(columns.first <= columns.end && columns.end <= BERT_PANELS(w->n_out));
     assert(n_rows <= 1 || out->c_stride >= w->n_out);
@@ -238,7 +274,7 @@ void gemm_i8(bert_int8_kernel kernel, const integer_rows *a, uint32_t n_rows, co
         for (uint32_t p = columns.first; p < columns.end; p++) {
             uint32_t column = p * BERT_PANEL, left = w->n_out - column;
             uint32_t n_columns = left < BERT_PANEL ? left : BERT_PANEL;
-            columns_of vectors = load_columns(w, column, n_columns);
+            columns_of vectors = load_columns(kernel, w, column, n_columns);
             const int8_t *panel = (const int8_t *)w->panels + p * panel_bytes;
             if (panel_bytes > PAGE && (p - columns.first) % STREAMS == 0)
                 touch(panel, panel_bytes, columns.end - p < STREAMS ? columns.end - p : STREAMS);
@@ -254,20 +290,35 @@ void gemm_i8(bert_int8_kernel kernel, const integer_rows *a, uint32_t n_rows, co
 
 /* ------------------------------------------------------------------------------------ race -- */
 
-/* The same tiles over and over: 12 rows, 8 columns, 256 inputs, all from the nearest cache. */
-int32_t bert_int8_kernel_trial(bert_int8_kernel kernel, uint32_t n_repeats)
+/*
+ * The same tile over and over: 60 rows of them, 8 columns, 256 inputs, all from the nearest cache.
+ * Weights and levels are as large as they may be, two by two of one sign, so that a sum of pairs in
+ * too few bits shows; the weights' sum is 0, so that levels less 128 give the same.
+ */
+int32_t bert_int8_kernel_trial(bert_integers integers, bert_int8_kernel kernel, uint32_t n_repeats)
 {
-    enum { INPUTS = 256, ROWS = 12 };
-    static const int16_t values[ROWS * INPUTS];
-    static const int8_t panel[BERT_PANEL * INPUTS];
-    kernel = gemm_i8_kernel(kernel);
+    enum { INPUTS = 256, ROWS = 60 };
+    assert(kernel != BERT_INT8_KERNEL_DEFAULT && bert_int8_kernel_exists(integers, kernel));
+    int16_t values[MAX_TILE_ROWS * INPUTS];
+    int8_t panel[BERT_PANEL * INPUTS];
+    int most = BERT_MOST_WEIGHT(integers);
+    for (uint32_t i = 0; i < MAX_TILE_ROWS * INPUTS; i++) {
+        int level = i % 4 < 2 ? BERT_MOST_LEVEL(integers) : 3;
+        if (kernel == BERT_INT8_KERNEL_SIMD128)
+            values[i] = (int16_t)level;
+        else
+            ((uint8_t *)values)[i] = (uint8_t)(level - (is_signed(kernel) ? 128 : 0));
+    }
+    for (uint32_t i = 0; i < BERT_PANEL * INPUTS; i++)
+        panel[i] = (int8_t)(i % 4 < 2 ? most : -most);
     uint32_t n_rows = tile_rows(kernel);
     v128_t total = wasm_i32x4_const(0, 0, 0, 0), sums[MAX_TILE_ROWS][2];
     for (uint32_t i = 0; i < n_repeats; i++) {
         for (uint32_t row = 0; row < ROWS; row += n_rows) {
-            dot_tile(kernel, values, INPUTS, row, n_rows, panel, sums);
-            total = wasm_i32x4_add(total, sums[i % n_rows][i % 2]);
+            /* Opaque, or a compiler would multiply once. */
+            dot_tile(kernel, simd_opaque((const float *)values), INPUTS, 0, n_rows, panel, sums);
+            total = wasm_v128_or(total, sums[i % n_rows][i % 2]);
         }
     }
-    return wasm_i32x4_extract_lane(total, 0);
+    return wasm_i32x4_extract_lane(total, 0) | wasm_i32x4_extract_lane(total, 3);
 }

@@ -38,8 +38,9 @@ typedef struct tensor_arrival {
     tensor_role role;
     uint32_t step; /* the first of an encoding that reads it */
     int is_taken;
-    /* Of an I8 matrix: its offset, which comes of its weight and its scale, and the index of the
-     * other of these two. Else NULL. */
+    /* Of an I8 matrix: its columns' sums, which come of its weight, its offset, which comes of them
+     * and its scale, and the index of the other of these two. Else NULL. */
+    int32_t *sums;
     float *offset;
     size_t partner;
 } tensor_arrival;
@@ -47,6 +48,9 @@ typedef struct tensor_arrival {
 /* Weights that the config does not ask for are zeros. */
 struct bert_model {
     bert_config config;
+    /* Whether some weights are I8. Then nothing may depend on whether a machine rounds a
+     * multiply-add once or twice: rounding to integers would make a step of a bit. */
+    int is_exact;
     row_table word, position, token_type; /* [.., E] */
     norm_weights embeddings_norm;         /* [E] */
     matrix projection;                    /* E -> H */
@@ -61,7 +65,8 @@ struct bert_model {
     norm_weights lm_norm;                     /* [E] */
     matrix lm_decoder;                        /* E -> vocab_size; tied: without panels */
     matrix sentence;                          /* H -> embedding_dim */
-    float *offsets;                           /* of the layers' I8 matrices; theirs point here */
+    int32_t *sums;                            /* of the layers' I8 matrices; theirs point here */
+    float *offsets;                           /* likewise */
     /* The caller's tensors, until each of them is taken, and what is known of them. */
     const bert_tensor *tensors;
     size_t n_tensors;
@@ -79,8 +84,11 @@ struct bert_model {
 typedef struct workspace {
     float *panel;      /* [TILE_PANELS, most n_in of a matrix, BERT_PANEL]: widened panels */
     float *key_panels; /* [ceil(n / BERT_PANEL), H / n_heads, BERT_PANEL], n max_sequence_tokens */
-    float *value_panels;          /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
-    float *scores;                /* [QUERY_BLOCK, n] */
+    float *value_panels; /* [ceil(H / n_heads / BERT_PANEL), n, BERT_PANEL] */
+    float *scores;       /* [QUERY_BLOCK, n] */
+    /* In a model with integer weights those three hold integers: see attention_i16.c. */
+    int16_t *queries;             /* [QUERY_BLOCK, H / n_heads up to whole eights] */
+    int32_t *contexts;            /* [QUERY_BLOCK, H / n_heads] */
     float *intermediate;          /* [ROW_BLOCK, I] */
     integer_rows intermediate_i8; /* [ROW_BLOCK, I]: the same, as a product with I8 reads it */
     /* With a position_attention; W is position_stride(n_relative_rows). */
@@ -98,7 +106,6 @@ typedef struct encoding_state {
     bert_outputs outputs;
     uint32_t n_tokens;
     uint32_t next, n_steps; /* the step that is next, of as many: a layer each, then the heads */
-    uint32_t end;           /* of the steps of this round */
 } encoding_state;
 
 struct bert_session {
@@ -116,6 +123,7 @@ struct bert_session {
     bert_observer *observer; /* NULL: nobody looks */
     void *observer_argument;
     encoding_state encoding;
+    uint32_t n_threads; /* those that were there when this round's steps began */
     thread_pool pool;
 };
 
@@ -133,6 +141,7 @@ bert_status error_set_limit(bert_error *error, bert_status status, const char *s
 extern const char *const names_of_activations[BERT_ACTIVATION_COUNT];
 extern const char *const names_of_position_attentions[BERT_POSITION_ATTENTION_COUNT];
 extern const char *const names_of_poolings[BERT_POOLING_COUNT];
+extern const char *const names_of_integers[BERT_INTEGERS_COUNT];
 
 /* Whether the fields are in range and fit together. */
 bert_status config_check(const bert_config *config, bert_error *error);
@@ -215,6 +224,12 @@ void embeddings_sum(const bert_model *model, const bert_batch *batch, row_range 
  * session->query. `probabilities` [n, n] or NULL. */
 void attention_head(const bert_session *session, const workspace *space, const layer_weights *layer,
                     uint32_t head, const sequence_view *sequence, float *probabilities);
+
+/* The same in integers, where no position is to be added: one answer on every machine. `scale` is
+ * what scores are multiplied by. */
+void attention_head_i16(const bert_session *session, const workspace *space, uint32_t head,
+                        const sequence_view *sequence, uint32_t n_keys, float scale,
+                        float *probabilities);
 
 /* What positions add to a head's scores: this, and what the workspace has. */
 typedef struct position_terms {

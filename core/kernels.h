@@ -18,12 +18,16 @@
 typedef struct matrix {
     uint32_t n_in, n_out;
     bert_dtype dtype;
+    /* Of F32 and F16: whether products are rounded before they are added, so that sums have the
+     * same bits on every machine. */
+    int is_exact;
     const void *panels; /* [ceil(n_out / BERT_PANEL), ...] */
     const float *bias;  /* [n_out], or NULL */
     /* I8 only: */
     const float *scale;  /* [n_out] */
     const float *smooth; /* [n_in], factors for the inputs before these are quantised */
-    const float *offset; /* [n_out], scale * the sum of the column's integers */
+    const int32_t *sums; /* [n_out], of the column's integers */
+    const float *offset; /* [n_out], scale * sum */
 } matrix;
 
 /* Rows to look up. */
@@ -60,10 +64,11 @@ static inline panel_range panels_all(uint32_t n_out)
     return (panel_range){0, BERT_PANELS(n_out)};
 }
 
-/* Rows of activations as integers 0 .. 127: x = least + step * value. Bytes, or 16-bit numbers for
- * the simd128 kernel, `stride` of them a row: n_in rounded up to whole pairs of quads, the rest
- * zeros. */
+/* Rows of activations as levels 0 .. BERT_MOST_LEVEL: x = least + step * level. Bytes, less 128 for
+ * the signed kernel, or 16-bit numbers for simd128, `stride` of them a row: n_in rounded up to
+ * whole pairs of quads; the rest meets weights of zero. */
 typedef struct integer_rows {
+    bert_integers integers;
     void *values;        /* [R, stride] */
     uint32_t stride;     /* quantised_stride(n_in) */
     float *least, *step; /* [R] */
@@ -109,8 +114,15 @@ void gemm_f32(const float *restrict a, size_t a_stride, /* [R, n_in] */
 void gemm_i8(bert_int8_kernel kernel, const integer_rows *a, /* [R, n_in] */
              uint32_t n_rows, const matrix *w, panel_range columns, const product *out);
 
-/* The kernel that is meant, if this build has it; else BERT_INT8_KERNEL_COUNT. */
-bert_int8_kernel gemm_i8_kernel(bert_int8_kernel kernel);
+/* c = a x W, exact where the sums fit 32 bits. W is in panels of pairs of inputs: [ceil(n_columns /
+ * BERT_PANEL), n_pairs, BERT_PANEL, 2]. a: [R, 2 n_pairs]; c: [R, n_columns]. */
+void gemm_i16(const int16_t *restrict a, size_t a_stride, uint32_t n_rows,
+              const int16_t *restrict panels, uint32_t n_pairs, uint32_t n_columns,
+              int32_t *restrict c, size_t c_stride);
+
+/* The kernel that is meant, if this build has it for these integers; else BERT_INT8_KERNEL_COUNT.
+ */
+bert_int8_kernel gemm_i8_kernel(bert_integers integers, bert_int8_kernel kernel);
 
 /* Row `row` of `out` from `n` floats, each times its factor first. */
 void quantise_row(bert_int8_kernel kernel, const float *restrict x, const float *restrict factor,

@@ -182,34 +182,41 @@ static row_table bind_table(tensor_binder *binder, const char *name, uint32_t n_
     return table;
 }
 
-/* An I8 matrix has a scale, and offsets that come of both. */
+/* Sums and offsets of a layer's I8 matrices. */
+typedef struct column_room {
+    int32_t *sums;
+    float *offsets;
+} column_room;
+
+/* An I8 matrix has a scale, and sums and offsets that come of both. */
 static void bind_integers(tensor_binder *binder, const char *name, const bert_tensor *weight,
-                          float *offset, matrix *w)
+                          const column_room *room, matrix *w)
 {
     const bert_tensor *scale = bind_scale(binder, name, w->n_out);
     if (!scale)
         return;
     w->scale = scale->data;
-    w->offset = offset;
-    expect(binder, weight,
-           (tensor_arrival){TENSOR_INTEGERS, .partner = tensor_index(binder, scale),
-                            .offset = offset});
-    expect(
-        binder, scale,
-        (tensor_arrival){TENSOR_SCALE, .partner = tensor_index(binder, weight), .offset = offset});
+    w->sums = room->sums;
+    w->offset = room->offsets;
+    tensor_arrival arrival = {TENSOR_INTEGERS, .partner = tensor_index(binder, scale),
+                              .sums = room->sums, .offset = room->offsets};
+    expect(binder, weight, arrival);
+    arrival.role = TENSOR_SCALE;
+    arrival.partner = tensor_index(binder, weight);
+    expect(binder, scale, arrival);
 }
 
-/* A matrix that may be I8 has room for its offsets; another's `offset` is NULL. */
+/* A matrix that may be I8 has room for its columns; another's is NULL. */
 static matrix bind_matrix(tensor_binder *binder, const char *name, uint32_t n_in, uint32_t n_out,
-                          float *offset)
+                          const column_room *room)
 {
-    matrix w = {.n_in = n_in, .n_out = n_out};
-    const bert_tensor *tensor = bind_panels(binder, name, BERT_PANELS(n_out), n_in, offset != NULL);
+    matrix w = {.n_in = n_in, .n_out = n_out, .is_exact = binder->model->is_exact};
+    const bert_tensor *tensor = bind_panels(binder, name, BERT_PANELS(n_out), n_in, room != NULL);
     if (tensor) {
         w.dtype = tensor->dtype;
         w.panels = tensor->data;
         if (tensor->dtype == BERT_DTYPE_I8)
-            bind_integers(binder, name, tensor, offset, &w);
+            bind_integers(binder, name, tensor, room, &w);
     }
     w.bias = bind_vector(binder, name, ".bias", n_out);
     return w;
@@ -239,8 +246,8 @@ static void layer_name(char name[32], uint32_t index)
     *name = '\0';
 }
 
-/* Floats of the offsets of a layer's matrices. */
-static uint64_t offsets_per_layer(const bert_config *config)
+/* Columns of a layer's matrices. */
+static uint64_t columns_per_layer(const bert_config *config)
 {
     return 5ull * config->hidden_size + config->intermediate_size;
 }
@@ -263,16 +270,25 @@ static void bind_smooth(tensor_binder *binder, const char *name, const layer_wei
         w->smooth = bind_vector(binder, name, ".smooth", w->n_in);
 }
 
+/* A layer's matrix, whose room is taken. */
+static matrix bind_next(tensor_binder *binder, const char *name, uint32_t n_in, uint32_t n_out,
+                        column_room *room)
+{
+    column_room own = *room;
+    room->sums += n_out;
+    room->offsets += n_out;
+    return bind_matrix(binder, name, n_in, n_out, &own);
+}
+
 static void bind_layer(tensor_binder *binder, layer_weights *layer, const bert_config *config,
-                       uint32_t index, float *offsets)
+                       uint32_t index, column_room room)
 {
     uint32_t hidden = config->hidden_size, intermediate = config->intermediate_size;
     uint32_t step = binder->step;
     char prefix[32], name[BERT_MAX_NAME + 1];
     layer_name(prefix, index);
 #define NAMED(suffix) (join(name, prefix, suffix), name)
-#define MATRIX(suffix, n_in, n_out)                                                                \
-    (offsets += n_out, bind_matrix(binder, NAMED(suffix), n_in, n_out, offsets - n_out))
+#define MATRIX(suffix, n_in, n_out) bind_next(binder, NAMED(suffix), n_in, n_out, &room)
     layer->query = MATRIX(".attention.query", hidden, hidden);
     layer->key = MATRIX(".attention.key", hidden, hidden);
     layer->value = MATRIX(".attention.value", hidden, hidden);
@@ -393,7 +409,9 @@ static bert_model *lay_out(const bert_config *config, memory_arena *arena)
     bert_model *model = arena_take(arena, 1, sizeof header);
     header.layers = arena_take(arena, n_stored, sizeof *header.layers);
     header.relative_rows = arena_take(arena, n_rows, sizeof *header.relative_rows);
-    header.offsets = arena_take(arena, n_stored * offsets_per_layer(config), sizeof(float));
+    uint64_t n_columns = n_stored * columns_per_layer(config);
+    header.sums = arena_take(arena, n_columns, sizeof *header.sums);
+    header.offsets = arena_take(arena, n_columns, sizeof *header.offsets);
     header.arrivals = arena_take(arena, most_tensors(config), sizeof *header.arrivals);
     header.n_missing = arena_take(arena, config->n_layers + 1ull, sizeof *header.n_missing);
     if (model)
@@ -427,8 +445,9 @@ static void bind_model(tensor_binder *binder, bert_model *model)
         if (stored < n_bound) /* shared with a layer before */
             continue;
         binder->step = layer;
+        uint64_t before = stored * columns_per_layer(config);
         bind_layer(binder, &model->layers[stored], config, stored,
-                   model->offsets + stored * offsets_per_layer(config));
+                   (column_room){model->sums + before, model->offsets + before});
         n_bound = stored + 1;
     }
     if (config->conv_size) {
@@ -462,6 +481,8 @@ bert_status bert_model_begin(const bert_config *config, const bert_tensor *tenso
     bert_model *model = lay_out(config, &arena);
     model->tensors = tensors;
     model->n_tensors = n_tensors;
+    for (size_t i = 0; i < n_tensors; i++)
+        model->is_exact |= tensors[i].dtype == BERT_DTYPE_I8;
     tensor_binder binder = {.model = model, .most = most_tensors(config), .error = error};
     bind_model(&binder, model);
     if (binder.status != BERT_OK)

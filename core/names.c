@@ -44,6 +44,7 @@ static const char *const kernels[] = {
     [BERT_INT8_KERNEL_SIMD128] = "simd128",
     [BERT_INT8_KERNEL_RELAXED_DOT_I16] = "relaxed-dot-i16",
     [BERT_INT8_KERNEL_RELAXED_DOT_I32] = "relaxed-dot-i32",
+    [BERT_INT8_KERNEL_RELAXED_DOT_I32_SIGNED] = "relaxed-dot-i32-signed",
 };
 COMPLETE(kernels, BERT_INT8_KERNEL_COUNT);
 
@@ -74,6 +75,10 @@ const char *const names_of_poolings[BERT_POOLING_COUNT] = {
     [BERT_POOLING_CLS] = "cls",
     [BERT_POOLING_MEAN] = "mean",
     [BERT_POOLING_MAX] = "max",
+};
+const char *const names_of_integers[BERT_INTEGERS_COUNT] = {
+    [BERT_INTEGERS_7_BITS] = "7_bits",
+    [BERT_INTEGERS_8_BITS] = "8_bits",
 };
 
 const char *bert_status_name(bert_status status)

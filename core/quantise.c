@@ -1,9 +1,9 @@
 /*
- * quantise.c - rows of activations as 7-bit integers: x = least + step * value, value in 0 .. 127.
+ * quantise.c - rows of activations as integers of 7 or 8 bits: x = least + step * level.
  *
  * A row has a scale of its own (per token), so that its answer does not depend on the others. No
  * zero point is rounded to an integer: `least` times the sum of a column's weights is added to the
- * product instead (gemm_i8.c), and all 128 values cover the row's range.
+ * product instead (gemm_i8.c), and all levels cover the row's range.
  *
  * Before that, every input is multiplied by its factor: SmoothQuant (Xiao et al. 2022, arXiv
  * 2211.10438, equation 3) moves what is hard to quantise from activations into weights.
@@ -13,8 +13,6 @@
 
 #include "kernels.h"
 #include "simd.h"
-
-#define LEVELS 127
 
 /* 1.5 * 2^23: a float of this size has whole steps, so adding it rounds to a whole number and
  * leaves that in the low bits. */
@@ -36,11 +34,16 @@ static inline v128_t load_scaled_first(const float *x, const float *factor, uint
                   : wasm_f32x4_mul(simd_load_first(x, n, fill), simd_load_first(factor, n, 1));
 }
 
+/* By which numbers become levels. */
+typedef struct level_scale {
+    v128_t least, inverse, mask;
+} level_scale;
+
 /* Four levels as 32-bit integers. Numbers that are not finite become some level. */
-static inline v128_t levels(v128_t x, v128_t least, v128_t inverse)
+static inline v128_t levels(v128_t x, const level_scale *scale)
 {
-    v128_t level = simd_madd(wasm_f32x4_sub(x, least), inverse, wasm_f32x4_splat(ROUND));
-    return wasm_v128_and(level, wasm_i32x4_splat(LEVELS));
+    v128_t steps = wasm_f32x4_mul(wasm_f32x4_sub(x, scale->least), scale->inverse);
+    return wasm_v128_and(wasm_f32x4_add(steps, wasm_f32x4_splat(ROUND)), scale->mask);
 }
 
 static void find_range(const float *x, const float *factor, uint32_t n, float *least, float *most)
@@ -75,14 +78,18 @@ void quantise_row(bert_int8_kernel kernel, const float *restrict x, const float 
                   uint32_t n, const integer_rows *out, uint32_t row)
 {
     assert(n > 0 && out->stride == quantised_stride(n));
-    assert(kernel != BERT_INT8_KERNEL_DEFAULT && bert_int8_kernel_exists(kernel));
+    assert(kernel != BERT_INT8_KERNEL_DEFAULT && bert_int8_kernel_exists(out->integers, kernel));
     assert(aligned(x, sizeof(float)) && aligned(factor, sizeof(float)));
     assert(kernel != BERT_INT8_KERNEL_SIMD128 || aligned(out->values, sizeof(int16_t)));
     float least, most;
     find_range(x, factor, n, &least, &most);
-    float step = (most - least) / LEVELS;
+    int most_level = BERT_MOST_LEVEL(out->integers);
+    float step = (most - least) / (float)most_level;
     /* A constant row, or one whose steps are too fine to divide by, is all `least`. */
-    v128_t inverse = wasm_f32x4_splat(step > 1e-30f ? 1 / step : 0), base = wasm_f32x4_splat(least);
+    level_scale scale = {wasm_f32x4_splat(least), wasm_f32x4_splat(step > 1e-30f ? 1 / step : 0),
+                         wasm_i32x4_splat(most_level)};
+    int is_signed = kernel == BERT_INT8_KERNEL_RELAXED_DOT_I32_SIGNED;
+    v128_t sign = wasm_i8x16_splat(is_signed ? -128 : 0);
     out->least[row] = least;
     out->step[row] = step;
 
@@ -92,27 +99,27 @@ void quantise_row(bert_int8_kernel kernel, const float *restrict x, const float 
     for (; i + 4 * VECTORS <= n; i += 4 * VECTORS) {
         v128_t level[VECTORS];
         for (int j = 0; j < VECTORS; j++)
-            level[j] = levels(load_scaled(x + i + 4 * j, factor + i + 4 * j), base, inverse);
+            level[j] = levels(load_scaled(x + i + 4 * j, factor + i + 4 * j), &scale);
         v128_t first = wasm_i16x8_narrow_i32x4(level[0], level[1]);
         v128_t second = wasm_i16x8_narrow_i32x4(level[2], level[3]);
         if (kernel == BERT_INT8_KERNEL_SIMD128) {
             wasm_v128_store(i16 + i, first);
             wasm_v128_store(i16 + i + 8, second);
         } else {
-            wasm_v128_store(u8 + i, wasm_u8x16_narrow_i16x8(first, second));
+            wasm_v128_store(u8 + i, wasm_v128_xor(wasm_u8x16_narrow_i16x8(first, second), sign));
         }
     }
     /* Whatever stands past the end meets weights of zero. */
     for (; i < n; i += 8) {
-        v128_t first = levels(load_scaled_first(x + i, factor + i, n - i, least), base, inverse);
+        v128_t first = levels(load_scaled_first(x + i, factor + i, n - i, least), &scale);
         v128_t second = wasm_i32x4_splat(0);
         if (i + 4 < n)
-            second = levels(load_scaled_first(x + i + 4, factor + i + 4, n - i - 4, least), base,
-                            inverse);
+            second = levels(load_scaled_first(x + i + 4, factor + i + 4, n - i - 4, least), &scale);
         v128_t both = wasm_i16x8_narrow_i32x4(first, second);
         if (kernel == BERT_INT8_KERNEL_SIMD128)
             wasm_v128_store(i16 + i, both);
         else
-            wasm_v128_store64_lane(u8 + i, wasm_u8x16_narrow_i16x8(both, both), 0);
+            wasm_v128_store64_lane(u8 + i, wasm_v128_xor(wasm_u8x16_narrow_i16x8(both, both), sign),
+                                   0);
     }
 }

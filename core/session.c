@@ -2,9 +2,10 @@
 #include "share.h"
 
 /* Room for integers of 16 bits, the wider of the two. */
-static integer_rows take_quantised(memory_arena *arena, uint64_t n_rows, uint32_t n_in)
+static integer_rows take_quantised(memory_arena *arena, const bert_config *config, uint64_t n_rows,
+                                   uint32_t n_in)
 {
-    integer_rows rows = {.stride = quantised_stride(n_in)};
+    integer_rows rows = {.integers = config->integers, .stride = quantised_stride(n_in)};
     rows.values = arena_take(arena, n_rows * rows.stride, sizeof(int16_t));
     rows.least = arena_take(arena, n_rows, sizeof(float));
     rows.step = arena_take(arena, n_rows, sizeof(float));
@@ -47,8 +48,10 @@ static workspace take_workspace(memory_arena *arena, const bert_config *config, 
     space.key_panels = arena_take(arena, (n + BERT_PANEL - 1) * dim, sizeof(float));
     space.value_panels = arena_take(arena, (dim + BERT_PANEL - 1) * n, sizeof(float));
     space.scores = arena_take(arena, QUERY_BLOCK * n, sizeof(float));
+    space.queries = arena_take(arena, QUERY_BLOCK * ((dim + 7) / 8 * 8), sizeof(int16_t));
+    space.contexts = arena_take(arena, QUERY_BLOCK * dim, sizeof(int32_t));
     space.intermediate = arena_take(arena, ROW_BLOCK * intermediate, sizeof(float));
-    space.intermediate_i8 = take_quantised(arena, ROW_BLOCK, config->intermediate_size);
+    space.intermediate_i8 = take_quantised(arena, config, ROW_BLOCK, config->intermediate_size);
     take_positions(arena, config, n, &space);
     return space;
 }
@@ -60,7 +63,7 @@ static bert_session *lay_out(const bert_config *config, const bert_options *opti
     uint64_t tokens = options->max_tokens, hidden = config->hidden_size;
     bert_session header = {.max_tokens = options->max_tokens,
                            .max_sequence_tokens = options->max_sequence_tokens,
-                           .int8_kernel = gemm_i8_kernel(options->int8_kernel)};
+                           .int8_kernel = gemm_i8_kernel(config->integers, options->int8_kernel)};
     bert_session *session = arena_take(arena, 1, sizeof header);
     header.hidden = arena_take(arena, tokens * hidden, sizeof(float));
     header.query = arena_take(arena, tokens * hidden, sizeof(float));
@@ -74,7 +77,7 @@ static bert_session *lay_out(const bert_config *config, const bert_options *opti
             arena_take(arena, conv_most_rows(config, tokens) * hidden, sizeof(float));
         header.conv_rows = arena_take(arena, tokens, sizeof(uint32_t));
     }
-    header.inputs_i8 = take_quantised(arena, tokens, config->hidden_size);
+    header.inputs_i8 = take_quantised(arena, config, tokens, config->hidden_size);
     header.workspaces = arena_take(arena, options->n_threads, sizeof(workspace));
     for (uint32_t i = 0; i < options->n_threads; i++) {
         workspace space = take_workspace(arena, config, options->max_sequence_tokens);
@@ -109,7 +112,7 @@ static bert_status resolve(const bert_config *config, const bert_options *option
     if (resolved->n_threads > BERT_MAX_THREADS)
         return error_set_limit(error, BERT_BAD_OPTION, "n_threads", resolved->n_threads,
                                BERT_MAX_THREADS);
-    if (!bert_int8_kernel_exists(resolved->int8_kernel))
+    if (!bert_int8_kernel_exists(config->integers, resolved->int8_kernel))
         return error_set(error, BERT_BAD_OPTION, "int8_kernel");
     return BERT_OK;
 }
@@ -155,15 +158,16 @@ bert_status bert_session_open(const bert_model *model, const bert_options *optio
 bert_status bert_session_use_kernel(bert_session *session, bert_int8_kernel kernel,
                                     bert_error *error)
 {
-    if (!bert_int8_kernel_exists(kernel))
+    bert_integers integers = session->model->config.integers;
+    if (!bert_int8_kernel_exists(integers, kernel))
         return error_set(error, BERT_BAD_OPTION, "int8_kernel");
-    session->int8_kernel = gemm_i8_kernel(kernel);
+    session->int8_kernel = gemm_i8_kernel(integers, kernel);
     return BERT_OK;
 }
 
 uint32_t bert_session_threads(const bert_session *session)
 {
-    return atomic_load(&session->pool.n_joined);
+    return pool_threads(&session->pool);
 }
 
 void bert_session_serve(bert_session *session)

@@ -1,11 +1,14 @@
 /*
- * share.h - what one thread does of a batch, and how it keeps in step with the others.
+ * share.h - what of a batch one thread computes at a time.
  *
- * Every thread runs the whole encoder and does its share. Where there are rows enough, the share is
- * rows: a thread reads again what it has computed itself, from its own cache, and threads meet
- * twice a layer, around attention. Where there are few rows, every thread multiplies all of them
- * with its share of the weights' columns (panels), because reading the weights from memory is what
- * takes time then; threads meet after every product.
+ * The caller runs the encoder; what takes time in it is a phase of the pool, cut into blocks. Where
+ * there are rows enough, a block is rows: they go through all that lies between two attentions, and
+ * stay in the cache of who took them. Where there are few, the caller takes all of them through,
+ * and each product on the way is a phase whose blocks are columns of the weights (panels): then
+ * reading the weights is what takes time, and each is read once.
+ *
+ * Every number of a result is computed in one block, in the same order however blocks are cut: how
+ * many threads there are, and who takes what, changes no bit.
  */
 #ifndef BERT_SHARE_H
 #define BERT_SHARE_H
@@ -14,56 +17,56 @@
 
 typedef struct thread_share {
     bert_session *session;
-    const bert_batch *batch;
-    uint32_t n_tokens;
-    uint32_t thread, n_threads;
-    int by_rows;
-    row_range rows;               /* of its products: its own, or all of them */
-    float *intermediate;          /* [ROW_BLOCK, I], its own or everyone's */
-    integer_rows intermediate_i8; /* [ROW_BLOCK, I], likewise */
+    uint32_t thread; /* whose workspace is used */
+    row_range rows;  /* ROW_BLOCK or fewer */
+    int by_panels;   /* products of these rows are dealt out by panels */
 } thread_share;
 
-thread_share share_of(bert_session *session, const bert_batch *batch, uint32_t n_tokens,
-                      uint32_t thread, uint32_t n_threads);
-
-/* Of a product's panels, those of thread `thread`. */
-static inline panel_range panels_share(uint32_t n_out, uint32_t thread, uint32_t n_threads)
+/* Block `block` of `n_blocks` of `n` things. */
+static inline row_range share_block(uint32_t n, uint32_t block, uint32_t n_blocks)
 {
-    uint32_t n = panels_all(n_out).end;
-    return (panel_range){pool_share(n, thread, n_threads), pool_share(n, thread + 1, n_threads)};
+    return (row_range){(uint32_t)((uint64_t)n * block / n_blocks),
+                       (uint32_t)((uint64_t)n * (block + 1) / n_blocks)};
 }
 
-/* Waits until everyone has come here. */
-void share_meet(const thread_share *share);
+/* Blocks that are worth cutting `n` things into, of `least` or more. */
+uint32_t share_blocks(const bert_session *session, uint32_t n, uint32_t least);
 
-/* The same if the share is panels. If it is rows, a thread reads only what it has computed itself,
- * and does not wait. */
-void share_meet_by_panels(const thread_share *share);
+/* Whether so many rows are few. The same until the step's end, whoever joins meanwhile. */
+int share_is_by_panels(const bert_session *session, uint32_t n_rows);
 
-/* Of the rows of a product, those that this thread handles in what is done row by row (norms, for
- * one). */
-row_range share_own(const thread_share *share, row_range rows);
+/* Runs `work` on all of `n_rows` rows, some at a time. */
+typedef void (*rows_work)(const thread_share *share, void *argument);
+void share_rows(bert_session *session, uint32_t n_rows, rows_work work, void *argument);
 
-/* This thread's share of y = activation(x W + b) + residual for `n_rows` rows: of x, `x_stride`
- * apart, or, if W is I8, of x_i8. */
+/* Runs `work`, which does each row by itself, on the rows of the share. */
+void share_each_row(const thread_share *share, rows_work work, void *argument);
+
+/* Runs `work` on all panels of `n_out` columns, some at a time. */
+typedef void (*panels_work)(void *argument, panel_range columns, uint32_t thread);
+void share_panels(bert_session *session, uint32_t n_out, panels_work work, void *argument);
+
+/* y = activation(x W + b) + residual for `n_rows` rows: of x, `x_stride` apart, or, if W is I8, of
+ * x_i8. */
 void share_multiply(const thread_share *share, const float *x, size_t x_stride,
                     const integer_rows *x_i8, uint32_t n_rows, const matrix *w, const product *out);
 
-/* The same for rows without gaps; after it every thread may read what it needs of the result. */
-void share_dense(const thread_share *share, const float *x, const integer_rows *x_i8,
-                 uint32_t n_rows, const matrix *w, const product *out);
+/* The columns `columns` of that, by thread `thread`. */
+void share_multiply_panels(const bert_session *session, uint32_t thread, const float *x,
+                           size_t x_stride, const integer_rows *x_i8, uint32_t n_rows,
+                           const matrix *w, panel_range columns, const product *out);
 
 /* Rows that the convolution's inputs may take. */
 uint64_t conv_most_rows(const bert_config *config, uint64_t max_tokens);
 
-/* Keeps the embeddings' output of this thread's tokens for conv_add(), which is called after a
- * share_meet() and adds activation(convolution of them) to the hidden states. */
+/* Keeps the embeddings' output of the share's tokens for conv_add(), which adds
+ * activation(convolution of them) to the hidden states when all tokens' are kept. */
 void conv_keep(const thread_share *share);
 void conv_add(const thread_share *share);
 
 /* Head outputs of the tokens from the last hidden states in session->hidden; overwrites
  * session->query, session->key and session->embeddings. */
-void token_head_run(const thread_share *share, const bert_outputs *outputs);
+void token_head_run(bert_session *session);
 
 /* Head outputs of the sequences from the last hidden states in session->hidden; overwrites
  * session->query and session->key. */

@@ -4,7 +4,7 @@
  * Kernels are written once, in WebAssembly's own intrinsics (wasm_f32x4_add, ...):
  *
  *     base       wasm with -msimd128
- *     relaxed    wasm with -msimd128 -mrelaxed-simd: multiply-add is one instruction
+ *     relaxed    wasm with -msimd128 -mrelaxed-simd: multiply-adds and dots of one instruction
  *     native     through SIMDe, so that tests and sanitizers run on the code that ships
  *     scalar     SIMDe without native instructions (config=scalar), to find a wrong intrinsic
  *
@@ -27,22 +27,21 @@
  * loop. */
 #define INLINE static inline __attribute__((always_inline))
 
-/* Rows of a tile of f32 sums, 8 columns wide: as many as registers hold, measured. */
-#ifdef __wasm_relaxed_simd__
-#define SIMD_TILE_ROWS 6
-#else
-#define SIMD_TILE_ROWS 4
-#endif
-
-/* a * b + c. Relaxed: fused on every CPU that can, so the last bit may differ from base. */
+/* a * b + c, rounded twice: the same bits in every build, on every machine. */
 static inline v128_t simd_madd(v128_t a, v128_t b, v128_t c)
 {
-#ifdef __wasm_relaxed_simd__
-    return wasm_f32x4_relaxed_madd(a, b, c);
-#else
     return wasm_f32x4_add(wasm_f32x4_mul(a, b), c);
-#endif
 }
+
+#ifdef __wasm_relaxed_simd__
+#define SIMD_RELAXED_MADD 1
+
+/* The same, rounded once on every CPU that can: its last bit is the machine's. */
+static inline v128_t simd_relaxed_madd(v128_t a, v128_t b, v128_t c)
+{
+    return wasm_f32x4_relaxed_madd(a, b, c);
+}
+#endif
 
 #if !defined(__wasm_simd128__) || defined(__wasm_relaxed_simd__)
 #define SIMD_RELAXED_DOT 1
@@ -64,13 +63,21 @@ static inline v128_t simd_dot_i16(v128_t a, v128_t b)
 #endif
 }
 
-/* Lane i of sum, plus the four products of bytes 4 i .. 4 i + 3. */
-static inline v128_t simd_dot_i32(v128_t a, v128_t b, v128_t sum)
+/* Lane i of sum, plus the four products of bytes 4 i .. 4 i + 3. Bytes of `b` beyond 127 are signed
+ * or not as the engine has it, which `is_signed` must say; natively as that says. */
+static inline v128_t simd_dot_i32(v128_t a, v128_t b, v128_t sum, int is_signed)
 {
 #ifdef __wasm_simd128__
+    (void)is_signed;
     return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(a, b, sum);
 #else
-    return wasm_i32x4_add(sum, wasm_i32x4_extadd_pairwise_i16x8(simd_dot_i16(a, b)));
+    if (is_signed)
+        return wasm_i32x4_add(sum, wasm_i32x4_extadd_pairwise_i16x8(simd_dot_i16(a, b)));
+    v128_t even = wasm_i16x8_mul(wasm_i16x8_shr(wasm_i16x8_shl(a, 8), 8),
+                                 wasm_v128_and(b, wasm_i16x8_splat(255)));
+    v128_t odd = wasm_i16x8_mul(wasm_i16x8_shr(a, 8), wasm_u16x8_shr(b, 8));
+    return wasm_i32x4_add(sum, wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(even),
+                                              wasm_i32x4_extadd_pairwise_i16x8(odd)));
 #endif
 }
 #endif

@@ -10,18 +10,20 @@
 
 #include "share.h"
 
-/* y = activation(hidden W + b) for this thread's share; y: [T, n_out]. */
+/* y = activation(hidden W + b) for the share's rows; y: [rows of all shares, n_out]. */
 static void from_hidden(const thread_share *share, const float *hidden, const matrix *w,
                         bert_activation activation, float *y)
 {
     size_t first = share->rows.first;
     product out = {.activation = activation, .c = y + first * w->n_out, .c_stride = w->n_out};
-    share_dense(share, hidden + first * w->n_in, NULL, rows_count(share->rows), w, &out);
+    share_multiply(share, hidden + first * w->n_in, w->n_in, NULL, rows_count(share->rows), w,
+                   &out);
 }
 
 /* token_logits = classifier(activation(transform(hidden))): Clark et al. 2020, ELECTRA, section
- * 3.1, has the transform; Devlin et al. 2018, BERT, section 5.3, has none. */
-static void classify_tokens(const thread_share *share, float *logits)
+ * 3.1, has the transform; Devlin et al. 2018, BERT, section 5.3, has none. `logits`: [T,
+ * n_token_labels] floats. */
+static void classify_tokens(const thread_share *share, void *logits)
 {
     const bert_session *session = share->session;
     const bert_model *model = session->model;
@@ -45,6 +47,7 @@ static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows
                            end * BERT_PANEL < n_words ? end * BERT_PANEL : n_words};
         matrix w = {.n_in = n_in,
                     .n_out = rows_count(words),
+                    .is_exact = model->is_exact,
                     .panels = scratch,
                     .bias = model->lm_decoder.bias + words.first};
         product out = {.c = logits + words.first, .c_stride = n_words};
@@ -53,58 +56,68 @@ static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows
     }
 }
 
-/* The share of a head that is computed for some tokens alone: their hidden states become rows of
- * session->key, which is free by then. */
-static thread_share gather(const thread_share *share, const uint32_t *tokens, uint32_t n)
-{
-    const bert_session *session = share->session;
-    size_t hidden = session->model->config.hidden_size;
-    thread_share gathered =
-        share_of(share->session, share->batch, n, share->thread, share->n_threads);
-    row_range own = share_own(&gathered, gathered.rows);
-    share_meet(share); /* rows that other threads have computed are gathered */
-    for (uint32_t row = own.first; row < own.end; row++)
-        memcpy(session->key + row * hidden, session->hidden + tokens[row] * hidden,
-               hidden * sizeof(float));
-    share_meet_by_panels(&gathered);
-    return gathered;
-}
+/* Tokens whose words are predicted. */
+typedef struct lm_rows {
+    const bert_session *session;
+    uint32_t n;
+    const float *hidden; /* [n, H] */
+    float *logits;       /* [n, vocab_size] */
+} lm_rows;
 
-/* lm_logits = decoder(norm(activation(transform(hidden)))): Devlin et al. 2018, BERT, section 3.1.
- * hidden: a row for each of the share's tokens. */
-static void predict_words(const thread_share *share, const float *hidden, float *logits)
+/* embeddings = norm(activation(transform(hidden))): Devlin et al. 2018, BERT, section 3.1. */
+static void transform(const thread_share *share, void *argument)
 {
+    const lm_rows *rows = argument;
     const bert_session *session = share->session;
     const bert_model *model = session->model;
     const bert_config *config = &model->config;
-    row_range own = share_own(share, share->rows);
-    float *x = session->embeddings, *scratch = session->workspaces[share->thread].panel;
-    size_t n_columns = config->embedding_size;
-    from_hidden(share, hidden, &model->lm_transform, config->lm_activation, x);
-    ops_layer_norm(x + own.first * n_columns, rows_count(own), config->embedding_size,
-                   &model->lm_norm, config->layer_norm_eps);
-    share_meet(share);
-    panel_range columns = panels_share(config->vocab_size, share->thread, share->n_threads);
-    product out = {.c = logits, .c_stride = config->vocab_size};
-    if (config->lm_tied)
-        decode_tied(model, x, share->n_tokens, columns, logits, scratch);
-    else
-        gemm_f32(x, n_columns, share->n_tokens, &model->lm_decoder, columns, &out, scratch);
+    from_hidden(share, rows->hidden, &model->lm_transform, config->lm_activation,
+                session->embeddings);
+    ops_layer_norm(session->embeddings + (size_t)share->rows.first * config->embedding_size,
+                   rows_count(share->rows), config->embedding_size, &model->lm_norm,
+                   config->layer_norm_eps);
 }
 
-void token_head_run(const thread_share *share, const bert_outputs *outputs)
+/* lm_logits = embeddings W + b for some words of the vocabulary. */
+static void decode(void *argument, panel_range columns, uint32_t thread)
 {
-    const bert_session *session = share->session;
-    const bert_batch *batch = share->batch;
-    float *lm_logits = outputs->data[BERT_OUTPUT_LM_LOGITS];
-    if (outputs->data[BERT_OUTPUT_TOKEN_LOGITS])
-        classify_tokens(share, outputs->data[BERT_OUTPUT_TOKEN_LOGITS]);
-    if (!lm_logits || batch_lm_tokens(batch, share->n_tokens) == 0)
-        return;
+    const lm_rows *rows = argument;
+    const bert_session *session = rows->session;
+    const bert_model *model = session->model;
+    product out = {.c = rows->logits, .c_stride = model->config.vocab_size};
+    if (model->config.lm_tied)
+        decode_tied(model, session->embeddings, rows->n, columns, rows->logits,
+                    session->workspaces[thread].panel);
+    else
+        share_multiply_panels(session, thread, session->embeddings, model->config.embedding_size,
+                              NULL, rows->n, &model->lm_decoder, columns, &out);
+}
+
+/* The hidden states of some tokens become rows of session->key, which is free by then. */
+static const float *gather(const bert_session *session, const uint32_t *tokens, uint32_t n)
+{
+    size_t hidden = session->model->config.hidden_size;
+    for (uint32_t row = 0; row < n; row++)
+        memcpy(session->key + row * hidden, session->hidden + tokens[row] * hidden,
+               hidden * sizeof(float));
+    return session->key;
+}
+
+void token_head_run(bert_session *session)
+{
+    const encoding_state *encoding = &session->encoding;
+    const bert_batch *batch = &encoding->batch;
+    float *token_logits = encoding->outputs.data[BERT_OUTPUT_TOKEN_LOGITS];
+    lm_rows rows = {session, encoding->n_tokens, session->hidden,
+                    encoding->outputs.data[BERT_OUTPUT_LM_LOGITS]};
+    if (token_logits)
+        share_rows(session, encoding->n_tokens, classify_tokens, token_logits);
     if (batch->lm_tokens) {
-        thread_share gathered = gather(share, batch->lm_tokens, batch->n_lm_tokens);
-        predict_words(&gathered, session->key, lm_logits);
-    } else {
-        predict_words(share, session->hidden, lm_logits);
+        rows.n = batch->n_lm_tokens;
+        rows.hidden = gather(session, batch->lm_tokens, rows.n);
     }
+    if (!rows.logits || rows.n == 0)
+        return;
+    share_rows(session, rows.n, transform, &rows);
+    share_panels(session, session->model->config.vocab_size, decode, &rows);
 }

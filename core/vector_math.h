@@ -1,7 +1,7 @@
 /*
  * vector_math.h - exp, erf, tanh and the activations, four floats at a time.
  *
- * Made of +, *, / and integer operations alone, so that native and base wasm give the same bits.
+ * Made of +, *, / and integer operations alone, so that every build gives the same bits.
  * Largest errors against double precision, checked by tests/c/test_kernels.c over the whole range:
  *
  *     exp        3e-7 relative          gelu       1.1e-6 absolute on [-6, 6], then 2e-7 |x|

@@ -18,6 +18,8 @@ int main(void)
     printf("// Constants of core/bert.h and core/search.h: written by tools/core_constants.c.\n");
     STRING(BERT_VERSION);
     STRING(BERT_FORMAT_VERSION);
+    STRING(BERT_FORMAT_BEFORE);
+    NUMBER(BERT_INTEGERS_7_BITS);
     NUMBER(BERT_ALIGNMENT);
     NUMBER(BERT_MAX_RANK);
     NUMBER(BERT_MAX_TENSORS);

@@ -158,7 +158,7 @@ export const NUMBERS = {
 
 /** @param {string} name */
 function accuracy(name) {
-    return results.accuracy.find((/** @type {any} */ each) => each.name === name);
+    return measured.accuracy.rows.find((/** @type {any} */ each) => each.name === name);
 }
 
 /** 5.1e-7 as that. @param {number} value */
@@ -450,7 +450,7 @@ export const TABLES = {
     accuracy() {
         /** @type {Record<string, any[]>} */
         const rows = {}; // by dtype: as it is, and calibrated
-        for (const row of results.accuracy) (rows[row.name.split(',')[0]] ??= []).push(row);
+        for (const row of measured.accuracy.rows) (rows[row.name.split(',')[0]] ??= []).push(row);
         const both = (/** @type {any[]} */ of, /** @type {(each: any) => string} */ text) =>
             of.map(text).join(' / ');
         return table(
@@ -462,6 +462,48 @@ export const TABLES = {
                 dtype === 'f32' ? '' : both(of, ({ others }) => String(others)),
                 dtype === 'f32' ? '' : both(of, ({ cosine }) => cosine.toFixed(4)),
             ]),
+        );
+    },
+    encoders() {
+        const { rows } = measured.encoders;
+        /** @param {string} model @param {string} runtime @param {string} dtype */
+        const find = (model, runtime, dtype) =>
+            rows.find(
+                (/** @type {any} */ row) =>
+                    row.model === model && row.runtime === runtime && row.dtype === dtype,
+            );
+        const both = (/** @type {number} */ mean, /** @type {number} */ least) =>
+            `${mean.toFixed(4)} / ${least.toFixed(4)}`;
+        const cosines = (/** @type {any} */ row) => both(row.cosine, row.least_cosine);
+        // `make bench` measures LiteRT, where it is there, with the one model that it makes for it.
+        const litert = results.fidelity?.find(
+            (/** @type {any} */ each) => each.runtime === 'litert' && each.dtype === 'q8',
+        );
+        const models = [...new Set(rows.map((/** @type {any} */ row) => row.model))];
+        return table(
+            [
+                'model',
+                'q8',
+                'q7',
+                'q4',
+                'onnxruntime, int8',
+                'LiteRT, int8',
+                'STS-B: f32 / q8 / onnxruntime',
+            ],
+            models.map((model) => {
+                const others = [
+                    find(model, 'bert-wasm', 'f32'),
+                    find(model, 'bert-wasm', 'q8'),
+                    find(model, 'onnxruntime', 'int8'),
+                ];
+                return [
+                    model,
+                    ...['q8', 'q7', 'q4'].map((dtype) => cosines(find(model, 'bert-wasm', dtype))),
+                    cosines(find(model, 'onnxruntime', 'int8')),
+                    model === 'minilm-l6' && litert ? both(litert.mean, litert.least) : '',
+                    others.map((row) => row.spearman.toFixed(1)).join(' / '),
+                ];
+            }),
         );
     },
     families() {

@@ -212,14 +212,20 @@ const char *EXPORT(engine_kernel_name)(uint32_t kernel)
     return bert_int8_kernel_name((bert_int8_kernel)kernel);
 }
 
-uint32_t EXPORT(engine_kernel_exists)(uint32_t kernel)
+/* The config's integers, a bert_integers, which the next two take. */
+uint32_t EXPORT(engine_integers)(void)
 {
-    return (uint32_t)bert_int8_kernel_exists((bert_int8_kernel)kernel);
+    return config.integers;
 }
 
-int32_t EXPORT(engine_kernel_trial)(uint32_t kernel, uint32_t n_repeats)
+uint32_t EXPORT(engine_kernel_exists)(uint32_t integers, uint32_t kernel)
 {
-    return bert_int8_kernel_trial((bert_int8_kernel)kernel, n_repeats);
+    return (uint32_t)bert_int8_kernel_exists((bert_integers)integers, (bert_int8_kernel)kernel);
+}
+
+int32_t EXPORT(engine_kernel_trial)(uint32_t integers, uint32_t kernel, uint32_t n_repeats)
+{
+    return bert_int8_kernel_trial((bert_integers)integers, (bert_int8_kernel)kernel, n_repeats);
 }
 
 /* Options of the session to come. 0: the default. */

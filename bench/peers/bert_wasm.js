@@ -1,36 +1,36 @@
 /** This project, as users call it: the model in its worker, texts through a pipeline. */
 
 /** @param {import('../instance.js').Options} options */
-export async function open({ library, model, threads }) {
+export async function open({ library, model, task = 'text-classification', threads }) {
     const { pipeline } = await import(library);
-    const classify = await pipeline('text-classification', model, { threads });
-    const info = await classify.model.info();
+    const run = await pipeline(task, model, { threads });
+    const info = await run.model.info();
     if (info.threads !== threads) {
-        classify.dispose();
+        run.dispose();
         throw new Error(
             `it runs on ${info.threads} thread${info.threads === 1 ? '' : 's'}, not on ${threads}`,
         );
     }
     return {
-        close: () => classify.dispose(),
+        close: () => run.dispose(),
         /** @param {import('../instance.js').Job} job */
         prepare({ ids, batches, texts }) {
             if (texts) {
-                return async () => (await classify(texts, { top_k: null })).map(positive);
+                return async () => (await run(texts, { top_k: null })).map(positive);
             }
-            if (batches) {
-                const sequences = batches.flat().map((input_ids) => ({ input_ids }));
-                return async () => logits(await classify.model.forward(sequences));
-            }
-            const sequences = [{ input_ids: ids }];
-            return async () => logits(await classify.model.forward(sequences));
+            const calls = (batches ?? [[ids ?? []]]).map((batch) =>
+                batch.map((input_ids) => ({ input_ids })),
+            );
+            return async () => {
+                let first;
+                for (const sequences of calls) {
+                    const [result] = await run.model.forward(sequences);
+                    first ??= result;
+                }
+                return (first.logits ?? first.last_hidden_state).data;
+            };
         },
     };
-}
-
-/** @param {{logits: {data: Float32Array}}[]} results */
-function logits([{ logits }]) {
-    return [...logits.data];
 }
 
 /** @param {{label: string, score: number}[]} labels */

@@ -163,9 +163,10 @@ static bool read_header(const char *path, safetensors *model, size_t n_bytes, fa
     if (strcmp(safetensors_metadata(model, "format"), "bert-wasm") != 0)
         return fault_set(fault, "%s: is a safetensors file, but bert-convert did not write it",
                          path);
-    if (strcmp(safetensors_metadata(model, "format_version"), BERT_FORMAT_VERSION) != 0)
-        return fault_set(fault, "%s: has format version %s; this program reads %s", path,
-                         safetensors_metadata(model, "format_version"), BERT_FORMAT_VERSION);
+    const char *version = safetensors_metadata(model, "format_version");
+    if (strcmp(version, BERT_FORMAT_VERSION) != 0 && strcmp(version, BERT_FORMAT_BEFORE) != 0)
+        return fault_set(fault, "%s: has format version %s; this program reads %s and %s", path,
+                         version, BERT_FORMAT_BEFORE, BERT_FORMAT_VERSION);
     const char *config = safetensors_metadata(model, "config");
     model->config = read_object(path, "config", config, strlen(config), fault);
     return model->config != NULL;

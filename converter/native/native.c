@@ -105,7 +105,7 @@ bool native_pack(native_model *native, const bert_weights *weights, pack_dtype d
     native->tensors = calloc(n_tensors + 1, sizeof *native->tensors);
     if (!native->tensors)
         return fault_set(fault, "%s: out of memory", what);
+    bert_config config = pack_config(weights, dtype);
     return pack_each(weights, dtype, false, add_packed, native, fault) &&
-           native_open(native, &weights->config, native->tensors, native->n_tensors, options, what,
-                       fault);
+           native_open(native, &config, native->tensors, native->n_tensors, options, what, fault);
 }

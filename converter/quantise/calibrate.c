@@ -20,18 +20,51 @@ static void add_moments(const float *row, uint32_t n, float *moments)
     }
 }
 
-static void observe(void *argument, uint32_t layer, bert_site site, const float *inputs,
+/* Keeps every stride-th row; when there is no more room, every second of those that were kept. */
+static void keep_row(calibration_site *site, const float *row)
+{
+    size_t n = site->n_columns;
+    if (site->n_seen++ % site->stride != 0)
+        return;
+    if (site->n_rows == CALIBRATION_ROWS) {
+        site->n_rows /= 2;
+        site->stride *= 2;
+        for (uint32_t r = 1; r < site->n_rows; r++)
+            memcpy(site->rows + r * n, site->rows + 2 * r * n, n * sizeof(float));
+    }
+    memcpy(site->rows + site->n_rows++ * n, row, n * sizeof(float));
+}
+
+void calibration_see(calibration_data *calibration, uint32_t layer, bert_site which,
+                     const float *rows, uint32_t n_rows)
+{
+    calibration_site *site = calibration_at(calibration, layer, which);
+    for (uint32_t r = 0; r < n_rows; r++, rows += site->n_columns) {
+        for (uint32_t i = 0; i < site->n_columns; i++)
+            site->squares[i] += (double)rows[i] * rows[i];
+        if (site->moments)
+            add_moments(rows, site->n_columns, site->moments);
+        keep_row(site, rows);
+    }
+}
+
+static void observe(void *argument, uint32_t layer, bert_site which, const float *inputs,
                     uint32_t n_rows, uint32_t n_columns)
 {
-    calibration_data *calibration = argument;
-    size_t n = n_columns;
-    float *largest = calibration->largest[site] + layer * n;
-    for (uint32_t r = 0; r < n_rows; r++, inputs += n) {
-        for (uint32_t i = 0; i < n_columns; i++)
-            largest[i] = fmaxf(largest[i], fabsf(inputs[i]));
-        if (calibration->moments[site])
-            add_moments(inputs, n_columns, calibration->moments[site] + layer * n * n);
-    }
+    (void)n_columns;
+    calibration_see(argument, layer, which, inputs, n_rows);
+}
+
+bool calibrate_batch(const native_model *model, const bert_batch *batch, const char *what,
+                     calibration_data *calibration, fault_text *fault)
+{
+    bert_error error = {0};
+    bert_session_observe(model->session, observe, calibration);
+    bert_status status = bert_encode(model->session, batch, &(bert_outputs){{0}}, &error);
+    bert_session_observe(model->session, NULL, NULL);
+    for (uint32_t i = 0; i < batch->n_sequences; i++)
+        calibration->n_tokens += batch->lengths[i];
+    return status == BERT_OK || fault_set_error(fault, what, &error);
 }
 
 /* The whole numbers of an array, or NULL; how many in *n. */
@@ -73,10 +106,7 @@ static bool run_line(const native_model *native, const char *line, const char *w
         n = n < most ? n : most;
         bert_batch batch = {
             .n_sequences = 1, .lengths = &n, .ids = ids, .token_types = token_types};
-        bert_error error = {0};
-        if (bert_encode(native->session, &batch, &(bert_outputs){{0}}, &error) != BERT_OK)
-            ok = fault_set_error(fault, where, &error);
-        calibration->n_tokens += n;
+        ok = calibrate_batch(native, &batch, where, calibration, fault);
     }
     free(ids);
     free(token_types);
@@ -84,8 +114,8 @@ static bool run_line(const native_model *native, const char *line, const char *w
     return ok;
 }
 
-static bool run_file(const native_model *native, const char *path, calibration_data *calibration,
-                     fault_text *fault)
+bool calibrate_file(const native_model *native, const char *path, calibration_data *calibration,
+                    fault_text *fault)
 {
     FILE *file = fopen(path, "r");
     if (!file)
@@ -109,29 +139,42 @@ static bool run_file(const native_model *native, const char *path, calibration_d
     return ok;
 }
 
-bool calibrate(const native_model *model, const char *path, bool with_moments,
-               calibration_data *calibration, fault_text *fault)
+calibration_site *calibration_at(const calibration_data *calibration, uint32_t layer,
+                                 bert_site site)
 {
-    const bert_config *config = bert_model_config(model->model);
-    size_t n_layers = bert_config_n_stored_layers(config);
-    for (int site = 0; site < BERT_SITE_COUNT; site++) {
-        size_t n = bert_site_columns(config, (bert_site)site);
-        calibration->largest[site] = calloc(n_layers * n + 1, sizeof(float));
+    return &calibration->sites[layer * BERT_SITE_COUNT + site];
+}
+
+bool calibration_alloc(calibration_data *calibration, const bert_config *config, bool with_moments,
+                       fault_text *fault)
+{
+    calibration->n_layers = bert_config_n_stored_layers(config);
+    size_t n_sites = (size_t)calibration->n_layers * BERT_SITE_COUNT;
+    calibration->sites = calloc(n_sites + 1, sizeof *calibration->sites);
+    bool ok = calibration->sites != NULL;
+    for (size_t i = 0; ok && i < n_sites; i++) {
+        calibration_site *site = &calibration->sites[i];
+        uint32_t columns = bert_site_columns(config, (bert_site)(i % BERT_SITE_COUNT));
+        size_t n = columns;
+        *site = (calibration_site){.n_columns = columns,
+                                   .stride = 1,
+                                   .squares = calloc(n, sizeof(double)),
+                                   .rows = calloc(CALIBRATION_ROWS * n, sizeof(float))};
         if (with_moments)
-            calibration->moments[site] = calloc(n_layers * n * n + 1, sizeof(float));
-        if (!calibration->largest[site] || (with_moments && !calibration->moments[site]))
-            return fault_set(fault, "out of memory");
+            site->moments = calloc(n * n, sizeof(float));
+        ok = site->squares && site->rows && (site->moments || !with_moments);
     }
-    bert_session_observe(model->session, observe, calibration);
-    bool ok = run_file(model, path, calibration, fault);
-    bert_session_observe(model->session, NULL, NULL);
-    return ok;
+    return ok || fault_set(fault, "out of memory for calibration");
 }
 
 void calibration_free(calibration_data *calibration)
 {
-    for (int site = 0; site < BERT_SITE_COUNT; site++) {
-        free(calibration->largest[site]);
-        free(calibration->moments[site]);
+    for (size_t i = 0; calibration->sites && i < (size_t)calibration->n_layers * BERT_SITE_COUNT;
+         i++) {
+        free(calibration->sites[i].squares);
+        free(calibration->sites[i].moments);
+        free(calibration->sites[i].rows);
     }
+    free(calibration->sites);
+    *calibration = (calibration_data){0};
 }

@@ -5,10 +5,12 @@
 #define CONVERTER_SMOOTH_H
 
 #include "quantise/calibrate.h"
+#include "weights/weights.h"
 
-/* Gives every matrix of a layer the factors of its inputs. `calibration` says how large these are;
- * where it is NULL, that is estimated from the weights before them. weights_free() frees the
- * factors; moments belong to the calibration, which must stay. */
-bool smooth_layers(bert_weights *weights, const calibration_data *calibration, fault_text *fault);
+/* Gives every matrix of a layer the factors of its inputs: those with which rounding to `integers`
+ * spoils the products of the rows in `calibration` least. weights_free() frees the factors; moments
+ * belong to the calibration, which must stay. */
+bool smooth_layers(bert_weights *weights, bert_integers integers,
+                   const calibration_data *calibration, fault_text *fault);
 
 #endif

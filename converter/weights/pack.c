@@ -13,15 +13,26 @@
 
 const char *pack_dtype_name(pack_dtype dtype)
 {
-    static const char *const names[] = {
-        [PACK_F32] = "f32", [PACK_F16] = "f16", [PACK_Q8] = "q8", [PACK_Q4] = "q4"};
+    static const char *const names[] = {[PACK_F32] = "f32",
+                                        [PACK_F16] = "f16",
+                                        [PACK_Q8] = "q8",
+                                        [PACK_Q7] = "q7",
+                                        [PACK_Q4] = "q4"};
     _Static_assert(sizeof names / sizeof *names == PACK_DTYPE_COUNT, "a name for each");
     return names[dtype];
 }
 
 bool pack_is_quantised(pack_dtype dtype)
 {
-    return dtype == PACK_Q8 || dtype == PACK_Q4;
+    return dtype == PACK_Q8 || dtype == PACK_Q7 || dtype == PACK_Q4;
+}
+
+bert_config pack_config(const bert_weights *weights, pack_dtype dtype)
+{
+    bert_config config = weights->config;
+    config.integers =
+        dtype == PACK_Q8 || dtype == PACK_Q4 ? BERT_INTEGERS_8_BITS : BERT_INTEGERS_7_BITS;
+    return config;
 }
 
 static void plan(packed_tensor *out, const char *name, const char *suffix, bert_dtype dtype,
@@ -78,6 +89,7 @@ static int plan_weight(const bert_weight *weight, pack_dtype dtype, packed_tenso
     static const bert_dtype loaded[] = {[PACK_F32] = BERT_DTYPE_F32,
                                         [PACK_F16] = BERT_DTYPE_F16,
                                         [PACK_Q8] = BERT_DTYPE_I8,
+                                        [PACK_Q7] = BERT_DTYPE_I8,
                                         [PACK_Q4] = BERT_DTYPE_I8};
     _Static_assert(sizeof loaded / sizeof *loaded == PACK_DTYPE_COUNT, "a dtype for each");
     uint32_t n_rows = weight->n_rows, n_columns = weight->n_columns;
@@ -132,8 +144,8 @@ static bool store(packed_tensor *out, size_t at, float value, float scale,
     return true;
 }
 
-/* Panels of [in, out] values; `scales` [out], for I8 alone. */
-static bool store_matrix(const bert_weight *weight, float *values, packed_tensor *out,
+/* Panels of [in, out] values; `scales` [out] and the largest integer are for I8 alone. */
+static bool store_matrix(const bert_weight *weight, float *values, int most, packed_tensor *out,
                          float *scales, fault_text *fault)
 {
     uint32_t depth = weight->n_rows, n = weight->n_columns;
@@ -145,7 +157,7 @@ static bool store_matrix(const bert_weight *weight, float *values, packed_tensor
     for (uint32_t j = 0; j < n; j++) {
         size_t panel = j / BERT_PANEL, column = j % BERT_PANEL;
         if (is_i8)
-            scales[j] = scale_find(values + j, depth, n, BERT_I8_MAX);
+            scales[j] = scale_find(values + j, depth, n, most);
         for (size_t k = 0; k < depth; k++) {
             size_t quad = panel * BERT_I8_QUADS(depth) + k / BERT_QUAD;
             size_t at = is_i8 ? (quad * BERT_PANEL + column) * BERT_QUAD + k % BERT_QUAD
@@ -177,8 +189,8 @@ static bool store_table(const bert_weight *weight, const float *values, packed_t
     return true;
 }
 
-/* Fills in the data of what plan_weight() planned. */
-static bool fill_weight(const bert_weight *weight, packed_tensor out[MAX_TENSORS],
+/* Fills in the data of what plan_weight() planned; integers of matrices are up to `most`. */
+static bool fill_weight(const bert_weight *weight, int most, packed_tensor out[MAX_TENSORS],
                         fault_text *fault)
 {
     float *values = weights_floats(weight, fault);
@@ -198,7 +210,7 @@ static bool fill_weight(const bert_weight *weight, packed_tensor out[MAX_TENSORS
             scales = &out[i];
     }
     if (ok && weight->kind == WEIGHT_MATRIX)
-        ok = store_matrix(weight, values, tensor, scales ? scales->data : NULL, fault);
+        ok = store_matrix(weight, values, most, tensor, scales ? scales->data : NULL, fault);
     else if (ok)
         ok = store_table(weight, values, tensor, scales ? scales->data : NULL, fault);
     free(values);
@@ -209,10 +221,11 @@ bool pack_each(const bert_weights *weights, pack_dtype dtype, bool plans, pack_v
                void *argument, fault_text *fault)
 {
     bool ok = true;
+    int most = BERT_MOST_WEIGHT(pack_config(weights, dtype).integers);
     for (size_t i = 0; ok && i < weights->n_weights; i++) {
         packed_tensor tensors[MAX_TENSORS] = {0};
         int n = plan_weight(&weights->weights[i], dtype, tensors);
-        ok = plans || fill_weight(&weights->weights[i], tensors, fault);
+        ok = plans || fill_weight(&weights->weights[i], most, tensors, fault);
         for (int k = 0; k < n; k++) {
             ok = ok && visit(argument, &tensors[k], fault);
             free(tensors[k].data);

@@ -11,7 +11,8 @@
 typedef enum pack_dtype {
     PACK_F32,
     PACK_F16,
-    PACK_Q8,
+    PACK_Q8, /* integers of 8 bits */
+    PACK_Q7, /* of 7 bits, which some machines multiply faster */
     PACK_Q4, /* q8 once it is loaded */
     PACK_DTYPE_COUNT
 } pack_dtype;
@@ -21,6 +22,9 @@ const char *pack_dtype_name(pack_dtype dtype);
 
 /* Whether the layers' matrices become integers, which smoothing and calibration are for. */
 bool pack_is_quantised(pack_dtype dtype);
+
+/* The weights' config, with the integers that the dtype has. */
+bert_config pack_config(const bert_weights *weights, pack_dtype dtype);
 
 /* One tensor of a model file: name, dtype and shape as bert.h describes them, and its bytes. */
 typedef struct packed_tensor {
@@ -38,12 +42,13 @@ typedef struct packed_tensor {
  * returns false. If `plans`, tensors have no data, and nothing is computed; else their data is
  * freed after the call.
  *
- * `dtype` is what was asked for: biases, norms and small tables stay F32, of q8 and q4 a matrix
- * outside the layers becomes F16, and of q4 what is not in whole groups becomes 8-bit. 8 bits:
- * symmetric, a scale a table row (|integer| <= 127) or an output column (|integer| <= BERT_I8_MAX,
- * weights divided by their input's factor first), rounded to nearest, ties to even; 4 bits:
- * pack_q4.h. Factors of inputs come before the first matrix that they are for, a scale after what
- * it is for. False with a fault if a number is not finite, or does not fit the dtype.
+ * `dtype` is what was asked for: biases, norms and small tables stay F32, of q8, q7 and q4 a matrix
+ * outside the layers becomes F16, and of q4 what is not in whole groups becomes 8-bit. Integers:
+ * symmetric, a scale a table row (|integer| <= 127) or an output column (|integer| <=
+ * BERT_MOST_WEIGHT, weights divided by their input's factor first), rounded to nearest, ties to
+ * even; 4 bits: pack_q4.h. Factors of inputs come before the first matrix that they are for, a
+ * scale after what it is for. False with a fault if a number is not finite, or does not fit the
+ * dtype.
  */
 typedef bool pack_visitor(void *argument, const packed_tensor *tensor, fault_text *fault);
 bool pack_each(const bert_weights *weights, pack_dtype dtype, bool plans, pack_visitor *visit,

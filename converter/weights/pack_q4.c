@@ -11,8 +11,7 @@
 /* Largest nibble either way, and largest multipliers: a product is an integer of an 8-bit panel, or
  * of an 8-bit table's row. */
 #define MAX_NIBBLE 7
-#define MAX_MULTIPLIER (BERT_I8_MAX / MAX_NIBBLE)
-#define MAX_TABLE_MULTIPLIER (127 / MAX_NIBBLE)
+#define MAX_MULTIPLIER (BERT_MOST_WEIGHT(BERT_INTEGERS_8_BITS) / MAX_NIBBLE)
 
 /* What is added to the diagonal of the moments, as a part of its mean, so that rare inputs do not
  * decide. */
@@ -25,11 +24,11 @@ static int round_nibble(float value, float step)
 }
 
 /* The multiplier of a group of values, `stride` apart, that spoils them least. */
-static int find_multiplier(const float *values, size_t stride, float scale, int most)
+static int find_multiplier(const float *values, size_t stride, float scale)
 {
-    int best = most;
+    int best = MAX_MULTIPLIER;
     float least = INFINITY;
-    for (int multiplier = 1; multiplier <= most; multiplier++) {
+    for (int multiplier = 1; multiplier <= MAX_MULTIPLIER; multiplier++) {
         float step = scale * (float)multiplier, sum = 0;
         for (size_t i = 0; i < BERT_GROUP; i++) {
             float value = values[i * stride];
@@ -57,9 +56,9 @@ void pack_q4_table(const float *values, uint64_t n_rows, uint32_t n_columns, uin
                    float *scales)
 {
     for (uint64_t row = 0; row < n_rows; row++) {
-        scales[row] = scale_find(values, n_columns, 1, MAX_NIBBLE * MAX_TABLE_MULTIPLIER);
+        scales[row] = scale_find(values, n_columns, 1, MAX_NIBBLE * MAX_MULTIPLIER);
         for (uint32_t k = 0; k < n_columns; k += BERT_GROUP, values += BERT_GROUP) {
-            int multiplier = find_multiplier(values, 1, scales[row], MAX_TABLE_MULTIPLIER);
+            int multiplier = find_multiplier(values, 1, scales[row]);
             units[0] = (uint8_t)multiplier;
             for (uint32_t i = 0; i < BERT_GROUP; i++)
                 put_nibble(units, 1, i, round_nibble(values[i], scales[row] * (float)multiplier));
@@ -183,8 +182,7 @@ bool pack_q4_matrix(float *values, uint32_t n_in, uint32_t n_out, const float *m
             uint8_t *unit =
                 units + (j / BERT_PANEL * n_groups + group) * BERT_Q4_UNIT_BYTES(BERT_PANEL);
             if (k % BERT_GROUP == 0) {
-                int multiplier = find_multiplier(values + (size_t)k * n_out + j, n_out, scales[j],
-                                                 MAX_MULTIPLIER);
+                int multiplier = find_multiplier(values + (size_t)k * n_out + j, n_out, scales[j]);
                 unit[j % BERT_PANEL] = (uint8_t)multiplier;
                 steps[j] = scales[j] * (float)multiplier;
             }

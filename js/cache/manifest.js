@@ -4,7 +4,7 @@
  * tells of files that are not complete.
  */
 
-import { BERT_FORMAT_VERSION } from '#core';
+import { BERT_FORMAT_BEFORE, BERT_FORMAT_VERSION } from '#core';
 
 import { headerLength, LENGTH_BYTES } from '../loader/header_length.js';
 import { parseSmall } from '../loader/small_json.js';
@@ -40,7 +40,8 @@ export function readLayout(bytes) {
     try {
         const text = new TextDecoder().decode(header.subarray(LENGTH_BYTES));
         const { __metadata__: metadata, ...tensors } = parseSmall(text);
-        if (metadata.format_version !== BERT_FORMAT_VERSION) return null;
+        if (![BERT_FORMAT_VERSION, BERT_FORMAT_BEFORE].includes(metadata.format_version))
+            return null;
         let data_bytes = 0;
         for (const { data_offsets } of Object.values(tensors)) {
             data_bytes = Math.max(data_bytes, data_offsets[1]);

@@ -4,7 +4,13 @@
  * core.
  */
 
-import { BERT_ALIGNMENT, BERT_FORMAT_VERSION, BERT_MAX_RANK, BERT_MAX_TENSORS } from '#core';
+import {
+    BERT_ALIGNMENT,
+    BERT_FORMAT_BEFORE,
+    BERT_FORMAT_VERSION,
+    BERT_MAX_RANK,
+    BERT_MAX_TENSORS,
+} from '#core';
 
 import { BertError, describe } from '../errors.js';
 import { fileKind } from './file_kind.js';
@@ -226,11 +232,16 @@ function parseMetadata(metadata, label) {
     if (values?.format !== 'bert-wasm') {
         throw bad(label, 'a safetensors file, but not of this library: make one with bert-convert');
     }
-    if (values.format_version !== BERT_FORMAT_VERSION) {
+    const { format_version } = values;
+    // The integers of its q8 are of as many bits as those of q7 now.
+    if (format_version === BERT_FORMAT_BEFORE) {
+        return values.dtype === 'q8' ? { ...values, dtype: 'q7' } : values;
+    }
+    if (format_version !== BERT_FORMAT_VERSION) {
         throw bad(
             label,
-            `its format version must be ${BERT_FORMAT_VERSION} for this version of bert-wasm, ` +
-                `not ${values.format_version}: convert the model again`,
+            `its format version must be ${BERT_FORMAT_BEFORE} or ${BERT_FORMAT_VERSION} for this ` +
+                `version of bert-wasm, not ${format_version}: convert the model again`,
         );
     }
     return values;

@@ -2,6 +2,8 @@
  * Which build of the engine runs here, and why: base or relaxed SIMD, one thread or several.
  */
 
+import { BERT_INTEGERS_7_BITS } from '#core';
+
 import { BertError } from '../errors.js';
 import { compileFrom } from '../loader/compile.js';
 import { hasRelaxedSIMD } from '../platform/webassembly.js';
@@ -61,7 +63,10 @@ async function openGiven(file) {
     const { wasm } = instance;
     const is_relaxed = instance
         .names(wasm.engine_kernel_name)
-        .some((name, i) => /^relaxed/.test(name) && wasm.engine_kernel_exists(i));
+        .some(
+            (name, i) =>
+                /^relaxed/.test(name) && wasm.engine_kernel_exists(BERT_INTEGERS_7_BITS, i),
+        );
     /** @type {Variant} */
     const variant = is_relaxed ? 'relaxed' : 'base';
     return { variant, reason: 'its module was given', module };

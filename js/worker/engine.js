@@ -8,15 +8,23 @@
  * would copy the weights in engines that cannot grow in place.
  */
 
-import { BERT_ALIGNMENT, BERT_DEFAULT_MAX_SEQUENCE_TOKENS, BERT_DEFAULT_MAX_TOKENS } from '#core';
+import {
+    BERT_ALIGNMENT,
+    BERT_DEFAULT_MAX_SEQUENCE_TOKENS,
+    BERT_DEFAULT_MAX_TOKENS,
+    BERT_INTEGERS_7_BITS,
+} from '#core';
 
 import { BertError } from '../errors.js';
 import { Core } from './core.js';
 import { Instance, inMiB, PAGE_BYTES } from './instance.js';
-import { isDotSound } from './sound_dot.js';
+import { relaxedDot } from './relaxed_dot.js';
 
-/** The 8-bit kernel of four products at once. */
-const DOT_I32 = 'relaxed-dot-i32';
+/**
+ * The kernels of four products at once, by how they need the relaxed dot's second side.
+ * @type {Record<string, import('./relaxed_dot.js').SecondSide>}
+ */
+const DOTS = { 'relaxed-dot-i32': 'unsigned', 'relaxed-dot-i32-signed': 'signed' };
 
 /** Pages of the whole address space. */
 const MOST_PAGES = 65536;
@@ -77,6 +85,9 @@ export class Engine {
 
     /** By their number in the core. @type {string[]} */
     #kernel_names;
+
+    /** That the model's layers are multiplied in, if they are. @type {number} */
+    #integers;
 
     /**
      * The call that waits for more weights.
@@ -139,13 +150,28 @@ export class Engine {
             : Math.max(BERT_DEFAULT_MAX_SEQUENCE_TOKENS, config.max_length);
         this.#setOptions();
         this.#kernel_names = instance.names(wasm.engine_kernel_name);
+        this.#integers = wasm.engine_integers();
         /**
-         * Names of the 8-bit kernels that this build has, and this JavaScript engine runs right.
+         * Names of the 8-bit kernels that this build has for the model, and this JavaScript engine
+         * runs right; the first does everywhere.
          */
-        this.kernels = this.#kernel_names.filter(
-            (name, i) =>
-                i > 0 && wasm.engine_kernel_exists(i) && (name !== DOT_I32 || isDotSound()),
+        this.kernels = this.#kernelsFor(this.#integers);
+        /** Those that only a model of 7-bit integers would have. */
+        this.kernels_of_q7 = this.#kernelsFor(BERT_INTEGERS_7_BITS).filter(
+            (name) => !this.kernels.includes(name),
         );
+    }
+
+    /** @param {number} integers  of the core's */
+    #kernelsFor(integers) {
+        const { wasm } = this.#instance;
+        return this.#kernel_names.filter((name, kernel) => {
+            if (kernel === 0 || !wasm.engine_kernel_exists(integers, kernel)) return false;
+            if (!(name in DOTS)) return true;
+            return integers === BERT_INTEGERS_7_BITS
+                ? relaxedDot() !== null
+                : relaxedDot() === DOTS[name];
+        });
     }
 
     /** @param {number} [kernel]  0: the core's choice */
@@ -326,9 +352,12 @@ export class Engine {
      * A fixed piece of work with one kernel: bert_int8_kernel_trial() in core/bert.h.
      * @param {string} kernel
      * @param {number} n_repeats
+     * @returns {number}  the same of all `kernels`
      */
     tryKernel(kernel, n_repeats) {
-        this.#instance.wasm.engine_kernel_trial(this.#kernel(kernel), n_repeats);
+        const { wasm } = this.#instance;
+        const integers = this.kernels.includes(kernel) ? this.#integers : BERT_INTEGERS_7_BITS;
+        return wasm.engine_kernel_trial(integers, this.#kernel(kernel), n_repeats);
     }
 
     /** @param {string} name */

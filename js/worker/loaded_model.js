@@ -23,7 +23,9 @@ import { compare } from './verify.js';
 /**
  * @typedef {object} KernelChoice
  * @property {string | null} kernel  that multiplies 8-bit integers; null: the model has none
- * @property {Record<string, number>} [kernel_gops]  of the last race: 10^9 operations a second
+ * @property {string} [kernel_reason]  why that kernel, and whether q7 would be faster here
+ * @property {Record<string, number>} [kernel_gops]  of the last race: 10^9 operations a second,
+ *   also of kernels that only q7 has
  *
  * @typedef {import('./builds.js').BuildChoice & KernelChoice} Choice
  */
@@ -57,7 +59,7 @@ const RACE_AGAIN_AFTER = 2;
  * @property {string} name  as the converter was told
  * @property {string} revision  likewise; may be empty
  * @property {string} source_sha256  of the ONNX file that was converted
- * @property {string} dtype  of the weights: 'f32', 'f16', 'q8' or 'q4'
+ * @property {string} dtype  of the weights: 'f32', 'f16', 'q8', 'q7' or 'q4'
  * @property {import('../loader/model_file.js').ModelConfig} config  what the model is made for
  * @property {boolean} tokenizer  whether it has one
  * @property {boolean} verified  whether every chunk's SHA-256 was checked
@@ -132,7 +134,11 @@ export class LoadedModel {
             const address = engine.beginModel(header);
             engine.openSession(int8_kernel ?? null);
             helpers.join(engine);
-            const choice = { ...build, kernel: int8_kernel ?? null };
+            const choice = {
+                ...build,
+                kernel: int8_kernel ?? null,
+                ...(int8_kernel && { kernel_reason: 'asked for' }),
+            };
             const model = new LoadedModel(engine, header, file, choice, helpers, onprogress);
             const is_racing = isQuantised(header.metadata.dtype) && !int8_kernel;
             if (is_racing) warmUp(engine);
@@ -308,9 +314,9 @@ export class LoadedModel {
     }
 
     #race() {
-        const { kernel, kernel_gops } = race(this.#engine);
-        if (kernel !== this.#choice.kernel) this.#engine.useKernel(kernel);
-        this.#choice = { ...this.#choice, kernel, kernel_gops };
+        const raced = race(this.#engine);
+        if (raced.kernel !== this.#choice.kernel) this.#engine.useKernel(raced.kernel);
+        this.#choice = { ...this.#choice, ...raced };
     }
 
     /** @throws {BertError} NO_TOKENIZER */
@@ -356,7 +362,7 @@ function openTokenizer(bytes) {
  * @param {string} dtype
  */
 function isQuantised(dtype) {
-    return dtype === 'q8' || dtype === 'q4';
+    return /^q/.test(dtype);
 }
 
 /**

@@ -155,10 +155,10 @@ export function writeLargeModel(path) {
         JSON.stringify({
             __metadata__: {
                 format: 'bert-wasm',
-                format_version: '2',
+                format_version: '3',
                 name: 'large',
                 revision: '',
-                dtype: 'q8',
+                dtype: 'q7',
                 source_sha256: '0'.repeat(64),
                 config: JSON.stringify(CONFIG),
                 chunk_bytes: String(CHUNK_BYTES),

@@ -64,7 +64,7 @@ double oracle_activate(double x, bert_activation activation)
     return x;
 }
 
-void oracle_quantise(double *x, uint32_t n, const float *factor)
+void oracle_quantise(double *x, uint32_t n, const float *factor, bert_integers integers)
 {
     double least = INFINITY, most = -INFINITY;
     for (uint32_t i = 0; i < n; i++) {
@@ -72,18 +72,18 @@ void oracle_quantise(double *x, uint32_t n, const float *factor)
         least = fmin(least, x[i]);
         most = fmax(most, x[i]);
     }
-    double step = (most - least) / 127;
+    double step = (most - least) / BERT_MOST_LEVEL(integers);
     for (uint32_t i = 0; step > 0 && i < n; i++)
         x[i] = least + step * floor((x[i] - least) / step + 0.5);
 }
 
 /* The input of an I8 product, quantised as quantise_row() does it. */
-static void dense(const double *x, const matrix *w, double *y)
+static void dense(const bert_config *config, const double *x, const matrix *w, double *y)
 {
     double *input = malloc(w->n_in * sizeof *input);
     memcpy(input, x, w->n_in * sizeof *input);
     if (w->dtype == BERT_DTYPE_I8)
-        oracle_quantise(input, w->n_in, w->smooth);
+        oracle_quantise(input, w->n_in, w->smooth, config->integers);
     oracle_dense(input, w, y);
     free(input);
 }
@@ -161,6 +161,52 @@ static double relative_score(const bert_model *model, const layer_weights *layer
     return sum;
 }
 
+/* Whether attention is in integers: attention_i16.c. */
+static int is_integer(const bert_config *config, const layer_weights *layer)
+{
+    return layer->query.dtype == BERT_DTYPE_I8 &&
+           config->position_attention == BERT_POSITION_ATTENTION_NONE;
+}
+
+/* Rows of x, n numbers each and `stride` apart, as whole multiples of a step, at most `levels` of
+ * them: the step of all rows that count. */
+static void round_rows(double *x, uint32_t n_rows, uint32_t n, size_t stride, double levels,
+                       const uint8_t *counts)
+{
+    double greatest = 0;
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t i = 0; i < n && (!counts || counts[r]); i++)
+            greatest = fmax(greatest, fabs(x[r * stride + i]));
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t i = 0; i < n && greatest > 0; i++)
+            x[r * stride + i] = rint(x[r * stride + i] * levels / greatest) * greatest / levels;
+}
+
+/* q, k and v of a head as attention reads them. */
+static void round_head(const text_view *text, uint32_t hidden, uint32_t dim, double *q, double *k,
+                       double *v)
+{
+    double levels = fmin(32767, floor(sqrt((double)(INT32_MAX / 2) / dim) * 0.99999));
+    for (uint32_t t = 0; t < text->n; t++)
+        round_rows(q + t * hidden, 1, dim, hidden, levels, NULL);
+    round_rows(k, text->n, dim, hidden, levels, text->attended);
+    round_rows(v, text->n, dim, hidden, 8191, text->attended);
+}
+
+/* A softmax's row as integers over their sum. */
+static void round_probabilities(double *row, uint32_t n, uint32_t n_keys)
+{
+    double largest = 0, total = 0;
+    for (uint32_t s = 0; s < n; s++)
+        largest = fmax(largest, row[s]);
+    /* exp(0) is 1: of exponentials, the sum is 1 / largest. */
+    double factor = fmin(32767, ((double)(INT32_MAX / 8191) - n_keys) * largest) / largest;
+    for (uint32_t s = 0; s < n; s++)
+        total += row[s] = rint(row[s] * factor);
+    for (uint32_t s = 0; s < n; s++)
+        row[s] /= total;
+}
+
 static void attend(const bert_model *model, const layer_weights *layer, const text_view *text,
                    double *x, double *probabilities)
 {
@@ -175,11 +221,16 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
     double *v = numbers((size_t)n * hidden), *context = numbers((size_t)n * hidden);
     double *row = numbers(n), *y = numbers(hidden);
     for (uint32_t t = 0; t < n; t++) {
-        dense(x + t * hidden, &layer->query, q + t * hidden);
-        dense(x + t * hidden, &layer->key, k + t * hidden);
-        dense(x + t * hidden, &layer->value, v + t * hidden);
+        dense(config, x + t * hidden, &layer->query, q + t * hidden);
+        dense(config, x + t * hidden, &layer->key, k + t * hidden);
+        dense(config, x + t * hidden, &layer->value, v + t * hidden);
     }
+    uint32_t n_keys = 0;
+    for (uint32_t t = 0; t < n; t++)
+        n_keys += text->attended[t];
     for (uint32_t h = 0; h < config->n_heads; h++) {
+        if (is_integer(config, layer))
+            round_head(text, hidden, dim, q + h * dim, k + h * dim, v + h * dim);
         for (uint32_t t = 0; t < n; t++) {
             for (uint32_t s = 0; s < n; s++) {
                 double bias, dot = relative_score(model, layer, text, h, t, s, q + t * hidden,
@@ -189,6 +240,8 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
                 row[s] = text->attended[s] ? dot / sqrt(dim * n_sums) + bias : -INFINITY;
             }
             oracle_softmax(row, n);
+            if (is_integer(config, layer))
+                round_probabilities(row, n, n_keys);
             for (uint32_t s = 0; s < n; s++) {
                 if (probabilities)
                     probabilities[((size_t)h * n + t) * n + s] = row[s];
@@ -198,7 +251,7 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
         }
     }
     for (uint32_t t = 0; t < n; t++) {
-        dense(context + t * hidden, &layer->attention_output, y);
+        dense(config, context + t * hidden, &layer->attention_output, y);
         for (uint32_t i = 0; i < hidden; i++)
             x[t * hidden + i] += y[i];
         oracle_layer_norm(x + t * hidden, hidden, &layer->attention_norm, config->layer_norm_eps);
@@ -209,10 +262,10 @@ static void attend(const bert_model *model, const layer_weights *layer, const te
 static void feed_forward(const layer_weights *layer, const bert_config *config, double *x)
 {
     double *wide = numbers(config->intermediate_size), *y = numbers(config->hidden_size);
-    dense(x, &layer->intermediate, wide);
+    dense(config, x, &layer->intermediate, wide);
     for (uint32_t i = 0; i < config->intermediate_size; i++)
         wide[i] = oracle_activate(wide[i], config->activation);
-    dense(wide, &layer->output, y);
+    dense(config, wide, &layer->output, y);
     for (uint32_t i = 0; i < config->hidden_size; i++)
         x[i] += y[i];
     oracle_layer_norm(x, config->hidden_size, &layer->output_norm, config->layer_norm_eps);
@@ -364,6 +417,13 @@ static uint32_t stored_layer(const bert_config *config, uint32_t index)
     return outer * config->n_layer_groups / n_outer * config->layers_per_group + inner;
 }
 
+static void record(const oracle_outputs *outputs, size_t index, size_t count, double *x)
+{
+    memcpy(outputs->hidden_states + index * count, x, count * sizeof(double));
+    if (outputs->given)
+        memcpy(x, outputs->given + index * count, count * sizeof(double));
+}
+
 void oracle_encode(const bert_model *model, uint32_t n, const uint32_t *ids,
                    const uint32_t *token_types, const uint32_t *positions, const uint8_t *attended,
                    const oracle_outputs *outputs)
@@ -380,7 +440,7 @@ void oracle_encode(const bert_model *model, uint32_t n, const uint32_t *ids,
     }
     embed(model, &text, x);
     memcpy(embeddings, x, count * sizeof(double));
-    memcpy(outputs->hidden_states, x, count * sizeof(double));
+    record(outputs, 0, count, x);
     for (uint32_t i = 0; i < config->n_layers; i++) {
         const layer_weights *layer = &model->layers[stored_layer(config, i)];
         attend(model, layer, &text, x, outputs->attentions + (size_t)i * config->n_heads * n * n);
@@ -388,7 +448,7 @@ void oracle_encode(const bert_model *model, uint32_t n, const uint32_t *ids,
             feed_forward(layer, config, x + t * config->hidden_size);
         if (i == 0 && config->conv_size)
             convolve(model, &text, embeddings, x);
-        memcpy(outputs->hidden_states + (i + 1) * count, x, count * sizeof(double));
+        record(outputs, i + 1, count, x);
     }
     token_heads(model, n, x, outputs);
     sequence_heads(model, &text, x, outputs);

@@ -14,7 +14,7 @@ double oracle_f16(uint16_t bits);
 double oracle_activate(double x, bert_activation activation);
 
 /* x = x * factor, rounded to 128 levels between its least and its largest number. */
-void oracle_quantise(double *x, uint32_t n, const float *factor);
+void oracle_quantise(double *x, uint32_t n, const float *factor, bert_integers integers);
 
 /* y = x W + bias; x [n_in], y [n_out]. */
 void oracle_dense(const double *x, const matrix *w, double *y);
@@ -31,6 +31,10 @@ typedef struct oracle_outputs {
     double *token_logits;       /* [n, n_token_labels] */
     double *lm_logits;          /* [n, vocab_size] */
     double *sentence_embedding; /* [embedding_dim], or [H] */
+    /* What a layer, and then the heads, begin with instead of the layer's own result, so that a
+     * number that is half way between two integers is not rounded apart and grows: like
+     * hidden_states; NULL: nothing. */
+    const double *given;
 } oracle_outputs;
 
 void oracle_encode(const bert_model *model, uint32_t n, const uint32_t *ids,

@@ -93,7 +93,7 @@ static void check_order(const char *name, const tiny_model *tiny, const size_t *
     help_end(&helpers);
 }
 
-static void check_orders(const char *name, const bert_config *config, bert_dtype dtype)
+static void check_orders(const char *name, const bert_config *config, tiny_dtype dtype)
 {
     const tiny_model *tiny = tiny_make(config, dtype, 200);
     size_t n = tiny->n_tensors, order[TINY_MAX_TENSORS] = {0}, reverse[TINY_MAX_TENSORS] = {0};
@@ -125,13 +125,13 @@ TEST(steps_run_while_tensors_arrive)
 {
     bert_config plain = tiny_config(), no_layers = tiny_config();
     no_layers.n_layers = 0;
-    for (int dtype = 0; dtype < BERT_DTYPE_COUNT; dtype++) {
-        check_orders("plain", &plain, (bert_dtype)dtype);
-        check_orders("no layers", &no_layers, (bert_dtype)dtype);
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+        check_orders("plain", &plain, (tiny_dtype)dtype);
+        check_orders("no layers", &no_layers, (tiny_dtype)dtype);
         FOR_EACH_FAMILY(family)
         {
             bert_config config = family->config();
-            check_orders(family->name, &config, (bert_dtype)dtype);
+            check_orders(family->name, &config, (tiny_dtype)dtype);
         }
     }
 }
@@ -142,7 +142,7 @@ TEST(every_tensor_is_waited_for)
     FOR_EACH_FAMILY(family)
     {
         bert_config config = family->config();
-        const tiny_model *tiny = tiny_make(&config, BERT_DTYPE_I8, 203);
+        const tiny_model *tiny = tiny_make(&config, TINY_Q8, 203);
         size_t n = tiny->n_tensors, order[TINY_MAX_TENSORS] = {0};
         token_lists tokens = random_tokens(&config, 204);
         bert_batch batch = batch_of(&tokens, 0, 2);
@@ -198,9 +198,9 @@ static void check_refusal(tiny_model *tiny, const char *name, const void *bad, s
 TEST(a_tensor_that_is_refused_can_be_mended)
 {
     static const float no_number = NAN, zero = 0, half = 0.5f;
-    static const int8_t large = BERT_I8_MAX + 1;
+    static const int8_t large = -128;
     bert_config config = family_config("both");
-    tiny_model *tiny = tiny_make(&config, BERT_DTYPE_I8, 206);
+    tiny_model *tiny = tiny_make(&config, TINY_Q8, 206);
     for (int is_reverse = 0; is_reverse < 2; is_reverse++) {
         check_refusal(tiny, "embeddings.word.scale", &zero, 4, 49, 49, is_reverse);
         check_refusal(tiny, "relative.rows", &half, 4, 30, 30, is_reverse);
@@ -217,7 +217,7 @@ TEST(a_tensor_that_is_refused_can_be_mended)
 TEST(encoding_needs_every_tensor)
 {
     bert_config config = tiny_config();
-    const tiny_model *tiny = tiny_make(&config, BERT_DTYPE_F32, 207);
+    const tiny_model *tiny = tiny_make(&config, TINY_F32, 207);
     token_lists tokens = random_tokens(&config, 208);
     bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
     bert_outputs want = answers(tiny, &batch);

@@ -57,16 +57,23 @@ static void check_sequence(const char *name, const bert_model *model, const bert
         size_t n = outputs->data[i] ? part_of(model, (bert_output)i, batch, s, 0).n : 0;
         want[i] = calloc(n * n_parts + 1, sizeof(double));
     }
+    size_t per_layer = (size_t)batch->lengths[s] * config->hidden_size;
+    double *given = calloc((config->n_layers + 1) * per_layer, sizeof(double));
+    for (uint32_t k = 0; k <= config->n_layers; k++) {
+        output_part part = part_of(model, BERT_OUTPUT_HIDDEN_STATES, batch, s, k);
+        for (size_t j = 0; j < part.n; j++)
+            given[k * per_layer + j] = outputs->data[BERT_OUTPUT_HIDDEN_STATES][part.at + j];
+    }
     oracle_outputs oracle = {.hidden_states = want[BERT_OUTPUT_HIDDEN_STATES],
                              .attentions = want[BERT_OUTPUT_ATTENTIONS],
                              .pooler_output = want[BERT_OUTPUT_POOLER_OUTPUT],
                              .logits = want[BERT_OUTPUT_LOGITS],
                              .token_logits = want[BERT_OUTPUT_TOKEN_LOGITS],
                              .lm_logits = want[BERT_OUTPUT_LM_LOGITS],
-                             .sentence_embedding = want[BERT_OUTPUT_SENTENCE_EMBEDDING]};
+                             .sentence_embedding = want[BERT_OUTPUT_SENTENCE_EMBEDDING],
+                             .given = given};
     oracle_encode(model, batch->lengths[s], batch->ids + first, batch->token_types + first,
                   batch->positions + first, batch->attended + first, &oracle);
-    size_t per_layer = (size_t)batch->lengths[s] * config->hidden_size;
     memcpy(want[BERT_OUTPUT_LAST_HIDDEN_STATE], oracle.hidden_states + config->n_layers * per_layer,
            per_layer * sizeof(double));
     for (int i = 0; i < BERT_OUTPUT_COUNT; i++) {
@@ -82,15 +89,16 @@ static void check_sequence(const char *name, const bert_model *model, const bert
         }
         free(want[i]);
     }
+    free(given);
 }
 
-/* I8: a number half way between two levels may be rounded to either, and layers make more of it. */
-static double tolerance_of(bert_dtype dtype)
+/* Integers: a number half way between two of them may be rounded to either, in each layer anew. */
+static double tolerance_of(tiny_dtype dtype)
 {
-    return dtype == BERT_DTYPE_I8 ? 0.1 : 2e-5;
+    return dtype >= TINY_Q7 ? 0.05 : 2e-5;
 }
 
-static void check_model(const char *name, const bert_config *config, bert_dtype dtype,
+static void check_model(const char *name, const bert_config *config, tiny_dtype dtype,
                         uint32_t seed)
 {
     tiny_model *tiny = tiny_make(config, dtype, seed);
@@ -111,8 +119,8 @@ static void check_model(const char *name, const bert_config *config, bert_dtype 
 TEST(agrees_with_the_oracle_in_every_dtype)
 {
     bert_config config = tiny_config();
-    for (int dtype = 0; dtype < 3; dtype++)
-        check_model("plain", &config, (bert_dtype)dtype, 10 + (uint32_t)dtype);
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++)
+        check_model("plain", &config, (tiny_dtype)dtype, 10 + (uint32_t)dtype);
 }
 
 TEST(agrees_with_the_oracle_at_odd_dimensions)
@@ -127,8 +135,8 @@ TEST(agrees_with_the_oracle_at_odd_dimensions)
         config.activation = i % 2 ? BERT_ACTIVATION_GELU_TANH : BERT_ACTIVATION_RELU;
         config.n_labels = 1 + 8 * i;
         config.layer_norm_eps = 1e-3f; /* rows of one or two numbers have next to no variance */
-        for (int dtype = 0; dtype < 3; dtype++)
-            check_model("plain", &config, (bert_dtype)dtype, 20 + 3 * i + (uint32_t)dtype);
+        for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++)
+            check_model("plain", &config, (tiny_dtype)dtype, 20 + 3 * i + (uint32_t)dtype);
     }
 }
 
@@ -136,18 +144,18 @@ TEST(agrees_without_head_pooler_or_token_types)
 {
     bert_config config = tiny_config();
     config.n_token_types = 0;
-    check_model("plain", &config, BERT_DTYPE_F32, 40);
+    check_model("plain", &config, TINY_F32, 40);
     config.n_labels = 0;
-    check_model("plain", &config, BERT_DTYPE_F32, 41);
+    check_model("plain", &config, TINY_F32, 41);
     config.pooler_activation = BERT_ACTIVATION_NONE;
-    check_model("plain", &config, BERT_DTYPE_F32, 42);
+    check_model("plain", &config, TINY_F32, 42);
 }
 
 /* Default positions and types are 0, 1, 2, ... and 0; without `attended` all are. */
 TEST(null_means_the_default)
 {
     bert_config config = tiny_config();
-    bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_F32, 50));
+    bert_model *model = tiny_open(tiny_make(&config, TINY_F32, 50));
     bert_session *session = tiny_session(model, NULL);
     uint32_t n = 6, ids[] = {3, 1, 4, 1, 5, 9}, types[6] = {0}, positions[] = {0, 1, 2, 3, 4, 5};
     uint8_t attended[] = {1, 1, 1, 1, 1, 1};
@@ -163,8 +171,8 @@ TEST(null_means_the_default)
 
 static void check_alone(const bert_config *config, const char *name)
 {
-    for (int dtype = 0; dtype < 3; dtype++) {
-        bert_model *model = tiny_open(tiny_make(config, (bert_dtype)dtype, 60));
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+        bert_model *model = tiny_open(tiny_make(config, (tiny_dtype)dtype, 60));
         bert_session *session = tiny_session(model, NULL);
         token_lists tokens = random_tokens(config, 61);
         bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
@@ -200,7 +208,7 @@ TEST(same_bits_alone_and_in_a_batch)
 TEST(session_of_exact_size)
 {
     bert_config config = tiny_config();
-    bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_I8, 70));
+    bert_model *model = tiny_open(tiny_make(&config, TINY_Q8, 70));
     bert_session *session =
         tiny_session(model, &(bert_options){.max_tokens = N_TOKENS, .max_sequence_tokens = 16});
     token_lists tokens = random_tokens(&config, 71);
@@ -208,20 +216,41 @@ TEST(session_of_exact_size)
     bert_outputs outputs = all_outputs(model, &batch);
     CHECK(bert_encode(session, &batch, &outputs, NULL) == BERT_OK, "a full session fails");
     for (uint32_t s = 0; s < N_SEQUENCES; s++)
-        check_sequence("plain", model, &batch, &outputs, s, tolerance_of(BERT_DTYPE_I8));
+        check_sequence("plain", model, &batch, &outputs, s, tolerance_of(TINY_Q8));
 }
 
-/* Threads come at any time, more than there is room for, and change nothing. */
-static void check_threads(const bert_config *config, const char *name, int n_rounds)
+/* A block, `copies` times. */
+static void *repeat(const void *from, size_t n_bytes, uint32_t copies)
 {
-    for (int dtype = 0; dtype < 3; dtype++) {
-        bert_model *model = tiny_open(tiny_make(config, (bert_dtype)dtype, 80));
+    char *to = guarded_alloc(n_bytes * copies);
+    for (uint32_t i = 0; i < copies; i++)
+        memcpy(to + i * n_bytes, from, n_bytes);
+    return to;
+}
+
+/* Threads come at any time, more than there is room for, and change nothing. With several copies of
+ * the batch they share it by rows. */
+static void check_threads(const bert_config *config, const char *name, uint32_t copies,
+                          int n_rounds)
+{
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+        bert_model *model = tiny_open(tiny_make(config, (tiny_dtype)dtype, 80));
         token_lists tokens = random_tokens(config, 81);
-        bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
+        bert_batch once = batch_of(&tokens, 0, N_SEQUENCES);
+        bert_batch batch = {.n_sequences = copies * N_SEQUENCES,
+                            .lengths =
+                                repeat(once.lengths, N_SEQUENCES * sizeof *once.lengths, copies),
+                            .ids = repeat(tokens.ids, sizeof tokens.ids, copies),
+                            .token_types = repeat(tokens.types, sizeof tokens.types, copies),
+                            .positions = repeat(tokens.positions, sizeof tokens.positions, copies),
+                            .attended = repeat(tokens.attended, sizeof tokens.attended, copies)};
         bert_outputs want = all_outputs(model, &batch);
         bert_encode(tiny_session(model, NULL), &batch, &want, NULL);
         for (int kernel = 0; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
             pthread_t threads[4];
+            if (!bert_int8_kernel_exists(bert_model_config(model)->integers,
+                                         (bert_int8_kernel)kernel))
+                continue;
             bert_session *session = tiny_session(
                 model, &(bert_options){.n_threads = 4, .int8_kernel = (bert_int8_kernel)kernel});
             for (int round = 0; round < n_rounds; round++) {
@@ -244,17 +273,19 @@ static void check_threads(const bert_config *config, const char *name, int n_rou
             for (int i = 0; i < 4; i++)
                 pthread_join(threads[i], NULL);
         }
+        guarded_free_all();
     }
 }
 
 TEST(same_bits_on_any_number_of_threads_and_every_kernel)
 {
     bert_config config = tiny_config();
-    check_threads(&config, "plain", 40);
+    check_threads(&config, "plain", 1, 40);
+    check_threads(&config, "plain", 5, 10);
 }
 
 /* More rows than go through the feed-forward block at a time: each copy of a sequence has the bits
- * that it has alone, by 1 thread and by 3. */
+ * that it has alone, by 1 thread, by 3 and by 8. */
 TEST(many_rows)
 {
     enum { COPIES = 41, LENGTH = 9 };
@@ -264,17 +295,17 @@ TEST(many_rows)
         same_lengths[i / LENGTH] = LENGTH;
         ids[i] = i % LENGTH * 7 % config.vocab_size;
     }
-    for (int dtype = 0; dtype < 3; dtype++) {
-        bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, 90));
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+        bert_model *model = tiny_open(tiny_make(&config, (tiny_dtype)dtype, 90));
         bert_batch one = {.n_sequences = 1, .lengths = same_lengths, .ids = ids};
         bert_batch all = {.n_sequences = COPIES, .lengths = same_lengths, .ids = ids};
         bert_outputs want = all_outputs(model, &one), got = all_outputs(model, &all);
         bert_encode(tiny_session(model, NULL), &one, &want, NULL);
-        bert_session *session = tiny_session(model, &(bert_options){.n_threads = 3});
-        helping_threads helpers = {0};
-        for (uint32_t n_threads = 1; n_threads <= 3; n_threads += 2) {
-            if (n_threads > 1)
-                helpers = help(session, n_threads);
+        static const uint32_t numbers[] = {1, 3, 8};
+        for (int i = 0; i < 3; i++) {
+            uint32_t n_threads = numbers[i];
+            bert_session *session = tiny_session(model, &(bert_options){.n_threads = n_threads});
+            helping_threads helpers = help(session, n_threads);
             CHECK(bert_encode(session, &all, &got, NULL) == BERT_OK, "encoding fails");
             for (uint32_t copy = 0; copy < COPIES; copy++)
                 CHECK(memcmp(got.data[BERT_OUTPUT_LAST_HIDDEN_STATE] +
@@ -282,24 +313,26 @@ TEST(many_rows)
                              want.data[BERT_OUTPUT_LAST_HIDDEN_STATE],
                              LENGTH * config.hidden_size * sizeof(float)) == 0,
                       "dtype %d, %u threads: copy %u has other bits", dtype, n_threads, copy);
+            help_end(&helpers);
         }
-        help_end(&helpers);
     }
 }
 
-/* Kernels may be changed from call to call, to those that there are. */
-TEST(another_kernel_changes_no_bit)
+/* Kernels may be changed from call to call, to those that there are for the model's integers. */
+static void check_kernels(tiny_dtype dtype, bert_int8_kernel missing)
 {
     bert_config config = tiny_config();
-    bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_I8, 95));
+    bert_model *model = tiny_open(tiny_make(&config, dtype, 95));
     bert_session *session = tiny_session(model, NULL);
     token_lists tokens = random_tokens(&config, 96);
     bert_batch batch = batch_of(&tokens, 0, N_SEQUENCES);
     bert_outputs want = all_outputs(model, &batch);
     bert_encode(session, &batch, &want, NULL);
     for (int kernel = 0; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
-        CHECK(bert_session_use_kernel(session, (bert_int8_kernel)kernel, NULL) == BERT_OK,
-              "kernel %d is refused", kernel);
+        int is_missing = kernel == (int)missing;
+        CHECK(bert_session_use_kernel(session, (bert_int8_kernel)kernel, NULL) ==
+                  (is_missing ? BERT_BAD_OPTION : BERT_OK),
+              "dtype %d: kernel %d is %s", dtype, kernel, is_missing ? "taken" : "refused");
         bert_outputs got = all_outputs(model, &batch);
         bert_encode(session, &batch, &got, NULL);
         CHECK(memcmp(got.data[BERT_OUTPUT_LAST_HIDDEN_STATE],
@@ -313,8 +346,14 @@ TEST(another_kernel_changes_no_bit)
           "no such kernel: %d, %s", error.status, error.subject);
 }
 
+TEST(another_kernel_changes_no_bit)
+{
+    check_kernels(TINY_Q7, BERT_INT8_KERNEL_RELAXED_DOT_I32_SIGNED);
+    check_kernels(TINY_Q8, BERT_INT8_KERNEL_RELAXED_DOT_I16);
+}
+
 /* A batch in steps of `n_steps`, left after each number of them, then another, then the whole. */
-static void check_steps(const char *name, const bert_config *config, bert_dtype dtype)
+static void check_steps(const char *name, const bert_config *config, tiny_dtype dtype)
 {
     bert_model *model = tiny_open(tiny_make(config, dtype, 97));
     token_lists tokens = random_tokens(config, 98), others = random_tokens(config, 99);
@@ -352,16 +391,16 @@ static void check_steps(const char *name, const bert_config *config, bert_dtype 
 TEST(steps_give_the_same_bits_and_may_be_left)
 {
     bert_config config = tiny_config();
-    for (int dtype = 0; dtype < 3; dtype++)
-        check_steps("plain", &config, (bert_dtype)dtype);
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++)
+        check_steps("plain", &config, (tiny_dtype)dtype);
     config.n_layers = 0;
-    check_steps("no layers", &config, BERT_DTYPE_F32);
+    check_steps("no layers", &config, TINY_F32);
 }
 
 TEST(nothing_to_step_after_a_refusal)
 {
     bert_config config = tiny_config();
-    bert_session *session = tiny_session(tiny_open(tiny_make(&config, BERT_DTYPE_F32, 97)), NULL);
+    bert_session *session = tiny_session(tiny_open(tiny_make(&config, TINY_F32, 97)), NULL);
     uint32_t n = 2, ids[] = {1, 2};
     bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids};
     CHECK(bert_encode_step(session, 1) == 0, "a step of nothing");
@@ -394,8 +433,8 @@ TEST(families_agree_with_the_oracle)
     FOR_EACH_FAMILY(family)
     {
         bert_config config = family->config();
-        for (int dtype = 0; dtype < 3; dtype++) {
-            check_model(family->name, &config, (bert_dtype)dtype, 100 + (uint32_t)dtype);
+        for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+            check_model(family->name, &config, (tiny_dtype)dtype, 100 + (uint32_t)dtype);
             guarded_free_all();
         }
     }
@@ -411,8 +450,8 @@ TEST(families_at_odd_dimensions)
         config.hidden_size = 35;
         config.embedding_size = config.embedding_size == was ? 35 : config.embedding_size;
         config.intermediate_size = 19;
-        for (int dtype = 0; dtype < 3; dtype++) {
-            check_model(family->name, &config, (bert_dtype)dtype, 110 + (uint32_t)dtype);
+        for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+            check_model(family->name, &config, (tiny_dtype)dtype, 110 + (uint32_t)dtype);
             guarded_free_all();
         }
     }
@@ -432,7 +471,8 @@ TEST(families_on_any_number_of_threads)
     FOR_EACH_FAMILY(family)
     {
         bert_config config = family->config();
-        check_threads(&config, family->name, 8);
+        check_threads(&config, family->name, 1, 8);
+        check_threads(&config, family->name, 5, 5);
     }
 }
 
@@ -444,8 +484,8 @@ static void check_long(const char *name, bert_config config, int in_order, uint3
     uint32_t n = LENGTH, ids[LENGTH], types[LENGTH], positions[LENGTH];
     uint8_t attended[LENGTH];
     bert_error error = {0};
-    for (int dtype = 0; dtype < 3; dtype++) {
-        bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, seed));
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+        bert_model *model = tiny_open(tiny_make(&config, (tiny_dtype)dtype, seed));
         bert_session *session =
             tiny_session(model, &(bert_options){.max_tokens = n, .max_sequence_tokens = n});
         for (uint32_t i = 0; i < n; i++) {
@@ -458,7 +498,7 @@ static void check_long(const char *name, bert_config config, int in_order, uint3
         bert_outputs outputs = all_outputs(model, &batch);
         CHECK(bert_encode(session, &batch, &outputs, &error) == BERT_OK, "%s: %s (%s)", name,
               bert_status_text(error.status), error.subject);
-        check_sequence(name, model, &batch, &outputs, 0, tolerance_of((bert_dtype)dtype));
+        check_sequence(name, model, &batch, &outputs, 0, tolerance_of((tiny_dtype)dtype));
         guarded_free_all();
     }
 }
@@ -490,7 +530,7 @@ TEST(null_means_the_default_in_families)
     FOR_EACH_FAMILY(family)
     {
         bert_config config = family->config();
-        bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_F16, 150));
+        bert_model *model = tiny_open(tiny_make(&config, TINY_F16, 150));
         bert_session *session = tiny_session(model, NULL);
         uint32_t n = 6, ids[] = {3, 1, 4, 1, 5, 9}, types[6] = {0};
         uint32_t positions[] = {0, 1, 2, 3, 4, 5};
@@ -524,8 +564,8 @@ TEST(tokens_left_out_are_tokens_not_attended_to)
         bert_config config = family->config();
         if (config.first_position)
             continue;
-        for (int dtype = 0; dtype < 3; dtype++) {
-            bert_model *model = tiny_open(tiny_make(&config, (bert_dtype)dtype, 151));
+        for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+            bert_model *model = tiny_open(tiny_make(&config, (tiny_dtype)dtype, 151));
             bert_session *session = tiny_session(model, NULL);
             uint32_t n = 15, n_left = 0, ids[15], left_ids[15], positions[15], seed = 152;
             uint8_t attended[15];
@@ -566,7 +606,7 @@ TEST(tokens_left_out_are_tokens_not_attended_to)
 }
 
 /* Words' logits of some tokens are those that all have, and nothing else is other. */
-static void check_lm_tokens(const tiny_family *family, bert_dtype dtype, uint32_t n_threads)
+static void check_lm_tokens(const tiny_family *family, tiny_dtype dtype, uint32_t n_threads)
 {
     static const uint32_t choices[][12] = {
         {0}, {N_TOKENS - 1}, {5}, {1, 4, 6}, {0, 1, 2, 3, 4, 5, 21, 25, N_TOKENS - 1}};
@@ -613,9 +653,9 @@ TEST(words_of_some_tokens)
         if (family->config().lm_activation == BERT_ACTIVATION_NONE)
             continue;
         n_predict++;
-        for (int dtype = 0; dtype < 3; dtype++)
+        for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++)
             for (uint32_t n_threads = 1; n_threads <= 3; n_threads++)
-                check_lm_tokens(family, (bert_dtype)dtype, n_threads);
+                check_lm_tokens(family, (tiny_dtype)dtype, n_threads);
     }
     CHECK(n_predict >= 5, "%u families predict words", n_predict);
 }
@@ -632,7 +672,7 @@ static void note_layer(void *argument, uint32_t layer, bert_site site, const flo
 TEST(observers_of_shared_layers)
 {
     bert_config config = family_config("shared_groups");
-    bert_session *session = tiny_session(tiny_open(tiny_make(&config, BERT_DTYPE_F32, 153)), NULL);
+    bert_session *session = tiny_session(tiny_open(tiny_make(&config, TINY_F32, 153)), NULL);
     uint32_t n = 2, ids[] = {1, 2}, n_seen[12] = {0};
     bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids};
     bert_session_observe(session, note_layer, n_seen);

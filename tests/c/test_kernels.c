@@ -8,7 +8,7 @@
 
 #include "harness.h"
 #include "oracle.h"
-#include "share.h"
+#include "internal.h"
 #include "vector_math.h"
 
 #define CANARY 12345.0f
@@ -127,8 +127,9 @@ static float *random_floats(size_t n, float least, float most, uint32_t *seed)
     return x;
 }
 
-/* A dense layer; past its last input and column are zeros. */
-static matrix random_matrix(uint32_t n_in, uint32_t n_out, bert_dtype dtype, uint32_t *seed)
+/* A dense layer, whose integers are up to `most`; past its last input and column are zeros. */
+static matrix random_matrix(uint32_t n_in, uint32_t n_out, bert_dtype dtype, int most,
+                            uint32_t *seed)
 {
     uint32_t depth = dtype == BERT_DTYPE_I8 ? quantised_stride(n_in) : n_in;
     size_t size = dtype == BERT_DTYPE_F32 ? 4 : dtype == BERT_DTYPE_F16 ? 2 : 1;
@@ -150,16 +151,20 @@ static matrix random_matrix(uint32_t n_in, uint32_t n_out, bert_dtype dtype, uin
                 ((uint16_t *)panels)[at] = (uint16_t)(random_u32(seed) & 0xbbff);
             else
                 ((int8_t *)panels)[column + (k / 4 * BERT_PANEL + j % BERT_PANEL) * 4 + k % 4] =
-                    (int8_t)((int)(random_u32(seed) % (2 * BERT_I8_MAX + 1)) - BERT_I8_MAX);
+                    (int8_t)((int)(random_u32(seed) % (2 * (uint32_t)most + 1)) - most);
         }
     }
     if (dtype == BERT_DTYPE_I8) {
         float *scale = random_floats(n_out, 0.001f, 0.01f, seed), *offset;
         w.offset = offset = random_floats(n_out, 0, 0, seed);
         w.scale = scale;
+        int32_t *sums = guarded_alloc(n_out * sizeof *sums);
+        w.sums = memset(sums, 0, n_out * sizeof *sums);
         for (uint32_t j = 0; j < n_out; j++)
-            for (uint32_t k = 0; k < n_in; k++)
+            for (uint32_t k = 0; k < n_in; k++) {
                 offset[j] += (float)oracle_matrix(&w, k, j);
+                sums[j] += (int32_t)round(oracle_matrix(&w, k, j) / scale[j]);
+            }
     }
     return w;
 }
@@ -205,14 +210,20 @@ static product random_product(uint32_t n_rows, uint32_t n_out, bert_activation a
     return out;
 }
 
+/* Kernels that there are for these integers. */
+#define FOR_EACH_KERNEL(integers, kernel)                                                          \
+    for (bert_int8_kernel kernel = BERT_INT8_KERNEL_SIMD128; kernel < BERT_INT8_KERNEL_COUNT;      \
+         kernel++)                                                                                 \
+        if (bert_int8_kernel_exists(integers, kernel))
+
 /* Integers for random rows, as quantise_row() makes them. */
-static integer_rows random_quantised(bert_int8_kernel kernel, uint32_t n_rows, uint32_t n_in,
-                                     const float *a, size_t a_stride, const float *factor,
-                                     uint32_t *seed)
+static integer_rows random_quantised(bert_integers integers, bert_int8_kernel kernel,
+                                     uint32_t n_rows, uint32_t n_in, const float *a,
+                                     size_t a_stride, const float *factor, uint32_t *seed)
 {
     uint32_t stride = quantised_stride(n_in);
     size_t size = kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
-    integer_rows rows = {guarded_alloc(n_rows * stride * size), stride,
+    integer_rows rows = {integers, guarded_alloc(n_rows * stride * size), stride,
                          random_floats(n_rows, 0, 0, seed), random_floats(n_rows, 0, 0, seed)};
     memset(rows.values, 0x5a, n_rows * stride * size);
     for (uint32_t r = 0; r < n_rows; r++)
@@ -220,41 +231,48 @@ static integer_rows random_quantised(bert_int8_kernel kernel, uint32_t n_rows, u
     return rows;
 }
 
+/* The first or the second half of a product's columns. */
+static panel_range panels_half(uint32_t n_out, int half)
+{
+    uint32_t n = panels_all(n_out).end;
+    return half ? (panel_range){n / 2, n} : (panel_range){0, n / 2};
+}
+
 static void check_gemm(uint32_t n_rows, uint32_t n_in, uint32_t n_out, bert_dtype dtype,
                        bert_activation activation, int with_residual, uint32_t *seed)
 {
-    matrix w = random_matrix(n_in, n_out, dtype, seed);
+    matrix w = random_matrix(n_in, n_out, dtype, 0, seed);
     size_t a_stride = n_in + random_u32(seed) % 3;
     float *a = random_floats((n_rows - 1) * a_stride + n_in, -1, 1, seed);
     product out = random_product(n_rows, n_out, activation, with_residual, seed);
     float *scratch = guarded_alloc((size_t)TILE_PANELS * n_in * BERT_PANEL * sizeof(float));
-    /* In two shares, as two threads would. */
-    gemm_f32(a, a_stride, n_rows, &w, panels_share(n_out, 0, 2), &out, scratch);
-    gemm_f32(a, a_stride, n_rows, &w, panels_share(n_out, 1, 2), &out, scratch);
+    /* In two blocks, as two threads would. */
+    gemm_f32(a, a_stride, n_rows, &w, panels_half(n_out, 0), &out, scratch);
+    gemm_f32(a, a_stride, n_rows, &w, panels_half(n_out, 1), &out, scratch);
     check_product("gemm_f32", a, a_stride, n_rows, &w, &out, 1e-6);
     guarded_free_all();
 }
 
 /* Every kernel gives the bits of the first, and those are right for the numbers that the integers
  * stand for. */
-static void check_gemm_i8(uint32_t n_rows, uint32_t n_in, uint32_t n_out,
+static void check_gemm_i8(bert_integers integers, uint32_t n_rows, uint32_t n_in, uint32_t n_out,
                           bert_activation activation, int with_residual, uint32_t *seed)
 {
-    matrix w = random_matrix(n_in, n_out, BERT_DTYPE_I8, seed);
+    matrix w = random_matrix(n_in, n_out, BERT_DTYPE_I8, BERT_MOST_WEIGHT(integers), seed);
     float *a = random_floats(n_rows * n_in, -1, 1, seed);
     float *ones = random_floats(n_in, 1, 1, seed);
     float *rounded = random_floats(n_rows * n_in, 0, 0, seed);
     product out = random_product(n_rows, n_out, activation, with_residual, seed);
     size_t count = (n_rows - 1) * out.c_stride + n_out;
-    for (int kernel = BERT_INT8_KERNEL_SIMD128; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
+    FOR_EACH_KERNEL(integers, kernel)
+    {
         product other = out;
         other.c = guarded_alloc(count * sizeof(float));
         for (size_t i = 0; i < count; i++)
             other.c[i] = CANARY;
-        integer_rows rows =
-            random_quantised((bert_int8_kernel)kernel, n_rows, n_in, a, n_in, ones, seed);
-        gemm_i8((bert_int8_kernel)kernel, &rows, n_rows, &w, panels_share(n_out, 0, 2), &other);
-        gemm_i8((bert_int8_kernel)kernel, &rows, n_rows, &w, panels_share(n_out, 1, 2), &other);
+        integer_rows rows = random_quantised(integers, kernel, n_rows, n_in, a, n_in, ones, seed);
+        gemm_i8(kernel, &rows, n_rows, &w, panels_half(n_out, 0), &other);
+        gemm_i8(kernel, &rows, n_rows, &w, panels_half(n_out, 1), &other);
         if (kernel != BERT_INT8_KERNEL_SIMD128) {
             CHECK(memcmp(out.c, other.c, count * sizeof(float)) == 0,
                   "%u x %u x %u: kernel %d has other bits than kernel %d", n_rows, n_in, n_out,
@@ -288,36 +306,99 @@ TEST(gemm_i8_over_odd_sizes)
     for (uint32_t n_rows = 1; n_rows <= 9; n_rows++)
         for (uint32_t n_in = 1; n_in <= 37; n_in += n_in < 10 ? 1 : 7)
             for (uint32_t n_out = 1; n_out <= 26; n_out += n_out < 17 ? 1 : 4)
-                check_gemm_i8(n_rows, n_in, n_out, (bert_activation)(random_u32(&seed) % 6),
-                              random_u32(&seed) % 2, &seed);
+                check_gemm_i8((bert_integers)(random_u32(&seed) % 2), n_rows, n_in, n_out,
+                              (bert_activation)(random_u32(&seed) % 6), random_u32(&seed) % 2,
+                              &seed);
 }
 
-/* Integers as large as they may be: nothing overflows on the way. */
+/* Integers as large as they may be, and as many as config_check() lets pass: nothing overflows, and
+ * what an activation of 0 and one of the most levels give is what they stand for. */
+static void check_limits(bert_integers integers, uint32_t n_in)
+{
+    uint32_t seed = 13, stride = quantised_stride(n_in);
+    int most = BERT_MOST_WEIGHT(integers), most_level = BERT_MOST_LEVEL(integers);
+    int8_t *panel = guarded_alloc((size_t)stride * BERT_PANEL);
+    int32_t sums[BERT_PANEL] = {0};
+    for (uint32_t k = 0; k < stride; k++)
+        for (int j = 0; j < BERT_PANEL; j++) {
+            int weight = k >= n_in ? 0 : j % 2 ? -most : most;
+            panel[(k / 4 * BERT_PANEL + (uint32_t)j) * 4 + k % 4] = (int8_t)weight;
+            sums[j] += weight;
+        }
+    float *one = random_floats(8, 1, 1, &seed), *zero = random_floats(8, 0, 0, &seed), c[8];
+    matrix w = {.n_in = n_in,
+                .n_out = 8,
+                .dtype = BERT_DTYPE_I8,
+                .panels = panel,
+                .scale = one,
+                .sums = sums,
+                .offset = zero};
+    FOR_EACH_KERNEL(integers, kernel)
+    {
+        for (int level = 0; level <= most_level; level += most_level) {
+            size_t size = kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
+            int stored = kernel == BERT_INT8_KERNEL_RELAXED_DOT_I32_SIGNED ? level - 128 : level;
+            uint8_t *values = guarded_alloc(stride * size);
+            for (size_t i = 0; i < stride * size; i++)
+                values[i] = i % size ? 0 : (uint8_t)stored;
+            integer_rows rows = {integers, values, stride, zero, one};
+            product out = {.c = c, .c_stride = 8};
+            gemm_i8(kernel, &rows, 1, &w, panels_all(8), &out);
+            for (int j = 0; j < 8; j++) {
+                double want = (j % 2 ? -1.0 : 1.0) * level * most * n_in;
+                CHECK((double)c[j] == (double)(float)want,
+                      "integers %d, kernel %d, level %d: column %d is %.9g", integers, kernel,
+                      level, j, c[j]);
+            }
+        }
+    }
+    guarded_free_all();
+}
+
 TEST(gemm_i8_at_its_limits)
 {
-    enum { INPUTS = 4096 };
-    uint32_t seed = 13;
-    matrix w = random_matrix(INPUTS, 8, BERT_DTYPE_I8, &seed);
-    int8_t *panel = guarded_alloc(INPUTS * BERT_PANEL);
-    for (size_t i = 0; i < INPUTS * BERT_PANEL; i++)
-        panel[i] = i / 4 % 2 ? -BERT_I8_MAX : BERT_I8_MAX;
-    w.panels = panel;
-    w.bias = NULL;
-    float *one = random_floats(8, 1, 1, &seed), *zero = random_floats(8, 0, 0, &seed), c[8];
-    w.scale = one;
-    w.offset = zero;
-    for (int kernel = BERT_INT8_KERNEL_SIMD128; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
-        size_t size = kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
-        uint8_t *values = guarded_alloc(INPUTS * size);
-        for (size_t i = 0; i < INPUTS * size; i++)
-            values[i] = i % size ? 0 : 127;
-        integer_rows rows = {values, INPUTS, zero, one};
-        product out = {.c = c, .c_stride = 8};
-        gemm_i8((bert_int8_kernel)kernel, &rows, 1, &w, panels_all(8), &out);
-        for (int j = 0; j < 8; j++)
-            CHECK(c[j] == (j % 2 ? -1.0f : 1.0f) * (float)(INPUTS * 127 * BERT_I8_MAX),
-                  "kernel %d: column %d is %.9g", kernel, j, c[j]);
-    }
+    check_limits(BERT_INTEGERS_7_BITS, 4096);
+    check_limits(BERT_INTEGERS_7_BITS, 1 << 18);
+    check_limits(BERT_INTEGERS_8_BITS, 4096);
+    check_limits(BERT_INTEGERS_8_BITS, 66311);
+}
+
+/* 16-bit integers of any size, and then as large as they may be, all of one sign in a sum. */
+static void check_gemm_i16(uint32_t n_rows, uint32_t n_pairs, uint32_t n_columns, int16_t most,
+                           uint32_t *seed)
+{
+    uint32_t n_in = 2 * n_pairs, n_panels = BERT_PANELS(n_columns);
+    size_t c_stride = n_columns + random_u32(seed) % 3, a_stride = n_in + random_u32(seed) % 3;
+    int16_t *a = guarded_alloc((size_t)n_rows * a_stride * sizeof *a);
+    int16_t *panels = guarded_alloc((size_t)n_panels * n_in * BERT_PANEL * sizeof *panels);
+    int32_t *c = guarded_alloc((size_t)n_rows * c_stride * sizeof *c);
+    for (size_t i = 0; i < n_rows * a_stride; i++)
+        a[i] = most ? most : (int16_t)((int)(random_u32(seed) % 2001) - 1000);
+    for (size_t i = 0; i < (size_t)n_panels * n_in * BERT_PANEL; i++)
+        panels[i] = most ? (int16_t)-most : (int16_t)((int)(random_u32(seed) % 2001) - 1000);
+    memset(c, 0x55, (size_t)n_rows * c_stride * sizeof *c);
+    gemm_i16(a, a_stride, n_rows, panels, n_pairs, n_columns, c, c_stride);
+    for (uint32_t r = 0; r < n_rows; r++)
+        for (uint32_t j = 0; j < c_stride && r * c_stride + j < n_rows * c_stride; j++) {
+            int64_t want = j < n_columns ? 0 : 0x55555555;
+            const int16_t *panel = panels + (size_t)(j / BERT_PANEL) * n_in * BERT_PANEL;
+            for (uint32_t k = 0; j < n_columns && k < n_in; k++)
+                want +=
+                    a[r * a_stride + k] * panel[(k / 2 * BERT_PANEL + j % BERT_PANEL) * 2 + k % 2];
+            CHECK(c[r * c_stride + j] == want, "%u x %u x %u: [%u, %u] is %d, expected %lld",
+                  n_rows, n_in, n_columns, r, j, c[r * c_stride + j], (long long)want);
+        }
+}
+
+TEST(gemm_i16_over_odd_sizes)
+{
+    uint32_t seed = 21;
+    for (uint32_t n_rows = 1; n_rows <= 9; n_rows++)
+        for (uint32_t n_pairs = 1; n_pairs <= 19; n_pairs += n_pairs < 5 ? 1 : 7)
+            for (uint32_t n_columns = 1; n_columns <= 26; n_columns += n_columns < 17 ? 1 : 4) {
+                check_gemm_i16(n_rows, n_pairs, n_columns, 0, &seed);
+                check_gemm_i16(n_rows, n_pairs, n_columns, 7500, &seed); /* 38 x 7500^2 < 2^31 */
+            }
 }
 
 TEST(gemm_over_row_blocks)
@@ -326,7 +407,8 @@ TEST(gemm_over_row_blocks)
     for (uint32_t n_rows = ROW_BLOCK - 1; n_rows <= 2 * ROW_BLOCK + 1; n_rows += 43) {
         for (int dtype = 0; dtype < 2; dtype++)
             check_gemm(n_rows, 33, 19, (bert_dtype)dtype, BERT_ACTIVATION_GELU, 1, &seed);
-        check_gemm_i8(n_rows, 33, 19, BERT_ACTIVATION_GELU, 1, &seed);
+        check_gemm_i8(BERT_INTEGERS_7_BITS, n_rows, 33, 19, BERT_ACTIVATION_GELU, 1, &seed);
+        check_gemm_i8(BERT_INTEGERS_8_BITS, n_rows, 33, 19, BERT_ACTIVATION_GELU, 1, &seed);
     }
 }
 
@@ -335,7 +417,7 @@ TEST(gemm_rows_are_independent)
 {
     uint32_t seed = 3;
     for (int dtype = 0; dtype < 2; dtype++) {
-        matrix w = random_matrix(29, 43, (bert_dtype)dtype, &seed);
+        matrix w = random_matrix(29, 43, (bert_dtype)dtype, 0, &seed);
         float *a = random_floats(7 * 29, -1, 1, &seed);
         float all[7 * 43], one[43], scratch[TILE_PANELS * 29 * BERT_PANEL];
         product to_all = {BERT_ACTIVATION_GELU, NULL, all, 43};
@@ -348,27 +430,45 @@ TEST(gemm_rows_are_independent)
     }
 }
 
+/* The level `i` of the values of a kernel. */
+static int level_at(const integer_rows *rows, bert_int8_kernel kernel, size_t i)
+{
+    if (kernel == BERT_INT8_KERNEL_SIMD128)
+        return ((int16_t *)rows->values)[i];
+    int is_signed = kernel == BERT_INT8_KERNEL_RELAXED_DOT_I32_SIGNED;
+    return is_signed ? ((int8_t *)rows->values)[i] + 128 : ((uint8_t *)rows->values)[i];
+}
+
+static void check_quantised(bert_integers integers, uint32_t n, uint32_t *seed)
+{
+    FOR_EACH_KERNEL(integers, kernel)
+    {
+        float *x = random_floats(2 * n, -3, 5, seed);
+        float *factor = random_floats(n, 0.5f, 2, seed);
+        integer_rows rows = random_quantised(integers, kernel, 2, n, x, n, factor, seed);
+        for (uint32_t r = 0; r < 2; r++) {
+            int least = INT32_MAX, most = 0;
+            for (uint32_t i = 0; i < n; i++) {
+                int level = level_at(&rows, kernel, (size_t)r * rows.stride + i);
+                double want = x[r * n + i] * factor[i],
+                       got = rows.least[r] + (double)rows.step[r] * level;
+                CHECK(fabs(got - want) <= rows.step[r] * 0.5001 + 1e-6,
+                      "%u of %u: %.9g stands for %.9g, step %g", i, n, got, want, rows.step[r]);
+                least = level < least ? level : least;
+                most = level > most ? level : most;
+            }
+            CHECK(least == 0 && most == (n > 1 ? BERT_MOST_LEVEL(integers) : 0),
+                  "levels of %u numbers are %d .. %d", n, least, most);
+        }
+    }
+}
+
 TEST(quantised_rows_are_within_half_a_step)
 {
     uint32_t seed = 14;
-    for (uint32_t n = 1; n <= 40; n++) {
-        for (int kernel = BERT_INT8_KERNEL_SIMD128; kernel < BERT_INT8_KERNEL_COUNT; kernel++) {
-            size_t size = kernel == BERT_INT8_KERNEL_SIMD128 ? 2 : 1;
-            float *x = random_floats(2 * n, -3, 5, &seed);
-            float *factor = random_floats(n, 0.5f, 2, &seed);
-            integer_rows rows =
-                random_quantised((bert_int8_kernel)kernel, 2, n, x, n, factor, &seed);
-            for (uint32_t i = 0; i < 2 * n; i++) {
-                uint32_t r = i / n;
-                const uint8_t *at =
-                    (uint8_t *)rows.values + ((size_t)r * rows.stride + i % n) * size;
-                double want = x[i] * factor[i % n], got = rows.least[r] + rows.step[r] * *at;
-                CHECK(*at <= 127, "%u of %u: level %u", i, n, *at);
-                CHECK(fabs(got - want) <= rows.step[r] * 0.5001 + 1e-6,
-                      "%u of %u: %.9g stands for %.9g, step %g", i, n, got, want, rows.step[r]);
-            }
-        }
-    }
+    for (uint32_t n = 1; n <= 40; n++)
+        for (int integers = 0; integers < BERT_INTEGERS_COUNT; integers++)
+            check_quantised((bert_integers)integers, n, &seed);
 }
 
 TEST(a_constant_row_is_exact_and_nan_stays_nan)
@@ -376,8 +476,8 @@ TEST(a_constant_row_is_exact_and_nan_stays_nan)
     uint32_t seed = 15;
     float *ones = random_floats(8, 1, 1, &seed);
     float *seven = random_floats(8, 7, 7, &seed), *nan = random_floats(8, NAN, NAN, &seed);
-    integer_rows rows =
-        random_quantised(BERT_INT8_KERNEL_RELAXED_DOT_I16, 1, 8, seven, 8, ones, &seed);
+    integer_rows rows = random_quantised(BERT_INTEGERS_7_BITS, BERT_INT8_KERNEL_RELAXED_DOT_I16, 1,
+                                         8, seven, 8, ones, &seed);
     for (int i = 0; i < 8; i++)
         CHECK(rows.least[0] + rows.step[0] * ((uint8_t *)rows.values)[i] == 7, "7 becomes %g",
               rows.least[0] + rows.step[0] * ((uint8_t *)rows.values)[i]);

@@ -85,15 +85,16 @@ TEST(config_numbers_out_of_range)
  */
 TEST(config_fields_by_number)
 {
-    static const char *const choices[] = {"none", "gelu", "mean", "c2p"};
+    static const char *const choices[] = {"none", "gelu", "mean", "c2p", "8_bits"};
     bert_config config = {0};
     uint32_t n = 0;
     for (; *bert_config_field(n); n++) {
         double number;
         const char *choice = bert_config_get(&config, n, &number);
-        CHECK(choice ? strcmp(choice, "none") == 0 : number == 0, "%s of zeros is %s %g",
+        const char *first = strcmp(bert_config_field(n), "integers") == 0 ? "7_bits" : "none";
+        CHECK(choice ? strcmp(choice, first) == 0 : number == 0, "%s of zeros is %s %g",
               bert_config_field(n), choice ? choice : "", number);
-        for (size_t i = 0; choice && i < 4; i++)
+        for (size_t i = 0; choice && i < 5; i++)
             if (bert_config_set_choice(&config, bert_config_field(n), choices[i], NULL) == BERT_OK)
                 CHECK(strcmp(bert_config_get(&config, n, &number), choices[i]) == 0, "%s is not %s",
                       bert_config_field(n), choices[i]);
@@ -105,7 +106,8 @@ TEST(config_fields_by_number)
     CHECK(config.n_layers == 5 && config.n_labels == 15 && config.embedding_dim == 18,
           "fields are not in the order of the struct");
     CHECK(config.pooling == BERT_POOLING_MEAN && config.activation == BERT_ACTIVATION_GELU &&
-              config.position_attention == BERT_POSITION_ATTENTION_C2P,
+              config.position_attention == BERT_POSITION_ATTENTION_C2P &&
+              config.integers == BERT_INTEGERS_8_BITS,
           "choices are not in the order of the struct");
 }
 
@@ -132,6 +134,7 @@ TEST(every_choice_has_a_name){
     CHOICES(bert_activation, activation, BERT_ACTIVATION_COUNT)
         CHOICES(bert_position_attention, position_attention, BERT_POSITION_ATTENTION_COUNT)
             CHOICES(bert_pooling, pooling, BERT_POOLING_COUNT)
+                CHOICES(bert_integers, integers, BERT_INTEGERS_COUNT)
 #undef CHOICES
 }
 
@@ -174,6 +177,7 @@ TEST(configs_that_do_not_fit_together)
     expect_bad_config(WITH(layer_norm_eps, NAN), "layer_norm_eps");
     expect_bad_config(WITH(activation, (bert_activation)6), "activation");
     expect_bad_config(WITH(pooling, (bert_pooling)4), "pooling");
+    expect_bad_config(WITH(integers, (bert_integers)2), "integers");
     expect_bad_config(WITH(position_attention, (bert_position_attention)5), "position_attention");
 #undef WITH
 }
@@ -197,6 +201,7 @@ TEST(configs_that_do_not_fit_together)
     X(n_relative_rows, c.position_attention = BERT_POSITION_ATTENTION_P2C; c.n_distances = 4)      \
     X(n_relative_rows, c.position_attention = BERT_POSITION_ATTENTION_BIAS; c.n_distances = 4;     \
       c.n_relative_rows = 4)                                                                       \
+    X(intermediate_size, c.intermediate_size = 66312; c.integers = BERT_INTEGERS_8_BITS)           \
     X(conv_size, c.conv_size = 2)                                                                  \
     X(conv_size, c.conv_size = 65)                                                                 \
     X(conv_size, c.conv_size = 3; c.n_layers = 0)                                                  \
@@ -275,7 +280,7 @@ TEST(each_missing_tensor_is_named)
 {
     bert_config configs[] = {tiny_config(), full_config(), bias_config()};
     for (int k = 0; k < 9; k++) {
-        const tiny_model *whole = tiny_make(&configs[k / 3], (bert_dtype)(k % 3), 1);
+        const tiny_model *whole = tiny_make(&configs[k / 3], (tiny_dtype)(k % 3), 1);
         for (size_t i = 0; i < whole->n_tensors; i++) {
             tiny_model tiny = *whole;
             bert_error error = {0};
@@ -290,7 +295,7 @@ TEST(each_missing_tensor_is_named)
 TEST(tensors_in_any_order)
 {
     bert_config config = tiny_config();
-    tiny_model tiny = *tiny_make(&config, BERT_DTYPE_I8, 2);
+    tiny_model tiny = *tiny_make(&config, TINY_Q8, 2);
     for (size_t i = 0; i < tiny.n_tensors / 2; i++) {
         bert_tensor swapped = tiny.tensors[i];
         tiny.tensors[i] = tiny.tensors[tiny.n_tensors - 1 - i];
@@ -301,7 +306,7 @@ TEST(tensors_in_any_order)
 
 static void check_wrong_tensors(bert_config config)
 {
-    const tiny_model *whole = tiny_make(&config, BERT_DTYPE_I8, 3);
+    const tiny_model *whole = tiny_make(&config, TINY_Q8, 3);
     for (size_t i = 0; i < whole->n_tensors; i++) {
         const char *name = whole->tensors[i].name;
         bert_error error = {0};
@@ -355,7 +360,7 @@ TEST(wrong_dtypes_of_what_families_add)
     static const char *const vectors[] = {"relative.rows", "lm.norm.weight", "conv.norm.bias",
                                           "lm.decoder.bias"};
     bert_config config = full_config();
-    const tiny_model *whole = tiny_make(&config, BERT_DTYPE_F32, 14);
+    const tiny_model *whole = tiny_make(&config, TINY_F32, 14);
     bert_error error = {0};
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
         tiny_model tiny = *whole;
@@ -375,7 +380,7 @@ TEST(rows_of_distances_must_be_rows)
 {
     static const float bad[] = {-1, 0.5f, 11, 1e30f, NAN, INFINITY, -INFINITY};
     bert_config config = full_config();
-    tiny_model *tiny = tiny_make(&config, BERT_DTYPE_F32, 15);
+    tiny_model *tiny = tiny_make(&config, TINY_F32, 15);
     float *rows = (float *)tiny_tensor(tiny, "relative.rows")->data;
     bert_error error = {0};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -392,12 +397,12 @@ TEST(rows_of_distances_must_be_rows)
 TEST(tensors_that_are_shared_have_no_copies)
 {
     bert_config config = full_config(), shared = tiny_config();
-    tiny_model *tiny = tiny_make(&config, BERT_DTYPE_F32, 16);
+    tiny_model *tiny = tiny_make(&config, TINY_F32, 16);
     bert_error error = {0};
     tiny->config.lm_tied = 1;
     expect(open_status(tiny, &error), &error, BERT_UNKNOWN_TENSOR, "lm.decoder.weight");
     shared.n_layer_groups = shared.layers_per_group = 1;
-    tiny = tiny_make(&shared, BERT_DTYPE_F32, 17);
+    tiny = tiny_make(&shared, TINY_F32, 17);
     CHECK(open_status(tiny, &error) == BERT_OK, "shared layers do not open");
     tiny->config.n_layer_groups = 2;
     expect(open_status(tiny, &error), &error, BERT_MISSING_TENSOR,
@@ -409,7 +414,7 @@ TEST(bad_scales_are_refused)
     static const float bad[] = {0, -1, NAN, INFINITY};
     bert_config config = tiny_config();
     for (int k = 0; k < 4; k++) {
-        tiny_model tiny = *tiny_make(&config, BERT_DTYPE_I8, 4);
+        tiny_model tiny = *tiny_make(&config, TINY_Q8, 4);
         bert_error error = {0};
         for (size_t i = 0; i < tiny.n_tensors; i++)
             if (strcmp(tiny.tensors[i].name, "layers.1.output.scale") == 0)
@@ -419,20 +424,18 @@ TEST(bad_scales_are_refused)
     }
 }
 
-/* Kernels agree on integers of 7 bits alone; and a layer is 8-bit as a whole. */
-TEST(integers_out_of_range_and_mixed_layers_are_refused)
+/* Kernels agree on integers in range alone; and a layer is 8-bit as a whole. */
+static void check_integers(tiny_dtype dtype, const int8_t *bad, int n_bad)
 {
     bert_config config = tiny_config();
-    tiny_model tiny = *tiny_make(&config, BERT_DTYPE_I8, 4),
-               f32 = *tiny_make(&config, BERT_DTYPE_F32, 4);
+    tiny_model tiny = *tiny_make(&config, dtype, 4), f32 = *tiny_make(&config, TINY_F32, 4);
     bert_error error = {0};
     for (size_t i = 0; i < tiny.n_tensors; i++) {
         bert_tensor *tensor = &tiny.tensors[i];
         if (strcmp(tensor->name, "layers.1.intermediate.weight") != 0)
             continue;
-        static const int8_t bad[] = {64, -64, 127, -128};
         int8_t *last = (int8_t *)tensor->data + tensor->n_bytes - 1, saved = *last;
-        for (int k = 0; k < 4; k++) {
+        for (int k = 0; k < n_bad; k++) {
             *last = bad[k];
             expect(open_status(&tiny, &error), &error, BERT_BAD_DATA,
                    "layers.1.intermediate.weight");
@@ -448,10 +451,16 @@ TEST(integers_out_of_range_and_mixed_layers_are_refused)
     expect(open_status(&tiny, &error), &error, BERT_BAD_DTYPE, "layers.0.attention.value");
 }
 
+TEST(integers_out_of_range_and_mixed_layers_are_refused)
+{
+    check_integers(TINY_Q7, (const int8_t[]){64, -64, 127, -128}, 4);
+    check_integers(TINY_Q8, (const int8_t[]){-128}, 1);
+}
+
 TEST(unknown_and_duplicate_tensors_are_named)
 {
     bert_config config = tiny_config();
-    tiny_model tiny = *tiny_make(&config, BERT_DTYPE_F32, 5);
+    tiny_model tiny = *tiny_make(&config, TINY_F32, 5);
     bert_error error = {0};
     tiny.tensors[tiny.n_tensors] = tiny.tensors[4];
     tiny.n_tensors++;
@@ -465,7 +474,7 @@ TEST(unknown_and_duplicate_tensors_are_named)
 TEST(names_longer_than_an_error_holds)
 {
     bert_config config = tiny_config();
-    tiny_model tiny = *tiny_make(&config, BERT_DTYPE_F32, 6);
+    tiny_model tiny = *tiny_make(&config, TINY_F32, 6);
     char name[200] = {0};
     bert_error error = {0};
     memset(name, 'x', sizeof name - 1);
@@ -479,7 +488,7 @@ TEST(names_longer_than_an_error_holds)
 TEST(too_little_memory)
 {
     bert_config config = tiny_config();
-    tiny_model *tiny = tiny_make(&config, BERT_DTYPE_F32, 7);
+    tiny_model *tiny = tiny_make(&config, TINY_F32, 7);
     static _Alignas(BERT_ALIGNMENT) char memory[1 << 16];
     size_t n_bytes = 0;
     bert_error error = {0};
@@ -500,7 +509,7 @@ TEST(too_little_memory)
 TEST(session_options)
 {
     bert_config config = tiny_config();
-    bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_F32, 8));
+    bert_model *model = tiny_open(tiny_make(&config, TINY_F32, 8));
     bert_error error = {0};
     size_t n_bytes;
     expect(
@@ -531,7 +540,7 @@ TEST(session_options)
 TEST(bad_batches_are_refused_and_leave_the_session_usable)
 {
     bert_config config = tiny_config();
-    bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_F32, 9));
+    bert_model *model = tiny_open(tiny_make(&config, TINY_F32, 9));
     bert_session *session =
         tiny_session(model, &(bert_options){.max_tokens = 12, .max_sequence_tokens = 10});
     uint32_t lengths[] = {3, 2}, ids[16] = {1, 2, 3, 4, 5}, types[16] = {0}, positions[16] = {0};
@@ -583,7 +592,7 @@ TEST(bad_batches_are_refused_and_leave_the_session_usable)
 static void expect_positions(bert_config config, const uint32_t *positions, const uint32_t *ids,
                              bert_status want, int64_t limit)
 {
-    bert_session *session = tiny_session(tiny_open(tiny_make(&config, BERT_DTYPE_F32, 18)), NULL);
+    bert_session *session = tiny_session(tiny_open(tiny_make(&config, TINY_F32, 18)), NULL);
     uint32_t n = 3;
     bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids, .positions = positions};
     bert_error error = {0};
@@ -616,7 +625,7 @@ TEST(outputs_that_a_model_lacks)
     bert_config config = tiny_config();
     config.n_labels = 0;
     config.pooler_activation = BERT_ACTIVATION_NONE;
-    bert_model *model = tiny_open(tiny_make(&config, BERT_DTYPE_F32, 10));
+    bert_model *model = tiny_open(tiny_make(&config, TINY_F32, 10));
     bert_session *session = tiny_session(model, NULL);
     uint32_t n = 2, ids[] = {1, 2};
     bert_batch batch = {.n_sequences = 1, .lengths = &n, .ids = ids};

@@ -31,7 +31,7 @@ bert_outputs all_outputs(const bert_model *model, const bert_batch *batch);
 void check_same(const char *name, const bert_model *model, const bert_batch *batch,
                 const bert_outputs *got, const bert_outputs *want);
 
-#define MOST_HELPERS 3
+#define MOST_HELPERS 7
 
 typedef struct helping_threads {
     bert_session *session;

@@ -81,6 +81,7 @@ static void matrix(tiny_model *tiny, const char *prefix, bert_dtype dtype, uint3
                                     (uint32_t[]){n_panels, n_quads, BERT_PANEL, BERT_QUAD})
                               : add(tiny, prefix, ".weight", dtype, dtype_bytes(dtype), 3,
                                     (uint32_t[]){n_panels, n_in, BERT_PANEL});
+    int most = BERT_MOST_WEIGHT(tiny->config.integers);
     void *data = guarded_alloc(tensor->n_bytes);
     memset(data, 0, tensor->n_bytes);
     for (uint32_t k = 0; k < n_in; k++) {
@@ -89,12 +90,13 @@ static void matrix(tiny_model *tiny, const char *prefix, bert_dtype dtype, uint3
             size_t at = dtype == BERT_DTYPE_I8
                             ? ((panel * n_quads + k / 4) * BERT_PANEL + column) * 4 + k % 4
                             : (panel * n_in + k) * BERT_PANEL + column;
-            set_weight(data, dtype, at, BERT_I8_MAX, seed);
+            set_weight(data, dtype, at, most, seed);
         }
     }
     tensor->data = data;
     if (dtype == BERT_DTYPE_I8)
-        vector(tiny, prefix, ".scale", n_out, 0.002f, 0.008f, seed);
+        /* The same weights, in finer steps. */
+        vector(tiny, prefix, ".scale", n_out, 0.126f / (float)most, 0.504f / (float)most, seed);
     vector(tiny, prefix, ".bias", n_out, -0.5f, 0.5f, seed);
 }
 
@@ -204,13 +206,15 @@ static void heads(tiny_model *tiny, bert_dtype plain, uint32_t *seed)
         matrix(tiny, "sentence", plain, hidden, config->embedding_dim, seed);
 }
 
-tiny_model *tiny_make(const bert_config *config, bert_dtype dtype, uint32_t seed)
+tiny_model *tiny_make(const bert_config *config, tiny_dtype stored, uint32_t seed)
 {
     tiny_model *tiny = guarded_alloc(sizeof *tiny);
+    bert_dtype dtype = stored == TINY_Q8 ? BERT_DTYPE_I8 : (bert_dtype)stored;
     bert_dtype plain = dtype == BERT_DTYPE_I8 ? BERT_DTYPE_F16 : dtype;
     uint32_t n_stored = config->n_layer_groups ? config->n_layer_groups * config->layers_per_group
                                                : config->n_layers;
     tiny->config = *config;
+    tiny->config.integers = stored == TINY_Q8 ? BERT_INTEGERS_8_BITS : BERT_INTEGERS_7_BITS;
     embeddings(tiny, dtype, plain, &seed);
     distances(tiny, &seed);
     for (uint32_t i = 0; i < n_stored; i++)

@@ -15,6 +15,9 @@ typedef struct tiny_model {
     size_t n_tensors;
 } tiny_model;
 
+/* What a model is stored as; q7 and q8 are I8 with integers of as many bits. */
+typedef enum tiny_dtype { TINY_F32, TINY_F16, TINY_Q7, TINY_Q8, TINY_DTYPE_COUNT } tiny_dtype;
+
 /* hidden 24, 3 heads, intermediate 40, 2 layers, 50 words, 16 positions, 2 types, 3 labels. */
 bert_config tiny_config(void);
 
@@ -22,7 +25,7 @@ bert_config tiny_config(void);
  * all drawn wide so that a dropped bias or a swapped axis shows. Memory is freed by
  * guarded_free_all().
  */
-tiny_model *tiny_make(const bert_config *config, bert_dtype dtype, uint32_t seed);
+tiny_model *tiny_make(const bert_config *config, tiny_dtype dtype, uint32_t seed);
 
 /* The tensor called `name`, which there is. */
 bert_tensor *tiny_tensor(tiny_model *tiny, const char *name);

@@ -27,6 +27,8 @@ import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { rewritten } from './converted.js';
+
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const program = resolve(root, process.env.BERT_CONVERT ?? 'build/native/bert-convert');
 const fixture = (name, file = '') => join(root, 'tests/golden', name, file);
@@ -145,7 +147,7 @@ function readModel(path) {
     const data = file.subarray(8 + header_bytes);
     for (const [key, value] of Object.entries(metadata)) assert.equal(typeof value, 'string', key);
     assert.equal(metadata.format, 'bert-wasm');
-    assert.equal(metadata.format_version, '2');
+    assert.equal(metadata.format_version, '3');
     assert.equal(metadata.chunk_bytes, '1048576');
     const hashes = [];
     for (let start = 0; start < data.length; start += 1 << 20) {
@@ -184,7 +186,7 @@ function readModel(path) {
 
 /** Names, dtypes and shapes that core/bert.h wants, in the order of use. */
 function expectedTensors({ encoder }, dtype) {
-    const big = { f32: 'F32', f16: 'F16', q8: 'I8' }[dtype];
+    const big = { f32: 'F32', f16: 'F16', q8: 'I8', q7: 'I8' }[dtype];
     const { hidden_size: hidden, intermediate_size: wide } = encoder;
     const list = [];
     const add = (name, type, ...shape) => list.push([name, type, shape]);
@@ -410,6 +412,7 @@ for (const name of Object.keys(FIXTURES)) {
                 n_positions: 64,
                 n_token_types: 2,
                 pooler_activation: 'tanh',
+                integers: '7_bits',
             }),
         );
         assert.equal(Math.fround(layer_norm_eps), Math.fround(1e-12));
@@ -430,6 +433,7 @@ for (const name of Object.keys(FIXTURES)) {
     const small = [
         ['f16', 0.02, 0.5, 0.6],
         ['q8', 0.5, 0.25, 0.4],
+        ['q7', 0.5, 0.25, 0.4],
     ];
     for (const [dtype, tolerance, least, most] of small) {
         test(`${name}: ${dtype} is small and near`, (t) => {
@@ -467,9 +471,20 @@ for (const name of Object.keys(FIXTURES)) {
     }
 }
 
-test('q8 is the default, symmetric per column and per row, and as near as rounding allows', () => {
-    const { tensors, metadata } = readModel(convert(fixture('bert-seqcls5-odd')).path);
+test('q8 is the default', () => {
+    const { metadata } = readModel(convert(fixture('bert-seqcls5-odd')).path);
     assert.equal(metadata.dtype, 'q8');
+});
+
+/**
+ * @param {string} dtype
+ * @param {string} integers  of the config
+ * @param {number} most_weight  the largest magnitude in a matrix
+ */
+function checkIntegers(dtype, integers, most_weight) {
+    const { path } = convert(fixture('bert-seqcls5-odd'), '--dtype', dtype);
+    const { config, tensors } = readModel(path);
+    assert.equal(config.encoder.integers, integers);
     const floats = ({ bytes }) =>
         new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
     /**
@@ -513,12 +528,17 @@ test('q8 is the default, symmetric per column and per row, and as near as roundi
             );
         });
         // The row of the padding token is all zeros.
-        const most = is_matrix ? 63 : 127;
+        const most = is_matrix ? most_weight : 127;
         assert.ok(
             largest.every((integer, column) => integer === (is_zero[column] ? 0 : most)),
             `${name} uses the whole range`,
         );
     }
+}
+
+test('q8 and q7 are symmetric per column and per row, and as near as rounding allows', () => {
+    checkIntegers('q8', '8_bits', 127);
+    checkIntegers('q7', '7_bits', 63);
 });
 
 /** What bert_q4_expand() of core/bert.h makes of the units of a tensor. */
@@ -587,19 +607,17 @@ test('q4 has whole groups in 4 bits, the rest in 8, and is as near as 4 bits all
         const units = Object.entries(model.tensors).filter(([tensor]) => tensor.endsWith('.q4'));
         for (const [tensor, { dtype, shape, bytes }] of units) {
             assert.equal(dtype, 'U8', tensor);
-            const [n_columns, most] = shape[2] === 17 ? [1, 18] : [8, 9];
+            const n_columns = shape[2] === 17 ? 1 : 8;
             for (let i = 0; i < bytes.length; i++) {
                 if (i % shape[2] < n_columns) {
                     assert.ok(
-                        (bytes[i] >= 1 && bytes[i] <= most) || bytes[i] === 0,
+                        (bytes[i] >= 1 && bytes[i] <= 18) || bytes[i] === 0,
                         `${tensor}: multiplier ${bytes[i]}`,
                     );
                 }
             }
             assert.ok(
-                expandQ4({ shape, bytes }).every(
-                    (integer) => Math.abs(integer) <= (n_columns === 1 ? 127 : 63),
-                ),
+                expandQ4({ shape, bytes }).every((integer) => Math.abs(integer) <= 127),
                 `${tensor} has integers out of range`,
             );
         }
@@ -643,7 +661,7 @@ test('--calibrate brings a quantised model nearer to the reference', () => {
             () => `${JSON.stringify({ ids: Array.from({ length: 30 }, () => random() % 1000) })}\n`,
         ).join(''),
     );
-    for (const dtype of ['q8', 'q4']) {
+    for (const dtype of ['q8', 'q7', 'q4']) {
         const with_texts = errorsOf('--dtype', dtype, '--calibrate', texts);
         const without = errorsOf('--dtype', dtype);
         assert.ok(
@@ -1599,21 +1617,6 @@ test('--inspect prints metadata, config and every tensor', () => {
     }
 });
 
-/**
- * The bytes of a model file after `change(header)`, or with the text that it returns; padded as the
- * format wants it.
- */
-function rewritten(path, change) {
-    const file = readFileSync(path);
-    const n = Number(file.readBigUInt64LE(0));
-    const header = JSON.parse(file.toString('utf8', 8, 8 + n));
-    const unpadded = Buffer.from(change(header) ?? JSON.stringify(header));
-    const text = Buffer.concat([unpadded, Buffer.alloc(-(8 + unpadded.length) & 63, ' ')]);
-    const length = Buffer.alloc(8);
-    length.writeBigUInt64LE(BigInt(text.length));
-    return Buffer.concat([length, text, file.subarray(8 + n)]);
-}
-
 test('spoilt model files are refused by --inspect and --verify', () => {
     const { path } = convert(fixture('bert-seqcls'));
     const whole = readFileSync(path);
@@ -1734,7 +1737,7 @@ test('spoilt model files are refused by --inspect and --verify', () => {
             h.__metadata__.format = 'pt';
         },
         'a newer version': (h) => {
-            h.__metadata__.format_version = '3';
+            h.__metadata__.format_version = '4';
         },
         'no config': (h) => {
             delete h.__metadata__.config;

@@ -311,10 +311,10 @@ test('headers of any size are refused at once', async () => {
 test('each rule of the format', async () => {
     const name = 'layers.0.attention.query.weight';
     const spoilt = (change) => modelBytes({ change });
-    for (const format_version of ['1', '3', '02', 2]) {
+    for (const format_version of ['1', '4', '02', 2]) {
         await refused(
             modelBytes({ metadata: /** @type {any} */ ({ format_version }) }),
-            new RegExp(`must be 2 .*, not ${format_version}: convert the model again`),
+            new RegExp(`must be 2 or 3 .*, not ${format_version}: convert the model again`),
         );
     }
     await refused(

@@ -191,7 +191,7 @@ export function modelBytes({
     const whole = {
         __metadata__: {
             format: 'bert-wasm',
-            format_version: '2',
+            format_version: '3',
             name: 'tiny',
             revision: 'r1',
             dtype: 'f32',

@@ -1,7 +1,7 @@
 /**
  * The package in one engine: every check of checks.js in a page that is isolated and in one that is
- * not, from a server that may be faulty. Answers must be those of Node, to the bit, for the same
- * build of the engine; those of a model in f32 must be onnxruntime's.
+ * not, from a server that may be faulty. Answers must be those of Node, to the bit; those of a
+ * model in f32 for the same build of the engine, and onnxruntime's.
  *
  * To add a check: a function in checks.js, and what it must give among CHECKS, with what is wrong
  * with the server then. Each has a page of its own, in the profile of the others. What was run, and
@@ -25,6 +25,7 @@ import {
     judgeBatch,
     judgeDispose,
     judgeLoad,
+    judgeStream,
 } from './judge.js';
 import { missing, PROGRAMS, pagesOf } from './programs.js';
 import { STORED, serveModel } from './stored_suite.js';
@@ -80,7 +81,7 @@ const CHECKS = {
     },
     answer: { judge: judgeAnswer },
     batch: { judge: judgeBatch },
-    stream: { judge: judgeBatch },
+    stream: { judge: judgeStream },
     'answers while the model arrives': {
         check: 'arriving',
         prepare: ({ faults }) => faults.set(PACKAGE + BINARIES[0], { rate: 12e6 }),
