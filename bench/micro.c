@@ -35,6 +35,7 @@ enum {
     X(peak_dot_i16, "relaxed dot, 16 bits", 32.0 * CHAINS * STEPS)                                 \
     X(peak_dot_i16_exact, "relaxed dots, sums of 32 bits", 64.0 * CHAINS * STEPS)                  \
     X(peak_dot_i32, "relaxed dot, 32 bits", 32.0 * CHAINS * STEPS)                                 \
+    X(peak_dot_exact, "dot of 16 bits", 16.0 * CHAINS * STEPS)                                     \
     X(tile_f32, "f32 tile", 2.0 * TILE * INPUTS * BERT_PANEL * 8)                                  \
     X(gemm_f32_plain, "f32 product", N_PRODUCT)                                                    \
     X(gemm_f32_1, "f32, 1 row", N_PRODUCT / ROWS)                                                  \
@@ -88,6 +89,7 @@ static const integer_rows integers = {
     }
 
 PEAK(peak_f32_exact, simd_madd(a, b, s[c]))
+PEAK(peak_dot_exact, wasm_i32x4_add(s[c], wasm_i32x4_dot_i16x8(s[c], b)))
 #ifdef SIMD_RELAXED_DOT
 PEAK(peak_f32, simd_relaxed_madd(a, b, s[c]))
 PEAK(peak_dot_i16, wasm_i16x8_add(s[c], simd_dot_i16(s[c], b)))

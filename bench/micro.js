@@ -22,6 +22,7 @@ const ROUNDS = options.quick ? 15 : 40;
 /** Which works are measured against which peak: the fastest of several. */
 const PEAKS = [
     { peaks: ['multiply-add'], works: /^f32/ },
+    { peaks: ['dot of 16 bits'], works: /simd128/ },
     { peaks: ['relaxed dot, 16 bits', 'relaxed dot, 32 bits'], works: /^8-bit|^relaxed/ },
 ];
 

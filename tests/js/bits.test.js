@@ -6,14 +6,17 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { loadModel } from 'bert-wasm';
+
 import { CHECKSUM } from '../browser/engines/judge.js';
 import { RELAXED_FLAGS } from '../tools/node_flags.js';
 import { LIBRARY } from './built.js';
-import { converted } from './converted.js';
+import { CONVERTER, converted, GOLDEN, rewritten, scratch } from './converted.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -139,6 +142,29 @@ test('1,500 texts have one answer in every build, by every kernel', (t) => {
     for (const [way, checksum] of Object.entries(checksums)) {
         assert.equal(checksum, CHECKSUM, way);
     }
+});
+
+test('a file of format version 2 is a q7 model, with its bits', async () => {
+    const path = converted('bert-seqcls5-odd', 'q7');
+    const before = join(scratch, 'before.safetensors');
+    writeFileSync(
+        before,
+        rewritten(path, ({ __metadata__: metadata }) => {
+            const { encoder, ...config } = JSON.parse(metadata.config);
+            delete encoder.integers;
+            metadata.config = JSON.stringify({ encoder, ...config });
+            metadata.format_version = '2';
+            metadata.dtype = 'q8';
+        }),
+    );
+    assert.deepEqual(hashes(before, 400, 64), hashes(path, 400, 64));
+    const model = await loadModel(before);
+    assert.equal((await model.info()).dtype, 'q7');
+    model.dispose();
+    const golden = join(GOLDEN, 'bert-seqcls5-odd/golden.json');
+    const args = ['--verify', golden, '--tolerance', '0.5', before];
+    const { status, stderr } = spawnSync(CONVERTER, args, { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
 });
 
 test('the bundled model', () => {

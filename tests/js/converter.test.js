@@ -27,6 +27,8 @@ import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { rewritten } from './converted.js';
+
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const program = resolve(root, process.env.BERT_CONVERT ?? 'build/native/bert-convert');
 const fixture = (name, file = '') => join(root, 'tests/golden', name, file);
@@ -1614,21 +1616,6 @@ test('--inspect prints metadata, config and every tensor', () => {
         assert.ok(line?.includes(dtype) && line.includes(String(bytes.length)), `${name}: ${line}`);
     }
 });
-
-/**
- * The bytes of a model file after `change(header)`, or with the text that it returns; padded as the
- * format wants it.
- */
-function rewritten(path, change) {
-    const file = readFileSync(path);
-    const n = Number(file.readBigUInt64LE(0));
-    const header = JSON.parse(file.toString('utf8', 8, 8 + n));
-    const unpadded = Buffer.from(change(header) ?? JSON.stringify(header));
-    const text = Buffer.concat([unpadded, Buffer.alloc(-(8 + unpadded.length) & 63, ' ')]);
-    const length = Buffer.alloc(8);
-    length.writeBigUInt64LE(BigInt(text.length));
-    return Buffer.concat([length, text, file.subarray(8 + n)]);
-}
 
 test('spoilt model files are refused by --inspect and --verify', () => {
     const { path } = convert(fixture('bert-seqcls'));

@@ -18,7 +18,7 @@ import { RELAXED_FLAGS } from './node_flags.js';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const GOLDEN = join(ROOT, 'tests/golden');
 const CONVERTER = join(ROOT, 'build/native/bert-convert');
-const DTYPES = ['f32', 'f16', 'q8', 'q4'];
+const DTYPES = ['f32', 'f16', 'q8', 'q7', 'q4'];
 
 if (!RELAXED_FLAGS.every((flag) => process.execArgv.includes(flag))) {
     const { status } = spawnSync(process.execPath, [...RELAXED_FLAGS, ...process.argv.slice(1)], {
