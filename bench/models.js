@@ -200,7 +200,7 @@ function writeRandomModel(name) {
  * @param {string} environment
  * @param {string} requirements
  */
-function python(environment, requirements) {
+export function python(environment, requirements) {
     console.error(`bench: the Python packages of ${requirements}`);
     const folder = execFileSync(
         join(ROOT, 'tools/python_env.sh'),

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-import { build, CACHE } from './models.js';
+import { build, CACHE, python } from './models.js';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -38,7 +38,7 @@ export function prepareEncoders(warn) {
         const directory = join(CACHE, 'models', `real-${name}`);
         try {
             build(directory, [script], (unfinished) =>
-                execFileSync(python(), [script, name, unfinished], {
+                execFileSync(python('python', 'requirements.txt'), [script, name, unfinished], {
                     stdio: ['ignore', 'ignore', 'pipe'],
                 }),
             );
@@ -47,13 +47,4 @@ export function prepareEncoders(warn) {
         }
         return existsSync(directory) ? [{ name, directory, prefix }] : [];
     });
-}
-
-function python() {
-    const folder = execFileSync(
-        join(ROOT, 'tools/python_env.sh'),
-        ['bench/python', join(import.meta.dirname, 'requirements.txt')],
-        { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' },
-    );
-    return join(folder.trim(), 'bin/python');
 }
