@@ -81,7 +81,8 @@ core_sources := $(wildcard core/*.c)
 converter_sources := $(wildcard converter/*.c converter/*/*.c)
 c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
 ifeq ($(config),arm)
-c_tests := $(filter-out %/test_operators,$(c_tests))
+# Without the converter's.
+c_tests := $(filter-out %/test_operators %/test_smooth,$(c_tests))
 endif
 # It keeps stacks and puts them back, which sanitizers do not understand; and has no vectors.
 ifneq ($(filter sanitize thread scalar arm,$(config)),)
