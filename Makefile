@@ -244,7 +244,7 @@ serve: setup site ## serve the page on http://localhost:8080
 ##@ Test
 
 test: setup ## install, build, and run every test
-	@$(MAKE) --no-print-directory lint build test-c test-arm test-js test-moving test-browser test-hosts test-apps test-spark
+	@$(MAKE) --no-print-directory lint build test-c test-tsan test-arm test-js test-moving test-browser test-hosts test-apps test-spark
 
 test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
