@@ -181,15 +181,17 @@ export function compare({ rows, cold_starts, model_files, memory }) {
 
     for (const theirs of rows.filter(({ runtime }) => runtime === 'litert')) {
         const { environment, model, dtype, threads } = theirs;
-        const setting = { environment, model, dtype };
-        // Ours takes the texts in one call, too.
+        // Ours takes the texts in one call, too, and has q7.
         for (const job of new Set([theirs.job, theirs.job.replace(', one at a time', '')])) {
-            addTimes(
-                title(setting, job, threads),
-                `${nameOf('litert')}, ${dtypeName(dtype)}`,
-                find({ ...setting, job, threads, runtime: 'bert_wasm' }),
-                theirs,
-            );
+            for (const own of dtype === 'q8' ? ['q8', 'q7'] : [dtype]) {
+                const setting = { environment, model, dtype: own };
+                addTimes(
+                    title(setting, job, threads),
+                    `${nameOf('litert')}, ${dtypeName(dtype)}`,
+                    find({ ...setting, job, threads, runtime: 'bert_wasm' }),
+                    theirs,
+                );
+            }
         }
     }
     for (const dtype of ['f32', 'q8']) {

@@ -34,7 +34,7 @@ const SIZES = {
     'bert-base': { layers: 12, hidden: 768, heads: 12 },
 };
 
-/** 4 bits are for cold starts alone. @type {('f32' | 'q8' | 'q4')[]} */
+/** 4 bits are for cold starts alone. @type {('f32' | 'q8' | 'q7' | 'q4')[]} */
 const MINILM_DTYPES = ['f32', 'q8', 'q4'];
 
 /**
@@ -103,7 +103,7 @@ export function prepareAllMiniLm({ converter }) {
             { stdio: ['ignore', 'ignore', 'pipe'], maxBuffer: 2 ** 26 },
         ),
     );
-    const model = convert('all-minilm', directory, converter, ['f32', 'q8']);
+    const model = convert('all-minilm', directory, converter, ['f32', 'q8', 'q7']);
     return { ...model, task: 'feature-extraction' };
 }
 
@@ -150,13 +150,13 @@ export function build(target, sources, make) {
  * @param {string} name
  * @param {string} directory
  * @param {string} converter
- * @param {('f32' | 'q8' | 'q4')[]} dtypes
+ * @param {('f32' | 'q8' | 'q7' | 'q4')[]} dtypes
  * @returns {Model}
  */
 function convert(name, directory, converter, dtypes) {
     // Two folders may hold models of one name.
     const origin = createHash('sha256').update(directory).digest('hex').slice(0, 8);
-    /** @param {'f32' | 'q8' | 'q4'} dtype */
+    /** @param {'f32' | 'q8' | 'q7' | 'q4'} dtype */
     const path = (dtype) => {
         const target = join(CACHE, 'converted', `${name}-${origin}-${dtype}.safetensors`);
         build(target, [converter, join(directory, 'model.onnx')], (unfinished) =>

@@ -10,7 +10,7 @@ import { sample } from './processor_time.js';
  * @typedef {object} Setting
  * @property {string} runtime
  * @property {import('./models.js').Model} model
- * @property {'f32' | 'q8'} dtype
+ * @property {'f32' | 'q8' | 'q7'} dtype
  * @property {number} threads
  */
 
