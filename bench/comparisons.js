@@ -3,6 +3,9 @@
 import { median, ratio } from './statistics.js';
 import { dtypeName, kilobytes, megabytes, milliseconds, nameOf, PLACES, title } from './words.js';
 
+/** Ours that are compared with a peer's int8. */
+const OF_INT8 = /** @type {const} */ (['q8', 'q7']);
+
 /** @typedef {import('./run.js').Row} Row */
 
 /**
@@ -183,7 +186,7 @@ export function compare({ rows, cold_starts, model_files, memory }) {
         const { environment, model, dtype, threads } = theirs;
         // Ours takes the texts in one call, too, and has q7.
         for (const job of new Set([theirs.job, theirs.job.replace(', one at a time', '')])) {
-            for (const own of dtype === 'q8' ? ['q8', 'q7'] : [dtype]) {
+            for (const own of dtype === 'q8' ? OF_INT8 : [dtype]) {
                 const setting = { environment, model, dtype: own };
                 addTimes(
                     title(setting, job, threads),

@@ -154,8 +154,8 @@ function forwardGroup(environment, model, dtype) {
 
 /**
  * Both sides get token ids and give the last hidden state. LiteRT.js has its exact shapes for one
- * sequence, and pads the texts to the next of 16, 32, 64 and 128 tokens, one at a time. Beside our q8
- * there is q7, which machines with AVX2 and no VNNI multiply faster.
+ * sequence, and pads the texts to the next of 16, 32, 64 and 128 tokens, one at a time. Beside our
+ * q8 there is q7, which machines with AVX2 and no VNNI multiply faster.
  * @param {import('./models.js').Model} model
  * @param {'f32' | 'q8'} dtype
  * @param {number[][]} ids  of the texts
