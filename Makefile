@@ -248,18 +248,18 @@ test: setup ## install, build, and run every test
 
 test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
-		$(MAKE) --no-print-directory config=$$config run-c-tests || exit 1; done
+		$(MAKE) -j2 --no-print-directory config=$$config run-c-tests || exit 1; done
 
 run-c-tests: $(c_tests) $(if $(filter-out arm,$(config)),$(native)/bert-convert)
 	@for test in $(c_tests); do $(run_test) ./$$test || { echo "FAILED: $$test"; exit 1; }; done
 
 test-arm: ## the core's C tests for 64-bit ARM, emulated
-	@if command -v qemu-aarch64-static >/dev/null; then $(MAKE) --no-print-directory config=arm run-c-tests; \
+	@if command -v qemu-aarch64-static >/dev/null; then $(MAKE) -j2 --no-print-directory config=arm run-c-tests; \
 	else echo 'SKIPPED: qemu-aarch64-static, which runs the C tests for ARM, is not installed' >&2; fi
 
 # Of what runs on several threads.
 test-tsan: ## the same on several threads under the thread sanitizer
-	@$(MAKE) --no-print-directory config=thread $(patsubst %,build/native-thread/test_%,arrival encoder)
+	@$(MAKE) -j2 --no-print-directory config=thread $(patsubst %,build/native-thread/test_%,arrival encoder)
 	@for test in arrival encoder; do ./build/native-thread/test_$$test || exit 1; done
 
 test-js: native wasm js single ## JavaScript tests, on the built package
