@@ -3,7 +3,8 @@
  *
  * In f32 the two products would differ in their last bits between engines that fuse a multiply and
  * an add and those that do not, and what is rounded to 8 bits afterwards may then differ by a whole
- * step. Integers have one answer, take half the time, and lose less than the roundings around them:
+ * step. Integers have one answer, and lose less than the roundings around them. They take as long
+ * as fused floats, and less than floats that are not (docs/decisions.md):
  *
  *     s = q k' sums        q and k -L .. L, L^2 times the products of a sum below 2^30; q with a
  *                          step for each query, k with one for all keys of the head
@@ -12,8 +13,8 @@
  *     y = (p v sums) * step / sum p           v -8191 .. 8191, one step for the head
  *
  * So a row of probabilities is resolved to 2^-18 of its mass, whether that lies on one key or on
- * thousands, and adds up to exactly one. Rejected: 8 bits, where the tail of a long row rounds to
- * nothing.
+ * thousands, and adds up to exactly one. Rejected: p of 8 bits, where the tail of a long row
+ * rounds to nothing.
  */
 #include <math.h>
 #include <string.h>
@@ -23,7 +24,6 @@
 #include "vector_math.h"
 
 #define VALUE_LEVELS 8191
-#define PROBABILITY_LEVELS 32767
 
 /* As in quantise.c: adding it rounds to a whole number and leaves that in the low bits. */
 #define ROUND 0x1.8p23f
@@ -33,7 +33,7 @@
 static float levels_of(uint32_t n)
 {
     float levels = floorf(sqrtf((float)(INT32_MAX / 2) / (float)n) * 0.99999f);
-    return levels < PROBABILITY_LEVELS ? levels : PROBABILITY_LEVELS;
+    return levels < INT16_MAX ? levels : INT16_MAX;
 }
 
 /* The greatest |x|, of `n` numbers and of `greatest`, lane by lane. */
@@ -42,6 +42,17 @@ static inline v128_t greatest_of(const float *x, uint32_t n, v128_t greatest)
     for (uint32_t i = 0; i < n; i += 4)
         greatest = wasm_f32x4_pmax(greatest, wasm_f32x4_abs(simd_load_first(x + i, n - i, 0)));
     return greatest;
+}
+
+/* The same of the rows of x, `stride` apart, that are attended to. */
+static float greatest_attended(const float *x, size_t stride, const sequence_view *sequence,
+                               uint32_t n)
+{
+    v128_t greatest = wasm_f32x4_const(0, 0, 0, 0);
+    for (uint32_t t = 0; t < sequence->n; t++)
+        if (sequence_attends(sequence, t))
+            greatest = greatest_of(x + t * stride, n, greatest);
+    return simd_max(greatest);
 }
 
 /* What numbers up to `greatest` are multiplied by to become -levels .. levels; *step is how large
@@ -81,12 +92,8 @@ static float pack_keys(const float *key, size_t stride, const sequence_view *seq
                        float levels, int16_t *panels)
 {
     uint32_t n_pairs = (dim + 1) / 2, column = 0;
-    v128_t greatest = wasm_f32x4_const(0, 0, 0, 0);
-    for (uint32_t t = 0; t < sequence->n; t++)
-        if (sequence_attends(sequence, t))
-            greatest = greatest_of(key + t * stride, dim, greatest);
-    float step;
-    v128_t factor = wasm_f32x4_splat(factor_of(simd_max(greatest), levels, &step));
+    float step, greatest = greatest_attended(key, stride, sequence, dim);
+    v128_t factor = wasm_f32x4_splat(factor_of(greatest, levels, &step));
     for (uint32_t t = 0; t < sequence->n; t++) {
         if (!sequence_attends(sequence, t))
             continue;
@@ -114,12 +121,9 @@ static float pack_values(const float *value, size_t stride, const sequence_view 
                          uint32_t dim, uint32_t n_keys, int16_t *panels)
 {
     uint32_t n_pairs = (n_keys + 1) / 2;
-    v128_t greatest = wasm_f32x4_const(0, 0, 0, 0), zero = wasm_i16x8_const(0, 0, 0, 0, 0, 0, 0, 0);
-    for (uint32_t t = 0; t < sequence->n; t++)
-        if (sequence_attends(sequence, t))
-            greatest = greatest_of(value + t * stride, dim, greatest);
-    float step;
-    v128_t factor = wasm_f32x4_splat(factor_of(simd_max(greatest), VALUE_LEVELS, &step));
+    float step, greatest = greatest_attended(value, stride, sequence, dim);
+    v128_t factor = wasm_f32x4_splat(factor_of(greatest, VALUE_LEVELS, &step));
+    v128_t zero = wasm_i16x8_const(0, 0, 0, 0, 0, 0, 0, 0);
     for (uint32_t column = 0; column < dim; column += BERT_PANEL) {
         int16_t *panel = panels + (size_t)column * 2 * n_pairs;
         v128_t first = zero;
@@ -206,7 +210,7 @@ static int32_t round_probabilities(float *e, uint32_t n, float total)
 {
     int16_t *p = (int16_t *)e;
     float most = ((float)(INT32_MAX / VALUE_LEVELS) - (float)n) / total;
-    v128_t factor = wasm_f32x4_splat(most < PROBABILITY_LEVELS ? most : (float)PROBABILITY_LEVELS);
+    v128_t factor = wasm_f32x4_splat(most < INT16_MAX ? most : INT16_MAX);
     v128_t sum = wasm_i32x4_const(0, 0, 0, 0);
     uint32_t i = 0;
     for (; i + 8 <= n; i += 8) {

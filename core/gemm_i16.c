@@ -1,7 +1,7 @@
 /*
  * gemm_i16.c - products of 16-bit integers, whose sums of 32 bits are exact: attention of models
  * with integer weights. Every engine has the instruction, i32x4.dot_i16x8, with one meaning: it
- * needs neither relaxed SIMD nor a fused multiply-add, and takes half the time of those in f32.
+ * needs neither relaxed SIMD nor a fused multiply-add.
  *
  * A panel holds BERT_PANEL columns; of each of them, the two inputs of a pair side by side. A tile
  * is 4 rows x 8 columns, 8 registers of sums.

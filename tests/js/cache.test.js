@@ -78,6 +78,9 @@ function start(options = {}, { url = `${server.url}model`, folder = home } = {})
     return { child, facts, exited, ended };
 }
 
+/** Bytes that a process has told of. */
+const loadedBy = ({ facts }) => Math.max(0, ...facts.map(({ loaded }) => loaded ?? 0));
+
 /** What a process tells that loads and ends by itself. */
 const load = (options, more) => start(options, more).ended;
 
@@ -187,8 +190,7 @@ test('who waits goes on alone when the one that fetches is killed', async () => 
     const one = start();
     await until(() => chunks().length >= 8, 'eight chunks');
     const other = start();
-    const loaded = () => Math.max(0, ...other.facts.map((fact) => fact.loaded ?? 0));
-    await until(() => loaded() >= startOf(8), 'what is stored');
+    await until(() => loadedBy(other) >= startOf(8), 'what is stored');
     assert.deepEqual(asked(), ['GET whole', 'HEAD whole']);
     one.child.kill('SIGKILL');
     await one.exited;
@@ -207,8 +209,7 @@ test('who waits takes all that was stored before the one that fetches ended', as
     const one = start();
     await until(() => chunks().length >= 12, 'twelve chunks');
     const other = start();
-    const loaded = () => Math.max(0, ...other.facts.map((fact) => fact.loaded ?? 0));
-    await until(() => loaded() >= startOf(12), 'what is stored');
+    await until(() => loadedBy(other) >= startOf(12), 'what is stored');
     // Between two of its looks the rest is stored, and the lock given back.
     other.child.kill('SIGSTOP');
     one.child.kill('SIGKILL');
