@@ -190,11 +190,12 @@ export class HubCache {
      * A file of a Hub that is stored before it is read; where nothing can be stored, it is read as
      * it is.
      * @param {ReadableFile} remote  whose identity is what the Hub calls its ETag
+     * @param {string} url  of this commit's
      * @param {{commit: string, revision: string, path: string}} place
      * @param {DownloadOptions} options
      * @returns {ReadableFile}
      */
-    through(remote, place, options) {
+    through(remote, url, place, options) {
         const path = join(this.#snapshot(place.commit), ...place.path.split('/'));
         /** @type {Promise<ReadableFile> | undefined} */
         let opening;
@@ -203,7 +204,7 @@ export class HubCache {
         const openStored = async () => {
             let file = await openOnDisk(path);
             if (!file) {
-                if (!(await this.#store(remote, place, path, options))) return remote;
+                if (!(await this.#store(remote, url, place, path, options))) return remote;
                 file = /** @type {ReadableFile} */ (await openOnDisk(path));
             }
             stored = file;
@@ -231,12 +232,13 @@ export class HubCache {
 
     /**
      * @param {ReadableFile} remote
+     * @param {string} url
      * @param {{commit: string, revision: string, path: string}} place
      * @param {string} link
      * @param {DownloadOptions} options
      * @returns {Promise<boolean>}  false: nothing can be stored there
      */
-    async #store(remote, { commit, revision }, link, options) {
+    async #store(remote, url, { commit, revision }, link, options) {
         const blob = join(this.#folder, 'blobs', remote.identity);
         try {
             await mkdir(dirname(blob), { recursive: true });
@@ -251,7 +253,7 @@ export class HubCache {
             ({ size }) => size === remote.size,
             () => false,
         );
-        if (!isThere) await this.#fetch(remote, blob, options);
+        if (!isThere) await this.#fetch(remote, url, blob, options);
         await linkTo(blob, link);
         return true;
     }
@@ -266,16 +268,17 @@ export class HubCache {
 
     /**
      * @param {ReadableFile} remote
+     * @param {string} url
      * @param {string} blob
      * @param {DownloadOptions} options
      */
-    async #fetch({ label, source, size, identity }, blob, options) {
+    async #fetch({ label, size, identity }, url, blob, options) {
         const temporary = `${blob}.${randomUUID().slice(0, 8)}.incomplete`;
         const isGit = identity.length === 40;
         const hash = HASH.test(identity) ? createHash(isGit ? 'sha1' : 'sha256') : null;
         if (isGit) hash?.update(`blob ${size}\0`);
         const known = { etag: null, last_modified: null, length: size };
-        const download = openURL(new URL(String(source)), { ...options, identity: known });
+        const download = openURL(new URL(url), { ...options, identity: known });
         const file = await open(temporary, 'wx');
         try {
             let at = 0;

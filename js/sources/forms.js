@@ -85,6 +85,11 @@ function isWeights(name = '') {
  * @param {any[]} list
  */
 function isFolder(list) {
-    const are_files = list.every((each) => isBlob(each) && 'name' in each);
-    return are_files && list.some((each) => each.webkitRelativePath || BESIDE.test(each.name));
+    if (!list.every(isFile)) return false;
+    return list.some(({ webkitRelativePath, name }) => webkitRelativePath || BESIDE.test(name));
+}
+
+/** @param {unknown} value @returns {boolean} */
+function isFile(value) {
+    return isBlob(value) && 'name' in value;
 }

@@ -101,8 +101,13 @@ export async function openRepository(hub, repository, { cache, offline, download
             if (found === null || 'read' in found) return found;
             const { url, size, hash } = found;
             const own = { ...options, is_json: path.endsWith('.json') };
-            const remote = readableFile(url, url, { size, identity: hash }, own);
-            return stored && commit ? stored.through(remote, { ...commit, path }, own) : remote;
+            const remote = {
+                ...readableFile(url, url, { size, identity: hash }, own),
+                source: hub.urlOf(name, revision, path), // what is stored of it stays by that
+            };
+            return stored && commit
+                ? stored.through(remote, url, { ...commit, path }, own)
+                : remote;
         },
         names: async () =>
             list.entries

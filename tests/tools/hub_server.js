@@ -63,6 +63,9 @@ export class HubServer {
     /** Whether it has lists of repositories: a mirror may have none. */
     has_lists = true;
 
+    /** What it says of a repository's files. @type {(entries: any[]) => string} */
+    lists = JSON.stringify;
+
     /** Whether a page can read headers of the Hub's own. */
     exposes = true;
 
@@ -174,7 +177,7 @@ export class HubServer {
         const at = { 'X-Repo-Commit': commit };
         if (list) {
             const entries = listOf(repository.files, decodeURIComponent(path));
-            const body = Buffer.from(JSON.stringify(entries));
+            const body = Buffer.from(this.lists(entries));
             return say(200, { 'Content-Type': 'application/json' }, body);
         }
         const decoded = decodeURIComponent(path);
