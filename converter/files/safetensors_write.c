@@ -166,7 +166,7 @@ bool safetensors_finish(safetensors_writer *writer, fault_text *fault)
         uint64_t length = writer->header_bytes - 8;
         for (int i = 0; i < 8; i++)
             header[i] = (char)(length >> 8 * i & 255);
-        memset(header + 8, ' ', length);
+        memset(header + 8, ' ', writer->header_bytes - 8);
         memcpy(header + 8, text, strlen(text));
         ok = output_write(writer->file, 0, header, writer->header_bytes, fault);
     }

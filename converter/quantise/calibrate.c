@@ -1,12 +1,12 @@
 /* calibrate.c - see calibrate.h. */
 #include "quantise/calibrate.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/file.h"
 #include "files/json.h"
 
 /* Adds the products of a row's inputs to the upper triangle of `moments` [n, n]. */
@@ -87,11 +87,11 @@ static uint32_t *numbers(const cJSON *array, uint32_t *n)
     return values;
 }
 
-/* One line of the file: a text. Tokens beyond what the model takes are left out. */
-static bool run_line(const native_model *native, const char *line, const char *where,
-                     calibration_data *calibration, fault_text *fault)
+/* One line of the file, n_bytes: a text. Tokens beyond what the model takes are left out. */
+static bool run_line(const native_model *native, const char *line, size_t n_bytes,
+                     const char *where, calibration_data *calibration, fault_text *fault)
 {
-    cJSON *json = cJSON_Parse(line);
+    cJSON *json = cJSON_ParseWithLength(line, n_bytes);
     const cJSON *types = cJSON_GetObjectItemCaseSensitive(json, "type_ids");
     uint32_t n, n_types = 0, most = native->max_sequence_tokens;
     uint32_t *ids = numbers(cJSON_GetObjectItemCaseSensitive(json, "ids"), &n);
@@ -114,28 +114,32 @@ static bool run_line(const native_model *native, const char *line, const char *w
     return ok;
 }
 
+static bool is_blank(const char *line, size_t n_bytes)
+{
+    size_t i = 0;
+    while (i < n_bytes && strchr(" \t\r", line[i]) && line[i])
+        i++;
+    return i == n_bytes;
+}
+
 bool calibrate_file(const native_model *native, const char *path, calibration_data *calibration,
                     fault_text *fault)
 {
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return fault_set(fault, "%s: cannot be opened (%s)", path, strerror(errno));
-    char *line = NULL;
-    size_t capacity = 0;
-    bool ok = true;
-    for (int number = 1; ok && getline(&line, &capacity, file) != -1; number++) {
-        if (line[strspn(line, " \t\r\n")] == '\0')
-            continue;
+    whole_file file;
+    bool ok = file_open(path, &file, fault);
+    const char *line = (const char *)file.data, *end = line + file.n_bytes;
+    for (int number = 1; ok && line < end; number++) {
+        const char *next = memchr(line, '\n', (size_t)(end - line));
+        size_t n_bytes = (size_t)((next ? next : end) - line);
         char where[256];
         snprintf(where, sizeof where, "%.200s, line %d", path, number);
-        ok = run_line(native, line, where, calibration, fault);
+        if (!is_blank(line, n_bytes))
+            ok = run_line(native, line, n_bytes, where, calibration, fault);
+        line = next ? next + 1 : end;
     }
-    if (ok && ferror(file))
-        ok = fault_set(fault, "%s: cannot be read (%s)", path, strerror(errno));
     if (ok && calibration->n_tokens == 0)
         ok = fault_set(fault, "%s: has no text", path);
-    free(line);
-    fclose(file);
+    file_close(&file);
     return ok;
 }
 

@@ -174,13 +174,13 @@ static bool store_table(const bert_weight *weight, const float *values, packed_t
                         float *scales, fault_text *fault)
 {
     bool is_table = weight->kind == WEIGHT_TABLE;
-    uint64_t count = (uint64_t)weight->n_rows * weight->n_columns;
-    uint64_t columns = is_table ? weight->n_columns : count;
+    size_t count = (size_t)weight->n_rows * weight->n_columns; /* `values` are in memory */
+    size_t columns = is_table ? weight->n_columns : count;
     if (out->is_q4) {
         pack_q4_table(values, weight->n_rows, weight->n_columns, out->data, scales);
         return true;
     }
-    for (uint64_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (scales && i % columns == 0)
             scales[i / columns] = scale_find(values + i, columns, 1, 127);
         if (!store(out, i, values[i], scales ? scales[i / columns] : 1, weight, fault))
