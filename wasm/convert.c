@@ -1,0 +1,121 @@
+/*
+ * convert.c - the converter as flat functions of numbers and addresses, for js/convert/. One
+ * instance of the module is one conversion: it is thrown away after it, and its memory with it.
+ *
+ *     convert_option() for each; convert_open(); then, until convert_done() is convert_total(),
+ * what convert_n_needs() and the like name is brought and convert_step() called
+ *
+ * Functions that can fail return 0; convert_fault() then says why.
+ */
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+#define EXPORT(name) __attribute__((export_name(#name))) name
+
+static fault_text fault;
+static convert_options options = {.dtype = PACK_Q8};
+static bool is_short;
+
+/* Version of the package: JavaScript refuses a module of another one. */
+const char *EXPORT(convert_version)(void)
+{
+    return BERT_VERSION;
+}
+
+/* Room for what JavaScript passes; NULL without memory. Never given back. */
+void *EXPORT(convert_alloc)(uint32_t n_bytes)
+{
+    return malloc(n_bytes);
+}
+
+const char *EXPORT(convert_fault)(void)
+{
+    return fault.text;
+}
+
+/* ---------------------------------------------------------------------------------- memory -- */
+
+/* Emscripten's malloc() calls this for more, up to `size` bytes in all: the linker leads it here.
+ */
+int __real_emscripten_resize_heap(size_t size);
+
+int __wrap_emscripten_resize_heap(size_t size)
+{
+    int is_resized = __real_emscripten_resize_heap(size);
+    is_short = !is_resized;
+    return is_resized;
+}
+
+/* Whether the last call for memory was refused. */
+uint32_t EXPORT(convert_is_short)(void)
+{
+    return is_short;
+}
+
+/* cJSON leaves out what it has no memory for: no file may be written like that. */
+static void *alloc_or_end(size_t n_bytes)
+{
+    void *memory = malloc(n_bytes);
+    if (!memory)
+        abort();
+    return memory;
+}
+
+/* ----------------------------------------------------------------------------------- steps -- */
+
+/* Texts stay where they are. */
+uint32_t EXPORT(convert_option)(const char *name, const char *value)
+{
+    if (strcmp(name, "dtype") == 0) {
+        options.dtype = 0;
+        while (options.dtype < PACK_DTYPE_COUNT &&
+               strcmp(value, pack_dtype_name(options.dtype)) != 0)
+            options.dtype++;
+        return options.dtype < PACK_DTYPE_COUNT ||
+               fault_set(&fault, "dtype must be f32, f16, q8, q7 or q4, not '%s'", value);
+    }
+    if (strcmp(name, "name") == 0)
+        options.name = value;
+    else if (strcmp(name, "revision") == 0)
+        options.revision = value;
+    else if (strcmp(name, "calibrate") == 0)
+        options.calibrate = value;
+    else
+        return fault_set(&fault, "there is no option '%s'", name);
+    return true;
+}
+
+static const char *path;
+static uint32_t n_done;
+
+uint32_t EXPORT(convert_open)(const char *model)
+{
+    cJSON_Hooks hooks = {.malloc_fn = alloc_or_end, .free_fn = free};
+    cJSON_InitHooks(&hooks);
+    path = model;
+    return 1;
+}
+
+uint32_t EXPORT(convert_step)(void)
+{
+    n_done = 1;
+    return convert(path, "", &options, &fault);
+}
+
+uint32_t EXPORT(convert_done)(void)
+{
+    return n_done;
+}
+
+uint32_t EXPORT(convert_total)(void)
+{
+    return 1;
+}
+
+uint32_t EXPORT(convert_n_needs)(void)
+{
+    return 0;
+}
