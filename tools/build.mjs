@@ -124,6 +124,7 @@ const [, , , , in_node] = await Promise.all([
             'index.node': 'js/index.js',
             'in-thread.node': 'js/in_thread.js',
             'worker.node': 'js/worker/main.js',
+            'convert.node': 'js/convert/index.js',
             'convert-worker.node': 'js/convert/main.js',
             cli: 'js/cli/bin.js',
         },

@@ -101,6 +101,7 @@ uint32_t EXPORT(convert_open)(const char *model)
 
 uint32_t EXPORT(convert_step)(void)
 {
+    fault = (fault_text){{0}};
     n_done = 1;
     return convert(path, "", &options, &fault);
 }

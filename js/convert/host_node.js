@@ -56,8 +56,7 @@ export function openNow({ path, size }) {
  * @returns {Promise<Output>}
  */
 export async function openOutput(path) {
-    const folder =
-        path === undefined ? await mkdtemp(join(tmpdir(), 'bert-wasm-')) : undefined;
+    const folder = path === undefined ? await mkdtemp(join(tmpdir(), 'bert-wasm-')) : undefined;
     const place = folder ? join(folder, 'model.safetensors') : resolve(String(path));
     const temporary = join(dirname(place), `.${basename(place)}.${process.pid}.tmp`);
     const remove = async () => {

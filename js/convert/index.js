@@ -4,9 +4,9 @@
  * and ends with the conversion.
  */
 
+import { openOutput } from '#convert-host';
 import { converterModule } from '#files';
 import { hasWorkers } from '#platform';
-import { openOutput } from '#convert-host';
 
 import { BertError, describe } from '../errors.js';
 import { toPost } from '../loader/compile.js';
@@ -59,8 +59,8 @@ const OPTIONS = {
     revision: '',
     /** @type {Uint8Array | undefined} tokenized texts, as `bert-wasm tokenize` writes them */
     calibrate: undefined,
-    /** @type {string | undefined} the output of the graph that is kept, where it has several */
-    output: undefined,
+    /** @type {string[]} outputs of the graph that are kept; default all that are an encoder's */
+    outputs: [],
     /** bytes that the conversion may take, outside of what is fetched; at most 4 GiB */
     memory: MEMORY,
     /** @type {string | undefined} of the file that is made, in Node; default a temporary one */
@@ -76,7 +76,7 @@ const OPTIONS = {
 };
 
 /** The converter's own, which it is given as texts. */
-const OF_CONVERTER = /** @type {const} */ (['dtype', 'name', 'revision', 'output']);
+const OF_CONVERTER = /** @type {const} */ (['dtype', 'name', 'revision']);
 
 /** @typedef {Partial<typeof OPTIONS>} ConvertOptions */
 
@@ -101,10 +101,12 @@ export async function convert(files, options = {}) {
     requireSIMD();
     checkBudget(files, given.dtype, memory, folder);
     const all = { ...files, ...(calibrate && { [CALIBRATION]: ofBytes(calibrate) }) };
-    /** @type {Record<string, string>} */
-    const texts = {};
-    for (const option of OF_CONVERTER) if (given[option]) texts[option] = String(given[option]);
-    if (calibrate) texts.calibrate = `${folder}/${CALIBRATION}`;
+    /** @type {[string, string][]} */
+    const texts = OF_CONVERTER.map((option) => [option, String(given[option])]);
+    texts.push(
+        ...given.outputs.map((output) => /** @type {[string, string]} */ (['output', output])),
+    );
+    if (calibrate) texts.push(['calibrate', `${folder}/${CALIBRATION}`]);
     const task = {
         module: toPost(converterModule()),
         files: Object.entries(all).map(([name, { size, path, blob }]) => ({

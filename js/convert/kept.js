@@ -8,19 +8,17 @@ import { bytesOf, readLayout, startOf } from '../cache/manifest.js';
 import { BertError } from '../errors.js';
 import { headerLength, LENGTH_BYTES } from '../loader/header_length.js';
 
-/** No server says anything of it. */
-const IDENTITY = { etag: null, last_modified: null, length: null };
-
 /**
  * @param {import('../cache/library.js').Library} library
  * @param {string} key  in the place of a URL
+ * @param {import('../loader/answer.js').Identity} identity  of what it was made of
  * @param {import('./host_node.js').ConvertedFile} file
  * @param {AbortSignal} [signal]
  * @returns {Promise<string | null>}  why it is not stored
  */
-export async function keepConverted(library, key, file, signal) {
+export async function keepConverted(library, key, identity, file, signal) {
     const layout = await layoutOf(file);
-    const manifest = { url: key, identity: IDENTITY, used_at: Date.now(), ...layout };
+    const manifest = { url: key, identity, used_at: Date.now(), ...layout };
     const reason = await library.makeRoom(manifest);
     if (reason) return reason;
     try {

@@ -31,7 +31,7 @@ const READ_FIRST = /(^|\/)(config|tokenizer|tokenizer_config|modules)\.json$/;
  * @property {import('./at_hand.js').ListedFile[]} files
  * @property {string} folder  what their folder is called, for messages
  * @property {string} model  which of them has the model; '' for what is found
- * @property {Record<string, string>} options  of the converter, by name
+ * @property {[string, string][]} options  of the converter: names and values
  * @property {number} memory  bytes that it may take
  *
  * @typedef {object} FetchRequest  bytes start .. end - 1 of a file
@@ -77,7 +77,7 @@ export async function run(task, caller, signal) {
         caller.tell(progress);
         if (progress.done === progress.total) break;
         await fetch(converter.needs());
-        if (!converter.step()) throw unexpected(converter);
+        while (!converter.step()) await fetch([wholeOf(converter.missed.file)]); // XXX
         for (const file of files) if (IN_PARTS.test(file.name)) file.drop();
         await caller.write(converter.takeOutput());
         await nextTurn();
@@ -96,7 +96,7 @@ async function open(module, { folder, model, options, memory }, files, fetch) {
     for (;;) {
         const converter = new Converter(folder, files, memory);
         await converter.start(module);
-        for (const [name, value] of Object.entries(options)) converter.setOption(name, value);
+        for (const [name, value] of options) converter.setOption(name, value);
         if (converter.open(model)) return converter;
         const missed = /** @type {Needed} */ (converter.missed);
         await fetch([IN_PARTS.test(missed.file.name) ? atLeast(missed) : wholeOf(missed.file)]);
@@ -111,7 +111,8 @@ function joined(needs) {
         a.file === b.file ? a.start - b.start : a.file.name < b.file.name ? -1 : 1;
     for (const { file, start, end } of [...needs].sort(order)) {
         const last = runs.at(-1);
-        if (last?.file === file && start <= last.end + GAP_BYTES) last.end = Math.max(last.end, end);
+        if (last?.file === file && start <= last.end + GAP_BYTES)
+            last.end = Math.max(last.end, end);
         else runs.push({ file, start, end });
     }
     return runs;
