@@ -62,12 +62,14 @@ static bool run_graph(graph_reader *reader, const bert_weights *weights,
     for (int i = 0; i < ROLE_COUNT; i++)
         if (reader->inputs[i])
             evaluation_set(evaluation, reader->inputs[i], array_share(inputs[i]));
-    bool ok = true;
+    graph_value *wanted[WEIGHTS_MAX_OUTPUTS];
+    for (size_t k = 0; k < weights->n_outputs; k++)
+        wanted[k] = graph_find(reader->graph, weights->outputs[k].onnx);
+    bool ok = evaluation_run(evaluation, wanted, weights->n_outputs, fault);
     for (size_t k = 0; ok && k < weights->n_outputs; k++) {
         const output_name *name = &weights->outputs[k];
         size_t n = compare_count(&one->batch, name);
-        graph_array *answer =
-            evaluation_get(evaluation, graph_find(reader->graph, name->onnx), fault);
+        graph_array *answer = evaluation_get(evaluation, wanted[k], fault);
         const float *floats = answer ? array_floats(answer, fault) : NULL;
         one->expected[k] = malloc(n * sizeof(double) + 1);
         ok = floats && one->expected[k] && (size_t)answer->count == n;
