@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
+#include "conversion.h"
+#include "convert_host.h"
 
 #define EXPORT(name) __attribute__((export_name(#name))) name
 
 static fault_text fault;
 static convert_options options = {.dtype = PACK_Q8};
+static conversion *the_conversion;
 static bool is_short;
 
 /* Version of the package: JavaScript refuses a module of another one. */
@@ -88,35 +90,59 @@ uint32_t EXPORT(convert_option)(const char *name, const char *value)
     return true;
 }
 
-static const char *path;
-static uint32_t n_done;
-
+/* Once. `model`: a folder, or a file in it. */
 uint32_t EXPORT(convert_open)(const char *model)
 {
     cJSON_Hooks hooks = {.malloc_fn = alloc_or_end, .free_fn = free};
     cJSON_InitHooks(&hooks);
-    path = model;
-    return 1;
+    the_conversion = conversion_open(model, "", &options, &fault);
+    return the_conversion != NULL;
 }
 
 uint32_t EXPORT(convert_step)(void)
 {
-    fault = (fault_text){{0}};
-    n_done = 1;
-    return convert(path, "", &options, &fault);
+    return conversion_step(the_conversion, &fault);
 }
 
 uint32_t EXPORT(convert_done)(void)
 {
+    uint32_t n_done, n_steps;
+    conversion_progress(the_conversion, &n_done, &n_steps);
     return n_done;
 }
 
 uint32_t EXPORT(convert_total)(void)
 {
-    return 1;
+    uint32_t n_done, n_steps;
+    conversion_progress(the_conversion, &n_done, &n_steps);
+    return n_steps;
 }
 
+/* ----------------------------------------------------------------------------------- needs -- */
+
+static file_need *needs;
+
+/* What the next step reads: how many ranges; then the file, the first byte and the one after the
+ * last of each, which stay until the next call. */
 uint32_t EXPORT(convert_n_needs)(void)
 {
-    return 0;
+    size_t n = conversion_needs(the_conversion, NULL, 0);
+    free(needs);
+    needs = alloc_or_end((n + 1) * sizeof *needs);
+    return (uint32_t)conversion_needs(the_conversion, needs, n);
+}
+
+int32_t EXPORT(convert_need_file)(uint32_t i)
+{
+    return host_find(needs[i].path);
+}
+
+double EXPORT(convert_need_start)(uint32_t i)
+{
+    return (double)needs[i].offset;
+}
+
+double EXPORT(convert_need_end)(uint32_t i)
+{
+    return (double)(needs[i].offset + needs[i].n_bytes);
 }

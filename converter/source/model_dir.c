@@ -137,13 +137,19 @@ bool model_dir_open(const char *path, model_dir *dir, fault_text *fault)
     return ok;
 }
 
+void model_dir_forget_tokenizer(model_dir *dir)
+{
+    if (!dir->made)
+        file_close(&dir->tokenizer);
+    free(dir->made);
+    dir->made = NULL;
+    dir->tokenizer = (whole_file){0};
+}
+
 void model_dir_close(model_dir *dir)
 {
     cJSON_Delete(dir->config);
-    if (dir->made)
-        free(dir->made);
-    else
-        file_close(&dir->tokenizer);
+    model_dir_forget_tokenizer(dir);
     dir->config = NULL;
 }
 

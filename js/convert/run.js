@@ -77,7 +77,7 @@ export async function run(task, caller, signal) {
         caller.tell(progress);
         if (progress.done === progress.total) break;
         await fetch(converter.needs());
-        while (!converter.step()) await fetch([wholeOf(converter.missed.file)]); // XXX
+        if (!converter.step()) throw unexpected(converter);
         for (const file of files) if (IN_PARTS.test(file.name)) file.drop();
         await caller.write(converter.takeOutput());
         await nextTurn();
