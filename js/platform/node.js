@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parentPort as port, Worker, workerData } from 'node:worker_threads';
 
-import { nodeWorkerScript, SENTIMENT_FILE, sentimentModel } from '#files';
+import { nodeConverterScript, nodeWorkerScript, SENTIMENT_FILE, sentimentModel } from '#files';
 
 import { BertError } from '../errors.js';
 
@@ -22,6 +22,11 @@ export function hasWorkers() {
 /** @returns {import('./browser.js').WorkerHandle} */
 export function startWorker() {
     return start(nodeWorkerScript());
+}
+
+/** @returns {import('./browser.js').WorkerHandle} */
+export function startConverter() {
+    return start(nodeConverterScript());
 }
 
 /** @returns {import('./browser.js').WorkerHandle} */
