@@ -38,6 +38,8 @@ import { readableFile } from './readable.js';
 /** @import { Folder } from './folder.js' */
 /** @import { ReadableFile } from './readable.js' */
 
+/** @typedef {DownloadOptions & {onread: (n_bytes: number) => void}} StoreOptions */
+
 export const seesRedirects = true;
 
 const HASH = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
@@ -132,7 +134,7 @@ async function openOnDisk(path) {
     const identity = HASH.test(target) ? target : `${size} bytes of ${mtimeMs}`;
     // It was compared with its hash before it got that name.
     const file = readableFile(pathToFileURL(path).href, path, { size, identity: '' });
-    return { ...file, identity };
+    return { ...file, identity, path };
 }
 
 /** @param {string} folder @param {string} [below] @returns {Promise<string[]>} */
@@ -197,31 +199,33 @@ export class HubCache {
      */
     through(remote, url, place, options) {
         const path = join(this.#snapshot(place.commit), ...place.path.split('/'));
-        /** @type {Promise<ReadableFile> | undefined} */
-        let opening;
         /** @type {ReadableFile | undefined} */
         let stored;
-        const openStored = async () => {
-            let file = await openOnDisk(path);
-            if (!file) {
-                if (!(await this.#store(remote, url, place, path, options))) return remote;
-                file = /** @type {ReadableFile} */ (await openOnDisk(path));
-            }
-            stored = file;
-            return file;
+        /** @type {Promise<ReadableFile> | undefined} */
+        let storing;
+        const open = async (/** @type {(n_bytes: number) => void} */ onread) => {
+            const file =
+                (await openOnDisk(path)) ??
+                ((await this.#store(remote, url, place, path, { ...options, onread }))
+                    ? await openOnDisk(path)
+                    : null);
+            stored = file ?? undefined;
+            return file ?? remote;
+        };
+        const store = (onread = (/** @type {number} */ _) => {}) => {
+            storing ??= open(onread).catch((error) => {
+                storing = undefined; // the next one tries again
+                throw error;
+            });
+            return storing;
         };
         return {
             ...remote,
             get source() {
                 return (stored ?? remote).source;
             },
-            async read(start, end) {
-                opening ??= openStored();
-                opening.catch(() => {
-                    opening = undefined; // the next one tries again
-                });
-                return (await opening).read(start, end);
-            },
+            read: async (start, end) => (await store()).read(start, end),
+            store,
         };
     }
 
@@ -235,7 +239,7 @@ export class HubCache {
      * @param {string} url
      * @param {{commit: string, revision: string, path: string}} place
      * @param {string} link
-     * @param {DownloadOptions} options
+     * @param {StoreOptions} options
      * @returns {Promise<boolean>}  false: nothing can be stored there
      */
     async #store(remote, url, { commit, revision }, link, options) {
@@ -270,9 +274,9 @@ export class HubCache {
      * @param {ReadableFile} remote
      * @param {string} url
      * @param {string} blob
-     * @param {DownloadOptions} options
+     * @param {StoreOptions} options
      */
-    async #fetch({ label, size, identity }, url, blob, options) {
+    async #fetch({ label, size, identity }, url, blob, { onread, ...options }) {
         const temporary = `${blob}.${randomUUID().slice(0, 8)}.incomplete`;
         const isGit = identity.length === 40;
         const hash = HASH.test(identity) ? createHash(isGit ? 'sha1' : 'sha256') : null;
@@ -288,6 +292,7 @@ export class HubCache {
                     n += (await file.write(chunk, n)).bytesWritten;
                 }
                 at += chunk.length;
+                onread(chunk.length);
                 download.recycle?.(chunk);
             }
             const found = hash?.digest('hex') ?? identity;

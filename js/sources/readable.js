@@ -17,8 +17,12 @@ import { openSource } from '../loader/source.js';
  * @property {string} identity  another one where the file is another one: a hash, if there is one
  * @property {string | Blob} source  a URL, or the file itself, as loadModel() takes it
  * @property {Record<string, string>} [headers]  that its host wants
+ * @property {string} [path]  where Node can read it without asking anybody
+ * @property {Blob} [blob]  what has its bytes
  * @property {(start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>} read  from this byte
  *   to the one before another
+ * @property {(onread: (n_bytes: number) => void) => Promise<ReadableFile>} [store]  puts it where it
+ *   is stored before it is read, and gives it from there
  */
 
 /**
@@ -47,6 +51,7 @@ export function readableFile(source, label, { size, identity, answer }, options 
         size,
         identity,
         source,
+        ...(typeof source !== 'string' && { blob: source }),
         headers: options.headers,
         async read(start, end) {
             const bytes = new Uint8Array(end - start);

@@ -54,6 +54,9 @@ const HUB_PAGE =
  * @typedef {object} ResolvedFiles  what a conversion makes a file of
  * @property {undefined} [own]
  * @property {Record<string, ReadableFile>} files  by their path in the folder
+ * @property {(onprogress?: (loaded: number, total: number) => void) =>
+ *   Promise<Record<string, ReadableFile>>} fetch  has what is to be stored as it is stored, and gives
+ *   the files from there
  * @property {string} weights  the path of the weights: one file, or an index of several
  * @property {string} identity  another one where a file is another one
  *
@@ -88,7 +91,12 @@ export async function locate(source, options, context) {
             if (stored) return stored;
             const { own, files, weights } = await choose(await open(), { file, dtype });
             if (own) return { own: own.source, headers: own.headers };
-            return { files, weights, identity: await identityOf(files, weights) };
+            return {
+                files,
+                fetch: (onprogress) => fetchAll(files, onprogress),
+                weights,
+                identity: await identityOf(files, weights),
+            };
         },
     };
 }
@@ -262,4 +270,22 @@ async function identityOf(files, weights) {
     const { subtle } = globalThis.crypto ?? {};
     if (!subtle) return text; // nothing is stored there
     return hex(await subtle.digest('SHA-256', new TextEncoder().encode(text)));
+}
+
+/**
+ * @param {Record<string, ReadableFile>} files
+ * @param {(loaded: number, total: number) => void} [onprogress]  bytes
+ */
+async function fetchAll(files, onprogress) {
+    const all = Object.entries(files);
+    const total = all.reduce((sum, [, { store, size }]) => sum + (store ? size : 0), 0);
+    let loaded = 0;
+    const onread = (/** @type {number} */ n_bytes) => {
+        loaded += n_bytes;
+        onprogress?.(loaded, total);
+    };
+    const stored = await Promise.all(
+        all.map(async ([name, file]) => [name, (await file.store?.(onread)) ?? file]),
+    );
+    return Object.fromEntries(stored);
 }

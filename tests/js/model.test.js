@@ -392,7 +392,7 @@ test('a model that does not fit 4 GiB is refused before it is downloaded', async
     await new Promise((resolve) => server.once('listening', resolve));
     for (const threads of [1, 2]) {
         await assert.rejects(
-            loadModel(`${addressOf(server)}/`, { threads }),
+            loadModel(`${addressOf(server)}/huge`, { threads }),
             withCode(
                 'MODEL_TOO_LARGE',
                 /'huge' needs 51\d\d MiB of memory, WebAssembly has 4096.*--dtype \(it is f32\)/,
