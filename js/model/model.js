@@ -132,17 +132,22 @@ export async function openModel(source, options = {}, task) {
     try {
         return await openFile({ given }, options, report);
     } catch (error) {
-        // It may be weights as their author gave them, under a name of somebody else's.
-        const is_other = /** @type {any} */ (error).code === 'BAD_MODEL_FILE';
-        if (!is_other || given.length > 1 || !mayBeWeights(given[0])) throw error;
+        const { code } = /** @type {BertError} */ (error);
+        if (given.length > 1 || !mayBeFound(given[0], code)) throw error;
         return openFound(source, options, report, error);
     }
 }
 
-/** @param {string | Uint8Array | Blob} source */
-function mayBeWeights(source) {
-    const name = typeof source === 'string' ? source : 'name' in source ? source.name : '';
-    return /\.safetensors(\?|$)/i.test(String(name));
+/**
+ * Whether what is no file of ours may be weights as their author gave them, under a name of
+ * somebody else's; or a host that has a folder in place of a file.
+ * @param {string | Uint8Array | Blob} source
+ * @param {string} code  how it failed
+ */
+function mayBeFound(source, code) {
+    const name = typeof source === 'string' ? source : 'name' in source ? String(source.name) : '';
+    if (code === 'FETCH_FAILED') return /^https?:\/\/[^/]+\/$/.test(name);
+    return code === 'BAD_MODEL_FILE' && /\.safetensors(\?|$)/i.test(name);
 }
 
 /** @typedef {ReturnType<typeof reportLoading>} Report */
@@ -152,7 +157,7 @@ function mayBeWeights(source) {
  * @param {unknown} source
  * @param {ModelLoadOptions} options
  * @param {Report} report
- * @param {unknown} [failure]  of loading it as a file of ours
+ * @param {any} [failure]  of loading it as a file of ours
  * @returns {Promise<Model>}
  */
 async function openFound(source, options, report, failure) {
@@ -163,10 +168,11 @@ async function openFound(source, options, report, failure) {
             report.onprogress?.({ ...progress, layers: 0 }),
         );
     };
+    const is_file = failure?.code === 'BAD_MODEL_FILE';
     const found = await find().catch((error) => {
-        throw failure && error.code === 'BAD_MODEL_FILE' ? failure : error;
+        throw failure && (!is_file || error.is_unknown) ? failure : error;
     });
-    if (failure && found.given.length && !found.remove) throw failure; // it is one of ours
+    if (is_file && found.given.length && !found.remove) throw failure; // it is one of ours
     try {
         return await openFile(found, options, report);
     } catch (error) {

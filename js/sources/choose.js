@@ -226,6 +226,11 @@ function badFile(file, what) {
     return new BertError('BAD_MODEL_FILE', `${file.label}: ${what}`);
 }
 
+/** Of a file that is neither ours nor one that is converted. @type {typeof badFile} */
+function unknown(file, what) {
+    return Object.assign(badFile(file, what), { is_unknown: true });
+}
+
 /**
  * Whether a safetensors file is one of ours, by its header.
  * @param {ReadableFile} file
@@ -234,14 +239,14 @@ export async function isOwn(file) {
     let bytes = await file.read(0, Math.min(file.size, FIRST_BYTES));
     const n = bytes.length < LENGTH_BYTES ? null : headerLength(bytes);
     if (n === null || LENGTH_BYTES + n > file.size) {
-        throw badFile(file, 'it must be a safetensors file, whose header has the length it says');
+        throw unknown(file, 'it must be a safetensors file, whose header has the length it says');
     }
     if (LENGTH_BYTES + n > bytes.length) bytes = await file.read(0, LENGTH_BYTES + n);
     const text = new TextDecoder().decode(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + n));
     try {
         return JSON.parse(text).__metadata__?.format === 'bert-wasm';
     } catch {
-        throw badFile(file, 'its header must be JSON');
+        throw unknown(file, 'its header must be JSON');
     }
 }
 

@@ -55,7 +55,7 @@ export function formOf(source) {
 /** @param {URL} url @returns {Form | null} */
 function formOfURL({ href, pathname }) {
     if (HUB_PAGE.test(href) && !/\/resolve\/.*\.safetensors$/.test(pathname)) return 'name';
-    return formOfPath(pathname);
+    return pathname === '/' ? null : formOfPath(pathname);
 }
 
 /** @param {string} source */

@@ -144,7 +144,8 @@ async function openPlace(source, options, context) {
     }
     if (kind !== 'URL' && formOf(source) === 'name') return placeOnHub(text, options, context);
     const url = kind === 'URL' ? packageURL(source) : resolveSource(text);
-    return placeOfURL(url, formOf(source) === 'folder', below, file, context);
+    const is_folder = formOf(source) === 'folder' || url.endsWith('/');
+    return placeOfURL(url, is_folder, below, file, context);
 }
 
 /**

@@ -106,6 +106,7 @@ test('a form for each way to write a source', () => {
         [folder, 'folder'],
         [join(folder, 'a/b/config.json'), null],
         ['https://a.example/models/', 'folder'],
+        ['https://a.example/', null],
         ['https://a.example/models/mine.safetensors', null],
         ['https://a.example/models/model.safetensors?signed=1', 'weights'],
         ['https://a.example/model.safetensors.index.json', 'weights'],
