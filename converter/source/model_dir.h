@@ -11,9 +11,9 @@
 
 typedef struct model_dir {
     char onnx_path[4096];
-    char name[256];        /* of the folder */
-    cJSON *config;         /* config.json, or NULL */
-    mapped_file tokenizer; /* tokenizer.json, byte for byte; empty if there is none */
+    char name[256];       /* of the folder */
+    cJSON *config;        /* config.json, or NULL */
+    whole_file tokenizer; /* tokenizer.json, byte for byte; empty if there is none */
     char *made; /* the text of `tokenizer`, if it was made from other files; NULL: it is a file */
     double max_length; /* tokenizer_config.json's model_max_length; 0 if there is none */
 } model_dir;
@@ -21,6 +21,9 @@ typedef struct model_dir {
 /* `path` is an ONNX file, or a folder with model.onnx or onnx/model.onnx. */
 bool model_dir_open(const char *path, model_dir *dir, fault_text *fault);
 void model_dir_close(model_dir *dir);
+
+/* Frees the tokenizer, once it is needed no more. */
+void model_dir_forget_tokenizer(model_dir *dir);
 
 /* Says where config.json disagrees with the graph, which wins. */
 void model_dir_compare(const model_dir *dir, const bert_config *graph);

@@ -1,7 +1,6 @@
 /* tokenizer_files.c - see tokenizer_files.h. */
 #include "source/tokenizer_files.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +160,7 @@ static double need(double id, const char *name, const char *path, fault_text *fa
 /* --------------------------------------------------------------------------------- WordPiece -- */
 
 /* A copy of the next line, without its end; NULL at the end. free() it. */
-static char *next_line(const mapped_file *file, size_t *at)
+static char *next_line(const whole_file *file, size_t *at)
 {
     if (*at >= file->n_bytes)
         return NULL;
@@ -180,7 +179,7 @@ static char *next_line(const mapped_file *file, size_t *at)
 }
 
 /* token: line number, and the ids of the five special tokens, -1 where one is missing. */
-static cJSON *read_lines(const char *path, const mapped_file *file, const specials *names,
+static cJSON *read_lines(const char *path, const whole_file *file, const specials *names,
                          double ids[5], fault_text *fault)
 {
     cJSON *vocab = cJSON_CreateObject();
@@ -215,7 +214,7 @@ static char *make_word_piece(const char *path, const tokenizer_hints *hints, fau
         names.unk = text_of(hints->tokenizer_config, "unk_token", "[UNK]");
     const cJSON *strip = cJSON_GetObjectItemCaseSensitive(hints->tokenizer_config, "strip_accents");
     double ids[5];
-    mapped_file file;
+    whole_file file;
     if (!file_open(path, &file, fault))
         return NULL;
     cJSON *vocab = read_lines(path, &file, &names, ids, fault);
@@ -264,7 +263,7 @@ static char *make_word_piece(const char *path, const tokenizer_hints *hints, fau
 /* Pairs "a b", in order of rank; the first line may be a comment. */
 static cJSON *read_merges(const char *path, fault_text *fault)
 {
-    mapped_file file;
+    whole_file file;
     if (!file_open(path, &file, fault))
         return NULL;
     cJSON *merges = cJSON_CreateArray();
@@ -313,7 +312,7 @@ static void add_pair(cJSON *processor, const char *key, const char *name, double
 
 static cJSON *read_vocab(const char *path, fault_text *fault)
 {
-    mapped_file file;
+    whole_file file;
     if (!file_open(path, &file, fault))
         return NULL;
     cJSON *vocab = json_object(path, file.data, file.n_bytes, fault);
@@ -436,15 +435,32 @@ static void add_strip(cJSON *list, bool left)
     cJSON_AddBoolToObject(strip, "strip_right", true);
 }
 
+/* Base64 of RFC 4648, terminated; `text` has room for 4 * ceil(n_bytes / 3) + 1 characters. */
+static void write_base64(const uint8_t *bytes, size_t n_bytes, char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < n_bytes; i += 3) {
+        size_t n = n_bytes - i < 3 ? n_bytes - i : 3;
+        uint32_t group = (uint32_t)bytes[i] << 16;
+        if (n > 1)
+            group |= (uint32_t)bytes[i + 1] << 8;
+        if (n > 2)
+            group |= bytes[i + 2];
+        for (size_t k = 0; k < 4; k++)
+            *text++ = k <= n ? digits[group >> (18 - 6 * k) & 63] : '=';
+    }
+    *text = '\0';
+}
+
 static void add_charsmap(cJSON *list, const sentencepiece *spm)
 {
     const ProtobufCBinaryData *charsmap = &spm->normalizer->precompiled_charsmap;
     if (charsmap->len == 0)
         return;
-    char *text = malloc(4 * (charsmap->len / 3 + 1) + 1);
+    char *text = malloc((charsmap->len + 2) / 3 * 4 + 1);
     if (!text)
         abort();
-    EVP_EncodeBlock((unsigned char *)text, charsmap->data, (int)charsmap->len);
+    write_base64(charsmap->data, charsmap->len, text);
     cJSON *precompiled = add(list, typed("Precompiled"));
     cJSON_AddStringToObject(precompiled, "precompiled_charsmap", text);
     free(text);
