@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "files/safetensors.h"
 #include "import/graph_read.h"
@@ -49,6 +50,10 @@ static cJSON *encoder_json(const bert_config *config)
     for (uint32_t i = 0; *bert_config_field(i); i++) {
         double number;
         const char *choice = bert_config_get(config, i, &number);
+        /* Further poolings are rare: files without them say nothing of them. */
+        if (choice && strcmp(choice, "none") == 0 &&
+            strncmp(bert_config_field(i), "pooling_", 8) == 0)
+            continue;
         if (choice)
             cJSON_AddStringToObject(json, bert_config_field(i), choice);
         else
