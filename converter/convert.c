@@ -107,15 +107,16 @@ static void add_text(cJSON *object, const char *key, cJSON *json)
 static cJSON *metadata_json(const conversion *c)
 {
     const convert_options *options = c->options;
-    char hash[FILE_HASH_CHARS + 1];
+    file_hash hash = {{0}};
     cJSON *json = cJSON_CreateObject();
-    file_sha256(c->onnx.file.data, c->onnx.file.n_bytes, hash);
+    fault_text ignored = {{0}};
+    range_sha256(&c->onnx.file, &hash, &ignored);
     cJSON_AddStringToObject(json, "format", "bert-wasm");
     cJSON_AddStringToObject(json, "format_version", BERT_FORMAT_VERSION);
     cJSON_AddStringToObject(json, "name", options->name ? options->name : c->dir.name);
     cJSON_AddStringToObject(json, "revision", options->revision ? options->revision : "");
     cJSON_AddStringToObject(json, "dtype", pack_dtype_name(options->dtype));
-    cJSON_AddStringToObject(json, "source_sha256", hash);
+    cJSON_AddStringToObject(json, "source_sha256", hash.hex);
     add_text(json, "config", config_json(c));
     add_text(json, "reference", proof_json(&c->proof, c->error));
     return json;
@@ -138,7 +139,7 @@ static bool write_data(void *writer, const packed_tensor *tensor, fault_text *fa
 /* Two passes, as safetensors.h wants them. The tokenizer comes first. */
 static bool write_tensors(const conversion *c, safetensors_writer *writer, fault_text *fault)
 {
-    const mapped_file *file = &c->dir.tokenizer;
+    const whole_file *file = &c->dir.tokenizer;
     pack_dtype dtype = c->options->dtype;
     uint32_t n_bytes = (uint32_t)file->n_bytes; /* no more: model_dir_open() */
     bool has_tokenizer = file->n_bytes > 0;
@@ -179,7 +180,7 @@ static bool read_model(conversion *c, const char *in, fault_text *fault)
 static bool measure_inputs(conversion *c, const native_model *native, fault_text *fault)
 {
     const char *path = c->options->calibrate;
-    const mapped_file *tokenizer = &c->dir.tokenizer;
+    const whole_file *tokenizer = &c->dir.tokenizer;
     bool with_moments = path && c->options->dtype == PACK_Q4;
     if (!calibration_alloc(&c->measured, &c->weights.config, with_moments, fault))
         return false;

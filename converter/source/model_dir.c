@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "files/json.h"
 #include "source/tokenizer_files.h"
@@ -16,11 +15,11 @@ static bool find_beside(const model_dir *dir, const char *name, char path[4096])
     const char *slash = strrchr(dir->onnx_path, '/');
     int n = slash ? (int)(slash - dir->onnx_path) : 0;
     snprintf(path, 4096, "%.*s%s%s", n, dir->onnx_path, slash ? "/" : "", name);
-    if (file_exists(path))
+    if (file_find(path) != FILE_NOTHING)
         return true;
     if (n >= 5 && strncmp(dir->onnx_path + n - 5, "/onnx", 5) == 0) {
         snprintf(path, 4096, "%.*s/%s", n - 5, dir->onnx_path, name);
-        return file_exists(path);
+        return file_find(path) != FILE_NOTHING;
     }
     return false;
 }
@@ -29,7 +28,7 @@ static bool find_beside(const model_dir *dir, const char *name, char path[4096])
 static bool read_json(const model_dir *dir, const char *name, cJSON **json, fault_text *fault)
 {
     char path[4096];
-    mapped_file file;
+    whole_file file;
     *json = NULL;
     if (!find_beside(dir, name, path))
         return true;
@@ -42,19 +41,19 @@ static bool read_json(const model_dir *dir, const char *name, cJSON **json, faul
 
 static bool find_onnx(const char *path, model_dir *dir, fault_text *fault)
 {
-    struct stat status;
+    file_kind kind = file_find(path);
     if (strlen(path) + 16 > sizeof dir->onnx_path)
         return fault_set(fault, "%s: the path is too long", path);
-    if (stat(path, &status) != 0)
+    if (kind == FILE_NOTHING)
         return fault_set(fault, "%s: there is no such file or folder", path);
-    if (!S_ISDIR(status.st_mode)) {
+    if (kind != FILE_FOLDER) {
         strcpy(dir->onnx_path, path);
         return true;
     }
     static const char *const names[] = {"model.onnx", "onnx/model.onnx"};
     for (int i = 0; i < 2; i++) {
         snprintf(dir->onnx_path, sizeof dir->onnx_path, "%s/%s", path, names[i]);
-        if (file_exists(dir->onnx_path))
+        if (file_find(dir->onnx_path) != FILE_NOTHING)
             return true;
     }
     return fault_set(fault, "%s: the folder has no model.onnx", path);
@@ -65,7 +64,7 @@ static void set_name(model_dir *dir)
 {
     char real[4096], path[4096];
     snprintf(path, sizeof path, "%s", dir->onnx_path);
-    if (realpath(dir->onnx_path, real))
+    if (file_real_path(dir->onnx_path, real))
         memcpy(path, real, sizeof path);
     char *end = strrchr(path, '/');
     for (int i = 0; end && i < 2; i++) {
@@ -97,7 +96,7 @@ static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault_
     if (!dir->made && fault->text[0])
         return false;
     if (dir->made)
-        dir->tokenizer = (mapped_file){(const uint8_t *)dir->made, strlen(dir->made)};
+        dir->tokenizer = (whole_file){(const uint8_t *)dir->made, strlen(dir->made)};
     else
         fault_warn("there is no tokenizer.json: the model will take token ids only");
     return true;
@@ -107,7 +106,7 @@ static bool read_tokenizer(model_dir *dir, const char *path, fault_text *fault)
 {
     if (!file_open(path, &dir->tokenizer, fault))
         return false;
-    const mapped_file *file = &dir->tokenizer;
+    const whole_file *file = &dir->tokenizer;
     if (file->n_bytes > UINT32_MAX)
         return fault_set(fault, "%s: has %zu bytes, more than 4 GB", path, file->n_bytes);
     cJSON *tokenizer = json_object(path, file->data, file->n_bytes, fault);

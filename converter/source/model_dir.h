@@ -11,9 +11,9 @@
 
 typedef struct model_dir {
     char onnx_path[4096];
-    char name[256];        /* of the folder */
-    cJSON *config;         /* config.json, or NULL */
-    mapped_file tokenizer; /* tokenizer.json, byte for byte; empty if there is none */
+    char name[256];       /* of the folder */
+    cJSON *config;        /* config.json, or NULL */
+    whole_file tokenizer; /* tokenizer.json, byte for byte; empty if there is none */
     char *made; /* the text of `tokenizer`, if it was made from other files; NULL: it is a file */
     double max_length; /* tokenizer_config.json's model_max_length; 0 if there is none */
 } model_dir;
