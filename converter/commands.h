@@ -10,6 +10,7 @@
 typedef struct convert_options {
     pack_dtype dtype;
     const char *name, *revision; /* NULL: the folder's name; none */
+    const char *base;            /* folder of the model that an adapter is for; NULL: none */
     const char *calibrate;       /* JSON Lines of tokenized texts for q8 and q4; NULL: none */
 } convert_options;
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "files/safetensors.h"
+#include "huggingface/huggingface.h"
 #include "import/graph_read.h"
 #include "native/native.h"
 #include "native/prove.h"
@@ -23,6 +24,7 @@
 typedef struct conversion {
     const convert_options *options;
     model_dir dir;
+    huggingface_model *huggingface; /* NULL: there is a graph */
     onnx_model onnx;
     onnx_graph *graph;
     graph_reader reader;
@@ -110,7 +112,10 @@ static cJSON *metadata_json(const conversion *c)
     file_hash hash = {{0}};
     cJSON *json = cJSON_CreateObject();
     fault_text ignored = {{0}};
-    range_sha256(&c->onnx.file, &hash, &ignored);
+    if (c->huggingface)
+        huggingface_sha256(c->huggingface, &hash);
+    else
+        range_sha256(&c->onnx.file, &hash, &ignored);
     cJSON_AddStringToObject(json, "format", "bert-wasm");
     cJSON_AddStringToObject(json, "format_version", BERT_FORMAT_VERSION);
     cJSON_AddStringToObject(json, "name", options->name ? options->name : c->dir.name);
@@ -166,8 +171,13 @@ static bool write_model(const conversion *c, const char *out, fault_text *fault)
 
 static bool read_model(conversion *c, const char *in, fault_text *fault)
 {
-    if (!model_dir_open(in, &c->dir, fault) || !onnx_open(c->dir.onnx_path, &c->onnx, fault) ||
-        !(c->graph = graph_open(&c->onnx, fault)) ||
+    if (!model_dir_open(in, c->options->base, &c->dir, fault))
+        return false;
+    const model_path *path = &c->dir.path;
+    if (path->safetensors[0] && (!path->onnx[0] || huggingface_knows(&c->dir)))
+        return huggingface_open(&c->dir, &c->huggingface, &c->weights, fault) &&
+               proof_open(&c->proof, NULL, &c->weights, fault);
+    if (!onnx_open(path->onnx, &c->onnx, fault) || !(c->graph = graph_open(&c->onnx, fault)) ||
         !reader_open(&c->reader, c->graph, model_dir_first_position(&c->dir), fault))
         return false;
     if (!read_encoder(&c->reader, &c->weights))
@@ -238,6 +248,7 @@ bool convert(const char *in, const char *out, const convert_options *options, fa
     proof_close(&c.proof);
     calibration_free(&c.measured);
     weights_free(&c.weights);
+    huggingface_close(c.huggingface);
     reader_close(&c.reader);
     graph_close(c.graph);
     onnx_close(&c.onnx);

@@ -44,6 +44,7 @@ typedef struct output_name {
     bert_output output;
     int32_t index; /* column of logits, layer of hidden states or attentions; -1: all of it */
     const char *activation; /* "softmax", "sigmoid": what is applied last; NULL: nothing */
+    bool is_added; /* in no graph: what the folder says is made of the graph's last output */
 } output_name;
 
 #define WEIGHTS_MAX_OUTPUTS 128
