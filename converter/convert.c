@@ -8,6 +8,7 @@
 
 #include "files/safetensors.h"
 #include "huggingface/huggingface.h"
+#include "huggingface/sentence_head.h"
 #include "import/graph_read.h"
 #include "native/native.h"
 #include "native/prove.h"
@@ -25,6 +26,7 @@ typedef struct conversion {
     const convert_options *options;
     model_dir dir;
     huggingface_model *huggingface; /* NULL: there is a graph */
+    sentence_head *sentence;
     onnx_model onnx;
     onnx_graph *graph;
     graph_reader reader;
@@ -94,6 +96,11 @@ static cJSON *config_json(const conversion *c)
     cJSON_AddItemToObject(json, "problem_type",
                           problem ? cJSON_CreateString(problem) : cJSON_CreateNull());
     cJSON_AddNumberToObject(json, "max_length", model_dir_max_length(&c->dir, config));
+    const cJSON *item;
+    cJSON_ArrayForEach(item, c->dir.sentence.description)
+    {
+        cJSON_AddItemToObject(json, item->string, cJSON_Duplicate(item, true));
+    }
     return json;
 }
 
@@ -176,6 +183,7 @@ static bool read_model(conversion *c, const char *in, fault_text *fault)
     const model_path *path = &c->dir.path;
     if (path->safetensors[0] && (!path->onnx[0] || huggingface_knows(&c->dir)))
         return huggingface_open(&c->dir, &c->huggingface, &c->weights, fault) &&
+               sentence_head_open(&c->dir.sentence, &c->weights, &c->sentence, fault) &&
                proof_open(&c->proof, NULL, &c->weights, fault);
     if (!onnx_open(path->onnx, &c->onnx, fault) || !(c->graph = graph_open(&c->onnx, fault)) ||
         !reader_open(&c->reader, c->graph, model_dir_first_position(&c->dir), fault))
@@ -183,6 +191,10 @@ static bool read_model(conversion *c, const char *in, fault_text *fault)
     if (!read_encoder(&c->reader, &c->weights))
         return model_dir_explain(&c->dir, fault);
     model_dir_compare(&c->dir, &c->weights.config);
+    if (weights_gives(&c->weights, BERT_OUTPUT_LAST_HIDDEN_STATE) &&
+        !weights_gives(&c->weights, BERT_OUTPUT_SENTENCE_EMBEDDING) &&
+        !sentence_head_open(&c->dir.sentence, &c->weights, &c->sentence, fault))
+        return false;
     return proof_open(&c->proof, &c->reader, &c->weights, fault);
 }
 
@@ -248,6 +260,7 @@ bool convert(const char *in, const char *out, const convert_options *options, fa
     proof_close(&c.proof);
     calibration_free(&c.measured);
     weights_free(&c.weights);
+    sentence_head_close(c.sentence);
     huggingface_close(c.huggingface);
     reader_close(&c.reader);
     graph_close(c.graph);

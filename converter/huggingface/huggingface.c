@@ -213,12 +213,10 @@ static bool check_rest(huggingface_model *model)
 /* ---------------------------------------------------------------------------------- the whole -- */
 
 /* The class of transformers that computes the model; the bare encoder where nothing says. */
-static const char *architecture_of(const huggingface_model *model, const model_dir *dir,
-                                   char name[PARTS_MAX_NAME])
+static const char *architecture_of(const huggingface_model *model, char name[PARTS_MAX_NAME])
 {
     const cJSON *first = cJSON_GetArrayItem(settings_item(&model->config, "architectures"), 0);
     const char *task = adapter_architecture(&model->adapter);
-    (void)dir;
     if (!task && cJSON_IsString(first))
         return first->valuestring;
     snprintf(name, PARTS_MAX_NAME, "%s%s", model->family->class_prefix, task ? task : "Model");
@@ -230,11 +228,13 @@ static bool configure(huggingface_model *model, const model_dir *dir)
     char name[PARTS_MAX_NAME];
     bert_error error = {0};
     size_t n_bytes;
-    const bert_config *config = &model->weights->config;
-    if (!heads_configure(model, architecture_of(model, dir, name)) || !relative_configure(model) ||
-        !configure_conv(model))
+    /* sentence-transformers loads the bare encoder, whatever class it was saved by, and what stands
+     * on it is no business of this folder's. */
+    bool is_bare = dir->sentence.poolings[0] != BERT_POOLING_NONE;
+    if ((!is_bare && !heads_configure(model, architecture_of(model, name))) ||
+        !relative_configure(model) || !configure_conv(model))
         return false;
-    return bert_model_bytes(config, &n_bytes, &error) == BERT_OK ||
+    return bert_model_bytes(&model->weights->config, &n_bytes, &error) == BERT_OK ||
            fault_set_error(model->fault, "config.json", &error);
 }
 

@@ -15,7 +15,7 @@ static bool read_json(const model_dir *dir, const char *name, cJSON **json, faul
     char path[4096];
     whole_file file;
     *json = NULL;
-    if (!model_path_beside(&dir->path, name, path))
+    if (!model_path_beside(&dir->path, name, path, NULL))
         return true;
     if (!file_open(path, &file, fault))
         return false;
@@ -47,6 +47,13 @@ static void set_name(model_dir *dir)
     }
 }
 
+/* Takes a text for the tokenizer. */
+static void take_made(model_dir *dir, char *text)
+{
+    dir->made = text;
+    dir->tokenizer = (whole_file){(const uint8_t *)text, strlen(text)};
+}
+
 /* Makes the tokenizer from its original files, if there are any. */
 static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault_text *fault)
 {
@@ -55,7 +62,7 @@ static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault_
     char found[6][4096];
     const char *paths[6];
     for (int i = 0; i < 6; i++)
-        paths[i] = model_path_beside(&dir->path, names[i], found[i]) ? found[i] : NULL;
+        paths[i] = model_path_beside(&dir->path, names[i], found[i], NULL) ? found[i] : NULL;
     tokenizer_hints hints = {dir->config, tokenizer_config};
     dir->made = tokenizer_files_make(paths[0], paths[1], paths[2],
                                      paths[3]   ? paths[3]
@@ -65,7 +72,7 @@ static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault_
     if (!dir->made && fault->text[0])
         return false;
     if (dir->made)
-        dir->tokenizer = (whole_file){(const uint8_t *)dir->made, strlen(dir->made)};
+        take_made(dir, dir->made);
     else
         fault_warn("there is no tokenizer.json: the model will take token ids only");
     return true;
@@ -79,8 +86,29 @@ static bool read_tokenizer(model_dir *dir, const char *path, fault_text *fault)
     if (file->n_bytes > UINT32_MAX)
         return fault_set(fault, "%s: has %zu bytes, more than 4 GB", path, file->n_bytes);
     cJSON *tokenizer = json_object(path, file->data, file->n_bytes, fault);
+    bool ok = tokenizer != NULL;
+    char *text = ok && dir->sentence.lower_cases ? sentence_lower_case(tokenizer) : NULL;
     cJSON_Delete(tokenizer);
-    return tokenizer != NULL;
+    if (text) {
+        file_close(&dir->tokenizer);
+        take_made(dir, text);
+    }
+    return ok;
+}
+
+/* The modules of sentence-transformers say in which folder the encoder is; of a file they are in
+ * its own folder, or the one above. */
+static bool find_files(const char *path, const char *base, model_dir *dir, fault_text *fault)
+{
+    if (file_find(path) == FILE_FOLDER)
+        return sentence_open(path, &dir->sentence, fault) &&
+               model_path_find(path, base, dir->sentence.inner, &dir->path, fault);
+    if (!model_path_find(path, base, "", &dir->path, fault))
+        return false;
+    char found[FILE_MAX_PATH];
+    size_t folder = 0;
+    model_path_beside(&dir->path, "modules.json", found, &folder);
+    return sentence_open(dir->path.folders[folder], &dir->sentence, fault);
 }
 
 bool model_dir_open(const char *path, const char *base, model_dir *dir, fault_text *fault)
@@ -88,7 +116,7 @@ bool model_dir_open(const char *path, const char *base, model_dir *dir, fault_te
     char tokenizer_path[4096];
     cJSON *tokenizer_config;
     *dir = (model_dir){0};
-    if (!model_path_find(path, base, "", &dir->path, fault))
+    if (!find_files(path, base, dir, fault))
         return false;
     set_name(dir);
     if (!read_json(dir, "config.json", &dir->config, fault) ||
@@ -99,9 +127,12 @@ bool model_dir_open(const char *path, const char *base, model_dir *dir, fault_te
     const cJSON *length = cJSON_GetObjectItemCaseSensitive(tokenizer_config, "model_max_length");
     if (cJSON_IsNumber(length) && length->valuedouble >= 1)
         dir->max_length = floor(length->valuedouble);
+    if (dir->sentence.max_length > 0)
+        dir->max_length = dir->sentence.max_length;
+    sentence_take_activation(&dir->sentence, dir->config);
     if (!dir->config)
         fault_warn("there is no config.json: labels and problem type are not known");
-    bool ok = model_path_beside(&dir->path, "tokenizer.json", tokenizer_path)
+    bool ok = model_path_beside(&dir->path, "tokenizer.json", tokenizer_path, NULL)
                   ? read_tokenizer(dir, tokenizer_path, fault)
                   : make_tokenizer(dir, tokenizer_config, fault);
     cJSON_Delete(tokenizer_config);
@@ -112,6 +143,7 @@ void model_dir_close(model_dir *dir)
 {
     cJSON_Delete(dir->config);
     cJSON_Delete(dir->adapter_config);
+    sentence_close(&dir->sentence);
     if (dir->made)
         free(dir->made);
     else

@@ -8,15 +8,18 @@
 
 #include "bert.h"
 #include "source/model_path.h"
+#include "source/sentence.h"
 
 typedef struct model_dir {
     model_path path;
     char name[256];        /* of the folder */
     cJSON *config;         /* config.json, or NULL */
     cJSON *adapter_config; /* adapter_config.json, if there is an adapter */
-    whole_file tokenizer;  /* tokenizer.json, byte for byte; empty if there is none */
+    sentence_modules sentence;
+    whole_file tokenizer; /* tokenizer.json, byte for byte; empty if there is none */
     char *made; /* the text of `tokenizer`, if it was made from other files; NULL: it is a file */
-    double max_length; /* tokenizer_config.json's model_max_length; 0 if there is none */
+    double max_length; /* sentence-transformers' max_seq_length, or model_max_length of
+                        * tokenizer_config.json; 0 if there is none */
 } model_dir;
 
 /* `path` and `base` as in model_path_find(). model_dir_close() in any case. */

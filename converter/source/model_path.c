@@ -104,10 +104,15 @@ bool model_path_find(const char *given, const char *base, const char *inner, mod
            fault_set(fault, "%s: the folder has no model.safetensors and no model.onnx", given);
 }
 
-bool model_path_beside(const model_path *path, const char *name, char found[FILE_MAX_PATH])
+bool model_path_beside(const model_path *path, const char *name, char found[FILE_MAX_PATH],
+                       size_t *folder)
 {
-    for (size_t i = 0; i < path->n_folders; i++)
-        if (join(path->folders[i], name, found))
-            return true;
+    for (size_t i = 0; i < path->n_folders; i++) {
+        if (!join(path->folders[i], name, found))
+            continue;
+        if (folder)
+            *folder = i;
+        return true;
+    }
     return false;
 }

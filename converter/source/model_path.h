@@ -26,7 +26,9 @@ typedef struct model_path {
 bool model_path_find(const char *given, const char *base, const char *inner, model_path *path,
                      fault_text *fault);
 
-/* The file `name` beside the model; false if there is none. */
-bool model_path_beside(const model_path *path, const char *name, char found[FILE_MAX_PATH]);
+/* The file `name` beside the model, and in which of the folders it is, if that is not NULL. False
+ * if there is none. */
+bool model_path_beside(const model_path *path, const char *name, char found[FILE_MAX_PATH],
+                       size_t *folder);
 
 #endif

@@ -64,6 +64,9 @@ bert_weight *weights_add(bert_weights *weights, weight_kind kind, uint32_t n_row
 bert_weight *weights_find(const bert_weights *weights, const char *name);
 void weights_free(bert_weights *weights);
 
+/* Whether there is such an output. */
+bool weights_gives(const bert_weights *weights, bert_output output);
+
 /* The numbers as [rows, columns], inputs before outputs. free() it. NULL with a fault: a number
  * that is not finite, or no memory. */
 float *weights_floats(const bert_weight *weight, fault_text *fault);
