@@ -22,6 +22,10 @@ typedef struct weight_source {
     const uint32_t *columns; /* [n_columns] of the array; NULL: all */
     const float *scale;      /* [n_columns], by which columns are multiplied; NULL: 1 */
     const float *values;     /* [n_rows, n_columns], if there is no array */
+    /* Stored tensors that `array` is made of, if it is not one itself: [n_parts]. What has to be at
+     * hand when its numbers are asked for. */
+    const stored_tensor *const *parts;
+    uint32_t n_parts;
 } weight_source;
 
 typedef struct bert_weight {
@@ -70,5 +74,8 @@ bool weights_gives(const bert_weights *weights, bert_output output);
 /* The numbers as [rows, columns], inputs before outputs. free() it. NULL with a fault: a number
  * that is not finite, or no memory. */
 float *weights_floats(const bert_weight *weight, fault_text *fault);
+
+/* The same into memory of the caller. */
+bool weights_read(const bert_weight *weight, float *values, fault_text *fault);
 
 #endif
