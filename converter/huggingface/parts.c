@@ -64,7 +64,12 @@ static named_tensor *find_own(const huggingface_model *model, part_scope scope, 
 static named_tensor *find(const huggingface_model *model, part_scope scope, const char *name)
 {
     named_tensor *trained = adapter_find_whole(&model->adapter, name);
-    return trained ? trained : find_own(model, scope, name);
+    named_tensor *own = find_own(model, scope, name);
+    if (!trained)
+        return own;
+    if (own)
+        own->is_used = true; /* by what takes its place */
+    return trained;
 }
 
 bool parts_has(const huggingface_model *model, part_scope scope, const char *name)
