@@ -22,9 +22,6 @@ typedef struct array_maker {
     graph_array *(*make)(void *argument, size_t index, fault_text *fault);
     void *argument;
     size_t index;
-    /* What it is made of, of files; NULL: it is not known, or nothing. */
-    const stored_tensor *const *reads; /* [n_reads] */
-    size_t n_reads;
 } array_maker;
 
 struct graph_array {

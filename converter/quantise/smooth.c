@@ -217,7 +217,6 @@ static bool smooth(smooth_site *site, fault_text *fault)
         scale_moments(moments, factors, site->depth);
     for (int i = 0; i < site->n_matrices; i++) {
         site->matrices[i]->smooth = factors;
-        site->matrices[i]->smooth_leads = i == 0;
         site->matrices[i]->moments = moments;
     }
     return true;
@@ -227,8 +226,9 @@ bool smooth_layers(bert_weights *weights, bert_integers integers,
                    const calibration_data *calibration, fault_text *fault)
 {
     bool ok = true;
-    for (uint32_t layer = 0; layer < calibration->n_layers; layer++)
+    for (uint32_t i = 0; i < calibration->n_layers; i++)
         for (int which = 0; ok && which < BERT_SITE_COUNT; which++) {
+            uint32_t layer = calibration->first_layer + i;
             smooth_site site = {.inputs = calibration_at(calibration, layer, (bert_site)which),
                                 .integers = integers};
             find_site(&site, weights, layer, (bert_site)which);

@@ -37,11 +37,30 @@ bool weights_gives(const bert_weights *weights, bert_output output)
     return false;
 }
 
+bool weights_is_of_layer(const bert_weight *weight)
+{
+    return weight->kind == WEIGHT_MATRIX && strncmp(weight->name, "layers.", 7) == 0;
+}
+
+bool weights_leads(const bert_weight *weight)
+{
+    return weights_is_of_layer(weight) && !strstr(weight->name, ".attention.key") &&
+           !strstr(weight->name, ".attention.value");
+}
+
+void weights_forget(bert_weights *weights, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        bert_weight *weight = &weights->weights[i];
+        if (weights_leads(weight))
+            free((float *)weight->smooth);
+        weight->smooth = weight->moments = NULL;
+    }
+}
+
 void weights_free(bert_weights *weights)
 {
-    for (size_t i = 0; i < weights->n_weights; i++)
-        if (weights->weights[i].smooth_leads)
-            free((float *)weights->weights[i].smooth);
+    weights_forget(weights, 0, weights->n_weights);
     free(weights->weights);
     *weights = (bert_weights){0};
 }

@@ -36,8 +36,7 @@ typedef struct bert_weight {
     weight_source source;
     bool keep_f32; /* small, or read so often that rounding it does not pay */
     /* For matrices of a layer that become 8-bit, set by smooth_layers(): */
-    const float *smooth; /* [n_rows], the factors of its inputs; NULL: not smoothed */
-    bool smooth_leads;   /* the first of the matrices that share the factors */
+    const float *smooth; /* [n_rows], the factors of its inputs; NULL: not smoothed (yet) */
     const float
         *moments; /* [n_rows, n_rows], of its inputs times their factors; NULL: not measured */
 } bert_weight;
@@ -65,6 +64,15 @@ typedef struct bert_weights {
 /* Appends a weight of this name, "prefix" "suffix", which the caller completes. */
 bert_weight *weights_add(bert_weights *weights, weight_kind kind, uint32_t n_rows,
                          uint32_t n_columns, const char *prefix, const char *suffix);
+
+/* Whether it is one of a layer's matrices, which may become 8-bit; and whether it is the first of
+ * those that share the factors of their inputs, which are freed with it. */
+bool weights_is_of_layer(const bert_weight *weight);
+bool weights_leads(const bert_weight *weight);
+
+/* Forgets factors and moments of weights first .. end - 1. */
+void weights_forget(bert_weights *weights, size_t first, size_t end);
+
 bert_weight *weights_find(const bert_weights *weights, const char *name);
 void weights_free(bert_weights *weights);
 
