@@ -221,17 +221,15 @@ $(convert)/%.o: $(native)/gen/%.c
 	@echo 'emcc $<'
 	@$(EMCC) $(convert_flags) -c $< -o $@
 
-$(convert)/%.o: $(sources)/protobuf-c/protobuf-c/%.c
-	@echo 'emcc $<'
-	@$(EMCC) $(convert_flags) -c $< -o $@
-
-$(convert)/%.o: $(sources)/cjson/%.c
-	@echo 'emcc $<'
-	@$(EMCC) $(convert_flags) -c $< -o $@
-
-$(convert)/%.o: $(sources)/libmd/src/%.c
-	@echo 'emcc $<'
-	@$(EMCC) $(convert_flags) -std=gnu11 -c $< -o $@
+# No patterns: make looks into folders for those once, and setup may have filled these since.
+$(convert)/protobuf-c.o: $(sources)/protobuf-c/protobuf-c/protobuf-c.c
+$(convert)/cJSON.o: $(sources)/cjson/cJSON.c
+$(convert)/sha2.o: $(sources)/libmd/src/sha2.c
+$(convert)/sha2.o: convert_flags += -std=gnu11
+$(patsubst %,$(convert)/%.o,protobuf-c cJSON sha2):
+	@mkdir -p $(@D)
+	@echo 'emcc $(filter %.c,$^)'
+	@$(EMCC) $(convert_flags) -c $(filter %.c,$^) -o $@
 
 -include $(shell find $(convert) -name '*.d' 2>/dev/null)
 
