@@ -100,8 +100,15 @@ bool model_path_find(const char *given, const char *base, const char *inner, mod
                          given);
     if (is_adapter)
         path->onnx[0] = '\0'; /* a graph has no names to add it by */
-    return path->safetensors[0] || path->onnx[0] ||
-           fault_set(fault, "%s: the folder has no model.safetensors and no model.onnx", given);
+    if (path->safetensors[0] || path->onnx[0])
+        return true;
+    if (join(given, "pytorch_model.bin", config))
+        return fault_set(
+            fault,
+            "%s: the folder has a pytorch_model.bin, which is not read: save the model "
+            "with save_pretrained(), which writes model.safetensors",
+            given);
+    return fault_set(fault, "%s: the folder has no model.safetensors and no model.onnx", given);
 }
 
 bool model_path_beside(const model_path *path, const char *name, char found[FILE_MAX_PATH],

@@ -103,6 +103,10 @@ test('a folder without what is needed says so', () => {
         folderOf('bert-base', { 'model.safetensors': null }),
         /has no model.safetensors and no model.onnx/,
     );
+    refuse(
+        folderOf('bert-base', { 'model.safetensors': null, 'pytorch_model.bin': 'x' }),
+        /has a pytorch_model.bin, which is not read: save/,
+    );
     refuse(join(newPath(), 'nothing'), /there is no such file or folder/);
     const folder = folderOf('bert-base', { 'model.safetensors': null });
     mkdirSync(join(folder, 'model.safetensors'));
