@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* They are looked for one by one. */
+#define MAX_TENSORS 16384
+
 static bool ends_with(const char *text, const char *end)
 {
     size_t n = strlen(text), n_end = strlen(end);
@@ -131,6 +134,9 @@ bool adapter_open(const char *path, const cJSON *config, lora_adapter *adapter, 
     *adapter = (struct lora_adapter){.config = {"adapter_config.json", config, fault}};
     if (!check_config(&adapter->config) || !tensors_open(path, &adapter->tensors, fault))
         return false;
+    if (adapter->tensors.n_tensors > MAX_TENSORS)
+        return fault_set(fault, "%s: has %zu tensors, an adapter at most %d", path,
+                         adapter->tensors.n_tensors, MAX_TENSORS);
     adapter->entries = calloc(adapter->tensors.n_tensors + 1, sizeof *adapter->entries);
     if (!adapter->entries)
         abort();

@@ -1,6 +1,6 @@
 /**
- * Folders that are refused: what nobody computes here, what is missing, and files that lie. Each is a
- * sentence that names the file and what is wrong, and no output stays.
+ * Folders that are refused: what nobody computes here, what is missing, and files that lie. Each
+ * fault is a sentence that names the file and what is wrong, and no output stays.
  */
 
 import assert from 'node:assert/strict';
@@ -26,7 +26,10 @@ const tensors = (change) => ({ 'model.safetensors': change });
 
 /* ------------------------------------------------------------------------------ the config -- */
 
-/** What a config says that would be another model: name, change, message. */
+/**
+ * What a config says that would be another model.
+ * @type {[name: string, change: Record<string, any>, message: RegExp][]}
+ */
 const CONFIGS = [
     ['bert-base', { model_type: 'modernbert' }, /model_type 'modernbert' .*bert, roberta.*ONNX/],
     ['bert-base', { model_type: undefined }, /model_type ''/],
@@ -144,6 +147,7 @@ const added =
     });
 
 const QUERY = 'encoder.layer.1.attention.self.query.weight';
+/** @type {[name: string, change: (all: any) => any, message: RegExp][]} */
 const TENSORS = [
     ['bert-base', without(/pooler.dense.bias/), /has no tensor 'pooler.dense.bias'/],
     [
