@@ -107,7 +107,7 @@ static bool read_size(const cJSON *item, uint64_t *size)
 static named_tensor *add_tensor(tensor_table *table)
 {
     if (table->n_tensors == table->capacity) {
-        table->capacity = table->capacity ? 2 * table->capacity : 512;
+        table->capacity *= 2;
         table->tensors = realloc(table->tensors, table->capacity * sizeof *table->tensors);
         if (!table->tensors)
             abort();
@@ -189,8 +189,7 @@ static bool check_places(const range_file *file, named_tensor *tensors, size_t n
                          fault_text *fault)
 {
     uint64_t end = data;
-    if (n)
-        qsort(tensors, n, sizeof *tensors, by_offset);
+    qsort(tensors, n, sizeof *tensors, by_offset);
     for (size_t i = 0; i < n; i++) {
         const stored_tensor *stored = &tensors[i].stored;
         if (stored->offset != end)
@@ -368,8 +367,7 @@ static int by_name(const void *a, const void *b)
 /* Brings tensors into the order of names, each of which must be one tensor's alone. */
 static bool sort_tensors(tensor_table *table, fault_text *fault)
 {
-    if (table->n_tensors)
-        qsort(table->tensors, table->n_tensors, sizeof *table->tensors, by_name);
+    qsort(table->tensors, table->n_tensors, sizeof *table->tensors, by_name);
     for (size_t i = 1; i < table->n_tensors; i++) {
         const named_tensor *a = &table->tensors[i - 1], *b = a + 1;
         if (strcmp(a->name, b->name) == 0)
@@ -400,8 +398,10 @@ static bool open_index(const char *path, tensor_table *table, fault_text *fault)
 bool tensors_open(const char *path, tensor_table *table, fault_text *fault)
 {
     *table = (tensor_table){.files = calloc(TENSORS_MAX_FILES, sizeof *table->files),
-                            .headers = calloc(TENSORS_MAX_FILES, sizeof *table->headers)};
-    if (!table->files || !table->headers)
+                            .headers = calloc(TENSORS_MAX_FILES, sizeof *table->headers),
+                            .capacity = 512};
+    table->tensors = malloc(table->capacity * sizeof *table->tensors);
+    if (!table->files || !table->headers || !table->tensors)
         abort();
     if (ends_with(path, ".json"))
         return open_index(path, table, fault);
@@ -426,8 +426,8 @@ void tensors_close(tensor_table *table)
 named_tensor *tensors_find(const tensor_table *table, const char *name)
 {
     named_tensor key = {.name = (char *)name};
-    return table->n_tensors ? bsearch(&key, table->tensors, table->n_tensors, sizeof key, by_name)
-                            : NULL;
+    return table->tensors ? bsearch(&key, table->tensors, table->n_tensors, sizeof key, by_name)
+                          : NULL;
 }
 
 void tensors_hash(const tensor_table *table, hash_state *hash)
