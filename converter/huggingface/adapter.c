@@ -6,20 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/text.h"
+
 /* They are looked for one by one. */
 #define MAX_TENSORS 16384
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), n_end = strlen(end);
-    return n >= n_end && strcmp(text + n - n_end, end) == 0;
-}
 
 /* Whether `name` is `wanted`, perhaps with something before it. */
 static bool is_named(const char *name, const char *wanted)
 {
     size_t n = strlen(name), n_wanted = strlen(wanted);
-    return ends_with(name, wanted) && (n == n_wanted || name[n - n_wanted - 1] == '.');
+    return text_ends_with(name, wanted) && (n == n_wanted || name[n - n_wanted - 1] == '.');
 }
 
 static void cut_part(char *name, const char *part)

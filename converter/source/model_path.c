@@ -4,11 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), n_end = strlen(end);
-    return n >= n_end && strcmp(text + n - n_end, end) == 0;
-}
+#include "files/text.h"
 
 /* Writes "folder/name"; false if nothing is there, or the path is too long. */
 static bool join(const char *folder, const char *name, char path[FILE_MAX_PATH])
@@ -54,10 +50,10 @@ static void take_file(const char *given, model_path *path)
 {
     char folder[FILE_MAX_PATH];
     bool is_safetensors =
-        ends_with(given, ".safetensors") || ends_with(given, ".safetensors.index.json");
+        text_ends_with(given, ".safetensors") || text_ends_with(given, ".safetensors.index.json");
     folder_of(given, folder);
     add_folder(path, folder);
-    if (!is_safetensors && ends_with(folder, "/onnx")) {
+    if (!is_safetensors && text_ends_with(folder, "/onnx")) {
         folder[strlen(folder) - strlen("/onnx")] = '\0';
         add_folder(path, folder);
     }
