@@ -225,7 +225,7 @@ $(convert)/%.o: $(native)/gen/%.c
 $(convert)/protobuf-c.o: $(sources)/protobuf-c/protobuf-c/protobuf-c.c
 $(convert)/cJSON.o: $(sources)/cjson/cJSON.c
 $(convert)/sha2.o: $(sources)/libmd/src/sha2.c
-$(convert)/sha2.o: convert_flags += -std=gnu11
+$(convert)/sha2.o: convert_flags += -std=gnu11 -O2 -DSHA2_UNROLL_TRANSFORM
 $(patsubst %,$(convert)/%.o,protobuf-c cJSON sha2):
 	@mkdir -p $(@D)
 	@echo 'emcc $(filter %.c,$^)'

@@ -27,7 +27,10 @@ const MEMORY = 2 ** 31;
 /** What 32-bit addresses reach. */
 const MOST_MEMORY = 2 ** 32;
 
-/** @typedef {import('./host_node.js').ConvertedFile} ConvertedFile */
+/**
+ * @typedef {import('./host_node.js').OutputFile & {memory: number}} ConvertedFile  memory: bytes that
+ *   the conversion took
+ */
 
 /**
  * @typedef {object} ReadableFile
@@ -57,6 +60,8 @@ const OPTIONS = {
     name: 'model',
     /** of the model, for its `info()` */
     revision: '',
+    /** of an adapter: which folder of the files has the model that it is for */
+    base: '',
     /** @type {Uint8Array | undefined} tokenized texts, as `bert-wasm tokenize` writes them */
     calibrate: undefined,
     /** @type {string[]} outputs of the graph that are kept; default all that are an encoder's */
@@ -106,6 +111,7 @@ export async function convert(files, options = {}) {
     texts.push(
         ...given.outputs.map((output) => /** @type {[string, string]} */ (['output', output])),
     );
+    if (given.base) texts.push(['base', `${folder}/${given.base}`]);
     if (calibrate) texts.push(['calibrate', `${folder}/${CALIBRATION}`]);
     const task = {
         module: toPost(converterModule()),
@@ -128,16 +134,16 @@ export async function convert(files, options = {}) {
             tell: (/** @type {{done: number, total: number}} */ { done, total }) =>
                 given.onprogress?.({ phase: 'convert', loaded: done, total }),
         };
-        const { notes } = await (in_thread || !hasWorkers()
+        const { notes, memory: n_bytes } = await (in_thread || !hasWorkers()
             ? run(task, caller, signal)
             : runElsewhere(task, caller, signal));
         for (const note of notes) given.onnote?.(note);
         signal?.throwIfAborted();
+        return { ...(await output.finish()), memory: n_bytes };
     } catch (error) {
         await output.abandon();
         throw error;
     }
-    return output.finish();
 }
 
 /** The name of the calibration's texts among the files. */
