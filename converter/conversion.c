@@ -11,6 +11,8 @@
 #include <stdlib.h>
 
 #include "files/safetensors.h"
+#include "huggingface/huggingface.h"
+#include "huggingface/sentence_head.h"
 #include "import/graph_read.h"
 #include "metadata.h"
 #include "native/prove.h"
@@ -26,6 +28,8 @@ struct conversion {
     const convert_options *options;
     const char *out;
     model_dir dir;
+    huggingface_model *huggingface; /* NULL: there is a graph */
+    sentence_head *sentence;        /* NULL: nothing was added to the encoder */
     onnx_model onnx;
     onnx_graph *graph;
     graph_reader reader;
@@ -50,9 +54,9 @@ static bool has_stored(const conversion *c)
 
 /* ------------------------------------------------------------------------------- the beginning -- */
 
-static bool read_model(conversion *c, const char *in, fault_text *fault)
+static bool read_graph(conversion *c, fault_text *fault)
 {
-    if (!model_dir_open(in, &c->dir, fault) || !onnx_open(c->dir.onnx_path, &c->onnx, fault) ||
+    if (!onnx_open(c->dir.path.onnx, &c->onnx, fault) ||
         !(c->graph = graph_open(&c->onnx, fault)) ||
         !reader_open(&c->reader, c->graph, model_dir_first_position(&c->dir), fault))
         return false;
@@ -60,6 +64,22 @@ static bool read_model(conversion *c, const char *in, fault_text *fault)
         return model_dir_explain(&c->dir, fault);
     model_dir_compare(&c->dir, &c->weights.config);
     return true;
+}
+
+/* Named weights need no guessing; of a type that is not known by name, a graph may still be. */
+static bool read_model(conversion *c, const char *in, fault_text *fault)
+{
+    if (!model_dir_open(in, c->options->base, &c->dir, fault))
+        return false;
+    const model_path *path = &c->dir.path;
+    if (path->safetensors[0] && (!path->onnx[0] || huggingface_knows(&c->dir)))
+        return huggingface_open(&c->dir, &c->huggingface, &c->weights, fault) &&
+               sentence_head_open(&c->dir.sentence, &c->weights, &c->sentence, fault);
+    if (!read_graph(c, fault))
+        return false;
+    bool is_encoder = weights_gives(&c->weights, BERT_OUTPUT_LAST_HIDDEN_STATE) &&
+                      !weights_gives(&c->weights, BERT_OUTPUT_SENTENCE_EMBEDDING);
+    return !is_encoder || sentence_head_open(&c->dir.sentence, &c->weights, &c->sentence, fault);
 }
 
 conversion *conversion_open(const char *in, const char *out, const convert_options *options,
@@ -158,7 +178,11 @@ static bool begin_data(conversion *c, fault_text *fault)
     char *reference = reference_text(c, -1);
     if (!reference)
         return fault_set(fault, "out of memory");
-    bool ok = range_sha256(&c->onnx.file, &source, fault);
+    bool ok = true;
+    if (c->huggingface)
+        huggingface_sha256(c->huggingface, &source);
+    else
+        ok = range_sha256(&c->onnx.file, &source, fault);
     if (ok) {
         cJSON *metadata = metadata_json(&c->weights, &c->dir, c->options, &source);
         cJSON_AddStringToObject(metadata, "reference", reference);
@@ -191,7 +215,7 @@ static bool begin_file(conversion *c, fault_text *fault)
 
 static bool begin(conversion *c, fault_text *fault)
 {
-    return proof_open(&c->proof, &c->reader, &c->weights, fault) &&
+    return proof_open(&c->proof, c->huggingface ? NULL : &c->reader, &c->weights, fault) &&
            (!pack_is_quantised(c->options->dtype) || read_texts(c, fault)) &&
            open_models(c, fault) && begin_file(c, fault);
 }
@@ -316,11 +340,37 @@ void conversion_progress(const conversion *c, uint32_t *n_done, uint32_t *n_step
     *n_steps = c->n_parts + OTHER_STEPS;
 }
 
+/* Adds a tensor to the needs, if it lies in a file. */
+static size_t add_need(const stored_tensor *stored, file_need *needs, size_t n, size_t most)
+{
+    if (!stored || !stored->file)
+        return n;
+    if (n < most)
+        needs[n] = (file_need){stored->file->path, stored->offset, stored->n_bytes};
+    return n + 1;
+}
+
+/* What the weights of a part are made of. */
+static size_t needs_of_part(const conversion *c, uint32_t part, file_need *needs, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = c->exact.parts[part]; i < c->exact.parts[part + 1]; i++) {
+        const weight_source *source = &c->weights.weights[i].source;
+        if (source->array)
+            n = add_need(source->array->stored, needs, n, most);
+        for (uint32_t k = 0; k < source->n_parts; k++)
+            n = add_need(source->parts[k], needs, n, most);
+    }
+    return n;
+}
+
 size_t conversion_needs(const conversion *c, file_need *needs, size_t most)
 {
     size_t n = 0;
     if (c->n_done > c->n_parts)
         return 0;
+    if (c->huggingface)
+        return c->n_done == 0 ? 0 : needs_of_part(c, c->n_done - 1, needs, most);
     for (size_t i = 0; i <= c->onnx.n_external; i++, n++) {
         const range_file *file = i == 0 ? &c->onnx.file : &c->onnx.external[i - 1]->file;
         if (n < most)
@@ -344,6 +394,8 @@ void conversion_close(conversion *c)
     texts_free(&c->texts);
     proof_close(&c->proof);
     weights_free(&c->weights);
+    sentence_head_close(c->sentence);
+    huggingface_close(c->huggingface);
     reader_close(&c->reader);
     graph_close(c->graph);
     onnx_close(&c->onnx);

@@ -20,14 +20,15 @@
 typedef struct convert_options {
     pack_dtype dtype;
     const char *name, *revision; /* NULL: the folder's name; none */
+    const char *base;            /* folder of the model that an adapter is for; NULL: none */
     const char *calibrate;       /* JSON Lines of tokenized texts for q8, q7 and q4; NULL: none */
 } convert_options;
 
 typedef struct conversion conversion;
 
 /*
- * Reads what the model is: an ONNX file, or a folder that has one. What `options` point to must
- * stay. NULL with a fault.
+ * Reads what the model is: an ONNX file, a safetensors file of transformers with its config.json,
+ * or a folder that has one. What `options` point to must stay. NULL with a fault.
  */
 conversion *conversion_open(const char *in, const char *out, const convert_options *options,
                             fault_text *fault);
@@ -46,7 +47,8 @@ typedef struct file_need {
 } file_need;
 
 /* How many there are; the first `most` of them in `needs`. Of an ONNX file all of it, until the
- * last weights have been read: where a graph needs which is not known before. */
+ * last weights have been read: where a graph needs which is not known before. Of safetensors the
+ * tensors of the next part, each of them once. */
 size_t conversion_needs(const conversion *it, file_need *needs, size_t most);
 
 /* Frees it. Unless the last step is done, nothing is left at `out`; what was there stays. */

@@ -45,6 +45,7 @@ int main(int argc, char **argv)
         {"name", required_argument, NULL, 'n'},
         {"revision", required_argument, NULL, 'r'},
         {"calibrate", required_argument, NULL, 'c'},
+        {"base", required_argument, NULL, 'b'},
         {"inspect", required_argument, NULL, 'i'},
         {"verify", required_argument, NULL, 'v'},
         {"tolerance", required_argument, NULL, 't'},
@@ -77,6 +78,9 @@ int main(int argc, char **argv)
             break;
         case 'c':
             options.calibrate = optarg;
+            break;
+        case 'b':
+            options.base = optarg;
             break;
         case 'i':
             inspected = optarg;

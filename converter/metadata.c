@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A float32 by the shortest decimal that gives it back: 1e-12, not 9.999999960041972e-13. */
 static double shortest(float value)
@@ -23,6 +24,10 @@ static cJSON *encoder_json(const bert_config *config)
     for (uint32_t i = 0; *bert_config_field(i); i++) {
         double number;
         const char *choice = bert_config_get(config, i, &number);
+        /* Further poolings are rare: files without them say nothing of them. */
+        if (choice && strcmp(choice, "none") == 0 &&
+            strncmp(bert_config_field(i), "pooling_", 8) == 0)
+            continue;
         if (choice)
             cJSON_AddStringToObject(json, bert_config_field(i), choice);
         else
@@ -61,6 +66,11 @@ static cJSON *config_json(const bert_weights *weights, const model_dir *dir, pac
     cJSON_AddItemToObject(json, "problem_type",
                           problem ? cJSON_CreateString(problem) : cJSON_CreateNull());
     cJSON_AddNumberToObject(json, "max_length", model_dir_max_length(dir, config));
+    const cJSON *item;
+    cJSON_ArrayForEach(item, dir->sentence.description)
+    {
+        cJSON_AddItemToObject(json, item->string, cJSON_Duplicate(item, true));
+    }
     return json;
 }
 

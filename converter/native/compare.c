@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "maths/maths.h"
+
 /* Whether the index takes a column, and not a layer. */
 static bool takes_column(const output_name *output)
 {
@@ -42,9 +44,9 @@ static float finished(const float *row, uint32_t column, uint32_t n_columns, con
     if (!activation)
         return row[column];
     if (strcmp(activation, "sigmoid") == 0)
-        return 1 / (1 + expf(-row[column]));
+        return (float)(1 / (1 + maths_exp(-row[column])));
     for (uint32_t i = 0; i < n_columns; i++)
-        sum += exp((double)row[i] - row[column]);
+        sum += maths_exp((double)row[i] - row[column]);
     return (float)(1 / sum);
 }
 

@@ -63,10 +63,14 @@ static bool run_graph(graph_reader *reader, const bert_weights *weights,
         if (reader->inputs[i])
             evaluation_set(evaluation, reader->inputs[i], array_share(inputs[i]));
     graph_value *wanted[WEIGHTS_MAX_OUTPUTS];
-    for (size_t k = 0; k < weights->n_outputs; k++)
-        wanted[k] = graph_find(reader->graph, weights->outputs[k].onnx);
-    bool ok = evaluation_run(evaluation, wanted, weights->n_outputs, fault);
-    for (size_t k = 0; ok && k < weights->n_outputs; k++) {
+    size_t n_wanted = 0;
+    /* What was added stands behind what is in the graph. */
+    while (n_wanted < weights->n_outputs && !weights->outputs[n_wanted].is_added) {
+        wanted[n_wanted] = graph_find(reader->graph, weights->outputs[n_wanted].onnx);
+        n_wanted++;
+    }
+    bool ok = evaluation_run(evaluation, wanted, n_wanted, fault);
+    for (size_t k = 0; ok && k < n_wanted; k++) {
         const output_name *name = &weights->outputs[k];
         size_t n = compare_count(&one->batch, name);
         graph_array *answer = evaluation_get(evaluation, wanted[k], fault);

@@ -47,7 +47,8 @@ typedef struct proof_answers {
 bool proof_answers_open(const model_proof *proof, proof_answers *answers, fault_text *fault);
 void proof_answers_close(proof_answers *answers);
 
-/* Makes the answers what is expected, where there is no graph. False without memory. */
+/* Makes the answers what is expected, where no graph says: none is there, or the output was added
+ * to those of the graph. False without memory. */
 bool proof_expect(model_proof *proof, const proof_answers *answers, fault_text *fault);
 
 /* The largest error over the largest output (at least 1) of all outputs and cases; the output that

@@ -96,7 +96,8 @@ static graph_array *make_again(void *argument, size_t index, fault_text *fault)
 static void keep_maker(graph_evaluation *evaluation, graph_value *value, graph_array *array)
 {
     if (!evaluation->constants && value->is_fixed && !array->stored && !array->maker.make)
-        array->maker = (array_maker){make_again, evaluation, value->index};
+        array->maker =
+            (array_maker){.make = make_again, .argument = evaluation, .index = value->index};
 }
 
 static bool run_node(graph_evaluation *evaluation, const graph_node *node, fault_text *fault)
