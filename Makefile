@@ -231,7 +231,7 @@ $(convert)/%.o: $(sources)/cjson/%.c
 
 $(convert)/%.o: $(sources)/libmd/src/%.c
 	@echo 'emcc $<'
-	@$(EMCC) $(convert_flags) -std=gnu11 -c $< -o $@
+	@$(EMCC) $(convert_flags) -std=gnu11 -O2 -DSHA2_UNROLL_TRANSFORM -c $< -o $@
 
 -include $(shell find $(convert) -name '*.d' 2>/dev/null)
 

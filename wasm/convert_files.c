@@ -3,9 +3,9 @@
  * system: reading and writing are imports, one file is written by an instance, and where it comes
  * to lie, also after a failure, is JavaScript's affair.
  *
- * SHA-256 is libmd's. What hosts have does not do: crypto.subtle wants all bytes at once, answers
- * later, when a step of the conversion has long to go on, and is missing in pages of plain http;
- * createHash() is Node's alone. A second way for one host would be a second way to be wrong.
+ * SHA-256 is the host's where it can be had at once: Node's createHash(), which is ten times as fast
+ * as WebAssembly without instructions for it. Pages have crypto.subtle alone, which wants all bytes
+ * in one piece, answers only when a step has ended, and is missing in plain http: there it is libmd's.
  */
 #include <sha2.h>
 #include <stdio.h>
@@ -111,26 +111,36 @@ void fault_note(const char *sentence)
 /* ----------------------------------------------------------------------------------- hashing -- */
 
 struct hash_state {
-    SHA2_CTX context;
+    int32_t of_host; /* HOST_NOTHING: it is in `own` */
+    SHA2_CTX own;
 };
 
 hash_state *hash_begin(void)
 {
     hash_state *state = malloc(sizeof *state);
-    if (state)
-        SHA256Init(&state->context);
+    if (!state)
+        return NULL;
+    state->of_host = host_hash_begin();
+    if (state->of_host == HOST_NOTHING)
+        SHA256Init(&state->own);
     return state;
 }
 
 void hash_add(hash_state *state, const void *data, size_t n_bytes)
 {
-    SHA256Update(&state->context, data, n_bytes);
+    if (state->of_host == HOST_NOTHING)
+        SHA256Update(&state->own, data, n_bytes);
+    else
+        host_hash_add(state->of_host, data, (uint32_t)n_bytes);
 }
 
 void hash_end(hash_state *state, file_hash *hash)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256Final(digest, &state->context);
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    if (state->of_host == HOST_NOTHING)
+        SHA256Final(digest, &state->own);
+    else
+        host_hash_end(state->of_host, digest);
     free(state);
     for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
         snprintf(hash->hex + 2 * i, 3, "%02x", digest[i]);

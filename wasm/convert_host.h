@@ -24,6 +24,11 @@ int32_t host_read(int32_t handle, double offset, uint32_t n_bytes, void *into) H
 /* Bytes of the model file. */
 void host_write(double offset, const void *data, uint32_t n_bytes) HOST(write);
 
+/* SHA-256 where the host has it: a new hash, or HOST_NOTHING; bytes of it; its end, of 32 bytes. */
+int32_t host_hash_begin(void) HOST(hash_begin);
+void host_hash_add(int32_t hash, const void *data, uint32_t n_bytes) HOST(hash_add);
+void host_hash_end(int32_t hash, uint8_t digest[32]) HOST(hash_end);
+
 /* A sentence about something that was settled, and how. */
 void host_note(const char *sentence) HOST(note);
 

@@ -3,6 +3,7 @@
  * module are files, texts and BertErrors here. Its memory goes with it.
  */
 
+import { openHash } from '#convert-host';
 import { BERT_VERSION } from '#core';
 
 import { BertError, describe } from '../errors.js';
@@ -71,6 +72,7 @@ export class Converter {
                 /** @type {number} */ data,
                 /** @type {number} */ n_bytes,
             ) => this.#output.push({ at, bytes: this.#heap(data, n_bytes >>> 0).slice() }),
+            ...this.#hashes(),
             note: (/** @type {number} */ sentence) => this.notes.push(this.#text(sentence)),
         };
         const env = { memory: this.#memory, emscripten_notify_memory_growth() {} };
@@ -172,6 +174,25 @@ export class Converter {
                 `bert-convert ${describe(this.#folder).slice(7)} -o model.safetensors`,
             { cause },
         );
+    }
+
+    /** SHA-256, where it is to be had at once. */
+    #hashes() {
+        /** @type {import('./host_node.js').Hash[]} */
+        const hashes = [];
+        return {
+            hash_begin: () => {
+                const hash = openHash();
+                return hash ? hashes.push(hash) - 1 : NOTHING;
+            },
+            hash_add: (
+                /** @type {number} */ i,
+                /** @type {number} */ data,
+                /** @type {number} */ n_bytes,
+            ) => hashes[i].add(this.#heap(data, n_bytes >>> 0)),
+            hash_end: (/** @type {number} */ i, /** @type {number} */ into) =>
+                this.#heap(into, 32).set(hashes[i].end()),
+        };
     }
 
     /** @param {string} path */

@@ -29,6 +29,9 @@ export function openNow({ name, blob }) {
     };
 }
 
+/** @returns {import('./host_node.js').Hash | null} */
+export const openHash = () => null;
+
 /**
  * A Blob, which browsers keep on disk when it is large.
  * @param {string} [path]

@@ -3,6 +3,7 @@
  * host_browser.js. Both export the same functions.
  */
 
+import { createHash } from 'node:crypto';
 import { openSync, readSync } from 'node:fs';
 import { mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,12 +38,24 @@ export function openNow({ path, size }) {
 }
 
 /**
+ * @typedef {object} Hash  SHA-256 of bytes that come piece by piece
+ * @property {(bytes: Uint8Array) => void} add
+ * @property {() => Uint8Array} end  the 32 bytes of it
+ *
+ * @returns {Hash | null}  null: there is none that answers at once
+ */
+export function openHash() {
+    const hash = createHash('sha256');
+    return { add: (bytes) => void hash.update(bytes), end: () => hash.digest() };
+}
+
+/**
  * @typedef {object} Output  the model file while it is written
  * @property {(parts: OutputPart[]) => Promise<void>} write
- * @property {() => Promise<ConvertedFile>} finish
+ * @property {() => Promise<OutputFile>} finish
  * @property {() => Promise<void>} abandon  leaves no trace
  *
- * @typedef {object} ConvertedFile  a model file that was made here
+ * @typedef {object} OutputFile  a model file that was made here
  * @property {string | Blob} source  what loadModel() takes: in Node a file: URL
  * @property {number} n_bytes
  * @property {(start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>} read  bytes start ..

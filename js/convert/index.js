@@ -27,7 +27,10 @@ const MEMORY = 2 ** 31;
 /** What 32-bit addresses reach. */
 const MOST_MEMORY = 2 ** 32;
 
-/** @typedef {import('./host_node.js').ConvertedFile} ConvertedFile */
+/**
+ * @typedef {import('./host_node.js').OutputFile & {memory: number}} ConvertedFile  memory: bytes that
+ *   the conversion took
+ */
 
 /**
  * @typedef {object} ReadableFile
@@ -128,16 +131,16 @@ export async function convert(files, options = {}) {
             tell: (/** @type {{done: number, total: number}} */ { done, total }) =>
                 given.onprogress?.({ phase: 'convert', loaded: done, total }),
         };
-        const { notes } = await (in_thread || !hasWorkers()
+        const { notes, memory: n_bytes } = await (in_thread || !hasWorkers()
             ? run(task, caller, signal)
             : runElsewhere(task, caller, signal));
         for (const note of notes) given.onnote?.(note);
         signal?.throwIfAborted();
+        return { ...(await output.finish()), memory: n_bytes };
     } catch (error) {
         await output.abandon();
         throw error;
     }
-    return output.finish();
 }
 
 /** The name of the calibration's texts among the files. */

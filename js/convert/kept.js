@@ -12,7 +12,7 @@ import { headerLength, LENGTH_BYTES } from '../loader/header_length.js';
  * @param {import('../cache/library.js').Library} library
  * @param {string} key  in the place of a URL
  * @param {import('../loader/answer.js').Identity} identity  of what it was made of
- * @param {import('./host_node.js').ConvertedFile} file
+ * @param {import('./host_node.js').OutputFile} file
  * @param {AbortSignal} [signal]
  * @returns {Promise<string | null>}  why it is not stored
  */
@@ -37,7 +37,7 @@ export async function keepConverted(library, key, identity, file, signal) {
     }
 }
 
-/** @param {import('./host_node.js').ConvertedFile} file */
+/** @param {import('./host_node.js').OutputFile} file */
 async function layoutOf(file) {
     const n = headerLength(await file.read(0, LENGTH_BYTES));
     const layout = n === null ? null : readLayout(await file.read(0, LENGTH_BYTES + n));
