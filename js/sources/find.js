@@ -14,6 +14,9 @@ const PATIENCE = 1000;
 /** Milliseconds between looks at what another page or process converts. */
 const POLL = 200;
 
+/** Weights that the converter finds, with what goes with them. */
+const BY_ITSELF = /^([\w.-]+\/)?model\.safetensors(\.index\.json)?$|^(onnx\/)?model\.onnx$/;
+
 /** @typedef {import('../cache/library.js').Library} Library */
 /** @import { Place, ResolvedFiles, SourceOptions } from './resolve.js' */
 
@@ -116,7 +119,7 @@ async function convertNow(place, found, library, { signal, in_thread }, onprogre
     );
     const file = await convert(files, {
         folder: place.name,
-        model: found.weights,
+        model: BY_ITSELF.test(found.weights) ? '' : found.weights,
         dtype: place.dtype,
         name: place.name,
         revision: place.revision,

@@ -533,7 +533,7 @@ test('sources that cannot be read say why', async () => {
     );
     const empty = join(folder, 'empty');
     mkdirSync(empty);
-    await assert.rejects(loadModel(empty), withCode('FETCH_FAILED', /empty: it has no weights/));
+    await assert.rejects(loadModel(empty), withCode('FETCH_FAILED', /empty\/: it has no weights/));
     await assert.rejects(
         loadModel(`${root}/missing`),
         withCode('FETCH_FAILED', /missing: HTTP status 404/),
