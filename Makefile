@@ -381,6 +381,9 @@ bench-lines: setup build bench-packages ## a long file through the command line,
 bench-stream: setup build bench-packages ## from navigation and from the last byte to the first answer
 	@$(bench_node) bench/stream.js
 
+bench-hub: setup build bench-packages ## from navigation to the first answer of a model that has but a name
+	@$(bench_node) bench/hub.js
+
 bench-tokenizers: setup build bench-packages ## tokenizers against the npm package and the native one
 	@$(bench_node) bench/tokenizers.js
 

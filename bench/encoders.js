@@ -1,7 +1,7 @@
 /**
  * What 8 bits cost sentence encoders with real weights, here, in onnxruntime and in LiteRT: the
- * cosine between mean-pooled embeddings and those of f32, of the first sentences of SST-2's development set, and
- * Spearman's correlation on STS-B's. Nothing is calibrated.
+ * cosine between mean-pooled embeddings and those of f32, of the first sentences of SST-2's
+ * development set, and Spearman's correlation on STS-B's. Nothing is calibrated.
  *
  * onnxruntime has the same weights, in the integers that its own quantize_dynamic() makes, and is
  * given each text alone: in a batch its answers are others. LiteRT has them as its recipe of 8 bits
