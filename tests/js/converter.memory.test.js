@@ -65,7 +65,7 @@ for (const [kind, write] of /** @type {const} */ ([
     ['safetensors', writeRoberta],
     ['ONNX', writeBertOnnx],
 ])) {
-    const name = `a model of RoBERTa-large's size in ${kind}, 1.4 GB, becomes q8 in 600 MB of memory`;
+    const name = `RoBERTa-large's size in ${kind}, 1.4 GB, becomes q8 in 600 MB of memory`;
     test(name, { skip: skip || is_full }, async (t) => {
         write(join(FOLDER, kind), LARGE);
         const { peak, size } = await convert(kind, 'q8');

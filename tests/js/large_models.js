@@ -132,13 +132,21 @@ const number = (field, value) => Buffer.concat([varint(field * 8), varint(value)
 /** A message, a text or bytes. @param {number} field  @param {Parts | string} content */
 function message(field, content) {
     const parts = typeof content === 'string' ? [Buffer.from(content)] : content;
-    const n = parts.reduce((sum, part) => sum + ('n_bytes' in part ? part.n_bytes : part.length), 0);
+    const n = parts.reduce(
+        (sum, part) => sum + ('n_bytes' in part ? part.n_bytes : part.length),
+        0,
+    );
     return [varint(field * 8 + 2), varint(n), ...parts];
 }
 
 const [FLOAT, INT64] = [1, 7];
 
-/** @param {string} name  @param {number} type  @param {number[]} shape  @param {Buffer | Weights} data */
+/**
+ * @param {string} name
+ * @param {number} type
+ * @param {number[]} shape
+ * @param {Buffer | Weights} data
+ */
 const tensor = (name, type, shape, data) => [
     ...shape.map((n) => number(1, n)),
     number(2, type),
@@ -151,10 +159,7 @@ function valueInfo(name, type, shape) {
     const dims = shape.flatMap((n) =>
         message(1, typeof n === 'number' ? [number(1, n)] : message(2, n)),
     );
-    return [
-        ...message(1, name),
-        ...message(2, message(1, [number(1, type), ...message(2, dims)])),
-    ];
+    return [...message(1, name), ...message(2, message(1, [number(1, type), ...message(2, dims)]))];
 }
 
 /** Nodes and weights in order; every method gives the name of its value. */
@@ -163,7 +168,12 @@ class Graph {
     /** @type {Parts} */ weights = [];
     #n = 0;
 
-    /** @param {string} op  @param {string[]} inputs  @param {Parts} [attributes]  @param {string} [output] */
+    /**
+     * @param {string} op
+     * @param {string[]} inputs
+     * @param {Parts} [attributes]
+     * @param {string} [output]
+     */
     node(op, inputs, attributes = [], output = `value_${this.#n++}`) {
         const names = inputs.flatMap((name) => message(1, name));
         this.nodes.push(
@@ -266,7 +276,11 @@ class Graph {
         const keys = this.transpose(key, [0, 2, 3, 1]);
         const scores = this.node('MatMul', [this.transpose(query, [0, 2, 1, 3]), keys]);
         const scaled = this.node('Div', [scores, this.float(8)]);
-        const weights = this.node('Softmax', [this.node('Add', [scaled, mask])], Graph.one('axis', 3));
+        const weights = this.node(
+            'Softmax',
+            [this.node('Add', [scaled, mask])],
+            Graph.one('axis', 3),
+        );
         const context = this.node('MatMul', [weights, this.transpose(value, [0, 2, 1, 3])]);
         return this.reshape(this.transpose(context, [0, 2, 1, 3]), hidden);
     }
@@ -286,7 +300,10 @@ class Graph {
             Array.from({ length: 512 }, (_, i) => i),
             [1, 512],
         );
-        const n_tokens = this.node('Gather', [this.node('Shape', ['input_ids']), this.integers([1])]);
+        const n_tokens = this.node('Gather', [
+            this.node('Shape', ['input_ids']),
+            this.integers([1]),
+        ]);
         const positions = this.node('Slice', [
             indices,
             this.integers([0]),
