@@ -101,6 +101,12 @@ uint32_t EXPORT(convert_open)(const char *model)
     return the_conversion != NULL;
 }
 
+/* Bytes of memory that it will take, about; 0: it failed. */
+double EXPORT(convert_memory)(void)
+{
+    return (double)conversion_memory(the_conversion, &fault);
+}
+
 uint32_t EXPORT(convert_step)(void)
 {
     return conversion_step(the_conversion, &fault);
