@@ -83,6 +83,8 @@ uint32_t EXPORT(convert_option)(const char *name, const char *value)
         options.name = value;
     else if (strcmp(name, "revision") == 0)
         options.revision = value;
+    else if (strcmp(name, "base") == 0)
+        options.base = value;
     else if (strcmp(name, "calibrate") == 0)
         options.calibrate = value;
     else

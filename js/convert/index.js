@@ -60,6 +60,8 @@ const OPTIONS = {
     name: 'model',
     /** of the model, for its `info()` */
     revision: '',
+    /** of an adapter: which folder of the files has the model that it is for */
+    base: '',
     /** @type {Uint8Array | undefined} tokenized texts, as `bert-wasm tokenize` writes them */
     calibrate: undefined,
     /** @type {string[]} outputs of the graph that are kept; default all that are an encoder's */
@@ -109,6 +111,7 @@ export async function convert(files, options = {}) {
     texts.push(
         ...given.outputs.map((output) => /** @type {[string, string]} */ (['output', output])),
     );
+    if (given.base) texts.push(['base', `${folder}/${given.base}`]);
     if (calibrate) texts.push(['calibrate', `${folder}/${CALIBRATION}`]);
     const task = {
         module: toPost(converterModule()),
