@@ -37,6 +37,7 @@ const IN_PAGES = [
     SHARED,
     'in-thread',
     'worker',
+    'sources',
     'convert',
     'convert-worker',
 ];
@@ -90,6 +91,7 @@ const in_other_files = {
         const file = (/** @type {string} */ path) => () => ({ path, external: true });
         onResolve({ filter: /^#in-thread$/ }, file('./in-thread.js'));
         onResolve({ filter: /^#convert$/ }, file('./convert.js'));
+        onResolve({ filter: /^#sources$/ }, file('./sources.js'));
         onResolve({ filter: /^\.\/index\.js$/ }, ({ importer }) =>
             importer.endsWith('in_thread.js') ? file('./index.js')() : undefined,
         );
@@ -106,7 +108,11 @@ const [, , , , in_node] = await Promise.all([
         splitting: true,
         chunkNames: SHARED,
     }),
-    build({ ...page, entryPoints: { convert: 'js/convert/index.js' } }),
+    build({
+        ...page,
+        entryPoints: { convert: 'js/convert/index.js', sources: 'js/sources/find.js' },
+        plugins: [in_other_files],
+    }),
     // Plain scripts, which bundlers may copy and minify as one that is a module or that is none.
     // They name no file: of #files nothing is left in them.
     build({

@@ -186,6 +186,15 @@ export function resolveSource(source) {
 }
 
 /**
+ * What a path leads to: pages have none.
+ * @param {string} _path
+ * @returns {'file' | 'folder' | null}
+ */
+export function kindOfPath(_path) {
+    return null;
+}
+
+/**
  * @param {URL} url
  * @returns {import('../loader/download.js').Source}
  */
