@@ -5,12 +5,14 @@
 #define CONVERTER_COMMANDS_H
 
 #include "files/fault.h"
+#include "read/read.h"
 #include "weights/pack.h"
 
 typedef struct convert_options {
     pack_dtype dtype;
     const char *name, *revision; /* NULL: the folder's name; none */
     const char *calibrate;       /* JSON Lines of tokenized texts for q8 and q4; NULL: none */
+    output_choice outputs;       /* of the graph; n 0: all that are an encoder's */
 } convert_options;
 
 /* ONNX file or folder to a model file; nothing stays at `out` after a failure. */

@@ -12,12 +12,15 @@
 static const char usage_text[] =
     "usage: bert-convert MODEL_DIR_OR_ONNX -o OUT.safetensors [--dtype f32|f16|q8|q7|q4]\n"
     "                    [--name N] [--revision R] [--calibrate TEXTS.jsonl]\n"
+    "                    [--output NAME]...\n"
     "       bert-convert --inspect FILE.safetensors\n"
     "       bert-convert --verify GOLDEN.json [--tolerance T] FILE.safetensors\n"
     "\n"
     "Converts an ONNX encoder, with the config.json and tokenizer.json beside it, into the one\n"
     "file that bert-wasm loads. The default dtype is q8. TEXTS.jsonl are texts as `bert-wasm\n"
-    "tokenize` writes them: a hundred typical ones make q8, and above all q4, more exact.\n";
+    "tokenize` writes them: a hundred typical ones make q8, and above all q4, more exact. Of the\n"
+    "graph's outputs those become the model's that are an encoder's, or the ones that are chosen\n"
+    "with --output.\n";
 
 static int usage(const char *problem)
 {
@@ -28,7 +31,7 @@ static int usage(const char *problem)
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"output", required_argument, NULL, 'o'},
+        {"output", required_argument, NULL, 'u'},
         {"dtype", required_argument, NULL, 'd'},
         {"name", required_argument, NULL, 'n'},
         {"revision", required_argument, NULL, 'r'},
@@ -42,6 +45,8 @@ int main(int argc, char **argv)
     const char *out = NULL, *inspected = NULL, *golden = NULL;
     convert_options options = {.dtype = PACK_Q8};
     double tolerance = 1e-4;
+    const char *outputs[WEIGHTS_MAX_OUTPUTS];
+    options.outputs.names = outputs;
     int option;
     while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
         char *end;
@@ -65,6 +70,11 @@ int main(int argc, char **argv)
             break;
         case 'c':
             options.calibrate = optarg;
+            break;
+        case 'u':
+            if (options.outputs.n == WEIGHTS_MAX_OUTPUTS)
+                return usage("there are too many --output");
+            outputs[options.outputs.n++] = optarg;
             break;
         case 'i':
             inspected = optarg;
