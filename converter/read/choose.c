@@ -3,8 +3,8 @@
  *
  * Exports give back more than an encoder's outputs: inputs, masks, shapes, what somebody wanted to
  * look at. That an output cannot be read says nothing against the others, so it is left out, and
- * said. But where there is attention above what was read, the encoder itself was not read to its
- * end: then its lower layers would pass for it, and the graph is refused.
+ * said. But where it stands on more of the encoder than was read, the graph is refused: else its
+ * lower layers would pass for it.
  */
 #include "read/read.h"
 
@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Of a long list that goes into a message. */
-#define MAX_LISTED 12
+#define MAX_LISTED 32
 
 /* An output of the graph that may become one of the model. */
 typedef struct candidate {
@@ -37,20 +37,27 @@ static void append(char *text, size_t size, const char *format, const char *firs
 
 /* ----------------------------------------------------------------------------------- reasons -- */
 
-/* Whether an attention lies between `hidden` and `at`: a softmax over tokens, for each head. */
-static bool has_attention_above(const graph_reader *reader, graph_value *at, graph_value *hidden)
+/* Whether the value multiplies tokens with tokens, for each head or for all: as scores, and what is
+ * weighted with them, do. */
+static bool is_attention(const graph_reader *reader, graph_value *at)
 {
-    bool *is_ancestor = reader_ancestors(reader, at), found = false;
-    for (size_t i = hidden->index + 1; i <= at->index && !found; i++) {
-        graph_value *v = graph_at(reader->graph, i);
-        if (!is_ancestor[i] || !graph_is(v, "Softmax") || !carries(reader, v))
-            continue;
-        const graph_array *shape = shape_of(reader, v);
-        uint32_t rank = shape ? shape->rank : 0;
-        found = !shape || (rank >= 3 && shape->dims[rank - 1] == reader->n_tokens &&
-                           shape->dims[rank - 2] == reader->n_tokens &&
-                           (rank > 3 || shape->dims[0] != reader->n_batch));
-    }
+    if (!graph_is(at, "MatMul") || !carries(reader, graph_operand(at, 0)) ||
+        !carries(reader, graph_operand(at, 1)))
+        return false;
+    const graph_array *shape = shape_of(reader, at);
+    uint32_t rank = shape ? shape->rank : 0;
+    bool is_of_heads = rank > 3 || (rank == 3 && shape->dims[0] != reader->n_batch);
+    return !shape || is_of_heads ||
+           (rank == 3 && shape->dims[1] == reader->n_tokens && shape->dims[2] == reader->n_tokens);
+}
+
+/* Whether `at` stands on more of the encoder than what ends in `hidden`: on attention above it. */
+static bool has_encoder_above(const graph_reader *reader, graph_value *at, graph_value *hidden)
+{
+    bool *is_ancestor = reader_ancestors(reader, at);
+    bool found = false;
+    for (size_t i = hidden->index + 1; i <= at->index && !found; i++)
+        found = is_ancestor[i] && is_attention(reader, graph_at(reader->graph, i));
     free(is_ancestor);
     return found;
 }
@@ -84,15 +91,13 @@ static bool may_be_read(graph_reader *reader, candidate *one)
 static void explain(graph_reader *reader, const encoder_match *encoder, candidate *one)
 {
     fault_text why = {{0}};
-    const char *reason = why.text;
     one->mismatch = reader->mismatch;
     one->expected = reader->expected;
     if (stands_on(reader, one->at, encoder->hidden))
         describe_mismatch(reader, &why);
     else
-        reason = has_attention(reader, one->at) ? "a value inside the encoder"
-                                                : "made before the first layer";
-    append(one->reason, sizeof one->reason, "%s", reason, "");
+        fault_set(&why, "made before the encoder's end");
+    append(one->reason, sizeof one->reason, "%s", why.text, "");
 }
 
 /* "'a': an input; 'b': a constant", of those that are not taken. */
@@ -119,7 +124,7 @@ static void list_reasons(const candidate *candidates, size_t n, char *text, size
 
 static bool refuse_name(const graph_reader *reader, const char *name)
 {
-    char names[512] = "";
+    char names[sizeof reader->fault->text / 2] = "";
     size_t n = graph_n_outputs(reader->graph);
     for (size_t i = 0; i < n && i < MAX_LISTED; i++)
         append(names, sizeof names, i ? ", '%s'" : "'%s'", graph_output_name(reader->graph, i), "");
@@ -209,7 +214,7 @@ static bool settle(graph_reader *reader, const candidate *candidates, size_t n, 
         const candidate *one = &candidates[i];
         n_taken += one->is_taken;
         if (!one->is_taken && encoder->hidden && !misread &&
-            has_attention_above(reader, one->at, encoder->hidden))
+            has_encoder_above(reader, one->at, encoder->hidden))
             misread = one;
     }
     if (n_taken == n)

@@ -33,6 +33,13 @@ static graph_array *answer_to_noise(const graph_reader *reader, graph_value *fro
     return respond(reader, from, noise_like(reader, from), to);
 }
 
+/* Whether rows of `width` numbers are still rows, and not columns: of one row the numbers alone do
+ * not tell. */
+static bool has_rows(const graph_reader *reader, graph_value *at, int64_t width)
+{
+    return last_dim(reader, at) == width || width == 1;
+}
+
 static bool is_near(float a, float b)
 {
     return fabsf(a - b) <= 1e-4f + 1e-4f * fabsf(b);
@@ -67,7 +74,7 @@ static bool read_ending(const graph_reader *reader, const affine_match *dense, g
     bool found = false;
     for (size_t a = 0; answer && !found && a < 3; a++) {
         ending->activation = activations[a];
-        bool is_all = answer->count == rows * width;
+        bool is_all = answer->count == rows * width && has_rows(reader, at, width);
         for (int64_t c = 0; !found && c < (is_all ? 1 : width); c++) {
             ending->column = is_all ? -1 : (int32_t)c;
             found = is_all || answer->count == rows;
@@ -153,7 +160,7 @@ static bool read_pooling(const graph_reader *reader, graph_value *hidden, graph_
     fault_text ignored = {0};
     int64_t width = last_dim(reader, hidden), n = reader->n_tokens, n_attended = n - n / 3;
     const graph_array *shape = shape_of(reader, at);
-    if (!shape || shape->count != reader->n_batch * width)
+    if (!shape || shape->count != reader->n_batch * width || !has_rows(reader, at, width))
         return false;
     graph_evaluation *evaluation = reader_evaluation(reader, n, false);
     if (reader->inputs[ROLE_MASK]) {
@@ -184,7 +191,8 @@ static bool read_normalise(const graph_reader *reader, graph_value *from, graph_
                 *answer = respond(reader, from, array_share(noise), at);
     int64_t width = last_dim(reader, from);
     bool found = false;
-    for (int way = 0; answer && answer->count == noise->count && !found && way < 2; way++) {
+    bool is_whole = answer && answer->count == noise->count && has_rows(reader, at, width);
+    for (int way = 0; is_whole && !found && way < 2; way++) {
         found = true;
         for (int64_t i = 0; found && i < noise->count; i++) {
             const float *row = noise->floats + i / width * width;
@@ -319,7 +327,8 @@ static bool read_sentence_dense(graph_reader *reader, encoder_match *encoder,
     bert_pooling pooling;
     bool of_pooling, normalize;
     transform_match sentence = {.dense = *dense};
-    if (!read_pooling(reader, encoder->hidden, dense->input, &pooling, &of_pooling) || of_pooling)
+    if (!has_rows(reader, at, dense->n_out) ||
+        !read_pooling(reader, encoder->hidden, dense->input, &pooling, &of_pooling) || of_pooling)
         return false;
     /* The activation ends before the division by the length: at the last value of which each number
      * depends on one number alone. */
@@ -341,7 +350,7 @@ static bool read_dense_output(graph_reader *reader, encoder_match *encoder,
     head_ending ending;
     bert_activation activation;
     graph_value *hidden = encoder->hidden;
-    if (is_first_token(reader, hidden, dense->input) &&
+    if (is_first_token(reader, hidden, dense->input) && has_rows(reader, at, dense->n_out) &&
         match_activation(reader, dense->output, at, &activation) &&
         activation != BERT_ACTIVATION_NONE) {
         name->output = BERT_OUTPUT_POOLER_OUTPUT;

@@ -5,7 +5,8 @@
 
 /* ------------------------------------------------------------------------------------ layers -- */
 
-bool has_attention(const graph_reader *reader, graph_value *at)
+/* Whether the value is made of something that a softmax made: then it is not an embedding. */
+static bool has_attention(const graph_reader *reader, graph_value *at)
 {
     bool *is_ancestor = reader_ancestors(reader, at), found = false;
     for (size_t i = 0; i <= at->index && !found; i++)

@@ -120,9 +120,6 @@ typedef struct encoder_match {
     heads_match heads;
 } encoder_match;
 
-/* Whether the value is made of something that a softmax made: then it is not an embedding. */
-bool has_attention(const graph_reader *reader, graph_value *at);
-
 /* Finds the encoder under outputs (one or more): hidden, layers, convolution and embeddings. */
 bool read_stack(graph_reader *reader, graph_value *const *outputs, size_t n_outputs,
                 encoder_match *encoder);
