@@ -1260,7 +1260,7 @@ test('an export without any output of an encoder is refused, saying what each is
     for (const output of left_out) assert.ok(stderr.includes(`'${output}': `), output);
 });
 
-test('a head that cannot be read is left out; an encoder that is not read to its end is refused', () => {
+test('a head that cannot be read is left out; half an encoder is refused', () => {
     const replaced = (name, pattern, op) =>
         modelFolder(name, {
             'model.onnx': edited(name, (nodes) => {
