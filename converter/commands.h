@@ -11,6 +11,7 @@
 typedef struct convert_options {
     pack_dtype dtype;
     const char *name, *revision; /* NULL: the folder's name; none */
+    const char *base;            /* folder of the model that an adapter is for; NULL: none */
     const char *calibrate;       /* JSON Lines of tokenized texts for q8 and q4; NULL: none */
     output_choice outputs;       /* of the graph; n 0: all that are an encoder's */
 } convert_options;

@@ -4,8 +4,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "files/safetensors.h"
+#include "huggingface/huggingface.h"
+#include "huggingface/sentence_head.h"
 #include "import/graph_read.h"
 #include "native/native.h"
 #include "native/prove.h"
@@ -22,6 +25,8 @@
 typedef struct conversion {
     const convert_options *options;
     model_dir dir;
+    huggingface_model *huggingface; /* NULL: there is a graph */
+    sentence_head *sentence;
     onnx_model onnx;
     onnx_graph *graph;
     graph_reader reader;
@@ -49,6 +54,10 @@ static cJSON *encoder_json(const bert_config *config)
     for (uint32_t i = 0; *bert_config_field(i); i++) {
         double number;
         const char *choice = bert_config_get(config, i, &number);
+        /* Further poolings are rare: files without them say nothing of them. */
+        if (choice && strcmp(choice, "none") == 0 &&
+            strncmp(bert_config_field(i), "pooling_", 8) == 0)
+            continue;
         if (choice)
             cJSON_AddStringToObject(json, bert_config_field(i), choice);
         else
@@ -87,6 +96,11 @@ static cJSON *config_json(const conversion *c)
     cJSON_AddItemToObject(json, "problem_type",
                           problem ? cJSON_CreateString(problem) : cJSON_CreateNull());
     cJSON_AddNumberToObject(json, "max_length", model_dir_max_length(&c->dir, config));
+    const cJSON *item;
+    cJSON_ArrayForEach(item, c->dir.sentence.description)
+    {
+        cJSON_AddItemToObject(json, item->string, cJSON_Duplicate(item, true));
+    }
     return json;
 }
 
@@ -102,15 +116,19 @@ static void add_text(cJSON *object, const char *key, cJSON *json)
 static cJSON *metadata_json(const conversion *c)
 {
     const convert_options *options = c->options;
-    char hash[FILE_HASH_CHARS + 1];
+    file_hash hash = {{0}};
     cJSON *json = cJSON_CreateObject();
-    file_sha256(c->onnx.file.data, c->onnx.file.n_bytes, hash);
+    fault_text ignored = {{0}};
+    if (c->huggingface)
+        huggingface_sha256(c->huggingface, &hash);
+    else
+        range_sha256(&c->onnx.file, &hash, &ignored);
     cJSON_AddStringToObject(json, "format", "bert-wasm");
     cJSON_AddStringToObject(json, "format_version", BERT_FORMAT_VERSION);
     cJSON_AddStringToObject(json, "name", options->name ? options->name : c->dir.name);
     cJSON_AddStringToObject(json, "revision", options->revision ? options->revision : "");
     cJSON_AddStringToObject(json, "dtype", pack_dtype_name(options->dtype));
-    cJSON_AddStringToObject(json, "source_sha256", hash);
+    cJSON_AddStringToObject(json, "source_sha256", hash.hex);
     add_text(json, "config", config_json(c));
     add_text(json, "reference", proof_json(&c->proof, c->error));
     return json;
@@ -133,7 +151,7 @@ static bool write_data(void *writer, const packed_tensor *tensor, fault_text *fa
 /* Two passes, as safetensors.h wants them. The tokenizer comes first. */
 static bool write_tensors(const conversion *c, safetensors_writer *writer, fault_text *fault)
 {
-    const mapped_file *file = &c->dir.tokenizer;
+    const whole_file *file = &c->dir.tokenizer;
     pack_dtype dtype = c->options->dtype;
     uint32_t n_bytes = (uint32_t)file->n_bytes; /* no more: model_dir_open() */
     bool has_tokenizer = file->n_bytes > 0;
@@ -160,13 +178,23 @@ static bool write_model(const conversion *c, const char *out, fault_text *fault)
 
 static bool read_model(conversion *c, const char *in, fault_text *fault)
 {
-    if (!model_dir_open(in, &c->dir, fault) || !onnx_open(c->dir.onnx_path, &c->onnx, fault) ||
-        !(c->graph = graph_open(&c->onnx, fault)) ||
+    if (!model_dir_open(in, c->options->base, &c->dir, fault))
+        return false;
+    const model_path *path = &c->dir.path;
+    if (path->safetensors[0] && (!path->onnx[0] || huggingface_knows(&c->dir)))
+        return huggingface_open(&c->dir, &c->huggingface, &c->weights, fault) &&
+               sentence_head_open(&c->dir.sentence, &c->weights, &c->sentence, fault) &&
+               proof_open(&c->proof, NULL, &c->weights, fault);
+    if (!onnx_open(path->onnx, &c->onnx, fault) || !(c->graph = graph_open(&c->onnx, fault)) ||
         !reader_open(&c->reader, c->graph, model_dir_first_position(&c->dir), fault))
         return false;
     if (!read_encoder(&c->reader, &c->options->outputs, &c->weights))
         return model_dir_explain(&c->dir, fault);
     model_dir_compare(&c->dir, &c->weights.config);
+    if (weights_gives(&c->weights, BERT_OUTPUT_LAST_HIDDEN_STATE) &&
+        !weights_gives(&c->weights, BERT_OUTPUT_SENTENCE_EMBEDDING) &&
+        !sentence_head_open(&c->dir.sentence, &c->weights, &c->sentence, fault))
+        return false;
     return proof_open(&c->proof, &c->reader, &c->weights, fault);
 }
 
@@ -174,7 +202,7 @@ static bool read_model(conversion *c, const char *in, fault_text *fault)
 static bool measure_inputs(conversion *c, const native_model *native, fault_text *fault)
 {
     const char *path = c->options->calibrate;
-    const mapped_file *tokenizer = &c->dir.tokenizer;
+    const whole_file *tokenizer = &c->dir.tokenizer;
     bool with_moments = path && c->options->dtype == PACK_Q4;
     if (!calibration_alloc(&c->measured, &c->weights.config, with_moments, fault))
         return false;
@@ -232,6 +260,8 @@ bool convert(const char *in, const char *out, const convert_options *options, fa
     proof_close(&c.proof);
     calibration_free(&c.measured);
     weights_free(&c.weights);
+    sentence_head_close(c.sentence);
+    huggingface_close(c.huggingface);
     reader_close(&c.reader);
     graph_close(c.graph);
     onnx_close(&c.onnx);

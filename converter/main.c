@@ -36,6 +36,7 @@ int main(int argc, char **argv)
         {"name", required_argument, NULL, 'n'},
         {"revision", required_argument, NULL, 'r'},
         {"calibrate", required_argument, NULL, 'c'},
+        {"base", required_argument, NULL, 'b'},
         {"inspect", required_argument, NULL, 'i'},
         {"verify", required_argument, NULL, 'v'},
         {"tolerance", required_argument, NULL, 't'},
@@ -75,6 +76,9 @@ int main(int argc, char **argv)
             if (options.outputs.n == WEIGHTS_MAX_OUTPUTS)
                 return usage("there are too many --output");
             outputs[options.outputs.n++] = optarg;
+            break;
+        case 'b':
+            options.base = optarg;
             break;
         case 'i':
             inspected = optarg;

@@ -271,7 +271,7 @@ static bool verify_all(verification *v, const cJSON *trace)
 
 bool verify(const char *golden, const char *path, double tolerance, fault_text *fault)
 {
-    mapped_file file;
+    whole_file file;
     model_file model = {0};
     verification v = {
         .golden = golden, .model = &model, .tolerance = tolerance, .fault = fault, .all_ok = true};

@@ -156,14 +156,22 @@ typedef enum bert_position_attention {
 } bert_position_attention;
 
 /* What of a sequence's hidden states its embedding is made of: Reimers & Gurevych 2019,
- * Sentence-BERT, section 3. */
+ * Sentence-BERT, section 3; all but the first are of the attended tokens. */
 typedef enum bert_pooling {
-    BERT_POOLING_NONE, /* "none": there is no sentence embedding */
-    BERT_POOLING_CLS,  /* "cls": the first token's */
-    BERT_POOLING_MEAN, /* "mean": of the attended tokens */
-    BERT_POOLING_MAX,  /* "max": likewise */
+    BERT_POOLING_NONE,          /* "none": there is no sentence embedding */
+    BERT_POOLING_CLS,           /* "cls": the first token's */
+    BERT_POOLING_MEAN,          /* "mean" */
+    BERT_POOLING_MAX,           /* "max" */
+    BERT_POOLING_MEAN_SQRT_LEN, /* "mean_sqrt_len": the sum over the square root of their number */
+    /* "weighted_mean": each counts as often as its position + 1 (Muennighoff 2022, SGPT, section
+     * 3.1) */
+    BERT_POOLING_WEIGHTED_MEAN,
+    BERT_POOLING_LAST, /* "last": the last one's */
     BERT_POOLING_COUNT
 } bert_pooling;
+
+/* Most poolings of one embedding. */
+#define BERT_MOST_POOLINGS 6
 
 /* Integers that layers are multiplied in, where their matrices are I8. */
 typedef enum bert_integers {
@@ -211,7 +219,7 @@ typedef struct bert_config {
     uint32_t n_labels;        /* of the pooled output's classifier; 0: none */
     uint32_t n_token_labels;  /* of every token's classifier; 0: none */
     uint32_t lm_tied;         /* 1: the decoder's weights are the word embedding */
-    uint32_t embedding_dim;   /* of the dense layer over the pooling; 0: none */
+    uint32_t embedding_dim;   /* of the dense layer over the pooled row; 0: none */
     uint32_t normalize;       /* 1: sentence embeddings have length 1 */
     float layer_norm_eps;
     bert_activation activation;          /* between the two dense layers */
@@ -222,6 +230,9 @@ typedef struct bert_config {
     bert_activation sentence_activation; /* of the layer to embedding_dim */
     bert_position_attention position_attention;
     bert_pooling pooling;
+    /* "pooling_2" .. "pooling_6": what stands behind the first in the pooled row; NONE from the one
+     * on that is not there. */
+    bert_pooling more_poolings[BERT_MOST_POOLINGS - 1];
     bert_integers integers; /* without I8 matrices of no effect */
 } bert_config;
 
@@ -249,6 +260,9 @@ uint32_t bert_config_stored_layer(const bert_config *config, uint32_t layer);
  * in the model limits them. */
 uint32_t bert_config_most_tokens(const bert_config *config);
 #define BERT_UNLIMITED_TOKENS UINT32_MAX
+
+/* Columns of the pooled row: hidden_size for each pooling. */
+uint32_t bert_config_pooled_columns(const bert_config *config);
 
 /* The id of padding that is not counted by positions, in a model with a first_position; else
  * BERT_NO_TOKEN. */
@@ -468,7 +482,7 @@ typedef enum bert_output {
     BERT_OUTPUT_TOKEN_LOGITS,      /* "token_logits" [T, n_token_labels] */
     /* "lm_logits" [T, or n_lm_tokens if there are lm_tokens, vocab_size] */
     BERT_OUTPUT_LM_LOGITS,
-    /* "sentence_embedding" [S, embedding_dim, or H if that is 0] */
+    /* "sentence_embedding" [S, embedding_dim, or bert_config_pooled_columns() if that is 0] */
     BERT_OUTPUT_SENTENCE_EMBEDDING,
     /* "hidden_states" [n_layers + 1, T, H]: the embeddings' output, then every layer's */
     BERT_OUTPUT_HIDDEN_STATES,

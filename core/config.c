@@ -19,6 +19,9 @@ typedef struct config_field {
 #define NUMBER(name, least, most) {#name, offsetof(bert_config, name), least, most, NULL}
 #define CHOICE(name, names, count) {#name, offsetof(bert_config, name), 0, count - 1, names}
 #define ACTIVATION(name) CHOICE(name, names_of_activations, BERT_ACTIVATION_COUNT)
+#define MORE_POOLINGS(n)                                                                           \
+    {"pooling_" #n, offsetof(bert_config, more_poolings[n - 2]), 0, BERT_POOLING_COUNT - 1,        \
+     names_of_poolings}
 
 /* In the order of bert_config. */
 static const config_field fields[] = {
@@ -51,6 +54,11 @@ static const config_field fields[] = {
     ACTIVATION(sentence_activation),
     CHOICE(position_attention, names_of_position_attentions, BERT_POSITION_ATTENTION_COUNT),
     CHOICE(pooling, names_of_poolings, BERT_POOLING_COUNT),
+    MORE_POOLINGS(2),
+    MORE_POOLINGS(3),
+    MORE_POOLINGS(4),
+    MORE_POOLINGS(5),
+    MORE_POOLINGS(6),
     CHOICE(integers, names_of_integers, BERT_INTEGERS_COUNT),
 };
 
@@ -215,6 +223,11 @@ static bert_status check_heads(const bert_config *config, bert_error *error)
         return BAD(embedding_dim);
     if (config->pooling == BERT_POOLING_NONE && config->normalize)
         return BAD(normalize);
+    for (uint32_t i = 0; i < BERT_MOST_POOLINGS - 1; i++) {
+        bert_pooling before = i ? config->more_poolings[i - 1] : config->pooling;
+        if (before == BERT_POOLING_NONE && config->more_poolings[i] != BERT_POOLING_NONE)
+            return BAD_CHOICE(pooling);
+    }
     if (!config->embedding_dim && config->sentence_activation != BERT_ACTIVATION_NONE)
         return BAD_CHOICE(sentence_activation);
     return BERT_OK;

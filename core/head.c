@@ -1,4 +1,5 @@
 /* head.c - what stands on every sequence: pooler and classifier, and the sentence embedding. */
+#include <math.h>
 #include <string.h>
 
 #include "share.h"
@@ -14,48 +15,80 @@ static void gather_first(const float *hidden, const bert_batch *batch, uint32_t 
     }
 }
 
-/* The mean of the hidden states of a sequence's attended tokens, or the largest of each column. */
-static void pool_tokens(bert_pooling pooling, const float *hidden, const sequence_view *sequence,
-                        uint32_t n_columns, float *out)
+/* The sum of the hidden states of a sequence's attended tokens, over their number, or what the
+ * pooling has in its place. */
+static void pool_sum(bert_pooling pooling, const float *hidden, const sequence_view *sequence,
+                     uint32_t n_columns, float *out)
+{
+    double total = 0;
+    memset(out, 0, n_columns * sizeof(float));
+    for (uint32_t t = 0; t < sequence->n; t++) {
+        const float *row = hidden + (size_t)t * n_columns;
+        float weight = 1;
+        if (!sequence_attends(sequence, t))
+            continue;
+        if (pooling == BERT_POOLING_WEIGHTED_MEAN)
+            weight = (float)sequence_position(sequence, t) + 1;
+        for (uint32_t i = 0; i < n_columns; i++)
+            out[i] += weight * row[i];
+        total += weight;
+    }
+    float divisor = pooling == BERT_POOLING_MEAN_SQRT_LEN ? sqrtf((float)total) : (float)total;
+    for (uint32_t i = 0; i < n_columns; i++)
+        out[i] /= divisor;
+}
+
+/* The largest number of each column. */
+static void pool_max(const float *hidden, const sequence_view *sequence, uint32_t n_columns,
+                     float *out)
 {
     uint32_t n_attended = 0;
     for (uint32_t t = 0; t < sequence->n; t++) {
-        const float *row = hidden + (size_t)(sequence->first + t) * n_columns;
+        const float *row = hidden + (size_t)t * n_columns;
         if (!sequence_attends(sequence, t))
             continue;
         if (n_attended++ == 0)
             memcpy(out, row, n_columns * sizeof(float));
-        else if (pooling == BERT_POOLING_MEAN)
-            for (uint32_t i = 0; i < n_columns; i++)
-                out[i] += row[i];
-        else
-            for (uint32_t i = 0; i < n_columns; i++)
-                out[i] = row[i] > out[i] ? row[i] : out[i];
-    }
-    if (pooling == BERT_POOLING_MEAN)
         for (uint32_t i = 0; i < n_columns; i++)
-            out[i] /= (float)n_attended;
+            out[i] = row[i] > out[i] ? row[i] : out[i];
+    }
 }
 
-/* Reimers & Gurevych 2019, Sentence-BERT, section 3; dense layer and length 1 as in its code. */
+/* One pooling of a sequence, whose hidden states are [n, H]. */
+static void pool_tokens(bert_pooling pooling, const float *hidden, const sequence_view *sequence,
+                        uint32_t n_columns, float *out)
+{
+    if (pooling == BERT_POOLING_CLS || pooling == BERT_POOLING_LAST) {
+        uint32_t token = pooling == BERT_POOLING_LAST ? sequence->n - 1 : 0;
+        while (pooling == BERT_POOLING_LAST && !sequence_attends(sequence, token))
+            token--;
+        memcpy(out, hidden + (size_t)token * n_columns, n_columns * sizeof(float));
+    } else if (pooling == BERT_POOLING_MAX) {
+        pool_max(hidden, sequence, n_columns, out);
+    } else {
+        pool_sum(pooling, hidden, sequence, n_columns, out);
+    }
+}
+
+/* Reimers & Gurevych 2019, Sentence-BERT, section 3; several poolings side by side, dense layer and
+ * length 1 as in its code. */
 static void embed_sentences(const bert_session *session, const bert_batch *batch, float *out)
 {
     const bert_model *model = session->model;
     const bert_config *config = &model->config;
-    uint32_t n_columns = config->embedding_dim ? config->embedding_dim : config->hidden_size;
-    float *pooled = config->embedding_dim ? session->query : out;
-    size_t hidden = config->hidden_size;
-    if (config->pooling == BERT_POOLING_CLS)
-        gather_first(session->hidden, batch, config->hidden_size, pooled);
-    else
-        for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
-            sequence_view sequence = batch_sequence(batch, s, first);
-            pool_tokens(config->pooling, session->hidden, &sequence, config->hidden_size,
-                        pooled + s * hidden);
-        }
+    size_t n_pooled = bert_config_pooled_columns(config);
+    uint32_t n_columns = bert_output_columns(config, BERT_OUTPUT_SENTENCE_EMBEDDING);
+    float *pooled = config->embedding_dim ? session->pooled : out;
+    uint32_t hidden = config->hidden_size;
+    for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
+        sequence_view sequence = batch_sequence(batch, s, first);
+        for (uint32_t i = 0; i < config_n_poolings(config); i++)
+            pool_tokens(config_pooling(config, i), session->hidden + (size_t)first * hidden,
+                        &sequence, hidden, pooled + s * n_pooled + i * (size_t)hidden);
+    }
     if (config->embedding_dim) {
         product dense = {config->sentence_activation, NULL, out, n_columns};
-        gemm_f32(pooled, hidden, batch->n_sequences, &model->sentence, panels_all(n_columns),
+        gemm_f32(pooled, n_pooled, batch->n_sequences, &model->sentence, panels_all(n_columns),
                  &dense, session->workspaces[0].panel);
     }
     if (config->normalize)

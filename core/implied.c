@@ -62,8 +62,9 @@ uint32_t bert_config_most_tokens(const bert_config *config)
 uint32_t bert_sequence_keep(const bert_config *config, uint32_t n, const uint32_t *ids,
                             const uint8_t *mask, uint32_t *kept, uint32_t *positions)
 {
-    int reads_first =
-        config->pooler_activation != BERT_ACTIVATION_NONE || config->pooling == BERT_POOLING_CLS;
+    int reads_first = config->pooler_activation != BERT_ACTIVATION_NONE;
+    for (uint32_t i = 0; i < config_n_poolings(config); i++)
+        reads_first |= config_pooling(config, i) == BERT_POOLING_CLS;
     uint32_t n_kept = 0, n_padding = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (mask[i] || (i == 0 && reads_first)) {
@@ -74,6 +75,26 @@ uint32_t bert_sequence_keep(const bert_config *config, uint32_t n, const uint32_
         }
     }
     return n_kept;
+}
+
+/* -------------------------------------------------------------------------------- poolings -- */
+
+bert_pooling config_pooling(const bert_config *config, uint32_t index)
+{
+    return index ? config->more_poolings[index - 1] : config->pooling;
+}
+
+uint32_t config_n_poolings(const bert_config *config)
+{
+    uint32_t n = 0;
+    while (n < BERT_MOST_POOLINGS && config_pooling(config, n) != BERT_POOLING_NONE)
+        n++;
+    return n;
+}
+
+uint32_t bert_config_pooled_columns(const bert_config *config)
+{
+    return config_n_poolings(config) * config->hidden_size;
 }
 
 /* --------------------------------------------------------------------------------- outputs -- */
@@ -95,7 +116,7 @@ uint32_t bert_output_columns(const bert_config *config, bert_output output)
     case BERT_OUTPUT_SENTENCE_EMBEDDING:
         if (config->pooling == BERT_POOLING_NONE)
             return 0;
-        return config->embedding_dim ? config->embedding_dim : config->hidden_size;
+        return config->embedding_dim ? config->embedding_dim : bert_config_pooled_columns(config);
     case BERT_OUTPUT_ATTENTIONS:
     case BERT_OUTPUT_COUNT:
         break;

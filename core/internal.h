@@ -119,6 +119,7 @@ struct bert_session {
     float *conv_inputs;      /* [conv_most_rows(), H]; see conv.c */
     uint32_t *conv_rows;     /* [max_tokens]: the row of each token in conv_inputs */
     integer_rows inputs_i8;  /* [max_tokens, H]: hidden or query, as a product with I8 reads it */
+    float *pooled;           /* [max_tokens, pooled columns], if a dense layer reads it */
     workspace *workspaces;   /* [n_threads] */
     bert_observer *observer; /* NULL: nobody looks */
     void *observer_argument;
@@ -149,6 +150,10 @@ bert_status config_check(const bert_config *config, bert_error *error);
 /* Whether queries score the keys of distances, and keys the queries of distances. */
 int config_has_c2p(const bert_config *config);
 int config_has_p2c(const bert_config *config);
+
+/* How many poolings a sentence embedding has, and each of them. */
+uint32_t config_n_poolings(const bert_config *config);
+bert_pooling config_pooling(const bert_config *config, uint32_t index);
 
 /* -------------------------------------------------------------------------------- arrivals -- */
 

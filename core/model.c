@@ -376,7 +376,8 @@ static void bind_heads(tensor_binder *binder, bert_model *model)
                 bind_matrix(binder, "lm.decoder", n_columns, config->vocab_size, NULL);
     }
     if (config->embedding_dim)
-        model->sentence = bind_matrix(binder, "sentence", hidden, config->embedding_dim, NULL);
+        model->sentence = bind_matrix(binder, "sentence", bert_config_pooled_columns(config),
+                                      config->embedding_dim, NULL);
 }
 
 /* What is left over has a name twice, or one that the config does not explain. */

@@ -75,6 +75,9 @@ const char *const names_of_poolings[BERT_POOLING_COUNT] = {
     [BERT_POOLING_CLS] = "cls",
     [BERT_POOLING_MEAN] = "mean",
     [BERT_POOLING_MAX] = "max",
+    [BERT_POOLING_MEAN_SQRT_LEN] = "mean_sqrt_len",
+    [BERT_POOLING_WEIGHTED_MEAN] = "weighted_mean",
+    [BERT_POOLING_LAST] = "last",
 };
 const char *const names_of_integers[BERT_INTEGERS_COUNT] = {
     [BERT_INTEGERS_7_BITS] = "7_bits",

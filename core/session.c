@@ -18,6 +18,8 @@ static uint64_t most_inputs(const bert_config *config)
     uint64_t most = config->hidden_size, convolved = most * config->conv_size;
     most = config->intermediate_size > most ? config->intermediate_size : most;
     most = config->embedding_size > most ? config->embedding_size : most;
+    if (config->embedding_dim && bert_config_pooled_columns(config) > most)
+        most = bert_config_pooled_columns(config);
     return convolved > most ? convolved : most;
 }
 
@@ -77,6 +79,10 @@ static bert_session *lay_out(const bert_config *config, const bert_options *opti
             arena_take(arena, conv_most_rows(config, tokens) * hidden, sizeof(float));
         header.conv_rows = arena_take(arena, tokens, sizeof(uint32_t));
     }
+    header.pooled = header.query;
+    if (config->embedding_dim && bert_config_pooled_columns(config) > hidden)
+        header.pooled =
+            arena_take(arena, tokens * bert_config_pooled_columns(config), sizeof(float));
     header.inputs_i8 = take_quantised(arena, config, tokens, config->hidden_size);
     header.workspaces = arena_take(arena, options->n_threads, sizeof(workspace));
     for (uint32_t i = 0; i < options->n_threads; i++) {

@@ -1,55 +1,65 @@
-/* file.c - see file.h. */
+/* file.c - see file.h: what is made of the host's functions. */
 #include "files/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/evp.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-bool file_open(const char *path, mapped_file *file, fault_text *fault)
+#include "bert.h"
+
+/* Bytes that are hashed at once. */
+#define PIECE_BYTES (1 << 20)
+
+bool file_open(const char *path, whole_file *file, fault_text *fault)
 {
-    *file = (mapped_file){0};
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0)
-        return fault_set(fault, "%s: cannot be opened: %s", path, strerror(errno));
-    struct stat status;
-    bool ok = fstat(descriptor, &status) == 0;
-    if (!ok) {
-        fault_set(fault, "%s: %s", path, strerror(errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        ok = fault_set(fault, "%s: is not a regular file", path);
-    } else if (status.st_size > 0) {
-        file->n_bytes = (size_t)status.st_size;
-        void *data = mmap(NULL, file->n_bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
-        if (data == MAP_FAILED)
-            ok = fault_set(fault, "%s: cannot be mapped: %s", path, strerror(errno));
-        else
-            file->data = data;
+    range_file ranges;
+    *file = (whole_file){0};
+    bool ok = range_open(path, &ranges, fault);
+    if (ok && ranges.n_bytes > 0) {
+        size_t n_bytes = (size_t)ranges.n_bytes;
+        uint8_t *data = ranges.n_bytes < SIZE_MAX - BERT_ALIGNMENT
+                            ? aligned_alloc(BERT_ALIGNMENT, (n_bytes + BERT_ALIGNMENT - 1) /
+                                                                BERT_ALIGNMENT * BERT_ALIGNMENT)
+                            : NULL;
+        *file = (whole_file){data, n_bytes};
+        ok = data ? range_read(&ranges, 0, n_bytes, data, fault)
+                  : fault_set(fault, "%s: out of memory for %llu bytes", path,
+                              (unsigned long long)ranges.n_bytes);
     }
-    close(descriptor);
+    range_close(&ranges);
     return ok;
 }
 
-void file_close(mapped_file *file)
+void file_close(whole_file *file)
 {
-    if (file->data)
-        munmap((void *)file->data, file->n_bytes);
-    *file = (mapped_file){0};
+    free((void *)file->data);
+    *file = (whole_file){0};
 }
 
-bool file_exists(const char *path)
+bool range_sha256(const range_file *file, file_hash *hash, fault_text *fault)
 {
-    return access(path, F_OK) == 0;
+    hash_state *state = hash_begin();
+    uint8_t *piece = malloc(PIECE_BYTES);
+    bool ok = state && piece;
+    if (!ok)
+        fault_set(fault, "%s: out of memory", file->path);
+    for (uint64_t at = 0; ok && at < file->n_bytes; at += PIECE_BYTES) {
+        uint64_t left = file->n_bytes - at;
+        size_t n = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+        ok = range_read(file, at, n, piece, fault);
+        if (ok)
+            hash_add(state, piece, n);
+    }
+    if (state)
+        hash_end(state, hash);
+    free(piece);
+    return ok;
 }
 
-void file_sha256(const void *data, size_t n_bytes, char hex[FILE_HASH_CHARS + 1])
+void hash_bytes(const void *data, size_t n_bytes, file_hash *hash)
 {
-    unsigned char digest[32];
-    EVP_Digest(data, n_bytes, digest, NULL, EVP_sha256(), NULL);
-    for (int i = 0; i < 32; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    hash_state *state = hash_begin();
+    if (!state)
+        abort();
+    hash_add(state, data, n_bytes);
+    hash_end(state, hash);
 }

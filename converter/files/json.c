@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files/file.h"
+
 /* ----------------------------------------------------------------------------------- reading -- */
 
 /* Bytes of the UTF-8 character at `text`; 0 if it is not a valid one: RFC 3629, section 4. */
@@ -41,7 +43,8 @@ bool json_is_text(const void *text, size_t n_bytes)
     return find_bad_byte(text, n_bytes) == n_bytes;
 }
 
-cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_text *fault)
+/* A value of any kind, or NULL with a fault. */
+static cJSON *parse(const char *what, const void *text, size_t n_bytes, fault_text *fault)
 {
     size_t bad = find_bad_byte(text, n_bytes);
     if (bad < n_bytes) {
@@ -64,13 +67,51 @@ cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_tex
     cJSON *json = cJSON_ParseWithLengthOpts(copy, n_bytes + 1, &end, true);
     if (!json)
         fault_set(fault, "%s: is not valid JSON from byte %zu on", what, (size_t)(end - copy));
-    else if (!cJSON_IsObject(json))
-        fault_set(fault, "%s: is valid JSON, but not an object { ... }", what);
     free(copy);
+    return json;
+}
+
+cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_text *fault)
+{
+    cJSON *json = parse(what, text, n_bytes, fault);
     if (cJSON_IsObject(json))
         return json;
+    if (json)
+        fault_set(fault, "%s: is valid JSON, but not an object { ... }", what);
     cJSON_Delete(json);
     return NULL;
+}
+
+cJSON *json_array(const char *what, const void *text, size_t n_bytes, fault_text *fault)
+{
+    cJSON *json = parse(what, text, n_bytes, fault);
+    if (cJSON_IsArray(json))
+        return json;
+    if (json)
+        fault_set(fault, "%s: is valid JSON, but not an array [ ... ]", what);
+    cJSON_Delete(json);
+    return NULL;
+}
+
+typedef cJSON *parse_text(const char *what, const void *text, size_t n_bytes, fault_text *fault);
+
+static cJSON *parse_file(const char *path, parse_text *parse_as, fault_text *fault)
+{
+    whole_file file;
+    cJSON *json =
+        file_open(path, &file, fault) ? parse_as(path, file.data, file.n_bytes, fault) : NULL;
+    file_close(&file);
+    return json;
+}
+
+cJSON *json_object_file(const char *path, fault_text *fault)
+{
+    return parse_file(path, json_object, fault);
+}
+
+cJSON *json_array_file(const char *path, fault_text *fault)
+{
+    return parse_file(path, json_array, fault);
 }
 
 /* -------------------------------------------------------------------------------------- keys -- */

@@ -9,9 +9,14 @@
 
 #include "files/fault.h"
 
-/* Parses a text, which must be an object. NULL otherwise, with a fault that starts with `what`: a
- * path, or what is read. Free it with cJSON_Delete(). */
+/* Parses a text, which must be an object, or an array. NULL otherwise, with a fault that starts
+ * with `what`: a path, or what is read. Free it with cJSON_Delete(). */
 cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_text *fault);
+cJSON *json_array(const char *what, const void *text, size_t n_bytes, fault_text *fault);
+
+/* The same of a file. */
+cJSON *json_object_file(const char *path, fault_text *fault);
+cJSON *json_array_file(const char *path, fault_text *fault);
 
 /* Whether all bytes are valid UTF-8 without the control characters that JSON escapes. */
 bool json_is_text(const void *text, size_t n_bytes);

@@ -43,7 +43,7 @@ typedef struct safetensors_entry {
 } safetensors_entry;
 
 typedef struct safetensors {
-    mapped_file file;
+    whole_file file;
     cJSON *header, *config;
     const cJSON *metadata;
     safetensors_entry *entries; /* in the order of the file */

@@ -118,11 +118,11 @@ static bool check_chunks(const char *path, const safetensors *model, fault_text 
     for (size_t at = 0; at < model->data_bytes; at += (size_t)chunk_bytes) {
         size_t left = model->data_bytes - at;
         size_t n = left < (size_t)chunk_bytes ? left : (size_t)chunk_bytes;
-        char hex[FILE_HASH_CHARS + 1];
-        file_sha256(model->data + at, n, hex);
-        if (strncmp(expected, hex, FILE_HASH_CHARS) != 0)
+        file_hash hash;
+        hash_bytes(model->data + at, n, &hash);
+        if (strncmp(expected, hash.hex, FILE_HASH_CHARS) != 0)
             return fault_set(fault, "%s: the chunk at %zu is damaged: SHA-256 %s, expected %.64s",
-                             path, at, hex, expected);
+                             path, at, hash.hex, expected);
         expected += FILE_HASH_CHARS;
         bool is_last = n == left;
         if (*expected != (is_last ? '\0' : ','))
@@ -177,7 +177,7 @@ bool safetensors_open(const char *path, safetensors *model, fault_text *fault)
     *model = (safetensors){0};
     if (!file_open(path, &model->file, fault))
         return false;
-    const mapped_file *file = &model->file;
+    const whole_file *file = &model->file;
     uint64_t n_header = 0;
     if (file->n_bytes < 8)
         return fault_set(fault, "%s: has %zu bytes, too few for a safetensors file", path,

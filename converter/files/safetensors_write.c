@@ -5,21 +5,15 @@
  * on them, so the data is written first, hashed on the way, and the header last: nothing is kept in
  * memory and nothing is read again.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "files/json.h"
 #include "files/safetensors.h"
 
 struct safetensors_writer {
-    char path[4096], temporary[4096 + 16];
-    int descriptor;
+    output_file *file;
     cJSON *header, *metadata;
     size_t data_bytes;   /* declared */
     size_t n_written;    /* of the data section, padding included */
@@ -27,8 +21,8 @@ struct safetensors_writer {
     int n_padding;
     size_t *starts, *ends; /* of the declared tensors that have data from the caller */
     size_t n_tensors, capacity, next;
-    EVP_MD_CTX *hash;
-    char *hashes; /* hex, joined by commas */
+    hash_state *hash; /* of the chunk that is being written */
+    char *hashes;     /* hex, joined by commas */
     size_t n_hashes;
 };
 
@@ -37,31 +31,12 @@ static const char zeros[BERT_ALIGNMENT];
 safetensors_writer *safetensors_create(const char *path, fault_text *fault)
 {
     safetensors_writer *writer = calloc(1, sizeof *writer);
-    if (!writer || strlen(path) >= sizeof writer->path) {
-        fault_set(fault, "%s: the path is too long", path);
+    if (!writer || !(writer->file = output_create(path, fault))) {
+        fault_set(fault, "out of memory");
         free(writer);
         return NULL;
     }
-    strcpy(writer->path, path);
-    writer->descriptor = -1;
-    struct stat status;
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-        /* Renaming would replace a device with a file. */
-        fault_set(fault, "%s: cannot be written: it is not a regular file", path);
-        safetensors_abandon(writer);
-        return NULL;
-    }
-    snprintf(writer->temporary, sizeof writer->temporary, "%s.tmp-XXXXXX", path);
     writer->header = cJSON_CreateObject();
-    writer->hash = EVP_MD_CTX_new();
-    writer->descriptor = mkstemp(writer->temporary);
-    if (writer->descriptor < 0) {
-        fault_set(fault, "%s: cannot be written: %s", path, strerror(errno));
-        writer->temporary[0] = '\0';
-        safetensors_abandon(writer);
-        return NULL;
-    }
-    fchmod(writer->descriptor, 0644);
     return writer;
 }
 
@@ -109,23 +84,6 @@ static char *header_text(const safetensors_writer *writer)
     return cJSON_PrintUnformatted(writer->header);
 }
 
-static bool write_all(safetensors_writer *writer, const void *data, size_t n_bytes, off_t at,
-                      fault_text *fault)
-{
-    const char *next = data;
-    while (n_bytes) {
-        ssize_t n = pwrite(writer->descriptor, next, n_bytes, at);
-        if (n < 0 && errno != EINTR)
-            return fault_set(fault, "%s: cannot be written: %s", writer->path, strerror(errno));
-        if (n > 0) {
-            next += n;
-            at += n;
-            n_bytes -= (size_t)n;
-        }
-    }
-    return true;
-}
-
 bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault_text *fault)
 {
     size_t n_chunks = (writer->data_bytes + SAFETENSORS_CHUNK_BYTES - 1) / SAFETENSORS_CHUNK_BYTES;
@@ -149,7 +107,6 @@ bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault_t
     writer->header_bytes =
         (8 + strlen(text) + BERT_ALIGNMENT - 1) / BERT_ALIGNMENT * BERT_ALIGNMENT;
     free(text);
-    EVP_DigestInit_ex(writer->hash, EVP_sha256(), NULL);
     return is_text ||
            fault_set(fault,
                      "the model's name, its revision or the name of an output is not valid UTF-8: "
@@ -158,14 +115,11 @@ bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault_t
 
 static void end_chunk(safetensors_writer *writer)
 {
-    unsigned char digest[32];
-    EVP_DigestFinal_ex(writer->hash, digest, NULL);
-    EVP_DigestInit_ex(writer->hash, EVP_sha256(), NULL);
+    file_hash hash;
+    hash_end(writer->hash, &hash);
+    writer->hash = NULL;
     char *hex = writer->hashes + writer->n_hashes++ * (FILE_HASH_CHARS + 1);
-    for (int i = 0; i < 32; i++) {
-        hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-        hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-    }
+    memcpy(hex, hash.hex, FILE_HASH_CHARS);
     if (writer->n_written < writer->data_bytes)
         hex[FILE_HASH_CHARS] = ',';
 }
@@ -173,13 +127,15 @@ static void end_chunk(safetensors_writer *writer)
 /* The next bytes of the data section. */
 static bool append(safetensors_writer *writer, const void *data, size_t n_bytes, fault_text *fault)
 {
-    if (!write_all(writer, data, n_bytes, (off_t)(writer->header_bytes + writer->n_written), fault))
+    if (!output_write(writer->file, writer->header_bytes + writer->n_written, data, n_bytes, fault))
         return false;
     const char *next = data;
     while (n_bytes) {
         size_t left = SAFETENSORS_CHUNK_BYTES - writer->n_written % SAFETENSORS_CHUNK_BYTES;
         size_t n = n_bytes < left ? n_bytes : left;
-        EVP_DigestUpdate(writer->hash, next, n);
+        if (!writer->hash && !(writer->hash = hash_begin()))
+            return fault_set(fault, "out of memory");
+        hash_add(writer->hash, next, n);
         writer->n_written += n;
         next += n;
         n_bytes -= n;
@@ -212,26 +168,26 @@ bool safetensors_finish(safetensors_writer *writer, fault_text *fault)
             header[i] = (char)(length >> 8 * i & 255);
         memset(header + 8, ' ', length);
         memcpy(header + 8, text, strlen(text));
-        ok = write_all(writer, header, writer->header_bytes, 0, fault);
+        ok = output_write(writer->file, 0, header, writer->header_bytes, fault);
     }
     free(text);
     free(header);
-    if (ok && (fsync(writer->descriptor) != 0 || rename(writer->temporary, writer->path) != 0))
-        ok = fault_set(fault, "%s: cannot be written: %s", writer->path, strerror(errno));
-    if (ok)
-        writer->temporary[0] = '\0';
+    if (ok) {
+        ok = output_finish(writer->file, fault);
+        writer->file = NULL;
+    }
     safetensors_abandon(writer);
     return ok;
 }
 
 void safetensors_abandon(safetensors_writer *writer)
 {
-    if (writer->temporary[0])
-        unlink(writer->temporary);
-    if (writer->descriptor >= 0)
-        close(writer->descriptor);
+    if (writer->hash) {
+        file_hash ignored;
+        hash_end(writer->hash, &ignored);
+    }
+    output_abandon(writer->file);
     cJSON_Delete(writer->header);
-    EVP_MD_CTX_free(writer->hash);
     free(writer->starts);
     free(writer->ends);
     free(writer->hashes);

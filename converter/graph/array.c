@@ -11,6 +11,9 @@
  * of dimensions or strides overflows. */
 #define MAX_COUNT (INT64_C(1) << 30)
 
+/* Fewer bytes than that are not worth being read again. */
+#define MANY_BYTES 65536
+
 typedef struct array_storage {
     _Alignas(16) size_t n_users;
 } array_storage;
@@ -99,22 +102,24 @@ graph_array *array_new_hollow(array_type type, uint32_t rank, const int64_t *dim
     return array;
 }
 
-graph_array *array_of_tensor(const onnx_tensor *tensor, fault_text *fault)
+graph_array *array_of_tensor(const stored_tensor *tensor, fault_text *fault)
 {
     int64_t dims[ARRAY_MAX_RANK];
     for (uint32_t i = 0; i < tensor->rank && i < ARRAY_MAX_RANK; i++)
         dims[i] = tensor->dims[i] > INT64_MAX ? INT64_MAX : (int64_t)tensor->dims[i];
-    array_type type = onnx_is_float(tensor) ? ARRAY_FLOAT : ARRAY_INTEGER;
+    array_type type = stored_is_float(tensor->type) ? ARRAY_FLOAT : ARRAY_INTEGER;
     graph_array *array = new_shape(type, tensor->rank, dims, fault);
-    if (!array)
-        return NULL;
-    array->stored = tensor;
-    uintptr_t address = (uintptr_t)tensor->data;
-    if (tensor->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && address % _Alignof(float) == 0)
-        array->floats = (float *)tensor->data;
-    if (tensor->type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 && address % _Alignof(int64_t) == 0)
-        array->integers = (int64_t *)tensor->data;
-    array->is_borrowed = array->floats || array->integers;
+    if (array)
+        array->stored = tensor;
+    return array;
+}
+
+graph_array *array_of_maker(array_type type, uint32_t rank, const int64_t *dims, array_maker maker,
+                            fault_text *fault)
+{
+    graph_array *array = new_shape(type, rank, dims, fault);
+    if (array)
+        array->maker = maker;
     return array;
 }
 
@@ -132,38 +137,81 @@ graph_array *array_reshaped(graph_array *source, uint32_t rank, const int64_t *d
     }
     array->is_hollow = source->is_hollow;
     array->stored = source->stored;
+    array->maker = source->maker;
     array->floats = source->floats;
     array->integers = source->integers;
-    array->is_borrowed = source->is_borrowed;
-    if (!array->is_borrowed) {
+    storage_share(array->floats);
+    storage_share(array->integers);
+    return array;
+}
+
+/* Elements that the array's maker makes: they are taken over. */
+static bool make_elements(graph_array *array, fault_text *fault)
+{
+    graph_array *made = array->maker.make
+                            ? array->maker.make(array->maker.argument, array->maker.index, fault)
+                            : NULL;
+    bool ok = made && made->type == array->type && made->count == array->count &&
+              (made->floats || made->integers);
+    if (ok) {
+        array->floats = made->floats;
+        array->integers = made->integers;
         storage_share(array->floats);
         storage_share(array->integers);
     }
-    return array;
+    array_release(made);
+    return ok || fault_set(fault, "numbers cannot be made again");
+}
+
+static bool read_elements(graph_array *array, fault_text *fault)
+{
+    void *elements = storage_new(array->type, array->count, fault);
+    uint64_t n = (uint64_t)array->count;
+    bool ok = elements &&
+              (array->type == ARRAY_FLOAT ? stored_floats(array->stored, 0, n, elements, fault)
+                                          : stored_integers(array->stored, 0, n, elements, fault));
+    if (!ok)
+        storage_release(elements);
+    else if (array->type == ARRAY_FLOAT)
+        array->floats = elements;
+    else
+        array->integers = elements;
+    return ok;
+}
+
+static bool load(graph_array *array, fault_text *fault)
+{
+    if (array->is_hollow)
+        return false;
+    if (array->floats || array->integers)
+        return true;
+    return array->stored ? read_elements(array, fault) : make_elements(array, fault);
 }
 
 const float *array_floats(graph_array *array, fault_text *fault)
 {
-    if (array->type != ARRAY_FLOAT || array->is_hollow)
-        return NULL;
-    if (!array->floats && (array->floats = storage_new(ARRAY_FLOAT, array->count, fault)))
-        for (int64_t i = 0; i < array->count; i++)
-            array->floats[i] = onnx_float(array->stored, (uint64_t)i);
-    return array->floats;
+    return array->type == ARRAY_FLOAT && load(array, fault) ? array->floats : NULL;
 }
 
 const int64_t *array_integers(graph_array *array, fault_text *fault)
 {
-    if (array->type != ARRAY_INTEGER || array->is_hollow)
-        return NULL;
-    if (!array->integers && (array->integers = storage_new(ARRAY_INTEGER, array->count, fault))) {
-        bool is_bool = array->stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
-        for (int64_t i = 0; i < array->count; i++) {
-            int64_t value = onnx_integer(array->stored, (uint64_t)i);
-            array->integers[i] = is_bool ? value != 0 : value;
-        }
-    }
-    return array->integers;
+    return array->type == ARRAY_INTEGER && load(array, fault) ? array->integers : NULL;
+}
+
+bool array_is_resident(const graph_array *array)
+{
+    return array->floats || array->integers;
+}
+
+void array_drop(graph_array *array)
+{
+    size_t size = array->type == ARRAY_FLOAT ? sizeof(float) : sizeof(int64_t);
+    if ((!array->stored && !array->maker.make) || (size_t)array->count * size < MANY_BYTES)
+        return;
+    storage_release(array->floats);
+    storage_release(array->integers);
+    array->floats = NULL;
+    array->integers = NULL;
 }
 
 bool array_is_same_shape(const graph_array *a, const graph_array *b)
@@ -182,9 +230,7 @@ void array_release(graph_array *array)
 {
     if (!array || --array->n_users > 0)
         return;
-    if (!array->is_borrowed) {
-        storage_release(array->floats);
-        storage_release(array->integers);
-    }
+    storage_release(array->floats);
+    storage_release(array->integers);
     free(array);
 }

@@ -9,24 +9,38 @@
 #ifndef CONVERTER_ARRAY_H
 #define CONVERTER_ARRAY_H
 
-#include "graph/onnx.h"
+#include "files/stored.h"
 
-#define ARRAY_MAX_RANK ONNX_MAX_RANK
+#define ARRAY_MAX_RANK STORED_MAX_RANK
 
 typedef enum array_type { ARRAY_FLOAT, ARRAY_INTEGER } array_type;
 
-typedef struct graph_array {
+typedef struct graph_array graph_array;
+
+/* Makes the elements of an array again: a new array of as many, or NULL with a fault. */
+typedef struct array_maker {
+    graph_array *(*make)(void *argument, size_t index, fault_text *fault);
+    void *argument;
+    size_t index;
+    /* What it is made of, of files; NULL: it is not known, or nothing. */
+    const stored_tensor *const *reads; /* [n_reads] */
+    size_t n_reads;
+} array_maker;
+
+struct graph_array {
     array_type type;
     bool is_hollow;
     uint32_t rank;
     int64_t dims[ARRAY_MAX_RANK];
-    int64_t count;             /* product of dims */
-    const onnx_tensor *stored; /* a constant as it lies in the file, or NULL */
-    float *floats;             /* read by array_floats() */
-    int64_t *integers;         /* read by array_integers() */
-    bool is_borrowed;          /* the elements belong to somebody else */
+    int64_t count; /* product of dims */
+    /* Where elements come from that are not here: a constant as it lies in the file, or NULL; else
+     * its maker, whose `make` is NULL where there is none. */
+    const stored_tensor *stored;
+    array_maker maker;
+    float *floats;     /* read by array_floats() */
+    int64_t *integers; /* read by array_integers() */
     unsigned n_users;
-} graph_array;
+};
 
 /* A new array with one user, its elements zeros. NULL (and a fault) if memory is short or the shape
  * is absurd. */
@@ -34,18 +48,28 @@ graph_array *array_new(array_type type, uint32_t rank, const int64_t *dims, faul
 graph_array *array_new_hollow(array_type type, uint32_t rank, const int64_t *dims,
                               fault_text *fault);
 
-/* A constant of the file. Elements are widened when they are first asked for, or not at all where
- * they are float32 or int64 already and aligned. `tensor` must stay. */
-graph_array *array_of_tensor(const onnx_tensor *tensor, fault_text *fault);
+/* A constant of a file, whose elements are read when they are asked for. `tensor` must stay. */
+graph_array *array_of_tensor(const stored_tensor *tensor, fault_text *fault);
+
+/* An array whose elements are made when they are asked for. */
+graph_array *array_of_maker(array_type type, uint32_t rank, const int64_t *dims, array_maker maker,
+                            fault_text *fault);
 
 /* The same elements in another shape. Nothing is shared but their storage, where that is
  * possible. */
 graph_array *array_reshaped(graph_array *source, uint32_t rank, const int64_t *dims,
                             fault_text *fault);
 
-/* The elements; NULL if hollow, of the other type, or (with a fault) memory is short. */
+/* The elements; NULL if hollow, of the other type, or (with a fault) they cannot be read or memory
+ * is short. They stay until array_drop(). */
 const float *array_floats(graph_array *array, fault_text *fault);
 const int64_t *array_integers(graph_array *array, fault_text *fault);
+
+/* Whether the elements are in memory. */
+bool array_is_resident(const graph_array *array);
+
+/* Forgets elements that can be had again, and are many. Pointers to them are no longer valid. */
+void array_drop(graph_array *array);
 
 /* Whether they have the same rank and dimensions. */
 bool array_is_same_shape(const graph_array *a, const graph_array *b);

@@ -1,78 +1,18 @@
 /*
- * onnx.c - see onnx.h. protobuf-c does the wire format; what it does not know is checked here:
- * that a tensor has as many bytes as its type and dimensions say, and that external data lies in
- * the model's own directory and inside its file.
- *
- * protobuf-c reads nested messages by recursion, without a limit: a few hundred thousand nested
- * subgraphs or types would overflow the stack. So nesting is measured first, without recursion.
+ * onnx.c - see onnx.h. wire.c and protobuf-c do the wire format; what they do not know is checked
+ * here: that a tensor has as many bytes as its type and dimensions say, and that external data lies
+ * in the model's own directory and inside its file.
  */
 #include "graph/onnx.h"
 
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------- wire format -- */
+#include "graph/wire.h"
 
-#define MAX_NESTING 64
-
-/* Reads a varint at *at, which moves past it. */
-static bool read_varint(const mapped_file *file, size_t *at, size_t end, uint64_t *value)
-{
-    *value = 0;
-    for (int shift = 0; shift < 64 && *at < end; shift += 7) {
-        uint8_t byte = file->data[(*at)++];
-        *value |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128)
-            return true;
-    }
-    return false;
-}
-
-/* The bytes that a field has after its key, by wire type; false if the message is shorter. */
-static bool read_field_bytes(const mapped_file *file, size_t *at, size_t end, unsigned wire_type,
-                             uint64_t *n_bytes)
-{
-    uint64_t number;
-    *n_bytes = wire_type == 1 ? 8 : wire_type == 5 ? 4 : 0;
-    if (wire_type == 0)
-        return read_varint(file, at, end, &number);
-    if (wire_type == 2 && !read_varint(file, at, end, n_bytes))
-        return false;
-    return wire_type != 3 && wire_type != 4 && wire_type < 6 && *n_bytes <= end - *at;
-}
-
-/* Whether messages are nested deeper than MAX_NESTING. What is malformed is left for protobuf-c to
- * find: it reads in the same order, and comes no further than this. */
-static bool is_too_nested(const mapped_file *file)
-{
-    struct {
-        size_t end;
-        const ProtobufCMessageDescriptor *type;
-    } open[MAX_NESTING] = {{file->n_bytes, &onnx__model_proto__descriptor}};
-    size_t depth = 0, at = 0;
-    for (;;) {
-        while (at == open[depth].end)
-            if (depth-- == 0)
-                return false;
-        uint64_t key, n_bytes;
-        if (!read_varint(file, &at, open[depth].end, &key) ||
-            !read_field_bytes(file, &at, open[depth].end, key & 7, &n_bytes))
-            return false;
-        const ProtobufCFieldDescriptor *field =
-            protobuf_c_message_descriptor_get_field(open[depth].type, (unsigned)(key >> 3));
-        if ((key & 7) != 2 || !field || field->type != PROTOBUF_C_TYPE_MESSAGE) {
-            at += n_bytes;
-            continue;
-        }
-        if (++depth == MAX_NESTING)
-            return true;
-        open[depth].end = at + n_bytes;
-        open[depth].type = field->descriptor;
-    }
-}
+/* ------------------------------------------------------------------------------------ opening -- */
 
 /*
  * Makes texts that the file leaves out empty, in this message and all within it: protobuf-c leaves
@@ -106,21 +46,17 @@ static bool fill_texts(ProtobufCMessage *message)
 
 bool onnx_open(const char *path, onnx_model *model, fault_text *fault)
 {
-    memset(model, 0, sizeof *model);
+    *model = (onnx_model){.file.handle = -1};
     const char *slash = strrchr(path, '/');
     snprintf(model->directory, sizeof model->directory, "%.*s", slash ? (int)(slash - path + 1) : 2,
              slash ? path : "./");
-    if (!file_open(path, &model->file, fault))
+    if (!range_open(path, &model->file, fault))
         return false;
     if (model->file.n_bytes == 0)
         return fault_set(fault, "%s: is empty", path);
-    if (is_too_nested(&model->file))
-        return fault_set(fault, "%s: subgraphs or types are nested %d messages deep or more", path,
-                         MAX_NESTING);
-    model->proto = onnx__model_proto__unpack(NULL, model->file.n_bytes, model->file.data);
+    model->proto = wire_unpack(&model->file, fault);
     if (!model->proto)
-        return fault_set(fault, "%s: is not an ONNX file, or is cut off (protobuf cannot read it)",
-                         path);
+        return false;
     if (!fill_texts(&model->proto->base))
         return fault_set(fault, "%s: out of memory", path);
     if (!model->proto->graph || model->proto->graph->n_node == 0)
@@ -136,82 +72,60 @@ void onnx_close(onnx_model *model)
 {
     if (model->proto)
         onnx__model_proto__free_unpacked(model->proto, NULL);
-    for (size_t i = 0; i < model->n_external; i++)
-        file_close(&model->external[i].file);
-    file_close(&model->file);
+    for (size_t i = 0; i < model->n_external; i++) {
+        range_close(&model->external[i]->file);
+        free(model->external[i]);
+    }
+    range_close(&model->file);
     model->proto = NULL;
     model->n_external = 0;
 }
 
 /* ----------------------------------------------------------------------------------- tensors -- */
 
-/* Types that the format has gained since the onnx.proto that is installed. */
-enum { TYPE_UINT4 = 21, TYPE_INT4 = 22 };
-
-static bool is_nibble(Onnx__TensorProto__DataType type)
-{
-    return (int)type == TYPE_UINT4 || (int)type == TYPE_INT4;
-}
-
-static size_t element_bytes(Onnx__TensorProto__DataType type)
-{
-    switch (type) {
-    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
-        return 4;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
-    case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
-        return 8;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
-    case ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16:
-        return 2;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__UINT8:
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT8:
-    case ONNX__TENSOR_PROTO__DATA_TYPE__BOOL:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
-/* The mapped file of an external tensor, opened once. */
-static const mapped_file *open_external(onnx_model *model, const char *location, const char *name,
-                                        fault_text *fault)
+/* The file of an external tensor, opened once. */
+static const range_file *open_external(onnx_model *model, const char *location, const char *name,
+                                       fault_text *fault)
 {
     for (size_t i = 0; i < model->n_external; i++)
-        if (strcmp(model->external[i].location, location) == 0)
-            return &model->external[i].file;
-    if (model->n_external == ONNX_MAX_EXTERNAL ||
-        strlen(location) >= sizeof model->external->location) {
+        if (strcmp(model->external[i]->location, location) == 0)
+            return &model->external[i]->file;
+    onnx_external *external = calloc(1, sizeof *external);
+    if (!external || model->n_external == ONNX_MAX_EXTERNAL ||
+        strlen(location) >= sizeof external->location) {
         fault_set(fault,
                   "tensor '%s': the model has more than %d external files, or the name of this one "
                   "is too long",
                   name, ONNX_MAX_EXTERNAL);
+        free(external);
         return NULL;
     }
-    char path[sizeof model->directory + sizeof model->external->location];
-    char real_path[PATH_MAX], real_directory[PATH_MAX];
+    /* It is closed with the model, whatever comes of it. */
+    external->file.handle = -1;
+    model->external[model->n_external++] = external;
+    char path[FILE_MAX_PATH + sizeof external->location];
+    char real_path[FILE_MAX_PATH], real_directory[FILE_MAX_PATH];
     snprintf(path, sizeof path, "%s%s", model->directory, location);
     if (location[0] == '/' || strstr(location, "..")) {
         fault_set(fault, "tensor '%s': external data '%s' is not inside the model's folder", name,
                   location);
         return NULL;
     }
-    if (!realpath(path, real_path) || !realpath(model->directory, real_directory)) {
+    if (!file_real_path(path, real_path) || !file_real_path(model->directory, real_directory)) {
         fault_set(fault, "tensor '%s': external data '%s' is missing", name, path);
         return NULL;
     }
     size_t n = strlen(real_directory);
-    if (strncmp(real_path, real_directory, n) != 0 || (n > 1 && real_path[n] != '/')) {
+    if (strncmp(real_path, real_directory, n) != 0 ||
+        (n > 1 && real_directory[n - 1] != '/' && real_path[n] != '/')) {
         fault_set(fault, "tensor '%s': external data '%s' is a link out of the model's folder",
                   name, location);
         return NULL;
     }
-    mapped_file *file = &model->external[model->n_external].file;
-    if (!file_open(path, file, fault))
+    if (!range_open(path, &external->file, fault))
         return NULL;
-    strcpy(model->external[model->n_external++].location, location);
-    return file;
+    strcpy(external->location, location);
+    return &external->file;
 }
 
 static bool read_number(const char *text, uint64_t *number)
@@ -224,7 +138,7 @@ static bool read_number(const char *text, uint64_t *number)
 }
 
 static bool read_external(onnx_model *model, const Onnx__TensorProto *proto, uint64_t n_bytes,
-                          onnx_tensor *tensor, fault_text *fault)
+                          stored_tensor *tensor, fault_text *fault)
 {
     const char *location = NULL;
     uint64_t offset = 0, length = n_bytes;
@@ -244,29 +158,90 @@ static bool read_external(onnx_model *model, const Onnx__TensorProto *proto, uin
     }
     if (!location)
         return fault_set(fault, "tensor '%s': its external data has no location", tensor->name);
-    const mapped_file *file = open_external(model, location, tensor->name, fault);
+    const range_file *file = open_external(model, location, tensor->name, fault);
     if (!file)
         return false;
     if (length != n_bytes || offset > file->n_bytes || n_bytes > file->n_bytes - offset)
         return fault_set(fault,
-                         "tensor '%s': external data '%s' has %zu bytes; %llu from byte %llu on "
+                         "tensor '%s': external data '%s' has %llu bytes; %llu from byte %llu on "
                          "are needed, its length says %llu",
-                         tensor->name, location, file->n_bytes, (unsigned long long)n_bytes,
-                         (unsigned long long)offset, (unsigned long long)length);
-    tensor->data = file->data + offset;
+                         tensor->name, location, (unsigned long long)file->n_bytes,
+                         (unsigned long long)n_bytes, (unsigned long long)offset,
+                         (unsigned long long)length);
+    tensor->file = file;
+    tensor->offset = offset;
+    tensor->n_bytes = n_bytes;
     return true;
 }
 
-bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_tensor *tensor,
+static bool is_nibble(stored_type type)
+{
+    return type == STORED_U4 || type == STORED_I4;
+}
+
+/* Bytes that were left in the file; *given is how many they would be one after another. */
+static bool read_place(const onnx_model *model, const wire_place *place, stored_tensor *tensor,
+                       uint64_t *given, fault_text *fault)
+{
+    stored_type type = tensor->type;
+    uint64_t size = stored_bytes(type, 1), n_varints;
+    tensor->file = &model->file;
+    tensor->offset = place->offset;
+    tensor->n_bytes = *given = place->n_bytes;
+    switch (place->field) {
+    case 9: /* raw_data */
+        return true;
+    case 4:  /* float_data */
+    case 10: /* double_data */
+        if (type != (place->field == 4 ? STORED_F32 : STORED_F64))
+            *given = 0;
+        return true;
+    case 5: /* int32_data */
+    case 7: /* int64_data */
+        tensor->form = STORED_VARINTS;
+        if (!wire_count_varints(&model->file, place->offset, place->n_bytes, &n_varints, fault))
+            return false;
+        *given = (place->field == 7 ? type == STORED_I64 : size < 4 || type == STORED_I32)
+                     ? n_varints * size
+                     : 0;
+        return true;
+    default:
+        *given = 0;
+        return true;
+    }
+}
+
+/* Bytes that protobuf-c has read. */
+static void read_lists(const Onnx__TensorProto *proto, stored_tensor *tensor, uint64_t *given)
+{
+    uint64_t size = stored_bytes(tensor->type, 1);
+    tensor->data = proto->raw_data.data;
+    *given = proto->raw_data.len;
+    if (proto->n_int32_data && (size < 4 || tensor->type == STORED_I32)) {
+        tensor->form = STORED_WIDE;
+        tensor->data = proto->int32_data;
+        *given = proto->n_int32_data * size;
+    } else if (proto->n_float_data && tensor->type == STORED_F32) {
+        tensor->data = proto->float_data;
+        *given = proto->n_float_data * size;
+    } else if (proto->n_int64_data && tensor->type == STORED_I64) {
+        tensor->data = proto->int64_data;
+        *given = proto->n_int64_data * size;
+    } else if (proto->n_double_data && tensor->type == STORED_F64) {
+        tensor->data = proto->double_data;
+        *given = proto->n_double_data * size;
+    }
+}
+
+bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, stored_tensor *tensor,
                       fault_text *fault)
 {
-    *tensor = (onnx_tensor){
-        .name = proto->name, .type = (Onnx__TensorProto__DataType)proto->data_type, .count = 1};
-    size_t size = element_bytes(tensor->type);
-    if (size == 0 && !is_nibble(tensor->type))
+    *tensor =
+        (stored_tensor){.name = proto->name, .type = (stored_type)proto->data_type, .count = 1};
+    if (stored_bytes(tensor->type, 1) == 0)
         return fault_set(fault, "tensor '%s': data type %d is not supported", tensor->name,
                          proto->data_type);
-    if (proto->n_dims > ONNX_MAX_RANK)
+    if (proto->n_dims > STORED_MAX_RANK)
         return fault_set(fault, "tensor '%s': %zu dimensions", tensor->name, proto->n_dims);
     tensor->rank = (uint32_t)proto->n_dims;
     for (uint32_t i = 0; i < tensor->rank; i++) {
@@ -277,119 +252,26 @@ bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_te
         tensor->dims[i] = (uint64_t)dim;
         tensor->count *= (uint64_t)dim;
     }
-    uint64_t n_bytes = is_nibble(tensor->type) ? (tensor->count + 1) / 2 : tensor->count * size;
-    uint64_t given;
+    uint64_t n_bytes = stored_bytes(tensor->type, tensor->count), given;
     if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
         return read_external(model, proto, n_bytes, tensor, fault);
 
+    wire_place place;
+    int n_places = wire_places(proto, &place);
     int n_lists = (proto->n_float_data > 0) + (proto->n_int32_data > 0) +
                   (proto->n_int64_data > 0) + (proto->n_double_data > 0) +
-                  (proto->raw_data.len > 0) + (proto->n_string_data > 0);
+                  (proto->raw_data.len > 0) + (proto->n_string_data > 0) + n_places;
     if (n_lists > 1)
         return fault_set(fault, "tensor '%s': has its data twice", tensor->name);
-    if (proto->n_int32_data && is_nibble(tensor->type))
+    if ((proto->n_int32_data || (n_places && place.field == 5)) && is_nibble(tensor->type))
         return fault_set(fault, "tensor '%s': has numbers of 4 bits outside raw_data",
                          tensor->name);
-    if (proto->n_int32_data && size < 4) {
-        tensor->is_wide = true;
-        tensor->data = proto->int32_data;
-        given = proto->n_int32_data * size;
-    } else if (proto->n_int32_data && tensor->type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32) {
-        tensor->data = proto->int32_data;
-        given = proto->n_int32_data * 4;
-    } else if (proto->n_float_data && tensor->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT) {
-        tensor->data = proto->float_data;
-        given = proto->n_float_data * 4;
-    } else if (proto->n_int64_data && tensor->type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64) {
-        tensor->data = proto->int64_data;
-        given = proto->n_int64_data * 8;
-    } else if (proto->n_double_data && tensor->type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE) {
-        tensor->data = proto->double_data;
-        given = proto->n_double_data * 8;
-    } else {
-        tensor->data = proto->raw_data.data;
-        given = proto->raw_data.len;
-    }
+    if (n_places == 0)
+        read_lists(proto, tensor, &given);
+    else if (!read_place(model, &place, tensor, &given, fault))
+        return false;
     if (given != n_bytes)
         return fault_set(fault, "tensor '%s': has %llu bytes of data, its dimensions need %llu",
                          tensor->name, (unsigned long long)given, (unsigned long long)n_bytes);
     return true;
-}
-
-bool onnx_is_float(const onnx_tensor *tensor)
-{
-    switch (tensor->type) {
-    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
-    case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
-    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
-    case ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16:
-        return true;
-    default:
-        return false;
-    }
-}
-
-bool onnx_is_integer(const onnx_tensor *tensor)
-{
-    return !onnx_is_float(tensor);
-}
-
-/* raw_data need not be aligned, so elements are copied out. */
-#define ELEMENT(type, tensor, i)                                                                   \
-    __extension__({                                                                                \
-        type element;                                                                              \
-        memcpy(&element, (const char *)(tensor)->data + (i) * sizeof element, sizeof element);     \
-        element;                                                                                   \
-    })
-
-static uint16_t small_bits(const onnx_tensor *tensor, uint64_t i)
-{
-    return tensor->is_wide ? (uint16_t)ELEMENT(int32_t, tensor, i) : ELEMENT(uint16_t, tensor, i);
-}
-
-static float widen_f16(uint16_t bits)
-{
-    int exponent = bits >> 10 & 31, fraction = bits & 1023;
-    float magnitude = exponent == 31  ? (fraction ? NAN : INFINITY)
-                      : exponent == 0 ? ldexpf((float)fraction, -24)
-                                      : ldexpf((float)(fraction + 1024), exponent - 25);
-    return bits >> 15 ? -magnitude : magnitude;
-}
-
-float onnx_float(const onnx_tensor *tensor, uint64_t i)
-{
-    switch (tensor->type) {
-    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
-        return ELEMENT(float, tensor, i);
-    case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
-        return (float)ELEMENT(double, tensor, i);
-    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
-        return widen_f16(small_bits(tensor, i));
-    default: { /* BFLOAT16 */
-        uint32_t bits = (uint32_t)small_bits(tensor, i) << 16;
-        float value;
-        memcpy(&value, &bits, sizeof value);
-        return value;
-    }
-    }
-}
-
-int64_t onnx_integer(const onnx_tensor *tensor, uint64_t i)
-{
-    if (tensor->is_wide)
-        return ELEMENT(int32_t, tensor, i);
-    if (is_nibble(tensor->type)) { /* the low one of a byte first */
-        int64_t nibble = ELEMENT(uint8_t, tensor, i / 2) >> i % 2 * 4 & 15;
-        return (int)tensor->type == TYPE_INT4 && nibble > 7 ? nibble - 16 : nibble;
-    }
-    switch (tensor->type) {
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
-        return ELEMENT(int64_t, tensor, i);
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
-        return ELEMENT(int32_t, tensor, i);
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT8:
-        return ELEMENT(int8_t, tensor, i);
-    default: /* UINT8, BOOL */
-        return ELEMENT(uint8_t, tensor, i);
-    }
 }

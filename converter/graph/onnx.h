@@ -1,49 +1,35 @@
 /*
- * onnx.h - an ONNX file: its graph as protobuf-c reads it, and its tensors, checked.
+ * onnx.h - an ONNX file: its graph as protobuf-c reads it, and its tensors, checked, where they
+ * lie.
  */
 #ifndef CONVERTER_ONNX_H
 #define CONVERTER_ONNX_H
 
-#include "files/fault.h"
-#include "files/file.h"
+#include "files/stored.h"
 #include "onnx.pb-c.h"
 
-#define ONNX_MAX_RANK 8
 #define ONNX_MAX_EXTERNAL 64
 
+/* A file beside the model's that has bytes of tensors. */
+typedef struct onnx_external {
+    char location[256]; /* as the model calls it */
+    range_file file;
+} onnx_external;
+
 typedef struct onnx_model {
-    mapped_file file;
-    char directory[4096]; /* where external data may lie */
-    Onnx__ModelProto *proto;
-    struct {
-        char location[256];
-        mapped_file file;
-    } external[ONNX_MAX_EXTERNAL];
+    range_file file;
+    char directory[FILE_MAX_PATH]; /* where external data may lie */
+    Onnx__ModelProto *proto;       /* without the bytes of large tensors: onnx_tensor_read() */
+    onnx_external *external[ONNX_MAX_EXTERNAL];
     size_t n_external;
 } onnx_model;
 
-/* A tensor whose bytes are there and match its type and dimensions. */
-typedef struct onnx_tensor {
-    const char *name; /* "" for the value of a Constant */
-    Onnx__TensorProto__DataType type;
-    uint32_t rank;
-    uint64_t dims[ONNX_MAX_RANK];
-    uint64_t count;
-    const void *data; /* little-endian, count elements */
-    bool is_wide;     /* elements of a small type are stored as int32s (int32_data) */
-} onnx_tensor;
-
+/* onnx_close() in any case. Files stay open until then. */
 bool onnx_open(const char *path, onnx_model *model, fault_text *fault);
 void onnx_close(onnx_model *model);
 
-bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, onnx_tensor *tensor,
+/* A tensor whose bytes are there and match its type and dimensions; they stay in the model. */
+bool onnx_tensor_read(onnx_model *model, const Onnx__TensorProto *proto, stored_tensor *tensor,
                       fault_text *fault);
-
-/* Element i of a floating tensor as float, of an integer tensor as int64. The caller asks
- * onnx_is_float() which of the two it is. */
-bool onnx_is_float(const onnx_tensor *tensor);
-bool onnx_is_integer(const onnx_tensor *tensor);
-float onnx_float(const onnx_tensor *tensor, uint64_t i);
-int64_t onnx_integer(const onnx_tensor *tensor, uint64_t i);
 
 #endif

@@ -16,7 +16,7 @@
 static graph_value *add_tensor(onnx_graph *graph, onnx_model *model, const Onnx__TensorProto *proto,
                                fault_text *fault)
 {
-    onnx_tensor *tensor = graph_alloc(graph, 1, sizeof *tensor);
+    stored_tensor *tensor = graph_alloc(graph, 1, sizeof *tensor);
     graph_array *constant =
         onnx_tensor_read(model, proto, tensor, fault) ? array_of_tensor(tensor, fault) : NULL;
     return constant ? graph_constant(graph, proto->name, constant) : NULL;

@@ -153,9 +153,10 @@ static bool lower_dynamic_quantize_linear(node_lowering *l)
 /* Whether a zero point is that of unsigned bytes, and 0. */
 static bool is_unsigned_zero(graph_value *zero)
 {
-    const onnx_tensor *stored = zero && zero->constant ? zero->constant->stored : NULL;
-    return stored && stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 && stored->count == 1 &&
-           onnx_integer(stored, 0) == 0;
+    fault_text ignored = {0};
+    graph_array *constant = zero ? zero->constant : NULL;
+    return constant && constant->stored && constant->stored->type == STORED_U8 &&
+           constant->count == 1 && array_integers(constant, &ignored) && constant->integers[0] == 0;
 }
 
 /* Whether the value is what a Relu would be applied to: a product, with its bias. */
@@ -285,8 +286,7 @@ static bool lower_gather_block_quantized(node_lowering *l)
     if (graph_attribute_int(node, "gather_axis", 0) != 0)
         return refuse(l, "gathers along an axis other than the first, which is not supported");
     if (in(l, 0)->constant && in(l, 0)->constant->stored &&
-        in(l, 0)->constant->stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 &&
-        graph_attribute_int(node, "bits", 4) == 4)
+        in(l, 0)->constant->stored->type == STORED_U8 && graph_attribute_int(node, "bits", 4) == 4)
         return refuse(l, "stores 4-bit numbers in bytes, which is not supported");
     graph_attribute attributes[] = {
         {.name = "axis", .i = graph_attribute_int(node, "quantize_axis", 1)},

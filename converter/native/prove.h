@@ -31,14 +31,18 @@ typedef struct model_proof {
     bert_options options; /* of a session that can run them */
 } model_proof;
 
-/* Evaluates the graph. `weights` must stay. proof_close() in any case. */
+/*
+ * Evaluates the graph. `weights` must stay. proof_close() in any case. What is in no graph is
+ * compared with nothing: its expected answers are those of the first model that proof_error() runs,
+ * which is the unquantised one. `reader` NULL: there is no graph at all.
+ */
 bool proof_open(model_proof *proof, graph_reader *reader, const bert_weights *weights,
                 fault_text *fault);
 void proof_close(model_proof *proof);
 
 /* The largest error over the largest output (at least 1) of all outputs and cases; the output that
  * has it in *worst, if that is not NULL. Negative with a fault. */
-double proof_error(const model_proof *proof, const native_model *native, const char **worst,
+double proof_error(model_proof *proof, const native_model *native, const char **worst,
                    fault_text *fault);
 
 /* Answers for a model file: {"error": E, "cases": [{"input_ids": [], "token_type_ids": [],

@@ -470,11 +470,9 @@ static bool is_within(const graph_array *x, int64_t data_type)
         return true;
     if (!x->stored)
         return false;
-    return x->stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL ||
-           (int64_t)x->stored->type == data_type ||
-           (data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32 &&
-            (x->stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8 ||
-             x->stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8));
+    return x->stored->type == STORED_BOOL || (int64_t)x->stored->type == data_type ||
+           (data_type == STORED_I32 &&
+            (x->stored->type == STORED_I8 || x->stored->type == STORED_U8));
 }
 
 static bool fill_narrowed(graph_array *out, graph_array *x, int64_t data_type, fault_text *fault)

@@ -67,15 +67,51 @@ static graph_array *known(graph_evaluation *evaluation, graph_value *value, faul
     return NULL;
 }
 
+/* Whether the value's elements are in memory already. */
+static bool is_resident(const graph_evaluation *evaluation, graph_value *value)
+{
+    const graph_array *array = evaluation->arrays[value->index];
+    if (!array)
+        array = value->constant;
+    if (array)
+        return array_is_resident(array);
+    return value->is_fixed && evaluation->constants && is_resident(evaluation->constants, value);
+}
+
+/* What a node gives, computed again: its inputs can be had. */
+static bool run_node(graph_evaluation *evaluation, const graph_node *node, fault_text *fault);
+
+static graph_array *make_again(void *argument, size_t index, fault_text *fault)
+{
+    graph_evaluation *evaluation = argument;
+    graph_array *before = evaluation->arrays[index];
+    evaluation->arrays[index] = NULL;
+    run_node(evaluation, graph_at(evaluation->graph, index)->node, fault);
+    graph_array *made = evaluation->arrays[index];
+    evaluation->arrays[index] = before;
+    return made;
+}
+
+/* What depends on constants alone can be computed again. */
+static void keep_maker(graph_evaluation *evaluation, graph_value *value, graph_array *array)
+{
+    if (!evaluation->constants && value->is_fixed && !array->stored && !array->maker.make)
+        array->maker =
+            (array_maker){.make = make_again, .argument = evaluation, .index = value->index};
+}
+
 static bool run_node(graph_evaluation *evaluation, const graph_node *node, fault_text *fault)
 {
     const operator_kind *kind = operator_find(node->domain, node->op);
     graph_array *inputs[64], *outputs[16] = {0};
+    bool was_resident[64];
     fault_text inner = {0};
     if (node->problem)
         return fault_set(fault, "%s", node->problem);
     if (!kind || node->n_inputs > 64 || node->n_outputs > 16)
         return fault_set(fault, "node '%s' (op %s): cannot be evaluated", node->name, node->op);
+    for (size_t i = 0; i < node->n_inputs; i++)
+        was_resident[i] = !node->inputs[i] || is_resident(evaluation, node->inputs[i]);
     for (size_t i = 0; i < node->n_inputs; i++) {
         inputs[i] = node->inputs[i] ? known(evaluation, node->inputs[i], fault) : NULL;
         if (node->inputs[i] && !inputs[i])
@@ -91,10 +127,15 @@ static bool run_node(graph_evaluation *evaluation, const graph_node *node, fault
     bool ok = kind->run(&operation, &inner) ||
               fault_set(fault, "node '%s' (op %s): %s", node->name, node->op, inner.text);
     for (size_t i = 0; i < node->n_outputs; i++) {
-        if (ok && node->outputs[i] && outputs[i] && !evaluation->arrays[node->outputs[i]->index])
+        if (ok && node->outputs[i] && outputs[i] && !evaluation->arrays[node->outputs[i]->index]) {
             evaluation->arrays[node->outputs[i]->index] = array_share(outputs[i]);
+            keep_maker(evaluation, node->outputs[i], outputs[i]);
+        }
         array_release(outputs[i]);
     }
+    for (size_t i = 0; i < node->n_inputs; i++)
+        if (!was_resident[i])
+            array_drop(inputs[i]);
     return ok;
 }
 
@@ -122,13 +163,15 @@ graph_array *evaluation_get(graph_evaluation *evaluation, graph_value *value, fa
                 is_needed[v->node->inputs[i]->index] = true;
     }
     bool ok = true;
+    for (size_t n = first; ok && n <= value->index; n++)
+        if (is_needed[n] && !evaluation->arrays[n])
+            ok = run_node(evaluation, graph_at(evaluation->graph, n)->node, fault);
     for (size_t n = first; n <= value->index; n++) {
-        graph_value *v = graph_at(evaluation->graph, n);
-        if (!is_needed[n])
-            continue;
+        /* Steps on the way to a constant are not asked for, or will be again. */
+        bool is_step = is_needed[n] && n < value->index && graph_at(evaluation->graph, n)->is_fixed;
         is_needed[n] = false;
-        if (ok && !evaluation->arrays[n])
-            ok = run_node(evaluation, v->node, fault);
+        if (is_step && evaluation->arrays[n])
+            array_drop(evaluation->arrays[n]);
     }
     if (ok && !evaluation->arrays[value->index])
         ok = fault_set(fault, "the value '%s' is not known", value->name);

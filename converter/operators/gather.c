@@ -7,25 +7,27 @@
 
 /* ------------------------------------------------------------------------ gather and scatter -- */
 
-/* Copies element i of x to element k of out. A constant is not widened as a whole for that. */
-static void take(graph_array *out, int64_t k, const graph_array *x, int64_t i, int64_t n)
+/* Copies n elements of x from i on to element k of out. A constant is not read as a whole for
+ * that, where it need not be. */
+static bool take(graph_array *out, int64_t k, graph_array *x, int64_t i, int64_t n,
+                 fault_text *fault)
 {
-    if (x->floats)
-        memcpy(out->floats + k, x->floats + i, (size_t)n * sizeof *x->floats);
-    else if (x->integers)
-        memcpy(out->integers + k, x->integers + i, (size_t)n * sizeof *x->integers);
-    else if (x->type == ARRAY_FLOAT)
-        for (int64_t j = 0; j < n; j++)
-            out->floats[k + j] = onnx_float(x->stored, (uint64_t)(i + j));
+    bool is_float = x->type == ARRAY_FLOAT;
+    if (!array_is_resident(x) && x->stored && x->stored->form != STORED_VARINTS)
+        return is_float
+                   ? stored_floats(x->stored, (uint64_t)i, (uint64_t)n, out->floats + k, fault)
+                   : stored_integers(x->stored, (uint64_t)i, (uint64_t)n, out->integers + k, fault);
+    const void *from = operator_elements(x, fault);
+    if (!from)
+        return false;
+    if (is_float)
+        memcpy(out->floats + k, (const float *)from + i, (size_t)n * sizeof *out->floats);
     else
-        for (int64_t j = 0; j < n; j++) {
-            int64_t value = onnx_integer(x->stored, (uint64_t)(i + j));
-            bool is_bool = x->stored->type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
-            out->integers[k + j] = is_bool ? value != 0 : value;
-        }
+        memcpy(out->integers + k, (const int64_t *)from + i, (size_t)n * sizeof *out->integers);
+    return true;
 }
 
-static bool gather_rows(graph_array *out, const graph_array *x, graph_array *indices, uint32_t axis,
+static bool gather_rows(graph_array *out, graph_array *x, graph_array *indices, uint32_t axis,
                         fault_text *fault)
 {
     const int64_t *at = array_integers(indices, fault);
@@ -38,8 +40,8 @@ static bool gather_rows(graph_array *out, const graph_array *x, graph_array *ind
             int64_t index = at[i];
             if (!operator_index(&index, dim, fault))
                 return false;
-            if (n > 0)
-                take(out, to, x, (outer * dim + index) * n, n);
+            if (n > 0 && !take(out, to, x, (outer * dim + index) * n, n, fault))
+                return false;
         }
     return true;
 }
@@ -241,9 +243,10 @@ static bool run_gather_nd(operator_call *operation, fault_text *fault)
         return false;
     int64_t n_batches = operator_product((uint32_t)n_batch, x->dims), each = x->count / n_batches;
     for (int64_t i = 0; i < tuples.n; i++) {
-        if (!find_slice(&tuples, i, x, (uint32_t)n_batch, &place, fault))
+        if (!find_slice(&tuples, i, x, (uint32_t)n_batch, &place, fault) ||
+            !take(out, i * tuples.slice, x, i / (tuples.n / n_batches) * each + place, tuples.slice,
+                  fault))
             return false;
-        take(out, i * tuples.slice, x, i / (tuples.n / n_batches) * each + place, tuples.slice);
     }
     return true;
 }
@@ -273,8 +276,8 @@ static bool run_scatter_nd(operator_call *operation, fault_text *fault)
     for (int64_t i = 0; i < tuples.n; i++) {
         if (!find_slice(&tuples, i, x, 0, &place, fault))
             return false;
-        if (tuples.slice > 0)
-            take(out, place, updates, i * tuples.slice, tuples.slice);
+        if (tuples.slice > 0 && !take(out, place, updates, i * tuples.slice, tuples.slice, fault))
+            return false;
     }
     return true;
 }

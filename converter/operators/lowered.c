@@ -13,23 +13,49 @@
 
 #include <string.h>
 
-/* Integers of an array, read in place: constants are not widened. */
+/* Integers of a source that are in memory at a time: constants are not widened as a whole. */
+#define WINDOW 4096
+
+/* Integers of an array, by index. */
 typedef struct integer_source {
-    const onnx_tensor *stored;
-    const int64_t *integers;
+    const int64_t *integers; /* all of them, or NULL: */
+    const stored_tensor *stored;
+    fault_text *fault;
+    bool has_failed; /* numbers since then are zeros */
+    int64_t start, n;
+    int64_t window[WINDOW]; /* [n] of them, from `start` on */
 } integer_source;
 
 static bool source_open(graph_array *x, integer_source *source, fault_text *fault)
 {
-    *source = (integer_source){x->integers ? NULL : x->stored, x->integers};
-    if (!source->stored && !source->integers)
+    source->integers = NULL;
+    source->stored = NULL;
+    source->fault = fault;
+    source->has_failed = false;
+    source->start = source->n = 0;
+    if (!array_is_resident(x) && x->stored && x->stored->form != STORED_VARINTS)
+        source->stored = x->stored;
+    else
         source->integers = array_integers(x, fault);
     return source->stored || source->integers;
 }
 
-static int64_t source_at(const integer_source *source, int64_t i)
+static int64_t source_at(integer_source *source, int64_t i)
 {
-    return source->integers ? source->integers[i] : onnx_integer(source->stored, (uint64_t)i);
+    if (source->integers)
+        return source->integers[i];
+    if (i < source->start || i >= source->start + source->n) {
+        int64_t start = i / WINDOW * WINDOW, left = (int64_t)source->stored->count - start;
+        source->start = start;
+        source->n = left < WINDOW ? left : WINDOW;
+        if (source->has_failed ||
+            !stored_integers(source->stored, (uint64_t)start, (uint64_t)source->n, source->window,
+                             source->fault)) {
+            source->has_failed = true;
+            memset(source->window, 0, sizeof source->window);
+        }
+    }
+    return source->window[i - source->start];
 }
 
 /* As floats; differences of any two integers are exact enough in double. */
@@ -91,9 +117,9 @@ static bool read_scaling(const operator_call *operation, scale_layout *scaling, 
 }
 
 /* Elements of one index of the axis, n_inner from `first` on, and the first of their scales. */
-static void dequantize(const scale_layout *scaling, const integer_source *integers,
-                       const float *floats, const integer_source *zeros, const float *scales,
-                       int64_t first, int64_t scale, float *out)
+static void dequantize(const scale_layout *scaling, integer_source *integers, const float *floats,
+                       integer_source *zeros, const float *scales, int64_t first, int64_t scale,
+                       float *out)
 {
     for (int64_t i = first; i < first + scaling->n_inner; i++) {
         int64_t zero = zeros ? source_at(zeros, scale) : 0;
@@ -107,7 +133,8 @@ static bool fill_dequantized(const operator_call *operation, const scale_layout 
 {
     graph_array *x = operation->inputs[0], *zero = operator_input(operation, 2);
     const float *scales = array_floats(operation->inputs[1], fault), *floats = NULL;
-    integer_source integers = {NULL, NULL}, zeros = {NULL, NULL};
+    integer_source integers, zeros;
+    integers.has_failed = zeros.has_failed = false;
     if (!scales || (zero && !source_open(zero, &zeros, fault)))
         return false;
     if (x->type == ARRAY_FLOAT ? !(floats = array_floats(x, fault))
@@ -121,7 +148,7 @@ static bool fill_dequantized(const operator_call *operation, const scale_layout 
         dequantize(scaling, &integers, floats, zero ? &zeros : NULL, scales, row * scaling->n_inner,
                    scale, out->floats);
     }
-    return true;
+    return !integers.has_failed && !zeros.has_failed;
 }
 
 /* Floats were never rounded: they have no zero point. */
@@ -151,13 +178,14 @@ static bool run_integers(operator_call *operation, fault_text *fault)
     graph_array *out = operator_make(operation, 0, ARRAY_FLOAT, x->rank, x->dims, is_hollow, fault);
     if (!out || is_hollow)
         return out;
-    integer_source integers = {NULL, NULL}, zeros = {NULL, NULL};
+    integer_source integers, zeros;
+    zeros.has_failed = false;
     if (!source_open(x, &integers, fault) || (zero && !source_open(zero, &zeros, fault)))
         return false;
     for (int64_t i = 0; i < x->count; i++)
         out->floats[i] =
             difference(source_at(&integers, i), zero ? source_at(&zeros, i % n_zeros) : 0);
-    return true;
+    return !integers.has_failed && !zeros.has_failed;
 }
 
 /* --------------------------------------------------------------------------------- unpacking -- */
@@ -201,13 +229,13 @@ static bool read_packed(const operator_call *operation, packed_layout *packed, f
 }
 
 /* Number i of those that begin at byte `start`: the low bits of a byte come first. */
-static int64_t unpack(const integer_source *bytes, int64_t start, int64_t i, int64_t bits)
+static int64_t unpack(integer_source *bytes, int64_t start, int64_t i, int64_t bits)
 {
     int64_t byte = source_at(bytes, start + i * bits / 8);
     return byte >> (i * bits % 8) & ((1 << bits) - 1);
 }
 
-static void unpack_block(const packed_layout *packed, const integer_source *bytes, int64_t row,
+static void unpack_block(const packed_layout *packed, integer_source *bytes, int64_t row,
                          int64_t block, float zero, float scale, float *out)
 {
     int64_t first = block * packed->block;
@@ -225,7 +253,8 @@ static bool fill_unpacked(const operator_call *operation, const packed_layout *p
     bool has_float_zeros = zero && zero->type == ARRAY_FLOAT;
     const float *scales = array_floats(operation->inputs[1], fault);
     const float *float_zeros = has_float_zeros ? array_floats(zero, fault) : NULL;
-    integer_source bytes, zeros = {NULL, NULL};
+    integer_source bytes, zeros;
+    zeros.has_failed = false;
     if (!scales || (has_float_zeros && !float_zeros) ||
         !source_open(operation->inputs[0], &bytes, fault) ||
         (zero && !has_float_zeros && !source_open(zero, &zeros, fault)))
@@ -239,7 +268,7 @@ static bool fill_unpacked(const operator_call *operation, const packed_layout *p
                             : (float)(1 << (packed->bits - 1));
             unpack_block(packed, &bytes, row, block, middle, scales[i], out->floats);
         }
-    return true;
+    return !bytes.has_failed && !zeros.has_failed;
 }
 
 static bool run_unpack(operator_call *operation, fault_text *fault)

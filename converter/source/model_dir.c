@@ -5,33 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "files/json.h"
 #include "source/tokenizer_files.h"
-
-/* The file `name` in the ONNX file's folder, or in the one above if that folder is onnx/. */
-static bool find_beside(const model_dir *dir, const char *name, char path[4096])
-{
-    const char *slash = strrchr(dir->onnx_path, '/');
-    int n = slash ? (int)(slash - dir->onnx_path) : 0;
-    snprintf(path, 4096, "%.*s%s%s", n, dir->onnx_path, slash ? "/" : "", name);
-    if (file_exists(path))
-        return true;
-    if (n >= 5 && strncmp(dir->onnx_path + n - 5, "/onnx", 5) == 0) {
-        snprintf(path, 4096, "%.*s/%s", n - 5, dir->onnx_path, name);
-        return file_exists(path);
-    }
-    return false;
-}
 
 /* *json stays NULL if there is no such file. */
 static bool read_json(const model_dir *dir, const char *name, cJSON **json, fault_text *fault)
 {
     char path[4096];
-    mapped_file file;
+    whole_file file;
     *json = NULL;
-    if (!find_beside(dir, name, path))
+    if (!model_path_beside(&dir->path, name, path, NULL))
         return true;
     if (!file_open(path, &file, fault))
         return false;
@@ -40,32 +24,16 @@ static bool read_json(const model_dir *dir, const char *name, cJSON **json, faul
     return *json != NULL;
 }
 
-static bool find_onnx(const char *path, model_dir *dir, fault_text *fault)
-{
-    struct stat status;
-    if (strlen(path) + 16 > sizeof dir->onnx_path)
-        return fault_set(fault, "%s: the path is too long", path);
-    if (stat(path, &status) != 0)
-        return fault_set(fault, "%s: there is no such file or folder", path);
-    if (!S_ISDIR(status.st_mode)) {
-        strcpy(dir->onnx_path, path);
-        return true;
-    }
-    static const char *const names[] = {"model.onnx", "onnx/model.onnx"};
-    for (int i = 0; i < 2; i++) {
-        snprintf(dir->onnx_path, sizeof dir->onnx_path, "%s/%s", path, names[i]);
-        if (file_exists(dir->onnx_path))
-            return true;
-    }
-    return fault_set(fault, "%s: the folder has no model.onnx", path);
-}
-
 /* The folder's own name. */
 static void set_name(model_dir *dir)
 {
     char real[4096], path[4096];
-    snprintf(path, sizeof path, "%s", dir->onnx_path);
-    if (realpath(dir->onnx_path, real))
+    const model_path *files = &dir->path;
+    const char *file = files->adapter[0]       ? files->adapter
+                       : files->safetensors[0] ? files->safetensors
+                                               : files->onnx;
+    snprintf(path, sizeof path, "%s", file);
+    if (file_real_path(file, real))
         memcpy(path, real, sizeof path);
     char *end = strrchr(path, '/');
     for (int i = 0; end && i < 2; i++) {
@@ -79,6 +47,13 @@ static void set_name(model_dir *dir)
     }
 }
 
+/* Takes a text for the tokenizer. */
+static void take_made(model_dir *dir, char *text)
+{
+    dir->made = text;
+    dir->tokenizer = (whole_file){(const uint8_t *)text, strlen(text)};
+}
+
 /* Makes the tokenizer from its original files, if there are any. */
 static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault_text *fault)
 {
@@ -87,7 +62,7 @@ static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault_
     char found[6][4096];
     const char *paths[6];
     for (int i = 0; i < 6; i++)
-        paths[i] = find_beside(dir, names[i], found[i]) ? found[i] : NULL;
+        paths[i] = model_path_beside(&dir->path, names[i], found[i], NULL) ? found[i] : NULL;
     tokenizer_hints hints = {dir->config, tokenizer_config};
     dir->made = tokenizer_files_make(paths[0], paths[1], paths[2],
                                      paths[3]   ? paths[3]
@@ -97,7 +72,7 @@ static bool make_tokenizer(model_dir *dir, const cJSON *tokenizer_config, fault_
     if (!dir->made && fault->text[0])
         return false;
     if (dir->made)
-        dir->tokenizer = (mapped_file){(const uint8_t *)dir->made, strlen(dir->made)};
+        take_made(dir, dir->made);
     else
         fault_warn("there is no tokenizer.json: the model will take token ids only");
     return true;
@@ -107,31 +82,57 @@ static bool read_tokenizer(model_dir *dir, const char *path, fault_text *fault)
 {
     if (!file_open(path, &dir->tokenizer, fault))
         return false;
-    const mapped_file *file = &dir->tokenizer;
+    const whole_file *file = &dir->tokenizer;
     if (file->n_bytes > UINT32_MAX)
         return fault_set(fault, "%s: has %zu bytes, more than 4 GB", path, file->n_bytes);
     cJSON *tokenizer = json_object(path, file->data, file->n_bytes, fault);
+    bool ok = tokenizer != NULL;
+    char *text = ok && dir->sentence.lower_cases ? sentence_lower_case(tokenizer) : NULL;
     cJSON_Delete(tokenizer);
-    return tokenizer != NULL;
+    if (text) {
+        file_close(&dir->tokenizer);
+        take_made(dir, text);
+    }
+    return ok;
 }
 
-bool model_dir_open(const char *path, model_dir *dir, fault_text *fault)
+/* The modules of sentence-transformers say in which folder the encoder is; of a file they are in
+ * its own folder, or the one above. */
+static bool find_files(const char *path, const char *base, model_dir *dir, fault_text *fault)
+{
+    if (file_find(path) == FILE_FOLDER)
+        return sentence_open(path, &dir->sentence, fault) &&
+               model_path_find(path, base, dir->sentence.inner, &dir->path, fault);
+    if (!model_path_find(path, base, "", &dir->path, fault))
+        return false;
+    char found[FILE_MAX_PATH];
+    size_t folder = 0;
+    model_path_beside(&dir->path, "modules.json", found, &folder);
+    return sentence_open(dir->path.folders[folder], &dir->sentence, fault);
+}
+
+bool model_dir_open(const char *path, const char *base, model_dir *dir, fault_text *fault)
 {
     char tokenizer_path[4096];
     cJSON *tokenizer_config;
     *dir = (model_dir){0};
-    if (!find_onnx(path, dir, fault))
+    if (!find_files(path, base, dir, fault))
         return false;
     set_name(dir);
     if (!read_json(dir, "config.json", &dir->config, fault) ||
+        (dir->path.adapter[0] &&
+         !read_json(dir, "adapter_config.json", &dir->adapter_config, fault)) ||
         !read_json(dir, "tokenizer_config.json", &tokenizer_config, fault))
         return false;
     const cJSON *length = cJSON_GetObjectItemCaseSensitive(tokenizer_config, "model_max_length");
     if (cJSON_IsNumber(length) && length->valuedouble >= 1)
         dir->max_length = floor(length->valuedouble);
+    if (dir->sentence.max_length > 0)
+        dir->max_length = dir->sentence.max_length;
+    sentence_take_activation(&dir->sentence, dir->config);
     if (!dir->config)
         fault_warn("there is no config.json: labels and problem type are not known");
-    bool ok = find_beside(dir, "tokenizer.json", tokenizer_path)
+    bool ok = model_path_beside(&dir->path, "tokenizer.json", tokenizer_path, NULL)
                   ? read_tokenizer(dir, tokenizer_path, fault)
                   : make_tokenizer(dir, tokenizer_config, fault);
     cJSON_Delete(tokenizer_config);
@@ -141,11 +142,13 @@ bool model_dir_open(const char *path, model_dir *dir, fault_text *fault)
 void model_dir_close(model_dir *dir)
 {
     cJSON_Delete(dir->config);
+    cJSON_Delete(dir->adapter_config);
+    sentence_close(&dir->sentence);
     if (dir->made)
         free(dir->made);
     else
         file_close(&dir->tokenizer);
-    dir->config = NULL;
+    dir->config = dir->adapter_config = NULL;
 }
 
 static void compare(const model_dir *dir, const char *key, double graph)

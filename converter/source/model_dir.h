@@ -1,5 +1,5 @@
 /*
- * model_dir.h - what stands beside an ONNX file: config.json and the tokenizer.
+ * model_dir.h - what stands beside a model's weights: config.json and the tokenizer.
  */
 #ifndef CONVERTER_MODEL_DIR_H
 #define CONVERTER_MODEL_DIR_H
@@ -7,19 +7,23 @@
 #include <cjson/cJSON.h>
 
 #include "bert.h"
-#include "files/file.h"
+#include "source/model_path.h"
+#include "source/sentence.h"
 
 typedef struct model_dir {
-    char onnx_path[4096];
+    model_path path;
     char name[256];        /* of the folder */
     cJSON *config;         /* config.json, or NULL */
-    mapped_file tokenizer; /* tokenizer.json, byte for byte; empty if there is none */
+    cJSON *adapter_config; /* adapter_config.json, if there is an adapter */
+    sentence_modules sentence;
+    whole_file tokenizer; /* tokenizer.json, byte for byte; empty if there is none */
     char *made; /* the text of `tokenizer`, if it was made from other files; NULL: it is a file */
-    double max_length; /* tokenizer_config.json's model_max_length; 0 if there is none */
+    double max_length; /* sentence-transformers' max_seq_length, or model_max_length of
+                        * tokenizer_config.json; 0 if there is none */
 } model_dir;
 
-/* `path` is an ONNX file, or a folder with model.onnx or onnx/model.onnx. */
-bool model_dir_open(const char *path, model_dir *dir, fault_text *fault);
+/* `path` and `base` as in model_path_find(). model_dir_close() in any case. */
+bool model_dir_open(const char *path, const char *base, model_dir *dir, fault_text *fault);
 void model_dir_close(model_dir *dir);
 
 /* Says where config.json disagrees with the graph, which wins. */

@@ -15,7 +15,7 @@ bool sentencepiece_open(const char *path, sentencepiece *spm, fault_text *fault)
 {
     static const Sentencepiece__Trainer no_trainer = SENTENCEPIECE__TRAINER__INIT;
     static const Sentencepiece__Normalizer no_normalizer = SENTENCEPIECE__NORMALIZER__INIT;
-    mapped_file file;
+    whole_file file;
     *spm = (sentencepiece){0};
     if (!file_open(path, &file, fault))
         return false;

@@ -161,7 +161,7 @@ static double need(double id, const char *name, const char *path, fault_text *fa
 /* --------------------------------------------------------------------------------- WordPiece -- */
 
 /* A copy of the next line, without its end; NULL at the end. free() it. */
-static char *next_line(const mapped_file *file, size_t *at)
+static char *next_line(const whole_file *file, size_t *at)
 {
     if (*at >= file->n_bytes)
         return NULL;
@@ -180,7 +180,7 @@ static char *next_line(const mapped_file *file, size_t *at)
 }
 
 /* token: line number, and the ids of the five special tokens, -1 where one is missing. */
-static cJSON *read_lines(const char *path, const mapped_file *file, const specials *names,
+static cJSON *read_lines(const char *path, const whole_file *file, const specials *names,
                          double ids[5], fault_text *fault)
 {
     cJSON *vocab = cJSON_CreateObject();
@@ -215,7 +215,7 @@ static char *make_word_piece(const char *path, const tokenizer_hints *hints, fau
         names.unk = text_of(hints->tokenizer_config, "unk_token", "[UNK]");
     const cJSON *strip = cJSON_GetObjectItemCaseSensitive(hints->tokenizer_config, "strip_accents");
     double ids[5];
-    mapped_file file;
+    whole_file file;
     if (!file_open(path, &file, fault))
         return NULL;
     cJSON *vocab = read_lines(path, &file, &names, ids, fault);
@@ -264,7 +264,7 @@ static char *make_word_piece(const char *path, const tokenizer_hints *hints, fau
 /* Pairs "a b", in order of rank; the first line may be a comment. */
 static cJSON *read_merges(const char *path, fault_text *fault)
 {
-    mapped_file file;
+    whole_file file;
     if (!file_open(path, &file, fault))
         return NULL;
     cJSON *merges = cJSON_CreateArray();
@@ -313,7 +313,7 @@ static void add_pair(cJSON *processor, const char *key, const char *name, double
 
 static cJSON *read_vocab(const char *path, fault_text *fault)
 {
-    mapped_file file;
+    whole_file file;
     if (!file_open(path, &file, fault))
         return NULL;
     cJSON *vocab = json_object(path, file.data, file.n_bytes, fault);

@@ -29,6 +29,14 @@ bert_weight *weights_find(const bert_weights *weights, const char *name)
     return NULL;
 }
 
+bool weights_gives(const bert_weights *weights, bert_output output)
+{
+    for (size_t i = 0; i < weights->n_outputs; i++)
+        if (weights->outputs[i].output == output)
+            return true;
+    return false;
+}
+
 void weights_free(bert_weights *weights)
 {
     for (size_t i = 0; i < weights->n_weights; i++)

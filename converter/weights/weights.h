@@ -44,6 +44,7 @@ typedef struct output_name {
     bert_output output;
     int32_t index; /* column of logits, layer of hidden states or attentions; -1: all of it */
     const char *activation; /* "softmax", "sigmoid": what is applied last; NULL: nothing */
+    bool is_added; /* in no graph: what the folder says is made of the graph's last output */
 } output_name;
 
 #define WEIGHTS_MAX_OUTPUTS 128
@@ -62,6 +63,9 @@ bert_weight *weights_add(bert_weights *weights, weight_kind kind, uint32_t n_row
                          uint32_t n_columns, const char *prefix, const char *suffix);
 bert_weight *weights_find(const bert_weights *weights, const char *name);
 void weights_free(bert_weights *weights);
+
+/* Whether there is such an output. */
+bool weights_gives(const bert_weights *weights, bert_output output);
 
 /* The numbers as [rows, columns], inputs before outputs. free() it. NULL with a fault: a number
  * that is not finite, or no memory. */

@@ -41,6 +41,19 @@
     X(max, c.pooling = BERT_POOLING_MAX; c.embedding_dim = 13)                                     \
     X(cls_dense, c.pooling = BERT_POOLING_CLS; c.embedding_dim = 33;                               \
       c.sentence_activation = BERT_ACTIVATION_TANH; c.normalize = 1)                               \
+    X(mean_sqrt_len, c.pooling = BERT_POOLING_MEAN_SQRT_LEN)                                       \
+    X(weighted_mean, c.pooling = BERT_POOLING_WEIGHTED_MEAN; c.normalize = 1)                      \
+    X(weighted_mean_without_padding, c.pooling = BERT_POOLING_WEIGHTED_MEAN; c.n_positions = 27;   \
+      c.first_position = 2)                                                                        \
+    X(last, c.pooling = BERT_POOLING_LAST)                                                         \
+    X(two_poolings, c.pooling = BERT_POOLING_MAX; c.more_poolings[0] = BERT_POOLING_MEAN;          \
+      c.normalize = 1)                                                                             \
+    X(two_poolings_dense, c.pooling = BERT_POOLING_LAST; c.more_poolings[0] = BERT_POOLING_CLS;    \
+      c.embedding_dim = 21; c.sentence_activation = BERT_ACTIVATION_TANH)                          \
+    X(all_poolings, c.pooling = BERT_POOLING_CLS; c.more_poolings[0] = BERT_POOLING_MAX;           \
+      c.more_poolings[1] = BERT_POOLING_MEAN; c.more_poolings[2] = BERT_POOLING_MEAN_SQRT_LEN;     \
+      c.more_poolings[3] = BERT_POOLING_WEIGHTED_MEAN; c.more_poolings[4] = BERT_POOLING_LAST;     \
+      c.embedding_dim = 9)                                                                         \
     X(all_heads, c.n_token_labels = 2; c.token_activation = BERT_ACTIVATION_SILU;                  \
       c.lm_activation = BERT_ACTIVATION_GELU; c.lm_tied = 1; c.pooling = BERT_POOLING_MEAN)        \
     X(albert, c.projects_embeddings = 1; c.embedding_size = 8; c.n_layers = 3;                     \

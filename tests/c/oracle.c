@@ -364,29 +364,59 @@ static void token_heads(const bert_model *model, uint32_t n, const double *x,
     free(y);
 }
 
+/* What a pooling makes of one column of a sequence, [n] numbers a row apart. */
+static double pooled_number(bert_pooling pooling, const text_view *text, const double *x,
+                            uint32_t row)
+{
+    double sum = 0, weights = 0, weighted = 0, most = -INFINITY, last = 0;
+    uint32_t count = 0;
+    for (uint32_t t = 0; t < text->n; t++) {
+        double number = x[t * row], weight = text->positions[t] + 1.0;
+        if (!text->attended[t])
+            continue;
+        sum += number;
+        weighted += weight * number;
+        weights += weight;
+        most = fmax(most, number);
+        last = number;
+        count++;
+    }
+    switch (pooling) {
+    case BERT_POOLING_MEAN:
+        return sum / count;
+    case BERT_POOLING_MAX:
+        return most;
+    case BERT_POOLING_MEAN_SQRT_LEN:
+        return sum / sqrt(count);
+    case BERT_POOLING_WEIGHTED_MEAN:
+        return weighted / weights;
+    case BERT_POOLING_LAST:
+        return last;
+    case BERT_POOLING_CLS:
+    case BERT_POOLING_NONE:
+    case BERT_POOLING_COUNT:
+        break;
+    }
+    return x[0];
+}
+
 static void embed_sentence(const bert_model *model, const text_view *text, const double *x,
                            double *out)
 {
     const bert_config *config = &model->config;
-    uint32_t hidden = config->hidden_size, count = 0;
-    uint32_t n_columns = config->embedding_dim ? config->embedding_dim : hidden;
-    double *pooled = numbers(hidden), squares = 0;
-    for (uint32_t t = 0; t < text->n; t++)
-        count += text->attended[t];
-    for (uint32_t i = 0; i < hidden; i++) {
-        double sum = 0, most = -INFINITY;
-        for (uint32_t t = 0; t < text->n; t++) {
-            sum += text->attended[t] ? x[t * hidden + i] : 0;
-            most = fmax(most, text->attended[t] ? x[t * hidden + i] : -INFINITY);
-        }
-        pooled[i] = config->pooling == BERT_POOLING_MEAN  ? sum / count
-                    : config->pooling == BERT_POOLING_MAX ? most
-                                                          : x[i];
+    uint32_t hidden = config->hidden_size, n_pooled = 0;
+    double *pooled = numbers((size_t)BERT_MOST_POOLINGS * hidden), squares = 0;
+    bert_pooling pooling = config->pooling;
+    for (uint32_t p = 0; pooling != BERT_POOLING_NONE; p++) {
+        for (uint32_t i = 0; i < hidden; i++)
+            pooled[n_pooled++] = pooled_number(pooling, text, x + i, hidden);
+        pooling = p < BERT_MOST_POOLINGS - 1 ? config->more_poolings[p] : BERT_POOLING_NONE;
     }
+    uint32_t n_columns = config->embedding_dim ? config->embedding_dim : n_pooled;
     if (config->embedding_dim)
         activated(pooled, &model->sentence, config->sentence_activation, out);
     else
-        memcpy(out, pooled, hidden * sizeof *out);
+        memcpy(out, pooled, n_columns * sizeof *out);
     for (uint32_t i = 0; i < n_columns; i++)
         squares += out[i] * out[i];
     for (uint32_t i = 0; config->normalize && i < n_columns; i++)

@@ -85,6 +85,12 @@ TEST(what_outputs_consist_of)
     config.embedding_dim = 0;
     CHECK(bert_output_columns(&config, BERT_OUTPUT_SENTENCE_EMBEDDING) == 24,
           "without a dense layer an embedding is as long as a hidden state");
+    config.more_poolings[0] = config.more_poolings[1] = BERT_POOLING_MAX;
+    CHECK(bert_output_columns(&config, BERT_OUTPUT_SENTENCE_EMBEDDING) == 72 &&
+              bert_config_pooled_columns(&config) == 72,
+          "poolings stand side by side");
+    config.embedding_dim = 5;
+    CHECK(bert_output_columns(&config, BERT_OUTPUT_SENTENCE_EMBEDDING) == 5, "a dense layer's");
 }
 
 static void expect_kept(const bert_config *config, const uint32_t *ids, const uint8_t *mask,
@@ -109,7 +115,10 @@ TEST(which_tokens_of_a_masked_sequence_are_kept)
     expect_kept(&config, ids, mask, 2, kept, (uint32_t[]){1, 3});
     config.pooling = BERT_POOLING_CLS;
     expect_kept(&config, ids, mask, 3, kept_first, (uint32_t[]){0, 1, 3});
-    config.pooling = BERT_POOLING_NONE;
+    config.pooling = BERT_POOLING_MEAN;
+    config.more_poolings[0] = BERT_POOLING_CLS;
+    expect_kept(&config, ids, mask, 3, kept_first, (uint32_t[]){0, 1, 3});
+    config.pooling = config.more_poolings[0] = BERT_POOLING_NONE;
     config.pooler_activation = BERT_ACTIVATION_TANH;
     expect_kept(&config, ids, mask, 3, kept_first, (uint32_t[]){0, 1, 3});
     /* Padding is id 1: what is left out of it is not counted, what is kept of it is. */

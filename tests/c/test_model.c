@@ -176,7 +176,8 @@ TEST(configs_that_do_not_fit_together)
     expect_bad_config(WITH(pooler_activation, BERT_ACTIVATION_NONE), "pooler_activation");
     expect_bad_config(WITH(layer_norm_eps, NAN), "layer_norm_eps");
     expect_bad_config(WITH(activation, (bert_activation)6), "activation");
-    expect_bad_config(WITH(pooling, (bert_pooling)4), "pooling");
+    expect_bad_config(WITH(pooling, BERT_POOLING_COUNT), "pooling");
+    expect_bad_config(WITH(more_poolings[4], BERT_POOLING_COUNT), "pooling_6");
     expect_bad_config(WITH(integers, (bert_integers)2), "integers");
     expect_bad_config(WITH(position_attention, (bert_position_attention)5), "position_attention");
 #undef WITH
@@ -211,6 +212,8 @@ TEST(configs_that_do_not_fit_together)
     X(lm_tied, c.lm_tied = 2; c.lm_activation = BERT_ACTIVATION_GELU)                              \
     X(embedding_dim, c.embedding_dim = 8)                                                          \
     X(normalize, c.normalize = 1)                                                                  \
+    X(pooling, c.more_poolings[0] = BERT_POOLING_CLS)                                              \
+    X(pooling, c.pooling = c.more_poolings[1] = BERT_POOLING_CLS)                                  \
     X(normalize, c.normalize = 2; c.pooling = BERT_POOLING_CLS)                                    \
     X(sentence_activation, c.sentence_activation = BERT_ACTIVATION_TANH;                           \
       c.pooling = BERT_POOLING_CLS)

@@ -35,7 +35,7 @@ typedef struct test_call {
 
 /* Constants and their bytes live as long as a call. */
 static struct {
-    onnx_tensor tensor;
+    stored_tensor tensor;
     unsigned char bytes[256];
 } constants[MAX_CONSTANTS];
 static size_t n_constants;
@@ -46,40 +46,36 @@ static size_t n_seen;
 
 /* ------------------------------------------------------------------------------------ arrays -- */
 
-static Onnx__TensorProto__DataType stored_type(const char *name)
+/* 0: no such type. */
+static stored_type find_type(const char *name)
 {
     static const struct {
         const char *name;
-        Onnx__TensorProto__DataType type;
-    } types[] = {{"i8", ONNX__TENSOR_PROTO__DATA_TYPE__INT8},
-                 {"u8", ONNX__TENSOR_PROTO__DATA_TYPE__UINT8},
-                 {"i32", ONNX__TENSOR_PROTO__DATA_TYPE__INT32},
-                 {"i64", ONNX__TENSOR_PROTO__DATA_TYPE__INT64},
-                 {"b", ONNX__TENSOR_PROTO__DATA_TYPE__BOOL},
-                 {"f16", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16},
-                 {"f32", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT}};
+        stored_type type;
+    } types[] = {{"i8", STORED_I8},  {"u8", STORED_U8},   {"i32", STORED_I32}, {"i64", STORED_I64},
+                 {"b", STORED_BOOL}, {"f16", STORED_F16}, {"f32", STORED_F32}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(types[i].name, name) == 0)
             return types[i].type;
-    return ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED;
+    return (stored_type)0;
 }
 
-static size_t store(unsigned char *to, Onnx__TensorProto__DataType type, double value)
+static size_t store(unsigned char *to, stored_type type, double value)
 {
     int64_t integer = (int64_t)value;
     float number = (float)value;
     switch (type) {
-    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
+    case STORED_F32:
         memcpy(to, &number, 4);
         return 4;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16: /* powers of two alone */
+    case STORED_F16: /* powers of two alone */
         integer = value == 0 ? 0 : (ilogb(value) + 15) << 10 | (value < 0) << 15;
         memcpy(to, &integer, 2);
         return 2;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
+    case STORED_I32:
         memcpy(to, &integer, 4);
         return 4;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
+    case STORED_I64:
         memcpy(to, &integer, 8);
         return 8;
     default:
@@ -88,14 +84,13 @@ static size_t store(unsigned char *to, Onnx__TensorProto__DataType type, double 
     }
 }
 
-static graph_array *store_constant(Onnx__TensorProto__DataType type, uint32_t rank,
-                                   const int64_t *dims, const char *numbers)
+static graph_array *store_constant(stored_type type, uint32_t rank, const int64_t *dims,
+                                   const char *numbers)
 {
     fault_text fault = {{0}};
-    onnx_tensor *tensor = &constants[n_constants].tensor;
+    stored_tensor *tensor = &constants[n_constants].tensor;
     unsigned char *bytes = constants[n_constants++].bytes + 1; /* aligned to nothing */
-    *tensor = (onnx_tensor){
-        .name = "", .type = type, .rank = rank, .count = 1, .data = bytes, .is_wide = false};
+    *tensor = (stored_tensor){.name = "", .type = type, .rank = rank, .count = 1, .data = bytes};
     for (uint32_t i = 0; i < rank; i++)
         tensor->count *= tensor->dims[i] = (uint64_t)dims[i];
     for (uint64_t i = 0; i < tensor->count; i++)
@@ -119,8 +114,8 @@ static graph_array *parse_array(const char *text)
         if (*++text != ']' && *text != ',')
             dims[rank++] = strtoll(text, (char **)&text, 10);
     text++;
-    Onnx__TensorProto__DataType stored = stored_type(type);
-    if (stored != ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED)
+    stored_type stored = find_type(type);
+    if (stored)
         return store_constant(stored, rank, dims, text);
     array_type kind = *type == 'f' ? ARRAY_FLOAT : ARRAY_INTEGER;
     graph_array *array = *text == '?' ? array_new_hollow(kind, rank, dims, &fault)
@@ -1050,13 +1045,49 @@ TEST(arrays_share_their_elements)
           fault.text);
     array_release(c);
     array_release(NULL);
-    static const float aligned[2] = {1, 2};
-    onnx_tensor tensor = {"", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 1, {2}, 2, aligned, false};
-    graph_array *d = array_of_tensor(&tensor, &fault),
-                *e = array_reshaped(d, 2, (int64_t[]){2, 1}, &fault);
-    CHECK(array_floats(e, &fault) == aligned, "an aligned constant is copied");
-    array_release(d);
-    array_release(e);
+}
+
+static graph_array *count_up(void *argument, size_t index, fault_text *fault)
+{
+    graph_array *array = array_new(ARRAY_FLOAT, 1, (int64_t[]){*(int64_t *)argument}, fault);
+    for (int64_t i = 0; array && i < array->count; i++)
+        array->floats[i] = (float)(i + (int64_t)index);
+    return array;
+}
+
+TEST(what_can_be_had_again_is_forgotten)
+{
+    enum { N = 1 << 16 };
+    static float numbers[N] = {[N - 1] = 7};
+    fault_text fault = {{0}};
+    int64_t n = N;
+    stored_tensor tensor = {.name = "",
+                            .type = STORED_F32,
+                            .rank = 1,
+                            .dims = {N},
+                            .count = N,
+                            .n_bytes = sizeof numbers,
+                            .data = numbers};
+    graph_array *stored = array_of_tensor(&tensor, &fault);
+    graph_array *made = array_of_maker(ARRAY_FLOAT, 1, &n, (array_maker){count_up, &n, 3}, &fault);
+    graph_array *both[] = {stored, made};
+    for (int i = 0; i < 2; i++) {
+        float last = i == 0 ? 7 : N + 2;
+        graph_array *again = array_reshaped(both[i], 2, (int64_t[]){N / 2, 2}, &fault);
+        CHECK(!array_is_resident(both[i]), "elements are there before they are asked for");
+        CHECK(array_floats(both[i], &fault)[N - 1] == last, "%s", fault.text);
+        CHECK(array_is_resident(both[i]) && !array_is_resident(again), "residence is wrong");
+        array_drop(both[i]);
+        CHECK(!array_is_resident(both[i]), "elements are kept");
+        CHECK(array_floats(both[i], &fault)[N - 1] == last, "%s", fault.text);
+        CHECK(array_floats(again, &fault)[N - 1] == last, "%s", fault.text);
+        array_release(again);
+        array_release(both[i]);
+    }
+    graph_array *own = array_new(ARRAY_FLOAT, 1, &n, &fault);
+    array_drop(own);
+    CHECK(array_is_resident(own), "elements are lost for good");
+    array_release(own);
 }
 
 TEST(absurd_arrays_are_refused)

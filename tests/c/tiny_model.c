@@ -203,7 +203,8 @@ static void heads(tiny_model *tiny, bert_dtype plain, uint32_t *seed)
             matrix(tiny, "lm.decoder", plain, config->embedding_size, config->vocab_size, seed);
     }
     if (config->embedding_dim)
-        matrix(tiny, "sentence", plain, hidden, config->embedding_dim, seed);
+        matrix(tiny, "sentence", plain, bert_config_pooled_columns(config), config->embedding_dim,
+               seed);
 }
 
 tiny_model *tiny_make(const bert_config *config, tiny_dtype stored, uint32_t seed)
