@@ -164,7 +164,7 @@ emcflags_relaxed := -mrelaxed-simd
 emcflags_threads := -matomics -mbulk-memory -sIMPORTED_MEMORY -Wl,--shared-memory
 engines := $(patsubst %,build/dist/engine-%.wasm,base relaxed base-threads relaxed-threads)
 
-wasm: $(engines) build/dist/search.wasm ## build the WebAssembly modules
+wasm: $(engines) build/dist/search.wasm build/dist/convert.wasm ## build the WebAssembly modules
 
 build/dist/search.wasm: wasm/search.c core/search.c core/search.h core/simd.h Makefile
 	@mkdir -p $(@D)
@@ -175,6 +175,65 @@ build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Mak
 	@mkdir -p $(@D)
 	@$(EMCC) $(emcflags) $(strict) $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/engine.c $(core_sources)
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
+
+# The converter: its own sources and the core's, and those that tools/setup.sh has unpacked. What files
+# are there the host says (wasm/host.h): no file system, no glue code. JavaScript makes the memory, of
+# as many bytes as a conversion may take. SIMD as every browser has it: results must not depend on the
+# machine. abort() ends an instance, and with it one conversion.
+sources := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/sources
+convert := build/convert
+convert_flags := -std=c11 -D_GNU_SOURCE -O3 -DNDEBUG -msimd128 -ffp-contract=off -MMD -MP \
+	-Icore -Iconverter -I$(native)/gen -I$(convert)/include
+convert_objects := $(patsubst %.c,$(convert)/%.o,wasm/convert.c wasm/convert_files.c \
+	$(filter-out core/search.c,$(core_sources)) \
+	$(filter-out $(addprefix converter/,main.c inspect.c verify.c files/host.c files/safetensors_read.c \
+		native/model_file.c),$(converter_sources))) \
+	$(patsubst %,$(convert)/%.o,onnx.pb-c sentencepiece.pb-c protobuf-c cJSON sha2)
+
+build/dist/convert.wasm: $(convert_objects) Makefile
+	@mkdir -p $(@D)
+	@$(EMCC) -O3 -msimd128 $(profile) --no-entry -sSTANDALONE_WASM -sALLOW_MEMORY_GROWTH -sIMPORTED_MEMORY \
+		-sMAXIMUM_MEMORY=4GB -sINITIAL_MEMORY=2MB -sSTACK_SIZE=1MB -Wl,--stack-first \
+		-Wl,--wrap=emscripten_resize_heap -o $@ $(convert_objects)
+	@for package in protobuf-c cjson libmd; do \
+		echo "--- $$package"; cat $(sources)/$$package/debian/copyright; done >build/dist/convert.LICENSE
+	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
+
+# Headers by the names that Debian's packages give them.
+$(convert)/include/cjson/cJSON.h: $(sources)/cjson/cJSON.h
+	@mkdir -p $(@D) $(convert)/include/protobuf-c
+	@cp $< $@
+	@cp $(sources)/protobuf-c/protobuf-c/protobuf-c.h $(convert)/include/protobuf-c/
+	@cp $(sources)/libmd/include/sha2.h $(convert)/include/
+	@echo '/* of libmd, which needs none */' >$(convert)/include/config.h
+
+$(convert_objects): $(convert)/include/cjson/cJSON.h $(generated:=.h)
+
+$(convert)/core/%.o $(convert)/converter/%.o $(convert)/wasm/%.o: convert_flags += $(warnings) $(strict)
+$(convert)/wasm/%.o: convert_flags += -Wno-missing-prototypes # of exports
+
+$(convert)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo 'emcc $<'
+	@$(EMCC) $(convert_flags) -c $< -o $@
+
+$(convert)/%.o: $(native)/gen/%.c
+	@echo 'emcc $<'
+	@$(EMCC) $(convert_flags) -c $< -o $@
+
+$(convert)/%.o: $(sources)/protobuf-c/protobuf-c/%.c
+	@echo 'emcc $<'
+	@$(EMCC) $(convert_flags) -c $< -o $@
+
+$(convert)/%.o: $(sources)/cjson/%.c
+	@echo 'emcc $<'
+	@$(EMCC) $(convert_flags) -c $< -o $@
+
+$(convert)/%.o: $(sources)/libmd/src/%.c
+	@echo 'emcc $<'
+	@$(EMCC) $(convert_flags) -std=gnu11 -O2 -DSHA2_UNROLL_TRANSFORM -c $< -o $@
+
+-include $(shell find $(convert) -name '*.d' 2>/dev/null)
 
 # --- JavaScript ------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "conversion.h"
 
 static const char usage_text[] =
     "usage: bert-convert MODEL_DIR_OR_ONNX -o OUT.safetensors [--dtype f32|f16|q8|q7|q4]\n"
@@ -26,6 +27,17 @@ static int usage(const char *problem)
 {
     fprintf(stderr, "bert-convert: %s\n\n%s", problem, usage_text);
     return 2;
+}
+
+static bool convert(const char *in, const char *out, const convert_options *options,
+                    fault_text *fault)
+{
+    conversion *it = conversion_open(in, out, options, fault);
+    bool ok = it != NULL;
+    while (ok && !conversion_is_done(it))
+        ok = conversion_step(it, fault);
+    conversion_close(it);
+    return ok;
 }
 
 int main(int argc, char **argv)

@@ -544,6 +544,23 @@ bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
                               const bert_outputs *outputs, bert_error *error);
 uint32_t bert_encode_step(bert_session *session, uint32_t n_steps);
 
+/*
+ * Steps of several batches, in turn. The states are what a batch is between two steps: [T, H]
+ * floats, which stay until the session's next call. resume() begins a batch at step `step`, 1 ..
+ * n_layers, with the states that it had after the step before, in this session or another; all
+ * outputs as in begin(), of which that step and later ones write their part. BAD_OPTION for another
+ * step, BAD_DATA if a tensor that the steps before it read has not been taken.
+ *
+ * So a model can run whose layers do not fit memory: every batch takes a step, then the next
+ * layer's tensors come to where those of the last one were. For that, the data of a layer's tensors
+ * is read by take() and by the layer's own step alone, but for the factors of its inputs
+ * (".smooth"), by which the step before multiplies, too; resume() does it again.
+ */
+const float *bert_encode_states(const bert_session *session);
+bert_status bert_encode_resume(bert_session *session, const bert_batch *batch,
+                               const bert_outputs *outputs, uint32_t step, const float *states,
+                               bert_error *error);
+
 /* ------------------------------------------------------------------------------- observing -- */
 
 /* The products of a layer whose inputs an observer sees, R rows of them; I = intermediate_size. */

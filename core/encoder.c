@@ -385,6 +385,38 @@ bert_status bert_encode_begin(bert_session *session, const bert_batch *batch,
     return BERT_OK;
 }
 
+const float *bert_encode_states(const bert_session *session)
+{
+    return session->hidden;
+}
+
+bert_status bert_encode_resume(bert_session *session, const bert_batch *batch,
+                               const bert_outputs *outputs, uint32_t step, const float *states,
+                               bert_error *error)
+{
+    assert(states);
+    const bert_model *model = session->model;
+    uint32_t n_layers = model->config.n_layers;
+    bert_status status = bert_encode_begin(session, batch, outputs, error);
+    if (status == BERT_OK && (step < 1 || step > n_layers))
+        status = error_set_limit(error, BERT_BAD_OPTION, "step", step, n_layers);
+    if (status == BERT_OK && bert_model_steps_ready(model) < step)
+        status = arrivals_check(model, error);
+    encoding_state *encoding = &session->encoding;
+    if (status != BERT_OK) {
+        encoding->n_steps = 0;
+        return status;
+    }
+    memcpy(session->hidden, states,
+           (size_t)encoding->n_tokens * model->config.hidden_size * sizeof *states);
+    const layer_weights *layer = layer_at(model, step);
+    if (layer)
+        quantise(session, (row_range){0, encoding->n_tokens}, session->hidden, &layer->query,
+                 &session->inputs_i8);
+    encoding->next = step;
+    return BERT_OK;
+}
+
 uint32_t bert_encode_step(bert_session *session, uint32_t n_steps)
 {
     encoding_state *encoding = &session->encoding;

@@ -14,6 +14,7 @@ export { loadModel, Model } from './model/model.js';
 export { ensemble } from './pipelines/ensemble.js';
 export { pipeline } from './pipelines/index.js';
 export { semanticSearch, similarity } from './search.js';
+export { configure } from './sources/configure.js';
 
 /** @import { PipelineOf } from './pipelines/index.js' */
 
@@ -23,6 +24,7 @@ export { semanticSearch, similarity } from './search.js';
 /** @typedef {import('./cache/index.js').CacheSize} CacheSize */
 /** @typedef {import('./cache/library.js').CachedModel} CachedModel */
 /** @typedef {import('./model/model.js').ModelSource} ModelSource */
+/** @typedef {import('./sources/configure.js').Configuration} Configuration */
 /** @typedef {import('./worker/loaded_model.js').ModelInfo} ModelInfo */
 /** @typedef {import('./model/monitor.js').CallMetrics} CallMetrics */
 /** @typedef {import('./model/monitor.js').Metrics} Metrics */

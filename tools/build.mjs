@@ -32,7 +32,15 @@ const ENTRIES = {
 const SHARED = 'tokenizer-core';
 
 /** What a page loads, which is made as small as can be. */
-const IN_PAGES = [...Object.keys(ENTRIES), SHARED, 'in-thread', 'worker'];
+const IN_PAGES = [
+    ...Object.keys(ENTRIES),
+    SHARED,
+    'in-thread',
+    'worker',
+    'sources',
+    'convert',
+    'convert-worker',
+];
 
 /**
  * The command line brings libraries in CommonJS. Without this they look for require(), which no
@@ -74,7 +82,7 @@ for (const old of readdirSync(out).filter((name) => /^node-\w+\.js$/.test(name))
 const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
 
 /**
- * In pages index.js and in-thread.js import each other, as files.
+ * In pages index.js and in-thread.js import each other, and both the converter, as files.
  * @type {import('esbuild').Plugin}
  */
 const in_other_files = {
@@ -82,6 +90,8 @@ const in_other_files = {
     setup({ onResolve }) {
         const file = (/** @type {string} */ path) => () => ({ path, external: true });
         onResolve({ filter: /^#in-thread$/ }, file('./in-thread.js'));
+        onResolve({ filter: /^#convert$/ }, file('./convert.js'));
+        onResolve({ filter: /^#sources$/ }, file('./sources.js'));
         onResolve({ filter: /^\.\/index\.js$/ }, ({ importer }) =>
             importer.endsWith('in_thread.js') ? file('./index.js')() : undefined,
         );
@@ -89,7 +99,7 @@ const in_other_files = {
 };
 const { tokenizer, ...others } = ENTRIES;
 
-const [, , , in_node] = await Promise.all([
+const [, , , , in_node] = await Promise.all([
     build({ ...page, entryPoints: others, plugins: [in_other_files] }),
     build({
         ...page,
@@ -98,11 +108,16 @@ const [, , , in_node] = await Promise.all([
         splitting: true,
         chunkNames: SHARED,
     }),
-    // A plain script, which bundlers may copy and minify as one that is a module or that is none.
-    // It names no file: of #files nothing is left in it.
     build({
         ...page,
-        entryPoints: { worker: 'js/worker/main.js' },
+        entryPoints: { convert: 'js/convert/index.js', sources: 'js/sources/find.js' },
+        plugins: [in_other_files],
+    }),
+    // Plain scripts, which bundlers may copy and minify as one that is a module or that is none.
+    // They name no file: of #files nothing is left in them.
+    build({
+        ...page,
+        entryPoints: { worker: 'js/worker/main.js', 'convert-worker': 'js/convert/main.js' },
         format: 'iife',
         logOverride: { 'empty-import-meta': 'silent' },
     }),
@@ -115,6 +130,8 @@ const [, , , in_node] = await Promise.all([
             'index.node': 'js/index.js',
             'in-thread.node': 'js/in_thread.js',
             'worker.node': 'js/worker/main.js',
+            'convert.node': 'js/convert/index.js',
+            'convert-worker.node': 'js/convert/main.js',
             cli: 'js/cli/bin.js',
         },
         splitting: true,

@@ -6,7 +6,9 @@
 #   3. Emscripten: an emcc >= 3.1.60 on PATH is used. Else Debian 13's package is unpacked, not
 #      installed, under ~/.cache/bert-wasm: Debian 12's own is too old for relaxed SIMD, and
 #      installing Debian 13's would replace the C library.
-#   4. npm packages by the lock file.
+#   4. The sources of what the converter as WebAssembly is made of beside our own: those of Debian 12's
+#      protobuf-c, cJSON and libmd, unpacked under ~/.cache/bert-wasm. No copy of them is in the tree.
+#   5. npm packages by the lock file.
 #
 # Every step is idempotent and can be interrupted and run again.
 set -eu
@@ -31,7 +33,7 @@ node -e '
 # qemu and the cross libraries run the C tests for ARM. Of WebKitGTK its library has the browser, MiniBrowser; it needs a display, which Xvfb is.
 packages="make gcc libc6-dev clang-19 lld-19 llvm-19 libclang-rt-19-dev clang-format-19 valgrind
     protobuf-c-compiler libprotobuf-c-dev libonnx-dev libcjson-dev libssl-dev libsimde-dev
-    qemu-user-static libc6-dev-arm64-cross libgcc-12-dev-arm64-cross
+    dpkg-dev qemu-user-static libc6-dev-arm64-cross libgcc-12-dev-arm64-cross
     chromium firefox-esr libwebkit2gtk-4.1-0 xvfb"
 
 is_debian_12() {
@@ -129,7 +131,57 @@ if ! emcc_is_good emcc && [ ! -e "$emscripten/complete" ]; then
     unpack_emscripten
 fi
 
-# --- 4. npm packages ---------------------------------------------------------------------------
+# --- 4. sources for convert.wasm ----------------------------------------------------------------
+
+sources=$cache/sources
+# Name and version. A security update of Debian's takes the place of the version before it.
+source_packages="protobuf-c=1.4.1-1 cjson=1.7.15-1+deb12u4 libmd=1.0.4-2"
+
+# Unpacked by us, of these versions; elsewhere than on Debian 12, by the user.
+sources_are_there() {
+    for file in protobuf-c/protobuf-c/protobuf-c.c cjson/cJSON.c libmd/src/sha2.c; do
+        [ -e "$sources/$file" ] || return 1
+    done
+    ! is_debian_12 || [ "$(cat "$sources/versions" 2>/dev/null)" = "$source_packages" ]
+}
+
+unpack_sources() {
+    say "unpacking the sources of $source_packages into $sources"
+    rm -rf "$sources"
+    mkdir -p "$sources/apt/lists/partial" "$sources/apt/cache/archives/partial"
+
+    # The mirrors are those this system uses; its own lists of sources stay as they are.
+    apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
+        awk '$2 ~ /^bookworm(-security)?$/ {
+            print "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] " $1 " " $2 " main" }' |
+        sort -u >"$sources/apt/sources.list"
+    [ -s "$sources/apt/sources.list" ] || die "no Debian 12 mirror found in apt's configuration"
+    set -- -qq -o "Dir::Etc::sourcelist=$sources/apt/sources.list" -o Dir::Etc::sourceparts=- \
+        -o "Dir::State::Lists=$sources/apt/lists" -o "Dir::Cache=$sources/apt/cache" \
+        -o APT::Sandbox::User=root
+    apt-get "$@" update >&2
+    # shellcheck disable=SC2086
+    (cd "$sources" && apt-get "$@" source $source_packages >apt/log 2>&1) || {
+        tail -n 20 "$sources/apt/log" >&2
+        die "apt-get could not get the sources of $source_packages"
+    }
+    for package in $source_packages; do
+        mv "$sources/${package%%=*}"-*/ "$sources/${package%%=*}"
+        rm "$sources/${package%%=*}"_*
+    done
+    rm -rf "$sources/apt"
+    echo "$source_packages" >"$sources/versions"
+    sources_are_there || die "the sources of $source_packages are not as expected: see $sources"
+}
+
+if ! sources_are_there; then
+    is_debian_12 || die "the sources of protobuf-c 1.4, cJSON 1.7 and libmd 1.0 are needed for convert.wasm:
+  unpack them as $sources/protobuf-c, $sources/cjson and $sources/libmd (https://github.com/protobuf-c/protobuf-c,
+  https://github.com/DaveGamble/cJSON, https://www.hadrons.org/software/libmd)"
+    unpack_sources
+fi
+
+# --- 5. npm packages ---------------------------------------------------------------------------
 
 # npm writes node_modules/.package-lock.json when it is done: older than our lock file means stale.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then

@@ -29,10 +29,10 @@ bool fault_set_error(fault_text *fault, const char *what, const bert_error *erro
 
 void fault_warn(const char *format, ...)
 {
+    fault_text note;
     va_list arguments;
     va_start(arguments, format);
-    fputs("bert-convert: note: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    vsnprintf(note.text, sizeof note.text, format, arguments);
     va_end(arguments);
+    fault_note(note.text);
 }

@@ -19,7 +19,10 @@ bool fault_set(fault_text *fault, const char *format, ...) __attribute__((format
 /* The same of what the core said, about `what`: a file, or what is being done. */
 bool fault_set_error(fault_text *fault, const char *what, const bert_error *error);
 
-/* A sentence on standard error about something that was settled, and how. */
+/* A sentence for the user about something that was settled, and how. */
 void fault_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Where it goes is the host's, as what files are is: see file.h. */
+void fault_note(const char *sentence);
 
 #endif

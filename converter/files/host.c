@@ -1,4 +1,4 @@
-/* host.c - the second half of file.h, with POSIX calls and libcrypto. */
+/* host.c - the second half of file.h, with POSIX calls and libcrypto; notes go to standard error. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -180,4 +180,11 @@ void hash_end(hash_state *state, file_hash *hash)
     EVP_MD_CTX_free((EVP_MD_CTX *)state);
     for (int i = 0; i < 32; i++)
         snprintf(hash->hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* ------------------------------------------------------------------------------------- notes -- */
+
+void fault_note(const char *sentence)
+{
+    fprintf(stderr, "bert-convert: note: %s\n", sentence);
 }

@@ -16,18 +16,23 @@
 typedef struct safetensors_writer safetensors_writer;
 
 /*
- * A file is written in two passes over its tensors: first all are declared, then the data of each
- * is given in the same order. It has a temporary name beside `path` until _finish() renames it;
- * _abandon() removes it. Padding between tensors is made here.
+ * First all tensors are declared; then the data of each is given, in the same order. The header
+ * stands before the data, and has room for what is known at the end alone. The file is not at
+ * `path` until _finish() puts it there; _abandon() leaves no trace. Padding between tensors is made
+ * here.
  */
 safetensors_writer *safetensors_create(const char *path, fault_text *fault);
 bool safetensors_declare(safetensors_writer *writer, const char *name, const char *dtype,
                          uint32_t rank, const uint32_t *shape, size_t n_bytes, fault_text *fault);
 
-/* `metadata` is an object of strings; the chunk hashes are added to it. */
+/* `metadata` is an object of strings, which the writer frees; the chunk hashes are added to it. */
 bool safetensors_begin_data(safetensors_writer *writer, cJSON *metadata, fault_text *fault);
 bool safetensors_write(safetensors_writer *writer, const void *data, size_t n_bytes,
                        fault_text *fault);
+
+/* Another text for one of the metadata, no longer than the first. */
+bool safetensors_settle(safetensors_writer *writer, const char *key, const char *text,
+                        fault_text *fault);
 bool safetensors_finish(safetensors_writer *writer, fault_text *fault);
 void safetensors_abandon(safetensors_writer *writer);
 

@@ -1,9 +1,10 @@
 /*
  * safetensors_write.c - the writing half of safetensors.h.
  *
- * The header stands first and holds the hashes of what comes after it. Its length does not depend
- * on them, so the data is written first, hashed on the way, and the header last: nothing is kept in
- * memory and nothing is read again.
+ * The header stands first and holds the hashes of what comes after it, and what was measured on the
+ * way. So it is made with placeholders of the same length, or longer, to know where the data
+ * starts; the data is written, hashed as it passes, and the header last: nothing is kept in memory
+ * and nothing is read again. Spaces fill what is left of the header's room.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,18 +156,29 @@ bool safetensors_write(safetensors_writer *writer, const void *data, size_t n_by
            append(writer, data, n_bytes, fault);
 }
 
+bool safetensors_settle(safetensors_writer *writer, const char *key, const char *text,
+                        fault_text *fault)
+{
+    cJSON *item = cJSON_GetObjectItemCaseSensitive(writer->metadata, key);
+    return (item && cJSON_SetValuestring(item, text)) || fault_set(fault, "out of memory");
+}
+
 bool safetensors_finish(safetensors_writer *writer, fault_text *fault)
 {
     char *text = header_text(writer);
     char *header = text ? malloc(writer->header_bytes) : NULL;
-    bool ok = header && writer->n_written == writer->data_bytes;
+    bool ok = header && writer->n_written == writer->data_bytes &&
+              strlen(text) + 8 <= writer->header_bytes;
     if (!ok) {
-        fault_set(fault, header ? "not every tensor was written" : "out of memory");
+        fault_set(fault, !header ? "out of memory"
+                         : writer->n_written == writer->data_bytes
+                             ? "the header has no room for what was measured"
+                             : "not every tensor was written");
     } else {
         uint64_t length = writer->header_bytes - 8;
         for (int i = 0; i < 8; i++)
             header[i] = (char)(length >> 8 * i & 255);
-        memset(header + 8, ' ', length);
+        memset(header + 8, ' ', writer->header_bytes - 8);
         memcpy(header + 8, text, strlen(text));
         ok = output_write(writer->file, 0, header, writer->header_bytes, fault);
     }
@@ -182,6 +194,8 @@ bool safetensors_finish(safetensors_writer *writer, fault_text *fault)
 
 void safetensors_abandon(safetensors_writer *writer)
 {
+    if (!writer)
+        return;
     if (writer->hash) {
         file_hash ignored;
         hash_end(writer->hash, &ignored);

@@ -198,6 +198,22 @@ const int64_t *array_integers(graph_array *array, fault_text *fault)
     return array->type == ARRAY_INTEGER && load(array, fault) ? array->integers : NULL;
 }
 
+bool array_read(graph_array *array, int64_t first, int64_t n, void *into, fault_text *fault)
+{
+    const stored_tensor *stored = array->stored;
+    bool is_float = array->type == ARRAY_FLOAT;
+    if (!array_is_resident(array) && stored && stored->form != STORED_VARINTS)
+        return is_float ? stored_floats(stored, (uint64_t)first, (uint64_t)n, into, fault)
+                        : stored_integers(stored, (uint64_t)first, (uint64_t)n, into, fault);
+    if (!load(array, fault))
+        return false;
+    if (n > 0 && is_float)
+        memcpy(into, array->floats + first, (size_t)n * sizeof *array->floats);
+    else if (n > 0)
+        memcpy(into, array->integers + first, (size_t)n * sizeof *array->integers);
+    return true;
+}
+
 bool array_is_resident(const graph_array *array)
 {
     return array->floats || array->integers;

@@ -22,9 +22,6 @@ typedef struct array_maker {
     graph_array *(*make)(void *argument, size_t index, fault_text *fault);
     void *argument;
     size_t index;
-    /* What it is made of, of files; NULL: it is not known, or nothing. */
-    const stored_tensor *const *reads; /* [n_reads] */
-    size_t n_reads;
 } array_maker;
 
 struct graph_array {
@@ -64,6 +61,10 @@ graph_array *array_reshaped(graph_array *source, uint32_t rank, const int64_t *d
  * is short. They stay until array_drop(). */
 const float *array_floats(graph_array *array, fault_text *fault);
 const int64_t *array_integers(graph_array *array, fault_text *fault);
+
+/* Elements first .. first + n - 1, of floats or of integers, into `into` [n]. Those of a file are
+ * read from there, where it is possible; else all become resident. */
+bool array_read(graph_array *array, int64_t first, int64_t n, void *into, fault_text *fault);
 
 /* Whether the elements are in memory. */
 bool array_is_resident(const graph_array *array);

@@ -113,13 +113,16 @@ static bool join_pair(lora_adapter *adapter, adapter_entry *a)
 /* Refuses what the config can say and nobody computes here. */
 static bool check_config(const settings *config)
 {
-    static const char *const flags[] = {"use_dora", "lora_bias", "use_qalora", "alora_invocation"};
+    static const char *const others[] = {"use_dora", "lora_bias", "use_qalora", "layer_replication",
+                                         "alora_invocation_tokens"};
     if (strcmp(settings_text(config, "peft_type", "LORA"), "LORA") != 0)
         return settings_refuse(config, "peft_type", "only LORA is computed: merge it before");
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        if (settings_item(config, flags[i]) && settings_flag(config, flags[i], false))
-            return settings_refuse(config, flags[i],
-                                   "it is not computed: merge the adapter before");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const cJSON *item = settings_item(config, others[i]);
+        if (item && !cJSON_IsFalse(item))
+            return settings_refuse(config, others[i],
+                                   "it is not computed: merge the adapter into its model before");
+    }
     return !config->fault->text[0];
 }
 
@@ -135,6 +138,14 @@ bool adapter_open(const char *path, const cJSON *config, lora_adapter *adapter, 
         if (!read_entry(path, &adapter->tensors.tensors[i], &adapter->entries[adapter->n_entries++],
                         fault))
             return false;
+    for (size_t i = 0; i < adapter->n_entries; i++)
+        for (size_t k = 0; k < i; k++)
+            if (adapter->entries[i].kind == adapter->entries[k].kind &&
+                strcmp(adapter->entries[i].name, adapter->entries[k].name) == 0)
+                return fault_set(fault,
+                                 "%s: the tensors '%.200s' and '%.200s' are both for '%.200s'",
+                                 path, adapter->entries[k].tensor->stored.name,
+                                 adapter->entries[i].tensor->stored.name, adapter->entries[i].name);
     for (size_t i = 0; i < adapter->n_entries; i++)
         if (adapter->entries[i].kind == ADAPTER_A && !join_pair(adapter, &adapter->entries[i]))
             return false;

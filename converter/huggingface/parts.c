@@ -64,7 +64,12 @@ static named_tensor *find_own(const huggingface_model *model, part_scope scope, 
 static named_tensor *find(const huggingface_model *model, part_scope scope, const char *name)
 {
     named_tensor *trained = adapter_find_whole(&model->adapter, name);
-    return trained ? trained : find_own(model, scope, name);
+    named_tensor *own = find_own(model, scope, name);
+    if (!trained)
+        return own;
+    if (own)
+        own->is_used = true; /* by what takes its place */
+    return trained;
 }
 
 bool parts_has(const huggingface_model *model, part_scope scope, const char *name)
@@ -153,7 +158,9 @@ void parts_set_made(huggingface_model *model, const uint32_t dims[2], parts_fill
 {
     made_numbers *numbers = parts_alloc(model, sizeof *numbers);
     *numbers = (made_numbers){fill, argument, {dims[0], dims[1]}};
-    array_maker maker = {.make = make, .argument = numbers, .reads = reads, .n_reads = n_reads};
+    array_maker maker = {.make = make, .argument = numbers};
+    source->parts = reads;
+    source->n_parts = (uint32_t)n_reads;
     set_array(model, array_of_maker(ARRAY_FLOAT, 2, numbers->dims, maker, model->fault), source);
 }
 
@@ -238,7 +245,6 @@ bool parts_add_vector(huggingface_model *model, part_scope scope, const char *na
         return false;
     bert_weight *weight = weights_add(model->weights, WEIGHT_VECTOR, n, 1, ours, suffix);
     weight->keep_f32 = true;
-    weight->source.is_transposed = true; /* its one row is a column */
     if (name)
         parts_set_tensor(model, stored, &weight->source);
     else

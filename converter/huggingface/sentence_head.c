@@ -57,7 +57,6 @@ static bool add_dense(sentence_head *head, const sentence_dense *dense, bert_wei
     weights_add(weights, WEIGHT_MATRIX, n_in, n_out, "sentence", "")->source = source;
     bert_weight *weight = weights_add(weights, WEIGHT_VECTOR, n_out, 1, "sentence", ".bias");
     weight->keep_f32 = true;
-    weight->source.is_transposed = true; /* its one row is a column */
     if (bias)
         weight->source.array = head->arrays[1] = array_of_tensor(bias, fault);
     else if (!(weight->source.values = head->zeros = calloc(n_out, sizeof *head->zeros)))

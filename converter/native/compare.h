@@ -18,8 +18,12 @@ typedef struct comparison {
 /* How many numbers are expected of an output. */
 size_t compare_count(const padded_batch *batch, const output_name *output);
 
-/* Adds to `result` what padded_run() gave against `expected` [compare_count()]. */
+/* Adds to `result` what the core gave against `expected` [compare_count()]. */
 void compare_output(const padded_batch *batch, const output_name *output, const float *got,
                     const double *expected, comparison *result);
+
+/* The other way round: what the core gives becomes what is expected, where it gives something. */
+void compare_expect(const padded_batch *batch, const output_name *output, const float *got,
+                    double *expected);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * native.h - the core, run by the converter itself: to verify a model file, and to calibrate.
+ * native.h - the core, run by the converter itself: to verify a model file.
  */
 #ifndef CONVERTER_NATIVE_H
 #define CONVERTER_NATIVE_H
@@ -12,10 +12,6 @@ typedef struct native_model {
     void *model_memory, *session_memory;
     bert_model *model;
     bert_session *session;
-    uint32_t max_sequence_tokens;
-    /* Tensors that native_pack() made, with their names and data. */
-    bert_tensor *tensors;
-    size_t n_tensors;
 } native_model;
 
 /* Memory on BERT_ALIGNMENT; free() it. NULL if there is none. */
@@ -31,10 +27,6 @@ bool native_open(native_model *native, const bert_config *config, const bert_ten
                  size_t n_tensors, const bert_options *options, const char *what,
                  fault_text *fault);
 void native_close(native_model *native);
-
-/* The same from weights, as `dtype` would store and load them. */
-bool native_pack(native_model *native, const bert_weights *weights, pack_dtype dtype,
-                 const bert_options *options, const char *what, fault_text *fault);
 
 /* A tensor of 4-bit units, `shape` [rows, groups, bytes of a unit], as the one that it becomes: all
  * but its name; its data is new and on BERT_ALIGNMENT. */

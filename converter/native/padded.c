@@ -53,15 +53,20 @@ bool padded_apply_mask(padded_batch *batch)
     return true;
 }
 
+bert_batch padded_ragged(const padded_batch *batch)
+{
+    return (bert_batch){.n_sequences = batch->n_rows,
+                        .lengths = batch->lengths,
+                        .ids = batch->ids,
+                        .token_types = batch->types,
+                        .positions = batch->positions,
+                        .attended = batch->mask};
+}
+
 float *padded_run(const native_model *native, const padded_batch *batch, bert_output output,
                   const char *what, fault_text *fault)
 {
-    bert_batch ragged = {.n_sequences = batch->n_rows,
-                         .lengths = batch->lengths,
-                         .ids = batch->ids,
-                         .token_types = batch->types,
-                         .positions = batch->positions,
-                         .attended = batch->mask};
+    bert_batch ragged = padded_ragged(batch);
     bert_error error = {0};
     size_t count;
     if (bert_output_count(batch->config, output, &ragged, &count, &error) != BERT_OK) {

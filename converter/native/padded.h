@@ -29,6 +29,9 @@ void padded_free(padded_batch *batch);
 /* Leaves out what the mask leaves out. False, and the batch is of no use, if a row has no 1. */
 bool padded_apply_mask(padded_batch *batch);
 
+/* What the core takes, after padded_apply_mask(); its arrays are those of `batch`. */
+bert_batch padded_ragged(const padded_batch *batch);
+
 /* The output's numbers for the tokens that are computed; free() them. NULL with a fault. */
 float *padded_run(const native_model *native, const padded_batch *batch, bert_output output,
                   const char *what, fault_text *fault);

@@ -62,14 +62,18 @@ static bool run_graph(graph_reader *reader, const bert_weights *weights,
     for (int i = 0; i < ROLE_COUNT; i++)
         if (reader->inputs[i])
             evaluation_set(evaluation, reader->inputs[i], array_share(inputs[i]));
-    bool ok = true;
-    for (size_t k = 0; ok && k < weights->n_outputs; k++) {
+    graph_value *wanted[WEIGHTS_MAX_OUTPUTS];
+    size_t n_wanted = 0;
+    /* What was added stands behind what is in the graph. */
+    while (n_wanted < weights->n_outputs && !weights->outputs[n_wanted].is_added) {
+        wanted[n_wanted] = graph_find(reader->graph, weights->outputs[n_wanted].onnx);
+        n_wanted++;
+    }
+    bool ok = evaluation_run(evaluation, wanted, n_wanted, fault);
+    for (size_t k = 0; ok && k < n_wanted; k++) {
         const output_name *name = &weights->outputs[k];
         size_t n = compare_count(&one->batch, name);
-        if (name->is_added)
-            continue;
-        graph_array *answer =
-            evaluation_get(evaluation, graph_find(reader->graph, name->onnx), fault);
+        graph_array *answer = evaluation_get(evaluation, wanted[k], fault);
         const float *floats = answer ? array_floats(answer, fault) : NULL;
         one->expected[k] = malloc(n * sizeof(double) + 1);
         ok = floats && one->expected[k] && (size_t)answer->count == n;
@@ -83,12 +87,14 @@ static bool run_graph(graph_reader *reader, const bert_weights *weights,
     return ok;
 }
 
+/* `reader` NULL: there is no graph. */
 static bool add_case(model_proof *proof, graph_reader *reader, uint32_t n_rows, uint32_t width,
                      const uint32_t *lengths, fault_text *fault)
 {
     const bert_config *config = &proof->weights->config;
     proof_case *one = &proof->cases[proof->n_cases++];
     padded_batch *batch = &one->batch;
+    bool has_types = !reader || reader->inputs[ROLE_TYPES];
     graph_array *inputs[ROLE_COUNT];
     for (int i = 0; i < ROLE_COUNT; i++)
         inputs[i] = integers(n_rows, width);
@@ -96,8 +102,7 @@ static bool add_case(model_proof *proof, graph_reader *reader, uint32_t n_rows, 
     bool ok = padded_alloc(batch, config, n_rows, width, fault);
     for (size_t i = 0; ok && i < (size_t)n_rows * width; i++) {
         batch->ids[i] = (uint32_t)inputs[ROLE_IDS]->integers[i];
-        batch->types[i] =
-            !reader || reader->inputs[ROLE_TYPES] ? (uint32_t)inputs[ROLE_TYPES]->integers[i] : 0;
+        batch->types[i] = has_types ? (uint32_t)inputs[ROLE_TYPES]->integers[i] : 0;
         batch->mask[i] = (uint8_t)inputs[ROLE_MASK]->integers[i];
     }
     ok = ok && padded_apply_mask(batch) &&
@@ -113,7 +118,7 @@ bool proof_open(model_proof *proof, graph_reader *reader, const bert_weights *we
     uint32_t width = reader && reader->is_static ? (uint32_t)reader->n_tokens : CASE_TOKENS;
     uint32_t most =
         native_most_tokens(&weights->config, &(bert_options){.max_sequence_tokens = width});
-    bool has_mask = reader && reader->inputs[ROLE_MASK] != NULL;
+    bool has_mask = reader && reader->inputs[ROLE_MASK];
     uint32_t n_rows = reader ? (uint32_t)reader->n_batch : 1;
     if (width > most)
         width = most;
@@ -147,34 +152,67 @@ void proof_close(model_proof *proof)
 
 /* ---------------------------------------------------------------------------------- the core -- */
 
-/* The core's own answer, where nothing else says what is expected: of whole rows. */
-static double *answer_of_core(const padded_batch *batch, const output_name *name, const float *got)
+bool proof_answers_open(const model_proof *proof, proof_answers *answers, fault_text *fault)
 {
-    size_t count = compare_count(batch, name);
-    size_t n = bert_output_columns(batch->config, name->output);
-    double *answer = malloc(count * sizeof *answer + 1);
-    for (size_t i = 0; answer && i < count; i++)
-        answer[i] = name->index < 0 ? got[i] : got[i * n + (size_t)name->index];
-    return answer;
+    const bert_weights *weights = proof->weights;
+    for (int i = 0; i < proof->n_cases; i++) {
+        streamed_batch *one = &answers->batches[i];
+        bert_error error = {0};
+        *one =
+            (streamed_batch){.batch = padded_ragged(&proof->cases[i].batch), .what = "the proof"};
+        for (size_t k = 0; k < weights->n_outputs; k++) {
+            bert_output output = weights->outputs[k].output;
+            size_t count;
+            if (one->outputs.data[output])
+                continue;
+            if (bert_output_count(&weights->config, output, &one->batch, &count, &error) != BERT_OK)
+                return fault_set_error(fault, weights->outputs[k].onnx, &error);
+            if (!(one->outputs.data[output] = malloc(count * sizeof(float) + 1)))
+                return fault_set(fault, "%s: out of memory", weights->outputs[k].onnx);
+        }
+    }
+    return true;
 }
 
-double proof_error(model_proof *proof, const native_model *native, const char **worst,
-                   fault_text *fault)
+void proof_answers_close(proof_answers *answers)
+{
+    for (int i = 0; i < PROVE_CASES; i++) {
+        for (int k = 0; k < BERT_OUTPUT_COUNT; k++)
+            free(answers->batches[i].outputs.data[k]);
+        free(answers->batches[i].states);
+    }
+    *answers = (proof_answers){0};
+}
+
+bool proof_expect(model_proof *proof, const proof_answers *answers, fault_text *fault)
+{
+    const bert_weights *weights = proof->weights;
+    for (int i = 0; i < proof->n_cases; i++)
+        for (size_t k = 0; k < weights->n_outputs; k++) {
+            const output_name *name = &weights->outputs[k];
+            proof_case *one = &proof->cases[i];
+            if (one->expected[k])
+                continue;
+            one->expected[k] = calloc(compare_count(&one->batch, name) + 1, sizeof(double));
+            if (!one->expected[k])
+                return fault_set(fault, "%s: out of memory", name->onnx);
+            compare_expect(&one->batch, name, answers->batches[i].outputs.data[name->output],
+                           one->expected[k]);
+        }
+    return true;
+}
+
+double proof_error(const model_proof *proof, const proof_answers *answers, const char **worst)
 {
     const bert_weights *weights = proof->weights;
     double largest = 0;
     for (int i = 0; i < proof->n_cases; i++) {
-        proof_case *one = &proof->cases[i];
+        const proof_case *one = &proof->cases[i];
         for (size_t k = 0; k < weights->n_outputs; k++) {
             const output_name *name = &weights->outputs[k];
             comparison result = {0};
-            float *got = padded_run(native, &one->batch, name->output, name->onnx, fault);
-            if (!got)
-                return -1;
-            if (!one->expected[k] && !(one->expected[k] = answer_of_core(&one->batch, name, got)))
-                abort();
-            compare_output(&one->batch, name, got, one->expected[k], &result);
-            free(got);
+            compare_output(&one->batch, name, answers->batches[i].outputs.data[name->output],
+                           one->expected[k], &result);
             double error = result.error / fmax(1, result.largest);
             if (worst && (error > largest || k == 0))
                 *worst = name->onnx;
@@ -194,6 +232,9 @@ static cJSON *numbers(const uint32_t *values, size_t n)
     return list;
 }
 
+/* As long as any number that is written. */
+#define LONGEST (-1.23456789e-38)
+
 /* A number with the digits that restore the float. */
 static cJSON *number(double value)
 {
@@ -202,26 +243,26 @@ static cJSON *number(double value)
     return cJSON_CreateRaw(text);
 }
 
-/* The first `count` numbers of an output. */
+/* The first `count` numbers of an output; `expected` NULL: they are not known. */
 static void add_samples(cJSON *outputs, const char *name, const double *expected, size_t count)
 {
     size_t step = (count + N_SAMPLES - 1) / N_SAMPLES;
     double largest = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; expected && i < count; i++)
         largest = fmax(largest, fabs(expected[i]));
     cJSON *entry = cJSON_AddObjectToObject(outputs, name), *samples = cJSON_CreateArray();
     cJSON_AddNumberToObject(entry, "step", (double)step);
-    cJSON_AddItemToObject(entry, "largest", number(largest));
+    cJSON_AddItemToObject(entry, "largest", number(expected ? largest : LONGEST));
     cJSON_AddItemToObject(entry, "samples", samples);
     for (size_t at = 0; at < count; at += step)
-        cJSON_AddItemToArray(samples, number(expected[at]));
+        cJSON_AddItemToArray(samples, number(expected ? expected[at] : LONGEST));
 }
 
 cJSON *proof_json(const model_proof *proof, double error)
 {
     const bert_weights *weights = proof->weights;
     cJSON *json = cJSON_CreateObject(), *cases = cJSON_CreateArray();
-    cJSON_AddItemToObject(json, "error", number(error));
+    cJSON_AddItemToObject(json, "error", number(error < 0 ? LONGEST : error));
     cJSON_AddItemToObject(json, "cases", cases);
     for (int i = 0; i < proof->n_cases; i++) {
         /* The first row, if it is whole: of a graph with a fixed batch there are others. */

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "maths/maths.h"
+
 /* ------------------------------------------------------------------------------------ binary -- */
 
 /* Steps are in elements: 0 where an input is broadcast. */
@@ -66,7 +68,7 @@ FLOATS(multiply_floats, a *b)
 INTEGERS(multiply_integers, WRAP(a, *, b))
 FLOATS(divide_floats, a / b)
 INTEGERS(divide_integers, divide(a, b))
-FLOATS(power_floats, b == 2 ? a * a : powf(a, b))
+FLOATS(power_floats, b == 2 ? a * a : (float)maths_pow(a, b))
 INTEGERS(power_integers, power(a, b))
 FLOATS(mod_floats, fmodf(a, b))
 INTEGERS(mod_floored, remainder_floored(a, b))
@@ -280,13 +282,13 @@ typedef void unary_row(void *out, const void *x, int64_t n);
 
 static float sigmoid(float x)
 {
-    float e = expf(-fabsf(x));
+    float e = (float)maths_exp(-fabsf(x));
     return x < 0 ? e / (1 + e) : 1 / (1 + e);
 }
 
 static float gelu_tanh(float x)
 {
-    return 0.5f * x * (1 + tanhf(0.7978845608028654f * (x + 0.044715f * x * x * x)));
+    return 0.5f * x * (1 + (float)maths_tanh(0.7978845608028654f * (x + 0.044715f * x * x * x)));
 }
 
 OF_FLOATS(absolute_floats, fabsf(x))
@@ -299,18 +301,18 @@ OF_FLOATS(ceil_floats, ceilf(x))
 OF_FLOATS(floor_floats, floorf(x))
 OF_FLOATS(round_floats, rintf(x)) /* half to even, C's default */
 OF_FLOATS(sqrt_floats, sqrtf(x))
-OF_FLOATS(exp_floats, expf(x))
-OF_FLOATS(log_floats, logf(x))
-OF_FLOATS(erf_floats, erff(x))
-OF_FLOATS(tanh_floats, tanhf(x))
-OF_FLOATS(sin_floats, sinf(x))
-OF_FLOATS(cos_floats, cosf(x))
+OF_FLOATS(exp_floats, (float)maths_exp(x))
+OF_FLOATS(log_floats, (float)maths_log(x))
+OF_FLOATS(erf_floats, (float)maths_erf(x))
+OF_FLOATS(tanh_floats, (float)maths_tanh(x))
+OF_FLOATS(sin_floats, (float)maths_sin(x))
+OF_FLOATS(cos_floats, (float)maths_cos(x))
 OF_FLOATS(sigmoid_floats, sigmoid(x))
 OF_FLOATS(relu_floats, x > 0 || isnan(x) ? x : 0)
 OF_INTEGERS(relu_integers, x > 0 ? x : 0)
 OF_FLOATS(reciprocal_floats, 1 / x)
-OF_FLOATS(softplus_floats, fmaxf(x, 0) + log1pf(expf(-fabsf(x))))
-OF_FLOATS(gelu_floats, 0.5f * x * (1 + erff(x * 0.70710678118654752f)))
+OF_FLOATS(softplus_floats, (x > 0 ? x : 0) + (float)maths_log1p(maths_exp(-fabsf(x))))
+OF_FLOATS(gelu_floats, 0.5f * x * (1 + (float)maths_erf(x * 0.70710678118654752f)))
 OF_FLOATS(gelu_tanh_floats, gelu_tanh(x))
 OF_INTEGERS(not_integers, !x)
 UNARY(is_nan_floats, int64_t, float, isnan(x) != 0)

@@ -1,6 +1,7 @@
 /* evaluate.c - see evaluate.h. Values are computed when they are asked for, and kept. */
 #include "operators/evaluate.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "operators/operators.h"
@@ -67,15 +68,14 @@ static graph_array *known(graph_evaluation *evaluation, graph_value *value, faul
     return NULL;
 }
 
-/* Whether the value's elements are in memory already. */
-static bool is_resident(const graph_evaluation *evaluation, graph_value *value)
+bool evaluation_has(const graph_evaluation *evaluation, graph_value *value)
 {
     const graph_array *array = evaluation->arrays[value->index];
     if (!array)
         array = value->constant;
     if (array)
         return array_is_resident(array);
-    return value->is_fixed && evaluation->constants && is_resident(evaluation->constants, value);
+    return value->is_fixed && evaluation->constants && evaluation_has(evaluation->constants, value);
 }
 
 /* What a node gives, computed again: its inputs can be had. */
@@ -111,7 +111,7 @@ static bool run_node(graph_evaluation *evaluation, const graph_node *node, fault
     if (!kind || node->n_inputs > 64 || node->n_outputs > 16)
         return fault_set(fault, "node '%s' (op %s): cannot be evaluated", node->name, node->op);
     for (size_t i = 0; i < node->n_inputs; i++)
-        was_resident[i] = !node->inputs[i] || is_resident(evaluation, node->inputs[i]);
+        was_resident[i] = !node->inputs[i] || evaluation_has(evaluation, node->inputs[i]);
     for (size_t i = 0; i < node->n_inputs; i++) {
         inputs[i] = node->inputs[i] ? known(evaluation, node->inputs[i], fault) : NULL;
         if (node->inputs[i] && !inputs[i])
@@ -139,22 +139,20 @@ static bool run_node(graph_evaluation *evaluation, const graph_node *node, fault
     return ok;
 }
 
-graph_array *evaluation_get(graph_evaluation *evaluation, graph_value *value, fault_text *fault)
+/* Marks what has to be computed for the marked values up to `end`: they are in the order of
+ * execution. Returns the first of it. */
+static size_t mark_needed(graph_evaluation *evaluation, size_t end, fault_text *fault)
 {
-    graph_array *array = known(evaluation, value, fault);
-    if (array)
-        return array;
-    /* Values are in the order of execution: mark what is needed, backwards from `value`, then
-     * compute it forwards. */
     bool *is_needed = evaluation->is_needed;
-    size_t first = value->index;
-    is_needed[value->index] = true;
-    for (size_t n = value->index + 1; n > 0; n--) {
+    size_t first = end;
+    for (size_t n = end; n > 0; n--) {
         graph_value *v = graph_at(evaluation->graph, n - 1);
         if (!is_needed[n - 1])
             continue;
+        /* What depends on constants alone is computed for the node that reads it. */
+        bool is_constant = v->is_fixed && evaluation->constants;
         is_needed[n - 1] = false;
-        if (known(evaluation, v, fault) || !v->node)
+        if (is_constant || known(evaluation, v, fault) || !v->node)
             continue;
         is_needed[n - 1] = true;
         first = n - 1;
@@ -162,6 +160,23 @@ graph_array *evaluation_get(graph_evaluation *evaluation, graph_value *value, fa
             if (v->node->inputs[i])
                 is_needed[v->node->inputs[i]->index] = true;
     }
+    return first;
+}
+
+static bool is_known(const graph_evaluation *evaluation, graph_value *value, fault_text *fault)
+{
+    return evaluation->arrays[value->index] ||
+           fault_set(fault, "the value '%s' is not known", value->name);
+}
+
+graph_array *evaluation_get(graph_evaluation *evaluation, graph_value *value, fault_text *fault)
+{
+    graph_array *array = known(evaluation, value, fault);
+    if (array)
+        return array;
+    bool *is_needed = evaluation->is_needed;
+    is_needed[value->index] = true;
+    size_t first = mark_needed(evaluation, value->index + 1, fault);
     bool ok = true;
     for (size_t n = first; ok && n <= value->index; n++)
         if (is_needed[n] && !evaluation->arrays[n])
@@ -173,7 +188,56 @@ graph_array *evaluation_get(graph_evaluation *evaluation, graph_value *value, fa
         if (is_step && evaluation->arrays[n])
             array_drop(evaluation->arrays[n]);
     }
-    if (ok && !evaluation->arrays[value->index])
-        ok = fault_set(fault, "the value '%s' is not known", value->name);
-    return ok ? evaluation->arrays[value->index] : NULL;
+    return ok && is_known(evaluation, value, fault) ? evaluation->arrays[value->index] : NULL;
+}
+
+/* For each value from `first` on that is to be computed, the last that is made of it. */
+static void find_last_users(const graph_evaluation *evaluation, size_t first, size_t end,
+                            size_t *last)
+{
+    for (size_t n = first; n < end; n++) {
+        graph_value *v = graph_at(evaluation->graph, n);
+        last[n] = n;
+        for (size_t i = 0; evaluation->is_needed[n] && i < v->node->n_inputs; i++)
+            if (v->node->inputs[i] && v->node->inputs[i]->index >= first)
+                last[v->node->inputs[i]->index] = n;
+    }
+}
+
+bool evaluation_run(graph_evaluation *evaluation, graph_value *const *values, size_t n,
+                    fault_text *fault)
+{
+    bool *is_needed = evaluation->is_needed, ok = true;
+    size_t end = 0, *last = calloc(graph_n_values(evaluation->graph) + 1, sizeof *last);
+    if (!last)
+        abort();
+    for (size_t i = 0; i < n; i++) {
+        is_needed[values[i]->index] = true;
+        end = values[i]->index >= end ? values[i]->index + 1 : end;
+    }
+    size_t first = mark_needed(evaluation, end, fault);
+    find_last_users(evaluation, first, end, last);
+    for (size_t i = 0; i < n; i++)
+        last[values[i]->index] = SIZE_MAX;
+    for (size_t at = first; at < end; at++) {
+        const graph_node *node = graph_at(evaluation->graph, at)->node;
+        if (!is_needed[at])
+            continue;
+        if (ok && !evaluation->arrays[at])
+            ok = run_node(evaluation, node, fault);
+        /* An input that was known before is not among the needed: it stays. */
+        for (size_t i = 0; i < node->n_inputs; i++) {
+            size_t index = node->inputs[i] ? node->inputs[i]->index : SIZE_MAX;
+            if (index >= first && index < at && last[index] == at && is_needed[index]) {
+                array_release(evaluation->arrays[index]);
+                evaluation->arrays[index] = NULL;
+            }
+        }
+    }
+    for (size_t at = first; at < end; at++)
+        is_needed[at] = false;
+    free(last);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = known(evaluation, values[i], fault) || is_known(evaluation, values[i], fault);
+    return ok;
 }

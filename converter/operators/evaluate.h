@@ -28,4 +28,12 @@ void evaluation_set(graph_evaluation *evaluation, graph_value *value, graph_arra
  * NULL with a fault that names the node: an input was not set, or data do not fit. */
 graph_array *evaluation_get(graph_evaluation *evaluation, graph_value *value, fault_text *fault);
 
+/* Whether the value's elements are in memory already. */
+bool evaluation_has(const graph_evaluation *evaluation, graph_value *value);
+
+/* Computes `values` [n] in one go. Of the others, each is freed when nothing more is made of it; an
+ * evaluation in which something was computed before keeps that. False as above. */
+bool evaluation_run(graph_evaluation *evaluation, graph_value *const *values, size_t n,
+                    fault_text *fault);
+
 #endif

@@ -12,19 +12,8 @@
 static bool take(graph_array *out, int64_t k, graph_array *x, int64_t i, int64_t n,
                  fault_text *fault)
 {
-    bool is_float = x->type == ARRAY_FLOAT;
-    if (!array_is_resident(x) && x->stored && x->stored->form != STORED_VARINTS)
-        return is_float
-                   ? stored_floats(x->stored, (uint64_t)i, (uint64_t)n, out->floats + k, fault)
-                   : stored_integers(x->stored, (uint64_t)i, (uint64_t)n, out->integers + k, fault);
-    const void *from = operator_elements(x, fault);
-    if (!from)
-        return false;
-    if (is_float)
-        memcpy(out->floats + k, (const float *)from + i, (size_t)n * sizeof *out->floats);
-    else
-        memcpy(out->integers + k, (const int64_t *)from + i, (size_t)n * sizeof *out->integers);
-    return true;
+    void *to = x->type == ARRAY_FLOAT ? (void *)(out->floats + k) : (void *)(out->integers + k);
+    return array_read(x, i, n, to, fault);
 }
 
 static bool gather_rows(graph_array *out, graph_array *x, graph_array *indices, uint32_t axis,

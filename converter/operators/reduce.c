@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maths/maths.h"
+
 typedef struct row_view {
     const void *elements; /* [n, length] */
     int64_t n, length;
@@ -122,8 +124,8 @@ static double log_sum_exp(const float *row, int64_t n)
     if (isinf(max))
         return max;
     for (int64_t i = 0; i < n; i++)
-        sum += exp(row[i] - max);
-    return max + log(sum);
+        sum += maths_exp(row[i] - max);
+    return max + maths_log(sum);
 }
 
 #define SIGNED(name)                                                                               \
@@ -299,7 +301,7 @@ static void softmax(float *out, const float *row, int64_t n)
     float max = (float)max_floats(row, n);
     double sum = 0;
     for (int64_t i = 0; i < n; i++) {
-        out[i] = expf(row[i] - max);
+        out[i] = (float)maths_exp(row[i] - max);
         sum += out[i];
     }
     for (int64_t i = 0; i < n; i++)
@@ -310,8 +312,8 @@ static void log_softmax(float *out, const float *row, int64_t n)
 {
     double max = max_floats(row, n), sum = 0;
     for (int64_t i = 0; i < n; i++)
-        sum += exp(row[i] - max);
-    double shift = log(sum);
+        sum += maths_exp(row[i] - max);
+    double shift = maths_log(sum);
     for (int64_t i = 0; i < n; i++)
         out[i] = (float)(row[i] - max - shift);
 }

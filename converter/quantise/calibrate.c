@@ -1,13 +1,8 @@
 /* calibrate.c - see calibrate.h. */
 #include "quantise/calibrate.h"
 
-#include <errno.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "files/json.h"
 
 /* Adds the products of a row's inputs to the upper triangle of `moments` [n, n]. */
 static void add_moments(const float *row, uint32_t n, float *moments)
@@ -48,107 +43,24 @@ void calibration_see(calibration_data *calibration, uint32_t layer, bert_site wh
     }
 }
 
-static void observe(void *argument, uint32_t layer, bert_site which, const float *inputs,
-                    uint32_t n_rows, uint32_t n_columns)
+void calibration_observe(void *calibration, uint32_t layer, bert_site which, const float *inputs,
+                         uint32_t n_rows, uint32_t n_columns)
 {
     (void)n_columns;
-    calibration_see(argument, layer, which, inputs, n_rows);
-}
-
-bool calibrate_batch(const native_model *model, const bert_batch *batch, const char *what,
-                     calibration_data *calibration, fault_text *fault)
-{
-    bert_error error = {0};
-    bert_session_observe(model->session, observe, calibration);
-    bert_status status = bert_encode(model->session, batch, &(bert_outputs){{0}}, &error);
-    bert_session_observe(model->session, NULL, NULL);
-    for (uint32_t i = 0; i < batch->n_sequences; i++)
-        calibration->n_tokens += batch->lengths[i];
-    return status == BERT_OK || fault_set_error(fault, what, &error);
-}
-
-/* The whole numbers of an array, or NULL; how many in *n. */
-static uint32_t *numbers(const cJSON *array, uint32_t *n)
-{
-    *n = (uint32_t)cJSON_GetArraySize(array);
-    uint32_t *values = calloc(*n + 1, sizeof *values);
-    uint32_t i = 0;
-    const cJSON *item;
-    cJSON_ArrayForEach(item, array)
-    {
-        double number = cJSON_IsNumber(item) ? item->valuedouble : -1;
-        if (values && number >= 0 && number <= UINT32_MAX && number == floor(number))
-            values[i++] = (uint32_t)number;
-    }
-    if (values && (i != *n || i == 0)) {
-        free(values);
-        return NULL;
-    }
-    return values;
-}
-
-/* One line of the file: a text. Tokens beyond what the model takes are left out. */
-static bool run_line(const native_model *native, const char *line, const char *where,
-                     calibration_data *calibration, fault_text *fault)
-{
-    cJSON *json = cJSON_Parse(line);
-    const cJSON *types = cJSON_GetObjectItemCaseSensitive(json, "type_ids");
-    uint32_t n, n_types = 0, most = native->max_sequence_tokens;
-    uint32_t *ids = numbers(cJSON_GetObjectItemCaseSensitive(json, "ids"), &n);
-    uint32_t *token_types = types ? numbers(types, &n_types) : NULL;
-    bool ok = true;
-    if (!ids || (types && (!token_types || n_types != n))) {
-        ok = fault_set(fault,
-                       "%s: expected an object with `ids`, and perhaps as many `type_ids`, as "
-                       "bert-wasm tokenize writes it",
-                       where);
-    } else {
-        n = n < most ? n : most;
-        bert_batch batch = {
-            .n_sequences = 1, .lengths = &n, .ids = ids, .token_types = token_types};
-        ok = calibrate_batch(native, &batch, where, calibration, fault);
-    }
-    free(ids);
-    free(token_types);
-    cJSON_Delete(json);
-    return ok;
-}
-
-bool calibrate_file(const native_model *native, const char *path, calibration_data *calibration,
-                    fault_text *fault)
-{
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return fault_set(fault, "%s: cannot be opened (%s)", path, strerror(errno));
-    char *line = NULL;
-    size_t capacity = 0;
-    bool ok = true;
-    for (int number = 1; ok && getline(&line, &capacity, file) != -1; number++) {
-        if (line[strspn(line, " \t\r\n")] == '\0')
-            continue;
-        char where[256];
-        snprintf(where, sizeof where, "%.200s, line %d", path, number);
-        ok = run_line(native, line, where, calibration, fault);
-    }
-    if (ok && ferror(file))
-        ok = fault_set(fault, "%s: cannot be read (%s)", path, strerror(errno));
-    if (ok && calibration->n_tokens == 0)
-        ok = fault_set(fault, "%s: has no text", path);
-    free(line);
-    fclose(file);
-    return ok;
+    calibration_see(calibration, layer, which, inputs, n_rows);
 }
 
 calibration_site *calibration_at(const calibration_data *calibration, uint32_t layer,
                                  bert_site site)
 {
-    return &calibration->sites[layer * BERT_SITE_COUNT + site];
+    return &calibration->sites[(layer - calibration->first_layer) * BERT_SITE_COUNT + site];
 }
 
-bool calibration_alloc(calibration_data *calibration, const bert_config *config, bool with_moments,
+bool calibration_alloc(calibration_data *calibration, const bert_config *config,
+                       uint32_t first_layer, uint32_t n_layers, bool with_moments,
                        fault_text *fault)
 {
-    calibration->n_layers = bert_config_n_stored_layers(config);
+    *calibration = (calibration_data){.first_layer = first_layer, .n_layers = n_layers};
     size_t n_sites = (size_t)calibration->n_layers * BERT_SITE_COUNT;
     calibration->sites = calloc(n_sites + 1, sizeof *calibration->sites);
     bool ok = calibration->sites != NULL;

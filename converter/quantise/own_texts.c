@@ -1,10 +1,10 @@
 /*
- * own_texts.c - see own_texts.h. The sentences are of every kind that models meet: news, reviews,
- * questions, chat, rules, numbers; four of five are English. A hundred of them were no better, and
- * take twice the time. Ids drawn at random, which are no texts, were worse: on MiniLM-L6 worse than
- * no factors at all for the worst sentence.
+ * own_texts.c - the sentences of texts_own(). They are of every kind that models meet: news,
+ * reviews, questions, chat, rules, numbers; four of five are English. A hundred of them were no
+ * better, and take twice the time. Ids drawn at random, which are no texts, were worse: on
+ * MiniLM-L6 worse than no factors at all for the worst sentence.
  */
-#include "quantise/own_texts.h"
+#include "quantise/texts.h"
 
 #include <stdlib.h>
 
@@ -70,20 +70,16 @@ static const char *const SENTENCES[] = {
 #define N_SENTENCES (sizeof SENTENCES / sizeof *SENTENCES)
 
 /* Sequences that are gathered until there are enough to be run. */
-typedef struct text_batch {
+typedef struct text_buffer {
     uint32_t ids[BATCH_TOKENS], lengths[BATCH_TOKENS];
     uint32_t n_sequences, n_tokens;
-} text_batch;
+} text_buffer;
 
-static bool run(const native_model *model, text_batch *batch, calibration_data *calibration,
-                fault_text *fault)
+static void give(text_list *texts, text_buffer *buffer)
 {
-    bert_batch ragged = {
-        .n_sequences = batch->n_sequences, .lengths = batch->lengths, .ids = batch->ids};
-    bool ok = batch->n_sequences == 0 ||
-              calibrate_batch(model, &ragged, "calibration", calibration, fault);
-    batch->n_sequences = batch->n_tokens = 0;
-    return ok;
+    if (buffer->n_sequences > 0)
+        texts_add(texts, buffer->n_sequences, buffer->lengths, buffer->ids, NULL, "calibration");
+    buffer->n_sequences = buffer->n_tokens = 0;
 }
 
 /* The ids of sequence i. Numerical Recipes, 7.1. */
@@ -98,36 +94,33 @@ static uint32_t draw(uint32_t i, uint32_t most, uint32_t n_ids, uint32_t *ids)
 }
 
 /* Every sentence by `pieces`, or as many random sequences where that is NULL. */
-static bool run_each(const native_model *model, const vocabulary *pieces,
-                     calibration_data *calibration, fault_text *fault)
+static void add_each(text_list *texts, const vocabulary *pieces, uint32_t n_ids, uint32_t most)
 {
-    uint32_t n_ids = bert_model_config(model->model)->vocab_size, most = BATCH_TOKENS / 4;
-    if (model->max_sequence_tokens < most)
-        most = model->max_sequence_tokens;
-    text_batch batch = {.n_sequences = 0};
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < N_SENTENCES; i++) {
-        uint32_t *ids = batch.ids + batch.n_tokens;
+    text_buffer buffer = {.n_sequences = 0};
+    if (most > BATCH_TOKENS / 4)
+        most = BATCH_TOKENS / 4;
+    for (uint32_t i = 0; i < N_SENTENCES; i++) {
+        uint32_t *ids = buffer.ids + buffer.n_tokens;
         uint32_t n =
             pieces ? vocabulary_encode(pieces, SENTENCES[i], most, ids) : draw(i, most, n_ids, ids);
         if (n > 0)
-            batch.lengths[batch.n_sequences++] = n;
-        batch.n_tokens += n;
-        if (batch.n_tokens + most > BATCH_TOKENS)
-            ok = run(model, &batch, calibration, fault);
+            buffer.lengths[buffer.n_sequences++] = n;
+        buffer.n_tokens += n;
+        if (buffer.n_tokens + most > BATCH_TOKENS)
+            give(texts, &buffer);
     }
-    return ok && run(model, &batch, calibration, fault);
+    give(texts, &buffer);
 }
 
-bool calibrate_own_texts(const native_model *model, const void *tokenizer, size_t n_bytes,
-                         calibration_data *calibration, fault_text *fault)
+bool texts_own(text_list *texts, const void *tokenizer, size_t n_bytes, uint32_t n_ids,
+               uint32_t most, fault_text *fault)
 {
     vocabulary pieces = {0};
-    uint32_t n_ids = bert_model_config(model->model)->vocab_size;
-    bool ok = vocabulary_open(&pieces, tokenizer, n_bytes, n_ids, fault) &&
-              run_each(model, &pieces, calibration, fault);
+    bool ok = vocabulary_open(&pieces, tokenizer, n_bytes, n_ids, fault);
+    if (ok)
+        add_each(texts, &pieces, n_ids, most);
     vocabulary_close(&pieces);
-    if (ok && calibration->n_tokens == 0)
-        ok = run_each(model, NULL, calibration, fault);
+    if (ok && texts->n_tokens == 0)
+        add_each(texts, NULL, n_ids, most);
     return ok;
 }

@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "maths/maths.h"
+
 /* What is tried as a. */
 static const float EXPONENTS[] = {0.3f, 0.4f, 0.5f, 0.6f};
 #define N_EXPONENTS (sizeof EXPONENTS / sizeof *EXPONENTS)
@@ -92,8 +94,8 @@ static void find_factors(const smooth_site *site, float exponent, float *factors
         double weights = 0;
         for (int i = 0; i < site->n_matrices; i++)
             weights += site->squares[i][k];
-        double s = pow(sqrt(site->inputs->squares[k] / n_rows), exponent) /
-                   pow(sqrt(weights / n_columns), 1 - exponent);
+        double s = maths_pow(sqrt(site->inputs->squares[k] / n_rows), exponent) /
+                   maths_pow(sqrt(weights / n_columns), 1 - exponent);
         /* A weight or an input that is always 0 says nothing. */
         factors[k] = s > 1e-6 && s < 1e6 ? (float)(1 / s) : 1;
     }
@@ -217,7 +219,6 @@ static bool smooth(smooth_site *site, fault_text *fault)
         scale_moments(moments, factors, site->depth);
     for (int i = 0; i < site->n_matrices; i++) {
         site->matrices[i]->smooth = factors;
-        site->matrices[i]->smooth_leads = i == 0;
         site->matrices[i]->moments = moments;
     }
     return true;
@@ -227,8 +228,9 @@ bool smooth_layers(bert_weights *weights, bert_integers integers,
                    const calibration_data *calibration, fault_text *fault)
 {
     bool ok = true;
-    for (uint32_t layer = 0; layer < calibration->n_layers; layer++)
+    for (uint32_t i = 0; i < calibration->n_layers; i++)
         for (int which = 0; ok && which < BERT_SITE_COUNT; which++) {
+            uint32_t layer = calibration->first_layer + i;
             smooth_site site = {.inputs = calibration_at(calibration, layer, (bert_site)which),
                                 .integers = integers};
             find_site(&site, weights, layer, (bert_site)which);

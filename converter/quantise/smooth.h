@@ -7,9 +7,9 @@
 #include "quantise/calibrate.h"
 #include "weights/weights.h"
 
-/* Gives every matrix of a layer the factors of its inputs: those with which rounding to `integers`
- * spoils the products of the rows in `calibration` least. weights_free() frees the factors; moments
- * belong to the calibration, which must stay. */
+/* Gives every matrix of the layers in `calibration` the factors of its inputs: those with which
+ * rounding to `integers` spoils the products of the rows that were seen least. weights_forget()
+ * frees the factors; moments belong to the calibration, which must stay until then. */
 bool smooth_layers(bert_weights *weights, bert_integers integers,
                    const calibration_data *calibration, fault_text *fault);
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "graph/graph_build.h"
@@ -62,14 +63,37 @@ static void add_table(bert_weights *weights, graph_array *table, uint32_t first_
 
 /* ----------------------------------------------------------------------------- shared layers -- */
 
+/* Elements that are compared at a time. */
+#define PIECE 65536
+
+/* Whether two arrays of as many floats hold the same. Neither is read as a whole, if it need not
+ * be. */
+static bool same_floats(graph_array *a, graph_array *b)
+{
+    fault_text ignored = {0};
+    bool had_a = array_is_resident(a), had_b = array_is_resident(b);
+    if (a == b || (a->stored && a->stored == b->stored))
+        return true;
+    float *x = malloc(2 * PIECE * sizeof *x);
+    bool is_same = x && a->count == b->count;
+    for (int64_t at = 0; is_same && at < a->count; at += PIECE) {
+        int64_t n = a->count - at < PIECE ? a->count - at : PIECE;
+        is_same = array_read(a, at, n, x, &ignored) && array_read(b, at, n, x + PIECE, &ignored) &&
+                  memcmp(x, x + PIECE, (size_t)n * sizeof *x) == 0;
+    }
+    free(x);
+    if (!had_a)
+        array_drop(a);
+    if (!had_b)
+        array_drop(b);
+    return is_same;
+}
+
 /* Whether two matrices hold the same numbers. */
 static bool same_matrix(const affine_match *a, const affine_match *b)
 {
-    fault_text ignored = {0};
-    if (a->n_in != b->n_in || a->n_out != b->n_out || a->is_transposed != b->is_transposed)
-        return false;
-    const float *x = array_floats(a->weight, &ignored), *y = array_floats(b->weight, &ignored);
-    return x == y || (x && y && memcmp(x, y, (size_t)a->weight->count * sizeof *x) == 0);
+    return a->n_in == b->n_in && a->n_out == b->n_out && a->is_transposed == b->is_transposed &&
+           same_floats(a->weight, b->weight);
 }
 
 static bool same_norm(const norm_match *a, const norm_match *b)
@@ -245,22 +269,42 @@ static bert_position_attention position_attention(const attention_match *attenti
     return attention->p2c.embeddings ? BERT_POSITION_ATTENTION_P2C : BERT_POSITION_ATTENTION_NONE;
 }
 
+/* Rows of a table that are compared at a time. */
+#define PIECE_ROWS 512
+
+/* Whether a matrix [width, n_rows] is the transpose of a table [n_rows, width]. */
+static bool is_transpose(graph_array *matrix, graph_array *table)
+{
+    fault_text ignored = {0};
+    bool had_matrix = array_is_resident(matrix), had_table = array_is_resident(table);
+    int64_t n_rows = table->dims[0], width = table->dims[1];
+    float *rows = malloc((size_t)width * PIECE_ROWS * sizeof *rows), columns[PIECE_ROWS];
+    bool is_same = rows;
+    for (int64_t first = 0; is_same && first < n_rows; first += PIECE_ROWS) {
+        int64_t n = n_rows - first < PIECE_ROWS ? n_rows - first : PIECE_ROWS;
+        is_same = array_read(table, first * width, n * width, rows, &ignored);
+        for (int64_t c = 0; is_same && c < width; c++) {
+            is_same = array_read(matrix, c * n_rows + first, n, columns, &ignored);
+            for (int64_t r = 0; is_same && r < n; r++)
+                is_same = rows[r * width + c] == columns[r];
+        }
+    }
+    free(rows);
+    if (!had_matrix)
+        array_drop(matrix);
+    if (!had_table)
+        array_drop(table);
+    return is_same;
+}
+
 /* Whether the decoder of a masked language model is the word embedding. */
 static bool is_tied(const affine_match *decoder, graph_array *word)
 {
-    fault_text ignored = {0};
-    const float *table = array_floats(word, &ignored);
-    const float *matrix = array_floats(decoder->weight, &ignored);
-    size_t n_rows = (size_t)word->dims[0], width = (size_t)word->dims[1];
-    if (!table || !matrix || decoder->scale || decoder->n_out != n_rows || decoder->n_in != width)
+    if (decoder->scale || decoder->n_out != (uint64_t)word->dims[0] ||
+        decoder->n_in != (uint64_t)word->dims[1])
         return false;
-    if (decoder->is_transposed)
-        return table == matrix || memcmp(table, matrix, n_rows * width * sizeof *table) == 0;
-    for (size_t r = 0; r < n_rows; r++)
-        for (size_t c = 0; c < width; c++)
-            if (table[r * width + c] != matrix[c * n_rows + r])
-                return false;
-    return true;
+    return decoder->is_transposed ? same_floats(decoder->weight, word)
+                                  : is_transpose(decoder->weight, word);
 }
 
 /* The name of the family that has such a structure. */
@@ -426,6 +470,7 @@ static bool add_conv(graph_reader *reader, const conv_match *conv, uint32_t hidd
         for (size_t in = 0; in < hidden; in++)
             for (size_t k = 0; k < size; k++)
                 matrix[(k * hidden + in) * hidden + out] = from[(out * hidden + in) * size + k];
+    array_drop(kernel);
     weights_add(weights, WEIGHT_MATRIX, size * hidden, hidden, "conv", "")->source.values = matrix;
     add_vector(weights, bias, hidden, "conv", ".bias");
     add_norm(weights, &conv->norm, "conv.norm");

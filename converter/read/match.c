@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "graph/graph_build.h"
+#include "maths/maths.h"
 
 /* ------------------------------------------------------------------------------ plain values -- */
 
@@ -312,15 +313,15 @@ static double apply(bert_activation activation, double x)
     case BERT_ACTIVATION_COUNT:
         return x;
     case BERT_ACTIVATION_GELU:
-        return 0.5 * x * (1 + erf(x * 0.70710678118654752));
+        return 0.5 * x * (1 + maths_erf(x * 0.70710678118654752));
     case BERT_ACTIVATION_GELU_TANH:
-        return 0.5 * x * (1 + tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)));
+        return 0.5 * x * (1 + maths_tanh(0.79788456080286536 * (x + 0.044715 * x * x * x)));
     case BERT_ACTIVATION_TANH:
-        return tanh(x);
+        return maths_tanh(x);
     case BERT_ACTIVATION_RELU:
         return x > 0 ? x : 0;
     case BERT_ACTIVATION_SILU:
-        return x / (1 + exp(-x));
+        return x / (1 + maths_exp(-x));
     }
     return NAN;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "graph/graph_build.h"
+#include "maths/maths.h"
 
 /* A sequence of numbers that repeats late: -2 to 2. */
 static float noise(int64_t i)
@@ -58,10 +59,10 @@ static float activated(const char *activation, int64_t row, int64_t column, int6
 {
     float x = noise(row * width + column), sum = 0;
     if (strcmp(activation, "sigmoid") == 0)
-        return 1 / (1 + expf(-x));
+        return (float)(1 / (1 + maths_exp(-x)));
     for (int64_t i = 0; i < width; i++)
-        sum += expf(noise(row * width + i));
-    return expf(x) / sum;
+        sum += (float)maths_exp(noise(row * width + i));
+    return (float)maths_exp(x) / sum;
 }
 
 static bool read_ending(const graph_reader *reader, const affine_match *dense, graph_value *at,

@@ -122,20 +122,28 @@ graph_evaluation *reader_evaluation(const graph_reader *reader, int64_t n_tokens
 graph_array *fixed_array(const graph_reader *reader, graph_value *at)
 {
     fault_text ignored = {0};
-    return at && at->is_fixed ? evaluation_get(reader->constants, at, &ignored) : NULL;
+    if (!at || !at->is_fixed)
+        return NULL;
+    /* Its shape is what most ask for. */
+    bool was_there = evaluation_has(reader->constants, at);
+    graph_array *array = evaluation_get(reader->constants, at, &ignored);
+    if (array && !was_there)
+        array_drop(array);
+    return array;
 }
 
 const float *fixed_vector(const graph_reader *reader, graph_value *at, size_t n)
 {
     fault_text ignored = {0};
     graph_array *array = fixed_array(reader, at);
-    const float *floats = array ? array_floats(array, &ignored) : NULL;
-    if (!floats || (array->count != 1 &&
-                    ((size_t)array->count != n || (size_t)array->dims[array->rank - 1] != n)))
+    if (!array || (array->count != 1 &&
+                   ((size_t)array->count != n || (size_t)array->dims[array->rank - 1] != n)))
         return NULL;
-    float *vector = graph_alloc(reader->graph, n, sizeof *vector);
-    for (size_t i = 0; i < n; i++)
+    const float *floats = array_floats(array, &ignored);
+    float *vector = floats ? graph_alloc(reader->graph, n, sizeof *vector) : NULL;
+    for (size_t i = 0; floats && i < n; i++)
         vector[i] = floats[array->count == 1 ? 0 : i];
+    array_drop(array);
     return vector;
 }
 

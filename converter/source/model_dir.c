@@ -139,15 +139,21 @@ bool model_dir_open(const char *path, const char *base, model_dir *dir, fault_te
     return ok;
 }
 
+void model_dir_forget_tokenizer(model_dir *dir)
+{
+    if (!dir->made)
+        file_close(&dir->tokenizer);
+    free(dir->made);
+    dir->made = NULL;
+    dir->tokenizer = (whole_file){0};
+}
+
 void model_dir_close(model_dir *dir)
 {
     cJSON_Delete(dir->config);
     cJSON_Delete(dir->adapter_config);
     sentence_close(&dir->sentence);
-    if (dir->made)
-        free(dir->made);
-    else
-        file_close(&dir->tokenizer);
+    model_dir_forget_tokenizer(dir);
     dir->config = dir->adapter_config = NULL;
 }
 

@@ -26,6 +26,9 @@ typedef struct model_dir {
 bool model_dir_open(const char *path, const char *base, model_dir *dir, fault_text *fault);
 void model_dir_close(model_dir *dir);
 
+/* Frees the tokenizer, once it is needed no more. */
+void model_dir_forget_tokenizer(model_dir *dir);
+
 /* Says where config.json disagrees with the graph, which wins. */
 void model_dir_compare(const model_dir *dir, const bert_config *graph);
 

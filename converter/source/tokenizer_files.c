@@ -1,7 +1,6 @@
 /* tokenizer_files.c - see tokenizer_files.h. */
 #include "source/tokenizer_files.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -436,15 +435,32 @@ static void add_strip(cJSON *list, bool left)
     cJSON_AddBoolToObject(strip, "strip_right", true);
 }
 
+/* Base64 of RFC 4648, terminated; `text` has room for 4 * ceil(n_bytes / 3) + 1 characters. */
+static void write_base64(const uint8_t *bytes, size_t n_bytes, char *text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < n_bytes; i += 3) {
+        size_t n = n_bytes - i < 3 ? n_bytes - i : 3;
+        uint32_t group = (uint32_t)bytes[i] << 16;
+        if (n > 1)
+            group |= (uint32_t)bytes[i + 1] << 8;
+        if (n > 2)
+            group |= bytes[i + 2];
+        for (size_t k = 0; k < 4; k++)
+            *text++ = k <= n ? digits[group >> (18 - 6 * k) & 63] : '=';
+    }
+    *text = '\0';
+}
+
 static void add_charsmap(cJSON *list, const sentencepiece *spm)
 {
     const ProtobufCBinaryData *charsmap = &spm->normalizer->precompiled_charsmap;
     if (charsmap->len == 0)
         return;
-    char *text = malloc(4 * (charsmap->len / 3 + 1) + 1);
+    char *text = malloc((charsmap->len + 2) / 3 * 4 + 1);
     if (!text)
         abort();
-    EVP_EncodeBlock((unsigned char *)text, charsmap->data, (int)charsmap->len);
+    write_base64(charsmap->data, charsmap->len, text);
     cJSON *precompiled = add(list, typed("Precompiled"));
     cJSON_AddStringToObject(precompiled, "precompiled_charsmap", text);
     free(text);

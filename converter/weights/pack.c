@@ -8,9 +8,6 @@
 #include "weights/pack_q4.h"
 #include "weights/scale.h"
 
-/* Of a weight: factors, numbers, scales. */
-#define MAX_TENSORS 3
-
 const char *pack_dtype_name(pack_dtype dtype)
 {
     static const char *const names[] = {[PACK_F32] = "f32",
@@ -27,11 +24,15 @@ bool pack_is_quantised(pack_dtype dtype)
     return dtype == PACK_Q8 || dtype == PACK_Q7 || dtype == PACK_Q4;
 }
 
+bert_integers pack_integers(pack_dtype dtype)
+{
+    return dtype == PACK_Q8 || dtype == PACK_Q4 ? BERT_INTEGERS_8_BITS : BERT_INTEGERS_7_BITS;
+}
+
 bert_config pack_config(const bert_weights *weights, pack_dtype dtype)
 {
     bert_config config = weights->config;
-    config.integers =
-        dtype == PACK_Q8 || dtype == PACK_Q4 ? BERT_INTEGERS_8_BITS : BERT_INTEGERS_7_BITS;
+    config.integers = pack_integers(dtype);
     return config;
 }
 
@@ -59,13 +60,13 @@ static int plan_matrix(const bert_weight *weight, pack_dtype dtype, packed_tenso
 {
     uint32_t depth = weight->n_rows, n = weight->n_columns;
     uint32_t n_panels = BERT_PANELS(n);
-    if (!pack_is_quantised(dtype) || !weight->smooth) {
+    if (!pack_is_quantised(dtype) || !weights_is_of_layer(weight)) {
         plan(out, weight->name, ".weight", dtype == PACK_F32 ? BERT_DTYPE_F32 : BERT_DTYPE_F16, 3,
              (uint32_t[]){n_panels, depth, BERT_PANEL});
         return 1;
     }
     int count = 0;
-    if (weight->smooth_leads) {
+    if (weights_leads(weight)) {
         /* Query, key and value share their factors: those are the layer's. */
         char name[BERT_MAX_NAME + 1];
         memcpy(name, weight->name, sizeof name);
@@ -83,8 +84,7 @@ static int plan_matrix(const bert_weight *weight, pack_dtype dtype, packed_tenso
     return count;
 }
 
-/* Sets everything but the data. Returns how many tensors there are. */
-static int plan_weight(const bert_weight *weight, pack_dtype dtype, packed_tensor out[MAX_TENSORS])
+int pack_plan(const bert_weight *weight, pack_dtype dtype, packed_tensor out[PACK_MAX_TENSORS])
 {
     static const bert_dtype loaded[] = {[PACK_F32] = BERT_DTYPE_F32,
                                         [PACK_F16] = BERT_DTYPE_F16,
@@ -174,13 +174,13 @@ static bool store_table(const bert_weight *weight, const float *values, packed_t
                         float *scales, fault_text *fault)
 {
     bool is_table = weight->kind == WEIGHT_TABLE;
-    uint64_t count = (uint64_t)weight->n_rows * weight->n_columns;
-    uint64_t columns = is_table ? weight->n_columns : count;
+    size_t count = (size_t)weight->n_rows * weight->n_columns; /* `values` are in memory */
+    size_t columns = is_table ? weight->n_columns : count;
     if (out->is_q4) {
         pack_q4_table(values, weight->n_rows, weight->n_columns, out->data, scales);
         return true;
     }
-    for (uint64_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (scales && i % columns == 0)
             scales[i / columns] = scale_find(values + i, columns, 1, 127);
         if (!store(out, i, values[i], scales ? scales[i / columns] : 1, weight, fault))
@@ -189,47 +189,28 @@ static bool store_table(const bert_weight *weight, const float *values, packed_t
     return true;
 }
 
-/* Fills in the data of what plan_weight() planned; integers of matrices are up to `most`. */
-static bool fill_weight(const bert_weight *weight, int most, packed_tensor out[MAX_TENSORS],
-                        fault_text *fault)
+bool pack_fill(const bert_weight *weight, pack_dtype dtype, const float *values, int n,
+               packed_tensor out[PACK_MAX_TENSORS], fault_text *fault)
 {
-    float *values = weights_floats(weight, fault);
-    if (!values)
+    bool is_matrix = weight->kind == WEIGHT_MATRIX;
+    float *own = values && !is_matrix ? NULL : weights_floats(weight, fault);
+    if (!own && (is_matrix || !values))
         return false;
-    bool ok = true;
     packed_tensor *tensor = NULL, *scales = NULL;
-    for (int i = 0; ok && i < MAX_TENSORS && out[i].n_bytes; i++) {
-        out[i].data = calloc(1, out[i].n_bytes);
-        ok = out[i].data || fault_set(fault, "out of memory for '%s'", weight->name);
+    for (int i = 0; i < n; i++) {
         const char *suffix = strrchr(out[i].name, '.');
-        if (ok && suffix && strcmp(suffix, ".smooth") == 0)
+        memset(out[i].data, 0, out[i].n_bytes);
+        if (suffix && strcmp(suffix, ".smooth") == 0)
             memcpy(out[i].data, weight->smooth, out[i].n_bytes);
         else if (!tensor)
             tensor = &out[i];
         else
             scales = &out[i];
     }
-    if (ok && weight->kind == WEIGHT_MATRIX)
-        ok = store_matrix(weight, values, most, tensor, scales ? scales->data : NULL, fault);
-    else if (ok)
-        ok = store_table(weight, values, tensor, scales ? scales->data : NULL, fault);
-    free(values);
-    return ok;
-}
-
-bool pack_each(const bert_weights *weights, pack_dtype dtype, bool plans, pack_visitor *visit,
-               void *argument, fault_text *fault)
-{
-    bool ok = true;
-    int most = BERT_MOST_WEIGHT(pack_config(weights, dtype).integers);
-    for (size_t i = 0; ok && i < weights->n_weights; i++) {
-        packed_tensor tensors[MAX_TENSORS] = {0};
-        int n = plan_weight(&weights->weights[i], dtype, tensors);
-        ok = plans || fill_weight(&weights->weights[i], most, tensors, fault);
-        for (int k = 0; k < n; k++) {
-            ok = ok && visit(argument, &tensors[k], fault);
-            free(tensors[k].data);
-        }
-    }
+    float *scale = scales ? scales->data : NULL;
+    int most = BERT_MOST_WEIGHT(pack_integers(dtype));
+    bool ok = is_matrix ? store_matrix(weight, own, most, tensor, scale, fault)
+                        : store_table(weight, own ? own : values, tensor, scale, fault);
+    free(own);
     return ok;
 }

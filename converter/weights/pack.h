@@ -23,7 +23,8 @@ const char *pack_dtype_name(pack_dtype dtype);
 /* Whether the layers' matrices become integers, which smoothing and calibration are for. */
 bool pack_is_quantised(pack_dtype dtype);
 
-/* The weights' config, with the integers that the dtype has. */
+/* The integers of the dtype; and the weights' config with them. */
+bert_integers pack_integers(pack_dtype dtype);
 bert_config pack_config(const bert_weights *weights, pack_dtype dtype);
 
 /* One tensor of a model file: name, dtype and shape as bert.h describes them, and its bytes. */
@@ -34,24 +35,29 @@ typedef struct packed_tensor {
     uint32_t rank;
     uint32_t shape[BERT_MAX_RANK];
     size_t n_bytes;
-    void *data; /* NULL: planned only */
+    void *data; /* [n_bytes]; NULL: planned only */
 } packed_tensor;
 
+/* Most tensors that a weight becomes: factors, numbers, scales. */
+#define PACK_MAX_TENSORS 3
+
 /*
- * Calls `visit` with every tensor that the weights become, in the order of the file, until it
- * returns false. If `plans`, tensors have no data, and nothing is computed; else their data is
- * freed after the call.
+ * What a weight becomes, in the order of the file: all but the data. Returns how many there are.
  *
  * `dtype` is what was asked for: biases, norms and small tables stay F32, of q8, q7 and q4 a matrix
  * outside the layers becomes F16, and of q4 what is not in whole groups becomes 8-bit. Integers:
  * symmetric, a scale a table row (|integer| <= 127) or an output column (|integer| <=
  * BERT_MOST_WEIGHT, weights divided by their input's factor first), rounded to nearest, ties to
  * even; 4 bits: pack_q4.h. Factors of inputs come before the first matrix that they are for, a
- * scale after what it is for. False with a fault if a number is not finite, or does not fit the
- * dtype.
+ * scale after what it is for.
  */
-typedef bool pack_visitor(void *argument, const packed_tensor *tensor, fault_text *fault);
-bool pack_each(const bert_weights *weights, pack_dtype dtype, bool plans, pack_visitor *visit,
-               void *argument, fault_text *fault);
+int pack_plan(const bert_weight *weight, pack_dtype dtype, packed_tensor out[PACK_MAX_TENSORS]);
+
+/* Fills in the data of the `n` planned tensors, for which there is room; a layer's matrix that
+ * becomes integers has its factors by now. `values` are the weight's numbers, if the caller has
+ * them: of a table or vector; or NULL. False with a fault if a number is not finite, or does not
+ * fit the dtype. */
+bool pack_fill(const bert_weight *weight, pack_dtype dtype, const float *values, int n,
+               packed_tensor out[PACK_MAX_TENSORS], fault_text *fault);
 
 #endif

@@ -22,6 +22,10 @@ typedef struct weight_source {
     const uint32_t *columns; /* [n_columns] of the array; NULL: all */
     const float *scale;      /* [n_columns], by which columns are multiplied; NULL: 1 */
     const float *values;     /* [n_rows, n_columns], if there is no array */
+    /* Stored tensors that `array` is made of, if it is not one itself: [n_parts]. What has to be at
+     * hand when its numbers are asked for. */
+    const stored_tensor *const *parts;
+    uint32_t n_parts;
 } weight_source;
 
 typedef struct bert_weight {
@@ -32,8 +36,7 @@ typedef struct bert_weight {
     weight_source source;
     bool keep_f32; /* small, or read so often that rounding it does not pay */
     /* For matrices of a layer that become 8-bit, set by smooth_layers(): */
-    const float *smooth; /* [n_rows], the factors of its inputs; NULL: not smoothed */
-    bool smooth_leads;   /* the first of the matrices that share the factors */
+    const float *smooth; /* [n_rows], the factors of its inputs; NULL: not smoothed (yet) */
     const float
         *moments; /* [n_rows, n_rows], of its inputs times their factors; NULL: not measured */
 } bert_weight;
@@ -61,6 +64,15 @@ typedef struct bert_weights {
 /* Appends a weight of this name, "prefix" "suffix", which the caller completes. */
 bert_weight *weights_add(bert_weights *weights, weight_kind kind, uint32_t n_rows,
                          uint32_t n_columns, const char *prefix, const char *suffix);
+
+/* Whether it is one of a layer's matrices, which may become 8-bit; and whether it is the first of
+ * those that share the factors of their inputs, which are freed with it. */
+bool weights_is_of_layer(const bert_weight *weight);
+bool weights_leads(const bert_weight *weight);
+
+/* Forgets factors and moments of weights first .. end - 1. */
+void weights_forget(bert_weights *weights, size_t first, size_t end);
+
 bert_weight *weights_find(const bert_weights *weights, const char *name);
 void weights_free(bert_weights *weights);
 
@@ -70,5 +82,8 @@ bool weights_gives(const bert_weights *weights, bert_output output);
 /* The numbers as [rows, columns], inputs before outputs. free() it. NULL with a fault: a number
  * that is not finite, or no memory. */
 float *weights_floats(const bert_weight *weight, fault_text *fault);
+
+/* The same into memory of the caller. */
+bool weights_read(const bert_weight *weight, float *values, fault_text *fault);
 
 #endif

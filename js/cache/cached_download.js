@@ -116,6 +116,7 @@ export class CachedDownload {
      * @param {string | null} url  under which it is stored; null: it is not
      * @param {object} [options]
      * @param {boolean} [options.offline]  whether nothing may be fetched
+     * @param {Record<string, string>} [options.headers]  that its host wants
      * @param {AbortSignal} [options.signal]
      */
     constructor(network, url, options = {}) {
@@ -230,7 +231,7 @@ export class CachedDownload {
     }
 
     async #open() {
-        const { offline, signal } = this.#options;
+        const { offline, headers, signal } = this.#options;
         if (!this.url) {
             this.#note('cache: false, or it does not come from a URL');
             return null;
@@ -241,7 +242,8 @@ export class CachedDownload {
             this.#manifest = await this.#find(library);
             if (this.#manifest && !offline && !isOffline()) {
                 const { url, identity, n_bytes } = this.#manifest;
-                this.#revalidation = revalidate(url, { ...identity, length: n_bytes }, signal);
+                const stored = { ...identity, length: n_bytes };
+                this.#revalidation = revalidate(url, stored, { headers, signal });
             }
             return library;
         } catch (error) {

@@ -52,6 +52,20 @@ export class Library {
         return this.#read(await keyOf(url));
     }
 
+    /**
+     * What is stored of a URL, if that is all.
+     * @param {string} url
+     * @returns {Promise<Manifest | null>}
+     */
+    async findWhole(url) {
+        const manifest = await this.find(url);
+        if (!manifest) return null;
+        const sizes = await this.chunks.list();
+        const isThere = (/** @type {string} */ hash, /** @type {number} */ i) =>
+            sizes.get(hash) === bytesOf(manifest, i);
+        return manifest.chunks.every(isThere) ? manifest : null;
+    }
+
     /** Writes what is known of a URL. @param {Manifest} manifest */
     async save(manifest) {
         await this.#store.models.put(await keyOf(manifest.url), encodeManifest(manifest));

@@ -16,16 +16,22 @@ const PATIENCE = 1000;
 /**
  * @param {string} url
  * @param {Identity} stored
- * @param {AbortSignal} [signal]
+ * @param {{signal?: AbortSignal, headers?: Record<string, string>}} [options]  headers: that its
+ *   host wants
  * @returns {Promise<Revalidation>}
  */
-export async function revalidate(url, stored, signal) {
+export async function revalidate(url, stored, { signal, headers } = {}) {
     const asking = new AbortController();
     const abort = () => asking.abort();
     const timer = setTimeout(abort, PATIENCE);
     signal?.addEventListener('abort', abort);
     try {
-        const head = await fetch(url, { method: 'HEAD', cache: 'no-cache', signal: asking.signal });
+        const head = await fetch(url, {
+            method: 'HEAD',
+            cache: 'no-cache',
+            headers: headers ?? {},
+            signal: asking.signal,
+        });
         if (head.ok) return { difference: difference(stored, identityOf(head)), reason: null };
         return { difference: null, reason: `${UNKNOWN}: HTTP status ${head.status}` };
     } catch {

@@ -2,9 +2,9 @@
  * One request for a file, from a byte on, and what the answer is worth. What is wrong is told with
  * URL, status, content type and what to do, and whether it may pass.
  *
- * Of request headers there is Range alone: a page may send it to any origin without asking first.
- * With If-Range it could not: so that the file is still the same is seen by comparing what answers
- * say of it.
+ * Of request headers there is Range alone, unless the caller has others for its host: a page may
+ * send it to any origin without asking first. With If-Range it could not: so that the file is still
+ * the same is seen by comparing what answers say of it.
  *
  * Pages cannot see Content-Encoding of another origin unless it is exposed, but Content-Length
  * always: there a length may be that of compressed bytes, and is not used.
@@ -22,9 +22,20 @@ const MOST_RETRY_AFTER = 20_000;
 /** @typedef {import('./chunks.js').Chunk} Chunk */
 
 /**
- * @typedef {object} Passing  of an error of a download that may pass
+ * @typedef {object} Passing  of an error of a download: whether it may pass
  * @property {true} [is_passing]
  * @property {number} [retry_after]  milliseconds
+ * @property {number} [status]  of the answer, if that was one; 404 as well of a page that came in
+ *   place of the file
+ */
+
+/**
+ * @typedef {object} Request
+ * @property {number} from  the first byte that is wanted
+ * @property {number} [to]  the byte behind the last one; default the file's end
+ * @property {'no-store'} [cache]  undefined: some hosts know nothing else
+ * @property {Record<string, string>} [headers]  for the host, and for no other that it redirects to
+ * @property {AbortSignal} signal
  */
 
 /**
@@ -40,19 +51,20 @@ const MOST_RETRY_AFTER = 20_000;
  * @property {Identity} identity
  * @property {ReadableStream<Chunk> | null} body  null: the file ends before the byte that was asked
  *   for
+ * @property {boolean} is_part  whether the server gives parts
  * @property {boolean} is_packed  it is a part of packed bytes, of which nothing is known
  * @property {string} what  status and type, for messages
  */
 
 /**
  * @param {URL} url
- * @param {number} from
- * @param {'no-store' | undefined} cache  undefined: some hosts know nothing else
- * @param {AbortSignal} signal
+ * @param {Request} request
  * @returns {Promise<Answer>}
  */
-export async function ask(url, from, cache, signal) {
-    const headers = /** @type {Record<string, string>} */ (from ? { Range: `bytes=${from}-` } : {});
+export async function ask(url, { from, to, cache, headers: own, signal }) {
+    const is_part = from > 0 || to !== undefined;
+    const range = `bytes=${from}-${to === undefined ? '' : to - 1}`;
+    const headers = { ...own, ...(is_part && { Range: range }) };
     let response;
     try {
         response = await fetch(url, { signal, headers, ...(cache && { cache }) });
@@ -67,10 +79,11 @@ export async function ask(url, from, cache, signal) {
     const answer = {
         begins_at: status === 206 ? Number(begin ?? from) : 0,
         identity: identityOf(response),
+        is_part: status === 206 || status === 416,
         is_packed: status === 206 && encoding !== null && encoding !== 'identity',
         what,
     };
-    if (from && status === 416) return { ...answer, body: null };
+    if (is_part && status === 416) return { ...answer, body: null };
     if (!response.ok || !response.body) throw await refusal(url, response, what);
     if (/^text\/html\b/i.test(type)) throw page(url, what);
     return { ...answer, body: /** @type {ReadableStream<Chunk>} */ (response.body) };
@@ -111,10 +124,11 @@ function contentRange({ headers }) {
  * @param {URL} url
  * @param {Uint8Array} bytes  the file's first ones
  * @param {string} what
+ * @param {boolean} [is_json]  whether the file is JSON itself
  */
-export function checkStart(url, bytes, what) {
+export function checkStart(url, bytes, what, is_json = false) {
     const kind = messageKind(bytes);
-    if (!kind) return;
+    if (!kind || (kind === 'json' && is_json)) return;
     if (kind === 'page') throw page(url, what);
     const text = new TextDecoder().decode(bytes.subarray(0, MOST_QUOTED));
     throw failed(`${url.href}: the server sent a message (${what}), not the file: ${quoted(text)}`);
@@ -174,10 +188,11 @@ export function reasonOf(error) {
  * @param {string} what
  */
 function page(url, what) {
-    return failed(
+    const error = failed(
         `${url.href}: the server sent a page (${what}), not the file: is the address right? ` +
             'Hosts of apps send their page for every path that they do not have',
     );
+    return Object.assign(error, { status: 404 });
 }
 
 /**
@@ -191,8 +206,11 @@ async function refusal(url, response, what) {
     const message = `${url.href}: ${what}${said && `: ${said}`}${adviceFor(status)}`;
     // An address that a server redirects to may have expired.
     const is_expired = redirected && [401, 403, 404, 410].includes(status);
-    if (status < 500 && ![408, 425, 429].includes(status) && !is_expired) return failed(message);
-    return passing(message, undefined, retryAfter(response.headers.get('retry-after')));
+    const may_pass = status >= 500 || [408, 425, 429].includes(status) || is_expired;
+    const error = may_pass
+        ? passing(message, undefined, retryAfter(response.headers.get('retry-after')))
+        : failed(message);
+    return Object.assign(error, { status });
 }
 
 /** @param {number} status */

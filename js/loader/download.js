@@ -21,13 +21,16 @@ import { ChunkPool, takeFrom } from './chunks.js';
  * @property {number} [n_bytes]  of the whole file, once the first chunk is there, if it is known
  * @property {(n_bytes: number) => void} [expect]  tells how many it must have by its header: of a
  *   source that has this, n_bytes is what a server says, which may be wrong
- * @property {(from: number) => AsyncIterable<Chunk>} read  from this byte to the end; each chunk is
- *   valid until the next one is asked for, or until it is recycled, if that can be. One reading at
- *   a time: a new one ends the one before. Who reads from 0 takes what the file is now
+ * @property {(from: number, to?: number) => AsyncIterable<Chunk>} read  from this byte to the end,
+ *   or to the byte before another one, if the source can: a download, a file and a Blob do; each
+ *   chunk is valid until the next one is asked for, or until it is recycled, if that can be. One
+ *   reading at a time: a new one ends the one before. Who reads from 0 takes what the file is now
  * @property {(chunk: Chunk) => void} [recycle]  gives the chunk's memory back, for later ones
  * @property {() => void} [release]  nothing more is read: gives back the memory that chunks had
  * @property {import('./answer.js').Identity | null} [identity]  of the file, once the first chunk
  *   is there, if it came from a server
+ * @property {boolean} [gives_parts]  whether the server answered with a part, when it was last asked
+ *   for one
  * @property {string | null} [stored]  the SHA-256 by which the chunk that was given last is in the
  *   cache: it came from there
  * @property {(sha256: string, chunk: Uint8Array) => void} [keep]  has a chunk of the model stored,
@@ -40,6 +43,11 @@ import { ChunkPool, takeFrom } from './chunks.js';
  * @property {number} [idle_timeout]  milliseconds in which something must come
  * @property {number} [retry_delay]  milliseconds before the second try in a row that brings
  *   nothing; each later one waits twice as long
+ * @property {Record<string, string>} [headers]  for the host of the URL, and for no other
+ * @property {import('./answer.js').Identity} [identity]  of the file that it must be: another one is
+ *   FILE_CHANGED
+ * @property {boolean} [is_json]  whether the file is JSON, which is an error message in place of
+ *   any other
  */
 
 export const IDLE_TIMEOUT = 30_000;
@@ -64,6 +72,12 @@ class Download {
     #signal;
     #idle_timeout;
     #retry_delay;
+    #headers;
+    #is_json;
+
+    /** Of the file that it must be. */
+    #wanted;
+
     #pool = new ChunkPool();
 
     /** Of the file that is being read. @type {import('./answer.js').Identity | null} */
@@ -103,14 +117,30 @@ class Download {
     /** @type {number | undefined} */
     n_bytes;
 
+    /** @type {boolean | undefined} */
+    gives_parts;
+
     /**
      * @param {URL} url
      * @param {DownloadOptions} [options]
      */
-    constructor(url, { signal, idle_timeout = IDLE_TIMEOUT, retry_delay = RETRY_DELAY } = {}) {
+    constructor(
+        url,
+        {
+            signal,
+            idle_timeout = IDLE_TIMEOUT,
+            retry_delay = RETRY_DELAY,
+            headers,
+            identity,
+            is_json,
+        } = {},
+    ) {
         this.label = url.href;
         this.#url = url;
         this.#signal = signal;
+        this.#headers = headers;
+        this.#wanted = identity ?? null;
+        this.#is_json = is_json;
         this.#idle_timeout = idle_timeout;
         this.#retry_delay = retry_delay;
     }
@@ -134,8 +164,11 @@ class Download {
         this.#pool = new ChunkPool();
     }
 
-    /** @param {number} from */
-    async *read(from) {
+    /**
+     * @param {number} from
+     * @param {number} [to]
+     */
+    async *read(from, to) {
         this.#reading?.abort(new DOMException('another place is wanted', 'AbortError'));
         const reading = new AbortController();
         const abort = () => reading.abort(this.#signal?.reason);
@@ -143,6 +176,7 @@ class Download {
         this.#signal?.addEventListener('abort', abort, { once: true });
         if (this.#signal?.aborted) abort();
         if (from === 0) this.#identity = this.#expected = null;
+        if (this.#wanted) this.#identity = this.#wanted;
         this.#end = null;
         this.#cache = from < this.#furthest || this.#has_ended ? 'no-store' : undefined;
         this.#has_ended = false;
@@ -153,7 +187,13 @@ class Download {
                 /** @type {BertError & import('./answer.js').Passing} */
                 let failure;
                 try {
-                    for await (const chunk of this.#ask(at, reading.signal)) {
+                    for await (const chunk of this.#ask(at, to, reading.signal)) {
+                        const rest = (to ?? Infinity) - at;
+                        if (chunk.length > rest) {
+                            // A server that ignores the end of a range.
+                            if (rest) yield chunk.subarray(0, rest);
+                            return;
+                        }
                         at += chunk.length;
                         this.#furthest = Math.max(this.#furthest, at);
                         yield chunk;
@@ -161,7 +201,8 @@ class Download {
                         if (at === this.#expected && at === this.n_bytes) return;
                     }
                     this.#has_ended = true;
-                    if (at >= (this.#expected ?? this.n_bytes ?? 0) || at === this.#end) return;
+                    const end = to ?? this.#expected ?? this.n_bytes ?? 0;
+                    if (at >= end || at === this.#end) return;
                     if (at === before && !this.#has_ranges) return; // there is no more of it
                     failure = passing(`${this.label}: the transfer ended after ${at} bytes`);
                     if (at === before) this.#has_ranges = false;
@@ -170,7 +211,7 @@ class Download {
                     if (reading.signal.aborted) throw reading.signal.reason;
                     failure = /** @type {BertError} */ (error);
                     // All is there: how the connection ends does not matter.
-                    if (this.#expected !== null && at >= this.#expected) return;
+                    if (at >= (to ?? this.#expected ?? Infinity)) return;
                 }
                 n_in_vain = at > before ? 0 : n_in_vain + 1;
                 const has_begun = this.#identity !== null;
@@ -192,20 +233,26 @@ class Download {
     /**
      * What comes of one request.
      * @param {number} at  byte of the file
+     * @param {number | undefined} to
      * @param {AbortSignal} reading
      */
-    async *#ask(at, reading) {
+    async *#ask(at, to, reading) {
         const request = new AbortController();
         const end = () => request.abort(reading.reason);
         reading.addEventListener('abort', end, { once: true });
         try {
             reading.throwIfAborted();
-            const from = this.#has_ranges ? at : 0;
-            const asking = ask(this.#url, from, this.#cache, request.signal);
+            const asking = ask(this.#url, {
+                ...(this.#has_ranges ? { from: at, to } : { from: 0 }),
+                cache: this.#cache,
+                headers: this.#headers,
+                signal: request.signal,
+            });
             const answer = await this.#within(asking, request);
             this.#compare(answer, at);
             this.#has_answered = true;
             const { body, begins_at, identity, what } = answer;
+            this.gives_parts = answer.is_part;
             if (!body) {
                 if (identity.length === at) this.#end = at;
                 return;
@@ -227,7 +274,8 @@ class Download {
                     },
                 );
                 if (value?.length) {
-                    if (!has_come && begins_at === 0) checkStart(this.#url, value, what);
+                    if (!has_come && begins_at === 0)
+                        checkStart(this.#url, value, what, this.#is_json);
                     has_come = true;
                     this.#n_broken = 0;
                     this.#identity ??= identity;
@@ -259,6 +307,14 @@ class Download {
                 'FILE_CHANGED',
                 `${this.label}: it is another file than the one that was being read: ${changed}`,
             );
+        }
+        if (this.#wanted && this.#identity && body) {
+            const { etag, last_modified, length } = this.#identity;
+            this.#identity = {
+                etag: etag ?? identity.etag,
+                last_modified: last_modified ?? identity.last_modified,
+                length,
+            };
         }
         this.n_bytes = identity.length ?? undefined;
     }

@@ -21,8 +21,8 @@ export function openSource(source, options) {
         return {
             label: 'the given bytes',
             n_bytes: bytes.length,
-            async *read(from) {
-                yield bytes.subarray(from);
+            async *read(from, to) {
+                yield bytes.subarray(from, to);
             },
         };
     }
@@ -41,8 +41,8 @@ function openBlob(blob) {
     return {
         label,
         n_bytes: blob.size,
-        async *read(from) {
-            const { next, cancel } = takeFrom(blob.slice(from).stream(), pool);
+        async *read(from, to) {
+            const { next, cancel } = takeFrom(blob.slice(from, to).stream(), pool);
             try {
                 for (;;) {
                     const { done, value } = await next();

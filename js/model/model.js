@@ -7,6 +7,7 @@ import { engineModules } from '#files';
 import { hasWorkers, packageURL, resolveSource } from '#platform';
 
 import { CachedDownload, NOT_CACHED } from '../cache/cached_download.js';
+import { openLibrary } from '../cache/library.js';
 import { BertError, describe, fromMessage, noTokenizer, withoutPlace } from '../errors.js';
 import { isModule, toPost } from '../loader/compile.js';
 import { openMirrors } from '../loader/mirrors.js';
@@ -14,6 +15,8 @@ import { openSource } from '../loader/source.js';
 import { asyncDispose } from '../platform/async_dispose.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { bytesOf, isBlob, kindOf } from '../realms.js';
+import { configuration } from '../sources/configure.js';
+import { formOf } from '../sources/forms.js';
 import { Connection, openWorker } from './connection.js';
 import { withDefaultModel } from './default_model.js';
 import { endWhenDropped, forget } from './dropped.js';
@@ -33,9 +36,11 @@ const MOST_MS = 2 ** 31 - 1;
 
 /**
  * @typedef {string | URL | Uint8Array | ArrayBuffer | Blob} SourceOfFile
- * @typedef {SourceOfFile | SourceOfFile[]} ModelSource
- *   a URL; in Node also a path; or the file's bytes. Several are places of the same file, in order:
- *   where one fails, the next goes on
+ * @typedef {SourceOfFile | SourceOfFile[] | FileList | FileSystemHandle} ModelSource
+ *   a converted file: its URL, in Node also its path, or its bytes; several are places of the same
+ *   file, in order: where one fails, the next goes on. Or a model as its author gave it: its name
+ *   on the Hub (`org/name`), a folder (a URL that ends in `/`, in Node a path; in pages its Files
+ *   or its handle), or its weights (`.onnx`, `.safetensors`) with the other files beside them
  */
 
 /**
@@ -61,7 +66,7 @@ const MOST_MS = 2 ** 31 - 1;
  * @property {boolean} [in_thread]  whether the engine runs on the caller's thread, in steps between
  *   which the event loop has its turns; default where there are no workers. What cannot import at
  *   run time (a service worker, an edge runtime) imports from `bert-wasm/in-thread`
- * @property {WebAssembly.Module | ModelSource} [wasm]  the engine, where it cannot be fetched or
+ * @property {WebAssembly.Module | SourceOfFile} [wasm]  the engine, where it cannot be fetched or
  *   compiled: `engine-base.wasm` or `engine-relaxed.wasm` of the package, with one thread; default
  *   the package's own
  * @property {string} [int8_kernel]  how 8-bit integers are multiplied: 'simd128',
@@ -71,7 +76,8 @@ const MOST_MS = 2 ** 31 - 1;
  * @property {boolean} [performance_marks]  whether every such call is a `performance.measure()`
  *   named `bert-wasm MODEL`, for profilers; default false
  *
- * @typedef {EngineOptions & import('./progress.js').ProgressOptions} ModelLoadOptions
+ * @typedef {EngineOptions & import('../sources/resolve.js').SourceOptions
+ *   & import('./progress.js').ProgressOptions} ModelLoadOptions
  */
 
 /**
@@ -114,10 +120,94 @@ export function loadModel(source, options) {
  * @returns {Promise<Model>}
  */
 export async function openModel(source, options = {}, task) {
+    checkOptions(options);
+    requireSIMD();
+    if (inThread(options) && !options.wasm) requireCompiler();
+    if (source == null) return withDefaultModel((url) => openModel(url, options, task));
+    const form = formOf(source);
+    const given = form === null ? toSources(/** @type {any} */ (source)) : [];
+    options.signal?.throwIfAborted();
+    const report = reportLoading(source, options, task);
+    if (form !== null) return openFound(source, options, report);
+    try {
+        return await openFile({ given }, options, report);
+    } catch (error) {
+        const { code } = /** @type {BertError} */ (error);
+        if (given.length > 1 || !mayBeFound(given[0], code)) throw error;
+        return openFound(source, options, report, error);
+    }
+}
+
+/**
+ * Whether what is no file of ours may be weights as their author gave them, under a name of
+ * somebody else's; or a host that has a folder in place of a file.
+ * @param {string | Uint8Array | Blob} source
+ * @param {string} code  how it failed
+ */
+function mayBeFound(source, code) {
+    const name = typeof source === 'string' ? source : 'name' in source ? String(source.name) : '';
+    if (code === 'FETCH_FAILED') return /^https?:\/\/[^/]+\/$/.test(name);
+    return code === 'BAD_MODEL_FILE' && /\.safetensors(\?|$)/i.test(name);
+}
+
+/** @typedef {ReturnType<typeof reportLoading>} Report */
+
+/**
+ * What has to be found, and perhaps converted.
+ * @param {unknown} source
+ * @param {ModelLoadOptions} options
+ * @param {Report} report
+ * @param {any} [failure]  of loading it as a file of ours
+ * @returns {Promise<Model>}
+ */
+async function openFound(source, options, report, failure) {
+    const find = async () => {
+        const { findModel } = await importSources();
+        const library = options.cache === false ? null : await openLibrary().catch(() => null);
+        return findModel(source, options, { ...configuration, library }, (progress) =>
+            report.onprogress?.({ ...progress, layers: 0 }),
+        );
+    };
+    const is_file = failure?.code === 'BAD_MODEL_FILE';
+    const found = await find().catch((error) => {
+        throw failure && (!is_file || error.is_unknown) ? failure : error;
+    });
+    if (is_file && found.given.length && !found.remove) throw failure; // it is one of ours
+    try {
+        return await openFile(found, options, report);
+    } catch (error) {
+        const is_damaged = found.forget && /** @type {any} */ (error).code === 'FETCH_FAILED';
+        if (!is_damaged || options.offline) throw error;
+        await found.forget?.();
+        return await openFile(await find(), options, report);
+    } finally {
+        await found.remove?.();
+    }
+}
+
+/** What few programs need, and in pages is a file of its own. */
+async function importSources() {
+    try {
+        return await import('#sources');
+    } catch (cause) {
+        throw new BertError(
+            'UNSUPPORTED',
+            'what finds and converts models cannot be imported here: give the address or the ' +
+                `bytes of a converted file (${/** @type {Error} */ (cause).message})`,
+            { cause },
+        );
+    }
+}
+
+/**
+ * @param {import('../sources/find.js').FoundFile} found
+ * @param {ModelLoadOptions} options
+ * @param {Report} report
+ * @returns {Promise<Model>}
+ */
+async function openFile({ given, stored, headers, reason }, options, report) {
     const {
         signal,
-        onprogress,
-        progress_callback,
         streaming,
         idle_timeout,
         retry_delay,
@@ -131,37 +221,14 @@ export async function openModel(source, options = {}, task) {
         wasm,
         replicas = 1,
     } = options;
-    const in_thread = options.in_thread || !hasWorkers();
-    if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
-        throw new BertError(
-            'BAD_OPTION',
-            `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
-        );
-    }
-    if (streaming !== undefined && typeof streaming !== 'boolean') {
-        throw new BertError(
-            'BAD_OPTION',
-            `streaming must be true or false, not ${describe(streaming)}`,
-        );
-    }
-    if (signal !== undefined && kindOf(signal) !== 'AbortSignal') {
-        throw new BertError('BAD_OPTION', `signal must be an AbortSignal, not ${describe(signal)}`);
-    }
-    checkTimes({ idle_timeout, retry_delay });
-    checkReplicas(replicas, { threads, in_thread, streaming });
-    requireSIMD();
-    if (in_thread && !wasm) requireCompiler();
-    if (source == null) return withDefaultModel((url) => openModel(url, options, task));
-    const given = toSources(source);
-    signal?.throwIfAborted();
-    const report = reportLoading(source, { onprogress, progress_callback }, task);
+    const in_thread = inThread(options);
     // The caller's thread downloads; what is here already, or a file, the worker reads itself.
     const [first] = given;
     const url = typeof first === 'string' && /^https?:/i.test(first) ? first : null;
-    const is_fed = given.length > 1 || url !== null;
+    const is_fed = given.length !== 1 || url !== null;
     const request = {
         source: is_fed ? undefined : first,
-        n_sources: given.length,
+        n_sources: Math.max(1, given.length),
         variant,
         threads: replicas > 1 ? 1 : threads,
         int8_kernel,
@@ -188,12 +255,14 @@ export async function openModel(source, options = {}, task) {
         if (is_fed) {
             // What the page's policy forbids its own may allow the worker: it is asked first.
             if (!wasm && !mayCompile()) await ready;
-            const options_of_download = { signal: download.signal, idle_timeout, retry_delay };
+            const { signal } = download;
+            const options_of_download = { signal, idle_timeout, retry_delay, headers };
             const sources = given.map((each) => openSource(each, options_of_download));
-            const mirrors = openMirrors(sources, download.signal);
-            cached = new CachedDownload(mirrors, cache ? url : null, {
-                offline,
-                signal: download.signal,
+            const network = stored ? nothing(stored) : openMirrors(sources, signal);
+            cached = new CachedDownload(network, cache ? (stored ?? url) : null, {
+                offline: offline || stored !== undefined,
+                headers,
+                signal,
             });
             if (replicas > 1) kept = keepBytes(cached);
             connection.feed(cached);
@@ -210,7 +279,7 @@ export async function openModel(source, options = {}, task) {
         };
         await Promise.all(Array.from({ length: replicas - 1 }, copy));
         const all = copies.length ? new Replicas([connection, ...copies]) : connection;
-        const model = new Model(all, info, monitor, cached);
+        const model = new Model(all, info, monitor, cached, reason);
         const loaded = connection;
         const done = () => {
             loaded.fed();
@@ -227,6 +296,42 @@ export async function openModel(source, options = {}, task) {
         failed(error);
         throw error;
     }
+}
+
+/**
+ * What is stored comes from nowhere else.
+ * @param {string} label
+ * @returns {import('../loader/download.js').Source}
+ */
+function nothing(label) {
+    return { label, async *read() {} };
+}
+
+/** @param {ModelLoadOptions} options */
+function inThread({ in_thread }) {
+    return in_thread || !hasWorkers();
+}
+
+/** @param {ModelLoadOptions} options  those that are read here */
+function checkOptions(options) {
+    const { variant, streaming, signal, idle_timeout, retry_delay, threads } = options;
+    if (variant !== undefined && variant !== 'base' && variant !== 'relaxed') {
+        throw new BertError(
+            'BAD_OPTION',
+            `variant must be 'base' or 'relaxed', not ${describe(variant)}`,
+        );
+    }
+    if (streaming !== undefined && typeof streaming !== 'boolean') {
+        throw new BertError(
+            'BAD_OPTION',
+            `streaming must be true or false, not ${describe(streaming)}`,
+        );
+    }
+    if (signal !== undefined && kindOf(signal) !== 'AbortSignal') {
+        throw new BertError('BAD_OPTION', `signal must be an AbortSignal, not ${describe(signal)}`);
+    }
+    checkTimes({ idle_timeout, retry_delay });
+    checkReplicas(options.replicas ?? 1, { threads, in_thread: inThread(options), streaming });
 }
 
 /** Whether the policy of this page allows WebAssembly. */
@@ -261,7 +366,7 @@ function engines(given) {
 }
 
 /**
- * @param {ModelSource} source
+ * @param {SourceOfFile | SourceOfFile[]} source
  * @returns {(string | Uint8Array | Blob)[]}
  */
 function toSources(source) {
@@ -316,6 +421,9 @@ export class Model {
     /** @type {CachedDownload | undefined} */
     #cached;
 
+    /** What is said where it came from no cache. */
+    #not_cached;
+
     /** @type {ModelTokenizer | null} */
     #tokenizer;
 
@@ -325,11 +433,13 @@ export class Model {
      * @param {WorkerInfo & {tokenizer_traits: TokenizerTraits | null}} info
      * @param {Monitor} monitor
      * @param {CachedDownload} [cached]  that it came from, if it came from a URL
+     * @param {string | null} [reason]  why a conversion is not stored
      */
-    constructor(connection, info, monitor, cached) {
+    constructor(connection, info, monitor, cached, reason) {
         this.#connection = connection;
         this.#monitor = monitor;
         this.#cached = cached;
+        this.#not_cached = reason ? { ...NOT_CACHED, reason } : NOT_CACHED;
         /**
          * what the model is made for
          * @readonly
@@ -357,7 +467,7 @@ export class Model {
     async info() {
         const info = await this.#connection.call('info', {});
         await this.#cached?.settled();
-        return { replicas: 1, ...info, cache: this.#cached?.report() ?? NOT_CACHED };
+        return { replicas: 1, ...info, cache: this.#cached?.report() ?? this.#not_cached };
     }
 
     /**

@@ -11,6 +11,9 @@ const LEAST = 100;
 /**
  * @typedef {object} Rated
  * @property {number} rate  bytes a second, smoothed
+ * @property {'fetch' | 'convert'} [phase]  of a conversion: `loaded` and `total` are bytes that it
+ *   has fetched and needs, or its steps, and begin anew with each phase; none while the model's
+ *   own file arrives
  *
  * @typedef {import('../worker/loaded_model.js').Arrival & Rated} LoadProgress
  *
@@ -23,12 +26,17 @@ const LEAST = 100;
  * @property {number} [total]  bytes, of 'progress'
  * @property {number} [layers]  that can be computed with what is there, of 'progress'
  * @property {number} [rate]  bytes a second, smoothed, of 'progress'
+ * @property {'fetch' | 'convert'} [phase]  of a conversion, of 'progress'
  * @property {number} [progress]  per cent, of 'progress'
  * @property {string} [task]  without aliases, of a pipeline's 'ready'
  *
  * @typedef {object} ProgressOptions
  * @property {(progress: LoadProgress) => void} [onprogress]  called while the model arrives
  * @property {(status: LoadStatus) => void} [progress_callback]  transformers.js's `onprogress`
+ */
+
+/**
+ * @typedef {import('../worker/loaded_model.js').Arrival & Pick<Rated, 'phase'>} Arrived
  */
 
 /**
@@ -48,7 +56,7 @@ export function reportLoading(source, { onprogress, progress_callback }, task) {
         /** Undefined where nobody wants to know. */
         onprogress:
             onprogress || progress_callback
-                ? (/** @type {import('../worker/loaded_model.js').Arrival} */ arrived) => {
+                ? (/** @type {Arrived} */ arrived) => {
                       const progress = { ...arrived, rate: rate.update(arrived.loaded) };
                       const { loaded, total } = arrived;
                       if (!has_begun) report({ status: 'download' });

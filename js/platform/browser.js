@@ -3,7 +3,7 @@
  * Both files export the same functions.
  */
 
-import { sentimentModel, workerScript } from '#files';
+import { converterScript, sentimentModel, workerScript } from '#files';
 
 import { BertError } from '../errors.js';
 import { isScript, watchStart } from './worker_start.js';
@@ -39,7 +39,23 @@ export function hasWorkers() {
  * @returns {WorkerHandle}
  */
 export function startWorker() {
-    const script = packageURL(workerScript());
+    return startScript(workerScript());
+}
+
+/**
+ * The worker of a conversion.
+ * @returns {WorkerHandle}
+ */
+export function startConverter() {
+    return startScript(converterScript());
+}
+
+/**
+ * @param {URL} file  of the package
+ * @returns {WorkerHandle}
+ */
+function startScript(file) {
+    const script = packageURL(file);
     const { origin, protocol } = new URL(script);
     if (protocol === 'blob:') return start(script, 'classic', script);
     const is_own = origin === self.origin; // a sandboxed frame's location says another
@@ -167,6 +183,15 @@ export function resolveSource(source) {
         throw new BertError('BAD_INPUT', `'${source}' is not a valid URL`);
     }
     return new URL(source, base).href;
+}
+
+/**
+ * What a path leads to: pages have none.
+ * @param {string} _path
+ * @returns {'file' | 'folder' | null}
+ */
+export function kindOfPath(_path) {
+    return null;
 }
 
 /**

@@ -29,6 +29,15 @@ export const engineModules = () => ({
 /** @returns {PackageFile} */
 export const searchModule = () => new URL('./search.wasm', import.meta.url);
 
+/** The converter's worker, like the other one. */
+export const converterScript = () => new URL('./convert-worker.js', import.meta.url);
+
+/** The same for Node. */
+export const nodeConverterScript = () => new URL('./convert-worker.node.js', import.meta.url);
+
+/** @returns {PackageFile} */
+export const converterModule = () => new URL('./convert.wasm', import.meta.url);
+
 /** What bert-wasm-sentiment has. */
 export const SENTIMENT_FILE = 'sentiment-minilm-l6-q8.safetensors';
 

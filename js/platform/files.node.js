@@ -23,6 +23,11 @@ export function engineModules() {
     );
 }
 
+export const nodeConverterScript = () =>
+    find(files.nodeConverterScript(), 'convert-worker.node.js');
+
+export const converterModule = () => find(files.converterModule(), 'convert.wasm');
+
 export const searchModule = () => find(files.searchModule(), 'search.wasm');
 
 /**

@@ -1,6 +1,6 @@
 /** What differs between a browser and Node, Node side. See browser.js. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parentPort as port, Worker, workerData } from 'node:worker_threads';
 
-import { nodeWorkerScript, SENTIMENT_FILE, sentimentModel } from '#files';
+import { nodeConverterScript, nodeWorkerScript, SENTIMENT_FILE, sentimentModel } from '#files';
 
 import { BertError } from '../errors.js';
 
@@ -22,6 +22,11 @@ export function hasWorkers() {
 /** @returns {import('./browser.js').WorkerHandle} */
 export function startWorker() {
     return start(nodeWorkerScript());
+}
+
+/** @returns {import('./browser.js').WorkerHandle} */
+export function startConverter() {
+    return start(nodeConverterScript());
 }
 
 /** @returns {import('./browser.js').WorkerHandle} */
@@ -88,6 +93,19 @@ export function resolveSource(source) {
 }
 
 /**
+ * What a path leads to.
+ * @param {string} path
+ * @returns {'file' | 'folder' | null}
+ */
+export function kindOfPath(path) {
+    try {
+        return statSync(path).isDirectory() ? 'folder' : 'file';
+    } catch {
+        return null; // who opens it says why
+    }
+}
+
+/**
  * @param {URL} url  file:
  * @returns {import('../loader/download.js').Source}
  */
@@ -96,13 +114,14 @@ export function openFile(url) {
     /** @type {import('../loader/download.js').Source} */
     const source = {
         label: decodeURIComponent(url.pathname),
-        async *read(from) {
+        async *read(from, to = Infinity) {
             let file;
             try {
                 file = await open(url);
                 source.n_bytes = (await file.stat()).size;
-                for (let at = from; ; ) {
-                    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+                for (let at = from; at < to; ) {
+                    const n = Math.min(buffer.length, to - at);
+                    const { bytesRead } = await file.read(buffer, 0, n, at);
                     if (bytesRead === 0) return;
                     yield buffer.subarray(0, bytesRead);
                     at += bytesRead;

@@ -8,6 +8,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "families.h"
@@ -245,4 +246,144 @@ TEST(encoding_needs_every_tensor)
     CHECK(bert_encode_step(other, 9) == 0, "the last step is not run");
     check_same("opened", model, &batch, &got, &want);
     check_same("late", model, &batch, &late, &want);
+}
+
+/* ------------------------------------------------------------------------------ one at a time -- */
+
+/* A model all of whose layers lie where the first one does. */
+typedef struct stacked_model {
+    const tiny_model *tiny;
+    tiny_model copy;                   /* the same tensors, in that place */
+    uint32_t stored[TINY_MAX_TENSORS]; /* the layer that a tensor is of; NOT_OF_LAYER */
+    int is_taken[TINY_MAX_TENSORS];
+    bert_model *model;
+} stacked_model;
+
+#define NOT_OF_LAYER UINT32_MAX
+
+static void stack(const tiny_model *tiny, stacked_model *stacked)
+{
+    memset(stacked, 0, sizeof *stacked);
+    stacked->tiny = tiny;
+    stacked->copy = *tiny;
+    for (size_t i = 0; i < tiny->n_tensors; i++) {
+        bert_tensor *tensor = &stacked->copy.tensors[i];
+        uint32_t stored;
+        int n = 0;
+        stacked->stored[i] = NOT_OF_LAYER;
+        if (sscanf(tensor->name, "layers.%u.%n", &stored, &n) != 1)
+            continue;
+        char name[BERT_MAX_NAME + 16];
+        snprintf(name, sizeof name, "layers.0.%s", tensor->name + n);
+        stacked->stored[i] = stored;
+        size_t size = (tensor->n_bytes + BERT_ALIGNMENT - 1) / BERT_ALIGNMENT * BERT_ALIGNMENT;
+        tensor->data = stored == 0 ? aligned_alloc(BERT_ALIGNMENT, size)
+                                   : tiny_tensor(&stacked->copy, name)->data;
+    }
+    stacked->model = tiny_begin(&stacked->copy);
+}
+
+/* The tensors of a stored layer, or of none, come; and, of the next one, the factors, which are not
+ * right yet. */
+static void bring(stacked_model *stacked, uint32_t stored, uint32_t next)
+{
+    for (size_t i = 0; i < stacked->tiny->n_tensors; i++) {
+        const bert_tensor *tensor = &stacked->copy.tensors[i];
+        const char *suffix = strrchr(tensor->name, '.');
+        int is_factors =
+            stacked->stored[i] == next && next != NOT_OF_LAYER && strcmp(suffix, ".smooth") == 0;
+        if (stacked->stored[i] != stored && !is_factors)
+            continue;
+        if (stacked->stored[i] == stored && stored != NOT_OF_LAYER)
+            memcpy((void *)tensor->data, stacked->tiny->tensors[i].data, tensor->n_bytes);
+        if (!stacked->is_taken[i]++)
+            CHECK(bert_model_take(stacked->model, i, NULL) == BERT_OK, "%s", tensor->name);
+    }
+}
+
+/* Two batches go through the layers together, in one session. */
+static void check_stacked(const char *name, const bert_config *config, tiny_dtype dtype)
+{
+    static float states[2][N_TOKENS * 64];
+    static stacked_model stacked;
+    const tiny_model *tiny = tiny_make(config, dtype, 210);
+    token_lists tokens = random_tokens(config, 211), others = random_tokens(config, 212);
+    bert_batch batches[] = {batch_of(&tokens, 0, N_SEQUENCES), batch_of(&others, 1, 3)};
+    bert_outputs want[] = {answers(tiny, &batches[0]), answers(tiny, &batches[1])}, got[2];
+    stack(tiny, &stacked);
+    bert_session *session = tiny_session(stacked.model, NULL);
+    for (int i = 0; i < 2; i++)
+        got[i] = all_outputs(stacked.model, &batches[i]);
+    bring(&stacked, NOT_OF_LAYER, NOT_OF_LAYER);
+    for (uint32_t step = 0; step <= config->n_layers; step++) {
+        if (step < config->n_layers)
+            bring(&stacked, bert_config_stored_layer(config, step),
+                  step + 1 < config->n_layers ? bert_config_stored_layer(config, step + 1)
+                                              : NOT_OF_LAYER);
+        for (int i = 0; i < 2; i++) {
+            bert_error error = {0};
+            bert_status status =
+                step == 0
+                    ? bert_encode_begin(session, &batches[i], &got[i], &error)
+                    : bert_encode_resume(session, &batches[i], &got[i], step, states[i], &error);
+            CHECK(status == BERT_OK, "%s: step %u: %s %s", name, step, bert_status_name(status),
+                  error.subject);
+            CHECK(bert_encode_step(session, 1) == config->n_layers - step, "%s: step %u", name,
+                  step);
+            size_t n_tokens = 0;
+            for (uint32_t s = 0; s < batches[i].n_sequences; s++)
+                n_tokens += batches[i].lengths[s];
+            memcpy(states[i], bert_encode_states(session),
+                   n_tokens * config->hidden_size * sizeof(float));
+        }
+    }
+    for (int i = 0; i < 2; i++)
+        check_same(name, stacked.model, &batches[i], &got[i], &want[i]);
+    for (size_t i = 0; i < tiny->n_tensors; i++)
+        if (stacked.stored[i] == 0)
+            free((void *)stacked.copy.tensors[i].data);
+    guarded_free_all();
+}
+
+TEST(layers_may_take_turns_in_one_place)
+{
+    bert_config plain = tiny_config();
+    for (int dtype = 0; dtype < TINY_DTYPE_COUNT; dtype++) {
+        check_stacked("plain", &plain, (tiny_dtype)dtype);
+        FOR_EACH_FAMILY(family)
+        {
+            bert_config config = family->config();
+            check_stacked(family->name, &config, (tiny_dtype)dtype);
+        }
+    }
+}
+
+TEST(a_batch_resumes_where_it_can)
+{
+    bert_config config = tiny_config();
+    const tiny_model *tiny = tiny_make(&config, TINY_Q8, 213);
+    token_lists tokens = random_tokens(&config, 214);
+    bert_batch batch = batch_of(&tokens, 0, 1);
+    static const float states[N_TOKENS * 64];
+    bert_model *model = tiny_begin(tiny);
+    bert_session *session = tiny_session(model, NULL);
+    bert_outputs outputs = {{0}};
+    bert_error error = {0};
+    CHECK(bert_encode_resume(session, &batch, &outputs, 1, states, &error) == BERT_BAD_DATA &&
+              strcmp(error.subject, tiny->tensors[0].name) == 0,
+          "a step that is not ready: %s", error.subject);
+    CHECK(bert_encode_step(session, 1) == 0, "a step after a refusal");
+    for (size_t i = 0; i < tiny->n_tensors; i++)
+        bert_model_take(model, i, NULL);
+    uint32_t bad[] = {0, config.n_layers + 1, UINT32_MAX};
+    for (int i = 0; i < 3; i++) {
+        CHECK(bert_encode_resume(session, &batch, &outputs, bad[i], states, &error) ==
+                      BERT_BAD_OPTION &&
+                  error.value == bad[i] && error.limit == config.n_layers,
+              "step %u: %s", bad[i], bert_status_name(error.status));
+        CHECK(bert_encode_step(session, 1) == 0, "a step after a refusal");
+    }
+    CHECK(bert_encode_resume(session, &batch, &outputs, config.n_layers, states, &error) == BERT_OK,
+          "the heads alone: %s", bert_status_name(error.status));
+    CHECK(bert_encode_step(session, UINT32_MAX) == 0, "the heads alone are not one step");
 }

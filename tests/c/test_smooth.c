@@ -76,7 +76,7 @@ static void open_layer(one_layer *layer)
                                  ".attention.output", ".intermediate",  ".output"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         add_matrix(layer, names[i]);
-    CHECK(calibration_alloc(&layer->calibration, config, false, &fault), "%s", fault.text);
+    CHECK(calibration_alloc(&layer->calibration, config, 0, 1, false, &fault), "%s", fault.text);
     for (int site = 0; site < BERT_SITE_COUNT; site++)
         for (uint32_t r = 0; r < ROWS; r++)
             calibration_see(&layer->calibration, 0, (bert_site)site, layer->inputs[r], 1);
@@ -133,7 +133,7 @@ static double gain(one_layer *layer)
           fault.text);
     const bert_weight *query = weights_find(&layer->weights, "layers.0.attention.query");
     const bert_weight *value = weights_find(&layer->weights, "layers.0.attention.value");
-    CHECK(query->smooth == value->smooth && query->smooth_leads && !value->smooth_leads,
+    CHECK(query->smooth == value->smooth && weights_leads(query) && !weights_leads(value),
           "query and value must share their factors");
     double ratio = error_of(layer, query->smooth) / error_of(layer, none);
     close_layer(layer);

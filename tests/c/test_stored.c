@@ -92,6 +92,7 @@ TEST(integers_of_every_type_and_form)
 {
     static const stored_type types[] = {STORED_U8, STORED_I8,   STORED_I32, STORED_I64,
                                         STORED_U4, STORED_BOOL, STORED_I4};
+    static int64_t rest[N];
     int descriptor = mkstemp(path);
     CHECK(descriptor >= 0, "no file");
     close(descriptor);
@@ -118,7 +119,7 @@ TEST(integers_of_every_type_and_form)
             tensor.data = NULL;
             check_ranges(&tensor);
             tensor.offset = 4; /* the last byte is not there */
-            CHECK(!stored_integers(&tensor, 0, N, calloc(N, 8), &fault) &&
+            CHECK(!stored_integers(&tensor, 0, N, rest, &fault) &&
                       strstr(fault.text, "is cut off"),
                   "%s", fault.text);
             range_close(&file);

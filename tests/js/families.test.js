@@ -16,6 +16,14 @@ import { loadModel } from 'bert-wasm';
 
 import { RELAXED_FLAGS } from '../tools/node_flags.js';
 import { LIBRARY } from './built.js';
+import {
+    expectedOf,
+    largestDifference,
+    mapsOf,
+    pick,
+    placesOf,
+    sequencesOf,
+} from './golden_outputs.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'bert-wasm-families-'));
@@ -78,8 +86,6 @@ const HEADS = [
 const TOLERANCE = 2e-4;
 const APPROXIMATE_TOLERANCE = 0.2;
 
-const OF_TOKENS = ['last_hidden_state', 'token_logits', 'lm_logits', 'hidden_states'];
-
 /** The path of a converted fixture; it is made once. */
 function converted(name, dtype = 'f32') {
     const path = join(scratch, `${name}-${dtype}.safetensors`);
@@ -106,38 +112,6 @@ async function withModel(source, use) {
 }
 
 const goldenOf = (name) => JSON.parse(readFileSync(join(folderOf(name), 'golden.json'), 'utf8'));
-/** @returns {import('../../js/worker/sequences.js').Sequence[]} */
-const sequencesOf = ({ input_ids, attention_mask, token_type_ids }) =>
-    input_ids.map((ids, row) => ({
-        input_ids: ids,
-        attention_mask: attention_mask[row],
-        token_type_ids: token_type_ids?.[row],
-    }));
-
-/** Places of a row whose mask is 1. */
-const placesOf = (mask) => mask.flatMap((value, place) => (value ? [place] : []));
-
-/** The part of a flat array that has one number, or `width`, for each of these places. */
-const pick = (values, places, width) =>
-    places.flatMap((place) => values.slice(place * width, (place + 1) * width));
-
-/** What a row of a batch's output has at the places that count. */
-function expectedOf({ shape, data }, kind, row, n_tokens, places) {
-    const size = data.length / shape[0];
-    const values = data.slice(row * size, (row + 1) * size);
-    if (kind === 'attentions') return mapsOf(values, shape[1], n_tokens, places);
-    return OF_TOKENS.includes(kind) ? pick(values, places, size / n_tokens) : values;
-}
-
-/** Attention probabilities [n_heads, width, width] of the places that count. */
-const mapsOf = (values, n_heads, width, places) =>
-    Array.from({ length: n_heads }, (_, h) =>
-        places.flatMap((i) => places.map((k) => values[(h * width + i) * width + k])),
-    ).flat();
-
-const largestDifference = (got, want) =>
-    want.reduce((most, x, i) => Math.max(most, Math.abs(x - got[i])), 0);
-
 test('there are exports of every family and head', () => {
     for (const part of [
         ...FAMILIES.map((family) => new RegExp(`^${family}-`)),

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -531,7 +531,9 @@ test('sources that cannot be read say why', async () => {
         loadModel('no/such/file'),
         withCode('FETCH_FAILED', /no\/such\/file.*ENOENT/),
     );
-    await assert.rejects(loadModel(folder), withCode('FETCH_FAILED', /EISDIR|cannot be read/));
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    await assert.rejects(loadModel(empty), withCode('FETCH_FAILED', /empty\/: it has no weights/));
     await assert.rejects(
         loadModel(`${root}/missing`),
         withCode('FETCH_FAILED', /missing: HTTP status 404/),

@@ -122,7 +122,9 @@ export class FaultyServer {
     #other;
 
     /** Addresses at the other origin, by path. */
-    #addresses = /** @type {Map<string, {path: string, fault: Fault, uses: number}>} */ (new Map());
+    #addresses = /** @type {Map<string, {path: string, fault?: Fault, uses: number}>} */ (
+        new Map()
+    );
 
     /** What was read from folders, by file. */
     #read = /** @type {Map<string, {mtimeMs: number, bytes: Uint8Array}>} */ (new Map());
@@ -158,6 +160,18 @@ export class FaultyServer {
 
     close() {
         return this.down();
+    }
+
+    /**
+     * An address of a file at the other origin.
+     * @param {string} path
+     * @param {number} [uses]  after so many it answers with 403
+     * @param {Fault} [fault]  of its answers; default those of the path
+     */
+    sign(path, uses = Infinity, fault) {
+        const address = `/signed/${randomUUID()}`;
+        this.#addresses.set(address, { path, fault, uses });
+        return new URL(address, this.other).href;
     }
 
     /**
@@ -222,9 +236,7 @@ export class FaultyServer {
         if (fault.silent) return;
         if (redirect) {
             const { uses } = redirect === true ? { uses: Infinity } : redirect;
-            const address = `/signed/${randomUUID()}`;
-            this.#addresses.set(address, { path, fault, uses });
-            return say(response, exchange, 302, { Location: new URL(address, this.other).href });
+            return say(response, exchange, 302, { Location: this.sign(path, uses, fault) });
         }
         if (fault.delay) await sleep(fault.delay);
         const file = this.#file(path);
