@@ -60,7 +60,7 @@ static bool read_graph(conversion *c, fault_text *fault)
         !(c->graph = graph_open(&c->onnx, fault)) ||
         !reader_open(&c->reader, c->graph, model_dir_first_position(&c->dir), fault))
         return false;
-    if (!read_encoder(&c->reader, &c->weights))
+    if (!read_encoder(&c->reader, &c->options->outputs, &c->weights))
         return model_dir_explain(&c->dir, fault);
     model_dir_compare(&c->dir, &c->weights.config);
     return true;

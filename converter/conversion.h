@@ -15,6 +15,7 @@
 #define CONVERTER_CONVERSION_H
 
 #include "files/fault.h"
+#include "read/read.h"
 #include "weights/pack.h"
 
 typedef struct convert_options {
@@ -22,6 +23,7 @@ typedef struct convert_options {
     const char *name, *revision; /* NULL: the folder's name; none */
     const char *base;            /* folder of the model that an adapter is for; NULL: none */
     const char *calibrate;       /* JSON Lines of tokenized texts for q8, q7 and q4; NULL: none */
+    output_choice outputs;       /* of a graph; n 0: all that are an encoder's */
 } convert_options;
 
 typedef struct conversion conversion;
