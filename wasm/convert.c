@@ -94,8 +94,6 @@ uint32_t EXPORT(convert_option)(const char *name, const char *value)
         options.base = value;
     else if (strcmp(name, "calibrate") == 0)
         options.calibrate = value;
-    else if (strcmp(name, "output") == 0)
-        return add_output(value);
     else
         return fault_set(&fault, "there is no option '%s'", name);
     return true;
