@@ -146,9 +146,6 @@ async function onlyOne(folder) {
  */
 async function withOthers(looked, name, weights, inner = '') {
     const is_onnx = /\.onnx$/i.test(name);
-    if (!is_onnx && /\.safetensors$/i.test(name) && (await isOwn(weights))) {
-        return { own: weights, files: {}, weights: name };
-    }
     const folders = inner ? ['', inner] : [''];
     const inAll = (/** @type {string[]} */ names) =>
         looked.openAll(folders.flatMap((folder) => names.map((each) => folder + each)));
@@ -156,6 +153,7 @@ async function withOthers(looked, name, weights, inner = '') {
     const has = (/** @type {string} */ each) => folders.some((folder) => found[folder + each]);
     if (!has('tokenizer.json')) Object.assign(found, await inAll(TOKENIZERS));
     if (!is_onnx && !has('config.json')) {
+        if (await isOwn(name, weights)) return { own: weights, files: {}, weights: name };
         throw await looked.missing(
             `it has no config.json, which says what the tensors of ${name} are`,
         );
@@ -264,10 +262,12 @@ function unknown(file, what) {
 }
 
 /**
- * Whether a safetensors file is one of ours, by its header.
+ * Whether weights are a converted file, by their header.
+ * @param {string} name
  * @param {ReadableFile} file
  */
-export async function isOwn(file) {
+export async function isOwn(name, file) {
+    if (!/\.safetensors$/i.test(name)) return false;
     let bytes = await file.read(0, Math.min(file.size, FIRST_BYTES));
     const n = bytes.length < LENGTH_BYTES ? null : headerLength(bytes);
     if (n === null || LENGTH_BYTES + n > file.size) {

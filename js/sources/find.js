@@ -73,6 +73,10 @@ export async function findModel(source, options, { hub, token, library }, onprog
     }
     const found = await finding;
     if (found.own !== undefined) return { given: [found.own], headers: found.headers };
+    if (await found.isOwn()) {
+        const { source: own, headers } = found.files[found.weights];
+        return { given: [own], headers };
+    }
     if (!library) return convertNow(place, found, null, options, onprogress);
     for (;;) {
         // Another page or process may be at it.
