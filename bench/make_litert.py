@@ -1,6 +1,7 @@
-"""Writes all-MiniLM-L6-v2 as LiteRT.js runs it and, with the same weights, as ONNX:
+"""Writes all-MiniLM-L6-v2 as LiteRT.js runs it and, with the same weights, as ONNX; or, of another model's folder as
+real_models.py writes it, padded-{f32,q8}.tflite alone:
 
-    python -I make_litert.py DIR       -I: beside it lies a tokenizers.py, which is not the package
+    python -I make_litert.py DIR [SOURCE]       -I: beside it lies a tokenizers.py, which is not the package
 
     exact-{f32,q8}.tflite   ids of 16, 128 and 512 tokens, a signature each: no mask, nothing to do for padding
     padded-{f32,q8}.tflite  ids and mask of 16, 32, 64 and 128 tokens: texts of any length below
@@ -118,12 +119,14 @@ def write_onnx(bert, directory):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("directory")
-    directory = parser.parse_args().directory
-    os.makedirs(directory, exist_ok=True)
-    bert = BertModel.from_pretrained(SOURCE, add_pooling_layer=False, attn_implementation="eager").eval()
-    for name in FILES:
-        write_tflite(bert, directory, name)
-    write_onnx(bert, directory)
+    parser.add_argument("source", nargs="?", default=SOURCE)
+    options = parser.parse_args()
+    os.makedirs(options.directory, exist_ok=True)
+    bert = BertModel.from_pretrained(options.source, add_pooling_layer=False, attn_implementation="eager").eval()
+    for name in FILES if options.source == SOURCE else ["padded"]:
+        write_tflite(bert, options.directory, name)
+    if options.source == SOURCE:
+        write_onnx(bert, options.directory)
 
 
 main()

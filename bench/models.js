@@ -93,18 +93,38 @@ export function prepareBertBase({ converter }) {
  * @returns {Model}
  */
 export function prepareAllMiniLm({ converter }) {
-    const script = join(import.meta.dirname, 'make_litert.py');
-    const directory = join(CACHE, 'models', 'all-minilm');
-    build(directory, [script], (unfinished) =>
-        execFileSync(
-            python('litert-python', 'requirements-litert.txt'),
-            // Isolated: tokenizers.py beside the script is not the package.
-            ['-I', script, unfinished],
-            { stdio: ['ignore', 'ignore', 'pipe'], maxBuffer: 2 ** 26 },
-        ),
-    );
+    const directory = writeLiteRT('all-minilm');
     const model = convert('all-minilm', directory, converter, ['f32', 'q8', 'q7']);
     return { ...model, task: 'feature-extraction' };
+}
+
+/**
+ * @param {string} name  of the folder
+ * @param {string} [source]  folder of another model's weights
+ * @returns {string} the folder of what make_litert.py writes
+ */
+export function writeLiteRT(name, source) {
+    const script = join(import.meta.dirname, 'make_litert.py');
+    const directory = join(CACHE, 'models', name);
+    build(directory, source ? [script, source] : [script], (unfinished) =>
+        runLiteRT(script, [unfinished, ...(source ? [source] : [])]),
+    );
+    return directory;
+}
+
+/**
+ * @param {string} script
+ * @param {string[]} args
+ * @param {string} [input]
+ * @returns {string} what it prints
+ */
+export function runLiteRT(script, args, input = '') {
+    return execFileSync(
+        python('litert-python', 'requirements-litert.txt'),
+        // Isolated: tokenizers.py beside the script is not the package.
+        ['-I', script, ...args],
+        { input, stdio: ['pipe', 'pipe', 'pipe'], encoding: 'utf8', maxBuffer: 2 ** 28 },
+    );
 }
 
 /**

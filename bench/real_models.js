@@ -24,6 +24,7 @@ export const SENTIMENT = resolve(
 const ENCODERS = [
     { name: 'minilm-l6', prefix: '' },
     { name: 'paraphrase-l3', prefix: '' },
+    { name: 'bge-small', prefix: '' },
     { name: 'e5-small', prefix: 'query: ' },
 ];
 

@@ -340,6 +340,18 @@ void conversion_progress(const conversion *c, uint32_t *n_done, uint32_t *n_step
     *n_steps = c->n_parts + OTHER_STEPS;
 }
 
+uint64_t conversion_memory(const conversion *c, fault_text *fault)
+{
+    streamed_counts counts;
+    pack_dtype dtype = c->options->dtype;
+    uint64_t stored = dtype == PACK_F32 ? 0 : dtype == PACK_F16 ? 2 : 1;
+    uint64_t i = c->weights.config.intermediate_size;
+    if (!streamed_count(&c->weights, &counts, fault))
+        return 0;
+    return (4 + stored) * (counts.embeddings + counts.part) + 4 * counts.weight + 40000000 +
+           (dtype == PACK_Q4 && c->options->calibrate ? 12 * i * i : 0);
+}
+
 /* Adds a tensor to the needs, if it lies in a file. */
 static size_t add_need(const stored_tensor *stored, file_need *needs, size_t n, size_t most)
 {

@@ -11,17 +11,18 @@
 #include "conversion.h"
 
 static const char usage_text[] =
-    "usage: bert-convert MODEL_DIR_OR_ONNX -o OUT.safetensors [--dtype f32|f16|q8|q7|q4]\n"
-    "                    [--name N] [--revision R] [--calibrate TEXTS.jsonl]\n"
+    "usage: bert-convert DIR_OR_FILE -o OUT.safetensors [--dtype f32|f16|q8|q7|q4]\n"
+    "                    [--name N] [--revision R] [--calibrate TEXTS.jsonl] [--base DIR]\n"
     "                    [--output NAME]...\n"
     "       bert-convert --inspect FILE.safetensors\n"
     "       bert-convert --verify GOLDEN.json [--tolerance T] FILE.safetensors\n"
     "\n"
-    "Converts an ONNX encoder, with the config.json and tokenizer.json beside it, into the one\n"
-    "file that bert-wasm loads. The default dtype is q8. TEXTS.jsonl are texts as `bert-wasm\n"
-    "tokenize` writes them: a hundred typical ones make q8, and above all q4, more exact. Of the\n"
-    "graph's outputs those become the model's that are an encoder's, or the ones that are chosen\n"
-    "with --output.\n";
+    "Converts an encoder, model.safetensors as transformers writes it or model.onnx, with the\n"
+    "config.json and tokenizer.json beside it, into the one file that bert-wasm loads. The\n"
+    "default dtype is q8. TEXTS.jsonl are texts as `bert-wasm tokenize` writes them: a hundred\n"
+    "typical ones make q8, and above all q4, more exact. --base is the folder of the model that\n"
+    "a LoRA adapter in DIR is for, where it is another. Of an ONNX graph's outputs those become\n"
+    "the model's that are an encoder's, or the ones that are chosen with --output.\n";
 
 static int usage(const char *problem)
 {

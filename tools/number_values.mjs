@@ -531,13 +531,8 @@ export const TABLES = {
                 (/** @type {any} */ row) =>
                     row.model === model && row.runtime === runtime && row.dtype === dtype,
             );
-        const both = (/** @type {number} */ mean, /** @type {number} */ least) =>
-            `${mean.toFixed(4)} / ${least.toFixed(4)}`;
-        const cosines = (/** @type {any} */ row) => both(row.cosine, row.least_cosine);
-        // `make bench` measures LiteRT, where it is there, with the one model that it makes for it.
-        const litert = results.fidelity?.find(
-            (/** @type {any} */ each) => each.runtime === 'litert' && each.dtype === 'q8',
-        );
+        const cosines = (/** @type {any} */ { cosine, least_cosine }) =>
+            `${cosine.toFixed(4)} / ${least_cosine.toFixed(4)}`;
         const models = [...new Set(rows.map((/** @type {any} */ row) => row.model))];
         return table(
             [
@@ -547,19 +542,20 @@ export const TABLES = {
                 'q4',
                 'onnxruntime, int8',
                 'LiteRT, int8',
-                'STS-B: f32 / q8 / onnxruntime',
+                'STS-B: f32 / q8 / onnxruntime / LiteRT',
             ],
             models.map((model) => {
                 const others = [
                     find(model, 'bert-wasm', 'f32'),
                     find(model, 'bert-wasm', 'q8'),
                     find(model, 'onnxruntime', 'int8'),
+                    find(model, 'LiteRT', 'int8'),
                 ];
                 return [
                     model,
                     ...['q8', 'q7', 'q4'].map((dtype) => cosines(find(model, 'bert-wasm', dtype))),
                     cosines(find(model, 'onnxruntime', 'int8')),
-                    model === 'minilm-l6' && litert ? both(litert.mean, litert.least) : '',
+                    cosines(find(model, 'LiteRT', 'int8')),
                     others.map((row) => row.spearman.toFixed(1)).join(' / '),
                 ];
             }),

@@ -90,6 +90,8 @@ uint32_t EXPORT(convert_option)(const char *name, const char *value)
         options.name = value;
     else if (strcmp(name, "revision") == 0)
         options.revision = value;
+    else if (strcmp(name, "base") == 0)
+        options.base = value;
     else if (strcmp(name, "calibrate") == 0)
         options.calibrate = value;
     else
@@ -104,6 +106,12 @@ uint32_t EXPORT(convert_open)(const char *model)
     cJSON_InitHooks(&hooks);
     the_conversion = conversion_open(model, "", &options, &fault);
     return the_conversion != NULL;
+}
+
+/* Bytes of memory that it will take, about; 0: it failed. */
+double EXPORT(convert_memory)(void)
+{
+    return (double)conversion_memory(the_conversion, &fault);
 }
 
 uint32_t EXPORT(convert_step)(void)

@@ -2,6 +2,7 @@
 #include "files/json.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,4 +151,18 @@ const char *json_repeated_key(const cJSON *json)
             repeated = json_repeated_key(item);
     }
     return repeated;
+}
+
+cJSON *json_strict_object(const char *path, const char *part, const void *text, size_t n_bytes,
+                          fault_text *fault)
+{
+    char place[FILE_MAX_PATH + 32];
+    snprintf(place, sizeof place, "%s%s%s", path, *part ? ": its " : "", part);
+    cJSON *json = json_object(place, text, n_bytes, fault);
+    const char *repeated = json_repeated_key(json);
+    if (!repeated)
+        return json;
+    fault_set(fault, "%s: has the key '%.200s' twice", place, repeated);
+    cJSON_Delete(json);
+    return NULL;
 }

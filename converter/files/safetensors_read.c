@@ -133,24 +133,9 @@ static bool check_chunks(const char *path, const safetensors *model, fault_text 
     return true;
 }
 
-/* An object of the file's JSON, in which no key appears twice. */
-static cJSON *read_object(const char *path, const char *what, const void *text, size_t n_bytes,
-                          fault_text *fault)
-{
-    char place[4096 + 32];
-    snprintf(place, sizeof place, "%s: its %s", path, what);
-    cJSON *json = json_object(place, text, n_bytes, fault);
-    const char *repeated = json_repeated_key(json);
-    if (!repeated)
-        return json;
-    fault_set(fault, "%s: has the key '%s' twice", place, repeated);
-    cJSON_Delete(json);
-    return NULL;
-}
-
 static bool read_header(const char *path, safetensors *model, size_t n_bytes, fault_text *fault)
 {
-    model->header = read_object(path, "header", model->file.data + 8, n_bytes, fault);
+    model->header = json_strict_object(path, "header", model->file.data + 8, n_bytes, fault);
     if (!model->header)
         return false;
     model->metadata = cJSON_GetObjectItemCaseSensitive(model->header, "__metadata__");
@@ -168,7 +153,7 @@ static bool read_header(const char *path, safetensors *model, size_t n_bytes, fa
         return fault_set(fault, "%s: has format version %s; this program reads %s and %s", path,
                          version, BERT_FORMAT_BEFORE, BERT_FORMAT_VERSION);
     const char *config = safetensors_metadata(model, "config");
-    model->config = read_object(path, "config", config, strlen(config), fault);
+    model->config = json_strict_object(path, "config", config, strlen(config), fault);
     return model->config != NULL;
 }
 

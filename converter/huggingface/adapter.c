@@ -6,17 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), n_end = strlen(end);
-    return n >= n_end && strcmp(text + n - n_end, end) == 0;
-}
+#include "files/text.h"
+
+/* They are looked for one by one. */
+#define MAX_TENSORS 16384
 
 /* Whether `name` is `wanted`, perhaps with something before it. */
 static bool is_named(const char *name, const char *wanted)
 {
     size_t n = strlen(name), n_wanted = strlen(wanted);
-    return ends_with(name, wanted) && (n == n_wanted || name[n - n_wanted - 1] == '.');
+    return text_ends_with(name, wanted) && (n == n_wanted || name[n - n_wanted - 1] == '.');
 }
 
 static void cut_part(char *name, const char *part)
@@ -131,6 +130,9 @@ bool adapter_open(const char *path, const cJSON *config, lora_adapter *adapter, 
     *adapter = (struct lora_adapter){.config = {"adapter_config.json", config, fault}};
     if (!check_config(&adapter->config) || !tensors_open(path, &adapter->tensors, fault))
         return false;
+    if (adapter->tensors.n_tensors > MAX_TENSORS)
+        return fault_set(fault, "%s: has %zu tensors, an adapter at most %d", path,
+                         adapter->tensors.n_tensors, MAX_TENSORS);
     adapter->entries = calloc(adapter->tensors.n_tensors + 1, sizeof *adapter->entries);
     if (!adapter->entries)
         abort();

@@ -283,9 +283,8 @@ static const struct {
     {"use_rms_norm", "false"},
 };
 
-bool family_check(const model_family *of, const settings *config)
+bool family_check(const settings *config)
 {
-    (void)of;
     for (size_t i = 0; i < sizeof required / sizeof *required; i++) {
         const cJSON *item = settings_item(config, required[i].key);
         char *value = item ? cJSON_PrintUnformatted(item) : NULL;

@@ -78,7 +78,7 @@ typedef struct model_family {
 const model_family *family_find(const settings *config);
 
 /* Refuses what a config can say and nobody computes here. */
-bool family_check(const model_family *of, const settings *config);
+bool family_check(const settings *config);
 
 /* Sets what the config says of the encoder: everything but heads and relative positions. */
 bool family_configure(const model_family *of, const settings *config, bert_config *encoder);

@@ -271,7 +271,7 @@ bool huggingface_open(const model_dir *dir, huggingface_model **opened, bert_wei
         return fault_set(fault, "%s: needs a config.json beside it, which says what is computed",
                          dir->path.safetensors);
     model->family = family_find(&model->config);
-    if (!model->family || !family_check(model->family, &model->config) ||
+    if (!model->family || !family_check(&model->config) ||
         !family_configure(model->family, &model->config, &weights->config) ||
         !tensors_open(dir->path.safetensors, &model->tensors, fault) || !parts_find_prefix(model))
         return false;

@@ -90,14 +90,14 @@ const stored_tensor *parts_tensor(huggingface_model *model, part_scope scope, co
     const stored_tensor *stored = &tensor->stored;
     bool fits = stored->rank == rank;
     for (uint32_t i = 0; fits && i < rank; i++)
-        fits = stored->dims[i] == dims[i] || (dims[i] == 0 && stored->dims[i] > 0);
+        fits = stored->dims[i] > 0 && (dims[i] == 0 || stored->dims[i] == dims[i]);
     if (!fits) {
         stored_tensor expected = {.rank = rank};
         memcpy(expected.dims, dims, rank * sizeof *dims);
         fault_set(model->fault,
-                  "%s: the tensor '%.200s' has the shape %s: by config.json it must be %s",
+                  "%s: the tensor '%.200s' has the shape %s: by config.json it must be %s%s",
                   stored->file->path, stored->name, tensors_shape(stored).text,
-                  tensors_shape(&expected).text);
+                  tensors_shape(&expected).text, dims[0] ? "" : ", with any number for 0");
         return NULL;
     }
     if (!tensor->is_weight) {

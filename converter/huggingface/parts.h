@@ -81,9 +81,8 @@ size_t parts_reads(const part_matrix *matrix, const stored_tensor **reads, size_
 /* All numbers of a tensor; free() them. NULL with a fault. */
 float *parts_numbers(const stored_tensor *stored, fault_text *fault);
 
-/* Each adds weights, `name` being transformers' and `ours` the canonical one. False with a fault.
- */
-/* `name` NULL: zeros. */
+/* Each adds weights, `name` being transformers' and `ours` the canonical one. False with a fault. A
+ * vector whose name is NULL has zeros. */
 bool parts_add_vector(huggingface_model *model, part_scope scope, const char *name, uint32_t n,
                       const char *ours, const char *suffix);
 bool parts_add_norm(huggingface_model *model, part_scope scope, const char *name, uint32_t n,

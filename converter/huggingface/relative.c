@@ -2,7 +2,7 @@
  * relative.c - what attention knows of distances, MPNet's and DeBERTa's (huggingface.h).
  *
  * Both put distances into buckets whose size grows by their logarithm. Which bucket a distance has
- * is computed here, in float32 as transformers does; logarithms are rounded from double, so that
+ * is computed here, in float32 as transformers does; logarithms are the converter's own, so that
  * every machine finds the same.
  */
 #include <math.h>
@@ -11,13 +11,14 @@
 #include <string.h>
 
 #include "huggingface/parts.h"
+#include "maths/maths.h"
 
 /* Distances that are stored where nothing else limits the length of a sequence. */
 #define MAX_DISTANCES 1024
 
 static float log_f32(float x)
 {
-    return (float)log((double)x);
+    return (float)maths_log((double)x);
 }
 
 /* ------------------------------------------------------------------------------------- MPNet -- */
@@ -34,7 +35,7 @@ static uint32_t mpnet_bucket(int32_t query, int32_t key)
     distance = abs(distance);
     if (distance < n_exact)
         return (uint32_t)(first + distance);
-    float ratio = (float)log((double)MPNET_MOST_DISTANCE / n_exact);
+    float ratio = (float)maths_log((double)MPNET_MOST_DISTANCE / n_exact);
     float scaled = log_f32((float)distance / (float)n_exact) / ratio * (float)(n_buckets - n_exact);
     int32_t bucket = n_exact + (int32_t)scaled;
     return (uint32_t)(first + (bucket < n_buckets ? bucket : n_buckets - 1));

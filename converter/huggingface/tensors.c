@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "files/json.h"
+#include "files/text.h"
 
 /* ------------------------------------------------------------------------------------- types -- */
 
@@ -57,12 +58,6 @@ static void remove_parts(char *text, const char *part)
     }
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), n_end = strlen(end);
-    return n >= n_end && strcmp(text + n - n_end, end) == 0;
-}
-
 /* The name as today's transformers has it. free() it. */
 static char *canonical_name(const char *name)
 {
@@ -73,9 +68,9 @@ static char *canonical_name(const char *name)
     remove_parts(made, "_orig_mod.");
     while (strncmp(made, "module.", 7) == 0)
         memmove(made, made + 7, strlen(made + 7) + 1);
-    if (ends_with(made, ".gamma"))
+    if (text_ends_with(made, ".gamma"))
         strcpy(made + strlen(made) - 5, "weight");
-    else if (ends_with(made, ".beta"))
+    else if (text_ends_with(made, ".beta"))
         strcpy(made + strlen(made) - 4, "bias");
     return made;
 }
@@ -107,7 +102,7 @@ static bool read_size(const cJSON *item, uint64_t *size)
 static named_tensor *add_tensor(tensor_table *table)
 {
     if (table->n_tensors == table->capacity) {
-        table->capacity = table->capacity ? 2 * table->capacity : 512;
+        table->capacity *= 2;
         table->tensors = realloc(table->tensors, table->capacity * sizeof *table->tensors);
         if (!table->tensors)
             abort();
@@ -189,8 +184,7 @@ static bool check_places(const range_file *file, named_tensor *tensors, size_t n
                          fault_text *fault)
 {
     uint64_t end = data;
-    if (n)
-        qsort(tensors, n, sizeof *tensors, by_offset);
+    qsort(tensors, n, sizeof *tensors, by_offset);
     for (size_t i = 0; i < n; i++) {
         const stored_tensor *stored = &tensors[i].stored;
         if (stored->offset != end)
@@ -220,21 +214,6 @@ static bool check_metadata(const range_file *file, const cJSON *metadata, fault_
                      "%s: is a model file that bert-convert wrote: it can be loaded as it is, and "
                      "needs no conversion",
                      file->path);
-}
-
-/* An object of JSON in which no key appears twice. */
-static cJSON *read_object(const char *path, const char *what, const void *text, size_t n_bytes,
-                          fault_text *fault)
-{
-    char place[FILE_MAX_PATH + 32];
-    snprintf(place, sizeof place, "%s%s", path, what);
-    cJSON *json = json_object(place, text, n_bytes, fault);
-    const char *repeated = json ? json_repeated_key(json) : NULL;
-    if (!repeated)
-        return json;
-    fault_set(fault, "%s: has the key '%.200s' twice", place, repeated);
-    cJSON_Delete(json);
-    return NULL;
 }
 
 static cJSON *read_header(const range_file *file, uint64_t *data, fault_text *fault)
@@ -267,7 +246,7 @@ static cJSON *read_header(const range_file *file, uint64_t *data, fault_text *fa
     if (!text)
         fault_set(fault, "%s: out of memory", file->path);
     else if (range_read(file, sizeof size, (size_t)n_bytes, text, fault))
-        header = read_object(file->path, ": its header", text, (size_t)n_bytes, fault);
+        header = json_strict_object(file->path, "header", text, (size_t)n_bytes, fault);
     free(text);
     return header;
 }
@@ -301,7 +280,7 @@ static bool add_file(const char *path, tensor_table *table, fault_text *fault)
 /* A file of the index's own folder: nothing else may be reached by a name that somebody wrote. */
 static bool is_plain_name(const char *name)
 {
-    return *name && *name != '.' && !strpbrk(name, "/\\:") && ends_with(name, ".safetensors");
+    return *name && *name != '.' && !strpbrk(name, "/\\:") && text_ends_with(name, ".safetensors");
 }
 
 static size_t find_file(const tensor_table *table, const char *path)
@@ -368,8 +347,7 @@ static int by_name(const void *a, const void *b)
 /* Brings tensors into the order of names, each of which must be one tensor's alone. */
 static bool sort_tensors(tensor_table *table, fault_text *fault)
 {
-    if (table->n_tensors)
-        qsort(table->tensors, table->n_tensors, sizeof *table->tensors, by_name);
+    qsort(table->tensors, table->n_tensors, sizeof *table->tensors, by_name);
     for (size_t i = 1; i < table->n_tensors; i++) {
         const named_tensor *a = &table->tensors[i - 1], *b = a + 1;
         if (strcmp(a->name, b->name) == 0)
@@ -386,7 +364,7 @@ static bool open_index(const char *path, tensor_table *table, fault_text *fault)
     whole_file file;
     cJSON *index = NULL;
     if (file_open(path, &file, fault))
-        index = read_object(path, "", file.data, file.n_bytes, fault);
+        index = json_strict_object(path, "", file.data, file.n_bytes, fault);
     file_close(&file);
     const cJSON *map = cJSON_GetObjectItemCaseSensitive(index, "weight_map");
     bool ok = index && (cJSON_IsObject(map) ||
@@ -400,10 +378,12 @@ static bool open_index(const char *path, tensor_table *table, fault_text *fault)
 bool tensors_open(const char *path, tensor_table *table, fault_text *fault)
 {
     *table = (tensor_table){.files = calloc(TENSORS_MAX_FILES, sizeof *table->files),
-                            .headers = calloc(TENSORS_MAX_FILES, sizeof *table->headers)};
-    if (!table->files || !table->headers)
+                            .headers = calloc(TENSORS_MAX_FILES, sizeof *table->headers),
+                            .capacity = 512};
+    table->tensors = malloc(table->capacity * sizeof *table->tensors);
+    if (!table->files || !table->headers || !table->tensors)
         abort();
-    if (ends_with(path, ".json"))
+    if (text_ends_with(path, ".json"))
         return open_index(path, table, fault);
     return add_file(path, table, fault) && sort_tensors(table, fault);
 }
@@ -426,8 +406,8 @@ void tensors_close(tensor_table *table)
 named_tensor *tensors_find(const tensor_table *table, const char *name)
 {
     named_tensor key = {.name = (char *)name};
-    return table->n_tensors ? bsearch(&key, table->tensors, table->n_tensors, sizeof key, by_name)
-                            : NULL;
+    return table->tensors ? bsearch(&key, table->tensors, table->n_tensors, sizeof key, by_name)
+                          : NULL;
 }
 
 void tensors_hash(const tensor_table *table, hash_state *hash)

@@ -24,27 +24,26 @@ static bool read_json(const model_dir *dir, const char *name, cJSON **json, faul
     return *json != NULL;
 }
 
-/* The folder's own name. */
-static void set_name(model_dir *dir)
+/* The name of the folder that the user gave, or gave a file of: links within it do not matter. */
+static void set_name(const char *given, model_dir *dir)
 {
-    char real[4096], path[4096];
-    const model_path *files = &dir->path;
-    const char *file = files->adapter[0]       ? files->adapter
-                       : files->safetensors[0] ? files->safetensors
-                                               : files->onnx;
-    snprintf(path, sizeof path, "%s", file);
-    if (file_real_path(file, real))
-        memcpy(path, real, sizeof path);
-    char *end = strrchr(path, '/');
-    for (int i = 0; end && i < 2; i++) {
-        *end = '\0';
-        const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-        if (strcmp(name, "onnx") != 0) {
-            snprintf(dir->name, sizeof dir->name, "%s", name);
-            return;
-        }
-        end = strrchr(path, '/');
+    char path[FILE_MAX_PATH], real[FILE_MAX_PATH];
+    snprintf(path, sizeof path, "%s", given);
+    if (file_find(given) != FILE_FOLDER) {
+        char *slash = strrchr(path, '/');
+        if (slash)
+            slash[slash == path] = '\0'; /* of "/x" it is "/" */
+        else
+            strcpy(path, ".");
     }
+    if (!file_real_path(path, real))
+        strcpy(real, path);
+    char *name = strrchr(real, '/');
+    if (name && strcmp(name + 1, "onnx") == 0) {
+        *name = '\0';
+        name = strrchr(real, '/');
+    }
+    snprintf(dir->name, sizeof dir->name, "%s", name ? name + 1 : real);
 }
 
 /* Takes a text for the tokenizer. */
@@ -118,7 +117,7 @@ bool model_dir_open(const char *path, const char *base, model_dir *dir, fault_te
     *dir = (model_dir){0};
     if (!find_files(path, base, dir, fault))
         return false;
-    set_name(dir);
+    set_name(path, dir);
     if (!read_json(dir, "config.json", &dir->config, fault) ||
         (dir->path.adapter[0] &&
          !read_json(dir, "adapter_config.json", &dir->adapter_config, fault)) ||

@@ -4,11 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), n_end = strlen(end);
-    return n >= n_end && strcmp(text + n - n_end, end) == 0;
-}
+#include "files/text.h"
 
 /* Writes "folder/name"; false if nothing is there, or the path is too long. */
 static bool join(const char *folder, const char *name, char path[FILE_MAX_PATH])
@@ -54,10 +50,10 @@ static void take_file(const char *given, model_path *path)
 {
     char folder[FILE_MAX_PATH];
     bool is_safetensors =
-        ends_with(given, ".safetensors") || ends_with(given, ".safetensors.index.json");
+        text_ends_with(given, ".safetensors") || text_ends_with(given, ".safetensors.index.json");
     folder_of(given, folder);
     add_folder(path, folder);
-    if (!is_safetensors && ends_with(folder, "/onnx")) {
+    if (!is_safetensors && text_ends_with(folder, "/onnx")) {
         folder[strlen(folder) - strlen("/onnx")] = '\0';
         add_folder(path, folder);
     }
@@ -100,8 +96,15 @@ bool model_path_find(const char *given, const char *base, const char *inner, mod
                          given);
     if (is_adapter)
         path->onnx[0] = '\0'; /* a graph has no names to add it by */
-    return path->safetensors[0] || path->onnx[0] ||
-           fault_set(fault, "%s: the folder has no model.safetensors and no model.onnx", given);
+    if (path->safetensors[0] || path->onnx[0])
+        return true;
+    if (join(given, "pytorch_model.bin", config))
+        return fault_set(
+            fault,
+            "%s: the folder has a pytorch_model.bin, which is not read: save the model "
+            "with save_pretrained(), which writes model.safetensors",
+            given);
+    return fault_set(fault, "%s: the folder has no model.safetensors and no model.onnx", given);
 }
 
 bool model_path_beside(const model_path *path, const char *name, char found[FILE_MAX_PATH],

@@ -313,6 +313,17 @@ static void set_activation(sentence_modules *modules, const char *name)
         cJSON_AddStringToObject(modules->description, "activation", activation);
 }
 
+static void set_similarity(sentence_modules *modules, const char *name)
+{
+    static const char *const known[] = {"cosine", "dot", "euclidean", "manhattan"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i]) == 0) {
+            cJSON_AddStringToObject(modules->description, "similarity", name);
+            return;
+        }
+    fault_warn("similarity_fn_name '%.100s' is not known: callers choose one", name);
+}
+
 void sentence_take_activation(sentence_modules *modules, const cJSON *config)
 {
     const char *name = text_of(item_of(config, "sentence_transformers"), "activation_fn");
@@ -345,7 +356,7 @@ static bool read_config(const char *folder, sentence_modules *modules, fault_tex
     if (ok && name)
         cJSON_AddStringToObject(modules->description, "default_prompt_name", name->valuestring);
     if (ok && similarity)
-        cJSON_AddStringToObject(modules->description, "similarity", similarity);
+        set_similarity(modules, similarity);
     if (ok && activation)
         set_activation(modules, activation);
     cJSON_Delete(config);

@@ -20,7 +20,7 @@ const ACTIONS = {
 /** @type {import('./options.js').Command} */
 export const command = {
     usage: 'list | size | delete [URL]',
-    summary: 'The models that came from URLs and are stored on this machine.',
+    summary: 'The models that came from URLs, or were converted, and are stored on this machine.',
     options: {},
     example: 'bert-wasm cache list',
     notes: 'delete takes the model of a URL away, or all.',

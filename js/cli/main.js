@@ -13,6 +13,7 @@ import { command as evaluate } from './eval.js';
 import { command as forward } from './forward.js';
 import { command as info } from './info.js';
 import { help, UsageError } from './options.js';
+import { command as pull } from './pull.js';
 import { command as serve } from './serve.js';
 import { taskCommand } from './task_command.js';
 import { TASK_COMMANDS } from './tasks.js';
@@ -29,6 +30,7 @@ const COMMANDS = {
     verify,
     bench,
     serve,
+    pull,
     cache,
     convert,
     doctor,

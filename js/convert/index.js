@@ -60,11 +60,14 @@ const OPTIONS = {
     name: 'model',
     /** of the model, for its `info()` */
     revision: '',
+    /** of an adapter: which folder of the files has the model that it is for */
+    base: '',
     /** @type {Uint8Array | undefined} tokenized texts, as `bert-wasm tokenize` writes them */
     calibrate: undefined,
     /** @type {string[]} outputs of the graph that are kept; default all that are an encoder's */
     outputs: [],
-    /** bytes that the conversion may take, outside of what is fetched; at most 4 GiB */
+    /** bytes that the conversion may take, and beside it an ONNX file that is fetched; from 16 MB
+     * to 4 GiB */
     memory: MEMORY,
     /** @type {string | undefined} of the file that is made, in Node; default a temporary one */
     path: undefined,
@@ -102,13 +105,14 @@ export async function convert(files, options = {}) {
     }
     signal?.throwIfAborted();
     requireSIMD();
-    checkBudget(files, given.dtype, memory, folder);
+    checkBudget(files, memory, folder);
     const all = { ...files, ...(calibrate && { [CALIBRATION]: ofBytes(calibrate) }) };
     /** @type {[string, string][]} */
     const texts = OF_CONVERTER.map((option) => [option, String(given[option])]);
     texts.push(
         ...given.outputs.map((output) => /** @type {[string, string]} */ (['output', output])),
     );
+    if (given.base) texts.push(['base', `${folder}/${given.base}`]);
     if (calibrate) texts.push(['calibrate', `${folder}/${CALIBRATION}`]);
     const task = {
         module: toPost(converterModule()),

@@ -97,11 +97,32 @@ export async function choose(folder, { file, dtype }) {
         const own = await looked.open(ownName(each));
         if (own) return { own, files: {}, weights: ownName(each) };
     }
-    for (const name of [...WEIGHTS, ...(await onlyOne(folder))]) {
+    const inner = await innerFolder(looked);
+    const inside = inner ? WEIGHTS.map((name) => inner + name) : [];
+    for (const name of [...inside, ...WEIGHTS, ...(await onlyOne(folder))]) {
         const weights = await looked.open(name);
-        if (weights) return withOthers(looked, name, weights);
+        if (weights) return withOthers(looked, name, weights, inner);
+    }
+    const adapter = await looked.open('adapter_config.json');
+    if (adapter) {
+        const { base_model_name_or_path: base } = await readJSON(adapter);
+        throw await looked.missing(
+            `it has an adapter alone, of ${JSON.stringify(base)}: put its files and those of its ` +
+                'model into one folder, or merge them (merge_and_unload()) and save the result',
+        );
     }
     throw await looked.missing('it has no weights that are read here');
+}
+
+/**
+ * Where sentence-transformers has the encoder, if that is in a folder of its own; '' or ends in a
+ * slash.
+ * @param {Looked} looked
+ */
+async function innerFolder(looked) {
+    const list = await looked.open('modules.json');
+    const [first] = list ? await modulePaths(list) : [];
+    return first ? `${first}/` : '';
 }
 
 /**
@@ -120,16 +141,19 @@ async function onlyOne(folder) {
  * @param {Looked} looked
  * @param {string} name
  * @param {ReadableFile} weights
+ * @param {string} [inner]  folder that has the encoder's files, '' or ends in a slash
  * @returns {Promise<Choice>}
  */
-async function withOthers(looked, name, weights) {
+async function withOthers(looked, name, weights, inner = '') {
     const is_onnx = /\.onnx$/i.test(name);
-    if (!is_onnx && /\.safetensors$/i.test(name) && (await isOwn(weights))) {
-        return { own: weights, files: {}, weights: name };
-    }
-    const found = await looked.openAll(CONFIGS);
-    if (!found['tokenizer.json']) Object.assign(found, await looked.openAll(TOKENIZERS));
-    if (!is_onnx && !found['config.json']) {
+    const folders = inner ? ['', inner] : [''];
+    const inAll = (/** @type {string[]} */ names) =>
+        looked.openAll(folders.flatMap((folder) => names.map((each) => folder + each)));
+    const found = await inAll(CONFIGS);
+    const has = (/** @type {string} */ each) => folders.some((folder) => found[folder + each]);
+    if (!has('tokenizer.json')) Object.assign(found, await inAll(TOKENIZERS));
+    if (!is_onnx && !has('config.json')) {
+        if (await isOwn(name, weights)) return { own: weights, files: {}, weights: name };
         throw await looked.missing(
             `it has no config.json, which says what the tensors of ${name} are`,
         );
@@ -200,15 +224,21 @@ async function shards(looked, name, index) {
  * @param {ReadableFile} list
  */
 async function modules(looked, list) {
+    const paths = (await modulePaths(list)).filter(Boolean);
+    const files = ['config.json', 'model.safetensors'];
+    return looked.openAll(paths.flatMap((path) => files.map((file) => `${path}/${file}`)));
+}
+
+/** @param {ReadableFile} list  modules.json @returns {Promise<string[]>} */
+async function modulePaths(list) {
     const all = await readJSON(list);
-    const paths = (Array.isArray(all) ? all : []).map((each) => each?.path).filter(Boolean);
+    const paths = (Array.isArray(all) ? all : []).map((each) => each?.path ?? '');
     for (const path of paths) {
-        if (typeof path !== 'string' || !/^[\w][\w.-]*$/.test(path)) {
+        if (typeof path !== 'string' || !/^([\w][\w.-]*)?$/.test(path)) {
             throw badFile(list, `a module's path must be a folder beside it, not '${path}'`);
         }
     }
-    const files = ['config.json', 'model.safetensors'];
-    return looked.openAll(paths.flatMap((path) => files.map((file) => `${path}/${file}`)));
+    return paths;
 }
 
 /** @param {ReadableFile} file @returns {Promise<any>} */
@@ -232,10 +262,12 @@ function unknown(file, what) {
 }
 
 /**
- * Whether a safetensors file is one of ours, by its header.
+ * Whether weights are a converted file, by their header.
+ * @param {string} name
  * @param {ReadableFile} file
  */
-export async function isOwn(file) {
+export async function isOwn(name, file) {
+    if (!/\.safetensors$/i.test(name)) return false;
     let bytes = await file.read(0, Math.min(file.size, FIRST_BYTES));
     const n = bytes.length < LENGTH_BYTES ? null : headerLength(bytes);
     if (n === null || LENGTH_BYTES + n > file.size) {

@@ -14,6 +14,9 @@ const PATIENCE = 1000;
 /** Milliseconds between looks at what another page or process converts. */
 const POLL = 200;
 
+/** Weights that the converter finds, with what goes with them. */
+const BY_ITSELF = /^([\w.-]+\/)?model\.safetensors(\.index\.json)?$|^(onnx\/)?model\.onnx$/;
+
 /** @typedef {import('../cache/library.js').Library} Library */
 /** @import { Place, ResolvedFiles, SourceOptions } from './resolve.js' */
 
@@ -70,6 +73,10 @@ export async function findModel(source, options, { hub, token, library }, onprog
     }
     const found = await finding;
     if (found.own !== undefined) return { given: [found.own], headers: found.headers };
+    if (await found.isOwn()) {
+        const { source: own, headers } = found.files[found.weights];
+        return { given: [own], headers };
+    }
     if (!library) return convertNow(place, found, null, options, onprogress);
     for (;;) {
         // Another page or process may be at it.
@@ -116,7 +123,7 @@ async function convertNow(place, found, library, { signal, in_thread }, onprogre
     );
     const file = await convert(files, {
         folder: place.name,
-        model: found.weights,
+        model: BY_ITSELF.test(found.weights) ? '' : found.weights,
         dtype: place.dtype,
         name: place.name,
         revision: place.revision,

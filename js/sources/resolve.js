@@ -9,7 +9,7 @@ import { packageURL, resolveSource } from '#platform';
 
 import { BertError, describe } from '../errors.js';
 import { isBlob, kindOf } from '../realms.js';
-import { choose, DTYPES, ownName } from './choose.js';
+import { choose, DTYPES, isOwn, ownName } from './choose.js';
 import { checkPath, openAddress, openFiles, openHandle } from './folder.js';
 import { formOf, isHubName } from './forms.js';
 import { openHub } from './hub.js';
@@ -58,6 +58,8 @@ const HUB_PAGE =
  *   Promise<Record<string, ReadableFile>>} fetch  has what is to be stored as it is stored, and gives
  *   the files from there
  * @property {string} weights  the path of the weights: one file, or an index of several
+ * @property {() => Promise<boolean>} isOwn  whether the weights are a converted file after all: it
+ *   is looked into
  * @property {string} identity  another one where a file is another one
  *
  * @typedef {object} Place  where a model is, as far as that is known without a request
@@ -95,6 +97,7 @@ export async function locate(source, options, context) {
                 files,
                 fetch: (onprogress) => fetchAll(files, onprogress),
                 weights,
+                isOwn: () => isOwn(weights, files[weights]),
                 identity: await identityOf(files, weights),
             };
         },

@@ -58,7 +58,8 @@ const RACE_AGAIN_AFTER = 2;
  * @property {string} version  of this library
  * @property {string} name  as the converter was told
  * @property {string} revision  likewise; may be empty
- * @property {string} source_sha256  of the ONNX file that was converted
+ * @property {string} source_sha256  of the ONNX file that was converted; of a Hugging Face folder,
+ *   of its config and of its tensors' names, types and shapes
  * @property {string} dtype  of the weights: 'f32', 'f16', 'q8', 'q7' or 'q4'
  * @property {import('../loader/model_file.js').ModelConfig} config  what the model is made for
  * @property {boolean} tokenizer  whether it has one

@@ -18,9 +18,12 @@ function models(folder = GOLDEN) {
     return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
         const path = join(folder, entry.name);
         if (!entry.isDirectory()) return [];
-        const is_model = ['model.onnx', 'onnx/model.onnx', 'model.safetensors', 'modules.json'].some(
-            (name) => existsSync(join(path, name)),
-        );
+        const is_model = [
+            'model.onnx',
+            'onnx/model.onnx',
+            'model.safetensors',
+            'modules.json',
+        ].some((name) => existsSync(join(path, name)));
         return is_model ? [path] : models(path);
     });
 }
@@ -28,11 +31,9 @@ function models(folder = GOLDEN) {
 /** What the native converter makes of a folder: bytes, or a sentence. */
 function native(folder, dtype) {
     const path = join(scratch, 'native.safetensors');
-    const { status, stderr } = spawnSync(
-        CONVERTER,
-        [folder, '-o', path, '--dtype', dtype],
-        { encoding: 'utf8' },
-    );
+    const { status, stderr } = spawnSync(CONVERTER, [folder, '-o', path, '--dtype', dtype], {
+        encoding: 'utf8',
+    });
     if (status === 0) return { bytes: readFileSync(path) };
     return { refusal: `\n${stderr.trimEnd()}`.split('\nbert-convert: ').at(-1) };
 }

@@ -1,7 +1,7 @@
 /**
  * Models as transformers, PEFT and sentence-transformers write them, from their folders to what
- * callers get: natively and in WebAssembly what torch gives, and, where the same model was exported,
- * the very weights that are read from its graph.
+ * callers get: natively and in WebAssembly what torch gives, and, where the same model was
+ * exported, the very weights that are read from its graph.
  */
 
 import assert from 'node:assert/strict';
@@ -397,6 +397,16 @@ test('what sentence-transformers says goes into the config', () => {
         [without.include_prompt, without.prompts, without.similarity],
         [false, undefined, undefined],
     );
+});
+
+test('a similarity that nobody knows is left to callers', () => {
+    const { path, stderr } = convert(
+        folderOf('sentence-cls', {
+            'config_sentence_transformers.json': { similarity_fn_name: 'jaccard' },
+        }),
+    );
+    assert.equal(readMetadata(path).config.similarity, undefined);
+    assert.match(stderr, /'jaccard' is not known/);
 });
 
 test('both forms of a pooling are one', () => {

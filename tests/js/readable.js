@@ -12,7 +12,9 @@ export function filesOf(folder) {
     const names = readdirSync(folder, { recursive: true }).filter((name) =>
         statSync(join(folder, name)).isFile(),
     );
-    return Object.fromEntries(names.map((name) => [name, fileOf(readFileSync(join(folder, name)))]));
+    return Object.fromEntries(
+        names.map((name) => [name, fileOf(readFileSync(join(folder, name)))]),
+    );
 }
 
 /** @param {Uint8Array} bytes */

@@ -237,6 +237,18 @@ test('what goes with weights: tokenizers, external data, shards, modules', async
         chosen(await resolve(folderOf(sentence)))[1],
         Object.keys(sentence).sort().join(' '),
     );
+
+    const inner = {
+        'modules.json': bytes(JSON.stringify([{ path: '0_Transformer' }, { path: '1_Pooling' }])),
+        '0_Transformer/config.json': bytes('{}'),
+        '0_Transformer/model.safetensors': PLAIN,
+        '0_Transformer/vocab.txt': bytes('a'),
+        '1_Pooling/config.json': bytes('{}'),
+    };
+    assert.deepEqual(chosen(await resolve(folderOf(inner))), [
+        '0_Transformer/model.safetensors',
+        Object.keys(inner).sort().join(' '),
+    ]);
 });
 
 test('what is missing is told, with what was tried', async () => {
@@ -248,6 +260,14 @@ test('what is missing is told, with what was tried', async () => {
         ],
         [{ 'pytorch_model.bin': ONNX }, 'FETCH_FAILED', /pickle .*safe_serialization=True/],
         [{ 'tf_model.h5': ONNX }, 'FETCH_FAILED', /weights of TensorFlow/],
+        [
+            {
+                'adapter_config.json': bytes('{"base_model_name_or_path": "org/base"}'),
+                'adapter_model.safetensors': PLAIN,
+            },
+            'FETCH_FAILED',
+            /an adapter alone, of "org\/base": put its files/,
+        ],
         [{ 'model.safetensors': PLAIN }, 'FETCH_FAILED', /no config\.json, which says what/],
         [{ 'a.onnx': ONNX, 'b.onnx': ONNX }, 'FETCH_FAILED', /it has a\.onnx, b\.onnx/],
         [{ 'model.safetensors': bytes('<html>') }, 'BAD_MODEL_FILE', /must be a safetensors file/],

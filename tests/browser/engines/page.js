@@ -15,7 +15,8 @@ document.addEventListener('securitypolicyviolation', ({ violatedDirective, block
 
 const query = new URLSearchParams(location.search);
 try {
-    const checks = { ...(await import('./checks.js')), ...(await import('./stored_checks.js')) };
+    const files = ['./checks.js', './stored_checks.js', './hub_checks.js'];
+    const checks = Object.assign({}, ...(await Promise.all(files.map((file) => import(file)))));
     const library = await import(new URL('/bert-wasm/index.js', location.href).href);
     const check = Reflect.get(checks, query.get('check') ?? '');
     const result = await check(library, JSON.parse(query.get('options') ?? '{}'));
