@@ -243,19 +243,35 @@ static bool read_initializers(onnx_graph *graph, onnx_model *model, const Onnx__
     return true;
 }
 
+/* Floats of which there are so many are weights, which shapes do not depend on. */
+#define MANY_FLOATS 1024
+
+/* An array of this shape whose elements are not known. */
+static graph_array *hollow(array_type type, uint32_t rank, const int64_t *dims)
+{
+    fault_text ignored = {0};
+    graph_array *array = array_new_hollow(type, rank, dims, &ignored);
+    if (!array)
+        abort();
+    return array;
+}
+
 /* The value of a condition for any sequence of n tokens: 0 or 1; -1 if it depends on the tokens. */
 static int decide(const onnx_graph *graph, graph_value *condition, int64_t n)
 {
     fault_text ignored = {0};
     graph_evaluation *evaluation = evaluation_new(graph, NULL);
-    for (size_t i = 0; i < graph_n_values(graph); i++)
-        if (graph_at(graph, i)->is_input) {
-            graph_array *hollow = array_new_hollow(ARRAY_INTEGER, 2, (int64_t[]){1, n}, &ignored);
-            if (!hollow)
-                abort();
-            evaluation_set(evaluation, graph_at(graph, i), hollow);
-        }
-    graph_array *answer = evaluation_get(evaluation, condition, &ignored);
+    for (size_t i = 0; i < graph_n_values(graph); i++) {
+        graph_value *value = graph_at(graph, i);
+        const graph_array *constant = value->constant;
+        if (value->is_input)
+            evaluation_set(evaluation, value, hollow(ARRAY_INTEGER, 2, (int64_t[]){1, n}));
+        else if (constant && constant->type == ARRAY_FLOAT && constant->count >= MANY_FLOATS)
+            evaluation_set(evaluation, value, hollow(ARRAY_FLOAT, constant->rank, constant->dims));
+    }
+    graph_array *answer = evaluation_run(evaluation, &condition, 1, &ignored)
+                              ? evaluation_get(evaluation, condition, &ignored)
+                              : NULL;
     const int64_t *elements =
         answer && answer->count == 1 ? array_integers(answer, &ignored) : NULL;
     int decision = elements ? elements[0] != 0 : -1;

@@ -63,9 +63,11 @@ static graph_array *known(graph_evaluation *evaluation, graph_value *value, faul
         return value->constant;
     if (value->is_fixed && evaluation->constants)
         return evaluation_get(evaluation->constants, value, fault);
-    if (value->index < evaluation->first)
-        return evaluation_get(evaluation->before, value, fault);
-    return NULL;
+    graph_evaluation *before = evaluation->before;
+    if (value->index >= evaluation->first ||
+        (!before->arrays[value->index] && !evaluation_run(before, &value, 1, fault)))
+        return NULL;
+    return evaluation_get(before, value, fault);
 }
 
 bool evaluation_has(const graph_evaluation *evaluation, graph_value *value)
@@ -92,10 +94,15 @@ static graph_array *make_again(void *argument, size_t index, fault_text *fault)
     return made;
 }
 
-/* What depends on constants alone can be computed again. */
+/* What depends on constants alone can be computed again, unless it takes long. */
 static void keep_maker(graph_evaluation *evaluation, graph_value *value, graph_array *array)
 {
-    if (!evaluation->constants && value->is_fixed && !array->stored && !array->maker.make)
+    static const char *const products[] = {"MatMul", "Gemm", "Conv", "Einsum"};
+    bool is_product = false;
+    for (size_t i = 0; i < sizeof products / sizeof *products; i++)
+        is_product = is_product || graph_is(value, products[i]);
+    if (!evaluation->constants && value->is_fixed && !is_product && !array->stored &&
+        !array->maker.make)
         array->maker =
             (array_maker){.make = make_again, .argument = evaluation, .index = value->index};
 }

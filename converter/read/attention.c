@@ -458,12 +458,21 @@ static bool read_term(graph_reader *reader, graph_evaluation *evaluation,
 {
     fault_text ignored = {0};
     uint32_t n_rows;
+    graph_value *index = term->index;
+    /* All heads have the same: that it is repeated for them need not be computed, which for long
+     * sequences takes more memory than all the rest. */
+    while (graph_is(index, "Expand"))
+        index = graph_operand(index, 0);
+    graph_value *wanted[] = {term->embeddings, index};
+    if (!evaluation_run(evaluation, wanted, 2, &ignored))
+        return mismatch(reader, term->index, "relative positions that depend on distances alone");
     graph_array *embeddings = evaluation_get(evaluation, term->embeddings, &ignored);
-    graph_array *index = evaluation_get(evaluation, term->index, &ignored);
     float *table = embedding_rows(reader, embeddings, attention, term->scale, &n_rows);
     float *rows = graph_alloc(reader->graph, (size_t)(2 * n - 1), sizeof *rows);
     /* Of keys the index is by (k, q), and the result is transposed. */
-    if (!table || !by_distance(index, n, 0, is_p2c, rows))
+    if (!table ||
+        (!by_distance(evaluation_get(evaluation, index, &ignored), n, 0, is_p2c, rows) &&
+         !by_distance(evaluation_get(evaluation, term->index, &ignored), n, 0, is_p2c, rows)))
         return mismatch(reader, term->index, "relative positions that depend on distances alone");
     for (int64_t i = 0; i < 2 * n - 1; i++) {
         if (rows[i] < 0)

@@ -193,6 +193,10 @@ bool pack_fill(const bert_weight *weight, pack_dtype dtype, const float *values,
                packed_tensor out[PACK_MAX_TENSORS], fault_text *fault)
 {
     bool is_matrix = weight->kind == WEIGHT_MATRIX;
+    /* A table of floats is stored as it is read: it is the largest of all, and is not held twice.
+     */
+    if (!is_matrix && !values && out[0].dtype == BERT_DTYPE_F32)
+        return weights_read(weight, out[0].data, fault);
     float *own = values && !is_matrix ? NULL : weights_floats(weight, fault);
     if (!own && (is_matrix || !values))
         return false;

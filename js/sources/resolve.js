@@ -33,7 +33,8 @@ const HUB_PAGE =
 /**
  * @typedef {object} SourceOptions  of sources that are not a converted file
  * @property {string} [revision]  of a name on the Hub: a branch, a tag or a commit; default 'main'
- * @property {string} [subfolder]  of a name or a folder: the one in it that has the model
+ * @property {string} [subfolder]  of a name or a folder: the one in it that has the model; default
+ *   none
  * @property {string} [file]  of a name or a folder: the weights to take, as
  *   'onnx/model_quantized.onnx'; default a converted file, then safetensors, then ONNX
  * @property {Dtype} [dtype]  what weights are converted to: 'q8', 'q7', 'q4', 'f16' or 'f32';

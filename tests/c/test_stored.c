@@ -119,8 +119,7 @@ TEST(integers_of_every_type_and_form)
             tensor.data = NULL;
             check_ranges(&tensor);
             tensor.offset = 4; /* the last byte is not there */
-            CHECK(!stored_integers(&tensor, 0, N, rest, &fault) &&
-                      strstr(fault.text, "is cut off"),
+            CHECK(!stored_integers(&tensor, 0, N, rest, &fault) && strstr(fault.text, "is cut off"),
                   "%s", fault.text);
             range_close(&file);
         }

@@ -4,6 +4,8 @@ import {
     BertError,
     type CallMetrics,
     type Classification,
+    type Configuration,
+    configure,
     type FeatureExtractionPipeline,
     type Features,
     type FillMaskPipeline,
@@ -36,6 +38,23 @@ declare const pairs: Set<{ text: string; text_pair: string }>;
 declare const rankings: Iterable<{ query: string; documents: string[] }>;
 
 type Stream<T> = AsyncGenerator<T, void, undefined>;
+
+// Where names lead.
+declare const settings: Configuration;
+configure(settings);
+configure({ hub: 'https://hub.example', token: null });
+configure({ hub: new URL('https://hub.example') });
+// @ts-expect-error: no such setting
+configure({ host: 'https://hub.example' });
+// @ts-expect-error: a token is text
+configure({ token: 7 });
+declare const chosen: FileList;
+declare const folder: FileSystemDirectoryHandle;
+loadModel(chosen, { dtype: 'f32' });
+loadModel(folder, { subfolder: 'onnx', file: 'model_quantized.onnx' });
+await pipeline('ner', 'org/name', { revision: 'main', dtype: 'q4' });
+// @ts-expect-error: no such dtype
+await loadModel('org/name', { dtype: 'fp32' });
 
 // Loading.
 const sources: ModelSource[] = [
