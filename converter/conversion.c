@@ -60,7 +60,7 @@ static bool read_graph(conversion *c, fault_text *fault)
         !(c->graph = graph_open(&c->onnx, fault)) ||
         !reader_open(&c->reader, c->graph, model_dir_first_position(&c->dir), fault))
         return false;
-    if (!read_encoder(&c->reader, &c->weights))
+    if (!read_encoder(&c->reader, &c->options->outputs, &c->weights))
         return model_dir_explain(&c->dir, fault);
     model_dir_compare(&c->dir, &c->weights.config);
     return true;
@@ -338,6 +338,18 @@ void conversion_progress(const conversion *c, uint32_t *n_done, uint32_t *n_step
 {
     *n_done = c->n_done;
     *n_steps = c->n_parts + OTHER_STEPS;
+}
+
+uint64_t conversion_memory(const conversion *c, fault_text *fault)
+{
+    streamed_counts counts;
+    pack_dtype dtype = c->options->dtype;
+    uint64_t stored = dtype == PACK_F32 ? 0 : dtype == PACK_F16 ? 2 : 1;
+    uint64_t i = c->weights.config.intermediate_size;
+    if (!streamed_count(&c->weights, &counts, fault))
+        return 0;
+    return (4 + stored) * (counts.embeddings + counts.part) + 4 * counts.weight + 40000000 +
+           (dtype == PACK_Q4 && c->options->calibrate ? 12 * i * i : 0);
 }
 
 /* Adds a tensor to the needs, if it lies in a file. */

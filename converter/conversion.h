@@ -15,6 +15,7 @@
 #define CONVERTER_CONVERSION_H
 
 #include "files/fault.h"
+#include "read/read.h"
 #include "weights/pack.h"
 
 typedef struct convert_options {
@@ -22,6 +23,7 @@ typedef struct convert_options {
     const char *name, *revision; /* NULL: the folder's name; none */
     const char *base;            /* folder of the model that an adapter is for; NULL: none */
     const char *calibrate;       /* JSON Lines of tokenized texts for q8, q7 and q4; NULL: none */
+    output_choice outputs;       /* of a graph; n 0: all that are an encoder's */
 } convert_options;
 
 typedef struct conversion conversion;
@@ -39,6 +41,18 @@ bool conversion_is_done(const conversion *it);
 
 /* How many steps there are, and how many of them are done. */
 void conversion_progress(const conversion *it, uint32_t *n_done, uint32_t *n_steps);
+
+/*
+ * Bytes of memory that the conversion will take, at most about so many:
+ *
+ *     (4 + s) (e + p) + 4 w + 40 MB, and 12 i^2 where texts calibrate q4
+ *
+ * e and p: numbers in the embeddings and in the largest part of the others, each in float32 and as
+ * they are stored, in s bytes (0 for f32, which is not stored twice; 2 for f16, else 1); w: in the
+ * largest weight, while it is read; i: the intermediate size. Sessions, texts and graph are the
+ * rest. 0 with a fault: not even that can be found.
+ */
+uint64_t conversion_memory(const conversion *it, fault_text *fault);
 
 /* Bytes of a file that the next step reads. */
 typedef struct file_need {

@@ -13,6 +13,7 @@
 static const char usage_text[] =
     "usage: bert-convert DIR_OR_FILE -o OUT.safetensors [--dtype f32|f16|q8|q7|q4]\n"
     "                    [--name N] [--revision R] [--calibrate TEXTS.jsonl] [--base DIR]\n"
+    "                    [--output NAME]...\n"
     "       bert-convert --inspect FILE.safetensors\n"
     "       bert-convert --verify GOLDEN.json [--tolerance T] FILE.safetensors\n"
     "\n"
@@ -20,7 +21,8 @@ static const char usage_text[] =
     "config.json and tokenizer.json beside it, into the one file that bert-wasm loads. The\n"
     "default dtype is q8. TEXTS.jsonl are texts as `bert-wasm tokenize` writes them: a hundred\n"
     "typical ones make q8, and above all q4, more exact. --base is the folder of the model that\n"
-    "a LoRA adapter in DIR is for, where it is another.\n";
+    "a LoRA adapter in DIR is for, where it is another. Of an ONNX graph's outputs those become\n"
+    "the model's that are an encoder's, or the ones that are chosen with --output.\n";
 
 static int usage(const char *problem)
 {
@@ -42,7 +44,7 @@ static bool convert(const char *in, const char *out, const convert_options *opti
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"output", required_argument, NULL, 'o'},
+        {"output", required_argument, NULL, 'u'},
         {"dtype", required_argument, NULL, 'd'},
         {"name", required_argument, NULL, 'n'},
         {"revision", required_argument, NULL, 'r'},
@@ -57,6 +59,8 @@ int main(int argc, char **argv)
     const char *out = NULL, *inspected = NULL, *golden = NULL;
     convert_options options = {.dtype = PACK_Q8};
     double tolerance = 1e-4;
+    const char *outputs[WEIGHTS_MAX_OUTPUTS];
+    options.outputs.names = outputs;
     int option;
     while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
         char *end;
@@ -80,6 +84,11 @@ int main(int argc, char **argv)
             break;
         case 'c':
             options.calibrate = optarg;
+            break;
+        case 'u':
+            if (options.outputs.n == WEIGHTS_MAX_OUTPUTS)
+                return usage("there are too many --output");
+            outputs[options.outputs.n++] = optarg;
             break;
         case 'b':
             options.base = optarg;

@@ -25,11 +25,12 @@ static bert_status check_positions(const bert_config *config, const uint32_t *id
     return BERT_OK;
 }
 
-/* One sequence's tokens, which start at `first`. */
-static bert_status check_sequence(const bert_config *config, const bert_batch *batch,
-                                  uint32_t first, uint32_t n, bert_error *error)
+/* The tokens of sequence `s`, which start at `first`. */
+static bert_status check_sequence(const bert_config *config, const bert_batch *batch, uint32_t s,
+                                  uint32_t first, bert_error *error)
 {
-    uint32_t n_attended = 0;
+    uint32_t n = batch->lengths[s], from = batch->pool_from ? batch->pool_from[s] : 0;
+    uint32_t n_attended = 0, n_pooled = 0;
     for (uint32_t i = first; i < first + n; i++) {
         if (batch->ids[i] >= config->vocab_size)
             return error_set_limit(error, BERT_BAD_TOKEN_ID, "ids", batch->ids[i],
@@ -38,10 +39,14 @@ static bert_status check_sequence(const bert_config *config, const bert_batch *b
         if (batch->token_types && batch->token_types[i] >= n_types)
             return error_set_limit(error, BERT_BAD_TOKEN_TYPE, "token_types", batch->token_types[i],
                                    n_types);
-        n_attended += !batch->attended || batch->attended[i];
+        uint32_t is_attended = !batch->attended || batch->attended[i];
+        n_attended += is_attended;
+        n_pooled += is_attended && i - first >= from;
     }
     if (n_attended == 0)
         return error_set(error, BERT_EMPTY_SEQUENCE, "attended");
+    if (n_pooled == 0)
+        return error_set_limit(error, BERT_BAD_POSITION, "pool_from", from, n);
     return batch->positions
                ? check_positions(config, batch->ids + first, batch->positions + first, n, error)
                : BERT_OK;
@@ -75,7 +80,7 @@ bert_status batch_check(const bert_session *session, const bert_batch *batch, ui
             return error_set_limit(error, BERT_BATCH_TOO_LARGE, "lengths", (int64_t)total,
                                    session->max_tokens);
         bert_status status =
-            check_sequence(&session->model->config, batch, (uint32_t)total - n, n, error);
+            check_sequence(&session->model->config, batch, s, (uint32_t)total - n, error);
         if (status != BERT_OK)
             return status;
     }

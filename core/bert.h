@@ -156,7 +156,8 @@ typedef enum bert_position_attention {
 } bert_position_attention;
 
 /* What of a sequence's hidden states its embedding is made of: Reimers & Gurevych 2019,
- * Sentence-BERT, section 3; all but the first are of the attended tokens. */
+ * Sentence-BERT, section 3; all but the first are of the attended tokens. A batch may say from
+ * which token on: bert_batch. */
 typedef enum bert_pooling {
     BERT_POOLING_NONE,          /* "none": there is no sentence embedding */
     BERT_POOLING_CLS,           /* "cls": the first token's */
@@ -459,6 +460,10 @@ typedef struct bert_batch {
     uint32_t n_lm_tokens;
     const uint32_t *lm_tokens; /* [n_lm_tokens], ascending: the tokens, 0 .. T - 1, that LM_LOGITS
                                 * are computed for, which may be none; or NULL: all */
+    /* [n_sequences], or NULL: all 0. The first token of each sequence that its SENTENCE_EMBEDDING
+     * is made of: what is before it, such as a prompt, is only attended to. At least one token from
+     * there on is. */
+    const uint32_t *pool_from;
 } bert_batch;
 
 /*

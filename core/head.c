@@ -15,14 +15,14 @@ static void gather_first(const float *hidden, const bert_batch *batch, uint32_t 
     }
 }
 
-/* The sum of the hidden states of a sequence's attended tokens, over their number, or what the
- * pooling has in its place. */
+/* The sum of the hidden states of a sequence's attended tokens, from `from` on, over their number,
+ * or what the pooling has in its place. */
 static void pool_sum(bert_pooling pooling, const float *hidden, const sequence_view *sequence,
-                     uint32_t n_columns, float *out)
+                     uint32_t from, uint32_t n_columns, float *out)
 {
     double total = 0;
     memset(out, 0, n_columns * sizeof(float));
-    for (uint32_t t = 0; t < sequence->n; t++) {
+    for (uint32_t t = from; t < sequence->n; t++) {
         const float *row = hidden + (size_t)t * n_columns;
         float weight = 1;
         if (!sequence_attends(sequence, t))
@@ -39,11 +39,11 @@ static void pool_sum(bert_pooling pooling, const float *hidden, const sequence_v
 }
 
 /* The largest number of each column. */
-static void pool_max(const float *hidden, const sequence_view *sequence, uint32_t n_columns,
-                     float *out)
+static void pool_max(const float *hidden, const sequence_view *sequence, uint32_t from,
+                     uint32_t n_columns, float *out)
 {
     uint32_t n_attended = 0;
-    for (uint32_t t = 0; t < sequence->n; t++) {
+    for (uint32_t t = from; t < sequence->n; t++) {
         const float *row = hidden + (size_t)t * n_columns;
         if (!sequence_attends(sequence, t))
             continue;
@@ -54,19 +54,19 @@ static void pool_max(const float *hidden, const sequence_view *sequence, uint32_
     }
 }
 
-/* One pooling of a sequence, whose hidden states are [n, H]. */
+/* One pooling of a sequence, whose hidden states are [n, H], from the token `from` on. */
 static void pool_tokens(bert_pooling pooling, const float *hidden, const sequence_view *sequence,
-                        uint32_t n_columns, float *out)
+                        uint32_t from, uint32_t n_columns, float *out)
 {
     if (pooling == BERT_POOLING_CLS || pooling == BERT_POOLING_LAST) {
-        uint32_t token = pooling == BERT_POOLING_LAST ? sequence->n - 1 : 0;
+        uint32_t token = pooling == BERT_POOLING_LAST ? sequence->n - 1 : from;
         while (pooling == BERT_POOLING_LAST && !sequence_attends(sequence, token))
             token--;
         memcpy(out, hidden + (size_t)token * n_columns, n_columns * sizeof(float));
     } else if (pooling == BERT_POOLING_MAX) {
-        pool_max(hidden, sequence, n_columns, out);
+        pool_max(hidden, sequence, from, n_columns, out);
     } else {
-        pool_sum(pooling, hidden, sequence, n_columns, out);
+        pool_sum(pooling, hidden, sequence, from, n_columns, out);
     }
 }
 
@@ -82,9 +82,10 @@ static void embed_sentences(const bert_session *session, const bert_batch *batch
     uint32_t hidden = config->hidden_size;
     for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
         sequence_view sequence = batch_sequence(batch, s, first);
+        uint32_t from = batch->pool_from ? batch->pool_from[s] : 0;
         for (uint32_t i = 0; i < config_n_poolings(config); i++)
             pool_tokens(config_pooling(config, i), session->hidden + (size_t)first * hidden,
-                        &sequence, hidden, pooled + s * n_pooled + i * (size_t)hidden);
+                        &sequence, from, hidden, pooled + s * n_pooled + i * (size_t)hidden);
     }
     if (config->embedding_dim) {
         product dense = {config->sentence_activation, NULL, out, n_columns};

@@ -1,6 +1,11 @@
 /** What the page imports: the package, which lies beside it in the site once that is built. */
 declare module '*/bert-wasm/index.js' {
     export const pipeline: typeof import('../js/index.js').pipeline;
+    export const loadModel: typeof import('../js/index.js').loadModel;
+}
+
+declare module '*/bert-wasm/sources.js' {
+    export const findModel: typeof import('../js/sources/find.js').findModel;
 }
 
 /** The same, on the thread of who imports it. */

@@ -17,7 +17,8 @@
 #define EXPORT(name) __attribute__((export_name(#name))) name
 
 static fault_text fault;
-static convert_options options = {.dtype = PACK_Q8};
+static const char *outputs[WEIGHTS_MAX_OUTPUTS];
+static convert_options options = {.dtype = PACK_Q8, .outputs = {.names = outputs}};
 static conversion *the_conversion;
 static bool is_short;
 
@@ -68,7 +69,7 @@ static void *alloc_or_end(size_t n_bytes)
 
 /* ----------------------------------------------------------------------------------- steps -- */
 
-/* Texts stay where they are. */
+/* Texts stay where they are. "output" may be given several times. */
 uint32_t EXPORT(convert_option)(const char *name, const char *value)
 {
     if (strcmp(name, "dtype") == 0) {
@@ -78,6 +79,12 @@ uint32_t EXPORT(convert_option)(const char *name, const char *value)
             options.dtype++;
         return options.dtype < PACK_DTYPE_COUNT ||
                fault_set(&fault, "dtype must be f32, f16, q8, q7 or q4, not '%s'", value);
+    }
+    if (strcmp(name, "output") == 0) {
+        if (options.outputs.n == WEIGHTS_MAX_OUTPUTS)
+            return fault_set(&fault, "outputs must be at most %d names", WEIGHTS_MAX_OUTPUTS);
+        outputs[options.outputs.n++] = value;
+        return true;
     }
     if (strcmp(name, "name") == 0)
         options.name = value;
@@ -99,6 +106,12 @@ uint32_t EXPORT(convert_open)(const char *model)
     cJSON_InitHooks(&hooks);
     the_conversion = conversion_open(model, "", &options, &fault);
     return the_conversion != NULL;
+}
+
+/* Bytes of memory that it will take, about; 0: it failed. */
+double EXPORT(convert_memory)(void)
+{
+    return (double)conversion_memory(the_conversion, &fault);
 }
 
 uint32_t EXPORT(convert_step)(void)

@@ -3,9 +3,10 @@
  * system: reading and writing are imports, one file is written by an instance, and where it comes
  * to lie, also after a failure, is JavaScript's affair.
  *
- * SHA-256 is the host's where it can be had at once: Node's createHash(), which is ten times as fast
- * as WebAssembly without instructions for it. Pages have crypto.subtle alone, which wants all bytes
- * in one piece, answers only when a step has ended, and is missing in plain http: there it is libmd's.
+ * SHA-256 is the host's where it can be had at once: Node's createHash(), which is ten times as
+ * fast as WebAssembly without instructions for it. Pages have crypto.subtle alone, which wants all
+ * bytes in one piece, answers only when a step has ended, and is missing in plain http: there it is
+ * libmd's.
  */
 #include <sha2.h>
 #include <stdio.h>

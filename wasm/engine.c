@@ -270,7 +270,7 @@ bert_status EXPORT(engine_encode_begin)(uint32_t n_sequences, const uint32_t *le
                                         const uint32_t *ids, const uint32_t *token_types,
                                         const uint32_t *positions, const uint8_t *attended,
                                         uint32_t n_lm_tokens, const uint32_t *lm_tokens,
-                                        const bert_outputs *outputs)
+                                        const uint32_t *pool_from, const bert_outputs *outputs)
 {
     bert_batch batch = {.n_sequences = n_sequences,
                         .lengths = lengths,
@@ -279,7 +279,8 @@ bert_status EXPORT(engine_encode_begin)(uint32_t n_sequences, const uint32_t *le
                         .positions = positions,
                         .attended = attended,
                         .n_lm_tokens = n_lm_tokens,
-                        .lm_tokens = lm_tokens};
+                        .lm_tokens = lm_tokens,
+                        .pool_from = pool_from};
     return bert_encode_begin(session, &batch, outputs, &error);
 }
 

@@ -18,6 +18,7 @@ const FILES = [
     './',
     'style.css',
     'main.js',
+    'own_model.js',
     'favicon.svg',
     'bert-wasm/index.js',
     'bert-wasm/explain.js',

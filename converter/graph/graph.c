@@ -211,6 +211,23 @@ const char *graph_output_name(const onnx_graph *graph, size_t i)
     return graph->proto->output[i]->name;
 }
 
+bool graph_output_may_be_float(const onnx_graph *graph, size_t i)
+{
+    const Onnx__TypeProto *type = graph->proto->output[i]->type;
+    if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !type->tensor_type)
+        return !type || type->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET;
+    switch (type->tensor_type->elem_type) {
+    case ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED:
+    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
+    case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
+    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
+    case ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16:
+        return true;
+    default:
+        return false;
+    }
+}
+
 graph_value *graph_operand(graph_value *value, size_t i)
 {
     return value && value->node && i < value->node->n_inputs ? value->node->inputs[i] : NULL;

@@ -47,6 +47,7 @@ struct graph_node {
     size_t n_outputs;
     const graph_attribute *attributes;
     size_t n_attributes;
+    const char *problem; /* why nothing can compute it, as a sentence; NULL: none known */
 };
 
 typedef struct onnx_graph onnx_graph;
@@ -65,6 +66,9 @@ graph_value *graph_find(const onnx_graph *graph, const char *name);
 
 size_t graph_n_outputs(const onnx_graph *graph);
 const char *graph_output_name(const onnx_graph *graph, size_t i);
+
+/* Whether the file declares floats of any width for the output, or nothing. */
+bool graph_output_may_be_float(const onnx_graph *graph, size_t i);
 
 /* Dimension `axis` of an input as the file declares it; 0: open. */
 int64_t graph_input_dim(const onnx_graph *graph, graph_value *input, size_t axis);

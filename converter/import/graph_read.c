@@ -60,13 +60,24 @@ static bool is_branch(const Onnx__NodeProto *proto)
     return !domain_of(proto)[0] && strcmp(proto->op_type, "If") == 0;
 }
 
-/* Whether the node is one that we know, and comes after all that it needs. */
+/* Whether the node is damaged: without an operator, or in need of what nothing before it makes. */
 static bool check_node(const onnx_graph *graph, const Onnx__NodeProto *proto, fault_text *fault)
+{
+    const char *name = name_of(proto), *op = proto->op_type;
+    if (!op[0])
+        return fault_set(fault, "node '%s': has no operator: the file is damaged", name);
+    for (size_t i = 0; i < proto->n_input; i++)
+        if (proto->input[i][0] && !graph_find(graph, proto->input[i]))
+            return fault_set(fault, "node '%s' (op %s): nothing before it makes its input '%s'",
+                             name, op, proto->input[i]);
+    return true;
+}
+
+/* Whether it is a node that we know, with all the inputs that it needs. */
+static bool check_operator(const Onnx__NodeProto *proto, fault_text *fault)
 {
     const char *name = name_of(proto), *op = proto->op_type, *domain = domain_of(proto);
     const operator_kind *kind = operator_find(domain, op);
-    if (!op[0])
-        return fault_set(fault, "node '%s': has no operator: the file is damaged", name);
     for (size_t i = 0; i < proto->n_attribute && !is_branch(proto); i++)
         if (proto->attribute[i]->g || proto->attribute[i]->n_graphs)
             return fault_set(
@@ -83,10 +94,6 @@ static bool check_node(const onnx_graph *graph, const Onnx__NodeProto *proto, fa
         if (i >= proto->n_input || !proto->input[i][0])
             return fault_set(fault, "node '%s' (op %s): has no input %zu, needs %zu inputs", name,
                              op, i + 1, kind ? kind->n_inputs : 1);
-    for (size_t i = 0; i < proto->n_input; i++)
-        if (proto->input[i][0] && !graph_find(graph, proto->input[i]))
-            return fault_set(fault, "node '%s' (op %s): nothing before it makes its input '%s'",
-                             name, op, proto->input[i]);
     return true;
 }
 
@@ -125,11 +132,59 @@ static bool makes_output(const onnx_graph *graph, const Onnx__NodeProto *proto)
     return false;
 }
 
+/* A node that computes nothing, with the value that it would make. */
+static const graph_node *emit_opaque(onnx_graph *graph, const graph_node *like,
+                                     const fault_text *why)
+{
+    char *problem = graph_alloc(graph, strlen(why->text) + 1, 1);
+    strcpy(problem, why->text);
+    graph_node node = *like;
+    node.problem = problem;
+    node.n_attributes = 0;
+    return graph_emit(graph, &node);
+}
+
+/* An output of a fused operator beside its result: those are not written out. */
+static graph_value *read_side_output(onnx_graph *graph, const graph_node *node, size_t output)
+{
+    fault_text why = {0};
+    fault_set(&why, "node '%s' (op %s): its output %zu is not supported", node->name, node->op,
+              output + 1);
+    graph_node like = *node;
+    like.n_outputs = 1;
+    return emit_opaque(graph, &like, &why)->outputs[0];
+}
+
+/* A node that nothing here can compute. It stays in the graph, because what needs it may be
+ * nobody's business: who asks for its outputs is told why there are none. */
+static bool read_opaque(onnx_graph *graph, const Onnx__NodeProto *proto, const fault_text *why,
+                        fault_text *fault)
+{
+    graph_value **inputs = graph_alloc(graph, proto->n_input, sizeof *inputs);
+    for (size_t i = 0; i < proto->n_input; i++)
+        inputs[i] = proto->input[i][0] ? graph_find(graph, proto->input[i]) : NULL;
+    graph_node node = {.op = proto->op_type,
+                       .domain = domain_of(proto),
+                       .name = name_of(proto),
+                       .inputs = inputs,
+                       .n_inputs = proto->n_input,
+                       .n_outputs = proto->n_output};
+    const graph_node *made = emit_opaque(graph, &node, why);
+    for (size_t i = 0; i < proto->n_output; i++)
+        if (proto->output[i][0] && !graph_bind(graph, proto->output[i], made->outputs[i]))
+            return fault_set(fault, "node '%s' (op %s): its output '%s' is made twice", made->name,
+                             made->op, proto->output[i]);
+    return true;
+}
+
 static bool read_node(onnx_graph *graph, onnx_model *model, const Onnx__NodeProto *proto,
                       fault_text *fault)
 {
+    fault_text why = {0};
     if (!check_node(graph, proto, fault))
         return false;
+    if (!check_operator(proto, &why))
+        return read_opaque(graph, proto, &why, fault);
     if (is_branch(proto))
         return read_branch(graph, model, proto, fault);
     graph_attribute *attributes = graph_alloc(graph, proto->n_attribute, sizeof *attributes);
@@ -155,6 +210,9 @@ static bool read_node(onnx_graph *graph, onnx_model *model, const Onnx__NodeProt
     } else if (lower_knows(node.domain, node.op)) {
         if (!lower_node(graph, &node, makes_output(graph, proto), outputs, fault))
             return false;
+        for (size_t i = 0; i < proto->n_output; i++)
+            if (proto->output[i][0] && !outputs[i])
+                outputs[i] = read_side_output(graph, &node, i);
     } else if (strcmp(node.op, "Constant") == 0) {
         graph_value *constant = read_constant(graph, &node, fault);
         if (!constant)
@@ -223,11 +281,14 @@ static bool read_branch(onnx_graph *graph, onnx_model *model, const Onnx__NodePr
     for (size_t i = 0; decision >= 0 && i < proto->n_attribute; i++)
         if (strcmp(proto->attribute[i]->name, decision ? "then_branch" : "else_branch") == 0)
             branch = proto->attribute[i]->g;
-    if (!branch || branch->n_output < proto->n_output)
-        return fault_set(fault,
-                         "node '%s' (op If): has a subgraph that depends on its input; an encoder "
-                         "is expected to be one plain graph",
-                         name_of(proto));
+    if (!branch || branch->n_output < proto->n_output) {
+        fault_text why = {0};
+        fault_set(&why,
+                  "node '%s' (op If): has a subgraph that depends on its input; an encoder is "
+                  "expected to be one plain graph",
+                  name_of(proto));
+        return read_opaque(graph, proto, &why, fault);
+    }
     if (!read_initializers(graph, model, branch, fault))
         return false;
     for (size_t i = 0; i < branch->n_node; i++)

@@ -76,6 +76,28 @@ static bool lasts(const streamed_model *model, const bert_weight *weight)
            (model->config.lm_tied && strcmp(weight->name, "embeddings.word") == 0);
 }
 
+bool streamed_count(const bert_weights *weights, streamed_counts *counts, fault_text *fault)
+{
+    streamed_model model = {.weights = weights, .config = weights->config};
+    *counts = (streamed_counts){0};
+    if (!find_parts(&model, fault))
+        return false;
+    for (uint32_t part = 0; part < model.n_parts; part++) {
+        uint64_t of_part = 0;
+        for (size_t i = model.parts[part]; i < model.parts[part + 1]; i++) {
+            const bert_weight *weight = &weights->weights[i];
+            uint64_t n = (uint64_t)weight->n_rows * weight->n_columns;
+            *(part == 0 || lasts(&model, weight) ? &counts->embeddings : &of_part) += n;
+            if (n > counts->weight)
+                counts->weight = n;
+        }
+        if (of_part > counts->part)
+            counts->part = of_part;
+    }
+    free(model.parts);
+    return true;
+}
+
 /* Where tensors lie: sizes of the three blocks of memory, or, once there is memory, places. */
 static void lay_out(streamed_model *model, size_t sizes[3], char *const bases[3])
 {

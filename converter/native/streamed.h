@@ -49,6 +49,14 @@ typedef bool pack_visitor(void *argument, const packed_tensor *tensor, fault_tex
 /* How many parts a model of this config has. */
 uint32_t streamed_n_parts(const bert_config *config);
 
+/* Numbers that weights have: those that are in memory with the embeddings, of the largest part of
+ * the others, and of the largest weight. */
+typedef struct streamed_counts {
+    uint64_t embeddings, part, weight;
+} streamed_counts;
+
+bool streamed_count(const bert_weights *weights, streamed_counts *counts, fault_text *fault);
+
 /* `weights` must stay; `options` are of batches that will be run, one thread. streamed_close() in
  * any case. */
 bool streamed_open(streamed_model *model, const bert_weights *weights, pack_dtype dtype,

@@ -106,6 +106,8 @@ static bool run_node(graph_evaluation *evaluation, const graph_node *node, fault
     graph_array *inputs[64], *outputs[16] = {0};
     bool was_resident[64];
     fault_text inner = {0};
+    if (node->problem)
+        return fault_set(fault, "%s", node->problem);
     if (!kind || node->n_inputs > 64 || node->n_outputs > 16)
         return fault_set(fault, "node '%s' (op %s): cannot be evaluated", node->name, node->op);
     for (size_t i = 0; i < node->n_inputs; i++)

@@ -34,6 +34,13 @@ static graph_array *answer_to_noise(const graph_reader *reader, graph_value *fro
     return respond(reader, from, noise_like(reader, from), to);
 }
 
+/* Whether rows of `width` numbers are still rows, and not columns: of one row the numbers alone do
+ * not tell. */
+static bool has_rows(const graph_reader *reader, graph_value *at, int64_t width)
+{
+    return last_dim(reader, at) == width || width == 1;
+}
+
 static bool is_near(float a, float b)
 {
     return fabsf(a - b) <= 1e-4f + 1e-4f * fabsf(b);
@@ -68,7 +75,7 @@ static bool read_ending(const graph_reader *reader, const affine_match *dense, g
     bool found = false;
     for (size_t a = 0; answer && !found && a < 3; a++) {
         ending->activation = activations[a];
-        bool is_all = answer->count == rows * width;
+        bool is_all = answer->count == rows * width && has_rows(reader, at, width);
         for (int64_t c = 0; !found && c < (is_all ? 1 : width); c++) {
             ending->column = is_all ? -1 : (int32_t)c;
             found = is_all || answer->count == rows;
@@ -154,7 +161,7 @@ static bool read_pooling(const graph_reader *reader, graph_value *hidden, graph_
     fault_text ignored = {0};
     int64_t width = last_dim(reader, hidden), n = reader->n_tokens, n_attended = n - n / 3;
     const graph_array *shape = shape_of(reader, at);
-    if (!shape || shape->count != reader->n_batch * width)
+    if (!shape || shape->count != reader->n_batch * width || !has_rows(reader, at, width))
         return false;
     graph_evaluation *evaluation = reader_evaluation(reader, n, false);
     if (reader->inputs[ROLE_MASK]) {
@@ -185,7 +192,8 @@ static bool read_normalise(const graph_reader *reader, graph_value *from, graph_
                 *answer = respond(reader, from, array_share(noise), at);
     int64_t width = last_dim(reader, from);
     bool found = false;
-    for (int way = 0; answer && answer->count == noise->count && !found && way < 2; way++) {
+    bool is_whole = answer && answer->count == noise->count && has_rows(reader, at, width);
+    for (int way = 0; is_whole && !found && way < 2; way++) {
         found = true;
         for (int64_t i = 0; found && i < noise->count; i++) {
             const float *row = noise->floats + i / width * width;
@@ -218,20 +226,54 @@ static bool find_dense(const graph_reader *reader, graph_value *at, graph_value 
     return false;
 }
 
-/* A head's dense layer: set once, or the same as before. */
-static bool set_dense(graph_reader *reader, affine_match *place, const affine_match *dense)
+static bool is_same_vector(const float *a, const float *b, uint32_t n)
 {
-    if (place->product && place->product != dense->product)
+    return a == b || (a && b && memcmp(a, b, n * sizeof *a) == 0);
+}
+
+/* A head's dense layer: set once, or the same as before. What another head is made of, such as its
+ * product before the bias or the activation, is no head of its own. */
+static bool set_dense(graph_reader *reader, heads_match *heads, affine_match *place,
+                      const affine_match *dense)
+{
+    affine_match *const places[] = {
+        &heads->pooler.dense,       &heads->token_transform.dense,
+        &heads->lm_transform.dense, &heads->sentence.dense,
+        &heads->classifier,         &heads->token_classifier,
+        &heads->lm_decoder,
+    };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (places[i] != place && places[i]->product == dense->product)
+            return mismatch(reader, dense->output, "the end of a head, not a part of one");
+    bool is_same = !place->product || (place->product == dense->product &&
+                                       is_same_vector(place->scale, dense->scale, dense->n_out) &&
+                                       is_same_vector(place->bias, dense->bias, dense->n_out));
+    if (!is_same)
         return mismatch(reader, dense->product, "one head of each kind");
     *place = *dense;
     return true;
 }
 
-static bool set_transform(graph_reader *reader, transform_match *place,
+static bool set_transform(graph_reader *reader, heads_match *heads, transform_match *place,
                           const transform_match *transform)
 {
+    if (place->dense.product && place->activation != transform->activation)
+        return mismatch(reader, transform->dense.product, "one head of each kind");
     place->activation = transform->activation;
-    return set_dense(reader, &place->dense, &transform->dense);
+    return set_dense(reader, heads, &place->dense, &transform->dense);
+}
+
+/* The sentence embedding: `dense`, which may have no product, over a pooling. */
+static bool set_sentence(graph_reader *reader, heads_match *heads, graph_value *at,
+                         bert_pooling pooling, bool normalize, const transform_match *dense)
+{
+    if (heads->has_sentence && (heads->pooling != pooling || heads->normalize != normalize ||
+                                heads->sentence.dense.product != dense->dense.product))
+        return mismatch(reader, at, "one sentence embedding");
+    heads->has_sentence = true;
+    heads->pooling = pooling;
+    heads->normalize = normalize;
+    return !dense->dense.product || set_transform(reader, heads, &heads->sentence, dense);
 }
 
 /* A dense layer with an activation, on which a head's last layer stands. */
@@ -248,8 +290,8 @@ static bool read_classifier(graph_reader *reader, encoder_match *encoder, const 
     transform_match pooler;
     return match_transform(reader, dense->input, &pooler) &&
            is_first_token(reader, encoder->hidden, pooler.dense.input) &&
-           set_transform(reader, &heads->pooler, &pooler) &&
-           set_dense(reader, &heads->classifier, dense);
+           set_transform(reader, heads, &heads->pooler, &pooler) &&
+           set_dense(reader, heads, &heads->classifier, dense);
 }
 
 /* classifier(activation(dense(token))) */
@@ -260,8 +302,8 @@ static bool read_transformed_tokens(graph_reader *reader, encoder_match *encoder
     transform_match transform;
     return match_transform(reader, dense->input, &transform) &&
            transform.dense.input == encoder->hidden &&
-           set_transform(reader, &heads->token_transform, &transform) &&
-           set_dense(reader, &heads->token_classifier, dense);
+           set_transform(reader, heads, &heads->token_transform, &transform) &&
+           set_dense(reader, heads, &heads->token_classifier, dense);
 }
 
 /* decoder(norm(activation(dense(token)))): Devlin et al. 2018, section 3.1, task 1 */
@@ -275,28 +317,29 @@ static bool read_lm(graph_reader *reader, encoder_match *encoder, const affine_m
         transform.dense.input != encoder->hidden)
         return false;
     heads->lm_norm = norm;
-    return set_transform(reader, &heads->lm_transform, &transform) &&
-           set_dense(reader, &heads->lm_decoder, dense);
+    return set_transform(reader, heads, &heads->lm_transform, &transform) &&
+           set_dense(reader, heads, &heads->lm_decoder, dense);
 }
 
 /* [normalised](activation(dense(pooling))) */
 static bool read_sentence_dense(graph_reader *reader, encoder_match *encoder,
                                 const affine_match *dense, graph_value *at)
 {
-    heads_match *heads = &encoder->heads;
-    bool of_pooling;
-    if (!read_pooling(reader, encoder->hidden, dense->input, &heads->pooling, &of_pooling) ||
-        of_pooling)
+    bert_pooling pooling;
+    bool of_pooling, normalize;
+    transform_match sentence = {.dense = *dense};
+    if (!has_rows(reader, at, dense->n_out) ||
+        !read_pooling(reader, encoder->hidden, dense->input, &pooling, &of_pooling) || of_pooling)
         return false;
     /* The activation ends before the division by the length: at the last value of which each number
      * depends on one number alone. */
     for (size_t i = at->index; i >= dense->output->index; i--) {
         graph_value *end = graph_at(reader->graph, i);
         if (!carries(reader, end) ||
-            !match_activation(reader, dense->output, end, &heads->sentence.activation))
+            !match_activation(reader, dense->output, end, &sentence.activation))
             continue;
-        return read_normalise(reader, end, at, &heads->normalize) &&
-               set_dense(reader, &heads->sentence.dense, dense);
+        return read_normalise(reader, end, at, &normalize) &&
+               set_sentence(reader, &encoder->heads, at, pooling, normalize, &sentence);
     }
     return false;
 }
@@ -308,18 +351,18 @@ static bool read_dense_output(graph_reader *reader, encoder_match *encoder,
     head_ending ending;
     bert_activation activation;
     graph_value *hidden = encoder->hidden;
-    if (is_first_token(reader, hidden, dense->input) &&
+    if (is_first_token(reader, hidden, dense->input) && has_rows(reader, at, dense->n_out) &&
         match_activation(reader, dense->output, at, &activation) &&
         activation != BERT_ACTIVATION_NONE) {
         name->output = BERT_OUTPUT_POOLER_OUTPUT;
-        return set_transform(reader, &heads->pooler, &(transform_match){*dense, activation});
+        return set_transform(reader, heads, &heads->pooler, &(transform_match){*dense, activation});
     }
     if (read_ending(reader, dense, at, &ending)) {
         name->index = ending.column;
         name->activation = ending.activation;
         if (dense->input == hidden) {
             name->output = BERT_OUTPUT_TOKEN_LOGITS;
-            return set_dense(reader, &heads->token_classifier, dense);
+            return set_dense(reader, heads, &heads->token_classifier, dense);
         }
         name->output = BERT_OUTPUT_LOGITS;
         if (read_classifier(reader, encoder, dense))
@@ -339,10 +382,12 @@ static bool read_dense_output(graph_reader *reader, encoder_match *encoder,
 
 bool read_output(graph_reader *reader, encoder_match *encoder, graph_value *at, output_name *name)
 {
-    heads_match *heads = &encoder->heads;
     affine_match dense;
+    bert_pooling pooling;
+    bool normalize;
     graph_value *bare = plain(reader, at);
     name->index = -1;
+    name->activation = NULL;
     if (bare == encoder->hidden) {
         name->output = BERT_OUTPUT_LAST_HIDDEN_STATE;
         return true;
@@ -367,6 +412,7 @@ bool read_output(graph_reader *reader, encoder_match *encoder, graph_value *at, 
                         "pooler's output, or a sentence embedding");
     }
     name->output = BERT_OUTPUT_SENTENCE_EMBEDDING;
-    return read_pooling(reader, encoder->hidden, at, &heads->pooling, &heads->normalize) ||
-           mismatch(reader, at, "hidden states, or their mean, maximum or first token");
+    if (!read_pooling(reader, encoder->hidden, at, &pooling, &normalize))
+        return mismatch(reader, at, "hidden states, or their mean, maximum or first token");
+    return set_sentence(reader, &encoder->heads, at, pooling, normalize, &(transform_match){0});
 }

@@ -1,4 +1,4 @@
-/* read.c - the whole of a graph, from its outputs to its inputs (read.h). */
+/* read.c - the encoder under the outputs of a graph, from its last layer to its inputs (read.h). */
 #include "read/read.h"
 
 #include <stdlib.h>
@@ -8,32 +8,25 @@
 /* Whether the value is made of something that a softmax made: then it is not an embedding. */
 static bool has_attention(const graph_reader *reader, graph_value *at)
 {
-    bool *needed = calloc(at->index + 1, sizeof *needed), found = false;
-    if (!needed)
-        abort();
-    needed[at->index] = true;
-    for (size_t i = at->index + 1; i > 0 && !found; i--) {
-        graph_value *v = graph_at(reader->graph, i - 1);
-        found = needed[i - 1] && graph_is(v, "Softmax");
-        for (size_t k = 0; needed[i - 1] && v->node && k < v->node->n_inputs; k++)
-            if (v->node->inputs[k])
-                needed[v->node->inputs[k]->index] = true;
-    }
-    free(needed);
+    bool *is_ancestor = reader_ancestors(reader, at), found = false;
+    for (size_t i = 0; i <= at->index && !found; i++)
+        found = is_ancestor[i] && graph_is(graph_at(reader->graph, i), "Softmax");
+    free(is_ancestor);
     return found;
 }
 
-/* Finds the nearest value before `output` that is a layer's result, and what looked most like one
+/* Finds the last value under `outputs` that is a layer's result, and what looked most like one
  * above it. */
-static bool find_top(graph_reader *reader, graph_value *output, encoder_match *encoder,
-                     layer_match *layer)
+static bool find_top(graph_reader *reader, graph_value *const *outputs, size_t n_outputs,
+                     encoder_match *encoder, layer_match *layer)
 {
-    size_t n = output->index + 1;
+    size_t n = graph_n_values(reader->graph);
     bool *needed = calloc(n, sizeof *needed);
     int n_steps = -1;
     if (!needed)
         abort();
-    needed[output->index] = true;
+    for (size_t i = 0; i < n_outputs; i++)
+        needed[outputs[i]->index] = true;
     for (size_t i = n; i > 0 && !encoder->hidden; i--) {
         graph_value *at = graph_at(reader->graph, i - 1);
         if (!needed[i - 1] || at->is_fixed)
@@ -55,8 +48,7 @@ static bool find_top(graph_reader *reader, graph_value *output, encoder_match *e
     return encoder->hidden != NULL;
 }
 
-/* What looked like a layer explains more than what stands on it. */
-static bool report_suspect(graph_reader *reader, const encoder_match *encoder)
+bool report_suspect(graph_reader *reader, const encoder_match *encoder)
 {
     if (encoder->suspect) {
         reader->mismatch = encoder->suspect;
@@ -82,12 +74,16 @@ static void reverse_layers(encoder_match *encoder)
     }
 }
 
-bool read_stack(graph_reader *reader, graph_value *output, encoder_match *encoder)
+bool read_stack(graph_reader *reader, graph_value *const *outputs, size_t n_outputs,
+                encoder_match *encoder)
 {
     layer_match layer;
-    if (!find_top(reader, output, encoder, &layer)) {
+    if (!find_top(reader, outputs, n_outputs, encoder, &layer)) {
+        graph_value *last = outputs[0];
+        for (size_t i = 1; i < n_outputs; i++)
+            last = outputs[i]->index > last->index ? outputs[i] : last;
         reader->mismatch = NULL;
-        mismatch(reader, output, "an encoder: layers that end in a layer normalisation");
+        mismatch(reader, last, "an encoder: layers that end in a layer normalisation");
         return report_suspect(reader, encoder);
     }
     graph_value *at;
@@ -118,43 +114,22 @@ bool read_stack(graph_reader *reader, graph_value *output, encoder_match *encode
     return read_embeddings(reader, at, &encoder->embeddings);
 }
 
-/* ----------------------------------------------------------------------------------- outputs -- */
-
-static bool read_outputs(graph_reader *reader, encoder_match *encoder, bert_weights *weights)
+void describe_mismatch(const graph_reader *reader, fault_text *fault)
 {
-    size_t n = graph_n_outputs(reader->graph), best = 0;
-    if (n > WEIGHTS_MAX_OUTPUTS)
-        return fault_set(reader->fault, "the graph has %zu outputs; at most %d can be read", n,
-                         WEIGHTS_MAX_OUTPUTS);
-    /* The output that is made last stands on the whole encoder. */
-    for (size_t i = 1; i < n; i++)
-        if (graph_find(reader->graph, graph_output_name(reader->graph, i))->index >
-            graph_find(reader->graph, graph_output_name(reader->graph, best))->index)
-            best = i;
-    graph_value *last = graph_find(reader->graph, graph_output_name(reader->graph, best));
-    if (!read_stack(reader, last, encoder))
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        output_name *name = &weights->outputs[weights->n_outputs++];
-        name->onnx = graph_output_name(reader->graph, i);
-        reader->mismatch = NULL;
-        if (!read_output(reader, encoder, graph_find(reader->graph, name->onnx), name))
-            return report_suspect(reader, encoder);
-    }
-    return true;
+    const graph_node *node = reader->mismatch->node;
+    fault_set(fault, "%s '%s' (%s%s): expected %s", node ? "node" : "value",
+              node ? node->name : reader->mismatch->name, node ? "op " : "",
+              node ? node->op : "made by no node", reader->expected);
 }
 
-bool read_encoder(graph_reader *reader, bert_weights *weights)
+bool read_encoder(graph_reader *reader, const output_choice *choice, bert_weights *weights)
 {
     encoder_match encoder = {0};
     *weights = (bert_weights){0};
-    bool ok = read_outputs(reader, &encoder, weights) && read_collect(reader, &encoder, weights);
+    bool ok =
+        read_outputs(reader, choice, &encoder, weights) && read_collect(reader, &encoder, weights);
     free(encoder.layers);
-    if (!ok && reader->mismatch) {
-        const graph_node *node = reader->mismatch->node;
-        fault_set(reader->fault, "%s '%s' (%s%s): expected %s", node ? "node" : "value",
-                  node ? node->name : reader->mismatch->name, node ? "op " : "",
-                  node ? node->op : "made by no node", reader->expected);
-    }
+    if (!ok && reader->mismatch)
+        describe_mismatch(reader, reader->fault);
     return ok || fault_set(reader->fault, "the graph is not that of an encoder that can be read");
 }

@@ -1,6 +1,7 @@
 /*
  * read.h - from an ONNX graph to a config and canonical weights.
  *
+ *     choose.c              which outputs are an encoder's
  *     read_encoder()        outputs, then the encoder under them, from the last layer to the
  *                           embeddings
  *     layer.c               one layer, and the convolution of DeBERTa's larger models
@@ -101,6 +102,7 @@ typedef struct heads_match {
     transform_match pooler, token_transform, lm_transform, sentence;
     affine_match classifier, token_classifier, lm_decoder;
     norm_match lm_norm;
+    bool has_sentence; /* pooling and normalize are set */
     bert_pooling pooling;
     bool normalize;
 } heads_match;
@@ -118,15 +120,33 @@ typedef struct encoder_match {
     heads_match heads;
 } encoder_match;
 
-/* Finds the encoder under an output: hidden, layers, convolution and embeddings. */
-bool read_stack(graph_reader *reader, graph_value *output, encoder_match *encoder);
+/* Finds the encoder under outputs (one or more): hidden, layers, convolution and embeddings. */
+bool read_stack(graph_reader *reader, graph_value *const *outputs, size_t n_outputs,
+                encoder_match *encoder);
 
-/* What one output is, and the head that makes it. */
+/* What one output is, and the head that makes it. After a failure, heads are undefined. */
 bool read_output(graph_reader *reader, encoder_match *encoder, graph_value *at, output_name *name);
+
+/* Makes what looked like a layer the mismatch, if something did: it explains more than what stands
+ * on it. Returns false. */
+bool report_suspect(graph_reader *reader, const encoder_match *encoder);
+
+/* The mismatch as a fault. */
+void describe_mismatch(const graph_reader *reader, fault_text *fault);
+
+/* Outputs that the user chose, by their names in the graph; n 0: all that are an encoder's. */
+typedef struct output_choice {
+    const char *const *names; /* [n] */
+    size_t n;
+} output_choice;
+
+/* The outputs of the choice, what each is, and the encoder under them. Says which are left out. */
+bool read_outputs(graph_reader *reader, const output_choice *choice, encoder_match *encoder,
+                  bert_weights *weights);
 
 bool read_collect(graph_reader *reader, const encoder_match *encoder, bert_weights *weights);
 
 /* All of it. `reader` is open, and `weights` point into its graph. */
-bool read_encoder(graph_reader *reader, bert_weights *weights);
+bool read_encoder(graph_reader *reader, const output_choice *choice, bert_weights *weights);
 
 #endif

@@ -71,9 +71,11 @@ bool reader_open(graph_reader *reader, onnx_graph *graph, uint32_t first_positio
     reader->open = reader_evaluation(reader, reader->n_tokens, true);
     reader->masked = reader_evaluation(reader, reader->n_tokens, false);
     for (size_t i = 0; i < graph_n_outputs(graph); i++)
-        if (!evaluation_get(reader->masked, graph_find(graph, graph_output_name(graph, i)), fault))
-            return false;
-    return true;
+        if (evaluation_get(reader->masked, graph_find(graph, graph_output_name(graph, i)), fault)) {
+            *fault = (fault_text){{0}};
+            return true;
+        }
+    return false;
 }
 
 void reader_close(graph_reader *reader)
@@ -174,6 +176,21 @@ bool carries(const graph_reader *reader, graph_value *at)
 {
     const graph_array *array = shape_of(reader, at);
     return !array || array->is_hollow;
+}
+
+bool *reader_ancestors(const graph_reader *reader, graph_value *at)
+{
+    bool *is_one = calloc(at->index + 1, sizeof *is_one);
+    if (!is_one)
+        abort();
+    is_one[at->index] = true;
+    for (size_t i = at->index + 1; i > 0; i--) {
+        graph_value *v = graph_at(reader->graph, i - 1);
+        for (size_t k = 0; is_one[i - 1] && v->node && k < v->node->n_inputs; k++)
+            if (v->node->inputs[k])
+                is_one[v->node->inputs[k]->index] = true;
+    }
+    return is_one;
 }
 
 graph_value *carrier(const graph_reader *reader, graph_value *at)

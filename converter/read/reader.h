@@ -29,8 +29,8 @@ typedef struct graph_reader {
     const char *expected;
 } graph_reader;
 
-/* `first_position`: see the struct. False with a fault if the inputs are not an encoder's, or an
- * output cannot be computed. reader_close() in any case. */
+/* `first_position`: see the struct. False with a fault if the inputs are not an encoder's, or no
+ * output can be computed. reader_close() in any case. */
 bool reader_open(graph_reader *reader, onnx_graph *graph, uint32_t first_position,
                  fault_text *fault);
 void reader_close(graph_reader *reader);
@@ -59,6 +59,9 @@ int64_t last_dim(const graph_reader *reader, graph_value *at); /* 0: none */
 
 /* Whether the value depends on the ids in any way. */
 bool carries(const graph_reader *reader, graph_value *at);
+
+/* The values that `at` is made of, itself among them: [at->index + 1], by index. free() it. */
+bool *reader_ancestors(const graph_reader *reader, graph_value *at);
 
 /* The only operand that carries, or NULL. */
 graph_value *carrier(const graph_reader *reader, graph_value *at);

@@ -63,6 +63,18 @@ const OVERFLOW = {
     },
 };
 
+/** @type {import('./options.js').Options} Of embeddings. */
+const PROMPT = {
+    'prompt-name': {
+        value: 'NAME',
+        help: "the model's prompt that is put before each text; default its default prompt",
+    },
+    prompt: {
+        value: 'TEXT',
+        help: "what is put before each text, '' for nothing; default that of --prompt-name",
+    },
+};
+
 const TEXT = /** @type {const} */ ({ text: 'text', text_pair: 'text?' });
 const PAIR = /** @type {const} */ ({ text: 'text', text_pair: 'text' });
 const asPair = (/** @type {string[]} */ [text, text_pair]) => [{ text, text_pair }];
@@ -235,6 +247,7 @@ export const TASK_COMMANDS = {
                 value: 'P',
                 help: 'of the numbers: float32 (default), int8, binary or ubinary',
             },
+            ...PROMPT,
             ...OVERFLOW,
         },
         example:
@@ -269,7 +282,7 @@ export const TASK_COMMANDS = {
             'function-to-apply': {
                 kind: ['sigmoid', 'none'],
                 value: 'F',
-                help: "to the model's number: sigmoid (default) or none",
+                help: "to the model's number: sigmoid or none; default by the model, or sigmoid",
             },
             ...OVERFLOW,
         },
@@ -368,6 +381,7 @@ export const TASK_COMMANDS = {
                 value: 'N',
                 help: 'of the embeddings that count, the first ones; default all',
             },
+            ...PROMPT,
             ...OVERFLOW,
         },
         argument: 'TEXT TEXT',

@@ -6,7 +6,8 @@
 import { openHash } from '#convert-host';
 import { BERT_VERSION } from '#core';
 
-import { BertError, describe } from '../errors.js';
+import { BertError } from '../errors.js';
+import { inMB, instead, tooLarge } from './too_large.js';
 
 /** Of WebAssembly memory. */
 const PAGE_BYTES = 65536;
@@ -32,6 +33,7 @@ export class Converter {
 
     #files;
     #folder;
+    #most_bytes;
 
     /** What was written since it was last taken. @type {OutputPart[]} */
     #output = [];
@@ -50,6 +52,7 @@ export class Converter {
     constructor(folder, files, memory) {
         this.#folder = folder;
         this.#files = files;
+        this.#most_bytes = memory;
         this.#memory = new WebAssembly.Memory({
             initial: 32,
             maximum: Math.floor(memory / PAGE_BYTES),
@@ -116,6 +119,13 @@ export class Converter {
         return this.#run(() => this.#wasm.convert_open(this.#write(path)));
     }
 
+    /** Refuses what would not fit. */
+    checkMemory() {
+        const n_bytes = this.#wasm.convert_memory();
+        this.#check(n_bytes, 'OUT_OF_MEMORY');
+        if (n_bytes > this.#most_bytes) throw tooLarge(this.#folder, n_bytes, this.#most_bytes);
+    }
+
     /** What the next step reads. @returns {Needed[]} */
     needs() {
         return Array.from({ length: this.#wasm.convert_n_needs() }, (_, i) => ({
@@ -166,14 +176,8 @@ export class Converter {
 
     /** @param {unknown} [cause] */
     #outOfMemory(cause) {
-        const n_megabytes = Math.round(this.n_bytes / 1e6);
-        return new BertError(
-            'OUT_OF_MEMORY',
-            `the conversion has taken ${n_megabytes} MB and needs more: give it more by ` +
-                '`memory`, 4 GiB at most, or use the native converter: ' +
-                `bert-convert ${describe(this.#folder).slice(7)} -o model.safetensors`,
-            { cause },
-        );
+        const what = `the conversion has taken ${inMB(this.n_bytes)} and needs more`;
+        return new BertError('OUT_OF_MEMORY', `${what}: ${instead(this.#folder)}`, { cause });
     }
 
     /** SHA-256, where it is to be had at once. */

@@ -66,7 +66,8 @@ const OPTIONS = {
     calibrate: undefined,
     /** @type {string[]} outputs of the graph that are kept; default all that are an encoder's */
     outputs: [],
-    /** bytes that the conversion may take, outside of what is fetched; at most 4 GiB */
+    /** bytes that the conversion may take, and beside it an ONNX file that is fetched; from 16 MB
+     * to 4 GiB */
     memory: MEMORY,
     /** @type {string | undefined} of the file that is made, in Node; default a temporary one */
     path: undefined,
@@ -104,7 +105,7 @@ export async function convert(files, options = {}) {
     }
     signal?.throwIfAborted();
     requireSIMD();
-    checkBudget(files, given.dtype, memory, folder);
+    checkBudget(files, memory, folder);
     const all = { ...files, ...(calibrate && { [CALIBRATION]: ofBytes(calibrate) }) };
     /** @type {[string, string][]} */
     const texts = OF_CONVERTER.map((option) => [option, String(given[option])]);

@@ -71,6 +71,7 @@ export async function run(task, caller, signal) {
         fetch(files.filter(({ name }) => READ_FIRST.test(name)).map(wholeOf)),
     ]);
     const converter = await open(module, task, files, fetch);
+    converter.checkMemory();
     for (;;) {
         signal?.throwIfAborted();
         const progress = converter.progress;

@@ -76,6 +76,15 @@ export const LAYERED = ['hidden_states', 'attentions'];
  * @property {string[]} labels  of the classifier, by class index; none without one
  * @property {string | null} problem_type  of the classifier, as in config.json: 'regression', ...
  * @property {number} max_length  most tokens of a sequence, special ones included
+ * @property {Record<string, string>} prompts  what may be put before texts to embed, by name; {}
+ *   where the file has none
+ * @property {string | null} default_prompt_name  of the one that is, unless a call says otherwise
+ * @property {boolean} include_prompt  whether a prompt's tokens count where tokens are pooled; true
+ *   where the file does not say
+ * @property {'cosine' | 'dot' | 'euclidean' | 'manhattan' | null} similarity  how alike two of its
+ *   embeddings are; null: the file does not say
+ * @property {'sigmoid' | 'none' | null} activation  what makes a cross-encoder's score of its
+ *   logit; null: the file does not say
  */
 
 /**
@@ -327,7 +336,40 @@ function parseConfig(text, core, label) {
     if (!Number.isInteger(max_length) || max_length < 1 || max_length > most) {
         throw refused('max_length', `a whole number from 1 to ${most}`, max_length);
     }
-    return /** @type {ModelConfig} */ (config);
+    return /** @type {ModelConfig} */ ({ ...config, ...parseSentences(config, refused) });
+}
+
+/** Choices of fields that a file need not have. */
+const CHOICES = {
+    similarity: ['cosine', 'dot', 'euclidean', 'manhattan'],
+    activation: ['sigmoid', 'none'],
+};
+
+/**
+ * What sentence-transformers says beside a model.
+ * @param {Record<string, any>} config
+ * @param {(field: string, expected: string, value: unknown) => BertError} refused
+ */
+function parseSentences(config, refused) {
+    const { prompts = {}, default_prompt_name = null, include_prompt = true } = config;
+    if (!isObject(prompts)) throw refused('prompts', 'an object', prompts);
+    for (const [name, prompt] of Object.entries(prompts)) {
+        if (typeof prompt !== 'string') throw refused(`prompts.${name}`, 'a string', prompt);
+    }
+    if (default_prompt_name !== null && !Object.hasOwn(prompts, default_prompt_name)) {
+        throw refused('default_prompt_name', 'the name of a prompt or null', default_prompt_name);
+    }
+    if (typeof include_prompt !== 'boolean') {
+        throw refused('include_prompt', 'true or false', include_prompt);
+    }
+    const chosen = Object.entries(CHOICES).map(([field, choices]) => {
+        const value = config[field] ?? null;
+        if (value !== null && !choices.includes(value)) {
+            throw refused(field, `${choices.map((each) => `'${each}'`).join(', ')} or null`, value);
+        }
+        return [field, value];
+    });
+    return { prompts, default_prompt_name, include_prompt, ...Object.fromEntries(chosen) };
 }
 
 /**

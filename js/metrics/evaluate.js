@@ -210,9 +210,14 @@ export const EVALUATIONS = {
                 ...batch.map(({ text }) => text),
                 ...batch.map(({ text_pair }) => text_pair),
             ];
+            const { outputs = {}, similarity } = pipe.model?.config ?? {};
+            const kind = similarity ?? 'cosine';
+            const pools = Object.values(outputs).some(
+                (/** @type {any} */ { output }) => output === 'sentence_embedding',
+            );
             const { dims, data } = await pipe(texts, {
-                pooling: 'mean',
-                normalize: true,
+                pooling: pools ? null : 'mean',
+                normalize: kind === 'cosine',
                 ...options,
             });
             if (dims?.length !== 2) {
@@ -222,7 +227,7 @@ export const EVALUATIONS = {
                 );
             }
             const row = (/** @type {number} */ i) => data.slice(i * dims[1], (i + 1) * dims[1]);
-            return batch.map((_, i) => cosine(row(i), row(i + batch.length)));
+            return batch.map((_, i) => SIMILARITIES[kind](row(i), row(i + batch.length)));
         },
         score: (examples, answers) => correlations(examples, answers),
     },
@@ -325,7 +330,8 @@ export const EVALUATIONS = {
  *   without answers the right one is '', and handle_impossible_answer is set if there are such
  * - fill-mask: `{text, answer}` -> accuracy_at_1, accuracy_at_5; compared without surrounding space
  * - feature-extraction (also called similarity): `{text, text_pair, score}` -> pearson, spearman of
- *   the cosine of both (pooling `mean`, unless options say otherwise)
+ *   how alike both are, by the model's `similarity` or their cosine (pooling that of the model or
+ *   `mean`, unless options say otherwise)
  * - text-ranking: `{query, documents, relevant}`, indices -> mrr_at_10, ndcg_at_10
  * - zero-shot-classification: `{text, labels, answer}` -> accuracy
  * - next-sentence-prediction: `{text, text_pair, is_next}` -> accuracy
@@ -569,16 +575,27 @@ function trim({ start, end, type }, text) {
     return { start: first, end: first + covered.trim().length, type };
 }
 
+/** @typedef {(a: ArrayLike<number>, b: ArrayLike<number>) => number} Similarity */
+
 /**
+ * The sum over two vectors of equal length.
  * @param {ArrayLike<number>} a
  * @param {ArrayLike<number>} b
+ * @param {(x: number, y: number) => number} term
  */
-function cosine(a, b) {
-    let [ab, aa, bb] = [0, 0, 0];
-    for (let i = 0; i < a.length; i++) {
-        ab += a[i] * b[i];
-        aa += a[i] * a[i];
-        bb += b[i] * b[i];
-    }
-    return ab / Math.sqrt(aa * bb);
+function sumOver(a, b, term) {
+    let sum = 0;
+    for (let i = 0; i < a.length; i++) sum += term(a[i], b[i]);
+    return sum;
 }
+
+/** @type {Similarity} */
+const dot = (a, b) => sumOver(a, b, (x, y) => x * y);
+
+/** As sentence-transformers counts: the more, the more alike. @type {Record<string, Similarity>} */
+const SIMILARITIES = {
+    cosine: (a, b) => dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)),
+    dot,
+    euclidean: (a, b) => -Math.sqrt(sumOver(a, b, (x, y) => (x - y) ** 2)),
+    manhattan: (a, b) => -sumOver(a, b, (x, y) => Math.abs(x - y)),
+};

@@ -149,11 +149,13 @@ function orderOf(models, names, i) {
     return order;
 }
 
+/** @typedef {((progress: import('../model/model.js').Progress) => void) | undefined} OnProgress */
+
 /**
  * One progress for several callers: that of the slowest.
  * @param {number} n
- * @param {((progress: import('../model/model.js').Progress) => void) | undefined} onprogress
- * @returns {(i: number) => typeof onprogress}
+ * @param {OnProgress} onprogress
+ * @returns {(i: number) => OnProgress}
  */
 function joined(n, onprogress) {
     const done = Array(n).fill(0);

@@ -7,6 +7,7 @@ import { answer, readText } from './call.js';
 import {
     CALL_OPTIONS,
     isFlag,
+    isString,
     OVERFLOW_OPTIONS,
     oneOf,
     orNull,
@@ -33,6 +34,10 @@ import { Tensor } from './tensor.js';
  *   default 'float32'
  * @property {boolean} [quantize]  transformers.js's: true makes `precision` 'binary' where that is
  *   not given; default false
+ * @property {string | null} [prompt_name]  the prompt of the model (`model.config.prompts`) that is
+ *   put before each text; default null: the model's default prompt, if it has one
+ * @property {string | null} [prompt]  the text itself that is put before each text, '' for none;
+ *   default null: that of `prompt_name`
  *
  * @typedef {VectorOptions & CallOptions & OverflowOptions} FeatureExtractionOptions
  *   Where a text is read in windows its vector is their mean, weighted by their tokens.
@@ -75,6 +80,8 @@ const OPTIONS = {
     dimensions: null,
     precision: 'float32',
     quantize: false,
+    prompt_name: null,
+    prompt: null,
 };
 const RULES = {
     pooling: orNull(oneOf('none', 'mean', 'cls', 'last_token')),
@@ -82,6 +89,8 @@ const RULES = {
     dimensions: orNull(wholeNumber(1)),
     precision: oneOf('float32', 'int8', 'binary', 'ubinary'),
     quantize: isFlag,
+    prompt_name: orNull(isString),
+    prompt: orNull(isString),
 };
 
 /**
@@ -101,6 +110,8 @@ export function featureExtraction(model, task) {
             dimensions,
             precision: named,
             quantize,
+            prompt_name,
+            prompt,
             signal,
             onprogress,
             errors,
@@ -126,7 +137,11 @@ export function featureExtraction(model, task) {
             precision,
             call: { signal, onprogress },
             errors,
-            request: { ...request, outputs: { vectors: output } },
+            request: {
+                ...request,
+                outputs: { vectors: output },
+                prompt: prompt ?? promptOf(model.config, prompt_name),
+            },
         };
     }
 
@@ -196,6 +211,24 @@ export function featureExtraction(model, task) {
         );
     }
     return extract;
+}
+
+/**
+ * The text of a prompt of the model.
+ * @param {import('../loader/model_file.js').ModelConfig} config
+ * @param {string | null} wanted  its name; null: the default one
+ */
+function promptOf({ prompts, default_prompt_name }, wanted) {
+    const name = wanted ?? default_prompt_name;
+    if (name === null) return '';
+    if (Object.hasOwn(prompts, name)) return prompts[name];
+    const names = Object.keys(prompts).map((each) => `'${each}'`);
+    throw new BertError(
+        'BAD_OPTION',
+        `prompt_name must be ${names.length ? `one of ${names.join(', ')}` : 'null'}, ` +
+            `not '${name}': ${names.length ? 'these are the prompts' : 'there are no prompts'} ` +
+            'of the model',
+    );
 }
 
 /**

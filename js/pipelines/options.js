@@ -62,6 +62,9 @@ export const oneOf =
 /** @type {Rule} */
 export const isFlag = oneOf(true, false);
 
+/** @type {Rule} */
+export const isString = (value) => (typeof value === 'string' ? null : 'a string');
+
 /**
  * @param {string} type
  * @returns {Rule}

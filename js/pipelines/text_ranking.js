@@ -23,8 +23,7 @@ import { mergeScores } from './text_classification.js';
 /**
  * @typedef {object} RankedDocument
  * @property {number} corpus_id  index of the document
- * @property {number} score  how well it answers, 0 to 1; any number with `function_to_apply:
- *   'none'`
+ * @property {number} score  how well it answers: 0 to 1 by 'sigmoid', any number by 'none'
  * @property {string} [text]  the document, with `return_documents`
  * @property {true} [truncated]  where query and document were longer than the model reads
  */
@@ -34,15 +33,15 @@ import { mergeScores } from './text_classification.js';
  * @property {number | null} [top_k]  documents to return, best first, from 1; default null: all
  * @property {boolean} [return_documents]  whether their texts are returned; default false
  * @property {'sigmoid' | 'none'} [function_to_apply]  what makes a score of the model's number;
- *   default 'sigmoid'
+ *   default what the model's file says (`model.config.activation`), or 'sigmoid'
  *
  * @typedef {RankingOptions & CallOptions & OverflowOptions} TextRankingOptions
  */
 
 /** @typedef {{query: string, documents: string[]}} RankingInput */
 
-/** @type {Required<RankingOptions>} */
-const OPTIONS = { top_k: null, return_documents: false, function_to_apply: 'sigmoid' };
+/** @satisfies {RankingOptions} */
+const OPTIONS = { top_k: null, return_documents: false };
 const RULES = {
     top_k: orNull(wholeNumber(1)),
     return_documents: isFlag,
@@ -54,7 +53,10 @@ const RULES = {
  * @param {string} task  for messages
  */
 export function textRanking(model, task) {
-    const { n_labels } = model.config.encoder;
+    const { encoder, activation } = model.config;
+    const { n_labels } = encoder;
+    /** @type {Required<RankingOptions>} */
+    const defaults = { ...OPTIONS, function_to_apply: activation ?? 'sigmoid' };
     if (n_labels !== 1) {
         throw new BertError(
             'WRONG_TASK',
@@ -111,7 +113,7 @@ export function textRanking(model, task) {
             } = readOptions(
                 task,
                 (is_split ? options : documents) ?? {},
-                { ...OPTIONS, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
+                { ...defaults, ...OVERFLOW_OPTIONS, ...CALL_OPTIONS },
                 RULES,
             );
             const scoreOf = (/** @type {number} */ logit) =>

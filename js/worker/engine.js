@@ -55,6 +55,7 @@ const GROWTH_BYTES = 1 << 28;
  * @property {Uint32Array} positions
  * @property {Uint8Array} attended
  * @property {Uint32Array} [lm_tokens]  those that lm_logits are wanted for; default all
+ * @property {Uint32Array} [pool_from]  default all 0
  *
  * @typedef {(until?: Promise<void>) => Promise<void>} Turn  lets others have their turn, or lets
  *   them have it until something has come; throws if the call was aborted meanwhile
@@ -387,6 +388,7 @@ export class Engine {
             const attended = instance.write(batch.attended);
             const n_lm_tokens = batch.lm_tokens?.length ?? 0;
             const lm_tokens = batch.lm_tokens ? instance.write(batch.lm_tokens) : 0;
+            const pool_from = batch.pool_from ? instance.write(batch.pool_from) : 0;
             const addresses = new Uint32Array(core.n_outputs);
             const places = wanted.map((name) => {
                 const count = core.outputCount(name, n_sequences, lengths, n_lm_tokens, lm_tokens);
@@ -404,6 +406,7 @@ export class Engine {
                     attended,
                     n_lm_tokens,
                     lm_tokens,
+                    pool_from,
                     instance.write(addresses),
                 ),
             );

@@ -54,16 +54,18 @@ export function activate(data, n_columns, activation) {
  * One row of many.
  * @param {FloatTensor} tensor  [n_rows, n_columns]
  * @param {NonNullable<import('../loader/model_file.js').OutputRequest['pooling']>} pooling
+ * @param {number} [first]  the first row that counts
  * @returns {FloatTensor}
  */
-export function pool({ dims: [n_rows, n_columns], data }, pooling) {
-    if (pooling === 'cls') return { dims: [n_columns], data: data.slice(0, n_columns) };
+export function pool({ dims: [n_rows, n_columns], data }, pooling, first = 0) {
+    const start = first * n_columns;
+    if (pooling === 'cls') return { dims: [n_columns], data: data.slice(start, start + n_columns) };
     if (pooling === 'last_token') {
         return { dims: [n_columns], data: data.slice((n_rows - 1) * n_columns) };
     }
     const sums = new Float64Array(n_columns);
-    for (let row = 0, at = 0; row < n_rows; row++) {
+    for (let row = first, at = start; row < n_rows; row++) {
         for (let column = 0; column < n_columns; column++) sums[column] += data[at++];
     }
-    return { dims: [n_columns], data: Float32Array.from(sums, (sum) => sum / n_rows) };
+    return { dims: [n_columns], data: Float32Array.from(sums, (sum) => sum / (n_rows - first)) };
 }

@@ -23,14 +23,16 @@ export function split(outputs, sequences, requests, shapes) {
     const n_tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
     const n_squares = sequences.reduce((sum, { ids }) => sum + ids.length ** 2, 0);
     let [token, square, lm_row] = [0, 0, 0];
-    return sequences.map(({ ids, attended, lm_rows }, s) => {
+    return sequences.map(({ ids, attended, lm_rows, pool_from }, s) => {
         const n = ids.length;
         const skip = attended[0] ? 0 : 1;
         // Where all rows were asked for, the one that is skipped is among them.
         const lm_skip = lm_rows ? 0 : skip;
         const n_lm_rows = (lm_rows?.length ?? n) - lm_skip;
         lm_row += lm_skip;
-        const place = { s, n, skip, token, square, lm_row, n_lm_rows, n_tokens, n_squares };
+        const n_unpooled = Math.max(0, pool_from - skip);
+        const own = { s, n, skip, n_unpooled, token, square, lm_row, n_lm_rows };
+        const place = { ...own, n_tokens, n_squares };
         const result = Object.fromEntries(
             Object.entries(requests).map(([name, request]) => [
                 name,
@@ -49,6 +51,7 @@ export function split(outputs, sequences, requests, shapes) {
  * @property {number} s  its index
  * @property {number} n  its tokens
  * @property {number} skip  1: the first of them is in no result
+ * @property {number} n_unpooled  of its rows, those before the first that is pooled
  * @property {number} token  tokens before it
  * @property {number} square  the same, of each sequence squared
  * @property {number} lm_row  rows of lm_logits before its own
@@ -65,7 +68,7 @@ export function split(outputs, sequences, requests, shapes) {
  * @returns {FloatTensor}
  */
 function take(data, { output, index, head, activation, pooling }, place, { outputs, encoder }) {
-    const { s, n, skip, token, lm_row, n_lm_rows, n_tokens } = place;
+    const { s, n, skip, n_unpooled, token, lm_row, n_lm_rows, n_tokens } = place;
     const { n_columns, n_layers, is_of_tokens } = outputs[output];
     const rows = (/** @type {number} */ first, /** @type {number} */ n_rows) => ({
         dims: [n_rows, n_columns],
@@ -86,7 +89,7 @@ function take(data, { output, index, head, activation, pooling }, place, { outpu
     } else {
         tensor = { dims: [n_columns], data: rows(s, 1).data.slice() };
     }
-    if (pooling) tensor = pool(tensor, pooling);
+    if (pooling) tensor = pool(tensor, pooling, n_unpooled);
     if (activation) activate(tensor.data, tensor.dims[tensor.dims.length - 1], activation);
     return index === undefined || LAYERED.includes(output) ? tensor : column(tensor, index);
 }

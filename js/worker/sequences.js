@@ -24,6 +24,8 @@ const MAX_OUTPUT_BYTES = 64 << 20;
  * @property {Integers} [token_type_ids]  0 or 1 a token, as the tokenizer gives them; default all 0
  * @property {Integers} [lm_rows]  the tokens, as indices into input_ids in ascending order, that
  *   lm_logits are wanted for; default all whose mask is 1
+ * @property {number} [pool_from]  the token, as an index into input_ids, from which on tokens are
+ *   pooled: those before it are a prompt that does not count; default 0
  */
 
 /**
@@ -33,6 +35,7 @@ const MAX_OUTPUT_BYTES = 64 << 20;
  * @property {Uint32Array} positions
  * @property {Uint8Array} attended
  * @property {Uint32Array} [lm_rows]  indices of these tokens
+ * @property {number} pool_from  likewise
  */
 
 /**
@@ -133,6 +136,7 @@ export function prepare(sequence, { core, most_tokens }) {
         positions,
         attended: Uint8Array.from(kept, (i) => mask[i]),
         ...(sequence.lm_rows ? { lm_rows: toRows(sequence.lm_rows, mask, kept) } : {}),
+        pool_from: sequence.pool_from ? toPlace(sequence.pool_from, mask, kept) : 0,
     };
 }
 
@@ -175,6 +179,23 @@ function toRows(given, mask, kept) {
         }
     });
     return rows.map((token) => kept.indexOf(token));
+}
+
+/**
+ * @param {unknown} given
+ * @param {Uint8Array} mask
+ * @param {Uint32Array} kept  the tokens that are computed
+ */
+function toPlace(given, mask, kept) {
+    const from = /** @type {number} */ (given);
+    if (!Number.isInteger(from) || from < 0 || !mask.subarray(from).includes(1)) {
+        throw new BertError(
+            'BAD_INPUT',
+            'pool_from must be the index of a token at or before the last one whose mask is 1, ' +
+                `not ${describe(given)}`,
+        );
+    }
+    return kept.findIndex((token) => token >= from);
 }
 
 /**
@@ -241,9 +262,13 @@ function join(sequences) {
         batch.attended.set(attended, at);
         at += ids.length;
     }
-    return sequences.some(({ lm_rows }) => lm_rows)
-        ? { ...batch, lm_tokens: lmTokens(sequences) }
-        : batch;
+    return {
+        ...batch,
+        ...(sequences.some(({ lm_rows }) => lm_rows) ? { lm_tokens: lmTokens(sequences) } : {}),
+        ...(sequences.some(({ pool_from }) => pool_from > 0)
+            ? { pool_from: Uint32Array.from(sequences, ({ pool_from }) => pool_from) }
+            : {}),
+    };
 }
 
 /** @param {PreparedSequence[]} sequences  at least one of which has lm_rows */

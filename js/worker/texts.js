@@ -26,6 +26,7 @@ import { BertError, toMessage, withoutPlace } from '../errors.js';
  * @property {boolean} [words]  and the words of these, which takes another pass over the text
  * @property {number} [lm_token]  the id of the tokens that lm_logits are wanted for; default all
  * @property {number} [batch_tokens]  most tokens computed together; see ForwardRequest
+ * @property {string} [prompt]  what is put before each text; default ''
  *
  * @typedef {object} WindowTokens
  * @property {Uint32Array} ids
@@ -97,7 +98,14 @@ export async function runTexts(model, request, turn, onprogress) {
 
     // A tokenizer may give types where its model has none.
     const has_types = Number(model.config.encoder.n_token_types) > 1;
-    const sequences = windows.map((window) => toSequence(window, has_types, request.lm_token));
+    const n_prompt = promptTokens(model, request);
+    const sequences = windows.map((window, w) => ({
+        ...toSequence(window, has_types, request.lm_token),
+        // The prompt is in the first window of a text, in which something is left to pool.
+        ...(n_prompt > 0 && text_of[w] !== text_of[w - 1]
+            ? { pool_from: Math.min(n_prompt, window.length - 1) }
+            : {}),
+    }));
     const n_left = results.map(() => 0);
     for (const i of text_of) n_left[i]++;
     let done = n_left.filter((n) => n === 0).length;
@@ -138,16 +146,41 @@ export async function runTexts(model, request, turn, onprogress) {
 }
 
 /**
+ * Tokens of a window, special ones included.
+ * @param {import('./loaded_model.js').LoadedModel} model
+ * @param {TextsRequest} request
+ */
+function longestWindow({ config }, { max_length = Infinity }) {
+    return Math.min(max_length, config.max_length);
+}
+
+/**
+ * The tokens of a prompt that does not count in embeddings, as sentence-transformers counts them:
+ * what the prompt has alone, the special ones before it included. Where its end and the text's
+ * start become one token that is one too many, there as here.
+ * @param {import('./loaded_model.js').LoadedModel} model
+ * @param {TextsRequest} request
+ * @returns {number}  0: all that is before the text counts
+ */
+function promptTokens(model, request) {
+    if (!request.prompt || model.config.include_prompt) return 0;
+    const { length, sequence } = model.needTokenizer().encode(request.prompt, {
+        truncation: { max_length: longestWindow(model, request) },
+    });
+    return sequence[length - 1] === -1 ? length - 1 : length;
+}
+
+/**
  * @param {import('./loaded_model.js').LoadedModel} model
  * @param {Texts} input
  * @param {TextsRequest} request
  */
-function cutText(model, input, { overflow = 'truncate', max_length, stride = 0, strategy }) {
-    const limit = model.config.max_length;
-    const length = Math.min(max_length ?? limit, limit);
+function cutText(model, input, request) {
+    const { overflow = 'truncate', stride = 0, strategy, prompt = '' } = request;
+    const length = longestWindow(model, request);
     const is_windowed = overflow === 'window';
     const { text, text_pair } = input;
-    const encoding = model.needTokenizer().encode(text, {
+    const encoding = model.needTokenizer().encode(prompt + text, {
         text_pair,
         truncation: {
             max_length: length,

@@ -6,6 +6,7 @@
  */
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
     cpSync,
     existsSync,
@@ -549,6 +550,226 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     });
 }
 
+// --- a model of the visitor's own ---------------------------------------------------------------
+
+const GOLDEN = fileURLToPath(new URL('../golden/', import.meta.url));
+const FILES = ['model.onnx', 'config.json', 'tokenizer.json', 'tokenizer_config.json'];
+
+/** Files of a model of tests/golden/pipelines. @param {string} name */
+const filesOf = (name) => FILES.map((file) => join(GOLDEN, 'pipelines', name, file));
+
+/** @param {Page} page @param {'ready' | 'failed' | 'working' | 'empty'} state */
+async function own(page, state) {
+    const section = page.locator(`#own[data-state="${state}"]`);
+    const other = page.locator('#own[data-state="failed"] #own-detail');
+    if (state === 'ready') {
+        // A failure is told at once, in its own words.
+        await section.or(other).first().waitFor();
+        if (await other.isVisible()) assert.fail(await other.innerText());
+    }
+    await section.waitFor();
+}
+
+/** What a model of the visitor's says: its rows. @param {Page} page @param {RegExp} [remark] */
+async function ownAnswer(page, remark = /^$/) {
+    await page.locator('#own-remark', { hasText: remark }).waitFor({ state: 'attached' });
+    return page.locator('#own-rows .score').allInnerTexts();
+}
+
+/** @param {string} text */
+const bare = (text) => text.replace(/\s+/g, ' ').trim();
+
+test('files are converted, read the text, and are saved as one', TIMEOUT, async (t) => {
+    const { page } = await open(t);
+    await page.goto(server.url);
+    await answer(page);
+    await page.setInputFiles('#own-files', filesOf('text-classification-roberta'));
+    await own(page, 'ready');
+    assert.equal(await page.locator('#own-name').innerText(), 'model');
+    assert.match(await page.locator('#own-task').innerText(), /^classifies texts, \d.* MB$/);
+    const before = (await ownAnswer(page)).map(bare);
+    const { id2label } = JSON.parse(
+        readFileSync(join(GOLDEN, 'pipelines/text-classification-roberta/config.json'), 'utf8'),
+    );
+    const labels = before.map((row) => row.replace(/ \d[\d.]*%$/, ''));
+    assert.deepEqual(labels.sort(), Object.values(id2label).sort());
+
+    // The text changes, by typing and by an example; so does the answer.
+    await page.fill('#text', 'Something else.');
+    await page.waitForFunction(
+        (row) =>
+            document.querySelector('#own-rows')?.textContent?.replace(/\s+/g, ' ').trim() !== row,
+        before.join(' '),
+    );
+    await page.fill('#text', ' ');
+    assert.deepEqual(await ownAnswer(page, /^Nothing to read yet\.$/), []);
+    await page.getByRole('button', { name: 'Battery died' }).click();
+    const example = await ownAnswer(page);
+
+    const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('link', { name: 'Save the converted file' }).click(),
+    ]);
+    assert.equal(download.suggestedFilename(), 'model.bert-wasm.safetensors');
+    const path = join(mkdtempSync(join(tmpdir(), 'bert-wasm-page-')), 'saved.safetensors');
+    t.after(() => rmSync(join(path, '..'), { recursive: true }));
+    await download.saveAs(path);
+    const native = spawnSync(
+        join(BUILD, 'native/bert-convert'),
+        [join(GOLDEN, 'pipelines/text-classification-roberta'), '-o', `${path}.native`],
+        { encoding: 'utf8' },
+    );
+    assert.equal(native.status, 0, native.stderr);
+    const dataOf = (/** @type {string} */ file) => {
+        const bytes = readFileSync(file);
+        return bytes.subarray(8 + Number(bytes.readBigUInt64LE(0)));
+    };
+    assert.ok(dataOf(path).equals(dataOf(`${path}.native`)), 'as the native converter writes it');
+
+    await page.setInputFiles('#own-files', path);
+    await own(page, 'ready');
+    assert.equal(await page.locator('#own-name').innerText(), 'saved');
+    assert.deepEqual(await ownAnswer(page), example);
+    assert.equal(await page.locator('#own-save').isVisible(), false, 'it is saved already');
+
+    await page.getByRole('button', { name: 'Remove' }).click();
+    await own(page, 'empty');
+    assert.equal((await answer(page)).label, 'Negative', "the page's own model goes on");
+});
+
+test('a folder of transformers or sentence-transformers is converted', TIMEOUT, async (t) => {
+    const { page } = await open(t);
+    await page.goto(server.url);
+    await answer(page);
+    for (const [folder, does, remark] of /** @type {[string, RegExp, RegExp][]} */ ([
+        ['huggingface/bert-seqcls', /^classifies texts/, /^$/],
+        ['sentence/bert-prompts', /^makes vectors/, /^A vector of 16 numbers: -?0\.\d+, /],
+    ])) {
+        await page.setInputFiles('#own-folder', join(GOLDEN, folder));
+        await own(page, 'ready');
+        assert.equal(await page.locator('#own-name').innerText(), folder.split('/')[1]);
+        assert.match(await page.locator('#own-task').innerText(), does);
+        await ownAnswer(page, remark);
+    }
+});
+
+test('each kind of model answers in its way', TIMEOUT, async (t) => {
+    const { page } = await open(t);
+    await page.goto(server.url);
+    await answer(page);
+    for (const [name, does, text, remark, rows] of [
+        ['token-classification-bert', 'finds names', 'Anna Smith lives in Berlin.', /^$/, /: \w+ /],
+        ['fill-mask-bert', 'fills in words', 'The film was [MASK].', /^$/, /%$/],
+        ['fill-mask-bert', 'fills in words', 'No mask.', /\[MASK\]/, null],
+        [
+            'question-answering-bert',
+            'answers questions',
+            'Where does Anna live? Anna lives in Berlin.',
+            /^(It finds no answer\.)?$/,
+            undefined,
+        ],
+        ['question-answering-bert', 'answers questions', 'No question.', /^Type a question/, null],
+        ['feature-extraction-bert', 'makes vectors', 'A text.', /^A vector of 32 numbers/, null],
+    ]) {
+        await page.fill('#text', String(text));
+        await page.setInputFiles('#own-files', filesOf(String(name)));
+        await own(page, 'ready');
+        assert.ok((await page.locator('#own-task').innerText()).startsWith(String(does)));
+        const found = await ownAnswer(page, /** @type {RegExp} */ (remark));
+        if (rows === null) assert.deepEqual(found, [], String(name));
+        if (rows) assert.match(bare(found[0]), /** @type {RegExp} */ (rows));
+    }
+});
+
+test('files are dropped anywhere on the page', TIMEOUT, async (t) => {
+    const { page } = await open(t);
+    await page.goto(server.url);
+    await answer(page);
+    const files = filesOf('text-classification-bert').map((path) => [
+        path.split('/').at(-1),
+        readFileSync(path).toString('base64'),
+    ]);
+    const transfer = await page.evaluateHandle(
+        (all) => {
+            const made = new DataTransfer();
+            for (const [name, base64] of all) {
+                const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+                made.items.add(new File([bytes], name));
+            }
+            return made;
+        },
+        /** @type {[string, string][]} */ (files),
+    );
+    await page.dispatchEvent('h1', 'dragover', { dataTransfer: transfer });
+    assert.equal(await page.locator('#own[data-over]').count(), 1);
+    await page.dispatchEvent('h1', 'drop', { dataTransfer: transfer });
+    await own(page, 'ready');
+    assert.equal(await page.locator('#own[data-over]').count(), 0);
+    assert.match(await page.locator('#own-task').innerText(), /^classifies texts/);
+});
+
+test('files that are no model are told what is wrong, and what to do', TIMEOUT, async (t) => {
+    const { page } = await open(t);
+    await page.goto(server.url);
+    await answer(page);
+    const [model, config, tokenizer] = filesOf('text-classification-bert');
+    const weights = join(GOLDEN, 'huggingface/bert-seqcls/model.safetensors');
+    const cut = { name: 'model.onnx', mimeType: '', buffer: readFileSync(model).subarray(0, 5000) };
+    const read = (/** @type {string} */ path) => ({
+        name: String(path.split('/').at(-1)),
+        mimeType: '',
+        buffer: readFileSync(path),
+    });
+    for (const [files, advice, detail] of /** @type {[any[], RegExp, RegExp][]} */ ([
+        [[read(weights)], /together with config\.json/, /has no config\.json/],
+        [[read(tokenizer)], /together with config\.json/, /no weights|has no/],
+        [[cut, read(config), read(tokenizer)], /Only encoders like BERT/, /model\.onnx/],
+        [[read(model), read(config)], /Choose its tokenizer\.json/, /tokenizer/],
+    ])) {
+        await page.setInputFiles('#own-files', files);
+        await own(page, 'failed');
+        await page.locator('#own-advice', { hasText: advice }).waitFor();
+        assert.match(await page.locator('#own-detail').innerText(), detail);
+        assert.equal(await page.getByRole('alert').filter({ visible: true }).count(), 1);
+    }
+    await page.setInputFiles('#own-files', filesOf('text-classification-bert'));
+    await own(page, 'ready');
+    await ownAnswer(page);
+});
+
+test('a conversion shows how far it is, and can be cancelled', TIMEOUT, async (t) => {
+    const { page } = await open(t, { serviceWorkers: 'block' });
+    /** @type {() => void} */
+    let release = () => {};
+    const held = new Promise((resolve) => {
+        release = () => resolve(undefined);
+    });
+    await page.route('**/convert.wasm', async (route) => {
+        await held;
+        await route.continue().catch(() => {}); // the page does not want it any more
+    });
+    await page.goto(server.url);
+    await answer(page);
+    await page.setInputFiles('#own-files', filesOf('text-classification-bert'));
+    await own(page, 'working');
+    const bar = page.getByRole('progressbar', { name: 'Reading the files' });
+    await bar.waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await own(page, 'empty');
+    release();
+    // Steps are told while it runs.
+    await page.evaluate(() => {
+        const seen = new Set();
+        Reflect.set(globalThis, 'seen', seen);
+        const text = /** @type {Element} */ (document.querySelector('#own-progress-text'));
+        new MutationObserver(() => seen.add(text.textContent)).observe(text, { childList: true });
+    });
+    await page.setInputFiles('#own-files', filesOf('text-classification-bert'));
+    await own(page, 'ready');
+    const seen = await page.evaluate(() => [...Reflect.get(globalThis, 'seen')]);
+    assert.ok(seen.filter((text) => /^step \d+ of \d+$/.test(text)).length > 2, seen.join());
+});
+
 for (const width of [360, 1280]) {
     for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
         test(`fits ${width} px, ${colorScheme}`, TIMEOUT, async (t) => {
@@ -561,8 +782,19 @@ for (const width of [360, 1280]) {
             }));
             assert.equal(scrollWidth, width);
             assert.equal(paper, colorScheme === 'dark' ? 'rgb(22, 24, 28)' : 'rgb(250, 249, 246)');
-            const path = join(BUILD, `screenshots/page-${width}-${colorScheme}.png`);
-            await page.screenshot({ path, fullPage: true });
+            const path = join(BUILD, `screenshots/page-${width}-${colorScheme}`);
+            await page.screenshot({ path: `${path}.png`, fullPage: true });
+
+            await page.setInputFiles('#own-files', filesOf('text-classification-multi-label'));
+            await own(page, 'ready');
+            await ownAnswer(page);
+            const fits = () => document.documentElement.scrollWidth;
+            assert.equal(await page.evaluate(fits), width);
+            await page.locator('#own').screenshot({ path: `${path}-own.png` });
+            await page.setInputFiles('#own-files', filesOf('text-classification-bert').slice(1));
+            await own(page, 'failed');
+            assert.equal(await page.evaluate(fits), width);
+            await page.locator('#own').screenshot({ path: `${path}-failed.png` });
         });
     }
 }

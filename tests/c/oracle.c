@@ -364,13 +364,14 @@ static void token_heads(const bert_model *model, uint32_t n, const double *x,
     free(y);
 }
 
-/* What a pooling makes of one column of a sequence, [n] numbers a row apart. */
-static double pooled_number(bert_pooling pooling, const text_view *text, const double *x,
-                            uint32_t row)
+/* What a pooling makes of one column of a sequence from token `from` on; [n] numbers a row apart.
+ */
+static double pooled_number(bert_pooling pooling, const text_view *text, uint32_t from,
+                            const double *x, uint32_t row)
 {
     double sum = 0, weights = 0, weighted = 0, most = -INFINITY, last = 0;
     uint32_t count = 0;
-    for (uint32_t t = 0; t < text->n; t++) {
+    for (uint32_t t = from; t < text->n; t++) {
         double number = x[t * row], weight = text->positions[t] + 1.0;
         if (!text->attended[t])
             continue;
@@ -397,11 +398,11 @@ static double pooled_number(bert_pooling pooling, const text_view *text, const d
     case BERT_POOLING_COUNT:
         break;
     }
-    return x[0];
+    return x[from * row];
 }
 
-static void embed_sentence(const bert_model *model, const text_view *text, const double *x,
-                           double *out)
+static void embed_sentence(const bert_model *model, const text_view *text, uint32_t from,
+                           const double *x, double *out)
 {
     const bert_config *config = &model->config;
     uint32_t hidden = config->hidden_size, n_pooled = 0;
@@ -409,7 +410,7 @@ static void embed_sentence(const bert_model *model, const text_view *text, const
     bert_pooling pooling = config->pooling;
     for (uint32_t p = 0; pooling != BERT_POOLING_NONE; p++) {
         for (uint32_t i = 0; i < hidden; i++)
-            pooled[n_pooled++] = pooled_number(pooling, text, x + i, hidden);
+            pooled[n_pooled++] = pooled_number(pooling, text, from, x + i, hidden);
         pooling = p < BERT_MOST_POOLINGS - 1 ? config->more_poolings[p] : BERT_POOLING_NONE;
     }
     uint32_t n_columns = config->embedding_dim ? config->embedding_dim : n_pooled;
@@ -433,7 +434,7 @@ static void sequence_heads(const bert_model *model, const text_view *text, const
     if (config->n_labels)
         oracle_dense(outputs->pooler_output, &model->classifier, outputs->logits);
     if (config->pooling != BERT_POOLING_NONE)
-        embed_sentence(model, text, x, outputs->sentence_embedding);
+        embed_sentence(model, text, outputs->pool_from, x, outputs->sentence_embedding);
 }
 
 /* Which layer of the stored ones is the `index`th: Lan et al. 2019, ALBERT, as Hugging Face's

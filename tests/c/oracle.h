@@ -35,6 +35,7 @@ typedef struct oracle_outputs {
      * number that is half way between two integers is not rounded apart and grows: like
      * hidden_states; NULL: nothing. */
     const double *given;
+    uint32_t pool_from; /* the first token that the sentence embedding is made of */
 } oracle_outputs;
 
 void oracle_encode(const bert_model *model, uint32_t n, const uint32_t *ids,

@@ -71,7 +71,8 @@ static void check_sequence(const char *name, const bert_model *model, const bert
                              .token_logits = want[BERT_OUTPUT_TOKEN_LOGITS],
                              .lm_logits = want[BERT_OUTPUT_LM_LOGITS],
                              .sentence_embedding = want[BERT_OUTPUT_SENTENCE_EMBEDDING],
-                             .given = given};
+                             .given = given,
+                             .pool_from = batch->pool_from ? batch->pool_from[s] : 0};
     oracle_encode(model, batch->lengths[s], batch->ids + first, batch->token_types + first,
                   batch->positions + first, batch->attended + first, &oracle);
     memcpy(want[BERT_OUTPUT_LAST_HIDDEN_STATE], oracle.hidden_states + config->n_layers * per_layer,
@@ -114,6 +115,25 @@ static void check_model(const char *name, const bert_config *config, tiny_dtype 
           bert_status_text(error.status), error.subject);
     for (uint32_t s = 0; s < N_SEQUENCES; s++)
         check_sequence(name, model, &batch, &outputs, s, tolerance_of(dtype));
+    if (config->pooling == BERT_POOLING_NONE)
+        return;
+    /* From the first attended token on, from one behind it, from the last one. */
+    for (uint32_t part = 0; part < 3; part++) {
+        uint32_t pool_from[N_SEQUENCES];
+        for (uint32_t s = 0, first = 0; s < N_SEQUENCES; first += batch.lengths[s++]) {
+            uint32_t least = 0, most = batch.lengths[s] - 1;
+            while (!batch.attended[first + least])
+                least++;
+            while (!batch.attended[first + most])
+                most--;
+            pool_from[s] = least + (most - least) * part / 2;
+        }
+        batch.pool_from = pool_from;
+        CHECK(bert_encode(session, &batch, &outputs, &error) == BERT_OK, "%s: %s (%s)", name,
+              bert_status_text(error.status), error.subject);
+        for (uint32_t s = 0; s < N_SEQUENCES; s++)
+            check_sequence(name, model, &batch, &outputs, s, tolerance_of(dtype));
+    }
 }
 
 TEST(agrees_with_the_oracle_in_every_dtype)
@@ -160,7 +180,7 @@ TEST(null_means_the_default)
     uint32_t n = 6, ids[] = {3, 1, 4, 1, 5, 9}, types[6] = {0}, positions[] = {0, 1, 2, 3, 4, 5};
     uint8_t attended[] = {1, 1, 1, 1, 1, 1};
     float given[3], defaults[3];
-    bert_batch batch = {1, &n, ids, types, positions, attended, 0, NULL};
+    bert_batch batch = {1, &n, ids, types, positions, attended, 0, NULL, NULL};
     bert_outputs outputs = {.data = {[BERT_OUTPUT_LOGITS] = given}};
     bert_encode(session, &batch, &outputs, NULL);
     batch = (bert_batch){.n_sequences = 1, .lengths = &n, .ids = ids};
@@ -494,7 +514,7 @@ static void check_long(const char *name, bert_config config, int in_order, uint3
             positions[i] = in_order ? i + i / 10 : i * 57 % n;
             attended[i] = random_u32(&seed) % 3 != 0;
         }
-        bert_batch batch = {1, &n, ids, types, positions, attended, 0, NULL};
+        bert_batch batch = {1, &n, ids, types, positions, attended, 0, NULL, NULL};
         bert_outputs outputs = all_outputs(model, &batch);
         CHECK(bert_encode(session, &batch, &outputs, &error) == BERT_OK, "%s: %s (%s)", name,
               bert_status_text(error.status), error.subject);
@@ -535,7 +555,7 @@ TEST(null_means_the_default_in_families)
         uint32_t n = 6, ids[] = {3, 1, 4, 1, 5, 9}, types[6] = {0};
         uint32_t positions[] = {0, 1, 2, 3, 4, 5};
         uint8_t attended[] = {1, 1, 1, 1, 1, 1};
-        bert_batch full = {1, &n, ids, types, positions, attended, 0, NULL};
+        bert_batch full = {1, &n, ids, types, positions, attended, 0, NULL, NULL};
         bert_batch bare = {.n_sequences = 1, .lengths = &n, .ids = ids};
         bert_outputs given = all_outputs(model, &full), defaults = all_outputs(model, &bare);
         bert_encode(session, &full, &given, NULL);

@@ -551,7 +551,7 @@ TEST(bad_batches_are_refused_and_leave_the_session_usable)
     float logits[6], first[6];
     bert_error error = {0};
     memset(attended, 1, sizeof attended);
-    bert_batch batch = {2, lengths, ids, types, positions, attended, 0, NULL};
+    bert_batch batch = {2, lengths, ids, types, positions, attended, 0, NULL, NULL};
     bert_outputs outputs = {.data = {[BERT_OUTPUT_LOGITS] = logits}};
     CHECK(bert_encode(session, &batch, &outputs, &error) == BERT_OK, "a good batch fails");
     memcpy(first, logits, sizeof first);
@@ -583,6 +583,14 @@ TEST(bad_batches_are_refused_and_leave_the_session_usable)
     REFUSED(lm_tokens[0] = UINT32_MAX, lm_tokens[0] = 1, BERT_BAD_POSITION, "lm_tokens");
     batch.n_lm_tokens = 0;
     batch.lm_tokens = NULL;
+    uint32_t pool_from[] = {2, 1};
+    batch.pool_from = pool_from;
+    REFUSED(pool_from[1] = 2, pool_from[1] = 1, BERT_BAD_POSITION, "pool_from");
+    CHECK(error.value == 2 && error.limit == 2, "value %lld, limit %lld", (long long)error.value,
+          (long long)error.limit);
+    REFUSED(pool_from[0] = UINT32_MAX, pool_from[0] = 2, BERT_BAD_POSITION, "pool_from");
+    REFUSED(attended[2] = 0, attended[2] = 1, BERT_BAD_POSITION, "pool_from");
+    batch.pool_from = NULL;
 #undef REFUSED
 
     memset(logits, 0, sizeof logits);

@@ -39,6 +39,7 @@ bert_batch batch_of(const token_lists *tokens, uint32_t first_sequence, uint32_t
                         tokens->positions + first,
                         tokens->attended + first,
                         0,
+                        NULL,
                         NULL};
 }
 

@@ -1134,6 +1134,161 @@ test('a graph with other factors gives a model with those, not the usual one', (
     }
 });
 
+/** The entry of an output in a graph's list: a name, and no type. */
+const outputOf = (name) => new Message().set(1, name).bytes();
+
+test("an export may give back all its values: what is an encoder's stays as it was", () => {
+    for (const name of [
+        'albert-pretraining',
+        'bert-base-states',
+        'bert-qa',
+        'bert-sentence-dense-outputs',
+        'bert-seqcls-fused-rawmask',
+        'bert-seqcls-int8',
+        'bert-seqcls-softmax',
+        'deberta-v2-conv-seqcls',
+        'distilbert-mlm',
+        'distilbert-sentence-mean-dense-norm-only',
+        'mpnet-base',
+        'roberta-seqcls-dynamo',
+    ]) {
+        const plain = readModel(convert(fixture(name), '--dtype', 'f32').path);
+        const model = edited(name, (nodes, _tensors, graph) => {
+            const own = graph.all(OUTPUTS).map((bytes) => new Message(bytes).text(1));
+            const inputs = graph.all(INPUTS).map((bytes) => new Message(bytes).text(1));
+            const values = nodes.flatMap((n) => n.texts(NODE.output)).filter(Boolean);
+            const others = new Set([...inputs, ...values].filter((value) => !own.includes(value)));
+            graph.set(OUTPUTS, ...[...others].map(outputOf), ...graph.all(OUTPUTS));
+        });
+        const { path, stderr } = convert(
+            modelFolder(name, { 'model.onnx': model }),
+            '--dtype',
+            'f32',
+        );
+        assert.match(stderr, /outputs that are left out: .*'input_ids': an input; /);
+        assert.equal(/; and \d+ more\n/.test(stderr), !name.includes('fused'), 'few are listed');
+        const all = readModel(path);
+        for (const [output, what] of Object.entries(plain.config.outputs)) {
+            assert.deepEqual(all.config.outputs[output], what, `${name}: ${output}`);
+        }
+        for (const [tensor, { bytes }] of Object.entries(plain.tensors)) {
+            assert.deepEqual(all.tensors[tensor].bytes, bytes, `${name}: ${tensor}`);
+        }
+        const kept = new Set(Object.values(all.config.outputs).map(({ output }) => output));
+        assert.ok(kept.has('hidden_states'), name);
+        assert.equal(kept.has('attentions'), !name.includes('fused'), name);
+    }
+});
+
+test('--output chooses among the outputs of a graph', () => {
+    const said = /outputs that are left out/;
+    const choose = (name, ...outputs) => {
+        const { path, stderr } = convert(
+            fixture(name),
+            '--dtype',
+            'f32',
+            ...outputs.flatMap((output) => ['--output', output]),
+        );
+        assert.doesNotMatch(stderr, said, 'nothing is left out of what was chosen');
+        return readModel(path);
+    };
+    assert.match(convert(fixture('roberta-tokcls-outputs')).stderr, said);
+    const { config } = choose('roberta-tokcls-outputs', 'logits');
+    assert.deepEqual(config.outputs, { logits: { output: 'token_logits' } });
+    assert.deepEqual(choose('bert-pretraining', 'seq_relationship_logits').config.outputs, {
+        seq_relationship_logits: { output: 'logits' },
+    });
+    for (const tensor of Object.keys(choose('bert-base', 'last_hidden_state').tensors)) {
+        assert.doesNotMatch(tensor, /pooler/);
+    }
+    // In the order of the graph, however often and in whatever order they were named.
+    assert.deepEqual(
+        Object.keys(
+            choose('bert-base', 'pooler_output', 'last_hidden_state', 'pooler_output').config
+                .outputs,
+        ),
+        ['last_hidden_state', 'pooler_output'],
+    );
+    // What stands on no output that was chosen is not there.
+    const first = choose('bert-base-states', 'hidden_states.1');
+    assert.equal(first.config.encoder.n_layers, 1);
+    assert.deepEqual(first.config.outputs, { 'hidden_states.1': { output: 'last_hidden_state' } });
+});
+
+test("a chosen output that is not there, or that is no encoder's, is refused", () => {
+    const source = fixture('roberta-tokcls-outputs');
+    refuse(
+        source,
+        /the graph has no output 'logit'; it has .*'mask'.*'logits'/,
+        '--output',
+        'logit',
+    );
+    for (const [output, why] of [
+        ['ids', 'an input'],
+        ['ids_float', "made before the encoder's end"],
+        ['mask_extended', 'made of shapes and the mask alone'],
+        ['best', 'not floats'],
+        ['top_logits', "node '[^']+TopK': operator 'TopK' is not supported"],
+        ['entropy', "node '[^']+' \\(op ReduceSum\\): expected logits"],
+    ]) {
+        refuse(
+            source,
+            new RegExp(`a chosen output is not an encoder's: '${output}': ${why}`),
+            '--output',
+            'logits',
+            '--output',
+            output,
+        );
+    }
+});
+
+test('an export without any output of an encoder is refused, saying what each is', () => {
+    const model = edited('roberta-tokcls-outputs', (_nodes, _tensors, graph) =>
+        graph.set(
+            OUTPUTS,
+            ...graph.all(OUTPUTS).filter((bytes) => new Message(bytes).text(1) !== 'logits'),
+        ),
+    );
+    const stderr = refuse(
+        modelFolder('roberta-tokcls-outputs', { 'model.onnx': model }),
+        /none of the graph's outputs is an encoder's: 'ids': an input; /,
+    );
+    const { left_out } = JSON.parse(
+        readFileSync(fixture('roberta-tokcls-outputs', 'golden.json'), 'utf8'),
+    );
+    assert.ok(left_out.length > 10);
+    for (const output of left_out) assert.ok(stderr.includes(`'${output}': `), output);
+});
+
+test('a head that cannot be read is left out; half an encoder is refused', () => {
+    const replaced = (name, pattern, op) =>
+        modelFolder(name, {
+            'model.onnx': edited(name, (nodes) => {
+                const found = nodes.filter((n) => pattern.test(n.text(NODE.name)));
+                assert.equal(found.length, 1, String(pattern));
+                found[0].set(NODE.op, op);
+            }),
+        });
+    for (const op of ['Sqrt', 'Erf', 'Unheard']) {
+        const pooler = replaced('bert-base', /pooler\/activation\/Tanh/, op);
+        const { path, stderr } = convert(pooler, '--dtype', 'f32');
+        assert.match(stderr, /outputs that are left out: 'pooler_output': node '/);
+        const { config, tensors } = readModel(path);
+        assert.deepEqual(config.outputs, { last_hidden_state: { output: 'last_hidden_state' } });
+        assert.ok(!('pooler.weight' in tensors));
+        refuse(pooler, /pooler/, '--output', 'pooler_output');
+    }
+    // Of these the first layer could be read, whose states are an output too.
+    for (const op of ['Abs', 'Erf', 'Unheard']) {
+        for (const place of ['output/LayerNorm/Sqrt', 'attention/self/Softmax']) {
+            refuse(
+                replaced('bert-base-states', new RegExp(`layer\\.1/${place}$`), op),
+                /node '[^']*layer\.1[^']*'/,
+            );
+        }
+    }
+});
+
 test('a graph that computes something else is refused, naming the node', () => {
     const constant = (pattern, value) => (nodes) => {
         const [n] = nodesOf(nodes, 'Constant', pattern);
@@ -1313,17 +1468,17 @@ test('graphs that are no graphs are refused, naming the culprit', () => {
         ],
         'no outputs': [(_nodes, _tensors, graph) => graph.set(OUTPUTS), /output/],
         'an If node': [
-            (nodes) =>
-                nodes.push(
-                    node(
-                        'If',
-                        'my/If',
-                        ['input_ids'],
-                        ['z'],
-                        graphOf(new Message().set(2, 'g').bytes()),
-                    ),
-                ),
-            /my\/If/,
+            (nodes) => {
+                const [gemm] = nodesOf(nodes, 'Gemm', /classifier/);
+                const branch = graphOf(new Message().set(2, 'g').bytes());
+                nodes.splice(
+                    -1,
+                    0,
+                    node('If', 'my/If', [gemm.texts(NODE.input)[0]], ['z'], branch),
+                );
+                gemm.set(NODE.input, 'z', ...gemm.texts(NODE.input).slice(1));
+            },
+            /my\/If.*has a subgraph/,
         ],
         'subgraphs 20,000 deep': [
             (nodes) => nodes.push(node('If', 'my/If', ['input_ids'], ['z'], graphOf(nested))),
@@ -1971,6 +2126,8 @@ test('usage errors end with 2 and leave nothing', () => {
         [source, '-o', out, '--dtype', 'f64'],
         [source, '-o', out, '--dtype', ''],
         [source, '-o', out, '--unknown'],
+        [source, '-o', out, '--output'],
+        [source, '-o', out, ...Array(129).fill(['--output', 'logits']).flat()],
         [source, '-o', out, '-x'],
         ['--inspect'],
         ['--inspect', out, out],

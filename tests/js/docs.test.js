@@ -39,13 +39,14 @@ const BUNDLED = join(ROOT, 'build/dist/models/sentiment-minilm-l6-q8.safetensors
 
 /** Which model of tests/golden/pipelines stands for a file of the examples. */
 const MODELS = {
-    'ner.safetensors': 'token-classification-bert',
-    'qa.safetensors': 'question-answering-bert',
-    'mlm.safetensors': 'fill-mask-bert',
-    'nli.safetensors': 'zero-shot-bert',
-    'embeddings.safetensors': 'feature-extraction-bert',
-    'ranker.safetensors': 'text-ranking-bert',
-    'nsp.safetensors': 'next-sentence-bert',
+    'ner.safetensors': 'pipelines/token-classification-bert',
+    'qa.safetensors': 'pipelines/question-answering-bert',
+    'mlm.safetensors': 'pipelines/fill-mask-bert',
+    'nli.safetensors': 'pipelines/zero-shot-bert',
+    'embeddings.safetensors': 'pipelines/feature-extraction-bert',
+    'ranker.safetensors': 'pipelines/text-ranking-bert',
+    'nsp.safetensors': 'pipelines/next-sentence-bert',
+    'prompts.safetensors': 'sentence/bert-prompts',
 };
 
 const TEXTS = ['What a wonderful film.', 'It was dull.', 'I could watch it again and again.'];
@@ -198,7 +199,7 @@ function makeModels(text) {
             `there is no model for ${name}: add it to MODELS, ` +
                 `or use ${Object.keys(MODELS).join(', ')}`,
         );
-        copyFileSync(converted(`pipelines/${MODELS[name]}`), join(scratch, name));
+        copyFileSync(converted(MODELS[name]), join(scratch, name));
     }
     return names.size > 0;
 }

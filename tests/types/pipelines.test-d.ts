@@ -187,6 +187,13 @@ is<(Features | BertError)[]>()(await embed(['a'], { pooling: 'mean', errors: 're
 is<Stream<Features>>()(embed(texts, { pooling: 'mean' }));
 is<Stream<Features<'int8'>>>()(embed(texts, { pooling: 'mean', precision: 'int8' }));
 is<Stream<Features | BertError>>()(embed(texts, { errors: 'return' }));
+is<Features>()(await embed('a', { prompt_name: 'query' }));
+is<Features>()(await embed('a', { prompt: '', prompt_name: null }));
+is<Record<string, string>>()(embed.model.config.prompts);
+is<string | null>()(embed.model.config.default_prompt_name);
+is<'sigmoid' | 'none' | null>()(embed.model.config.activation);
+// @ts-expect-error
+await embed('a', { prompt_name: 1 });
 const features = await embed('a');
 is<Float32Array>()(features.data);
 is<number[]>()(features.dims);
