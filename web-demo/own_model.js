@@ -364,7 +364,8 @@ function showFailure(error) {
     close();
     element('own-failure').textContent = 'These files could not be opened';
     element('own-advice').textContent = ADVICE[code] ?? OTHER_ADVICE;
-    element('own-detail').textContent = message;
+    // Which names were looked for in the files is no help here.
+    element('own-detail').textContent = message.replace(/\. Tried: .*$/s, '.');
     section.dataset.state = 'failed';
 }
 

@@ -130,8 +130,8 @@ export const MODEL_OPTIONS = {
         short: 'm',
         value: 'M',
         help:
-            'a model: ORG/NAME on the Hub, a folder, its weights, or the file or URL of a converted ' +
-            'one; default: the English one of bert-wasm-sentiment',
+            'a model: ORG/NAME on the Hub, a folder, its weights, or the file or URL of a ' +
+            'converted one; default: the English one of bert-wasm-sentiment',
     },
     threads: { kind: 'whole', value: 'N', help: 'at most; default one a core, at most 4' },
     variant: {

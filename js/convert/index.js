@@ -14,7 +14,7 @@ import { readOptions } from '../options.js';
 import { requireSIMD } from '../platform/webassembly.js';
 import { checkBudget } from './budget.js';
 import { runElsewhere } from './port.js';
-import { run } from './run.js';
+import { CALIBRATION, run } from './run.js';
 
 export { keepConverted } from './kept.js';
 
@@ -97,7 +97,7 @@ const OF_CONVERTER = /** @type {const} */ (['dtype', 'name', 'revision']);
 export async function convert(files, options = {}) {
     const given = readOptions('convert()', options, OPTIONS);
     const { memory, calibrate, signal, in_thread, name, folder = name, model } = given;
-    if (!(memory >= 2 ** 24 && memory <= MOST_MEMORY)) {
+    if (typeof memory !== 'number' || !(memory >= 2 ** 24 && memory <= MOST_MEMORY)) {
         throw new BertError(
             'BAD_OPTION',
             `memory must be a number of bytes from 2^24 to 2^32, not ${describe(memory)}`,
@@ -146,9 +146,6 @@ export async function convert(files, options = {}) {
         throw error;
     }
 }
-
-/** The name of the calibration's texts among the files. */
-const CALIBRATION = 'calibration.jsonl';
 
 /** @param {Uint8Array} bytes @returns {ReadableFile} */
 function ofBytes(bytes) {

@@ -20,6 +20,9 @@ const GAP_BYTES = 1 << 16;
 /** A longer range is several requests: some are under way at a time. */
 const MOST_BYTES = 8 << 20;
 
+/** The name of the calibration's texts among the files. */
+export const CALIBRATION = 'calibration.jsonl';
+
 /** What nearly every model has of these is read, so that it is fetched in one go. */
 const READ_FIRST = /(^|\/)(config|tokenizer|tokenizer_config|modules)\.json$/;
 
@@ -68,7 +71,9 @@ export async function run(task, caller, signal) {
     };
     const [module] = await Promise.all([
         compileFrom(task.module),
-        fetch(files.filter(({ name }) => READ_FIRST.test(name)).map(wholeOf)),
+        fetch(
+            files.filter(({ name }) => READ_FIRST.test(name) || name === CALIBRATION).map(wholeOf),
+        ),
     ]);
     const converter = await open(module, task, files, fetch);
     converter.checkMemory();

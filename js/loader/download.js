@@ -29,8 +29,8 @@ import { ChunkPool, takeFrom } from './chunks.js';
  * @property {() => void} [release]  nothing more is read: gives back the memory that chunks had
  * @property {import('./answer.js').Identity | null} [identity]  of the file, once the first chunk
  *   is there, if it came from a server
- * @property {boolean} [gives_parts]  whether the server answered with a part, when it was last asked
- *   for one
+ * @property {boolean} [gives_parts]  whether the server answered with a part, when it was last
+ *   asked for one
  * @property {string | null} [stored]  the SHA-256 by which the chunk that was given last is in the
  *   cache: it came from there
  * @property {(sha256: string, chunk: Uint8Array) => void} [keep]  has a chunk of the model stored,
@@ -44,8 +44,8 @@ import { ChunkPool, takeFrom } from './chunks.js';
  * @property {number} [retry_delay]  milliseconds before the second try in a row that brings
  *   nothing; each later one waits twice as long
  * @property {Record<string, string>} [headers]  for the host of the URL, and for no other
- * @property {import('./answer.js').Identity} [identity]  of the file that it must be: another one is
- *   FILE_CHANGED
+ * @property {import('./answer.js').Identity} [identity]  of the file that it must be: another one
+ *   is FILE_CHANGED
  * @property {boolean} [is_json]  whether the file is JSON, which is an error message in place of
  *   any other
  */

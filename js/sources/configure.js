@@ -34,7 +34,8 @@ export function configure(settings) {
         if (text !== null && (typeof text !== 'string' || text === '')) {
             throw new BertError(
                 'BAD_OPTION',
-                `${name} must be ${name === 'hub' ? 'an address, a pattern or a folder' : 'text'} ` +
+                `${name} must be ` +
+                    `${name === 'hub' ? 'an address, a pattern or a folder' : 'text'} ` +
                     `or null, not ${describe(value)}`,
             );
         }

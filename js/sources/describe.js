@@ -8,7 +8,7 @@ import { identityOf, reasonOf } from '../loader/answer.js';
  * @property {string} said  the status, or why there was no answer, for messages
  * @property {string | null} code  what the Hub calls an error: `RepoNotFound`, `GatedRepo`, ...
  * @property {string | null} commit  that the revision is at, if the host lets it be seen
- * @property {string | null} etag  a hash of the file that it stands for, where redirects can be seen
+ * @property {string | null} etag  a hash of the file, where redirects can be seen
  * @property {number | null} size
  */
 

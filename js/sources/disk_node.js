@@ -300,8 +300,8 @@ export class HubCache {
                 throw new BertError(
                     'FETCH_FAILED',
                     at === size
-                        ? `${label}: its hash must be ${identity}, not ${found}: it was damaged on ` +
-                              'the way, or the repository has another one now'
+                        ? `${label}: its hash must be ${identity}, not ${found}: it was damaged ` +
+                              'on the way, or the repository has another one now'
                         : `${label}: it is cut off after ${at} bytes, it must have ${size}`,
                 );
             }

@@ -22,7 +22,8 @@ const BY_ITSELF = /^([\w.-]+\/)?model\.safetensors(\.index\.json)?$|^(onnx\/)?mo
 
 /**
  * @typedef {object} FoundFile  a file of ours
- * @property {(string | Uint8Array | Blob)[]} given  places that have it; of one that is stored: none
+ * @property {(string | Uint8Array | Blob)[]} given  places that have it; none of one that is
+ *   stored
  * @property {string} [stored]  what it is stored by: nothing else is read
  * @property {Record<string, string>} [headers]  that its host wants
  * @property {string | null} [reason]  why a conversion is not stored

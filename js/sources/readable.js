@@ -1,7 +1,7 @@
 /**
  * Files that are read part by part, in any order and several parts at a time: of a server, a disk
  * or a page's user, all alike. What is under way is the loader's (download.js): a part that breaks
- * off is asked for again, at the address that was given, and a file that became another one is told.
+ * off is asked for again, at the address that was given; a file that became another one is told.
  */
 
 import { BertError } from '../errors.js';
@@ -21,15 +21,15 @@ import { openSource } from '../loader/source.js';
  * @property {Blob} [blob]  what has its bytes
  * @property {(start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>} read  from this byte
  *   to the one before another
- * @property {(onread: (n_bytes: number) => void) => Promise<ReadableFile>} [store]  puts it where it
- *   is stored before it is read, and gives it from there
+ * @property {(onread: (n_bytes: number) => void) => Promise<ReadableFile>} [store]  puts it where
+ *   it is stored before it is read, and gives it from there
  */
 
 /**
  * @typedef {object} Facts  of a file
  * @property {number} size
- * @property {string} identity  where it is a hash, of 40 digits that of Git or of 64 SHA-256, a file
- *   that is read in one piece is compared with it
+ * @property {string} identity  where it is a hash, of 40 digits that of Git or of 64 SHA-256, a
+ *   file that is read in one piece is compared with it
  * @property {Identity} [answer]  what its server has said of it
  */
 
@@ -105,8 +105,8 @@ async function checkHash(label, bytes, identity) {
     if (hash === identity) return;
     throw new BertError(
         'FETCH_FAILED',
-        `${label}: its ${is_sha256 ? 'SHA-256' : 'Git hash'} must be ${identity}, not ${hash}: it ` +
-            'was damaged on the way, or the repository has another one now',
+        `${label}: its ${is_sha256 ? 'SHA-256' : 'Git hash'} must be ${identity}, not ${hash}: ` +
+            'it was damaged on the way, or the repository has another one now',
     );
 }
 

@@ -56,8 +56,8 @@ const HUB_PAGE =
  * @property {undefined} [own]
  * @property {Record<string, ReadableFile>} files  by their path in the folder
  * @property {(onprogress?: (loaded: number, total: number) => void) =>
- *   Promise<Record<string, ReadableFile>>} fetch  has what is to be stored as it is stored, and gives
- *   the files from there
+ *   Promise<Record<string, ReadableFile>>} fetch  stores what goes through a cache, and gives the
+ *   files from there
  * @property {string} weights  the path of the weights: one file, or an index of several
  * @property {() => Promise<boolean>} isOwn  whether the weights are a converted file after all: it
  *   is looked into

@@ -442,10 +442,12 @@ test('bench: every length and number of threads', () => {
     }
 });
 
-test('convert: beside the package, by BERT_CONVERT, on PATH, or how to get it', () => {
+test('convert: by the package alone, beside it, by BERT_CONVERT or on PATH', () => {
     const output = join(folder, 'converted.safetensors');
-    const made = cli(['convert', at('tests/golden/bert-seqcls'), '-o', output, '--dtype', 'f32']);
+    const model = at('tests/golden/bert-seqcls');
+    const made = cli(['convert', model, '-o', output, '--dtype', 'f32']);
     assert.equal(made.status, 0, made.stderr);
+    assert.match(made.stderr, /^bert-wasm: by the native converter, .*bert-convert/);
     assert.equal(printed(['info', '--model', output])[0].dtype, 'f32');
 
     const installed = join(folder, 'package/build/dist');
@@ -457,7 +459,25 @@ test('convert: beside the package, by BERT_CONVERT, on PATH, or how to get it', 
     writeFileSync(join(folder, 'package/package.json'), '{"type": "module"}');
     const elsewhere = { program: join(installed, 'cli.js') };
     const env = { ...process.env, PATH: '/usr/bin', BERT_CONVERT: '' };
-    refused(['convert', 'x'], 1, /was not found.*make native/, { ...elsewhere, env });
+    const alone = join(folder, 'alone.safetensors');
+    for (const args of [[], ['--wasm']]) {
+        const { status, stderr } = cli(
+            ['convert', model, '-o', alone, '--dtype', 'f32', ...args],
+            args.length ? {} : { ...elsewhere, env },
+        );
+        assert.equal(status, 0, stderr);
+        assert.doesNotMatch(stderr, /native/);
+        assert.ok(readFileSync(alone).equals(readFileSync(output)), 'the same bytes');
+        rmSync(alone);
+    }
+    const wasm = { ...elsewhere, env };
+    refused(['convert', join(folder, 'x'), '-o', alone], 1, /x: it has no weights|has no x/, wasm);
+    refused(['convert', model], 2, /--out is missing/, wasm);
+    refused(['convert', '-o', alone], 2, /ORG.NAME, a folder, a file or a URL is missing/, wasm);
+    refused(['convert', at('tests/golden/refuse-t5'), '-o', alone], 1, /expected an encoder/, wasm);
+    refused(['convert', model, '-o', alone, '--memory', '20'], 1, /takes about \d+ MB/, wasm);
+    refused(['convert', output, '-o', alone], 1, /is a converted file already|it has a conv/, wasm);
+    assert.ok(!existsSync(alone));
     refused(['convert', 'x'], 1, /nothing-here: cannot be run/, {
         ...elsewhere,
         env: { ...env, BERT_CONVERT: join(folder, 'nothing-here') },

@@ -12,7 +12,8 @@ import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
-import { cache, configure, loadModel, pipeline } from '../../build/dist/index.node.js';
+import { cache, configure, loadModel, pipeline } from 'bert-wasm';
+
 import { chosen, named, unnamed } from '../browser/engines/hub_checks.js';
 import { FaultyServer } from '../tools/faulty_server.js';
 import { filesOf, folders, onnxLayouts } from '../tools/hub_models.js';
@@ -21,7 +22,7 @@ import { CACHE } from '../tools/own_cache.js';
 import { start } from './cli_process.js';
 import { converted, GOLDEN, scratch } from './converted.js';
 
-const library = { cache, configure, loadModel, pipeline };
+const library = /** @type {any} */ ({ cache, configure, loadModel, pipeline });
 
 /** What outputs may differ by. */
 const MOST = 1e-4;
@@ -51,14 +52,14 @@ for (const { files, tolerance = MOST, ...model } of [...folders(), ...onnxLayout
     test(`${model.name}: the outputs of its golden, and once more without a byte`, async () => {
         hub.add(model.name, files);
         const options = { base: server.url, hub: hub.url, models: [model] };
-        const { results } = await named(/** @type {any} */ (library), options);
+        const { results } = await named(library, options);
         const [{ worst, n_compared, cache: report, phases }] = results;
         assert.ok(n_compared > 0);
         assert.ok(worst <= tolerance, `${worst}`);
         assert.deepEqual([report.complete, report.fetched], [true, 0]);
         assert.deepEqual(phases, ['convert', 'fetch', 'load']);
         const before = bytesSent();
-        const again = await named(/** @type {any} */ (library), options);
+        const again = await named(library, options);
         assert.deepEqual(
             [again.results[0].worst, again.results[0].phases, bytesSent() - before],
             [worst, ['load'], 0],
@@ -131,7 +132,7 @@ test('a converted file, whatever it is called, loads as it is', async () => {
 test('files of a page', async () => {
     const folder = 'tests/golden/huggingface/bert-seqcls/';
     const files = ['config.json', 'model.safetensors', 'tokenizer.json'];
-    const of = (options) => chosen(/** @type {any} */ (library), { base: server.url, ...options });
+    const of = (options) => chosen(library, { base: server.url, ...options });
     const of_folder = await of({ files: files.map((each) => folder + each) });
     assert.equal(of_folder.dtype, 'f32');
     const one = await of({ files: ['tests/golden/bert-seqcls/model.onnx'], as: 'file' });
@@ -197,7 +198,7 @@ test('what fails is a typed error, and leaves no entry', async () => {
     ]);
     for (const [name, fault, code, message] of cases) {
         if (fault) hub.cdn.faults.set(path, fault);
-        const failed = await unnamed(/** @type {any} */ (library), { hub: hub.url, name });
+        const failed = await unnamed(library, { hub: hub.url, name });
         hub.cdn.faults.clear();
         assert.equal(failed.code, code, failed.message);
         assert.match(failed.message, message);

@@ -529,7 +529,7 @@ test('names lead to a folder of folders, on a disk and at an address', async (t)
     );
 });
 
-test('what a conversion is stored by: the place and the dtype; its identity: the files', async () => {
+test('a conversion is stored by place and dtype; its identity is that of the files', async () => {
     const files = { 'config.json': bytes('{}'), 'model.safetensors': PLAIN };
     const folder = folderOf(files);
     const at = pathToFileURL(folder).href;
@@ -537,10 +537,11 @@ test('what a conversion is stored by: the place and the dtype; its identity: the
     assert.equal((await place({})).address, `${at}/#q8`);
     assert.equal((await place({ dtype: 'f32' })).address, `${at}/#f32`);
     assert.equal((await place({ subfolder: 'a', file: 'b.onnx' })).address, `${at}/a/b.onnx#q8`);
-    const first = await (await place({})).resolve();
-    const again = await (await place({})).resolve();
+    const resolved = async () => /** @type {any} */ (await (await place({})).resolve());
+    const first = await resolved();
+    const again = await resolved();
     assert.equal(again.identity, first.identity);
     writeFileSync(join(folder, 'config.json'), '{"a": 1}');
-    const changed = await (await place({})).resolve();
+    const changed = await resolved();
     assert.notEqual(changed.identity, first.identity);
 });

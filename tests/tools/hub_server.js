@@ -13,11 +13,11 @@
  * - /org/name/resolve/REVISION/PATH: 302 to the other origin for large files (`X-Linked-Etag` with
  *   the SHA-256, `X-Linked-Size`), to an address that may expire (`uses`); 307 to an address of its
  *   own for small ones. Either has `X-Repo-Commit`, and so has a 404 of a file.
- * - /api/models/org/name/tree/REVISION[/FOLDER]?recursive=true: sizes and hashes, `lfs.oid` for large
- *   files.
+ * - /api/models/org/name/tree/REVISION[/FOLDER]?recursive=true: sizes and hashes, `lfs.oid` for
+ *   large files.
  * - The second origin allows Range and no If-Range, exposes ETag and ranges (faulty_server.js).
- * - 401 for what does not exist, and for what is private; 403 for what is gated and not granted; with
- *   `X-Error-Code`.
+ * - 401 for what does not exist, and for what is private; 403 for what is gated and not granted;
+ *   with `X-Error-Code`.
  */
 
 import { createHash } from 'node:crypto';

@@ -8,7 +8,7 @@
  * @property {string} base  of the page's server
  * @property {string} hub
  * @property {string} [token]
- * @property {import('../../tools/hub_models.js').HubModel[]} models  without their files
+ * @property {Omit<import('../../tools/hub_models.js').HubModel, 'files'>[]} models
  * @property {object} [load]  more options of loading
  */
 
