@@ -27,8 +27,9 @@ export const command = {
     summary: 'Finds a model, converts it, and stores it on this machine.',
     options: SOURCE_OPTIONS,
     example: 'bert-wasm pull sentence-transformers/all-MiniLM-L6-v2 --dtype q8',
-    notes: `Programs that load it by the same name and options find it stored; with offline: true
-they make no request. $HF_ENDPOINT, $HF_TOKEN and $HF_HUB_CACHE are read as huggingface_hub reads them.`,
+    notes: `Programs that load it by the same name and options find it stored; with
+offline: true they make no request. $HF_ENDPOINT, $HF_TOKEN and $HF_HUB_CACHE are read
+as huggingface_hub does.`,
     run,
 };
 

@@ -1,7 +1,7 @@
 /**
  * What a model's source is, by how it is written. This file alone is part of what every program
- * loads: what comes of the forms that it names is found out by find.js, which is fetched when one of
- * them is given.
+ * loads: what comes of the forms that it names is found out by find.js, which is fetched when
+ * one of them is given.
  *
  * A string can be a name on the Hub or a relative address. It is a name if it has exactly two parts
  * of the letters that the Hub allows, and does not end like a file: `./org/name` is an address, and

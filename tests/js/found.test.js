@@ -146,7 +146,7 @@ test('several at once convert a model once; a newer one is converted anew', asyn
     let n_converted = 0;
     const load = async () => {
         const phases = new Set();
-        const onprogress = ({ phase }) => phases.add(phase);
+        const onprogress = (/** @type {any} */ { phase }) => phases.add(phase);
         const model = await loadModel('org/twice', { onprogress });
         model.dispose();
         if (phases.has('convert')) n_converted++;
@@ -210,7 +210,7 @@ test('loading ends with the signal, while it converts', async () => {
     hub.add('org/abort', bertFiles());
     configure({ hub: hub.url });
     const controller = new AbortController();
-    const onprogress = ({ phase }) => {
+    const onprogress = (/** @type {any} */ { phase }) => {
         if (phase === 'convert') controller.abort(new Error('enough'));
     };
     await assert.rejects(

@@ -258,7 +258,7 @@ test('refusals say what to do', async (t) => {
         [
             'org/empty',
             {},
-            /no weights .* it has config\.json, README\.md\. Tried: .*status 200; .*model\.onnx: no/,
+            /no weights .* it has config\.json, README\.md\. Tried: .* 200; .*model\.onnx: no/,
         ],
     ]);
     for (const [name, context, message] of cases) {
