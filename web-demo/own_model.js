@@ -24,8 +24,8 @@ const ADVICE = {
         'Choose the weights together with config.json and tokenizer.json, or the folder that has ' +
         'them all.',
     BAD_MODEL_FILE:
-        'Only encoders like BERT can be read. If it is one, the files may be damaged or not belong ' +
-        'together.',
+        'Only encoders like BERT can be read. If it is one, the files may be damaged, or not ' +
+        'belong together.',
     NO_TOKENIZER: 'Choose its tokenizer.json together with the other files.',
     OUT_OF_MEMORY: 'Close other pages or programs, or convert it on the command line.',
     UNSUPPORTED: 'Please use a current Firefox, Chrome, Edge or Safari.',

@@ -207,7 +207,7 @@ static bool read_candidates(graph_reader *reader, candidate *candidates, size_t 
 static bool settle(graph_reader *reader, const candidate *candidates, size_t n, bool must_take_all,
                    const encoder_match *encoder)
 {
-    char reasons[4 * sizeof reader->fault->text] = "";
+    char note[8192] = "outputs that are left out: ", *reasons = note + strlen(note);
     const candidate *misread = NULL;
     size_t n_taken = 0;
     for (size_t i = 0; i < n; i++) {
@@ -226,12 +226,12 @@ static bool settle(graph_reader *reader, const candidate *candidates, size_t n, 
     reader->expected = misread ? misread->expected : NULL;
     if (misread && (misread->mismatch || encoder->suspect))
         return report_suspect(reader, encoder);
-    list_reasons(candidates, n, reasons, sizeof reasons);
+    list_reasons(candidates, n, reasons, sizeof note - (size_t)(reasons - note));
     if (must_take_all || n_taken == 0 || misread)
         return fault_set(
             reader->fault, "%s an encoder's: %s",
             must_take_all ? "a chosen output is not" : "none of the graph's outputs is", reasons);
-    fault_warn("outputs that are left out: %s", reasons);
+    fault_note(note); /* longer than what fault_warn() takes */
     return true;
 }
 
