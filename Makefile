@@ -184,8 +184,12 @@ build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Mak
 # machine. abort() ends an instance, and with it one conversion.
 sources := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/sources
 convert := build/convert
-convert_flags := -std=c11 -D_GNU_SOURCE -O3 -DNDEBUG -msimd128 -ffp-contract=off -MMD -MP \
+convert_flags = -std=c11 -D_GNU_SOURCE $(convert_speed) -DNDEBUG -msimd128 -ffp-contract=off -MMD -MP \
 	-Icore -Iconverter -I$(native)/gen -I$(convert)/include
+# What reads is made small, what computes fast.
+convert_speed = -Os
+$(addprefix $(convert)/,core/%.o converter/operators/%.o converter/quantise/%.o converter/weights/%.o \
+	converter/maths/%.o converter/native/%.o converter/files/%.o): convert_speed = -O3
 convert_objects := $(patsubst %.c,$(convert)/%.o,wasm/convert.c wasm/convert_files.c \
 	$(filter-out core/search.c,$(core_sources)) \
 	$(filter-out $(addprefix converter/,main.c inspect.c verify.c files/host.c files/safetensors_read.c \

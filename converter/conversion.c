@@ -348,7 +348,7 @@ uint64_t conversion_memory(const conversion *c, fault_text *fault)
     uint64_t i = c->weights.config.intermediate_size;
     if (!streamed_count(&c->weights, &counts, fault))
         return 0;
-    return (4 + stored) * (counts.embeddings + counts.part) + 4 * counts.weight + 40000000 +
+    return (4 + stored) * (counts.embeddings + counts.part) + 4 * counts.matrix + 50000000 +
            (dtype == PACK_Q4 && c->options->calibrate ? 12 * i * i : 0);
 }
 

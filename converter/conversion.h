@@ -45,11 +45,11 @@ void conversion_progress(const conversion *it, uint32_t *n_done, uint32_t *n_ste
 /*
  * Bytes of memory that the conversion will take, at most about so many:
  *
- *     (4 + s) (e + p) + 4 w + 40 MB, and 12 i^2 where texts calibrate q4
+ *     (4 + s) (e + p) + 4 m + 50 MB, and 12 i^2 where texts calibrate q4
  *
  * e and p: numbers in the embeddings and in the largest part of the others, each in float32 and as
- * they are stored, in s bytes (0 for f32, which is not stored twice; 2 for f16, else 1); w: in the
- * largest weight, while it is read; i: the intermediate size. Sessions, texts and graph are the
+ * they are stored, in s bytes (0 for f32, which is not stored twice; 2 for f16, else 1); m: in the
+ * largest matrix, while it is read; i: the intermediate size. Sessions, texts and graph are the
  * rest. 0 with a fault: not even that can be found.
  */
 uint64_t conversion_memory(const conversion *it, fault_text *fault);

@@ -1,5 +1,4 @@
-/* host.c - the second half of file.h, with POSIX calls and libcrypto; notes go to standard error.
- */
+/* host.c - the second half of file.h, with POSIX calls and libcrypto; notes: standard error. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

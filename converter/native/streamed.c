@@ -88,8 +88,8 @@ bool streamed_count(const bert_weights *weights, streamed_counts *counts, fault_
             const bert_weight *weight = &weights->weights[i];
             uint64_t n = (uint64_t)weight->n_rows * weight->n_columns;
             *(part == 0 || lasts(&model, weight) ? &counts->embeddings : &of_part) += n;
-            if (n > counts->weight)
-                counts->weight = n;
+            if (weight->kind == WEIGHT_MATRIX && n > counts->matrix)
+                counts->matrix = n;
         }
         if (of_part > counts->part)
             counts->part = of_part;

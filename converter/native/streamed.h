@@ -50,9 +50,9 @@ typedef bool pack_visitor(void *argument, const packed_tensor *tensor, fault_tex
 uint32_t streamed_n_parts(const bert_config *config);
 
 /* Numbers that weights have: those that are in memory with the embeddings, of the largest part of
- * the others, and of the largest weight. */
+ * the others, and of the largest matrix. */
 typedef struct streamed_counts {
-    uint64_t embeddings, part, weight;
+    uint64_t embeddings, part, matrix;
 } streamed_counts;
 
 bool streamed_count(const bert_weights *weights, streamed_counts *counts, fault_text *fault);
