@@ -30,7 +30,11 @@ const inside = {
             namespace: 'inside',
         }));
         // Once more the engine, for hosts that have no workers: those import bert-wasm/in-thread.
-        onResolve({ filter: /^#in-thread$/ }, ({ path }) => ({ path, namespace: 'outside' }));
+        // And the converter, larger than all the rest, with what finds models for it.
+        onResolve({ filter: /^#(in-thread|sources)$/ }, ({ path }) => ({
+            path,
+            namespace: 'outside',
+        }));
         onLoad({ filter: /./, namespace: 'outside' }, () => ({
             contents: "throw new Error('it is not in this file');",
         }));

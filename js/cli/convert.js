@@ -46,9 +46,9 @@ export const command = {
     summary: 'Makes a model file of weights in safetensors or ONNX.',
     options: OPTIONS,
     example: 'bert-wasm convert path/to/model -o my.safetensors --dtype q8',
-    notes: `A native converter (bert-convert) is used if there is one: at $BERT_CONVERT, in build/native
-of this package's checkout, or on PATH. Its exit code comes back; bert-wasm convert -- ARGUMENT ...
-gives it arguments of its own. It makes the same bytes, faster and in less memory.`,
+    notes: `A native converter (bert-convert) is used if there is one: at $BERT_CONVERT, in
+build/native of this package's checkout, or on PATH. Its exit code comes back, and
+bert-wasm convert -- ARGUMENT ... gives it arguments of its own. It makes the same bytes, faster.`,
     run,
 };
 

@@ -41,7 +41,7 @@ export async function openOutput(path) {
     if (path !== undefined) {
         throw new BertError('BAD_OPTION', 'a page has no paths: leave `path` out');
     }
-    /** Each a Blob of its own, so that the bytes need not stay. @type {{at: number, blob: Blob}[]} */
+    /** Blobs, so that the bytes need not stay. @type {{at: number, blob: Blob}[]} */
     let written = [];
     return {
         async write(parts) {

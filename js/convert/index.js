@@ -1,7 +1,7 @@
 /**
  * The converter in the package: a model in the form that its author gave it becomes the one file
- * that the engine loads, by convert.wasm, in a worker of its own. It is loaded when a model needs it
- * and ends with the conversion.
+ * that the engine loads, by convert.wasm, in a worker of its own. It is loaded when a model needs
+ * it, and ends with the conversion.
  */
 
 import { openOutput } from '#convert-host';
@@ -28,8 +28,8 @@ const MEMORY = 2 ** 31;
 const MOST_MEMORY = 2 ** 32;
 
 /**
- * @typedef {import('./host_node.js').OutputFile & {memory: number}} ConvertedFile  memory: bytes that
- *   the conversion took
+ * @typedef {import('./host_node.js').OutputFile & {memory: number}} ConvertedFile  memory: bytes
+ *   that the conversion took
  */
 
 /**
@@ -40,7 +40,7 @@ const MOST_MEMORY = 2 ** 32;
  * @property {string} [path]  where Node's worker can read it by itself
  * @property {Blob} [blob]  the same for a page's worker
  *
- * @typedef {Record<string, ReadableFile>} ReadableFiles  by their paths in the model's folder, with /
+ * @typedef {Record<string, ReadableFile>} ReadableFiles  by their paths in the model's folder
  *
  * @typedef {object} ConversionProgress
  * @property {'fetch' | 'convert'} phase  what has come of the files, or is done of the conversion;

@@ -1,6 +1,6 @@
 /**
  * A conversion from its first step to its last, on the thread that computes. What it needs of the
- * network, and where the model file goes, is the caller's: `Caller`, which may be on another thread.
+ * network, and where the model file goes, is the caller's: `Caller`, perhaps on another thread.
  */
 
 import { compileFrom } from '../loader/compile.js';

@@ -10,8 +10,8 @@ import { BertError } from '../errors.js';
 export function tooLarge(folder, n_bytes, memory) {
     return new BertError(
         'OUT_OF_MEMORY',
-        `converting ${folder} takes about ${inMB(n_bytes)}, more than the ${inMB(memory)} that it ` +
-            `may: ${instead(folder)}`,
+        `converting ${folder} takes about ${inMB(n_bytes)}, more than the ${inMB(memory)} that ` +
+            `it may: ${instead(folder)}`,
     );
 }
 

@@ -24,6 +24,11 @@ export function workerScript() {
     return script;
 }
 
+/** The converter is not in this file. @returns {URL} */
+export function converterScript() {
+    throw new Error('it is not in this file');
+}
+
 /** @returns {Record<string, PackageFile>} */
 export const engineModules = () => ({
     base: bytesOf(base),

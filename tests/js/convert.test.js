@@ -5,14 +5,19 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 
-import { convert } from '../../build/dist/convert.node.js';
+import { DIST } from './built.js';
 import { CONVERTER, GOLDEN, scratch } from './converted.js';
+import { writeBertOnnx } from './large_models.js';
 import { fileOf, filesOf, pathsOf } from './readable.js';
+
+/** @type {typeof import('../../js/convert/index.js')} */
+const { convert, keepConverted } = await import(new URL('convert.node.js', DIST).href);
 
 /** Folders of tests/golden that have a model, in folders of theirs, too. */
 function models(folder = GOLDEN) {
@@ -29,7 +34,10 @@ function models(folder = GOLDEN) {
     });
 }
 
-/** What the native converter makes of a folder: bytes, or a sentence. */
+/**
+ * What the native converter makes of a folder: bytes, or a sentence.
+ * @returns {any}
+ */
 function native(folder, dtype) {
     const path = join(scratch, 'native.safetensors');
     const { status, stderr } = spawnSync(CONVERTER, [folder, '-o', path, '--dtype', dtype], {
@@ -39,7 +47,10 @@ function native(folder, dtype) {
     return { refusal: `\n${stderr.trimEnd()}`.split('\nbert-convert: ').at(-1) };
 }
 
-/** The same of convert.wasm. */
+/**
+ * The same of convert.wasm.
+ * @returns {Promise<any>}
+ */
 async function inWasm(folder, options) {
     try {
         const file = await convert(filesOf(folder), { folder, name: basename(folder), ...options });
@@ -89,11 +100,11 @@ async function assertUsable() {
 
 test('on the thread of the caller, and of files that the worker reads itself', async () => {
     for (const [folder, bytes] of EXPECTED) {
-        for (const [files, in_thread] of [
+        for (const [files, in_thread] of /** @type {const} */ ([
             [filesOf(folder), true],
             [pathsOf(folder), false],
             [pathsOf(folder), true],
-        ]) {
+        ])) {
             const file = await convert(files, { ...OPTIONS, in_thread });
             assert.ok(bytes.equals(await file.read(0, file.n_bytes)));
             await file.remove();
@@ -122,6 +133,7 @@ test('an output file appears whole, or not at all', async () => {
 });
 
 test('progress counts up in both phases, and notes are told', async () => {
+    /** @type {Record<string, {loaded: number, total: number}[]>} */
     const seen = { fetch: [], convert: [] };
     const notes = [];
     await convert(filesOf(ONNX), {
@@ -135,7 +147,7 @@ test('progress counts up in both phases, and notes are told', async () => {
             all.every(({ loaded }, i) => i === 0 || loaded >= all[i - 1].loaded),
             phase,
         );
-        assert.equal(all.at(-1).loaded, all.at(-1).total, phase);
+        assert.equal(all.at(-1)?.loaded, all.at(-1)?.total, phase);
     }
     assert.match(notes.join(), /there is no tokenizer.json/);
 });
@@ -187,7 +199,7 @@ test('what would not fit is refused before weights are read, with the native com
         message: /^converting x takes about 300\d MB, more than the 2148 MB/,
         code: 'OUT_OF_MEMORY',
     });
-    for (const memory of [0, 2 ** 33, Number.NaN, '1e9']) {
+    for (const memory of /** @type {any[]} */ ([0, 2 ** 33, Number.NaN, '1e9'])) {
         await assert.rejects(convert(files, { memory }), { code: 'BAD_OPTION' });
     }
 });
@@ -244,7 +256,9 @@ test('what reading a file throws comes back as it is', async () => {
         code: 'BAD_OPTION',
         message: "dtype must be f32, f16, q8, q7 or q4, not 'q3'",
     });
-    await assert.rejects(convert(filesOf(FOLDER), { calibration: 1 }), { code: 'BAD_OPTION' });
+    await assert.rejects(convert(filesOf(FOLDER), /** @type {any} */ ({ calibration: 1 })), {
+        code: 'BAD_OPTION',
+    });
 });
 
 test('calibrated on texts, with outputs that are chosen', async () => {
@@ -274,4 +288,55 @@ test('an adapter whose base is elsewhere', async () => {
     const made = await inWasm(folder, { ...OPTIONS, name, base: 'base' });
     assert.equal(made.refusal, undefined);
     assert.ok(made.bytes.equals(readFileSync(path)));
+});
+
+test('a BERT-base of 438 MB becomes q8 in 256 MB, of which the formula knows', async (t) => {
+    const folder = join(scratch, 'base');
+    writeBertOnnx(folder, { n_layers: 12, hidden: 768, n_words: 30522 });
+    const file = await convert(pathsOf(folder), { name: 'base', dtype: 'q8', memory: 256e6 });
+    t.diagnostic(`${(file.memory / 1e6).toFixed(0)} MB`);
+    assert.ok(file.memory > 150e6 && file.memory < 256e6, `${file.memory}`);
+    assert.ok(Math.abs(file.n_bytes - 111e6) < 1e6, `${file.n_bytes}`);
+    await file.remove();
+    const refused = convert(pathsOf(folder), { name: 'base', dtype: 'q8', memory: 180e6 });
+    await assert.rejects(refused, { code: 'OUT_OF_MEMORY' });
+    rmSync(folder, { recursive: true });
+});
+
+test('what cannot be stored whole is not stored', async () => {
+    const file = await convert(filesOf(ONNX), OPTIONS);
+    const identity = { etag: '"1"', last_modified: null, length: null };
+    /** @param {() => void} put */
+    const libraryOf = (put) => {
+        const calls = [];
+        const library = {
+            makeRoom: async () => null,
+            save: async ({ url }) => calls.push(`save ${url}`),
+            delete: async (url) => calls.push(`delete ${url}`),
+            chunks: {
+                put: async (hash, bytes) => {
+                    assert.equal(createHash('sha256').update(bytes).digest('hex'), hash);
+                    put();
+                    calls.push('put');
+                },
+            },
+        };
+        return { calls, library: /** @type {any} */ (library) };
+    };
+    const whole = libraryOf(() => {});
+    assert.equal(await keepConverted(whole.library, 'k', identity, file), null);
+    assert.deepEqual(whole.calls, ['save k', 'put']);
+
+    const full = libraryOf(() => {
+        throw new Error('the disk is full');
+    });
+    const reason = await keepConverted(full.library, 'k', identity, file);
+    assert.equal(reason, 'it cannot be stored: the disk is full');
+    assert.deepEqual(full.calls, ['save k', 'delete k']);
+
+    const stopped = libraryOf(() => {});
+    const aborted = keepConverted(stopped.library, 'k', identity, file, AbortSignal.abort());
+    await assert.rejects(aborted, { name: 'AbortError' });
+    assert.deepEqual(stopped.calls, ['save k', 'delete k']);
+    await file.remove();
 });

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 /**
  * Files of a folder that the worker cannot read by itself, as those of a server.
  * @param {string} folder
- * @returns {Record<string, {size: number, read: (start: number, end: number) => Promise<Uint8Array>}>}
+ * @returns {import('../../js/convert/index.js').ReadableFiles}
  */
 export function filesOf(folder) {
-    const names = readdirSync(folder, { recursive: true }).filter((name) =>
+    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
         statSync(join(folder, name)).isFile(),
     );
     return Object.fromEntries(
