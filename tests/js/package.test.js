@@ -188,7 +188,7 @@ test('without it the error names it; all else works', async () => {
     assert.match(classified.stderr, /^bert-wasm: .*npm install bert-wasm-sentiment/);
 });
 
-test('the package converts without a checkout, and has the licences of what it is made of', async () => {
+test('the package converts without a checkout, and has the licences of its converter', async () => {
     const cli = join(bare, 'node_modules/.bin/bert-wasm');
     const model = join(ROOT, 'tests/golden/huggingface/bert-seqcls');
     const made = join(bare, 'made.safetensors');
