@@ -364,8 +364,7 @@ function showFailure(error) {
     close();
     element('own-failure').textContent = 'These files could not be opened';
     element('own-advice').textContent = ADVICE[code] ?? OTHER_ADVICE;
-    // Which names were looked for in the files is no help here.
-    element('own-detail').textContent = message.replace(/\. Tried: .*$/s, '.');
+    element('own-detail').textContent = message;
     section.dataset.state = 'failed';
 }
 
