@@ -22,7 +22,7 @@ const PART = /^\w([\w.-]{0,94}\w)?$/;
 const FILE = /\.(safetensors|onnx|onnx_data|ort|json|bin|pt|pth|ckpt|h5|gguf|tflite|zip|git)$/i;
 
 /** Weights that need a conversion, by the name that exporters give them. */
-const WEIGHTS = /(\.onnx|\bmodel(-\d+-of-\d+)?\.safetensors|\.safetensors\.index\.json)$/i;
+const WEIGHTS = /(\.onnx|(^|\/)model(-\d+-of-\d+)?\.safetensors|\.safetensors\.index\.json)$/i;
 
 /** What is beside weights in a folder, and says that files are one. */
 const BESIDE = /\.(json|onnx|onnx_data(_\d+)?|txt|model)$/i;

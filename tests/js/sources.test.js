@@ -108,6 +108,7 @@ test('a form for each way to write a source', () => {
         ['https://a.example/models/', 'folder'],
         ['https://a.example/', null],
         ['https://a.example/models/mine.safetensors', null],
+        ['https://a.example/my-model.safetensors', null],
         ['https://a.example/models/model.safetensors?signed=1', 'weights'],
         ['https://a.example/model.safetensors.index.json', 'weights'],
         ['https://a.example/onnx/model_q4.onnx', 'weights'],
