@@ -43,7 +43,7 @@ export function formOf(source) {
     if (kind === 'FileList') return 'folder';
     if (/^FileSystem\w*Handle$/.test(kind)) return 'handle';
     if (isBlob(source)) return isWeights(/** @type {File} */ (source).name) ? 'weights' : null;
-    if (kind === 'URL') return formOfURL(/** @type {URL} */ (source));
+    if (kind === 'URL') return formOfURL(new URL(String(source))); // it may be of another realm
     if (typeof source !== 'string') return null;
     const isURL = /^[a-z][a-z0-9+.-]+:/i.test(source);
     const there = isURL ? null : kindOfPath(source);

@@ -9,7 +9,8 @@ import { loadModel, pipeline } from 'bert-wasm';
 import { FaultyServer } from '../tools/faulty_server.js';
 import { DIST } from './built.js';
 
-const FILE = '/model.safetensors';
+// Not as Python names its files: those are looked into before they are loaded.
+const FILE = '/own.safetensors';
 const MODEL = new URL('models/sentiment-minilm-l6-q8.safetensors', DIST);
 const LOGITS = /** @type {const} */ ({ top_k: null, function_to_apply: 'none' });
 const TEXTS = Array.from(
