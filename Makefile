@@ -179,7 +179,7 @@ build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Mak
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
 # The converter: its own sources and the core's, and those that tools/setup.sh has unpacked. What files
-# are there the host says (wasm/host.h): no file system, no glue code. JavaScript makes the memory, of
+# are there the host says (wasm/convert_host.h): no file system, no glue code. JavaScript makes the memory, of
 # as many bytes as a conversion may take. SIMD as every browser has it: results must not depend on the
 # machine. abort() ends an instance, and with it one conversion.
 sources := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bert-wasm/sources

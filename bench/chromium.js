@@ -76,6 +76,31 @@ export async function launch() {
 }
 
 /**
+ * Leads a page to one of pages/ and waits for its answer.
+ * @param {import('playwright-core').Page} page
+ * @param {string} origin
+ * @param {string} name  of the file
+ * @param {Record<string, string>} parameters
+ * @param {number} [timeout]  milliseconds
+ * @returns {Promise<{ms: number, label: string}>}  ms: from navigation to the answer
+ */
+export async function visit(page, origin, name, parameters, timeout = TIMEOUT) {
+    page.setDefaultTimeout(timeout);
+    const answered = page.waitForEvent('console', {
+        predicate: (message) => message.text().startsWith('first result '),
+        timeout,
+    });
+    answered.catch(() => {}); // the page's own error says more
+    const failed = new Promise((_, reject) => page.once('pageerror', reject));
+    const url = new URL(`/bench/pages/${name}.html`, origin);
+    url.search = new URLSearchParams(parameters).toString();
+    await page.goto(url.href, { waitUntil: 'commit' });
+    const message = await Promise.race([answered, failed]);
+    const [ms, label] = message.text().slice('first result '.length).split(' ');
+    return { ms: Number(ms), label };
+}
+
+/**
  * @param {{dist: string, models: Model[]}} options
  */
 export async function chromiumHost({ dist, models }) {
@@ -157,20 +182,9 @@ export async function chromiumHost({ dist, models }) {
                 const page = await context.newPage();
                 server.requested.clear();
                 const before = count(await pids());
-                const answered = page.waitForEvent('console', {
-                    predicate: (message) => message.text().startsWith('first result '),
-                    timeout: TIMEOUT,
-                });
-                const failed = new Promise((_, reject) => page.once('pageerror', reject));
-                const url = new URL(`/bench/pages/${runtime}.html`, server.origin);
-                url.search = new URLSearchParams(parameters).toString();
-                await page.goto(url.href, { waitUntil: 'commit' });
-                const [ms, label] = (await Promise.race([answered, failed]))
-                    .text()
-                    .slice('first result '.length)
-                    .split(' ');
+                const { ms, label } = await visit(page, server.origin, runtime, parameters);
                 const { ran } = between(before, count(await pids()));
-                return { ms: Number(ms), cpu_ms: ran, label, files: [...server.requested] };
+                return { ms, cpu_ms: ran, label, files: [...server.requested] };
             } finally {
                 await context.close();
             }

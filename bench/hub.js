@@ -15,13 +15,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { launch, mountsOf } from './chromium.js';
+import { launch, mountsOf, visit } from './chromium.js';
 import { prepareEncoders } from './real_models.js';
 import { serve } from './server.js';
 import { median } from './statistics.js';
 
 const DIST = join(import.meta.dirname, '../build/dist');
-const TIMEOUT = 300_000;
 const NAME = 'sentence-transformers/all-MiniLM-L6-v2';
 const TEXT = 'It was the best of times, it was the worst of times.';
 
@@ -33,7 +32,7 @@ const CANDIDATES = [
 ];
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } });
-const minilm = prepareEncoders(console.error).find(({ name }) => name === 'minilm-l6');
+const [minilm] = prepareEncoders(console.error, ['minilm-l6']);
 if (!minilm) throw new Error('all-MiniLM-L6-v2 could not be made');
 const hub = layOut(minilm.directory);
 const server = await serve({ ...mountsOf({ dist: DIST, models: [] }), '/hub/': hub });
@@ -46,8 +45,8 @@ try {
         for (const candidate of CANDIDATES) {
             const context = await browser.newContext();
             const found = {
-                first: await visit(context, candidate),
-                second: await visit(context, candidate),
+                first: await measureVisit(context, candidate),
+                second: await measureVisit(context, candidate),
             };
             await context.close();
             if (round >= 0) visits.get(candidate.name)?.push(found);
@@ -88,20 +87,10 @@ function layOut(directory) {
  * @param {typeof CANDIDATES[number]} candidate
  * @returns {Promise<number>} milliseconds
  */
-async function visit(context, { page: name, dtype }) {
+async function measureVisit(context, { page: name, dtype }) {
     const page = await context.newPage();
-    page.setDefaultTimeout(TIMEOUT);
-    const answered = page.waitForEvent('console', {
-        predicate: (message) => message.text().startsWith('first result '),
-        timeout: TIMEOUT,
-    });
-    answered.catch(() => {}); // the page's own error says more
-    const failed = new Promise((_, reject) => page.once('pageerror', reject));
-    const url = new URL(`/bench/pages/${name}.html`, server.origin);
-    url.search = new URLSearchParams({ name: NAME, text: TEXT, dtype }).toString();
-    await page.goto(url.href, { waitUntil: 'commit' });
-    const message = await Promise.race([answered, failed]);
+    const { ms } = await visit(page, server.origin, name, { name: NAME, text: TEXT, dtype });
     await page.evaluate(() => /** @type {any} */ (globalThis).stored?.());
     await page.close();
-    return Number(message.text().split(' ')[2]);
+    return ms;
 }

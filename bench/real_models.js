@@ -31,11 +31,13 @@ const ENCODERS = [
 /**
  * Sentence encoders; those that cannot be made are left out.
  * @param {(text: string) => void} warn
+ * @param {string[]} [names]  the ones that are wanted; default all
  * @returns {RealModel[]}
  */
-export function prepareEncoders(warn) {
+export function prepareEncoders(warn, names = ENCODERS.map(({ name }) => name)) {
     const script = join(import.meta.dirname, 'real_models.py');
-    return ENCODERS.flatMap(({ name, prefix }) => {
+    const wanted = ENCODERS.filter(({ name }) => names.includes(name));
+    return wanted.flatMap(({ name, prefix }) => {
         const directory = join(CACHE, 'models', `real-${name}`);
         try {
             build(directory, [script], (unfinished) =>

@@ -20,7 +20,7 @@ import { parseArgs } from 'node:util';
 
 import { modelBytes } from '../tests/js/model_bytes.js';
 import { FaultyServer } from '../tests/tools/faulty_server.js';
-import { launch, mountsOf } from './chromium.js';
+import { launch, mountsOf, visit } from './chromium.js';
 import { prepareMiniLm } from './models.js';
 import { median } from './statistics.js';
 
@@ -109,7 +109,7 @@ async function compare(title, candidates, rounds, browser, server) {
     for (let round = -1; round < rounds; round++) {
         for (const candidate of candidates) {
             const context = await browser.newContext();
-            const found = await visit(context, candidate, server).catch((error) => {
+            const found = await measureVisit(context, candidate, server).catch((error) => {
                 console.error(`bench: ${candidate.name}: ${error.message}`);
             });
             await context.close();
@@ -149,7 +149,7 @@ async function secondVisits(candidate, rounds, browser, server) {
     for (let round = 0; round < rounds; round++) {
         const context = await browser.newContext();
         for (const [i, kind] of kinds.entries())
-            ms[i].push((await visit(context, kind, server)).ms);
+            ms[i].push((await measureVisit(context, kind, server)).ms);
         await context.close();
     }
     const [first, second, offline] = ms.map(median);
@@ -166,20 +166,9 @@ async function secondVisits(candidate, rounds, browser, server) {
  * @param {FaultyServer} server
  * @returns {Promise<Visit>}
  */
-async function visit(context, { page: name, parameters }, server) {
+async function measureVisit(context, { page: name, parameters }, server) {
     const page = await context.newPage();
-    page.setDefaultTimeout(TIMEOUT);
-    const answered = page.waitForEvent('console', {
-        predicate: (message) => message.text().startsWith('first result '),
-        timeout: TIMEOUT,
-    });
-    answered.catch(() => {}); // the page's own error says more
-    const failed = new Promise((_, reject) => page.once('pageerror', reject));
-    const url = new URL(`/bench/pages/${name}.html`, server.url);
-    url.search = new URLSearchParams(parameters).toString();
-    await page.goto(url.href, { waitUntil: 'commit' });
-    const message = await Promise.race([answered, failed]);
-    const ms = Number(message.text().split(' ')[2]);
+    const { ms } = await visit(page, server.url, name, parameters, TIMEOUT);
     const { end, times } = await page.evaluate(async () => {
         const ends = performance
             .getEntriesByType('resource')

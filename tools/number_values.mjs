@@ -531,8 +531,9 @@ export const TABLES = {
                 (/** @type {any} */ row) =>
                     row.model === model && row.runtime === runtime && row.dtype === dtype,
             );
-        const cosines = (/** @type {any} */ { cosine, least_cosine }) =>
-            `${cosine.toFixed(4)} / ${least_cosine.toFixed(4)}`;
+        // LiteRT is left out where its packages are missing.
+        const cosines = (/** @type {any} */ row) =>
+            row ? `${row.cosine.toFixed(4)} / ${row.least_cosine.toFixed(4)}` : '';
         const models = [...new Set(rows.map((/** @type {any} */ row) => row.model))];
         return table(
             [
@@ -556,7 +557,7 @@ export const TABLES = {
                     ...['q8', 'q7', 'q4'].map((dtype) => cosines(find(model, 'bert-wasm', dtype))),
                     cosines(find(model, 'onnxruntime', 'int8')),
                     cosines(find(model, 'LiteRT', 'int8')),
-                    others.map((row) => row.spearman.toFixed(1)).join(' / '),
+                    others.map((row) => row?.spearman.toFixed(1) ?? '').join(' / '),
                 ];
             }),
         );

@@ -72,47 +72,42 @@ static cJSON *parse(const char *what, const void *text, size_t n_bytes, fault_te
     return json;
 }
 
+/* The same of one kind: an array or an object. */
+static cJSON *parse_as(int kind, const char *what, const void *text, size_t n_bytes,
+                       fault_text *fault)
+{
+    cJSON *json = parse(what, text, n_bytes, fault);
+    if (json && (json->type & 0xff) == kind)
+        return json;
+    if (json)
+        fault_set(fault, "%s: is valid JSON, but not an %s", what,
+                  kind == cJSON_Object ? "object { ... }" : "array [ ... ]");
+    cJSON_Delete(json);
+    return NULL;
+}
+
 cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_text *fault)
 {
-    cJSON *json = parse(what, text, n_bytes, fault);
-    if (cJSON_IsObject(json))
-        return json;
-    if (json)
-        fault_set(fault, "%s: is valid JSON, but not an object { ... }", what);
-    cJSON_Delete(json);
-    return NULL;
+    return parse_as(cJSON_Object, what, text, n_bytes, fault);
 }
 
-cJSON *json_array(const char *what, const void *text, size_t n_bytes, fault_text *fault)
-{
-    cJSON *json = parse(what, text, n_bytes, fault);
-    if (cJSON_IsArray(json))
-        return json;
-    if (json)
-        fault_set(fault, "%s: is valid JSON, but not an array [ ... ]", what);
-    cJSON_Delete(json);
-    return NULL;
-}
-
-typedef cJSON *parse_text(const char *what, const void *text, size_t n_bytes, fault_text *fault);
-
-static cJSON *parse_file(const char *path, parse_text *parse_as, fault_text *fault)
+static cJSON *parse_file(int kind, const char *path, fault_text *fault)
 {
     whole_file file;
     cJSON *json =
-        file_open(path, &file, fault) ? parse_as(path, file.data, file.n_bytes, fault) : NULL;
+        file_open(path, &file, fault) ? parse_as(kind, path, file.data, file.n_bytes, fault) : NULL;
     file_close(&file);
     return json;
 }
 
 cJSON *json_object_file(const char *path, fault_text *fault)
 {
-    return parse_file(path, json_object, fault);
+    return parse_file(cJSON_Object, path, fault);
 }
 
 cJSON *json_array_file(const char *path, fault_text *fault)
 {
-    return parse_file(path, json_array, fault);
+    return parse_file(cJSON_Array, path, fault);
 }
 
 /* -------------------------------------------------------------------------------------- keys -- */

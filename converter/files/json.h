@@ -9,17 +9,16 @@
 
 #include "files/fault.h"
 
-/* Parses a text, which must be an object, or an array. NULL otherwise, with a fault that starts
- * with `what`: a path, or what is read. Free it with cJSON_Delete(). */
+/* Parses a text, which must be an object. NULL otherwise, with a fault that starts with `what`: a
+ * path, or what is read. Free it with cJSON_Delete(). */
 cJSON *json_object(const char *what, const void *text, size_t n_bytes, fault_text *fault);
-cJSON *json_array(const char *what, const void *text, size_t n_bytes, fault_text *fault);
 
 /* The same of an object in which no key appears twice, which a file has: `part`, or, where that is
  * "", the whole of it. */
 cJSON *json_strict_object(const char *path, const char *part, const void *text, size_t n_bytes,
                           fault_text *fault);
 
-/* json_object() and json_array() of a file. */
+/* A file that must be an object, or an array. */
 cJSON *json_object_file(const char *path, fault_text *fault);
 cJSON *json_array_file(const char *path, fault_text *fault);
 

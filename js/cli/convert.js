@@ -64,21 +64,9 @@ async function run(args) {
     const { source, values } = /** @type {NonNullable<typeof given>} */ (given);
 
     const { revision, subfolder, file, dtype } = values;
-    const place = await locate(
-        source,
-        { revision, subfolder, file, dtype },
-        {
-            ...configuration,
-            cache: true,
-            offline: false,
-            isStored: async () => false,
-            download: {},
-        },
-    );
-    const found = await place.resolve();
-    if (found.own !== undefined) {
-        throw new BertError('BAD_INPUT', `${source}: it has a converted file: ${found.own}`);
-    }
+    const options = { revision, subfolder, file, dtype };
+    const refusal = (/** @type {string | Blob} */ own) => `it has a converted file: ${own}`;
+    const { place, found } = await resolve(source, options, refusal);
     const files = await found.fetch();
     const folder = program && folderOf(files);
     if (program && folder) {
@@ -94,6 +82,25 @@ async function run(args) {
         return runNative(program, [model, '-o', values.out, ...names, ...more, ...outputs]);
     }
     await convertHere(place, files, found.weights, values);
+}
+
+/**
+ * Files that are to be converted.
+ * @param {string} source
+ * @param {import('../sources/resolve.js').SourceOptions} options
+ * @param {(own: string | Blob) => string} refusal  what is said where there is a converted file
+ */
+async function resolve(source, options, refusal) {
+    const place = await locate(source, options, {
+        ...configuration,
+        cache: true,
+        offline: false,
+        isStored: async () => false,
+        download: {},
+    });
+    const found = await place.resolve();
+    if (found.own === undefined) return { place, found };
+    throw new BertError('BAD_INPUT', `${source}: ${refusal(found.own)}`);
 }
 
 /** @param {string[]} args */
@@ -167,21 +174,7 @@ const BASE = 'base';
 
 /** @param {string} path */
 async function filesOfBase(path) {
-    const place = await locate(
-        path,
-        {},
-        {
-            ...configuration,
-            cache: true,
-            offline: false,
-            isStored: async () => false,
-            download: {},
-        },
-    );
-    const found = await place.resolve();
-    if (found.own !== undefined) {
-        throw new BertError('BAD_INPUT', `${path}: a converted file takes no adapter`);
-    }
+    const { found } = await resolve(path, {}, () => 'a converted file takes no adapter');
     const files = Object.entries(await found.fetch());
     return Object.fromEntries(files.map(([name, file]) => [`${BASE}/${name}`, file]));
 }

@@ -5,6 +5,7 @@
  */
 
 import { BertError } from '../errors.js';
+import { hash } from '../loader/sha256.js';
 import { openSource } from '../loader/source.js';
 
 /** @typedef {import('../loader/answer.js').Identity} Identity */
@@ -97,15 +98,14 @@ export async function readText(file, most) {
  * @param {string} identity
  */
 async function checkHash(label, bytes, identity) {
-    const { subtle } = globalThis.crypto ?? {};
     const kind = SHA256.test(identity) ? 'SHA-256' : GIT.test(identity) ? 'SHA-1' : null;
-    if (!subtle || !kind) return;
+    if (!globalThis.crypto?.subtle || !kind) return;
     const is_sha256 = kind === 'SHA-256';
-    const hash = hex(await subtle.digest(kind, is_sha256 ? bytes : gitBlob(bytes)));
-    if (hash === identity) return;
+    const found = await hash(kind, is_sha256 ? bytes : gitBlob(bytes));
+    if (found === identity) return;
     throw new BertError(
         'FETCH_FAILED',
-        `${label}: its ${is_sha256 ? 'SHA-256' : 'Git hash'} must be ${identity}, not ${hash}: ` +
+        `${label}: its ${is_sha256 ? 'SHA-256' : 'Git hash'} must be ${identity}, not ${found}: ` +
             'it was damaged on the way, or the repository has another one now',
     );
 }
@@ -117,11 +117,4 @@ function gitBlob(bytes) {
     blob.set(start);
     blob.set(bytes, start.length);
     return blob;
-}
-
-/** @param {ArrayBuffer} digest */
-export function hex(digest) {
-    return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join(
-        '',
-    );
 }

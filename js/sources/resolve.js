@@ -8,12 +8,12 @@ import { environment, openDisk } from '#disk';
 import { packageURL, resolveSource } from '#platform';
 
 import { BertError, describe } from '../errors.js';
+import { sha256 } from '../loader/sha256.js';
 import { isBlob, kindOf } from '../realms.js';
 import { choose, DTYPES, isOwn, ownName } from './choose.js';
 import { checkPath, openAddress, openFiles, openHandle } from './folder.js';
 import { formOf, isHubName } from './forms.js';
 import { openHub } from './hub.js';
-import { hex } from './readable.js';
 import { openRepository } from './repository.js';
 
 /** @import { Dtype } from './choose.js' */
@@ -272,9 +272,8 @@ async function identityOf(files, weights) {
         .sort()
         .map((name) => `${name} ${files[name].size} ${files[name].identity}`);
     const text = [weights, ...lines].join('\n');
-    const { subtle } = globalThis.crypto ?? {};
-    if (!subtle) return text; // nothing is stored there
-    return hex(await subtle.digest('SHA-256', new TextEncoder().encode(text)));
+    if (!globalThis.crypto?.subtle) return text; // nothing is stored there
+    return sha256(new TextEncoder().encode(text));
 }
 
 /**
