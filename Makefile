@@ -282,10 +282,8 @@ $(sentiment)/package.json: $(wildcard packages/sentiment/*) $(model) web-demo/mo
 
 # --- the page --------------------------------------------------------------------------------------
 
-site: wasm js ## assemble the static page in build/site
-	@mkdir -p build/site
-	cp -R $(filter-out web-demo/models web-demo/serve.js,$(wildcard web-demo/*)) build/site/
-	rm -rf build/site/bert-wasm && cp -R build/dist build/site/bert-wasm
+site: wasm js ## assemble the static page in build/site: a folder to upload
+	@node tools/site.mjs build/dist build/site
 
 # --- running and testing -----------------------------------------------------------------------------
 

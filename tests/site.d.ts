@@ -1,11 +1,7 @@
-/** What the page imports: the package, which lies beside it in the site once that is built. */
-declare module '*/bert-wasm/index.js' {
-    export const pipeline: typeof import('../js/index.js').pipeline;
-    export const loadModel: typeof import('../js/index.js').loadModel;
-}
-
-declare module '*/bert-wasm/sources.js' {
-    export const findModel: typeof import('../js/sources/find.js').findModel;
+/** What the page's views are made of, beside JavaScript. */
+declare module '*.html' {
+    const html: string;
+    export default html;
 }
 
 /** The same, on the thread of who imports it. */
@@ -16,9 +12,11 @@ declare module '*.wasm';
 declare module '*.safetensors';
 declare module '*/names.json';
 
-declare module '*/bert-wasm/explain.js' {
-    export const attribute: typeof import('../js/explain/index.js').attribute;
-}
-
 /** It is there once `make bench-packages` has put it there. */
 declare module '@huggingface/tokenizers';
+
+/** The built package, where a page of the tests imports it by address. */
+declare module '*/bert-wasm/index.js' {
+    export const pipeline: typeof import('../js/index.js').pipeline;
+    export const loadModel: typeof import('../js/index.js').loadModel;
+}

@@ -14,15 +14,24 @@ import { join } from 'node:path';
 
 import sirv from 'sirv';
 
-const HEADERS = {
-    'Content-Security-Policy': [
+/** @param {string} connect  whom the page may ask for anything */
+const policyOf = (connect) =>
+    [
         "default-src 'self'",
         "script-src 'self' 'wasm-unsafe-eval'",
         "worker-src 'self'",
         "style-src 'self'",
-        "connect-src 'self'",
-        "img-src 'self' data:",
-    ].join('; '),
+        `connect-src ${connect}`,
+        "img-src 'self' data: blob:",
+    ].join('; ');
+
+/**
+ * Content security policies: of the page, which has the texts and may ask nobody but its own
+ * server; and of get.html, which has none and fetches models that are named, from wherever.
+ */
+export const POLICY = { page: policyOf("'self'"), get: policyOf("'self' https: http:") };
+
+const HEADERS = {
     'Cross-Origin-Opener-Policy': 'same-origin',
     'Cross-Origin-Embedder-Policy': 'require-corp',
     'Cross-Origin-Resource-Policy': 'same-origin',
@@ -50,6 +59,8 @@ export async function serve(directory, port = 8080) {
     });
     const server = createServer((request, response) => {
         for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+        const isGet = /\/get\.html$|\/get_page\.js$|\/worker\.js/.test(request.url ?? '');
+        response.setHeader('Content-Security-Policy', isGet ? POLICY.get : POLICY.page);
         files(request, response);
     });
     await new Promise((resolve, reject) => {

@@ -1,42 +1,28 @@
 /**
- * Service worker: lets the page open again without a connection. The page does not depend on it;
- * the model is stored by the library.
+ * Service worker: the page opens without a connection, is never a mix of two versions, and is
+ * isolated where its server cannot send the two headers for that. The page does not depend on it;
+ * models are stored by the library.
  *
- * What is served to a page is of one version. Whether the server answers is found out once, when a
- * page is opened: if it does, all of the page's files come from there, so that a new version is
- * seen at once; if not, or not soon, all come from the saved copy. The copy is made when a page
- * asks for it, which it does once it works, so that it waits for nothing; it replaces the one
- * before when it is whole.
+ * A copy of the page is made when a page asks for it, which it does once it works, so that it waits
+ * for nothing. From then on the page opens from the copy, whatever the network does; the server is
+ * asked in the background whether there is another version, which takes the place of the copy when
+ * it is here as a whole. Code lies in a folder that is named after its version, so an older page
+ * that is still open finds its own parts or none.
  */
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 
-/** Copies: this, and when each was made. */
-const CODE = 'bert-wasm-code-';
+/** Copies: this, when each was made, and its version. */
+const COPY = 'bert-wasm-page-';
 
-const FILES = [
-    './',
-    'style.css',
-    'main.js',
-    'own_model.js',
-    'favicon.svg',
-    'bert-wasm/index.js',
-    'bert-wasm/explain.js',
-    'bert-wasm/worker.js',
-    'bert-wasm/engine-base.wasm',
-    'bert-wasm/engine-relaxed.wasm',
-    'bert-wasm/engine-base-threads.wasm',
-    'bert-wasm/engine-relaxed-threads.wasm',
-].map((file) => new URL(file, worker.registration.scope).href);
+/** What was shared to the page, until it has read it. */
+const SHARED = 'bert-wasm-shared';
+
+/** @param {string} path */
+const inScope = (path) => new URL(path, worker.registration.scope).href;
 
 /** Is in a copy that is whole. */
-const WHOLE = new URL('whole', worker.registration.scope).href;
-
-/** Milliseconds that the server may take to answer before the saved copy is used. */
-const PATIENCE = 1000;
-
-/** Pages, and workers of pages, that get the saved copy. @type {Set<string>} */
-const served = new Set();
+const WHOLE = inScope('whole');
 
 worker.addEventListener('install', () => worker.skipWaiting());
 
@@ -44,78 +30,145 @@ worker.addEventListener('activate', (event) => event.waitUntil(worker.clients.cl
 
 worker.addEventListener('message', (event) => {
     const [port] = event.ports;
+    const { engine } = event.data.save;
     event.waitUntil(
-        save()
+        save(engine)
             .catch(() => {}) // no room, or no connection: what was saved stays
-            .then(async () => port.postMessage({ saved: (await copies()).length > 0 })),
+            .then(async () => {
+                const [copy] = await copies();
+                port.postMessage({ whole: Boolean(copy), version: copy?.version });
+            }),
     );
 });
 
 worker.addEventListener('fetch', (event) => {
     const { request } = event;
-    if (request.method !== 'GET' || request.headers.has('range')) return;
     const url = plain(request.url);
-    if (FILES.includes(url)) event.respondWith(answer(event, url));
+    if (request.method === 'POST' && url === inScope('share')) event.respondWith(share(request));
+    else if (request.method !== 'GET' || request.headers.has('range')) return;
+    else if (url === inScope('shared')) event.respondWith(shared());
+    else if (request.mode === 'navigate' || url.startsWith(inScope(''))) {
+        // What the library stores itself goes to the network untouched.
+        if (!url.startsWith(inScope('models/'))) event.respondWith(answer(request, url));
+    }
 });
 
-/** Without query and fragment; index.html is the folder. */
+/** Without query and fragment; index.html is the folder. @param {string} address */
 function plain(address) {
     const url = new URL(address);
     return url.origin + url.pathname.replace(/\/index\.html$/, '/');
 }
 
-async function answer({ request, clientId, resultingClientId }, url) {
-    const isSaved = served.has(clientId);
-    const saved = () => {
-        if (resultingClientId) served.add(resultingClientId);
-        return find(url);
-    };
-    const found = isSaved && (await saved());
-    if (found) return found;
-    const fresh = fetch(request);
-    const isPage = request.mode === 'navigate';
-    const late = new Promise((resolve) => {
-        if (isPage) setTimeout(resolve, PATIENCE);
-    });
-    const first = await Promise.race([fresh, late]).catch(() => undefined);
-    return first ?? (await saved()) ?? fresh;
+/** @param {Request} request @param {string} url */
+async function answer(request, url) {
+    const found = (await find(url)) ?? (await fetch(request));
+    const isRoot = request.mode === 'navigate' || request.destination.includes('worker');
+    return isRoot ? isolated(found) : found;
 }
 
-/** Caches with a whole copy, the newest first. */
+/**
+ * With the headers that threads in WebAssembly need, where its server sent none: what
+ * coi-serviceworker does, which cannot be in one scope with this.
+ * @param {Response} response
+ */
+function isolated(response) {
+    if (response.type !== 'basic' && response.type !== 'default') return response;
+    if (response.redirected || response.status === 0) return response;
+    const headers = new Headers(response.headers);
+    headers.set('Cross-Origin-Opener-Policy', 'same-origin');
+    headers.set('Cross-Origin-Embedder-Policy', 'require-corp');
+    const { status, statusText } = response;
+    return new Response(response.body, { status, statusText, headers });
+}
+
+// --- copies -------------------------------------------------------------------------------------
+
+/** Whole copies, the newest first. */
 async function copies() {
-    const names = (await caches.keys()).filter((name) => name.startsWith(CODE));
+    const names = (await caches.keys()).filter((name) => name.startsWith(COPY));
     const whole = [];
     for (const name of names.sort().reverse()) {
         const copy = await caches.open(name);
-        if (await copy.match(WHOLE)) whole.push(copy);
+        if (await copy.match(WHOLE)) whole.push({ name, copy, version: name.split('-').at(-1) });
     }
     return whole;
 }
 
+/** In the newest copy, or in one that an open page may be of. @param {string} url */
 async function find(url) {
-    const [copy] = await copies();
-    return copy?.match(url, { ignoreVary: true });
-}
-
-async function save() {
-    const answers = await Promise.all(FILES.map((url) => fetch(url, { cache: 'no-cache' })));
-    for (const [i, url] of FILES.entries()) {
-        if (!isGood(url, answers[i])) throw new Error(`${url}: HTTP status ${answers[i].status}`);
+    for (const { copy } of await copies()) {
+        const found = await copy.match(url, { ignoreVary: true });
+        if (found) return found;
     }
-    const before = await caches.keys();
-    const copy = await caches.open(CODE + Date.now());
-    for (const [i, url] of FILES.entries()) await copy.put(url, answers[i]);
-    await copy.put(WHOLE, new Response());
-    for (const name of before) if (name.startsWith(CODE)) await caches.delete(name);
+    return undefined;
 }
 
-/** Worth saving: not an error, not a part, and not a page that is sent for whatever is asked. */
+/**
+ * Makes a copy of the version that the server has, unless it is there.
+ * @param {string} engine  the one of four that this machine uses
+ */
+async function save(engine) {
+    const list = await fetch(inScope('files.json'), { cache: 'no-cache' });
+    const { version, code, files } = await list.json();
+    const before = await copies();
+    const wanted = files
+        .filter((/** @type {string} */ file) => !/\/engine-/.test(file) || file.endsWith(engine))
+        .map(inScope);
+    const name = `${COPY}${Date.now()}-${version}`;
+    const newest = before[0];
+    if (newest?.version === version) {
+        if (await newest.copy.match(inScope(`${code}/bert-wasm/${engine}`))) return;
+    }
+    const copy = await caches.open(name);
+    try {
+        await Promise.all(
+            wanted.map(async (/** @type {string} */ url) => {
+                const response = await fetch(url, { cache: 'no-cache' });
+                if (!isGood(url, response)) throw new Error(`${url}: status ${response.status}`);
+                await copy.put(url, response);
+            }),
+        );
+        await copy.put(WHOLE, new Response());
+    } catch (error) {
+        await caches.delete(name);
+        throw error;
+    }
+    // The one before stays for pages that are open; what is older, or broke off, goes.
+    for (const old of await caches.keys()) {
+        if (old.startsWith(COPY) && old !== name && old !== newest?.name) await caches.delete(old);
+    }
+}
+
+/**
+ * Worth saving: not an error, not a part, and not a page that is sent for whatever is asked.
+ * @param {string} url
+ * @param {Response} response
+ */
 function isGood(url, response) {
     const isPage = /^text\/html\b/i.test(response.headers.get('content-type') ?? '');
     return (
         response.status === 200 &&
         response.type === 'basic' &&
         !response.redirected &&
-        isPage === url.endsWith('/')
+        isPage === (url.endsWith('/') || url.endsWith('.html'))
     );
+}
+
+// --- text that another program shares with the page ---------------------------------------------
+
+/** Keeps it on this device: an address with the text in it would be sent to the server. */
+async function share(/** @type {Request} */ request) {
+    const form = await request.formData();
+    const parts = ['title', 'text', 'url'].map((name) => form.get(name)).filter(Boolean);
+    const copy = await caches.open(SHARED);
+    await copy.put(inScope('shared'), new Response(parts.join('\n')));
+    return Response.redirect(`${inScope('')}#read?shared=1`, 303);
+}
+
+/** Gives it to the page, once. */
+async function shared() {
+    const copy = await caches.open(SHARED);
+    const found = await copy.match(inScope('shared'));
+    await caches.delete(SHARED);
+    return found ?? new Response('');
 }

@@ -1,0 +1,152 @@
+/**
+ * build/site from a real server, with its headers, in Chromium: for the tests of the page.
+ *
+ * Every test also checks what must never happen: an error in the console, a violation of the
+ * content security policy, a request to another origin. Conditions are waited for, never time.
+ */
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+import { serve } from '../../web-demo/serve.js';
+
+export const SITE = fileURLToPath(new URL('../../build/site/', import.meta.url));
+export const MODEL = 'models/sentiment-minilm-l6-q8.safetensors';
+export const TIMEOUT = { timeout: 120_000 };
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+/** @typedef {import('playwright-core').Page} Page */
+
+/** Opened when first wanted, closed after the file's tests. */
+const shared = once(async () => {
+    assert.ok(
+        existsSync(CHROMIUM),
+        `there is no Chromium at ${CHROMIUM}: install it ` +
+            '(Debian: apt-get install chromium) or set CHROMIUM to where it is',
+    );
+    assert.ok(
+        existsSync(join(SITE, MODEL)),
+        `${SITE} is not whole: build the page first (make site)`,
+    );
+    const server = await serve(SITE, 0);
+    const browser = await chromium.launch({
+        executablePath: CHROMIUM,
+        args: [
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--disable-quic',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--disable-component-update',
+            '--disable-sync',
+            // Another host would be a failed request, and so an error in the console.
+            '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+        ],
+    });
+    after(async () => {
+        await browser.close();
+        await server.close();
+    });
+    return { server, browser };
+});
+
+/**
+ * A page in a browser profile of its own, with the model ready unless told otherwise.
+ * @param {import('node:test').TestContext} t
+ * @param {object} [how]
+ * @param {string} [how.hash]  the view and its state: '#many'
+ * @param {string} [how.url]  of another server
+ * @param {boolean} [how.ready]  waits for the model; default true
+ * @param {RegExp} [how.expected]  console errors that belong to the test
+ * @param {import('playwright-core').BrowserContextOptions} [how.options]
+ */
+export async function openSite(t, { hash = '', url, ready = true, expected, options } = {}) {
+    const { server, browser } = await shared();
+    const base = url ?? server.url;
+    const context = await browser.newContext(options);
+    /** @type {string[]} */
+    const problems = [];
+    context.on('console', (message) => {
+        const text = message.text();
+        if (message.type() === 'error' && !expected?.test(text)) problems.push(text);
+    });
+    context.on('weberror', (error) => problems.push(String(error.error())));
+    context.on('request', (request) => {
+        if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(base)) {
+            problems.push(`request to ${request.url()}`);
+        }
+    });
+    await context.exposeFunction('report', (/** @type {string} */ what) => problems.push(what));
+    await context.addInitScript(() => {
+        document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+            Reflect.get(globalThis, 'report')(`${violatedDirective} forbids ${blockedURI}`),
+        );
+        // Tasks of more than 50 ms on the page's thread, once noteLongTasks() was called.
+        const tasks = /** @type {number[]} */ ([]);
+        Reflect.set(globalThis, 'longTasks', tasks);
+        new PerformanceObserver((list) =>
+            tasks.push(...list.getEntries().map(({ duration }) => Math.round(duration))),
+        ).observe({ type: 'longtask' });
+    });
+    t.after(async () => {
+        await context.close();
+        assert.deepEqual(problems, []);
+    });
+    const page = await context.newPage();
+    await page.goto(base + hash);
+    if (ready) await page.waitForSelector('[data-model=ready]');
+    return { context, page, base };
+}
+
+/** Milliseconds of each long task of the page since it was last asked. @param {Page} page */
+export const longTasks = (page) =>
+    page.evaluate(() => Reflect.get(globalThis, 'longTasks').splice(0));
+
+/**
+ * Fails where axe-core finds something, in light and in dark.
+ * @param {Page} page
+ */
+export async function assertAccessible(page) {
+    const source = readFileSync(AXE, 'utf8');
+    for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        // By the debugger, which no content security policy stops.
+        const client = await page.context().newCDPSession(page);
+        const expression =
+            `${source}; axe.run().then(({violations}) => JSON.stringify(violations.map(` +
+            '({id, nodes}) => [id, nodes.map(({target, failureSummary}) => [target, failureSummary])])))';
+        const { result } = await client.send('Runtime.evaluate', {
+            expression,
+            awaitPromise: true,
+            returnByValue: true,
+        });
+        assert.deepEqual(JSON.parse(result.value), [], `${colorScheme}: axe-core`);
+        await client.detach();
+    }
+    await page.emulateMedia({ colorScheme: null, reducedMotion: null });
+}
+
+/** Nothing hangs over the page's edge at a width. @param {Page} page @param {number} width */
+export async function assertFits(page, width) {
+    await page.setViewportSize({ width, height: 800 });
+    const over = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    assert.equal(over, 0, `${width} px: ${over} px hang over`);
+}
+
+/** @template T @param {() => Promise<T>} make @returns {() => Promise<T>} */
+function once(make) {
+    /** @type {Promise<T> | undefined} */
+    let made;
+    return () => (made ??= make());
+}

@@ -1,0 +1,124 @@
+/**
+ * Assembles the static page: a folder to upload anywhere.
+ *
+ *     node tools/site.mjs build/dist build/site
+ *
+ * All code lies in one folder named after its version, so that a page that a browser opens is of
+ * one version whole. What has a name that must not change lies beside it: index.html, sw.js, the
+ * manifest, models.
+ */
+
+import { createHash } from 'node:crypto';
+import {
+    cpSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    renameSync,
+    rmSync,
+    writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+import { build } from 'esbuild';
+
+import { writeAbout } from './about.mjs';
+import { POLICY } from '../web-demo/serve.js';
+import { common } from './page_bundle.mjs';
+
+const [dist, out] = process.argv.slice(2);
+const DEMO = 'web-demo';
+
+/** Views whose styles are fetched with them, and other programs: workers, pages. */
+const VIEWS = readdirSync(DEMO, { withFileTypes: true })
+    .filter((each) => each.isDirectory())
+    .map(({ name }) => name);
+const inViews = (/** @type {RegExp} */ pattern) =>
+    VIEWS.flatMap((view) =>
+        readdirSync(join(DEMO, view))
+            .filter((file) => pattern.test(file))
+            .map((file) => join(DEMO, view, file)),
+    );
+
+rmSync(out, { recursive: true, force: true });
+const draft = join(out, 'draft');
+mkdirSync(draft, { recursive: true });
+
+// The package, as npm has it for browsers.
+cpSync(dist, join(draft, 'bert-wasm'), {
+    recursive: true,
+    filter: (path) => !/\/models$|\.d\.ts$|\.map$|node-\w+\.js$|\.node\.js$|\/cli\.js$/.test(path),
+});
+
+/** The package lies beside the code. @type {import('esbuild').Plugin} */
+const in_the_package = {
+    name: 'the package',
+    setup({ onResolve }) {
+        onResolve({ filter: /^bert-wasm(\/|$)/ }, ({ path }) => ({
+            path: `./bert-wasm/${path.split('/')[1] ?? 'index'}.js`,
+            external: true,
+        }));
+    },
+};
+
+await build({
+    ...common,
+    platform: 'browser',
+    entryPoints: [
+        { in: `${DEMO}/shell/main.js`, out: 'main' },
+        { in: `${DEMO}/page.css`, out: 'page' },
+        ...inViews(/^(\w+)\.css$/)
+            .filter((path) => !/\/(shell|read)\//.test(path))
+            .map((path) => ({ in: path, out: path.split('/')[2].replace('.css', '') })),
+        ...inViews(/(_worker|_page)\.js$/).map((path) => ({
+            in: path,
+            out: path.split('/')[2].replace('.js', ''),
+        })),
+    ],
+    outdir: draft,
+    splitting: true,
+    chunkNames: '[name]-[hash]',
+    loader: { '.html': 'text' },
+    plugins: [in_the_package],
+});
+
+for (const file of ['favicon.svg', 'manifest.webmanifest', 'sw.js', 'icons']) {
+    cpSync(join(DEMO, file), join(out, file), { recursive: true });
+}
+cpSync(join(DEMO, 'models'), join(out, 'models'), { recursive: true });
+writeAbout(join(out, 'about'));
+
+/** Files below a folder, in one order. @param {string} folder @returns {string[]} */
+function filesIn(folder) {
+    return readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((each) => each.isFile())
+        .map(({ parentPath, name }) => join(parentPath, name))
+        .sort();
+}
+
+const html = readFileSync(`${DEMO}/index.html`, 'utf8').replace('%READ%', () =>
+    readFileSync(`${DEMO}/read/read.html`, 'utf8').trimEnd(),
+);
+const hash = createHash('sha256').update(html);
+for (const file of filesIn(out)) {
+    if (!file.includes('/models/')) hash.update(file).update(readFileSync(file));
+}
+const version = hash.digest('hex').slice(0, 12);
+const code = `page-${version}`;
+renameSync(draft, join(out, code));
+
+const policy = (/** @type {string} */ text) =>
+    text
+        .replaceAll('%POLICY%', POLICY.page)
+        .replaceAll('%GET_POLICY%', POLICY.get)
+        .replaceAll('%VERSION%', version)
+        .replaceAll('%CODE%', code);
+writeFileSync(join(out, 'index.html'), policy(html));
+
+const files = [
+    './',
+    ...[...filesIn(join(out, code)), ...filesIn(join(out, 'icons'))],
+    join(out, 'favicon.svg'),
+    join(out, 'manifest.webmanifest'),
+].map((file) => (file === './' ? file : file.slice(out.length + 1)));
+writeFileSync(join(out, 'files.json'), `${JSON.stringify({ version, code, files }, null, 1)}\n`);

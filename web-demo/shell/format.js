@@ -1,0 +1,27 @@
+/** How numbers are written. */
+
+const ONE_DIGIT = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+const percent = new Intl.NumberFormat('en-GB', { style: 'percent', ...ONE_DIGIT });
+const oneDigit = new Intl.NumberFormat('en-GB', ONE_DIGIT);
+const whole = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
+
+/** @param {number} share  0 to 1 */
+export const inPercent = (share) => percent.format(share);
+
+/** @param {number} n_bytes */
+export const inMegabytes = (n_bytes) => `${oneDigit.format(n_bytes / 1e6)} MB`;
+
+/** @param {number} n */
+export const inWhole = (n) => whole.format(n);
+
+/** @param {number} n  with one digit after the point */
+export const inTenths = (n) => oneDigit.format(n);
+
+/** @param {number} n @param {string} unit  in the singular */
+export const inUnits = (n, unit) => `${whole.format(n)} ${unit}${n === 1 ? '' : 's'}`;
+
+/** @param {number} seconds */
+export function inTime(seconds) {
+    if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+    return `${Math.round(seconds / 60)} min`;
+}
