@@ -177,6 +177,7 @@ export function mount(section, app) {
         }
         try {
             if (is_long) {
+                parts.words.hidden = true;
                 work.begin('Reading the whole text', cancel);
                 await nextFrame();
             }
@@ -260,7 +261,8 @@ export function mount(section, app) {
         parts.box.classList.remove('read-old');
         const said = verdict.answer(answer);
         timers.announce = setTimeout(app.announce, ANNOUNCE_AFTER, said);
-        showCode(text, answer.n_windows > 1);
+        windowed = answer.n_windows > 1 ? text : '';
+        showCode(text);
     }
 
     /** @param {unknown} error */
@@ -310,15 +312,21 @@ export function mount(section, app) {
         parts['copy-link'].disabled = !fits || text === '';
         parts['copy-link'].textContent = fits ? 'Copy link' : 'Too long for a link';
         if (is_open) app.remember(fits && text && text !== opening ? { text } : {});
-        if (text.trim() === '') parts.code.hidden = true;
+        showCode(text);
     }
 
     /** @type {ReturnType<typeof makeSnippet> | undefined} */
     let snippet;
 
-    /** @param {string} text @param {boolean} is_long */
-    function showCode(text, is_long) {
+    /** The text that was last seen to need windows. */
+    let windowed = '';
+
+    /** @param {string} text */
+    function showCode(text) {
+        parts.code.hidden = !pipe || text.trim() === '';
+        if (parts.code.hidden) return;
         const is_own = !app.models.isVisitors('classifier');
+        const is_long = text.length > LONG || text === windowed;
         const code = codeOf({ text, is_long, is_own, stride: STRIDE });
         if (snippet) snippet.show(code);
         else {
@@ -334,7 +342,6 @@ export function mount(section, app) {
                 ),
             );
         }
-        parts.code.hidden = false;
     }
 
     // --- other texts ------------------------------------------------------------------------------

@@ -10,9 +10,10 @@ import { SURE, toneOf, wordOf } from '../shell/tone.js';
 import { verdictOf } from './verdict.js';
 import { makeWords } from './words.js';
 
-/** Sentences that are read by one call, and listed at once. */
+/** Sentences that are read by one call; that are listed at first, and added when asked. */
 const SLICE = 32;
-const PAGE = 50;
+const FIRST = 20;
+const PAGE = 100;
 
 /** Least sentences that have a strip. */
 const LEAST_IN_STRIP = 4;
@@ -297,7 +298,7 @@ export function makeSentences(parts, announce) {
             section.dataset.state = 'read';
             summarise();
             list.replaceChildren();
-            listAtLeast(PAGE);
+            listAtLeast(FIRST);
             showStrip();
             if (same) open(before, false);
         },

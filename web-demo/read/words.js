@@ -216,7 +216,9 @@ export function makeWords() {
         rows.replaceChildren(...made_rows);
         explained.textContent =
             'How many times as large the odds are with the word as ' +
-            (replacement ? `with ${replacement} in its place.` : 'without it.');
+            (replacement ? `with ${replacement} in its place.` : 'without it.') +
+            ' Words that only hold a sentence together have no colour unless they pull twice as ' +
+            'hard as all others.';
         const cut = truncated ? ' Only the beginning: the model reads no more at once.' : '';
         show(
             'weighed',
