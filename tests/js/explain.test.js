@@ -241,6 +241,85 @@ for (const [name, [model, scoresOf, mask]] of Object.entries(CASES)) {
     }
 }
 
+/** The log-odds of a label, in another way than js/explain has it. */
+const LOG_ODDS = {
+    sentiment: (logits, i) => logits[i] - logits[1 - i],
+    roberta: (logits, i) => {
+        const others = logits.filter((_, k) => k !== i).map((x) => Math.exp(x));
+        return Math.log(Math.exp(logits[i]) / others.reduce((a, b) => a + b));
+    },
+    multi_label: (logits, i) => logits[i],
+    regression: (logits, i) => logits[i],
+};
+for (const [name, [model, scoresOf, mask]] of Object.entries(CASES)) {
+    test(`${name}: attribution in log-odds, by a call a token`, async () => {
+        const sequence = await sequenceOf(model, PAIR);
+        const mask_id = await model.tokenizer.tokenToId(mask);
+        const logitsOf = async (input_ids) =>
+            Array.from((await model.forward([{ ...sequence, input_ids }]))[0].logits.data);
+        const { tokens: all } = await attentionMaps(model, PAIR, { layer: 0, head: 0 });
+        const places = [...all.keys()].filter((i) => !all[i].special);
+        for (const label of model.config.labels) {
+            const i = model.config.labels.indexOf(label);
+            const found = await attribute(model, PAIR, { label, scale: 'log-odds' });
+            const plain = await attribute(model, PAIR, { label });
+            const whole = await logitsOf(sequence.input_ids);
+            assert.equal(found.score, plain.score, 'of the text as the pipeline gives it');
+            assert.equal(found.score, scoresOf(whole)[i]);
+            for (const [k, { score }] of found.tokens.entries()) {
+                const at = places[k];
+                const without = sequence.input_ids.slice();
+                without[at] = mask_id;
+                const expected =
+                    LOG_ODDS[name](whole, i) - LOG_ODDS[name](await logitsOf(without), i);
+                assert.ok(Math.abs(score - expected) < 1e-5, `${k}: ${score}, not ${expected}`);
+            }
+        }
+    });
+}
+
+test('log-odds tell of words where probabilities are near 1', async () => {
+    const text =
+        'The food was lovely and the waiter could not have been kinder, but we waited an hour ' +
+        'for it, the room was freezing and the bill was wrong.';
+    const most = async (scale) => {
+        const { tokens } = await attribute(sentiment, text, { unit: 'word', scale });
+        return tokens.reduce((a, b) => (Math.abs(b.score) > Math.abs(a.score) ? b : a));
+    };
+    assert.ok(Math.abs((await most('probability')).score) < 0.1);
+    assert.ok(Math.abs((await most('log-odds')).score) > 0.2);
+});
+
+test('attribution says how far it is, gives the same then, and ends in between', async () => {
+    const text = 'The plot is thin, and the jokes fall flat. '.repeat(12);
+    for (const unit of /** @type {const} */ (['token', 'word'])) {
+        /** @type {import('bert-wasm').Progress[]} */
+        const seen = [];
+        const onprogress = (progress) => seen.push(progress);
+        const found = await attribute(sentiment, text, { unit, onprogress });
+        assert.deepEqual(found, await attribute(sentiment, text, { unit }));
+        assert.ok(seen.length > 5, `${seen.length} reports`);
+        const total = found.tokens.length;
+        assert.ok(
+            seen.every((each, i) => each.total === total && each.done > (seen[i - 1]?.done ?? 0)),
+        );
+        assert.equal(seen.at(-1)?.done, total);
+    }
+    const controller = new AbortController();
+    let n = 0;
+    await assert.rejects(
+        attribute(sentiment, text, {
+            signal: controller.signal,
+            onprogress() {
+                n++;
+                controller.abort();
+            },
+        }),
+        { name: 'AbortError' },
+    );
+    assert.equal(n, 1);
+});
+
 /** The label with the highest score. */
 async function best(model, scoresOf, sequence) {
     const scores = scoresOf((await model.forward([sequence]))[0].logits.data);
@@ -379,6 +458,13 @@ test('what cannot be explained is refused', async (t) => {
         message: /label must be 'NEGATIVE' or 'POSITIVE', not string "GOOD"/,
     });
     await assert.rejects(attribute(sentiment, 'a', wrong({ unit: 'sentence' })), {
+        code: 'BAD_OPTION',
+    });
+    await assert.rejects(attribute(sentiment, 'a', wrong({ scale: 'logit' })), {
+        code: 'BAD_OPTION',
+        message: /scale must be 'probability' or 'log-odds', not string "logit"/,
+    });
+    await assert.rejects(attribute(sentiment, 'a', wrong({ onprogress: true })), {
         code: 'BAD_OPTION',
     });
     await assert.rejects(attribute(sentiment, 'a', wrong({ labels: 'POSITIVE' })), {

@@ -31,7 +31,12 @@ const {
     score,
     replacement,
     tokens: parts,
-} = await attribute(model, 'a', { label: 'POSITIVE', unit: 'word' });
+} = await attribute(model, 'a', {
+    label: 'POSITIVE',
+    unit: 'word',
+    scale: 'log-odds',
+    onprogress: ({ done, total }) => console.log(done / total),
+});
 const all: [string, number, string | null, number] = [label, score, replacement, parts[0].score];
 const both = ensemble([model, classify], { weights: [1, 2] });
 const best: string = (await both('a', { top_k: 2 }))[0].label;
@@ -49,6 +54,8 @@ attentionMaps(5, 'a');
 attentionRollout(model, 'a', { head_fusion: 'sum' });
 // @ts-expect-error
 attribute(model, ['a']);
+// @ts-expect-error
+attribute(model, 'a', { scale: 'logit' });
 // @ts-expect-error
 ensemble(classify);
 // @ts-expect-error

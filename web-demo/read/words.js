@@ -6,15 +6,18 @@
 
 import { make } from '../shell/dom.js';
 import { pageCode } from '../shell/failure.js';
-import { inTenths, inWhole } from '../shell/format.js';
+import { inWhole } from '../shell/format.js';
 import { toneOf, wordOf } from '../shell/tone.js';
 import { isQuiet } from './function_words.js';
 import { makeWork } from './work.js';
 
 /** @typedef {import('../../js/explain/attribution.js').Attributions} Attributions */
 
-/** Log-odds from which a word has a colour: odds that are 5 % larger with it than without. */
-const LEAST = 0.05;
+/**
+ * Log-odds from which a word has a colour: odds that are 2 % larger with it than without. Of a text
+ * that says the same in many words the strongest have no more, and are the right ones.
+ */
+const LEAST = 0.02;
 
 /** Log-odds that are strong enough for the strongest colour, where no word pulls harder. */
 const STRONG = 0.3;
@@ -195,8 +198,9 @@ export function makeWords() {
             const side = score > 0 ? 'towards' : 'away';
             const { tone, words: direction } = sides[side];
             const factor = Math.exp(Math.abs(score));
-            const odds =
-                factor < 1.05 ? '–' : `× ${factor < 100 ? inTenths(factor) : inWhole(factor)}`;
+            const odds = isNone(factor)
+                ? '–'
+                : `× ${factor < 10 ? factor.toFixed(2) : inWhole(factor)}`;
             pieces.push(of_text.slice(at, start));
             at = end;
             if (strengths[i]) {
@@ -207,7 +211,7 @@ export function makeWords() {
             } else {
                 pieces.push(token);
             }
-            const cells = [token, factor < 1.05 ? '–' : direction, odds];
+            const cells = [token, isNone(factor) ? '–' : direction, odds];
             const row = make('tr', {}, ...cells.map((cell) => make('td', {}, cell)));
             row.lastElementChild?.classList.add('numbers');
             return row;
@@ -239,6 +243,9 @@ export function makeWords() {
     }
     return words;
 }
+
+/** Odds that are the same in two digits. @param {number} factor */
+const isNone = (factor) => factor < 1.005;
 
 /** @param {string} words */
 function heading(words) {
