@@ -41,8 +41,11 @@ const MOST_UNASKED = 20_000;
 /** Tokens of a text whose words are weighed unasked: that is as much work as reading it for each. */
 const MOST_WEIGHED_UNASKED = 72;
 
-/** Tokens that neighbouring windows share. */
+/** Tokens that neighbouring windows share, of a model that reads enough. */
 const STRIDE = 32;
+
+/** @param {{max_length: number}} config */
+const strideOf = ({ max_length }) => Math.min(STRIDE, max_length >> 3);
 
 /** Characters of a text that goes into the address: some programs cut longer ones. */
 const MOST_IN_ADDRESS = 1500;
@@ -186,7 +189,7 @@ export function mount(section, app) {
             const scoring = model(text, {
                 top_k: null,
                 overflow: 'window',
-                stride: STRIDE,
+                stride: strideOf(model.model.config),
                 signal,
             });
             const [[scores, milliseconds], counted] = await Promise.all([
@@ -244,7 +247,9 @@ export function mount(section, app) {
         }
         const room = config.max_length - n_special;
         const n_windows =
-            n_tokens <= room ? 1 : 1 + Math.ceil((n_tokens - room) / Math.max(1, room - STRIDE));
+            n_tokens <= room
+                ? 1
+                : 1 + Math.ceil((n_tokens - room) / Math.max(1, room - strideOf(config)));
         return {
             n_tokens: n_tokens + n_special,
             n_windows,
@@ -327,7 +332,7 @@ export function mount(section, app) {
         if (parts.code.hidden) return;
         const is_own = !app.models.isVisitors('classifier');
         const is_long = text.length > LONG || text === windowed;
-        const code = codeOf({ text, is_long, is_own, stride: STRIDE });
+        const code = codeOf({ text, is_long, is_own, stride: strideOf(pipe.model.config) });
         if (snippet) snippet.show(code);
         else {
             snippet = makeSnippet(code);
