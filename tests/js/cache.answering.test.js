@@ -40,5 +40,8 @@ test('of a shelf that says nothing: nothing is there, and the rest is refused', 
 });
 
 test('what a store refuses itself is told as it is', async () => {
-    await assert.rejects(inTime(Promise.reject(new Error('no room')), PATIENCE), /^Error: no room$/);
+    await assert.rejects(
+        inTime(Promise.reject(new Error('no room')), PATIENCE),
+        /^Error: no room$/,
+    );
 });
