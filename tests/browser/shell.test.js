@@ -117,8 +117,8 @@ test(
         await page.locator('#requests', { hasText: /^[1-9]\d* requests?$/ }).waitFor();
         const listed = await page.locator('#requests-list li').allInnerTexts();
         const isOfPage = (/** @type {string} */ each) =>
-        each.startsWith(`${code}/`) || files.includes(each);
-    assert.ok(listed.every(isOfPage), `${listed}`);
+            each.startsWith(`${code}/`) || files.includes(each);
+        assert.ok(listed.every(isOfPage), `${listed}`);
     },
 );
 
