@@ -85,7 +85,7 @@ const PATHS = {
         const input = await until('the input', () => part('your_model', 'files'));
         const list = new DataTransfer();
         for (const name of MODEL) {
-            const response = await fetch(`/golden/pipelines/bert-mlm/${name}`);
+            const response = await fetch(`/golden/pipelines/fill-mask-bert/${name}`);
             list.items.add(new File([await response.blob()], name));
         }
         input.files = list.files;
