@@ -106,9 +106,10 @@ function loadStyles(name) {
 
 function showRequests() {
     const requests = requestsSoFar();
+    const here = new URL('.', document.baseURI).href;
     byId('requests').textContent = inUnits(requests.length, 'request');
     byId('requests-list').replaceChildren(
-        ...requests.map((address) => make('li', {}, address.replace(document.baseURI, ''))),
+        ...requests.map((address) => make('li', {}, address.replace(here, ''))),
     );
     byId('requests-none').hidden = requests.length > 0;
 }
