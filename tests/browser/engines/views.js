@@ -64,7 +64,7 @@ const PATHS = {
     async many() {
         (await until('the sample', shownPart('many', 'sample'))).click();
         await until('results', shownPart('many', 'save-csv'));
-        await until('the end', () => !isShown(part('many', 'progress')));
+        await until('the end', () => !isShown(part('many', 'cancel')));
         return part('many', 'labels').textContent;
     },
     async inside() {
