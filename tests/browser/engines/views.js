@@ -26,7 +26,7 @@ async function until(what, look) {
         await new Promise((resolve) => setTimeout(resolve, 50));
     }
     const shown = page().querySelector('main > section:not([hidden])')?.textContent ?? '';
-    throw new Error(`${what} did not come; shown: ${shown.replace(/\s+/g, ' ').slice(0, 400)}`);
+    throw new Error(`${what} did not come; shown: ${shown.replace(/\s+/g, ' ').slice(-700)}`);
 }
 
 const page = () => /** @type {Document} */ (frame.contentDocument);
@@ -63,9 +63,8 @@ const PATHS = {
     },
     async many() {
         (await until('the sample', shownPart('many', 'sample'))).click();
-        (await until('the start', shownPart('many', 'start'))).click();
         await until('results', shownPart('many', 'save-csv'));
-        await until('the end', () => !isShown(part('many', 'progress')));
+        await until('the end', () => !isShown(part('many', 'cancel')));
         return part('many', 'labels').textContent;
     },
     async inside() {
@@ -73,11 +72,8 @@ const PATHS = {
         return part('inside', 'pieces').textContent;
     },
     async meaning() {
-        const read = await until('the button', shownPart('meaning', 'read'));
-        await until('the vectors', () => {
-            if (!isShown(part('meaning', 'full')) && !read.disabled) read.click();
-            return isShown(part('meaning', 'full'));
-        });
+        (await until('the button', shownPart('meaning', 'read'))).click();
+        await until('the vectors', shownPart('meaning', 'full'));
         await until('a map', () => part('meaning', 'picture')?.querySelector('svg, canvas'));
         return part('meaning', 'groups').textContent;
     },
