@@ -18,7 +18,7 @@ import { strengthsOf } from '../../web-demo/read/words.js';
 import { serve } from '../../web-demo/serve.js';
 import { converted } from '../js/converted.js';
 import { CONFIG, modelBytes } from '../js/model_bytes.js';
-import { assertAccessible, assertFits, longTasks, openSite, TIMEOUT } from './site.js';
+import { assertAccessible, assertFits, openSite, TIMEOUT } from './site.js';
 
 const DIST = fileURLToPath(new URL('../../build/dist/', import.meta.url));
 
@@ -123,6 +123,48 @@ function manyWords(n) {
     return Array.from({ length: n }, (_, i) => all[i % all.length]).join(' ');
 }
 
+/**
+ * The longest tasks of the page's thread while something is done, in milliseconds: of its own time,
+ * so that other programs on the machine do not count, and of the clock's.
+ * @param {Page} page
+ * @param {() => Promise<unknown>} act
+ */
+async function tasksWhile(page, act) {
+    const client = await page.context().newCDPSession(page);
+    /** @type {any[]} */
+    const events = [];
+    client.on('Tracing.dataCollected', ({ value }) => events.push(...value));
+    await client.send('Tracing.start', {
+        transferMode: 'ReportEvents',
+        traceConfig: {
+            includedCategories: [
+                'toplevel',
+                'devtools.timeline',
+                'disabled-by-default-devtools.timeline',
+            ],
+        },
+    });
+    await page.evaluate(() => console.timeStamp('begin'));
+    await act();
+    const ended = new Promise((resolve) => client.once('Tracing.tracingComplete', resolve));
+    await client.send('Tracing.end');
+    await ended;
+    await client.detach();
+    const begin = events.find(
+        ({ name, args }) => name === 'TimeStamp' && args.data.message === 'begin',
+    );
+    const tasks = events.filter(
+        ({ name, pid, tid }) => /RunTask$/.test(name) && pid === begin.pid && tid === begin.tid,
+    );
+    assert.ok(tasks.length > 100, `${tasks.length} tasks`);
+    const longest = (/** @type {'tdur' | 'dur'} */ of) =>
+        tasks
+            .map((task) => Math.round(task[of] / 100) / 10)
+            .sort((a, b) => b - a)
+            .slice(0, 5);
+    return { own: longest('tdur'), clock: longest('dur') };
+}
+
 // --- the verdict ----------------------------------------------------------------------------------
 
 test('the opening text is decided, in words, bars and for screen readers', TIMEOUT, async (t) => {
@@ -150,7 +192,7 @@ test('the opening text is decided, in words, bars and for screen readers', TIMEO
     await page
         .locator('#announcement', { hasText: /^Positive, 9\d/ })
         .waitFor({ state: 'attached' });
-    assert.equal(new URL(page.url()).hash, '', 'nothing to restore');
+    assert.doesNotMatch(new URL(page.url()).hash, /text/, 'there is nothing to restore');
 
     const bad = await read(page, BAD);
     assert.equal(bad.word, 'Negative');
@@ -215,13 +257,14 @@ test('typing never blocks the page for 50 ms', TIMEOUT, async (t) => {
     const { page } = await openSite(t);
     await weighed(page, await page.locator('#text').inputValue());
     await page.fill('#text', '');
-    await longTasks(page);
-    await page.locator('#text').pressSequentially(`${MIXED} ${GOOD}`, { delay: 15 });
-    await answer(page);
-    await weighed(page, `${MIXED} ${GOOD}`);
-    const tasks = await longTasks(page);
-    t.diagnostic(`${MIXED.length + GOOD.length} keys: ${tasks.length} long tasks ${tasks}`);
-    assert.deepEqual(tasks, []);
+    const { own, clock } = await tasksWhile(page, async () => {
+        await page.locator('#text').pressSequentially(`${MIXED} ${GOOD}`, { delay: 15 });
+        await answer(page);
+        await weighed(page, `${MIXED} ${GOOD}`);
+    });
+    const n = MIXED.length + GOOD.length;
+    t.diagnostic(`${n} keys: ${own} ms of its own, ${clock} ms by the clock`);
+    assert.ok(own[0] < 50, `${own} ms`);
 });
 
 test('the box keeps its height: before code comes, and whatever is typed', TIMEOUT, async (t) => {
@@ -243,12 +286,15 @@ test('the box keeps its height: before code comes, and whatever is typed', TIMEO
         await page.addInitScript(() => {
             const heights = new Set();
             Object.assign(globalThis, { heights });
-            document.addEventListener('DOMContentLoaded', () => {
-                const box = /** @type {Element} */ (document.querySelector('[data-part="box"]'));
+            const arrival = new MutationObserver(() => {
+                const box = document.querySelector('[data-part="loading"]')?.parentElement;
+                if (!box || document.styleSheets.length === 0) return;
+                arrival.disconnect();
                 new ResizeObserver(() => heights.add(Math.round(box.clientHeight))).observe(box);
             });
+            arrival.observe(document, { childList: true, subtree: true });
         });
-        await page.goto(`${base}?again`);
+        await page.goto(`${base}?again`, { waitUntil: 'commit' });
         await page.locator(part('verdict'), { hasText: 'Getting ready' }).waitFor();
         await page.waitForFunction(() => Reflect.get(globalThis, 'heights').size === 1);
         release();
@@ -601,28 +647,27 @@ test(
         await answer(page);
         const text = manyWords(2000);
         await page.fill('#text', text);
-        await longTasks(page); // the browser's own, of so large a paste
         const work = page.locator(part('work')).getByRole('progressbar');
         await work.waitFor();
         await page.getByRole('button', { name: 'Cancel' }).click();
         await page.getByText('Cancelled: this text has not been read to its end.').waitFor();
         assert.equal(await work.isVisible(), false);
         assert.doesNotMatch(await page.locator(part('answer')).innerText(), /%/);
-        await page.getByRole('button', { name: 'Read it' }).click();
         const begin = Date.now();
-        const { remark } = await answer(page);
-        assert.match(remark, /^The verdict is the mean of \d+ windows of up to 512 tokens/);
-        await page.getByRole('progressbar', { name: /^Reading \d+ sentences/ }).waitFor();
-        await page
-            .locator(`${part('list')} > li`)
-            .first()
-            .waitFor();
-        const tasks = await longTasks(page);
-        t.diagnostic(`2,000 words: ${Date.now() - begin} ms, long tasks: ${tasks.length} ${tasks}`);
-        assert.ok(
-            tasks.every((ms) => ms < 100),
-            `${tasks}`,
+        const { own, clock } = await tasksWhile(page, async () => {
+            await page.getByRole('button', { name: 'Read it' }).click();
+            const { remark } = await answer(page);
+            assert.match(remark, /^The verdict is the mean of \d+ windows of up to 512 tokens/);
+            await page.getByRole('progressbar', { name: /^Reading \d+ sentences/ }).waitFor();
+            await page
+                .locator(`${part('list')} > li`)
+                .first()
+                .waitFor();
+        });
+        t.diagnostic(
+            `2,000 words: ${Date.now() - begin} ms; tasks: ${own} ms of its own, ${clock} ms by the clock`,
         );
+        assert.ok(own[0] < 50, `${own} ms`);
         assert.equal(await page.locator(part('words')).isVisible(), false);
         assert.ok((await page.locator(part('strip')).getByRole('button').count()) >= 40);
         const more = page.getByRole('button', { name: /^Show \d+ more of/ });

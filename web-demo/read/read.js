@@ -9,6 +9,7 @@ import { copyText, make, nextFrame, partsOf } from '../shell/dom.js';
 import { showFailure } from '../shell/failure.js';
 import { inUnits, inWhole } from '../shell/format.js';
 import { whenLoaded } from '../shell/loading.js';
+import { addressOf } from '../shell/router.js';
 import { makeSnippet } from '../shell/snippet.js';
 import { codeOf } from './code.js';
 import { EXAMPLES } from './examples.js';
@@ -128,7 +129,7 @@ export function mount(section, app) {
         stop();
         words.stale();
         sentences.stale();
-        timers.follow = setTimeout(follow, FOLLOW_AFTER);
+        timers.follow = setTimeout(() => follow(), FOLLOW_AFTER);
         parts.clear.disabled = area.value === '';
         if (!pipe) return;
         if (area.value.trim() === '') {
@@ -310,14 +311,19 @@ export function mount(section, app) {
 
     // --- the address and the code -----------------------------------------------------------------
 
-    /** The address and the code follow the text. */
-    function follow() {
+    /** What of the view goes into the address. @returns {import('../shell/views.js').State} */
+    function stateOf() {
         const text = area.value;
-        const fits = text.length <= MOST_IN_ADDRESS;
-        parts['copy-link'].disabled = !fits || text === '';
+        return text && text !== opening && text.length <= MOST_IN_ADDRESS ? { text } : {};
+    }
+
+    /** The code and, where it has not come from there, the address follow the text. */
+    function follow(is_from_address = false) {
+        const fits = area.value.length <= MOST_IN_ADDRESS;
+        parts['copy-link'].disabled = !fits || area.value === '';
         parts['copy-link'].textContent = fits ? 'Copy link' : 'Too long for a link';
-        if (is_open) app.remember(fits && text && text !== opening ? { text } : {});
-        showCode(text);
+        if (is_open && !is_from_address) app.remember(stateOf());
+        showCode(area.value);
     }
 
     /** @type {ReturnType<typeof makeSnippet> | undefined} */
@@ -412,10 +418,7 @@ export function mount(section, app) {
         area.focus();
     });
     parts['copy-link'].addEventListener('click', () => {
-        clearTimeout(timers.follow);
-        follow();
-        const address = area.value === opening ? '#read' : location.hash;
-        copyText(parts['copy-link'], new URL(address, location.href).href);
+        copyText(parts['copy-link'], new URL(addressOf('read', stateOf()), location.href).href);
     });
     parts.counter.addEventListener('click', () => {
         const details = /** @type {HTMLDetailsElement} */ (document.querySelector('.private'));
@@ -452,8 +455,11 @@ export function mount(section, app) {
         show({ text, shared }) {
             is_open = true;
             if (shared) takeShared();
-            else if (text !== undefined && text !== area.value) replace(text);
-            else follow();
+            else if (text !== undefined && text !== area.value) {
+                replace(text);
+                clearTimeout(timers.follow);
+                follow(true);
+            } else follow(text !== undefined);
         },
         hide() {
             is_open = false;
