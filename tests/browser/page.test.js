@@ -116,15 +116,6 @@ async function answer(page) {
     };
 }
 
-/** The scores of Positive and Negative, in percent. @param {Page} page */
-async function meters(page) {
-    return page
-        .getByRole('meter')
-        .evaluateAll((meters) =>
-            meters.map((meter) => /** @type {HTMLMeterElement} */ (meter).value),
-        );
-}
-
 /** Until the service worker has saved all there is. @param {Page} page */
 async function saved(page) {
     await page.locator('#fact-offline', { hasText: /^ready/ }).waitFor();
@@ -145,29 +136,6 @@ async function assertWorks(page) {
     assert.equal(bad.label, 'Negative');
     assert.ok(bad.percent > 80 && bad.percent <= 100, `${bad.percent}`);
 }
-
-test('the model loads, and what is typed gets its label and scores', TIMEOUT, async (t) => {
-    const { page } = await open(t);
-    await page.goto(server.url);
-    assert.equal((await answer(page)).label, 'Positive', 'the sample sentence');
-    await assertWorks(page);
-
-    await page.fill('#text', '');
-    await page.locator('#text').pressSequentially(GOOD, { delay: 5 });
-    assert.equal((await answer(page)).label, 'Positive');
-
-    await page.getByRole('meter', { name: 'Positive' }).waitFor();
-    const [positive, negative] = await meters(page);
-    assert.ok(positive > 80, `${positive}`);
-    assert.ok(Math.abs(positive + negative - 100) < 0.01, `${positive} and ${negative}`);
-    assert.match(await page.locator('#remark').innerText(), /^Read in \d+ ms\.$/);
-    assert.equal(await page.locator('#fact-model').innerText(), 'sentiment-minilm-l6');
-    assert.match(await page.locator('#fact-dtype').innerText(), /^q8\b/);
-    assert.match(await page.locator('#fact-engine').innerText(), /^(relaxed|base), .+ \(.+\)$/);
-    assert.match(await page.locator('#fact-memory').innerText(), /^\d+\.\d MB$/);
-    const announced = page.getByRole('status').filter({ hasText: /^Positive, \d/ });
-    await announced.waitFor({ state: 'attached' });
-});
 
 test('a page searches embeddings under its content security policy', TIMEOUT, async (t) => {
     const { page } = await open(t);
@@ -190,70 +158,6 @@ test('a page searches embeddings under its content security policy', TIMEOUT, as
         ],
         [0, 1, 4],
     ]);
-});
-
-test('empty text gets no verdict', TIMEOUT, async (t) => {
-    const { page } = await open(t);
-    await page.goto(server.url);
-    await answer(page);
-    await page.fill('#text', ' \n ');
-    assert.equal(await page.locator('#result').getAttribute('data-state'), 'empty');
-    assert.doesNotMatch(await page.locator('.verdict').innerText(), /positive|negative|%/i);
-    assert.deepEqual(await meters(page), [0, 0]);
-    await assertWorks(page);
-});
-
-test('an answer is never that of another text', TIMEOUT, async (t) => {
-    const { page } = await open(t);
-    await page.goto(server.url);
-    await answer(page);
-    const shown = await page.evaluate(
-        async ([good, bad]) => {
-            const text = /** @type {HTMLTextAreaElement} */ (document.querySelector('#text'));
-            const result = /** @type {HTMLElement} */ (document.querySelector('#result'));
-            /** @type {[string, string | undefined][]} */
-            const shown = [];
-            const observer = new MutationObserver(() => {
-                const { state, label } = result.dataset;
-                if (state === 'answered') shown.push([text.value, label]);
-            });
-            observer.observe(result, { attributes: true });
-            for (let i = 0; i < 40; i++) {
-                // changes that come while older ones wait, run and end
-                text.value = `${i % 2 ? good : bad} `.repeat(1 + (i % 5) * 4);
-                text.dispatchEvent(new Event('input'));
-                await new Promise((resolve) => setTimeout(resolve, (i * 37) % 230));
-            }
-            return new Promise((resolve) => {
-                const check = setInterval(() => {
-                    if (result.dataset.state !== 'answered') return;
-                    clearInterval(check);
-                    resolve(shown);
-                }, 20);
-            });
-        },
-        [GOOD, BAD],
-    );
-    assert.ok(shown.length > 3, `${shown.length} answers`);
-    for (const [text, label] of shown) {
-        assert.equal(label, text.startsWith(GOOD) ? 'POSITIVE' : 'NEGATIVE', text.slice(0, 60));
-    }
-});
-
-test('examples work from the keyboard', TIMEOUT, async (t) => {
-    const { page } = await open(t);
-    await page.goto(server.url);
-    await weighed(page, await page.locator('#text').inputValue());
-    await page.locator('#text').focus();
-    await page.keyboard.press('Tab'); // the words' numbers
-    await page.keyboard.press('Tab');
-    await page.keyboard.press('Enter');
-    assert.equal((await answer(page)).label, 'Negative');
-    assert.equal(await page.locator('#text').inputValue(), BAD);
-    const outline = await page
-        .locator('button:focus-visible')
-        .evaluate((button) => getComputedStyle(button).outlineStyle);
-    assert.notEqual(outline, 'none');
 });
 
 test('offline after load, and a reload offline', TIMEOUT, async (t) => {
@@ -409,25 +313,6 @@ for (const [what, response, message] of MISSING) {
     });
 }
 
-test('the result keeps its height whatever is typed', TIMEOUT, async (t) => {
-    const { page } = await open(t, { viewport: { width: 360, height: 740 } });
-    await page.addInitScript(() => {
-        const heights = new Set();
-        Object.assign(globalThis, { heights });
-        const observer = new ResizeObserver(([{ contentRect }]) => heights.add(contentRect.height));
-        document.addEventListener('DOMContentLoaded', () =>
-            observer.observe(/** @type {Element} */ (document.querySelector('#stage'))),
-        );
-    });
-    await page.goto(server.url);
-    await answer(page);
-    await assertWorks(page);
-    await page.fill('#text', '');
-    await classify(page, `${GOOD} `.repeat(200));
-    assert.match(await page.locator('#remark').innerText(), /512 tokens/);
-    assert.equal(await page.evaluate(() => Reflect.get(globalThis, 'heights').size), 1);
-});
-
 /** Until the words of this text are weighed. @param {Page} page @param {string} text */
 async function weighed(page, text) {
     await page.waitForFunction(
@@ -436,118 +321,6 @@ async function weighed(page, text) {
             wanted,
         text,
     );
-}
-
-test(
-    'every word of a short text is weighed: in colour, by a line, and in numbers',
-    TIMEOUT,
-    async (t) => {
-        const { page } = await open(t);
-        await page.goto(server.url);
-        const sample = await page.locator('#text').inputValue();
-        await weighed(page, sample);
-
-        const text = 'What a wonderful  film 👩‍🚀';
-        await page.fill('#text', text);
-        await weighed(page, text);
-        const strongest = page.locator('#words-text mark[data-strength="3"]');
-        assert.deepEqual(await strongest.allInnerTexts(), ['wonderful']);
-        assert.equal(await strongest.getAttribute('data-towards'), 'positive');
-        assert.match(
-            (await strongest.getAttribute('title')) ?? '',
-            /^wonderful: \d+\.\d points towards positive$/,
-        );
-        await page.locator('summary').focus();
-        await page.keyboard.press('Enter');
-        const row = page.getByRole('row', { name: 'wonderful' });
-        assert.match(await row.innerText(), /^wonderful\s+positive\s+\d+\.\d$/);
-        assert.equal(await page.getByRole('row').count(), 1 + 5);
-
-        await page.fill('#text', BAD);
-        await weighed(page, BAD);
-        await page.fill('#text', ' ');
-        await page.locator('#words').waitFor({ state: 'hidden' });
-    },
-);
-
-test('where no word decides, none is coloured', TIMEOUT, async (t) => {
-    const { page } = await open(t);
-    await page.goto(server.url);
-    const text = "Don't watch this awful rubbish.";
-    await page.fill('#text', text);
-    await weighed(page, text);
-    assert.match(await page.locator('#words-remark').innerText(), /No word decides alone/);
-    assert.equal(await page.locator('#words-text mark').count(), 0);
-});
-
-test(
-    'the words of a longer text are weighed when asked, those of a long one never',
-    TIMEOUT,
-    async (t) => {
-        const { page } = await open(t);
-        await page.goto(server.url);
-        await answer(page);
-        const longer = `${GOOD} ${BAD} `.repeat(3);
-        await page.fill('#text', longer);
-        await page.waitForSelector('#words[data-state="offered"]');
-        assert.ok(!(await page.locator('#words-text').isVisible()));
-        await page.getByRole('button', { name: 'Weigh every word' }).press('Enter');
-        await weighed(page, longer);
-        await page.fill('#text', longer.repeat(3));
-        await page.waitForSelector('#words[data-state="long"]');
-        assert.ok(!(await page.getByRole('button', { name: 'Weigh every word' }).isVisible()));
-        await page.fill('#text', GOOD);
-        await weighed(page, GOOD);
-    },
-);
-
-for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-    test(`weighed words can be read, ${colorScheme}`, TIMEOUT, async (t) => {
-        const { page } = await open(t, { colorScheme });
-        await page.goto(server.url);
-        await weighed(page, await page.locator('#text').inputValue());
-        const found = await page.evaluate(() =>
-            ['positive', 'negative'].flatMap((towards) =>
-                ['1', '2', '3'].map((strength) => {
-                    const mark = document.createElement('mark');
-                    Object.assign(mark.dataset, { towards, strength });
-                    document.querySelector('#words-text')?.append(mark);
-                    const { color, backgroundColor, borderBottomColor, borderBottomStyle } =
-                        getComputedStyle(mark);
-                    const canvas = document
-                        .createElement('canvas')
-                        .getContext('2d', { willReadFrequently: true });
-                    if (!canvas) throw new Error('no canvas');
-                    /** @param {string[]} layers  the lowest first */
-                    const luminance = (...layers) => {
-                        for (const layer of layers) {
-                            canvas.fillStyle = layer;
-                            canvas.fillRect(0, 0, 1, 1);
-                        }
-                        const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data]
-                            .map((x) => x / 255)
-                            .map((x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
-                        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-                    };
-                    const contrast = (/** @type {number} */ a, /** @type {number} */ b) =>
-                        (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-                    const paper = getComputedStyle(document.body).backgroundColor;
-                    return {
-                        isTinted: luminance(paper, backgroundColor) !== luminance(paper),
-                        borderBottomStyle,
-                        text: contrast(luminance(color), luminance(paper, backgroundColor)),
-                        line: contrast(luminance(borderBottomColor), luminance(paper)),
-                    };
-                }),
-            ),
-        );
-        for (const [i, { isTinted, borderBottomStyle, text, line }] of found.entries()) {
-            assert.ok(isTinted);
-            assert.equal(borderBottomStyle, i < 3 ? 'solid' : 'dashed');
-            assert.ok(text >= 4.5, `text ${text}`);
-            assert.ok(line >= 3, `line ${line}`);
-        }
-    });
 }
 
 // --- a model of the visitor's own ---------------------------------------------------------------

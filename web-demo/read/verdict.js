@@ -64,14 +64,8 @@ export function verdictOf(scores, kind) {
 
 /** @type {Record<'foreign' | 'unknown', [string, string]>} */
 const DOUBTS = {
-    foreign: [
-        'This is not English, it seems.',
-        'The model has learnt from English alone: its answer says little here.',
-    ],
-    unknown: [
-        'Most of these words are unknown to the model.',
-        'It read them in pieces, and its answer says little.',
-    ],
+    foreign: ['Not English, it seems.', 'The model knows English alone: its answer says little.'],
+    unknown: ['Most words are unknown to the model:', 'its answer says little.'],
 };
 
 /**
@@ -138,7 +132,7 @@ export function makeVerdict(parts) {
             const [lead = '', rest = ''] = doubt ? DOUBTS[doubt] : [];
             const whole =
                 answer.n_windows > 1
-                    ? `The verdict is the mean of ${answer.n_windows} windows of up to ` +
+                    ? `The mean of ${answer.n_windows} windows of up to ` +
                       `${answer.max_length} tokens: the model reads no more at once.`
                     : '';
             remark.replaceChildren(
