@@ -107,7 +107,9 @@ export function mount(section, app) {
         const loaded = await whenLoaded(parts.loading, app.models, 'classifier');
         if (mine !== n_loads) return;
         pipe = loaded;
-        section.dataset.model = visitors ? 'own' : 'ready';
+        parts.lead.hidden = visitors;
+        parts.whose.hidden = !visitors;
+        parts['model-name'].textContent = app.models.nameOf('classifier');
         verdict.labels(/** @type {any} */ (loaded).model.config);
         verdict.nothing('');
         changed(0);
@@ -328,6 +330,7 @@ export function mount(section, app) {
 
     /** @type {ReturnType<typeof makeSnippet> | undefined} */
     let snippet;
+    const own_hint = make('span');
 
     /** The text that was last seen to need windows. */
     let windowed = '';
@@ -350,9 +353,11 @@ export function mount(section, app) {
                     'What has to be installed or copied first: ',
                     make('a', { href: 'about/README.html' }, 'documentation'),
                     '.',
+                    own_hint,
                 ),
             );
         }
+        own_hint.textContent = is_own ? '' : ' Put the file of your model for model.safetensors.';
     }
 
     // --- other texts ------------------------------------------------------------------------------
