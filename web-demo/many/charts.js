@@ -11,6 +11,9 @@ import { toneOf, wordOf } from '../shell/tone.js';
 
 const HEIGHT = 180;
 
+/** Pixels that words under a bar need. */
+const MARK_WIDTH = 76;
+
 /** Labels with a colour of their own; more are shown as one. */
 const MOST_COLOURS = 6;
 
@@ -30,7 +33,7 @@ export function coloursOf(labels) {
 /**
  * @typedef {object} Bars
  * @property {string[]} places  what each bar is of
- * @property {number[]} ticks  indices of bars that have their words under them
+ * @property {string[]} marks  the same, as short as an axis needs it
  * @property {number[][]} counts  of each label, of each place
  * @property {string[]} labels
  * @property {string} first  what places are, for the table
@@ -109,7 +112,8 @@ export class BarChart {
         if (!this.#bars || width === 0 || this.#drawn === `${width}`) return;
         this.#drawn = `${width}`;
         this.#plot?.destroy();
-        const { places, ticks, counts, labels } = this.#bars;
+        const { places, marks, counts, labels } = this.#bars;
+        const step = Math.ceil(places.length / Math.max(1, Math.floor(width / MARK_WIDTH)));
         const style = getComputedStyle(this.#figure);
         const colour = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
         const font = `13px ${style.fontFamily}`;
@@ -139,8 +143,8 @@ export class BarChart {
                         ...axis,
                         grid: { show: false },
                         ticks: { show: false },
-                        splits: () => ticks,
-                        values: (_, splits) => splits.map((i) => places[i]),
+                        splits: () => places.map((_, i) => i).filter((i) => i % step === 0),
+                        values: (_, splits) => splits.map((i) => marks[i]),
                     },
                     {
                         ...axis,

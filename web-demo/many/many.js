@@ -117,14 +117,14 @@ class Many {
         const is_working = state === 'working' || state === 'paused';
         parts.setup.hidden = is_working;
         parts.model.hidden = !is_working;
-        parts.progress.hidden = !(is_working || state === 'stopped' || state === 'full');
+        parts.progress.hidden = !(is_working || state === 'stopped');
         parts.pause.hidden = state !== 'working' || !this.#work;
         parts.resume.hidden = state !== 'paused';
         parts.cancel.hidden = !is_working;
         parts.rest.hidden = state !== 'stopped';
-        parts.bar.hidden = state === 'full';
-        parts.start.hidden = state !== 'ready';
-        parts['start-hint'].hidden = state !== 'ready';
+        parts['start-row'].hidden = state !== 'ready';
+        parts.notes.hidden = state !== 'ready';
+        parts.setup.open = state === 'ready';
     }
 
     // --- files --------------------------------------------------------------------------------
@@ -295,9 +295,7 @@ class Many {
         this.#rows = rows;
         const parts = this.#parts;
         parts['source-name'].textContent = rows.name;
-        const { names, n, format, encoding, has_header } = rows.source;
-        parts['source-facts'].textContent =
-            `${inUnits(n, 'row')}, ${inUnits(names.length, 'column')}, ${ENCODINGS[encoding]}`;
+        const { names, format, encoding, has_header } = rows.source;
         const columns = names.map((name, i) => [String(i), name]);
         fill(parts.text, columns);
         fill(parts['group-column'], [['-1', 'None'], ...columns]);
@@ -522,17 +520,15 @@ class Many {
         const parts = this.#parts;
         const { state } = this.#section.dataset;
         const { n, n_done, seconds } = rows;
-        const rate = inWhole(n_done / Math.max(seconds, 1e-3));
         const so_far = `${inWhole(n_done)} of ${inWhole(n)}`;
+        const { names, encoding } = rows.source;
+        parts['source-facts'].textContent =
+            state === 'full'
+                ? `${inUnits(n, 'row')}, classified in ${inTime(seconds)} by ${rows.model_name}`
+                : `${inUnits(n, 'row')}, ${inUnits(names.length, 'column')}, ${ENCODINGS[encoding]}`;
         parts.bar.max = n;
         if (state === 'working' && !this.#work) parts.bar.removeAttribute('value');
         else parts.bar.value = n_done;
-        if (state === 'full') {
-            parts['progress-title'].textContent = `${inUnits(n, 'text')} classified`;
-            parts['progress-words'].textContent =
-                `In ${inTime(seconds)}, ${rate} texts/s, by ${rows.model_name}.`;
-            return;
-        }
         if (state === 'stopped' || state === 'paused') {
             const is_paused = state === 'paused';
             parts['progress-title'].textContent = is_paused ? 'Paused' : 'Stopped';

@@ -48,10 +48,7 @@ export function parseRows(text, { name, format: wanted, has_header, onprogress }
               ? parseLines(body)
               : parseTable(body, format, has_header, onprogress);
     if (parsed.n === 0) {
-        throw new Refusal(
-            'There are no rows in it.',
-            'Choose another file, or say in “How it is read” what the file is.',
-        );
+        throw new Refusal('There are no rows in it.', 'Choose another file.');
     }
     return { ...parsed, format };
 }

@@ -12,9 +12,6 @@ import { inScore } from './table.js';
 /** Labels that are listed; the others are in the files. */
 const MOST_LABELS = 12;
 
-/** Bars that have words under them. */
-const MOST_TICKS = 6;
-
 /** @type {Record<import('./dates.js').Period, string>} */
 const EACH = { day: 'each day', week: 'each week', month: 'each month', year: 'each year' };
 
@@ -120,12 +117,13 @@ export class Together {
             const low = from + (first + i) * width;
             return `${value(low)}–${value(low + width)}${unit}`;
         });
+        const marks = shown.map((_, i) => `${value(from + (first + i) * width)}${unit}`);
         const sums = shown.map((bin) => bin.reduce((sum, n) => sum + n, 0));
         const most = sums.indexOf(Math.max(...sums));
         this.#scores_chart.show(
             {
                 places,
-                ticks: ticksOf(places.length, 4),
+                marks,
                 counts: shown,
                 labels: this.#labels,
                 first: 'Score',
@@ -145,8 +143,8 @@ export class Together {
         const most = sums.indexOf(Math.max(...sums));
         this.#time_chart.show(
             {
-                places: begins.map((day) => inShort(day, period)),
-                ticks: ticksOf(begins.length, MOST_TICKS),
+                places: begins.map(inLong),
+                marks: begins.map((day) => inShort(day, period)),
                 counts,
                 labels: this.#labels,
                 first:
@@ -266,10 +264,4 @@ export class Together {
         }
         return `${lines.filter((line) => line || line === '').join('\n')}\n`;
     }
-}
-
-/** Indices of some of n bars, evenly. @param {number} n @param {number} most */
-function ticksOf(n, most) {
-    const step = Math.max(1, Math.ceil(n / most));
-    return Array.from({ length: Math.ceil(n / step) }, (_, i) => i * step);
 }
