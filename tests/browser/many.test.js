@@ -5,12 +5,13 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import Papa from 'papaparse';
 
-import { assertAccessible, assertFits, longTasks, openSite, TIMEOUT } from './site.js';
+import { FaultyServer } from '../tools/faulty_server.js';
+import { assertAccessible, assertFits, longTasks, MODEL, openSite, SITE, TIMEOUT } from './site.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -25,15 +26,20 @@ const part = (page, name) => page.locator(`#view-many [data-part="${name}"]`);
 /** @param {Page} page @param {string} state */
 const reached = (page, state) => page.waitForSelector(`#view-many[data-state=${state}]`);
 
+/** Files are chosen from a disk: from memory they would come through the page's thread. */
+const FILES = mkdtempSync(join(tmpdir(), 'many-'));
+after(() => rmSync(FILES, { recursive: true }));
+
 /** @param {Page} page @param {string} name @param {string | Buffer} content */
 async function give(page, name, content) {
-    const buffer = typeof content === 'string' ? Buffer.from(content) : content;
-    await part(page, 'file').setInputFiles({ name, mimeType: 'application/octet-stream', buffer });
+    writeFileSync(join(FILES, name), content);
+    await part(page, 'file').setInputFiles(join(FILES, name));
 }
 
 /** @param {import('node:test').TestContext} t @param {Parameters<typeof openSite>[1]} [how] */
 async function openMany(t, how) {
     const opened = await openSite(t, { hash: '#many', ...how });
+    opened.page.setDefaultTimeout(100_000); // a machine may do other things, too
     await opened.page.waitForSelector('#view-many[data-state]');
     return opened;
 }
@@ -380,9 +386,7 @@ test('labels as the command line has them, and files that hold them', TIMEOUT, a
     assert.match(await part(page, 'facts').innerText(), /2 rows without a text/);
     assert.match(await part(page, 'facts').innerText(), /1 text longer than the model reads/);
 
-    const directory = mkdtempSync(join(tmpdir(), 'many-'));
-    t.after(() => rmSync(directory, { recursive: true }));
-    const input = join(directory, 'all.jsonl');
+    const input = join(FILES, 'all.jsonl');
     writeFileSync(input, texts.map((text) => JSON.stringify({ text })).join('\n'));
     const variant = await variantOf(page);
     assert.match(variant, /^(base|relaxed)$/);
@@ -511,6 +515,7 @@ test('10,000 texts: smooth, paused, gone on with, cancelled at once', TIMEOUT, a
     );
     await assertAccessible(page);
     assert.match(await part(page, 'rest').innerText(), /^Classify the other [\d,]+$/);
+    await part(page, 'all').click();
     await part(page, 'undo-button').click();
     await counted(page, '10,000 rows');
     await reached(page, 'full');
@@ -647,12 +652,146 @@ test('finds by meaning, and says in words what all are together', TIMEOUT, async
     assert.match(words, /\nGroup\tTexts\tNegative\tPositive\tMean score\nPool\t12\t/);
 });
 
-test('a model that does not come is waited for, and may be cancelled', TIMEOUT, async (t) => {
-    const { page } = await openMany(t, { ready: false, hash: '', expected: /ERR_FAILED/ });
-    await page.waitForSelector('[data-model=ready]');
-    await page.goto(`${page.url().split('#')[0]}#many?show=unsure&sort=score`);
-    await part(page, 'sample').click();
+test('the address restores what was chosen, and no text is in it', TIMEOUT, async (t) => {
+    const { page } = await openMany(t, { hash: '#many?sample=1&show=NEGATIVE&sort=score&down=1' });
     await reached(page, 'full');
-    assert.equal(await part(page, 'show').inputValue(), 'unsure');
+    await page.waitForSelector('#view-many [aria-sort=descending][data-by=score]');
+    await page.waitForFunction(() =>
+        /^\d\d of 60 rows$/.test(
+            document.querySelector('#view-many [data-part=count]')?.textContent ?? '',
+        ),
+    );
+    assert.ok((await shownRows(page)).every(({ label }) => label === 'Negative'));
+    await part(page, 'words').fill('cold');
+    await part(page, 'group').selectOption({ label: 'Pool' });
+    await counted(page, '1 of 60 rows');
+    assert.equal(new URL(page.url()).hash, '#many?sample=1&sort=score&down=1&show=NEGATIVE');
+});
+
+test('a model that does not come is said, and asked for again', TIMEOUT, async (t) => {
+    const server = await FaultyServer.open({ '/': SITE });
+    t.after(() => server.close());
+    server.faults.set(`/${MODEL}`, { status: 404 });
+    const { page } = await openMany(t, {
+        url: `${server.url}index.html`,
+        ready: false,
+        expected: /404/,
+    });
+    await part(page, 'sample').click();
+    await part(page, 'model').getByRole('button', { name: 'Try again' }).waitFor();
+    assert.equal(await part(page, 'progress-title').innerText(), 'Waiting for the model');
+    await assertAccessible(page);
+    await assertFits(page, 360);
+    await part(page, 'cancel').click();
+    await reached(page, 'ready');
+    server.faults.delete(`/${MODEL}`);
+    await part(page, 'start').click();
+    await reached(page, 'full');
+    await counted(page, '60 rows');
+});
+
+/**
+ * The view with models that the test makes: `how` says what they do.
+ * @param {Page} page
+ * @param {{labels: string[]}} how
+ */
+async function mountWith(page, how) {
+    const { files } = JSON.parse(readFileSync(join(SITE, 'files.json'), 'utf8'));
+    const code = files.find((/** @type {string} */ file) => /\/many-\w+\.js$/.test(file));
+    await page.evaluate(
+        async ({ code, labels }) => {
+            const classify = async (
+                /** @type {string[]} */ texts,
+                /** @type {any} */ { signal },
+            ) => {
+                await new Promise((go) => setTimeout(go, 5));
+                signal.throwIfAborted();
+                return texts.map((text) => {
+                    if (text.includes('bad model')) throw new Error('the engine has gone');
+                    if (text.includes('odd')) return new Error('no such text was ever seen');
+                    const i = text.length % labels.length;
+                    return { label: labels[i], score: labels.length === 1 ? text.length : 0.5 };
+                });
+            };
+            classify.model = { config: { labels } };
+            const models = new EventTarget();
+            Object.assign(models, {
+                name: 'mine',
+                classifier: async () => classify,
+                isReady: () => true,
+                isVisitors: () => true,
+                nameOf: () => Reflect.get(models, 'name'),
+            });
+            Reflect.set(globalThis, 'models', models);
+            const href = `${code.slice(0, code.lastIndexOf('/'))}/many.css`;
+            const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href });
+            document.head.append(link);
+            const section = /** @type {HTMLElement} */ (document.querySelector('#view-many'));
+            const { mount } = await import(`./${code}`);
+            const app = { models, remember() {}, announce() {}, go() {} };
+            mount(section, app);
+            section.hidden = false;
+            /** @type {HTMLElement} */ (document.querySelector('#view-read')).hidden = true;
+        },
+        { code, labels: how.labels },
+    );
+}
+
+test('any labels; what fails keeps what is done, and goes on', TIMEOUT, async (t) => {
+    const { page } = await openSite(t, { ready: false });
+    await page.waitForSelector('[data-code=running]');
+    const labels = ['anger', 'joy', 'fear', 'surprise', 'love', 'sadness', 'calm', 'pride'];
+    await mountWith(page, { labels });
+    const lines = Array.from({ length: 1000 }, (_, i) => `${i} ${'so '.repeat(i % 7)}it was`);
+    lines[3] = 'odd';
+    lines[700] = 'a bad model';
+    await give(page, 'mine.txt', lines.join('\n'));
+    await reached(page, 'ready');
+    assert.equal(await part(page, 'start-hint').innerText(), 'With your model, mine');
+    await part(page, 'start').click();
+    await reached(page, 'failed');
+    const failed = await part(page, 'failed').innerText();
+    assert.match(failed, /Stopped after \d+ rows/);
+    assert.match(failed, /the engine has gone/);
+    assert.equal((await shownRows(page))[3].label, 'Failed');
+    const rest = page.locator('#view-many [aria-rowindex="5"] .many-note');
+    assert.equal(await rest.innerText(), 'no such text was ever seen');
+    await assertAccessible(page);
+    await assertFits(page, 360);
+    await page.setViewportSize({ width: 1280, height: 800 });
+    // The model gets better; what was done is not done again.
+    const n_done = Number(/after (\d+)/.exec(failed)?.[1]);
+    assert.ok(n_done > 0 && n_done < 700, `${n_done} are kept`);
+    await part(page, 'labels').locator('li').nth(7).waitFor();
+    await assertAccessible(page);
+    await part(page, 'show').selectOption('none');
+    await counted(page, '1 of 1,000 rows');
+
+    // Another model takes the place: the results stay, and say whose they are.
+    await page.evaluate(() => {
+        const models = Reflect.get(globalThis, 'models');
+        models.name = 'other';
+        const event = new CustomEvent('change', { detail: { kind: 'classifier' } });
+        models.dispatchEvent(event);
+    });
+    assert.match(await part(page, 'other-model').innerText(), /of mine\.\s+Classify with other/);
+});
+
+test('a model of one value sorts by it', TIMEOUT, async (t) => {
+    const { page } = await openSite(t, { ready: false });
+    await page.waitForSelector('[data-code=running]');
+    await mountWith(page, { labels: ['stars'] });
+    await give(page, 'mine.txt', 'a text\nanother text\nit\n');
+    await reached(page, 'ready');
+    await part(page, 'start').click();
+    await reached(page, 'full');
+    await part(page, 'head').getByRole('button', { name: 'Score' }).click();
     await page.waitForSelector('#view-many [aria-sort=ascending][data-by=score]');
+    assert.deepEqual(
+        (await shownRows(page)).map(({ text }) => text),
+        ['it', 'a text', 'another text'],
+    );
+    await assertAccessible(page);
+    const { bytes } = await saved(page, 'save-csv');
+    assert.equal(bytes.toString().split('\r\n')[1], 'a text,stars,6,');
 });

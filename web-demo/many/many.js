@@ -112,6 +112,7 @@ class Many {
         parts.empty.hidden = has_job || state === 'parsing';
         parts.parsing.hidden = state !== 'parsing';
         parts.job.hidden = !has_job;
+        parts.refusal.hidden = state !== 'refused';
         if (state !== 'refused') parts.refused.replaceChildren();
         if (state !== 'failed') parts.failed.replaceChildren();
         const is_working = state === 'working' || state === 'paused';

@@ -71,6 +71,9 @@ export class Table {
     #virtual;
     #frame = 0;
 
+    /** While all is changed, it is drawn once, at the end. */
+    #is_changing = false;
+
     /**
      * @param {object} parts
      * @param {HTMLElement} parts.grid  with role=grid
@@ -131,7 +134,9 @@ export class Table {
                 }
                 return indices;
             },
-            onChange: () => this.#draw(),
+            onChange: () => {
+                if (!this.#is_changing) this.#draw();
+            },
         };
     }
 
@@ -151,10 +156,12 @@ export class Table {
         this.#order = order;
         this.#active = Math.min(this.#active, Math.max(0, order.length - 1));
         if (!stays) this.#active = 0;
+        this.#is_changing = true;
         this.#virtual.setOptions(this.#options());
         this.#virtual.measure();
         this.#virtual._willUpdate();
         if (!stays) this.#body.scrollTop = 0;
+        this.#is_changing = false;
         this.#grid.setAttribute('aria-rowcount', String(order.length + 1));
         this.#grid.toggleAttribute('data-groups', rows.group_names.length > 0);
         this.#grid.toggleAttribute('data-dates', rows.choice.date >= 0);
