@@ -523,10 +523,11 @@ class Many {
         const { n, n_done, seconds } = rows;
         const so_far = `${inWhole(n_done)} of ${inWhole(n)}`;
         const { names, encoding } = rows.source;
-        parts['source-facts'].textContent =
+        const more =
             state === 'full'
-                ? `${inUnits(n, 'row')}, classified in ${inTime(seconds)} by ${rows.model_name}`
-                : `${inUnits(n, 'row')}, ${inUnits(names.length, 'column')}, ${ENCODINGS[encoding]}`;
+                ? `classified in ${inTime(seconds)} by ${rows.model_name}`
+                : `${inUnits(names.length, 'column')}, ${ENCODINGS[encoding]}`;
+        parts['source-facts'].textContent = `${inUnits(n, 'row')}, ${more}`;
         parts.bar.max = n;
         if (state === 'working' && !this.#work) parts.bar.removeAttribute('value');
         else parts.bar.value = n_done;

@@ -156,6 +156,8 @@ export class Table {
         this.#order = order;
         this.#active = Math.min(this.#active, Math.max(0, order.length - 1));
         if (!stays) this.#active = 0;
+        this.#grid.toggleAttribute('data-plain', rows.label_names.length === 0);
+        this.#row_height = this.#probe.offsetHeight || this.#row_height;
         this.#is_changing = true;
         this.#virtual.setOptions(this.#options());
         this.#virtual.measure();
