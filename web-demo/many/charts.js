@@ -126,7 +126,9 @@ export class BarChart {
         });
         const top = Math.max(1, ...below);
         const colours = coloursOf(labels).map(colour);
-        const axis = { stroke: colour('--muted'), font };
+        // A canvas keeps its colours where others are forced: its words must take them.
+        const is_forced = matchMedia('(forced-colors: active)').matches;
+        const axis = { stroke: is_forced ? style.color : colour('--muted'), font };
         this.#plot = new uPlot(
             {
                 width,

@@ -56,6 +56,9 @@ class Many {
     /** Counts the starts: what belongs to an earlier one is not shown. */
     #n_starts = 0;
 
+    /** What is seen of the rows. @type {State} */
+    #job_state = 'empty';
+
     /** Chosen options, which the address remembers. @type {Record<string, string>} */
     #options = {};
 
@@ -108,24 +111,27 @@ class Many {
     #setState(state) {
         const parts = this.#parts;
         this.#section.dataset.state = state;
+        // A file that was refused changes nothing of the one before.
+        const job = state === 'refused' ? (this.#rows?.phase ?? 'empty') : state;
+        this.#job_state = job;
         const has_job = !!this.#rows && state !== 'parsing';
+        const is_working = job === 'working' || job === 'paused';
         parts.empty.hidden = has_job || state === 'parsing';
         parts.parsing.hidden = state !== 'parsing';
         parts.job.hidden = !has_job;
         parts.refusal.hidden = state !== 'refused';
         if (state !== 'refused') parts.refused.replaceChildren();
-        if (state !== 'failed') parts.failed.replaceChildren();
-        const is_working = state === 'working' || state === 'paused';
+        if (job !== 'failed') parts.failed.replaceChildren();
         parts.setup.hidden = is_working;
+        parts.setup.open = job === 'ready';
+        parts.notes.hidden = job !== 'ready';
+        parts['start-row'].hidden = job !== 'ready';
         parts.model.hidden = !is_working;
-        parts.progress.hidden = !(is_working || state === 'stopped');
-        parts.pause.hidden = state !== 'working' || !this.#work;
-        parts.resume.hidden = state !== 'paused';
+        parts.progress.hidden = !(is_working || job === 'stopped');
+        parts.pause.hidden = job !== 'working' || !this.#work;
+        parts.resume.hidden = job !== 'paused';
         parts.cancel.hidden = !is_working;
-        parts.rest.hidden = state !== 'stopped';
-        parts['start-row'].hidden = state !== 'ready';
-        parts.notes.hidden = state !== 'ready';
-        parts.setup.open = state === 'ready';
+        parts.rest.hidden = job !== 'stopped';
     }
 
     // --- files --------------------------------------------------------------------------------
@@ -294,6 +300,7 @@ class Many {
     /** @param {Rows} rows */
     #use(rows) {
         this.#rows = rows;
+        if (rows.phase === 'failed') rows.phase = 'stopped'; // it may be gone on with
         const parts = this.#parts;
         parts['source-name'].textContent = rows.name;
         const { names, format, encoding, has_header } = rows.source;
@@ -304,7 +311,7 @@ class Many {
         parts.format.value = format;
         parts.encoding.value = encoding;
         parts['has-header'].checked = has_header;
-        parts['has-header'].disabled = !['comma', 'semicolon', 'tab', 'pipe'].includes(format);
+        parts['has-header'].disabled = format === 'jsonl';
         this.#showChoice();
         this.#setState(rows.phase);
         this.#rows_view.use(rows);
@@ -467,8 +474,7 @@ class Many {
 
     /** Ends the work; what is done is kept. */
     #cancel() {
-        const state = this.#section.dataset.state;
-        if (state !== 'working' && state !== 'paused') return;
+        if (this.#job_state !== 'working' && this.#job_state !== 'paused') return;
         this.#n_starts++;
         this.#work?.cancel();
         this.#work = null;
@@ -519,7 +525,7 @@ class Many {
         const rows = this.#rows;
         if (!rows) return;
         const parts = this.#parts;
-        const { state } = this.#section.dataset;
+        const state = this.#job_state;
         const { n, n_done, seconds } = rows;
         const so_far = `${inWhole(n_done)} of ${inWhole(n)}`;
         const { names, encoding } = rows.source;

@@ -2,6 +2,7 @@
 
 import Papa from 'papaparse';
 
+import { inUnits, inWhole } from '../shell/format.js';
 import { parseDay } from './dates.js';
 import { DELIMITERS } from './formats.js';
 import { Refusal } from './refusal.js';
@@ -45,7 +46,7 @@ export function parseRows(text, { name, format: wanted, has_header, onprogress }
         format === 'jsonl'
             ? parseJSON(body, onprogress)
             : format === 'lines'
-              ? parseLines(body)
+              ? parseLines(body, has_header, /\.csv$/i.test(name))
               : parseTable(body, format, has_header, onprogress);
     if (parsed.n === 0) {
         throw new Refusal('There are no rows in it.', 'Choose another file.');
@@ -63,7 +64,7 @@ export function guessFormat(text, name) {
     const head = headOf(text);
     const [first = ''] = head.trimStart().split('\n', 1);
     if (first.startsWith('{') && isJSON(first)) return 'jsonl';
-    const is_table = extension === 'csv';
+    const is_table = extension === 'csv' && !isBareList(head);
     /** The most alike rows, and of these the most cells. */
     let best = { format: is_table ? 'comma' : 'lines', rank: 0 };
     for (const [format, delimiter] of Object.entries(DELIMITERS)) {
@@ -80,6 +81,21 @@ export function guessFormat(text, name) {
         if (rank > best.rank) best = { format, rank };
     }
     return best.format;
+}
+
+/**
+ * Whether a file that is called a table has one column without quotes: then a comma is a comma.
+ * @param {string} head
+ */
+function isBareList(head) {
+    const lines = head.split(/\r\n|\n|\r/).filter((line) => line.trim() !== '');
+    const isOne = (/** @type {string} */ line) => !/[,;\t|"]/.test(line);
+    return (
+        lines.length > 1 &&
+        isOne(lines[0]) &&
+        lines.some((line) => /,/.test(line)) &&
+        !lines.some((line) => line.startsWith('"'))
+    );
 }
 
 /** The first characters, up to a line's end. @param {string} text */
@@ -142,7 +158,8 @@ function parseTable(text, format, wanted, onprogress) {
         notes.push('Quotation marks are read as part of the texts.');
     } else if (table.n_quotes > 0) {
         notes.push(
-            `In ${table.n_quotes} places quotation marks do not match: look at the rows there.`,
+            `In ${inUnits(table.n_quotes, 'place')} quotation marks do not match: look at the ` +
+                'rows there.',
         );
     }
     const { columns } = table;
@@ -153,10 +170,11 @@ function parseTable(text, format, wanted, onprogress) {
     const names = namesOf(has_header ? columns.map((column) => column[0]) : [], columns.length);
     if (has_header) for (const column of columns) column.shift();
     if (table.n_ragged > 0) {
-        notes.push(`${table.n_ragged} rows have another number of cells than the first.`);
+        notes.push(
+            `${inUnits(table.n_ragged, 'row')} with another number of cells than the first.`,
+        );
     }
-    if (table.is_cut)
-        notes.push(`Only the first ${MOST_ROWS.toLocaleString('en-GB')} rows are read.`);
+    if (table.is_cut) notes.push(`Only the first ${inWhole(MOST_ROWS)} rows are read.`);
     return { names, columns, n: table.n - Number(has_header), has_header, notes };
 }
 
@@ -214,19 +232,24 @@ function namesOf(given, n) {
     return names;
 }
 
-/** @param {string} text @returns {Omit<Parsed, 'format'>} */
-function parseLines(text) {
+/**
+ * @param {string} text
+ * @param {boolean | undefined} wanted
+ * @param {boolean} is_table  by its name: then it may have a header
+ * @returns {Omit<Parsed, 'format'>}
+ */
+function parseLines(text, wanted, is_table) {
     const lines = text.split(/\r\n|\n|\r/).filter((line) => line.trim() !== '');
     const is_cut = lines.length > MOST_ROWS;
     if (is_cut) lines.length = MOST_ROWS;
+    const first = lines.slice(0, 100).map((line) => [line]);
+    const has_header = wanted ?? (is_table && isHeader(first));
     return {
-        names: ['text'],
+        names: namesOf(has_header ? lines.splice(0, 1) : [], 1),
         columns: [lines],
         n: lines.length,
-        has_header: false,
-        notes: is_cut
-            ? [`Only the first ${MOST_ROWS.toLocaleString('en-GB')} lines are read.`]
-            : [],
+        has_header,
+        notes: is_cut ? [`Only the first ${inWhole(MOST_ROWS)} lines are read.`] : [],
     };
 }
 
@@ -282,7 +305,7 @@ function parseJSON(text, onprogress) {
         columns: [...columns.values()],
         n: columns.size === 0 ? 0 : n,
         has_header: true,
-        notes: n_bad ? [`${n_bad} lines are not JSON: their rows are empty.`] : [],
+        notes: n_bad ? [`${inUnits(n_bad, 'line')} without JSON: empty rows.`] : [],
     };
 }
 

@@ -160,7 +160,6 @@ export class RowsView {
             if (rows.alike) rows.call('search', { query: null });
             rows.alike = null;
         }
-        const known = /** @type {any} */ (rows);
         this.#rows = rows;
         fill(parts.show, [
             ['all', 'All'],
@@ -175,7 +174,7 @@ export class RowsView {
         if (![...parts.show.options].some(({ value }) => value === this.#how.show)) {
             this.#how.show = 'all';
         }
-        const { group_names } = known;
+        const { group_names } = rows;
         parts['group-field'].hidden = group_names.length === 0;
         fill(parts.group, [
             ['-1', 'All'],

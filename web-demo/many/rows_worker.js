@@ -241,11 +241,6 @@ const METHODS = {
         const delimiter = format === 'semicolon' ? DELIMITERS.semicolon : DELIMITERS.comma;
         return writeFile({ kind, names, columns, data, rows, delimiter });
     },
-
-    /** All cells of a row, with the names of their columns. @param {{row: number}} request */
-    cells({ row }) {
-        return parsed.names.map((name, i) => [name, textOf(parsed.columns[i][row])]);
-    },
 };
 
 const port = /** @type {any} */ (globalThis);
