@@ -46,7 +46,7 @@ export function parseRows(text, { name, format: wanted, has_header, onprogress }
         format === 'jsonl'
             ? parseJSON(body, onprogress)
             : format === 'lines'
-              ? parseLines(body, has_header, /\.csv$/i.test(name))
+              ? parseLines(body, has_header, !wanted && /\.csv$/i.test(name))
               : parseTable(body, format, has_header, onprogress);
     if (parsed.n === 0) {
         throw new Refusal('There are no rows in it.', 'Choose another file.');
