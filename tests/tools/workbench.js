@@ -6,6 +6,12 @@ import { fileURLToPath } from 'node:url';
 
 /** @typedef {import('playwright-core').Page} Page */
 
+/**
+ * How far scores of Chromium and Node may lie apart: logits are the same bits, but `Math.exp` of
+ * one JavaScript engine and of another differ in the last one for every tenth number.
+ */
+export const LAST_DIGIT = 4e-16;
+
 const CLI = fileURLToPath(new URL('../../build/dist/cli.js', import.meta.url));
 
 /**
