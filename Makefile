@@ -391,6 +391,9 @@ bench-lines: setup build bench-packages ## a long file through the command line,
 bench-stream: setup build bench-packages ## from navigation and from the last byte to the first answer
 	@$(bench_node) bench/stream.js
 
+bench-workbench: setup site ## 50,000 lines in the page: rate, memory, longest task, cancel, equal to the command line
+	@node bench/workbench.js
+
 bench-hub: setup build bench-packages ## from navigation to the first answer of a model that has but a name
 	@$(bench_node) bench/hub.js
 

@@ -1,0 +1,70 @@
+/** What tests and measurements of the page ask: its longest task, its engine, other answers. */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** @typedef {import('playwright-core').Page} Page */
+
+/**
+ * How far scores of Chromium and Node may lie apart: logits are the same bits, but `Math.exp` of
+ * one JavaScript engine and of another differ in the last one for every tenth number.
+ */
+export const LAST_DIGIT = 4e-16;
+
+const CLI = fileURLToPath(new URL('../../build/dist/cli.js', import.meta.url));
+
+/**
+ * The longest task of the page's thread while something is done, in milliseconds of that thread's
+ * processor time: on a machine that does other things too, a task that waits for its turn is long
+ * by the clock, and that says nothing of the page.
+ * @param {Page} page
+ * @param {() => Promise<void>} work
+ * @returns {Promise<number>}
+ */
+export async function longestTask(page, work) {
+    const browser = /** @type {import('playwright-core').Browser} */ (page.context().browser());
+    await browser.startTracing(page, { categories: ['toplevel', 'disabled-by-default-none'] });
+    await work();
+    const trace = JSON.parse(String(await browser.stopTracing()));
+    /** @type {{name: string, ph: string, pid: number, tid: number, tdur?: number, args: any}[]} */
+    const events = trace.traceEvents;
+    const key = (/** @type {{pid: number, tid: number}} */ { pid, tid }) => `${pid} ${tid}`;
+    const main = new Set(
+        events
+            .filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain')
+            .map(key),
+    );
+    const tasks = events.filter((each) => each.ph === 'X' && main.has(key(each)) && each.tdur);
+    assert.ok(tasks.length > 10, `${tasks.length} tasks were traced`);
+    return tasks.reduce((most, { tdur = 0 }) => Math.max(most, tdur), 0) / 1000;
+}
+
+/** @param {string[]} args of the command line @returns {Promise<any[]>} */
+export async function commandLine(args) {
+    // Older Nodes have relaxed SIMD behind a flag.
+    const is_old = Number(process.versions.node.split('.')[0]) < 22;
+    const node = [...(is_old ? ['--experimental-wasm-relaxed-simd'] : []), CLI];
+    const child = spawn(process.execPath, [...node, ...args], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let text = '';
+    for await (const chunk of child.stdout) text += chunk;
+    return text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+}
+
+/** The build of the engine that the page has. @param {Page} page */
+export const variantOf = (page) =>
+    page.evaluate(async () => {
+        const { caches } = globalThis;
+        for (const name of await caches.keys()) {
+            for (const { url } of await (await caches.open(name)).keys()) {
+                const [, variant] = /engine-(\w+?)(?:-threads)?\.wasm/.exec(url) ?? [];
+                if (variant) return variant;
+            }
+        }
+        return '';
+    });
