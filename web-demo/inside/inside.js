@@ -26,6 +26,9 @@ const SAMPLES = [
     { text: 'A man is playing the guitar.', pair: 'Somebody makes music.' },
 ];
 
+/** In the page's own classifier this one looks for what turns the sentence. */
+const FIRST = { layer: 6, head: 3 };
+
 const MODES = /** @type {Mode[]} */ (['lines', 'matrix', 'states', 'answer']);
 
 /** What is said above each picture. @type {Record<Mode, string>} */
@@ -83,8 +86,8 @@ export function mount(section, app) {
     const view = {
         kind: /** @type {Kind} */ ('classifier'),
         mode: /** @type {Mode} */ ('lines'),
-        layer: 3,
-        head: /** @type {number | null} */ (null),
+        layer: FIRST.layer,
+        head: /** @type {number | null} */ (FIRST.head),
         has_flow: false,
         chosen: -1,
         first: 0,
@@ -113,7 +116,7 @@ export function mount(section, app) {
             const pipe = await whenLoaded(parts.working, app.models, view.kind);
             nameModels();
             if (signal.aborted) return;
-            const done = showWork('Reading …', stop);
+            const work = showWork('Reading …', stop);
             const explain = /** @type {import('./reading.js').Explain} */ (
                 /** @type {unknown} */ (
                     await import('bert-wasm/explain').catch((error) =>
@@ -122,7 +125,7 @@ export function mount(section, app) {
                 )
             );
             const read = await Reading.of(pipe, explain, input, signal, view.layer - 1);
-            done();
+            work.done();
             reading = read;
             view.layer = Math.min(view.layer, read.n_layers);
             view.head = view.head === null ? null : Math.min(view.head, read.n_heads);
@@ -161,10 +164,11 @@ export function mount(section, app) {
      * @param {HTMLElement} [place]
      */
     function showWork(words, cancel, place = parts.working) {
+        const bar = make('progress', { 'aria-label': words });
         const element = make(
             'div',
             { className: 'inside-work' },
-            make('progress', { 'aria-label': words }),
+            bar,
             make('p', { className: 'hint' }, words),
             make('button', { type: 'button', onclick: cancel }, 'Cancel'),
         );
@@ -173,9 +177,16 @@ export function mount(section, app) {
             if (!signal.aborted) place.replaceChildren(element);
         }, PATIENCE);
         signal.addEventListener('abort', () => clearTimeout(timer));
-        return () => {
-            clearTimeout(timer);
-            element.remove();
+        return {
+            /** @param {{done: number, total: number}} progress */
+            step({ done, total }) {
+                bar.max = total;
+                bar.value = done;
+            },
+            done() {
+                clearTimeout(timer);
+                element.remove();
+            },
         };
     }
 
@@ -197,7 +208,7 @@ export function mount(section, app) {
     };
 
     /** @param {AbortSignal} signal */
-    async function showPieces(signal, most = MOST_CHIPS) {
+    async function showPieces(signal) {
         if (!reading) return;
         const { n, pieces, is_cut } = reading;
         const n_special = pieces.filter(({ special }) => special).length;
@@ -207,34 +218,43 @@ export function mount(section, app) {
             (is_cut ? ` The text is longer than the model reads: the first ${n} pieces.` : '');
         chips = [];
         parts.pieces.replaceChildren();
-        for (let first = 0; first < Math.min(n, most); first += CHIPS_AT_ONCE) {
+        await addPieces(0, Math.min(n, MOST_CHIPS), signal);
+        if (n <= MOST_CHIPS || signal.aborted) return;
+        const all = make(
+            'button',
+            {
+                type: 'button',
+                className: 'plain',
+                dataset: { part: 'all' },
+                onclick: async () => {
+                    all.disabled = true;
+                    await addPieces(MOST_CHIPS, n, signal, all);
+                    if (!signal.aborted) chips[MOST_CHIPS].focus();
+                    all.remove();
+                },
+            },
+            `Show all ${inWhole(n)} pieces`,
+        );
+        parts.pieces.append(all);
+    }
+
+    /**
+     * @param {number} from
+     * @param {number} to
+     * @param {AbortSignal} signal
+     * @param {HTMLElement | null} [before]
+     */
+    async function addPieces(from, to, signal, before = null) {
+        for (let first = from; first < to; first += CHIPS_AT_ONCE) {
             if (first) await nextFrame();
-            if (signal.aborted) return;
-            const added = pieces
-                .slice(first, Math.min(first + CHIPS_AT_ONCE, most))
+            if (signal.aborted || !reading) return;
+            const added = reading.pieces
+                .slice(first, Math.min(first + CHIPS_AT_ONCE, to))
                 .map((piece, i) => chipOf(piece, first + i));
             chips.push(...added);
-            parts.pieces.append(...added);
+            for (const chip of added) parts.pieces.insertBefore(chip, before);
         }
-        if (n > most) {
-            parts.pieces.append(
-                make(
-                    'button',
-                    {
-                        type: 'button',
-                        className: 'plain',
-                        dataset: { part: 'all' },
-                        onclick: async () => {
-                            await showPieces(signal, n);
-                            look(view.chosen);
-                            chips[most].focus();
-                        },
-                    },
-                    `Show all ${inWhole(n)} pieces`,
-                ),
-            );
-        }
-        rove(Math.max(0, view.chosen));
+        if (from === 0) rove(Math.max(0, view.chosen));
     }
 
     /** @param {import('./reading.js').Piece} piece @param {number} i */
@@ -252,19 +272,18 @@ export function mount(section, app) {
                     kind: special ? 'special' : sequence === 1 ? 'second' : 'first',
                 },
                 'aria-pressed': String(i === view.chosen),
-                'aria-label':
-                    `${token}, number ${id ?? 'unknown'}, ` +
-                    (special ? 'special' : `characters ${start} to ${end}${pair}`),
             },
             make('span', { className: 'inside-token', dir: 'auto' }, token),
+            make('span', { className: 'unseen' }, ', number '),
             make('span', { className: 'inside-id numbers' }, id === null ? '–' : String(id)),
+            make('span', { className: 'unseen' }, special ? ', ' : `${pair}, characters `),
             make('span', { className: 'inside-id numbers' }, place),
         );
     }
 
     /** The one piece that the tab key stops at. @param {number} i */
     function rove(i) {
-        for (const chip of chips) chip.tabIndex = -1;
+        for (const chip of parts.pieces.querySelectorAll('[tabindex="0"]')) chip.tabIndex = -1;
         if (chips.length) chips[Math.min(i, chips.length - 1)].tabIndex = 0;
     }
 
@@ -292,15 +311,33 @@ export function mount(section, app) {
         const most = weights ? Math.max(0.05, ...weights.map(Math.abs)) : 1;
         chips.forEach((chip, each) => {
             const weight = weights?.[each] ?? 0;
-            const share = Math.abs(weight) / most;
-            chip.style.setProperty('--weight', share < 0.02 ? '0%' : `${Math.round(100 * share)}%`);
-            chip.dataset.sign = weight < 0 ? 'less' : 'more';
-            chip.classList.toggle('inside-looks', each === i);
+            const percent = Math.round((100 * Math.abs(weight)) / most);
+            const shade = percent < 2 ? '' : `${percent}%`;
+            // Only what changes: each change is work for the browser.
+            if (chip.style.getPropertyValue('--weight') !== shade) {
+                chip.style.setProperty('--weight', shade);
+                chip.dataset.sign = weight < 0 ? 'less' : 'more';
+            }
         });
+        parts.pieces.querySelector('.inside-looks')?.classList.remove('inside-looks');
+        chips[i]?.classList.add('inside-looks');
         shown?.show(i);
         const words = shown?.words(i) ?? '';
         parts.readout.textContent = words;
         return words;
+    }
+
+    /** A pointer that crosses pieces shows the last one of each frame. */
+    let pointed = -1;
+    let is_pointed = false;
+    /** @param {number} i */
+    async function lookSoon(i) {
+        pointed = i;
+        if (is_pointed) return;
+        is_pointed = true;
+        await nextFrame();
+        is_pointed = false;
+        look(pointed);
     }
 
     /** @param {Float32Array} weights  of a row @param {number[]} [but]  those that are not said */
@@ -333,13 +370,13 @@ export function mount(section, app) {
         delete section.dataset.shown;
         showControls();
         const current = reading;
-        const done = showWork('Computing …', stop);
+        const work = showWork('Computing …', stop);
         try {
             if (mode === 'answer') await showAnswer(current, isLate);
             else if (mode === 'states') await showStates(current, isLate);
             else await showAttention(current, isLate);
         } finally {
-            done();
+            work.done();
         }
         if (isLate() || current !== reading) return;
         look(view.chosen);
@@ -416,13 +453,13 @@ export function mount(section, app) {
             );
             svg.addEventListener('pointermove', ({ clientY }) => {
                 const at = pieceAt(clientY);
-                if (at >= 0) look(at);
+                if (at >= 0) lookSoon(at);
             });
             svg.addEventListener('click', ({ clientY }) => {
                 const at = pieceAt(clientY);
                 if (at >= 0) choose(at);
             });
-            svg.addEventListener('pointerleave', () => look(view.chosen));
+            svg.addEventListener('pointerleave', () => lookSoon(view.chosen));
             shown = { words, weights: rowOf, show: drawn.show };
             parts.picture.replaceChildren(svg);
             return;
@@ -545,16 +582,16 @@ export function mount(section, app) {
                 );
                 return;
             }
-            const work = new AbortController();
-            const done = showWork(
+            const cancel = new AbortController();
+            const work = showWork(
                 `Weighing ${inUnits(current.n, 'piece')} …`,
-                () => work.abort(),
+                () => cancel.abort(),
                 parts.picture,
             );
             try {
-                await current.attribute(work.signal);
+                await current.attribute(cancel.signal, work.step);
             } catch (error) {
-                if (!work.signal.aborted) throw error;
+                if (!cancel.signal.aborted) throw error;
                 asked = null;
                 note(
                     'Stopped.',
@@ -572,7 +609,7 @@ export function mount(section, app) {
                 );
                 return;
             } finally {
-                done();
+                work.done();
             }
         }
         if (isLate() || !current.attributions) return;
@@ -583,20 +620,18 @@ export function mount(section, app) {
     let asked = null;
 
     /** @param {Reading} current @param {import('./reading.js').Attributions} attributions */
-    function showBars({ n, pieces }, { label, score, tokens }) {
-        const is_share = tokens.every((each) => isShare(score) && isShare(score - each.score));
-        /** By piece; null: special. @type {(number | null)[]} */
-        const losses = new Array(n).fill(null);
+    function showBars({ n, pieces, is_regression }, { label, score, tokens }) {
+        /** By piece, in log-odds; 0 of special ones. */
         const scores = new Float32Array(n);
         let at = 0;
         pieces.forEach(({ special }, i) => {
-            if (special || at >= tokens.length) return;
-            const loss = tokens[at++].score;
-            losses[i] = loss;
-            scores[i] = is_share ? logOdds(score) - logOdds(score - loss) : loss;
+            if (!special && at < tokens.length) scores[i] = tokens[at++].score;
         });
+        const inWords = is_regression ? inHundredths : inPercent;
+        const without = (/** @type {number} */ i) =>
+            is_regression ? score - scores[i] : share(logOdds(score) - scores[i]);
         const most = Math.max(...scores.map(Math.abs));
-        const rows = pieces.map((_, i) => i).filter((i) => losses[i] !== null);
+        const rows = pieces.map((_, i) => i).filter((i) => !pieces[i].special);
         const drawn = rows.filter((i) => i >= view.first && i < view.first + MOST_ROWS);
         const svg = drawBars({
             labels: drawn.map((i) => pieces[i].token),
@@ -604,17 +639,16 @@ export function mount(section, app) {
             most,
             label,
             width: parts.picture.clientWidth,
-            title: `What ${wordOf(label)}, ${inPercent(score)}, rests on`,
+            title: `What ${wordOf(label)}, ${inWords(score)}, rests on`,
             footer: footer(),
         });
         const words = (/** @type {number} */ i) => {
-            const loss = i < 0 ? null : losses[i];
             if (i < 0) return HOW_TO;
-            if (loss === null) return `${said(i)} is special: it is never hidden`;
-            const side = loss >= 0 ? 'for' : 'against';
+            if (pieces[i].special) return `${said(i)} is special: it is never hidden`;
+            const side = scores[i] >= 0 ? 'for' : 'against';
             return (
-                `${said(i)} speaks ${side} ${wordOf(label)}: without it, ${inPercent(score)} ` +
-                `becomes ${inPercent(score - loss)}`
+                `${said(i)} speaks ${side} ${wordOf(label)}: without it, ${inWords(score)} ` +
+                `becomes ${inWords(without(i))}`
             );
         };
         svg.setAttribute('role', 'img');
@@ -788,8 +822,9 @@ export function mount(section, app) {
         parts.pair.value = state.pair ?? '';
         view.kind = state.model === 'embedder' ? 'embedder' : 'classifier';
         view.mode = MODES.find((mode) => mode === state.mode) ?? 'lines';
-        view.layer = number(state.layer ?? '3', view.mode === 'states' ? 0 : 1);
-        view.head = Number(state.head) >= 1 ? number(state.head, 1) : null;
+        view.layer = number(state.layer ?? String(FIRST.layer), view.mode === 'states' ? 0 : 1);
+        const head = state.head ?? String(FIRST.head);
+        view.head = Number(head) >= 1 ? number(head, 1) : null;
         view.has_flow = state.flow === 'yes';
         view.chosen = number(state.piece, 0) - 1;
     }
@@ -876,9 +911,9 @@ export function mount(section, app) {
     };
     parts.pieces.addEventListener('pointerover', (/** @type {Event} */ event) => {
         const i = pieceOf(event);
-        if (i >= 0) look(i);
+        if (i >= 0) lookSoon(i);
     });
-    parts.pieces.addEventListener('pointerleave', () => look(view.chosen));
+    parts.pieces.addEventListener('pointerleave', () => lookSoon(view.chosen));
     parts.pieces.addEventListener('focusin', (/** @type {Event} */ event) => {
         const i = pieceOf(event);
         if (i < 0) return;
@@ -943,11 +978,11 @@ const HOW_TO = 'Point at a piece, tap it to keep it, or use the arrow keys.';
 /** @param {string} text */
 const short = (text) => (text.length > 70 ? `${text.slice(0, 69).trimEnd()}…` : text);
 
-/** Neither 0 nor 1, nor no share at all. @param {number} x */
-const isShare = (x) => x > -1e-6 && x < 1 + 1e-6;
-
-/** @param {number} share */
-function logOdds(share) {
-    const x = Math.min(1 - 1e-6, Math.max(1e-6, share));
+/** @param {number} probability */
+function logOdds(probability) {
+    const x = Math.min(1 - 1e-9, Math.max(1e-9, probability));
     return Math.log(x / (1 - x));
 }
+
+/** @param {number} log_odds */
+const share = (log_odds) => 1 / (1 + Math.exp(-log_odds));

@@ -59,7 +59,7 @@ export class Reading {
         this.n_layers = Number(encoder.n_layers);
         this.n_heads = Number(encoder.n_heads);
         this.is_classifier = Number(encoder.n_labels) > 0 && labels.length > 0;
-        this.prefix = pipe.model.tokenizer.traits?.continuing_prefix ?? '';
+        this.is_regression = pipe.model.config.problem_type === 'regression';
     }
 
     /**
@@ -88,14 +88,6 @@ export class Reading {
         const reading = new Reading(pipe, explain, input, signal, pieces, !!truncated, encoded);
         reading.#maps.set(at, maps.data);
         return reading;
-    }
-
-    /** The text of a piece, as it was written. @param {number} i */
-    written(i) {
-        const { start, end, sequence, special } = this.pieces[i];
-        if (special) return '';
-        const { text, text_pair = '' } = this.#input;
-        return (sequence === 1 ? text_pair : text).slice(start, end);
     }
 
     /** @param {number} layer  from 0 @returns {Promise<Float32Array>}  [n_heads, n, n] */
@@ -182,13 +174,18 @@ export class Reading {
     }
 
     /**
-     * Hides each piece in turn.
+     * Hides each piece in turn; scores are in log-odds.
      * @param {AbortSignal} signal  of this work alone
+     * @param {(progress: {done: number, total: number}) => void} onprogress
      */
-    async attribute(signal) {
-        const both = AbortSignal.any ? AbortSignal.any([signal, this.#signal]) : signal;
+    async attribute(signal, onprogress) {
+        const work = new AbortController();
+        const stop = () => work.abort();
+        for (const each of [signal, this.#signal]) each.addEventListener('abort', stop);
         this.attributions = await this.#explain.attribute(this.#pipe, this.#input, {
-            signal: both,
+            scale: 'log-odds',
+            signal: work.signal,
+            onprogress,
         });
         return this.attributions;
     }
