@@ -9,6 +9,9 @@
 /** Milliseconds of the processor after which a task is long. */
 const LONG = 50;
 
+/** What fails: beside other programs caches are cold, and the same work takes up to twice as long. */
+export const TOO_LONG = 2 * LONG;
+
 /**
  * Milliseconds of each long task of the page's thread while something is done.
  * @param {Page} page
