@@ -114,7 +114,7 @@ test('groups, pairs, search and a CSV file are what Node computes', TIMEOUT, asy
 
     await part(page, 'query').fill('kick-off in the stadium');
     const found = part(page, 'found').locator('li');
-    await found.nth(9).waitFor();
+    await found.nth(4).waitFor();
     const embed = await model();
     const { data: query } = await embed(['kick-off in the stadium'], { normalize: true });
     const corpus = { dims: [n, d], data };

@@ -630,13 +630,12 @@ export function mount(section, app) {
         const inWords = is_regression ? inHundredths : inPercent;
         const without = (/** @type {number} */ i) =>
             is_regression ? score - scores[i] : share(logOdds(score) - scores[i]);
-        const most = Math.max(...scores.map(Math.abs));
         const rows = pieces.map((_, i) => i).filter((i) => !pieces[i].special);
         const drawn = rows.filter((i) => i >= view.first && i < view.first + MOST_ROWS);
         const svg = drawBars({
             labels: drawn.map((i) => pieces[i].token),
             scores: drawn.map((i) => scores[i]),
-            most,
+            all: scores,
             label,
             width: parts.picture.clientWidth,
             title: `What ${wordOf(label)}, ${inWords(score)}, rests on`,
@@ -952,6 +951,7 @@ export function mount(section, app) {
         nameModels();
         const { kind } = /** @type {CustomEvent} */ (event).detail;
         if (kind !== view.kind) return;
+        running.abort();
         reading = null;
         if (is_open) read();
     });

@@ -20,6 +20,12 @@ export const MOST_ROWS = 60;
 
 const ROW = 25;
 
+/** Pixels left and right of the longest bars. */
+const SIDE = 66;
+
+/** Pixels for a weight in words. */
+const SHARE = 42;
+
 /** Below this share no line is drawn: it would not be seen. */
 const LEAST = 0.015;
 
@@ -60,7 +66,7 @@ export function drawLines({ labels, first, weights, n, width, title, footer, hea
     const n_rows = labels.length;
     const room = roomOf(labels, width);
     const left = MARGIN + room;
-    const right = width - MARGIN - room;
+    const right = width - MARGIN - room - SHARE;
     const top = TOP + 24;
     const height = top + n_rows * ROW + 12 + BOTTOM;
     const svg = newPicture({ width, height, title, footer });
@@ -130,6 +136,7 @@ export function drawLines({ labels, first, weights, n, width, title, footer, hea
             ...found.map(({ j, w }) =>
                 draw('rect', {
                     ...box,
+                    width: room + SHARE - 4,
                     x: right + 4,
                     y: top + j * ROW + 1.5,
                     'fill-opacity': 0.36 * Math.sqrt(w / most),
@@ -142,15 +149,7 @@ export function drawLines({ labels, first, weights, n, width, title, footer, hea
                 .map(({ j, w }) =>
                     draw(
                         'text',
-                        {
-                            x: right - 8,
-                            y: middle(j) + 4,
-                            'text-anchor': 'end',
-                            stroke: 'var(--surface)',
-                            'stroke-width': 3,
-                            'stroke-linejoin': 'round',
-                            'paint-order': 'stroke',
-                        },
+                        { x: width - MARGIN - 7, y: middle(j) + 4, 'text-anchor': 'end' },
                         inPercent(w),
                     ),
                 ),
@@ -174,35 +173,35 @@ export function drawLines({ labels, first, weights, n, width, title, footer, hea
  * @param {object} what
  * @param {string[]} what.labels
  * @param {number[]} what.scores  in log-odds
- * @param {number} what.most  the largest magnitude of the text
+ * @param {ArrayLike<number> & Iterable<number>} what.all  scores of the whole text: one scale for all its pages
  * @param {string} what.label  that is explained
  * @param {number} what.width
  * @param {string} what.title
  * @param {string} what.footer
  */
-export function drawBars({ labels, scores, most, label, width, title, footer }) {
+export function drawBars({ labels, scores, all, label, width, title, footer }) {
     const top = TOP + 24;
     const room = roomOf(labels, width);
     const left = MARGIN + room + 4;
     const end = width - MARGIN;
     const height = top + labels.length * ROW + 12 + BOTTOM;
     const svg = newPicture({ width, height, title, footer });
-    const zero = (left + end) / 2;
-    const reach = (end - left) / 2 - 46;
+    // Each side has the room that its longest bar needs, and that for its words.
+    const [lowest, highest] = [Math.min(0, ...all), Math.max(0, ...all)];
+    const range = highest - lowest || 1;
+    const [before, behind] = [SIDE, SIDE + 30];
+    const scale = (end - left - before - behind) / range;
+    const zero = left + before - lowest * scale;
     const head = { y: TOP + 8, 'font-size': 12, fill: 'var(--muted)' };
     svg.append(
-        draw(
-            'text',
-            { ...head, x: zero - 10, 'text-anchor': 'end' },
-            fit(`← against ${wordOf(label)}`, zero - left),
-        ),
+        draw('text', { ...head, x: zero - 10, 'text-anchor': 'end' }, '← against'),
         draw('text', { ...head, x: zero + 10 }, fit(`for ${wordOf(label)} →`, end - zero - 10)),
         draw('path', { d: `M${zero} ${top}v${labels.length * ROW}`, stroke: 'var(--edge)' }),
     );
     labels.forEach((words, i) => {
         const score = scores[i];
         const y = top + i * ROW;
-        const long = Math.max(1, (reach * Math.abs(score)) / (most || 1));
+        const long = Math.max(1, scale * Math.abs(score));
         const is_for = score >= 0;
         svg.append(
             draw(
@@ -227,7 +226,7 @@ export function drawBars({ labels, scores, most, label, width, title, footer }) 
                     'font-size': 11.5,
                     fill: 'var(--muted)',
                 },
-                `${is_for ? '+' : '−'}${inTenths(Math.abs(score))}`,
+                Math.abs(score) < 0.05 ? '0' : (is_for ? '+' : '−') + inTenths(Math.abs(score)),
             ),
         );
     });

@@ -39,8 +39,7 @@ const MOST_PAIRS = 1000;
 /** Rows of lists. */
 const FEW = 10;
 const MANY = 100;
-const FOUND = 10;
-const RINGED = 5;
+const FOUND = 5;
 
 /** Milliseconds after the last key. */
 const PAUSE = 400;
@@ -407,7 +406,7 @@ export function mount(section, app) {
             );
         });
         parts.picture.replaceChildren(svg);
-        map.ring(found.slice(0, RINGED));
+        map.ring(found);
         look(chosen);
     }
 
@@ -556,7 +555,7 @@ export function mount(section, app) {
                 ),
             ),
         );
-        map?.ring(found.slice(0, RINGED));
+        map?.ring(found);
     }
 
     // --- the address, files ----------------------------------------------------------------------
@@ -698,6 +697,7 @@ export function mount(section, app) {
     app.models.addEventListener('change', (event) => {
         if (/** @type {CustomEvent} */ (event).detail.kind !== 'embedder') return;
         showModel();
+        running.abort();
         vectors.forget();
         compared = null;
         if (is_open) read();
