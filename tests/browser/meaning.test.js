@@ -36,7 +36,7 @@ const part = (page, part) => page.locator(`#view-meaning [data-part=${part}]`);
 
 /** @param {Page} page @param {string} [mode] */
 const isShown = (page, mode = 'map') =>
-    page.waitForSelector(`#view-meaning[data-state=full][data-shown=${mode}]`);
+    page.waitForSelector(`#view-meaning[data-state=full][data-shown=${mode}]`, TIMEOUT);
 
 /** @param {number} shown @param {number} expected @param {number} [least] */
 function assertNear(shown, expected, least = NEAR) {
@@ -344,11 +344,11 @@ test('what fails says so, and can be tried again', TIMEOUT, async (t) => {
     );
     await failing.goto(page.url());
     const failure = part(failing, 'working').locator('.failure');
-    await failure.getByText('The model could not be loaded').waitFor();
+    await failure.getByText('The model could not be loaded').waitFor(TIMEOUT);
     assert.equal(await part(failing, 'text').inputValue(), SAMPLE);
     broken.delete('model');
     await failure.getByRole('button').click();
-    await failure.getByText('The sentences could not be compared').waitFor();
+    await failure.getByText('The sentences could not be compared').waitFor(TIMEOUT);
     broken.delete('worker');
     await failure.getByRole('button').click();
     await isShown(failing);

@@ -224,10 +224,10 @@ export function mount(section, app) {
     }
 
     async function showAll() {
-        showGroups();
-        showPairs();
-        await search();
-        await showPicture();
+        for (const part of [showGroups, showPairs, search, showPicture]) {
+            await part();
+            await nextFrame();
+        }
     }
 
     function showGroups() {
