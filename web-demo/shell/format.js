@@ -3,6 +3,10 @@
 const ONE_DIGIT = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 const percent = new Intl.NumberFormat('en-GB', { style: 'percent', ...ONE_DIGIT });
 const oneDigit = new Intl.NumberFormat('en-GB', ONE_DIGIT);
+const twoDigits = new Intl.NumberFormat('en-GB', {
+    minimumFractionDigits: 2,
+    maximumFractionDigits: 2,
+});
 const whole = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
 
 /** @param {number} share  0 to 1 */
@@ -16,6 +20,9 @@ export const inWhole = (n) => whole.format(n);
 
 /** @param {number} n  with one digit after the point */
 export const inTenths = (n) => oneDigit.format(n);
+
+/** @param {number} n  with two digits after the point: how alike two vectors are */
+export const inHundredths = (n) => twoDigits.format(n);
 
 /** @param {number} n @param {string} unit  in the singular */
 export const inUnits = (n, unit) => `${whole.format(n)} ${unit}${n === 1 ? '' : 's'}`;
