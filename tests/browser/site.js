@@ -52,11 +52,17 @@ const shared = once(async () => {
             '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
         ],
     });
-    after(async () => {
-        await browser.close();
-        await server.close();
-    });
+    isOpen = true;
     return { server, browser };
+});
+
+let isOpen = false;
+
+after(async () => {
+    if (!isOpen) return;
+    const { server, browser } = await shared();
+    await browser.close();
+    await server.close();
 });
 
 /**
@@ -65,11 +71,13 @@ const shared = once(async () => {
  * @param {object} [how]
  * @param {string} [how.hash]  the view and its state: '#many'
  * @param {string} [how.url]  of another server
+ * @param {string[]} [how.origins]  of other servers, that may be asked
  * @param {boolean} [how.ready]  waits for the model; default true
- * @param {RegExp} [how.expected]  console errors that belong to the test
+ * @param {RegExp} [how.expected]  errors, violations and requests that belong to the test
  * @param {import('playwright-core').BrowserContextOptions} [how.options]
  */
-export async function openSite(t, { hash = '', url, ready = true, expected, options } = {}) {
+export async function openSite(t, how = {}) {
+    const { hash = '', url, origins = [], ready = true, expected, options } = how;
     const { server, browser } = await shared();
     const base = url ?? server.url;
     const context = await browser.newContext(options);
@@ -81,11 +89,15 @@ export async function openSite(t, { hash = '', url, ready = true, expected, opti
     });
     context.on('weberror', (error) => problems.push(String(error.error())));
     context.on('request', (request) => {
-        if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(base)) {
-            problems.push(`request to ${request.url()}`);
+        const address = request.url();
+        if (origins.some((origin) => address.startsWith(origin))) return;
+        if (!/^(blob|data):/.test(address) && !address.startsWith(new URL('.', base).href)) {
+            if (!expected?.test(address)) problems.push(`request to ${address}`);
         }
     });
-    await context.exposeFunction('report', (/** @type {string} */ what) => problems.push(what));
+    await context.exposeFunction('report', (/** @type {string} */ what) => {
+        if (!expected?.test(what)) problems.push(what);
+    });
     await context.addInitScript(() => {
         document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
             Reflect.get(globalThis, 'report')(`${violatedDirective} forbids ${blockedURI}`),
