@@ -112,15 +112,18 @@ export class Models extends EventTarget {
         this.#reached(`${name} is asked for`);
         const pipe = await pipeline(task, new URL(file, document.baseURI).href, {
             onprogress: report,
-            onmetrics: () => this.#reached(`${name} has given its first answer`),
+            onmetrics: ({ total_ms }) => {
+                this.#reached(`${name} is asked its first text`, performance.now() - total_ms);
+                this.#reached(`${name} has given its first answer`);
+            },
         });
         this.#reached(`${name} is ready`);
         return pipe;
     }
 
-    /** @param {string} what */
-    #reached(what) {
+    /** @param {string} what @param {number} [at] */
+    #reached(what, at = performance.now()) {
         if (this.timeline.some((each) => each.what === what)) return;
-        this.timeline.push({ what, at: performance.now() });
+        this.timeline.push({ what, at });
     }
 }
