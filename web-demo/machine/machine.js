@@ -2,7 +2,7 @@
 
 import { copyText, make, partsOf } from '../shell/dom.js';
 import { pageCode, showFailure } from '../shell/failure.js';
-import { inMegabytes, inUnits, inWhole } from '../shell/format.js';
+import { inMegabytes, inSize, inUnits, inWhole } from '../shell/format.js';
 import { whenLoaded } from '../shell/loading.js';
 import baseline from './baseline.json';
 import { measure, textsOf, threadsOf, tokensASecond } from './bench.js';
@@ -65,7 +65,7 @@ export function mount(section, app) {
             ['Checked', info.verified ? 'every part, by SHA-256' : 'not: the page is not https'],
             [
                 'Storage',
-                `models take ${inMegabytes(size.used)}; ${inMegabytes(Math.max(0, quota - usage))} are free`,
+                `models take ${inSize(size.used)}; ${inSize(Math.max(0, quota - usage))} are free`,
             ],
         ];
         parts.facts.replaceChildren(
@@ -94,8 +94,16 @@ export function mount(section, app) {
                     'tr',
                     {},
                     make('th', { scope: 'row' }, what),
-                    make('td', { className: 'numbers' }, `${inWhole(begin)} ms`),
-                    make('td', { className: 'numbers' }, `${inWhole(end - begin)} ms`),
+                    make(
+                        'td',
+                        { className: 'numbers', dataset: { label: 'at' } },
+                        `${inWhole(begin)} ms`,
+                    ),
+                    make(
+                        'td',
+                        { className: 'numbers', dataset: { label: 'took' } },
+                        `${inWhole(end - begin)} ms`,
+                    ),
                     make('td', {}, barOf(begin / last, (end - begin) / last)),
                 ),
             ),
@@ -222,9 +230,7 @@ export function mount(section, app) {
             make(
                 'tr',
                 {},
-                ...['What', 'A text', 'Tokens a second'].map((name) =>
-                    make('th', { scope: 'col' }, name),
-                ),
+                ...['What', 'A text', 'In all'].map((name) => make('th', { scope: 'col' }, name)),
                 make('td'),
             ),
         );
@@ -251,7 +257,7 @@ export function mount(section, app) {
                 {},
                 make('th', { scope: 'row' }, what[0].toUpperCase() + what.slice(1)),
                 make('td', { className: 'numbers' }, `${ms(cell.ms)} ms`),
-                make('td', { className: 'numbers' }, inWhole(tokensASecond(cell))),
+                make('td', { className: 'numbers' }, `${inWhole(tokensASecond(cell))} tokens/s`),
                 make('td', {}, barOf(0, tokensASecond(cell) / fastest)),
             );
         }

@@ -52,7 +52,7 @@ export function factsOf({ info, stored, licence }) {
     if (revision) facts.push(['Revision', revision]);
     const sums = verified ? 'every part is as its file says' : 'not checked: the page is not https';
     facts.push(
-        ['SHA-256', make('code', { title: 'Of what it was made of' }, source_sha256)],
+        ['SHA-256 of what it was made of', make('code', {}, source_sha256)],
         ['Checksums', sums],
         ['Kept here', stored ? 'yes, it opens without a connection' : keptOf(info)],
     );

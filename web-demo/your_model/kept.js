@@ -1,7 +1,7 @@
 /** The models that are kept on this device: what there is, opened again, deleted. */
 
 import { make } from '../shell/dom.js';
-import { inMegabytes } from '../shell/format.js';
+import { inMegabytes, inSize } from '../shell/format.js';
 import { describeStored } from './get.js';
 
 /** Milliseconds in which a deletion can be taken back. */
@@ -40,7 +40,7 @@ export function mountKept(parts, app, open) {
         const free = Math.max(0, size.quota - ((await usage()) ?? size.used));
         parts.storage.textContent =
             size.quota > 0
-                ? `Models take ${inMegabytes(size.used)}; ${inMegabytes(free)} are free for this page.`
+                ? `Models take ${inSize(size.used)}; ${inSize(free)} are free for this page.`
                 : 'Nothing can be kept here: the window is private, or the page is not https.';
         parts.persisted.textContent = persisted
             ? 'The browser keeps them until you delete them.'

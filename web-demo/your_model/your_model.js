@@ -27,10 +27,10 @@ const HUB = 'https://huggingface.co';
 
 /** Names to begin with, and what they are. */
 const EXAMPLES = [
-    ['cross-encoder/ms-marco-MiniLM-L6-v2', 'ranking'],
-    ['dslim/distilbert-NER', 'entities'],
-    ['distilbert/distilbert-base-cased-distilled-squad', 'questions'],
-    ['google-bert/bert-base-uncased', 'missing words'],
+    ['cross-encoder/ms-marco-MiniLM-L6-v2', 'ranks documents'],
+    ['dslim/distilbert-NER', 'finds names'],
+    ['distilbert/distilbert-base-cased-distilled-squad', 'answers questions'],
+    ['google-bert/bert-base-uncased', 'fills in words'],
 ];
 
 /** @type {import('../shell/views.js').Mount} */
@@ -124,7 +124,9 @@ export function mount(section, app) {
             const { code = '' } = /** @type {Error & {code?: string}} */ (error);
             stage('failed');
             parts.open.open = true;
-            showFailure(parts.stage, {
+            const failure = make('div');
+            parts.stage.append(make('h2', { className: 'unseen' }, 'The model'), failure);
+            showFailure(failure, {
                 title: are_files ? 'These files could not be opened' : 'It could not be opened',
                 error,
                 ...(code === 'PAGE_CODE'
@@ -342,6 +344,12 @@ export function mount(section, app) {
 
     // --- events ---------------------------------------------------------------------------------
 
+    // The page's own model may still be on its way; info() waits until it is kept.
+    app.models
+        .classifier()
+        .then(({ model }) => model.info())
+        .then(kept.show, () => {}); // the view that wanted it says why it did not come
+
     for (const [name, task] of EXAMPLES) {
         const choose = () => {
             parts.name.value = name;
@@ -352,7 +360,7 @@ export function mount(section, app) {
             { type: 'button', className: 'plain', onclick: choose },
             name,
         );
-        parts.examples.append(make('span', {}, button, ` (${task}) `));
+        parts.examples.append(make('li', {}, button, ` ${task}`));
     }
     parts['choose-files'].onclick = () => parts.files.click();
     parts['choose-folder'].onclick = () => parts.folder.click();

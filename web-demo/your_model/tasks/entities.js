@@ -22,7 +22,7 @@ export function mount(node, context) {
     const { stop } = answerTo(node, [text], context, async (options) => {
         const given = text.value;
         if (!given.trim()) return 'Nothing to read yet.';
-        const found = await pipe(given, { aggregation_strategy: 'simple', ...options });
+        const found = await pipe(given, { aggregation_strategy: 'first', ...options });
         const cut = cutNote(found.truncated);
         if (!found.length) {
             return { nodes: [make('p', {}, 'It finds none.'), ...cut], words: 'It finds none.' };
