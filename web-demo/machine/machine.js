@@ -163,7 +163,9 @@ export function mount(section, app) {
             'Cancel',
         );
         parts.bench.dataset.state = 'working';
-        parts.bench.replaceChildren(make('div', { className: 'panel' }, label, bar, words, cancel));
+        parts.bench.replaceChildren(
+            make('div', { className: 'panel machine-working' }, label, bar, words, cancel),
+        );
         cancel.focus();
         try {
             const library = await models.library();

@@ -6,6 +6,9 @@ import { inMegabytes, inWhole } from '../shell/format.js';
 /** Labels that are named; of more the number is told. */
 const MOST_LABELS = 24;
 
+/** Of a label that its author gave no name. */
+const UNNAMED = /^LABEL_\d+$/;
+
 /**
  * @typedef {object} Opened  a model that is open
  * @property {string} name
@@ -48,7 +51,8 @@ export function factsOf({ info, stored, licence }) {
         ['Weights', dtype],
         ['Tokenizer', tokenizer ? 'in the file' : 'none'],
     ];
-    if (config.labels.length) facts.push(['Labels', labelsOf(config.labels)]);
+    if (config.labels.some((label) => !UNNAMED.test(label)))
+        facts.push(['Labels', labelsOf(config.labels)]);
     if (revision) facts.push(['Revision', revision]);
     const sums = verified ? 'every part is as its file says' : 'not checked: the page is not https';
     facts.push(

@@ -59,7 +59,9 @@ export function mountUses(node, { models, announce }, current) {
                 dispose(before);
                 changed(`${where} now use ${opened.name}`);
             };
-            buttons.push(make('button', { type: 'button', onclick: use }, `Use ${opened.name}`));
+            buttons.push(
+                make('button', { type: 'button', onclick: use }, `Use ${opened.name} here`),
+            );
         }
         if (user) {
             const putBack = () => {

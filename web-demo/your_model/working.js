@@ -16,7 +16,14 @@ export function makeWorking(title, cancel) {
         'Starting …',
     );
     const button = make('button', { type: 'button', onclick: cancel }, 'Cancel');
-    const element = make('div', { className: 'panel' }, label, bar, words, button);
+    const element = make(
+        'div',
+        { className: 'panel your_model-working' },
+        label,
+        bar,
+        words,
+        button,
+    );
 
     /**
      * @param {import('./get_page.js').Progress} progress
