@@ -110,10 +110,14 @@ export function mount(section, app) {
         );
         const { calls, texts, tokens, latency_ms } = classify.model.metrics();
         const first = firstAnswer(models);
+        const first_words = first
+            ? `Its first answer took ${ms(first.end - first.begin)} ms. `
+            : '';
         parts.since.textContent = calls
-            ? `${first ? `Its first answer took ${ms(first.end - first.begin)} ms. ` : ''}Since then it has read ${inUnits(texts, 'text')} with ${inUnits(tokens, 'token')} in ` +
-              `${inUnits(calls, 'call')}: half of these took ${ms(latency_ms.p50)} ms at most, nine ` +
-              `of ten ${ms(latency_ms.p90)} ms.`
+            ? first_words +
+              `It has read ${inUnits(texts, 'text')} with ${inUnits(tokens, 'token')} in ` +
+              `${inUnits(calls, 'call')} so far: half of these took ${ms(latency_ms.p50)} ms at ` +
+              `most, nine of ten ${ms(latency_ms.p90)} ms.`
             : 'It has not been asked anything yet.';
     }
 
@@ -304,9 +308,9 @@ export function mount(section, app) {
             ),
         );
         parts['baseline-about'].textContent =
-            `One text at a time, an encoder of the same shape with 8-bit weights, measured by this ` +
-            `project on ${baseline.machine}, on ${baseline.date}. It is not this device: compare what ` +
-            'stands in its own rows.';
+            `One text at a time, an encoder of the same shape with 8-bit weights, measured by ` +
+            `this project on ${baseline.machine}, on ${baseline.date}. It is not this device: ` +
+            'compare what stands in its own rows.';
     }
 
     // --- events ---------------------------------------------------------------------------------

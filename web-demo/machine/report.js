@@ -1,4 +1,4 @@
-/** All that the view shows as text, in Markdown: for a report of a fault, or to share a measurement. */
+/** All that the view shows, in Markdown: for a report of a fault, or to share a measurement. */
 
 import { textsOf, tokensASecond } from './bench.js';
 

@@ -1,4 +1,4 @@
-/** How the page came: from what the browser has noted of its requests, and the models' own times. */
+/** How the page came: by what the browser noted of its requests, and the models' own times. */
 
 import { OWN } from '../shell/models.js';
 
@@ -9,7 +9,7 @@ import { OWN } from '../shell/models.js';
  * @property {number} end
  */
 
-/** Milliseconds in which a first answer still belongs to loading: later ones a visitor asked for. */
+/** Milliseconds in which a first answer belongs to loading: a later one a visitor asked for. */
 const SOON = 2000;
 
 /** @param {Pick<import('../shell/models.js').Models, 'timeline'>} models @returns {Step | null} */

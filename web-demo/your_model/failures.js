@@ -13,8 +13,9 @@ const OF_FILES = {
 /** Of what was fetched. @type {Record<string, string>} */
 const OF_ADDRESS = {
     FETCH_FAILED:
-        'Is the name right, and is this device connected? Not everyone may read every model: some ' +
-        'need a token (under Another Hub, a token). Servers may also forbid pages to read them.',
+        'Is the name right, and is this device connected? Not everyone may read every model: ' +
+        'some need a token (under Another Hub, a token). Servers may also forbid pages to read ' +
+        'them.',
     BAD_MODEL_FILE:
         'Only encoders like BERT can be read, as .safetensors or .onnx. If it is one, it may be ' +
         'damaged: try again.',
@@ -22,8 +23,9 @@ const OF_ADDRESS = {
     BAD_OPTION: 'Check what was entered: the name, the revision, the address of the Hub.',
     FILE_CHANGED: 'It was replaced on its server meanwhile. Try again.',
     NOT_STORED:
-        'It was fetched, but cannot be kept on this device, and so this page cannot have it. Make ' +
-        'room below, or leave the private window; or download its files and choose them here.',
+        'It was fetched, but cannot be kept on this device, and so this page cannot have it. ' +
+        'Make room below, or leave the private window; or download its files and choose them ' +
+        'here.',
 };
 
 /** Of both. @type {Record<string, string>} */

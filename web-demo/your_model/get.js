@@ -56,8 +56,8 @@ export async function getModel(node, wanted, { signal, onprogress }) {
 }
 
 /**
- * What is stored is loaded by what it is stored by: the address of a file of ours, or of a folder or
- * weights with the dtype that these were converted to.
+ * What is stored is loaded by what it is stored by: the address of a file of ours, or of a folder
+ * or weights with the dtype that these were converted to.
  * @param {import('../shell/models.js').Library} library
  * @param {string} stored
  * @param {{signal: AbortSignal, onprogress: (progress: any) => void}} how

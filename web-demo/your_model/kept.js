@@ -141,7 +141,7 @@ export function mountKept(parts, app, open) {
         app.announce(
             is_kept
                 ? 'The browser keeps the models'
-                : 'The browser does not promise it: many do once a page is used often, or installed',
+                : 'The browser does not promise to keep the models',
         );
         if (!is_kept) {
             parts.persisted.textContent =

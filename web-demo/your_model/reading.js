@@ -1,4 +1,4 @@
-/** What the views of all tasks have in common: fields that keep their texts, and answers to them. */
+/** What the views of all tasks have in common: fields that keep their texts, and answers. */
 
 import { make } from '../shell/dom.js';
 import { inPercent } from '../shell/format.js';

@@ -11,8 +11,9 @@
  * @property {(config: Config) => boolean | null} madeFor  null: it is not offered at all
  * @property {() => Promise<{mount: MountTask}>} load
  *
- * @typedef {(node: HTMLElement, context: import('./reading.js').TaskContext) => void | (() => void)}
- *   MountTask  gives what ends it
+ * @typedef {import('./reading.js').TaskContext} TaskContext
+ * @typedef {(node: HTMLElement, context: TaskContext) => void | (() => void)} MountTask  gives what
+ *   ends it
  */
 
 const UNNAMED = /^LABEL_\d+$/;

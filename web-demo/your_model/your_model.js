@@ -404,7 +404,8 @@ export function mount(section, app) {
         addEventListener(
             'dragleave',
             (event) => {
-                if (event.relatedTarget === null) delete section.dataset.over; // it has left the page
+                // It has left the page.
+                if (event.relatedTarget === null) delete section.dataset.over;
             },
             { signal },
         );
@@ -444,7 +445,11 @@ export function mount(section, app) {
     };
 }
 
-/** Where something stored came from, as the address has it. @param {string} stored @returns {State} */
+/**
+ * Where something stored came from, as the address has it.
+ * @param {string} stored
+ * @returns {State}
+ */
 function sourceOf(stored) {
     const { name, revision, dtype, host } = describeStored(stored);
     const is_name = revision !== '';
