@@ -304,8 +304,14 @@ serve: setup site ## serve the page on http://localhost:8080
 
 ##@ Test
 
+# The C tests have one core each, and the JavaScript ones seldom two: they run beside each other.
 test: setup ## install, build, and run every test
-	@$(MAKE) --no-print-directory lint build test-c test-tsan test-arm test-js test-moving test-browser test-hosts test-apps test-spark
+	@$(MAKE) --no-print-directory lint build
+	@$(MAKE) --no-print-directory -j2 -Otarget test-native test-js
+	@$(MAKE) --no-print-directory test-moving test-browser test-hosts test-apps test-spark
+
+test-native: ## the C tests in every build, under the thread sanitizer, and for ARM
+	@$(MAKE) --no-print-directory test-c test-tsan test-arm
 
 test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
@@ -331,7 +337,7 @@ test-moving: native wasm js ## the code for users of transformers.js, with both 
 
 test-browser: native single site ## the page in Chromium; the package in each engine that is installed
 	@rm -rf build/engines
-	node --test --test-timeout=300000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js)
+	node --test --test-concurrency=2 --test-timeout=600000 $(wildcard tests/browser/*.test.js tests/browser/*/*.test.js)
 
 test-hosts: wasm js ## the installed package in Node, Deno and Bun, and in every place of a browser
 	@tools/npm_packages.sh hosts tests/hosts/packages >/dev/null || echo 'hosts: npm packages could not be installed' >&2

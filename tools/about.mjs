@@ -16,6 +16,7 @@ export function writeAbout(folder) {
     ];
     for (const path of documents) write(path, join(folder, path.replace(/\.md$/, '.html')));
     write('web-demo/models/README.md', join(folder, 'models.html'));
+    write('web-demo/models/all-minilm-l6-v2.md', join(folder, 'all-minilm-l6-v2.html'));
     cpSync('LICENSE', join(folder, 'LICENSE.txt'));
     cpSync('docs/pictures', join(folder, 'docs/pictures'), { recursive: true });
 

@@ -41,17 +41,23 @@ class ModelCache {
      */
     async list() {
         const library = await openLibrary().catch(() => null);
-        return library?.list() ?? [];
+        return library?.list().catch(() => []) ?? [];
     }
 
     /**
      * Takes a model away, or all.
      * @param {string | URL} [url]  that it came from; default all
      * @returns {Promise<boolean>}  whether there was one
+     * @throws {BertError} UNSUPPORTED where the store fails: it may still be there
      */
     async delete(url) {
         const library = await openLibrary().catch(() => null);
-        return library?.delete(url === undefined ? undefined : String(url)) ?? false;
+        try {
+            return (await library?.delete(url === undefined ? undefined : String(url))) ?? false;
+        } catch (cause) {
+            const { message } = /** @type {Error} */ (cause);
+            throw new BertError('UNSUPPORTED', `nothing could be deleted: ${message}`, { cause });
+        }
     }
 
     /**
@@ -69,7 +75,7 @@ class ModelCache {
     async size() {
         const library = await openLibrary().catch(() => null);
         const { quota } = await space().catch(() => ({ quota: 0 }));
-        return { used: (await library?.used()) ?? 0, budget: Library.budget, quota };
+        return { used: (await library?.used().catch(() => 0)) ?? 0, budget: Library.budget, quota };
     }
 }
 

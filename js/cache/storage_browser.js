@@ -1,5 +1,6 @@
 /** What a page, its workers and a service worker have to store models in. See store.js. */
 
+import { answering, inTime } from './answering.js';
 import { openCaches } from './cache_api.js';
 import { openFiles } from './opfs.js';
 
@@ -11,13 +12,14 @@ import { openFiles } from './opfs.js';
  * @returns {Promise<Store>}
  */
 export async function openStore(kind) {
-    if (kind) return kind === 'opfs' ? openFiles() : openCaches();
+    if (kind) return open(kind);
     if (!globalThis.isSecureContext) throw new Error('plain http keeps nothing: use https');
-    try {
-        return await openFiles();
-    } catch {
-        return openCaches();
-    }
+    return open('opfs').catch(() => open('cache'));
+}
+
+/** @param {StoreKind} kind */
+async function open(kind) {
+    return answering(await inTime(kind === 'opfs' ? openFiles() : openCaches()));
 }
 
 /**
@@ -38,7 +40,9 @@ export function tryLock(name) {
 
 /** @returns {Promise<import('./store.js').Space>} */
 export async function space() {
-    const { usage = 0, quota = Infinity } = (await navigator.storage?.estimate?.()) ?? {};
+    const { storage } = navigator;
+    const estimate = storage?.estimate ? await inTime(storage.estimate()) : {};
+    const { usage = 0, quota = Infinity } = estimate;
     return { used: usage, quota };
 }
 

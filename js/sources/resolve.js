@@ -92,7 +92,13 @@ export async function locate(source, options, context) {
         async resolve() {
             const stored = await find();
             if (stored) return stored;
-            const { own, files, weights } = await choose(await open(), { file, dtype });
+            const folder = await open();
+            // A converted file that was named, and damaged: nothing beside it would mend that.
+            const named = isSafetensors(file) ? await folder.open(file) : null;
+            if (named && (await isOwn(file, named))) {
+                return { own: named.source, headers: named.headers };
+            }
+            const { own, files, weights } = await choose(folder, { file, dtype });
             if (own) return { own: own.source, headers: own.headers };
             return {
                 files,
@@ -104,6 +110,9 @@ export async function locate(source, options, context) {
         },
     };
 }
+
+/** @param {string} [file] @returns {file is string} */
+const isSafetensors = (file) => /\.safetensors$/i.test(file ?? '');
 
 /**
  * @typedef {object} Found

@@ -116,6 +116,16 @@ test('a process that disposes at once has stored all', async () => {
     assert.equal(chunks().length, N_CHUNKS);
 });
 
+test('a file of ours that is cut off is told: nothing beside it is asked for', async (t) => {
+    const path = '/own-but-cut.safetensors';
+    server.files.set(path, MODEL.subarray(0, 1e6));
+    t.after(() => server.files.delete(path));
+    const { code, message } = await load({}, { url: new URL(path, server.url).href });
+    assert.equal(code, 'BAD_MODEL_FILE');
+    assert.match(message, /cut off after 1000000 bytes/);
+    assert.deepEqual([...new Set(server.log.map((each) => each.path))], [path]);
+});
+
 test('offline: true sends nothing, and names what is missing', async () => {
     const none = await load({ offline: true });
     assert.equal(none.code, 'FETCH_FAILED');

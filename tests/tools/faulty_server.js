@@ -98,6 +98,7 @@ const TYPES = {
     '.json': 'application/json',
     '.svg': 'image/svg+xml',
     '.wasm': 'application/wasm',
+    '.webmanifest': 'application/manifest+json',
 };
 
 /** Bytes that are written at a time, and milliseconds between two writes where there is a rate. */

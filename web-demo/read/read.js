@@ -1,13 +1,25 @@
 /** The view Read. */
 
-import { byId } from '../shell/dom.js';
+import { partsOf } from '../shell/dom.js';
 import { whenLoaded } from '../shell/loading.js';
+import { wordOf } from '../shell/tone.js';
 
 /** @type {import('../shell/views.js').Mount} */
-export async function mount(section, app) {
-    const classify = await whenLoaded(byId('result'), app.models, 'classifier');
-    byId('result').textContent = JSON.stringify(
-        await classify(/** @type {HTMLTextAreaElement} */ (byId('text')).value),
-    );
-    return {};
+export function mount(section, app) {
+    const { verdict } = partsOf(section);
+    const text = /** @type {any} */ (section.querySelector('#text'));
+    const node = /** @type {any} */ (section.querySelector('#result'));
+    const read = async () => {
+        const classify = await whenLoaded(node, app.models, 'classifier');
+        verdict.textContent = wordOf((await classify(text.value))[0].label);
+    };
+    text.addEventListener('input', read);
+    read();
+    return {
+        async show({ shared }) {
+            if (!shared) return;
+            text.value = await (await fetch('shared')).text();
+            read();
+        },
+    };
 }

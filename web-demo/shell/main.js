@@ -28,6 +28,12 @@ const models = new Models();
 /** By name, once opened. @type {Map<string, Promise<import('./views.js').View | null>>} */
 const mounted = new Map();
 
+/** Milliseconds that a state must stand: browsers refuse to write many addresses a second. */
+const REMEMBER_AFTER = 150;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let remembering;
+
 /** The name of the view that is open. */
 let current = '';
 
@@ -38,7 +44,11 @@ const app = {
         location.hash = addressOf(name, state);
     },
     remember(state) {
-        history.replaceState(null, '', addressOf(current, state));
+        const address = addressOf(current, state);
+        clearTimeout(remembering);
+        remembering = setTimeout(() => {
+            if (address !== location.hash) history.replaceState(null, '', address);
+        }, REMEMBER_AFTER);
     },
     announce(words) {
         byId('announcement').textContent = words;
@@ -52,6 +62,7 @@ async function openView() {
     const { name, state } = readAddress();
     const before = current;
     current = name;
+    clearTimeout(remembering);
     for (const section of document.querySelectorAll('main > section')) {
         /** @type {HTMLElement} */ (section).hidden = section.id !== `view-${name}`;
     }
@@ -106,9 +117,10 @@ function loadStyles(name) {
 
 function showRequests() {
     const requests = requestsSoFar();
+    const here = new URL('.', document.baseURI).href;
     byId('requests').textContent = inUnits(requests.length, 'request');
     byId('requests-list').replaceChildren(
-        ...requests.map((address) => make('li', {}, address.replace(document.baseURI, ''))),
+        ...requests.map((address) => make('li', {}, address.replace(here, ''))),
     );
     byId('requests-none').hidden = requests.length > 0;
 }

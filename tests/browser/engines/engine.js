@@ -105,13 +105,24 @@ class Engine {
     /**
      * Opens a page, and gives what it reports.
      * @param {string} url
-     * @param {{timeout?: number}} [options]  in milliseconds
+     * @param {object} [options]
+     * @param {number} [options.timeout]  in milliseconds
+     * @param {() => boolean} [options.wasAsked]  whether the page's server was asked for it: a
+     *   browser that never went there has tried nothing of ours, and is started anew, once
      * @returns {Promise<any>}
      */
-    async run(url, { timeout = 60_000 } = {}) {
+    async run(url, { timeout = 60_000, wasAsked = () => true } = {}) {
         if (!this.#waiting) await this.#start();
         const go = (/** @type {string} */ back) => this.#go(`${url}#${back}`);
-        return this.#visit(go, timeout, `${url} reported nothing`);
+        const visit = () => this.#visit(go, timeout, `${url} reported nothing`);
+        try {
+            return await visit();
+        } catch (error) {
+            if (wasAsked()) throw error;
+            console.error(`${this.name} never went to ${url}: ${error.message}`);
+            await this.#start();
+            return visit();
+        }
     }
 
     /** Kilobytes of memory that the processes of its pages hold. Chromium's are told apart. */

@@ -244,10 +244,12 @@ export function testEngine(name) {
      * @param {{timeout?: number, options?: object}} [more]
      */
     async function visit(page, check, { timeout, options } = {}) {
-        const base = servers[page].url;
+        const { log, url: base } = servers[page];
         const query = new URLSearchParams({ check, options: JSON.stringify({ base, ...options }) });
+        const before = log.length;
         const { result, error, uncaught } = await engine.run(`${base}engines/page.html?${query}`, {
             timeout,
+            wasAsked: () => log.slice(before).some(({ path }) => path === '/engines/page.html'),
         });
         assert.equal(error, undefined, JSON.stringify(error, null, 1));
         assert.deepEqual(uncaught, []);
