@@ -176,7 +176,7 @@ test('a measurement is cancelled, also by opening another view', TIMEOUT, async 
     await page.getByRole('checkbox', { name: '16', exact: true }).check();
     await page.getByLabel('Rounds').selectOption('1');
     await measure(page);
-    assert.match(page.url(), /#machine\?tokens=16&rounds=1$/);
+    await page.waitForURL(/#machine\?tokens=16&rounds=1$/);
 });
 
 test('without isolation it says why one thread computes, and mends it', TIMEOUT, async (t) => {

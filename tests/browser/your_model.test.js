@@ -463,6 +463,7 @@ test('a name is fetched by a document without texts, kept, and opens again', TIM
     assert.equal(await page.locator('iframe').count(), 0, 'the document is gone');
     assert.match(await facts(page, 'Kept here'), /^yes/);
     await answer(page);
+    await page.waitForURL(/#your_model\?model=org/);
     const state = new URLSearchParams(new URL(page.url()).hash.split('?')[1]);
     assert.deepEqual(Object.fromEntries(state), {
         model: 'org/bert-seqcls',
