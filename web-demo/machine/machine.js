@@ -2,7 +2,7 @@
 
 import { copyText, make, partsOf } from '../shell/dom.js';
 import { pageCode, showFailure } from '../shell/failure.js';
-import { inMegabytes, inSize, inUnits, inWhole } from '../shell/format.js';
+import { freeWords, inMegabytes, inSize, inUnits, inWhole } from '../shell/format.js';
 import { whenLoaded } from '../shell/loading.js';
 import baseline from './baseline.json';
 import { measure, textsOf, threadsOf, tokensASecond } from './bench.js';
@@ -52,7 +52,7 @@ export function mount(section, app) {
         );
         const library = await models.library();
         const [info, size] = await Promise.all([classify.model.info(), library.cache.size()]);
-        const { usage = 0, quota = 0 } = await space();
+        const { usage = size.used } = (await navigator.storage?.estimate?.()) ?? {};
         facts = [
             ['Library', `bert-wasm ${info.version}`],
             ['Engine', `${info.variant}: ${info.reason}`],
@@ -65,7 +65,7 @@ export function mount(section, app) {
             ['Checked', info.verified ? 'every part, by SHA-256' : 'not: the page is not https'],
             [
                 'Storage',
-                `models take ${inSize(size.used)}; ${inSize(Math.max(0, quota - usage))} are free`,
+                `models take ${inSize(size.used)}; ${freeWords(Math.max(0, size.quota - usage))}`,
             ],
         ];
         parts.facts.replaceChildren(
@@ -372,9 +372,6 @@ function isolation() {
         ? 'yes: the page came with Cross-Origin-Opener-Policy and -Embedder-Policy'
         : 'no: the page came without Cross-Origin-Opener-Policy and -Embedder-Policy';
 }
-
-/** Bytes that this origin has stored and may store. */
-const space = async () => (await navigator.storage?.estimate?.()) ?? {};
 
 /**
  * A part of a line, drawn. Its numbers stand beside it.

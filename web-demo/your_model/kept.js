@@ -1,7 +1,7 @@
 /** The models that are kept on this device: what there is, opened again, deleted. */
 
 import { make } from '../shell/dom.js';
-import { inMegabytes, inSize } from '../shell/format.js';
+import { freeWords, inMegabytes, inSize } from '../shell/format.js';
 import { describeStored } from './get.js';
 
 /** Milliseconds in which a deletion can be taken back. */
@@ -28,19 +28,25 @@ export function mountKept(parts, app, open) {
     /** @type {CachedModel[]} */
     let models = [];
 
+    /** Times that it was looked at. */
+    let n_shown = 0;
+
     async function show() {
+        const turn = ++n_shown;
         const { cache } = await app.models.library();
-        const [list, size, persisted] = await Promise.all([
+        const [list, size, persisted, used] = await Promise.all([
             cache.list(),
             cache.size(),
             navigator.storage?.persisted?.() ?? false,
+            usage(),
         ]);
+        if (turn !== n_shown) return; // it was looked at again meanwhile
         models = list;
         draw();
-        const free = Math.max(0, size.quota - ((await usage()) ?? size.used));
+        const free = Math.max(0, size.quota - (used ?? size.used));
         parts.storage.textContent =
             size.quota > 0
-                ? `Models take ${inSize(size.used)}; ${inSize(free)} are free for this page.`
+                ? `Models take ${inSize(size.used)}; ${freeWords(free)}.`
                 : 'Nothing can be kept here: the window is private, or the page is not https.';
         parts.persisted.textContent = persisted
             ? 'The browser keeps them until you delete them.'
@@ -49,7 +55,11 @@ export function mountKept(parts, app, open) {
     }
 
     function draw() {
+        const active = parts.kept.contains(document.activeElement) ? document.activeElement : null;
+        const label = active?.getAttribute('aria-label');
         parts.kept.replaceChildren(...models.map(showModel));
+        const buttons = [...parts.kept.querySelectorAll('button')];
+        buttons.find((each) => label && each.getAttribute('aria-label') === label)?.focus();
         parts['kept-table'].hidden = models.length === 0;
         parts['kept-none'].hidden = models.length > 0;
         all_button.hidden = models.length - leaving.size < 2;
@@ -58,7 +68,7 @@ export function mountKept(parts, app, open) {
     /** @param {CachedModel} model */
     function showModel({ url, n_bytes, stored_bytes, complete, used_at }) {
         const { name, revision, dtype, host } = describeStored(url);
-        const is_pages = url.startsWith(document.baseURI.replace(/[#?].*/, ''));
+        const is_pages = url.startsWith(new URL('.', document.baseURI).href);
         const from = is_pages ? "the page's own" : [host, revision].filter(Boolean).join(', ');
         const title = make('th', { scope: 'row' }, make('b', {}, name), make('br'));
         title.append(make('span', { className: 'hint' }, from));
