@@ -4,6 +4,16 @@ declare module '*.html' {
     export default html;
 }
 
+/** What tools/site.mjs takes from bench/results.json. */
+declare module '*/baseline.json' {
+    const baseline: {
+        machine: string;
+        date: string;
+        rows: { runtime: string; threads: number; n_tokens: number; ms: number }[];
+    };
+    export default baseline;
+}
+
 /** The same, on the thread of who imports it. */
 declare module '*/bert-wasm/in-thread.js';
 

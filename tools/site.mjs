@@ -22,8 +22,8 @@ import { join } from 'node:path';
 
 import { build } from 'esbuild';
 
-import { writeAbout } from './about.mjs';
 import { POLICY } from '../web-demo/serve.js';
+import { writeAbout } from './about.mjs';
 import { common } from './page_bundle.mjs';
 
 const [dist, out] = process.argv.slice(2);
@@ -49,6 +49,52 @@ cpSync(dist, join(draft, 'bert-wasm'), {
     recursive: true,
     filter: (path) => !/\/models$|\.d\.ts$|\.map$|node-\w+\.js$|\.node\.js$|\/cli\.js$/.test(path),
 });
+
+/**
+ * What other libraries took on the machine of bench/results.json, of all its rows those that the
+ * page sets beside its own measurement: encoders of the same shape, in Chromium.
+ */
+function baseline() {
+    const { machine, rows } = JSON.parse(readFileSync('bench/results.json', 'utf8'));
+    const { cpu, n_cpus, date, versions } = machine;
+    const names = /** @type {Record<string, string>} */ ({
+        bert_wasm: 'bert-wasm',
+        onnxruntime_web: 'onnxruntime-web',
+        litert: 'LiteRT.js',
+    });
+    const median = (/** @type {number[]} */ ms) =>
+        ms.toSorted((a, b) => a - b)[Math.floor(ms.length / 2)];
+    return {
+        machine: `${cpu}, ${n_cpus} cores, Chromium ${versions.Chromium.split('.')[0]}`,
+        date,
+        rows: rows
+            .filter(
+                (/** @type {any} */ { environment, runtime, model, dtype, job }) =>
+                    environment === 'chromium' &&
+                    dtype === 'q8' &&
+                    /^\d+ tokens$/.test(job) &&
+                    model === (runtime === 'litert' ? 'all-minilm' : 'minilm'),
+            )
+            .map((/** @type {any} */ { runtime, threads, job, ms }) => ({
+                runtime: `${names[runtime]} ${versions[names[runtime]]}`,
+                threads,
+                n_tokens: parseInt(job, 10),
+                ms: median(ms),
+            })),
+    };
+}
+
+/** `import baseline from './baseline.json'`. @type {import('esbuild').Plugin} */
+const measured = {
+    name: 'the baseline',
+    setup({ onResolve, onLoad }) {
+        onResolve({ filter: /\/baseline\.json$/ }, ({ path }) => ({ path, namespace: 'baseline' }));
+        onLoad({ filter: /./, namespace: 'baseline' }, () => ({
+            contents: JSON.stringify(baseline()),
+            loader: 'json',
+        }));
+    },
+};
 
 /** The package lies beside the code. @type {import('esbuild').Plugin} */
 const in_the_package = {
@@ -79,7 +125,7 @@ await build({
     splitting: true,
     chunkNames: '[name]-[hash]',
     loader: { '.html': 'text' },
-    plugins: [in_the_package],
+    plugins: [in_the_package, measured],
 });
 
 for (const file of ['favicon.svg', 'manifest.webmanifest', 'sw.js', 'icons']) {
@@ -99,7 +145,8 @@ function filesIn(folder) {
 const html = readFileSync(`${DEMO}/index.html`, 'utf8').replace('%READ%', () =>
     readFileSync(`${DEMO}/read/read.html`, 'utf8').trimEnd(),
 );
-const hash = createHash('sha256').update(html);
+const get = readFileSync(`${DEMO}/your_model/get.html`, 'utf8');
+const hash = createHash('sha256').update(html).update(get);
 for (const file of filesIn(out)) {
     if (!file.includes('/models/')) hash.update(file).update(readFileSync(file));
 }
@@ -114,10 +161,12 @@ const policy = (/** @type {string} */ text) =>
         .replaceAll('%VERSION%', version)
         .replaceAll('%CODE%', code);
 writeFileSync(join(out, 'index.html'), policy(html));
+writeFileSync(join(out, 'get.html'), policy(get));
 
 const files = [
     './',
     ...[...filesIn(join(out, code)), ...filesIn(join(out, 'icons'))],
+    join(out, 'get.html'),
     join(out, 'favicon.svg'),
     join(out, 'manifest.webmanifest'),
 ].map((file) => (file === './' ? file : file.slice(out.length + 1)));

@@ -71,11 +71,13 @@ after(async () => {
  * @param {object} [how]
  * @param {string} [how.hash]  the view and its state: '#many'
  * @param {string} [how.url]  of another server
+ * @param {string[]} [how.origins]  of other servers, that may be asked
  * @param {boolean} [how.ready]  waits for the model; default true
  * @param {RegExp} [how.expected]  errors, violations and requests that belong to the test
  * @param {import('playwright-core').BrowserContextOptions} [how.options]
  */
-export async function openSite(t, { hash = '', url, ready = true, expected, options } = {}) {
+export async function openSite(t, how = {}) {
+    const { hash = '', url, origins = [], ready = true, expected, options } = how;
     const { server, browser } = await shared();
     const base = url ?? server.url;
     const context = await browser.newContext(options);
@@ -88,6 +90,7 @@ export async function openSite(t, { hash = '', url, ready = true, expected, opti
     context.on('weberror', (error) => problems.push(String(error.error())));
     context.on('request', (request) => {
         const address = request.url();
+        if (origins.some((origin) => address.startsWith(origin))) return;
         if (!/^(blob|data):/.test(address) && !address.startsWith(new URL('.', base).href)) {
             if (!expected?.test(address)) problems.push(`request to ${address}`);
         }

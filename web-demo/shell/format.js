@@ -32,3 +32,13 @@ export function inTime(seconds) {
     if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
     return `${Math.round(seconds / 60)} min`;
 }
+
+/** Of a disk, which may have much. @param {number} n_bytes */
+export const inSize = (n_bytes) =>
+    n_bytes < 1e9 ? inMegabytes(n_bytes) : `${oneDigit.format(n_bytes / 1e9)} GB`;
+
+/** @param {number} n_bytes  Infinity where the browser does not say */
+export const freeWords = (n_bytes) =>
+    Number.isFinite(n_bytes)
+        ? `${inSize(n_bytes)} are free`
+        : 'the browser does not say how much is free';

@@ -14,7 +14,8 @@
 
 import { pageCode } from './failure.js';
 
-const OWN = /** @type {const} */ ({
+/** The page's own. */
+export const OWN = /** @type {const} */ ({
     classifier: {
         task: 'text-classification',
         name: 'sentiment-minilm-l6',
@@ -102,21 +103,27 @@ export class Models extends EventTarget {
     /** @param {Kind} kind */
     async #load(kind) {
         const { task, name, file } = OWN[kind];
-        const report = (/** @type {{loaded: number, total: number}} */ { loaded, total }) =>
+        const report = (/** @type {{loaded: number, total: number}} */ { loaded, total }) => {
+            if (total) this.#reached(`the engine is compiled, ${name} arrives in it`);
             this.dispatchEvent(new CustomEvent('loading', { detail: { kind, loaded, total } }));
+        };
         report({ loaded: 0, total: 0 });
         const { pipeline } = await this.library();
         this.#reached(`${name} is asked for`);
         const pipe = await pipeline(task, new URL(file, document.baseURI).href, {
             onprogress: report,
+            onmetrics: ({ total_ms }) => {
+                this.#reached(`${name} is asked its first text`, performance.now() - total_ms);
+                this.#reached(`${name} has given its first answer`);
+            },
         });
         this.#reached(`${name} is ready`);
         return pipe;
     }
 
-    /** @param {string} what */
-    #reached(what) {
+    /** @param {string} what @param {number} [at] */
+    #reached(what, at = performance.now()) {
         if (this.timeline.some((each) => each.what === what)) return;
-        this.timeline.push({ what, at: performance.now() });
+        this.timeline.push({ what, at });
     }
 }

@@ -24,5 +24,14 @@ export function countRequests(told) {
     onchange();
 }
 
+/**
+ * What another document of this page has asked for.
+ * @param {string[]} addresses
+ */
+export function noteRequests(addresses) {
+    requests.push(...addresses);
+    onchange();
+}
+
 /** Addresses, the first first. */
 export const requestsSoFar = () => requests;
