@@ -3,14 +3,14 @@
  * distribution and its density, s(x) = 1 / (1 + e^-x):
  *
  *     gelu       x Phi(x)                 Phi(x) + x phi(x)
- *     gelu_tanh  x (1 + tanh u) / 2       (1 + tanh u) / 2 + x (1 - tanh^2 u) u' / 2,
- *                                         u = sqrt(2 / pi) (x + 0.044715 x^3)
+ *     gelu_tanh  x s(u)                   s(u) + x s(u) (1 - s(u)) u',
+ *                                         u = 2 sqrt(2 / pi) (x + 0.044715 x^3)
  *     tanh       tanh x                   1 - tanh^2 x
  *     relu       max(0, x)                1 where x > 0, else 0
  *     silu       x s(x)                   s(x) (1 + x (1 - s(x)))
  *
- * Papers: bert.h. Derivatives are of the functions themselves, of x as it was before: nothing is
- * kept but that.
+ * s(u) is (1 + tanh(u / 2)) / 2, but right in its tails, too. Papers: bert.h. Derivatives are of
+ * the functions themselves, of x as it was before: nothing is kept but that.
  */
 #include <string.h>
 
@@ -34,22 +34,33 @@ INLINE void gelu_derivative(v128_t *x, int n)
     }
 }
 
+/* x becomes s(x), and rest 1 - s(x) = e^-x s(x). Below -88, where e^-x overflows, x is taken for
+ * -88: the result is nearly zero. */
+INLINE void sigmoid(v128_t *x, v128_t *rest, int n)
+{
+    v128_t one = wasm_f32x4_splat(1);
+    for (int i = 0; i < n; i++)
+        rest[i] = wasm_f32x4_neg(wasm_f32x4_pmax(x[i], wasm_f32x4_splat(-88)));
+    math_exp(rest, n);
+    for (int i = 0; i < n; i++) {
+        x[i] = wasm_f32x4_div(one, wasm_f32x4_add(one, rest[i]));
+        rest[i] = wasm_f32x4_mul(rest[i], x[i]);
+    }
+}
+
 INLINE void gelu_tanh_derivative(v128_t *x, int n)
 {
-    v128_t tanh[2], slope[2];
+    v128_t share[2], rest[2], one = wasm_f32x4_splat(1), factor = wasm_f32x4_splat(1.595769122f);
     for (int i = 0; i < n; i++) {
-        v128_t square = wasm_f32x4_mul(x[i], x[i]), one = wasm_f32x4_splat(1);
-        v128_t factor = wasm_f32x4_splat(0.797884561f);
-        slope[i] = wasm_f32x4_mul(simd_madd(square, wasm_f32x4_splat(0.134145f), one), factor);
-        tanh[i] = wasm_f32x4_mul(simd_madd(square, wasm_f32x4_splat(0.044715f), one), factor);
-        tanh[i] = wasm_f32x4_mul(tanh[i], x[i]);
+        v128_t cubic = simd_madd(wasm_f32x4_mul(x[i], x[i]), wasm_f32x4_splat(0.044715f), one);
+        share[i] = wasm_f32x4_mul(wasm_f32x4_mul(cubic, factor), x[i]);
     }
-    math_tanh(tanh, n);
+    sigmoid(share, rest, n);
     for (int i = 0; i < n; i++) {
-        v128_t half = wasm_f32x4_splat(0.5f), one = wasm_f32x4_splat(1);
-        v128_t steepness = wasm_f32x4_sub(one, wasm_f32x4_mul(tanh[i], tanh[i]));
-        x[i] = wasm_f32x4_mul(wasm_f32x4_mul(x[i], half), wasm_f32x4_mul(steepness, slope[i]));
-        x[i] = wasm_f32x4_add(x[i], simd_madd(tanh[i], half, half));
+        v128_t slope = simd_madd(wasm_f32x4_mul(x[i], x[i]), wasm_f32x4_splat(0.134145f), one);
+        v128_t both = wasm_f32x4_mul(share[i], rest[i]);
+        x[i] = wasm_f32x4_mul(wasm_f32x4_mul(x[i], both), wasm_f32x4_mul(slope, factor));
+        x[i] = wasm_f32x4_add(x[i], share[i]);
     }
 }
 
@@ -68,16 +79,12 @@ INLINE void relu_derivative(v128_t *x, int n)
 
 INLINE void silu_derivative(v128_t *x, int n)
 {
-    v128_t power[2], one = wasm_f32x4_splat(1);
-    for (int i = 0; i < n; i++) {
-        x[i] = wasm_f32x4_pmax(x[i], wasm_f32x4_splat(-88));
-        power[i] = wasm_f32x4_neg(x[i]);
-    }
-    math_exp(power, n);
-    for (int i = 0; i < n; i++) {
-        v128_t sigmoid = wasm_f32x4_div(one, wasm_f32x4_add(one, power[i]));
-        x[i] = wasm_f32x4_mul(sigmoid, simd_madd(x[i], wasm_f32x4_sub(one, sigmoid), one));
-    }
+    v128_t share[2], rest[2], one = wasm_f32x4_splat(1);
+    for (int i = 0; i < n; i++)
+        share[i] = x[i];
+    sigmoid(share, rest, n);
+    for (int i = 0; i < n; i++)
+        x[i] = wasm_f32x4_mul(share[i], simd_madd(x[i], rest[i], one));
 }
 
 INLINE void derive(v128_t *x, int n, bert_activation activation)
