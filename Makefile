@@ -401,6 +401,13 @@ build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makef
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 
+bench-train: $(native)/bench/train ## a step of training; beside it bench/train_torch.py, where there is torch
+	@$<
+
+$(native)/bench/%: $(native)/bench/%.o $(train_objects) $(core_objects)
+	@echo 'ld $@'
+	@$(CC) $(ldflags) $^ -pthread -lm -o $@
+
 bench-packages:
 	@tools/bench_packages.sh
 
