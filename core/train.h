@@ -165,7 +165,8 @@ bert_status bert_loss_cross_entropy(const float *logits, uint32_t n_rows, uint32
 /* -------------------------------------------------------------------------------- learning -- */
 
 /* The length of all gradients as one vector; where it is beyond `max_norm`, they are scaled to that
- * length (Pascanu et al. 2012, section 3.2), by max_norm / (length + 1e-6) as torch does. */
+ * length (Pascanu et al. 2012, section 3.2), by max_norm / (length + 1e-6) as torch does. Infinite
+ * or NaN if a gradient is: bert_train_forget() saves the parameters from that step. */
 float bert_train_clip(bert_trainer *trainer, float max_norm);
 
 /* Zero means the default, but of learning_rate and weight_decay. */

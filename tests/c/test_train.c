@@ -160,8 +160,9 @@ static double loss_of(const bert_model *model, const bert_batch *batch,
 /* Whether number `i` of a parameter is read: panels have columns that are not. */
 static int is_read(const bert_parameter *own, size_t i, uint32_t n_out)
 {
-    size_t n_in = own->tensor.shape[1], column = i / (n_in * BERT_PANEL) * BERT_PANEL;
-    return own->tensor.rank != 3 || column + i % BERT_PANEL < n_out;
+    if (own->tensor.rank != 3)
+        return 1;
+    return i / (own->tensor.shape[1] * BERT_PANEL) * BERT_PANEL + i % BERT_PANEL < n_out;
 }
 
 /*
