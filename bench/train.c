@@ -70,7 +70,7 @@ static void *allocate(size_t n_bytes)
     return memory;
 }
 
-/* ------------------------------------------------------------------------------------ model -- */
+/* ------------------------------------------------------------------------------------- model -- */
 
 static bert_tensor tensors[MOST_TENSORS];
 static char names[MOST_TENSORS][BERT_MAX_NAME + 1];

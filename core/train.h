@@ -47,7 +47,7 @@
 extern "C" {
 #endif
 
-/* -------------------------------------------------------------------------------- trainers -- */
+/* ---------------------------------------------------------------------------------- trainers -- */
 
 typedef struct bert_trainer bert_trainer;
 
@@ -85,7 +85,7 @@ void bert_train_serve(bert_trainer *trainer);
 void bert_train_stop(bert_trainer *trainer);
 uint32_t bert_train_threads(const bert_trainer *trainer);
 
-/* ------------------------------------------------------------------------------ parameters -- */
+/* -------------------------------------------------------------------------------- parameters -- */
 
 /*
  * A tensor that is trained. Its gradient and moments lie as it does: in panels where it is a
@@ -110,7 +110,7 @@ typedef struct bert_parameter {
 uint32_t bert_train_n_parameters(const bert_trainer *trainer);
 bert_parameter *bert_train_parameter(bert_trainer *trainer, uint32_t index);
 
-/* ------------------------------------------------------------------- the way there and back -- */
+/* -------------------------------------------------------------------- the way there and back -- */
 
 /* Encodes the batch and writes the outputs that are wanted, each of those that can be trained;
  * keeps what backward() needs. Lengths, ids and so on must stay until then. */
@@ -132,7 +132,7 @@ bert_status bert_train_backward(bert_trainer *trainer, const bert_outputs *gradi
 /* Forgets all gradients. */
 void bert_train_forget(bert_trainer *trainer);
 
-/* ---------------------------------------------------------------------------------- losses -- */
+/* ------------------------------------------------------------------------------------ losses -- */
 
 /* A row with this label does not count. */
 #define BERT_IGNORED_LABEL (-100)
@@ -162,7 +162,7 @@ bert_status bert_loss_cross_entropy(const float *logits, uint32_t n_rows, uint32
                                     const int32_t *labels, const bert_loss_options *options,
                                     float *loss, float *gradient, bert_error *error);
 
-/* -------------------------------------------------------------------------------- learning -- */
+/* ---------------------------------------------------------------------------------- learning -- */
 
 /* The length of all gradients as one vector; where it is beyond `max_norm`, they are scaled to that
  * length (Pascanu et al. 2012, section 3.2), by max_norm / (length + 1e-6) as torch does. Infinite

@@ -12,7 +12,7 @@
  * where the sum over keys of P d P is that over columns of C dC, a row of d numbers instead of n
  * (Dao et al. 2022, FlashAttention, section 3.1 and appendix B). P is computed again on the way
  * back, QUERY_BLOCK rows of it at a time: memory is linear in the sequence's length, as in the
- * core, for one product more of seven.
+ * core. Of the seven products that takes one.
  *
  * A head of a sequence writes columns and rows of its own, but for the biases: there a head is one
  * block, and its sequences follow each other. So every sum has one order.
@@ -29,7 +29,7 @@ typedef struct head_view {
     const layer_trace *trace;
     const attention_space *space;
     sequence_view sequence;
-    uint32_t head, dim, n_keys;
+    uint32_t dim, n_keys;
     size_t at;         /* of its first number in [T, H] */
     const float *bias; /* [2 D - 1], of the head; NULL: none */
 } head_view;
@@ -269,7 +269,6 @@ static void attend_block(void *argument, uint32_t block, uint32_t thread)
                               .trace = phase->trace,
                               .space = &phase->trainer->attention[thread],
                               .sequence = batch_sequence(batch, s, first),
-                              .head = head,
                               .dim = dim,
                               .at = (size_t)first * config->hidden_size + head * dim};
             if (model->attention_bias)

@@ -22,7 +22,7 @@
 #include "simd.h"
 #include "trainer.h"
 
-/* ------------------------------------------------------------------------------------ moves -- */
+/* ------------------------------------------------------------------------------------- moves -- */
 
 /* y[j][i] = x[i][j], 4 by 4. */
 INLINE void transpose_4(const float *x, size_t x_stride, float *y, size_t y_stride)
@@ -70,7 +70,7 @@ void dense_pack_rows(const float *x, size_t stride, uint32_t n_rows, panel_range
     }
 }
 
-/* -------------------------------------------------------------------------------- y = x W + b -- */
+/* ------------------------------------------------------------------------------- y = x W + b -- */
 
 typedef struct forward_phase {
     const float *x;
@@ -96,7 +96,7 @@ void dense_forward(bert_trainer *trainer, const float *x, uint32_t n_rows, const
     share_rows(&trainer->session, n_rows, multiply_rows, &(forward_phase){x, w, adds, y});
 }
 
-/* --------------------------------------------------------------------------------- dx = dy W' -- */
+/* -------------------------------------------------------------------------------- dx = dy W' -- */
 
 typedef struct turn_phase {
     const matrix *w;

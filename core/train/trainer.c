@@ -154,7 +154,7 @@ static bert_trainer *lay_out(const bert_config *config, const bert_train_options
     return trainer;
 }
 
-/* ------------------------------------------------------------------------------------ opening -- */
+/* ----------------------------------------------------------------------------------- opening -- */
 
 /* Whether it is a model that can be trained: its own fields are right. */
 static bert_status check_model(const bert_config *config, bert_error *error)
@@ -296,7 +296,7 @@ bert_status bert_train_open(const bert_config *config, const bert_tensor *tensor
     return BERT_OK;
 }
 
-/* ----------------------------------------------------------------------------------- asking -- */
+/* ------------------------------------------------------------------------------------ asking -- */
 
 const bert_model *bert_train_model(const bert_trainer *trainer)
 {

@@ -97,7 +97,7 @@ struct bert_trainer {
     attention_space *attention; /* [n_threads] */
 };
 
-/* ------------------------------------------------------------------------------ parameters -- */
+/* -------------------------------------------------------------------------------- parameters -- */
 
 /* Tensors that a config asks for, and floats of those that are trained, each on BERT_ALIGNMENT, and
  * of the others. */
@@ -134,7 +134,7 @@ static inline void trainer_each_row(bert_trainer *trainer, uint32_t n_rows, rows
     share_each_row(&all, work, argument);
 }
 
-/* ------------------------------------------------------------------------- pieces: products -- */
+/* -------------------------------------------------------------------------- pieces: products -- */
 
 /* y = x W + b + (adds: y). x: [n_rows, n_in], y: [n_rows, n_out]. */
 void dense_forward(bert_trainer *trainer, const float *x, uint32_t n_rows, const matrix *w,
@@ -165,7 +165,7 @@ void dense_pack_rows(const float *x, size_t stride, uint32_t n_rows, panel_range
 void dense_transpose(const float *restrict x, size_t x_stride, uint32_t n_rows, uint32_t n_columns,
                      float *restrict y, size_t y_stride);
 
-/* --------------------------------------------------------------- pieces: between the products -- */
+/* -------------------------------------------------------------- pieces: between the products -- */
 
 /* y = norm(x), [n_rows, n_columns]. */
 void norm_forward(bert_trainer *trainer, const float *x, uint32_t n_rows, uint32_t n_columns,

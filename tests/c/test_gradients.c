@@ -23,7 +23,7 @@
 #define MOST_SEQUENCES 8
 #define MOST_LABELS 8
 
-/* ----------------------------------------------------------------------------------- names -- */
+/* ------------------------------------------------------------------------------------- names -- */
 
 /* What transformers calls a parameter becomes ours by these, one after the other. */
 static const char *const renamings[][2] = {
@@ -92,7 +92,7 @@ static void our_name(const char *theirs, int is_of_tokens, char name[128])
         rename_part(name, "classifier", "token_classifier");
 }
 
-/* ------------------------------------------------------------------------------------- case -- */
+/* -------------------------------------------------------------------------------------- case -- */
 
 /* A folder's model, and its batch without padding. */
 typedef struct trained_case {
@@ -387,7 +387,7 @@ static void check_steps(trained_case *it)
     }
 }
 
-/* --------------------------------------------------------------------------------- the folders -- */
+/* ------------------------------------------------------------------------------- the folders -- */
 
 static void check_folder(const char *name)
 {

@@ -17,7 +17,7 @@
 #include "tiny_model.h"
 #include "train/trainer.h"
 
-/* --------------------------------------------------------------------------------- trainers -- */
+/* ---------------------------------------------------------------------------------- trainers -- */
 
 static const bert_output trained_outputs[] = {BERT_OUTPUT_LAST_HIDDEN_STATE,
                                               BERT_OUTPUT_POOLER_OUTPUT, BERT_OUTPUT_LOGITS,
@@ -104,7 +104,7 @@ static void fill_batch(long_batch *it, const bert_config *config, const uint32_t
         .n_sequences = n, .lengths = it->lengths, .ids = it->ids, .token_types = it->types};
 }
 
-/* ----------------------------------------------------------------------------- differences -- */
+/* ------------------------------------------------------------------------------- differences -- */
 
 /* The sum of one output's numbers of the oracle times their derivatives. */
 static double weigh(const double *output, const float *gradient, size_t n)

@@ -1,4 +1,4 @@
-"""Makes tiny models with labels, and what torch learns from them: gradients, and losses of 20 steps.
+"""Makes tiny models with labels, and what torch learns from them: gradients, losses of 20 steps.
 
     python make_gradients.py OUT_DIR [--only SUBSTRING] [--list]
 
@@ -6,15 +6,17 @@ Each makes a folder OUT_DIR/<name>, as tests/c/test_gradients.c reads them:
 
     config.json, model.safetensors    the model before the first step
     gradients.safetensors             of the first loss, one tensor a parameter, by its name
-    train.json                        batch (padded), labels (-100: not counted), logits, losses (before
-                                      the first step and after each), and what the steps were:
+    train.json                        batch (padded), labels (-100: not counted), logits, losses
+                                      (before the first step and after each), and what steps were:
         loss_options                  class_weights, label_smoothing; none: neither
-        optimizer                     AdamW's numbers; max_norm: gradients are clipped first;
-                                      on: "all parameters", or "matrices": norms and biases do not decay
+        optimizer                     AdamW's numbers; max_norm: gradients are clipped first; on:
+                                      "all parameters", or "matrices": norms and biases do not decay
 
-All is computed in double and written in float32: rounding is the reader's alone. There is no dropout.
-Weights are drawn wide, and biases and norms are not left at 0 and 1, so that a dropped bias or a
-swapped axis shows. The environment is "today" of requirements.txt.
+All is computed in double and written in float32: rounding is the reader's alone. There is no
+dropout. Weights are drawn wide, and biases and norms are not left at 0 and 1, so that a dropped
+bias or a swapped axis shows. The environment is "today" of requirements.txt. The folders
+bert-seqcls and distilbert-tokcls of tests/golden/gradients are of the same format; weights there
+are as transformers draws them.
 """
 import argparse
 import json
