@@ -78,11 +78,13 @@ $(error config is release, debug, sanitize, thread, scalar, coverage or arm, not
 endif
 
 core_sources := $(wildcard core/*.c)
+train_sources := $(wildcard core/train/*.c)
 converter_sources := $(wildcard converter/*.c converter/*/*.c)
 c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
 ifeq ($(config),arm)
 # Of the converter's, that of its functions alone, whose bits are the same everywhere.
-c_tests := $(filter-out %/test_conversion %/test_operators %/test_smooth %/test_stored,$(c_tests))
+c_tests := $(filter-out %/test_conversion %/test_gradients %/test_operators %/test_smooth \
+	%/test_stored,$(c_tests))
 endif
 # It keeps stacks and puts them back, which sanitizers do not understand; and has no vectors.
 ifneq ($(filter sanitize thread scalar arm,$(config)),)
@@ -90,11 +92,13 @@ c_tests := $(filter-out %/test_pool,$(c_tests))
 endif
 test_objects := $(patsubst %.c,$(native)/%.o,$(filter-out $(wildcard tests/c/test_*.c),$(wildcard tests/c/*.c)))
 core_objects := $(core_sources:%.c=$(native)/%.o)
+train_objects := $(train_sources:%.c=$(native)/%.o)
 converter_objects := $(converter_sources:%.c=$(native)/%.o)
 generated := $(native)/gen/onnx.pb-c $(native)/gen/sentencepiece.pb-c
 converter_libraries := -lprotobuf-c -lcjson -lcrypto -pthread
 
-$(core_objects) $(converter_objects) $(patsubst %.c,$(native)/%.o,$(wildcard tests/c/*.c)): cflags += $(strict)
+$(core_objects) $(train_objects) $(converter_objects) \
+	$(patsubst %.c,$(native)/%.o,$(wildcard tests/c/*.c)): cflags += $(strict)
 $(converter_objects): cflags += -Wsign-conversion
 
 native: $(native)/bert-convert ## build the converter
@@ -137,14 +141,14 @@ $(native)/gen/%.o: $(native)/gen/%.c
 	@echo 'cc $<'
 	@$(CC) $(cflags) -c $< -o $@
 
-# Every test links the core and the parts of the converter that are not its main().
+# Every test links the core, training, and the parts of the converter that are not its main().
 ifneq ($(config),arm)
 test_libraries := $(converter_libraries)
 test_converter := $(filter-out %/main.o,$(converter_objects)) $(generated:=.o)
 else
 test_converter := $(native)/converter/maths/maths.o
 endif
-$(native)/test_%: $(native)/tests/c/test_%.o $(test_objects) $(core_objects) $(test_converter)
+$(native)/test_%: $(native)/tests/c/test_%.o $(test_objects) $(train_objects) $(core_objects) $(test_converter)
 	@echo 'ld $@'
 	@$(CC) $(ldflags) $^ $(test_libraries) -pthread -lm -o $@
 
@@ -326,8 +330,8 @@ test-arm: ## the core's C tests for 64-bit ARM, emulated
 
 # Of what runs on several threads.
 test-tsan: ## the same on several threads under the thread sanitizer
-	@$(MAKE) -j2 --no-print-directory config=thread $(patsubst %,build/native-thread/test_%,arrival encoder)
-	@for test in arrival encoder; do ./build/native-thread/test_$$test || exit 1; done
+	@$(MAKE) -j2 --no-print-directory config=thread $(patsubst %,build/native-thread/test_%,arrival encoder train)
+	@for test in arrival encoder train; do ./build/native-thread/test_$$test || exit 1; done
 
 test-js: native wasm js single ## JavaScript tests, on the built package
 	@tools/test_js.sh
@@ -406,6 +410,13 @@ build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makef
 		-Wl,--export=micro_count,--export=micro_name,--export=micro_operations,--export=micro_prepare,--export=micro_run \
 		-o $@ bench/micro.c $(core_sources)
 
+bench-train: $(native)/bench/train ## a step of training; beside it bench/train_torch.py, where there is torch
+	@$<
+
+$(native)/bench/%: $(native)/bench/%.o $(train_objects) $(core_objects)
+	@echo 'ld $@'
+	@$(CC) $(ldflags) $^ -pthread -lm -o $@
+
 bench-packages:
 	@tools/bench_packages.sh
 
@@ -433,7 +444,7 @@ format: ## format C and JavaScript
 	clang-format-19 -i $(c_files)
 	node_modules/.bin/biome check --write
 
-c_files := $(wildcard core/*.[ch] converter/*.[ch] converter/*/*.[ch] wasm/*.[ch] tests/c/*.[ch] \
+c_files := $(wildcard core/*.[ch] core/train/*.[ch] converter/*.[ch] converter/*/*.[ch] wasm/*.[ch] tests/c/*.[ch] \
 	bench/*.c examples/c/*.c tools/*.c)
 
 lint: build/gen/core.js ## check formatting, habits and types

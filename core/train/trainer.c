@@ -1,0 +1,330 @@
+/* trainer.c - options with their defaults, and everything that training needs in one block. */
+#include <string.h>
+
+#include "trainer.h"
+
+/* ------------------------------------------------------------------------------------ memory -- */
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static float *take_floats(memory_arena *arena, uint64_t count)
+{
+    return arena_take(arena, count, sizeof(float));
+}
+
+static layer_trace take_trace(memory_arena *arena, const bert_config *config, uint64_t n_tokens)
+{
+    uint64_t n = n_tokens * config->hidden_size;
+    return (layer_trace){.query = take_floats(arena, n),
+                         .key = take_floats(arena, n),
+                         .value = take_floats(arena, n),
+                         .context = take_floats(arena, n),
+                         .attention_sum = take_floats(arena, n),
+                         .attended = take_floats(arena, n),
+                         .wide = take_floats(arena, n_tokens * config->intermediate_size),
+                         .output_sum = take_floats(arena, n)};
+}
+
+static dense_trace take_dense(memory_arena *arena, const bert_config *config, uint64_t n_rows)
+{
+    uint64_t n = n_rows * config->hidden_size;
+    return (dense_trace){take_floats(arena, n), take_floats(arena, n), take_floats(arena, n),
+                         take_floats(arena, n)};
+}
+
+static attention_space take_attention(memory_arena *arena, const bert_config *config, uint64_t n)
+{
+    uint64_t dim = config->hidden_size / config->n_heads;
+    uint64_t padded = dim + BERT_PANEL - 1, columns = (n + BERT_PANEL - 1) * dim;
+    return (attention_space){.keys = arena_take(arena, n, sizeof(uint32_t)),
+                             .key = take_floats(arena, n * dim),
+                             .value = take_floats(arena, n * dim),
+                             .key_columns = take_floats(arena, columns),
+                             .value_columns = take_floats(arena, columns),
+                             .key_rows = take_floats(arena, padded * n),
+                             .value_rows = take_floats(arena, padded * n),
+                             .query_rows = take_floats(arena, padded * QUERY_BLOCK),
+                             .context_rows = take_floats(arena, padded * QUERY_BLOCK),
+                             .scores = take_floats(arena, QUERY_BLOCK * n),
+                             .dscores = take_floats(arena, QUERY_BLOCK * n),
+                             .across = take_floats(arena, QUERY_BLOCK * n),
+                             .dkey = take_floats(arena, n * dim),
+                             .dvalue = take_floats(arena, n * dim)};
+}
+
+/* What forward() leaves. */
+static void take_traces(memory_arena *arena, const bert_config *config, bert_trainer *header)
+{
+    uint64_t tokens = header->session.max_tokens, hidden = config->hidden_size;
+    uint32_t n_traces = header->recomputes && config->n_layers ? 1 : config->n_layers;
+    header->embeddings_sum = take_floats(arena, tokens * config->embedding_size);
+    if (config->projects_embeddings)
+        header->embeddings = take_floats(arena, tokens * config->embedding_size);
+    header->states = take_floats(arena, (config->n_layers + 1ull) * tokens * hidden);
+    header->layers = arena_take(arena, n_traces, sizeof *header->layers);
+    for (uint32_t i = 0; i < n_traces; i++) {
+        layer_trace trace = take_trace(arena, config, tokens);
+        if (header->layers)
+            header->layers[i] = trace;
+    }
+    if (config->pooler_activation != BERT_ACTIVATION_NONE)
+        header->pooler = take_dense(arena, config, tokens);
+    if (config->token_activation != BERT_ACTIVATION_NONE)
+        header->token_transform = take_dense(arena, config, tokens);
+}
+
+/* What backward() computes in. */
+static void take_scratch(memory_arena *arena, const bert_config *config, uint32_t n_threads,
+                         bert_trainer *header)
+{
+    uint64_t tokens = header->session.max_tokens, hidden = config->hidden_size;
+    uint64_t wide = config->intermediate_size, embedding = config->embedding_size;
+    uint64_t labels = larger(config->n_labels, config->n_token_labels);
+    uint64_t most_in = larger(larger(hidden, wide), embedding);
+    uint64_t most_out = larger(larger(hidden, wide), labels), padding = BERT_PANEL - 1;
+    uint64_t most_weights = larger((hidden + padding) * larger(larger(hidden, wide), labels),
+                                   larger(wide + padding, embedding + padding) * hidden);
+    header->dstates = take_floats(arena, tokens * hidden);
+    header->dsum = take_floats(arena, tokens * larger(hidden, embedding));
+    header->dcontext = take_floats(arena, tokens * larger(hidden, embedding));
+    header->dquery = take_floats(arena, tokens * hidden);
+    header->dkey = take_floats(arena, tokens * hidden);
+    header->dvalue = take_floats(arena, tokens * hidden);
+    header->activated = take_floats(arena, tokens * wide);
+    header->dwide = take_floats(arena, tokens * wide);
+    header->means = take_floats(arena, tokens);
+    header->inverses = take_floats(arena, tokens);
+    header->weight_columns = take_floats(arena, most_weights);
+    header->inputs_across = take_floats(arena, most_in * GRADIENT_ROWS);
+    header->output_rows = take_floats(arena, (most_out + padding) * GRADIENT_ROWS);
+    header->attention = arena_take(arena, n_threads, sizeof *header->attention);
+    for (uint32_t i = 0; i < n_threads; i++) {
+        attention_space space = take_attention(arena, config, header->session.max_sequence_tokens);
+        if (header->attention)
+            header->attention[i] = space;
+    }
+}
+
+/* Parameters, gradients, moments, and where everything of the parameters is. */
+static void take_parameters(memory_arena *arena, const bert_config *config, bert_trainer *header,
+                            uint8_t **rows, float **means, float **squares)
+{
+    parameter_counts counts = parameters_count(config);
+    uint64_t n_units = larger(counts.n_rows, counts.trained_floats / PARAMETER_UNIT + 1);
+    header->n_parameters = counts.n_trained;
+    header->n_tensors = counts.n_trained + counts.n_fixed;
+    header->parameters = arena_take(arena, counts.n_trained, sizeof *header->parameters);
+    header->tensors = arena_take(arena, header->n_tensors, sizeof *header->tensors);
+    header->names = arena_take(arena, header->n_tensors, sizeof *header->names);
+    header->values = take_floats(arena, counts.trained_floats + counts.fixed_floats);
+    header->gradients = take_floats(arena, counts.trained_floats);
+    *means = take_floats(arena, counts.trained_floats);
+    *squares = take_floats(arena, counts.trained_floats);
+    *rows = arena_take(arena, counts.n_rows, 1);
+    if (config->position_attention == BERT_POSITION_ATTENTION_BIAS)
+        header->bias_first =
+            arena_take(arena, 2ull * config->n_distances - 1, sizeof *header->bias_first);
+    header->partial_sums = arena_take(arena, n_units, sizeof *header->partial_sums);
+}
+
+/* With an arena that only counts, it returns NULL, and the arena has the size. `model` is where the
+ * core's model lies. */
+static bert_trainer *lay_out(const bert_config *config, const bert_train_options *options,
+                             size_t model_bytes, memory_arena *arena, void **model)
+{
+    uint8_t *rows;
+    float *means, *squares;
+    bert_trainer header = {.recomputes = options->recomputes,
+                           .session = {.max_tokens = options->max_tokens,
+                                       .max_sequence_tokens = options->max_sequence_tokens}};
+    bert_trainer *trainer = arena_take(arena, 1, sizeof header);
+    *model = arena_take(arena, model_bytes, 1);
+    header.session.workspaces = arena_take(arena, options->n_threads, sizeof(workspace));
+    take_parameters(arena, config, &header, &rows, &means, &squares);
+    take_traces(arena, config, &header);
+    take_scratch(arena, config, options->n_threads, &header);
+    if (trainer) {
+        *trainer = header;
+        pool_init(&trainer->session.pool, options->n_threads);
+        parameters_lay_out(config, trainer, rows, means, squares);
+    }
+    return trainer;
+}
+
+/* ----------------------------------------------------------------------------------- opening -- */
+
+/* Whether it is a model that can be trained: its own fields are right. */
+static bert_status check_model(const bert_config *config, bert_error *error)
+{
+    if (config->position_attention != BERT_POSITION_ATTENTION_NONE &&
+        config->position_attention != BERT_POSITION_ATTENTION_BIAS)
+        return error_set(error, BERT_BAD_FIELD, "position_attention");
+    if (config->conv_size)
+        return error_set_value(error, BERT_BAD_FIELD, "conv_size", config->conv_size);
+    return BERT_OK;
+}
+
+/* The options with their defaults, which are a session's. */
+static bert_status resolve(const bert_config *config, const bert_train_options *options,
+                           bert_train_options *resolved, bert_error *error)
+{
+    *resolved = options ? *options : (bert_train_options){0};
+    uint32_t most = bert_config_most_tokens(config);
+    if (resolved->max_sequence_tokens == 0)
+        resolved->max_sequence_tokens =
+            most == BERT_UNLIMITED_TOKENS ? BERT_DEFAULT_MAX_SEQUENCE_TOKENS : most;
+    if (resolved->max_sequence_tokens > most)
+        return error_set_limit(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
+                               resolved->max_sequence_tokens, most);
+    if (resolved->max_tokens == 0)
+        resolved->max_tokens = BERT_DEFAULT_MAX_TOKENS;
+    if (resolved->max_tokens < resolved->max_sequence_tokens)
+        resolved->max_tokens = resolved->max_sequence_tokens;
+    if (resolved->n_threads == 0)
+        resolved->n_threads = 1;
+    if (resolved->n_threads > BERT_MAX_THREADS)
+        return error_set_limit(error, BERT_BAD_OPTION, "n_threads", resolved->n_threads,
+                               BERT_MAX_THREADS);
+    if (resolved->recomputes > 1)
+        return error_set_limit(error, BERT_BAD_OPTION, "recomputes", resolved->recomputes, 1);
+    return BERT_OK;
+}
+
+static bert_status size_of(const bert_config *config, const bert_train_options *options,
+                           bert_train_options *resolved, size_t *model_bytes, size_t *n_bytes,
+                           bert_error *error)
+{
+    void *model;
+    memory_arena arena = {0};
+    bert_status status = bert_model_bytes(config, model_bytes, error);
+    if (status == BERT_OK)
+        status = check_model(config, error);
+    if (status == BERT_OK)
+        status = resolve(config, options, resolved, error);
+    if (status != BERT_OK)
+        return status;
+    lay_out(config, resolved, *model_bytes, &arena, &model);
+    if (arena.n_bytes > SIZE_MAX / 2)
+        return error_set_limit(error, BERT_MODEL_TOO_LARGE, "trainer", (int64_t)arena.n_bytes,
+                               (int64_t)(SIZE_MAX / 2));
+    *n_bytes = (size_t)arena.n_bytes;
+    return BERT_OK;
+}
+
+bert_status bert_train_size(const bert_config *config, const bert_train_options *options,
+                            size_t *n_bytes, bert_error *error)
+{
+    bert_train_options resolved;
+    size_t model_bytes = 0;
+    assert(config && n_bytes);
+    return size_of(config, options, &resolved, &model_bytes, n_bytes, error);
+}
+
+/* The tensor of the caller's that is called so. */
+static const bert_tensor *find(const bert_tensor *tensors, size_t n_tensors, const char *name)
+{
+    for (size_t i = 0; i < n_tensors; i++)
+        if (strcmp(tensors[i].name, name) == 0)
+            return &tensors[i];
+    return NULL;
+}
+
+/* Copies the values of every tensor. What else is wrong with them than their dtype, the core has
+ * found. */
+static bert_status copy_values(bert_trainer *trainer, const bert_tensor *tensors, size_t n_tensors,
+                               bert_error *error)
+{
+    for (uint32_t i = 0; i < trainer->n_tensors; i++) {
+        const bert_tensor *own = &trainer->tensors[i];
+        const bert_tensor *from = find(tensors, n_tensors, own->name);
+        assert(from);
+        if (from->dtype != BERT_DTYPE_F32)
+            return error_set(error, BERT_BAD_DTYPE, own->name);
+        assert(from->n_bytes == own->n_bytes);
+        memcpy((void *)own->data, from->data, own->n_bytes);
+    }
+    return BERT_OK;
+}
+
+/* No gradients, no moments, no step. */
+static void clear(bert_trainer *trainer)
+{
+    for (uint32_t i = 0; i < trainer->n_parameters; i++) {
+        parameter *own = &trainer->parameters[i];
+        memset(own->is.mean, 0, own->is.count * sizeof(float));
+        memset(own->is.square, 0, own->is.count * sizeof(float));
+        if (!own->rows)
+            continue;
+        memset(own->is.gradient, 0, own->is.count * sizeof(float));
+        memset(own->rows, ROW_UNTOUCHED, own->is.tensor.shape[0]);
+    }
+}
+
+bert_status bert_train_open(const bert_config *config, const bert_tensor *tensors, size_t n_tensors,
+                            const bert_train_options *options, void *memory, size_t n_bytes,
+                            bert_trainer **trainer_out, bert_error *error)
+{
+    assert(config && trainer_out && memory && aligned(memory, BERT_ALIGNMENT));
+    bert_train_options resolved;
+    size_t model_bytes = 0, needed = 0;
+    void *place;
+    bert_model *model;
+    bert_status status = size_of(config, options, &resolved, &model_bytes, &needed, error);
+    if (status != BERT_OK)
+        return status;
+    if (n_bytes < needed)
+        return error_set_limit(error, BERT_OUT_OF_MEMORY, "trainer", (int64_t)n_bytes,
+                               (int64_t)needed);
+    memory_arena arena = {.base = memory};
+    bert_trainer *trainer = lay_out(config, &resolved, model_bytes, &arena, &place);
+    /* The caller's tensors are checked by the core, then its model is made of their copies. */
+    status = bert_model_open(config, tensors, n_tensors, place, model_bytes, &model, error);
+    if (status == BERT_OK)
+        status = copy_values(trainer, tensors, n_tensors, error);
+    if (status == BERT_OK)
+        status = bert_model_open(config, trainer->tensors, trainer->n_tensors, place, model_bytes,
+                                 &model, error);
+    if (status != BERT_OK)
+        return status;
+    trainer->session.model = model;
+    parameters_find_buckets(trainer);
+    clear(trainer);
+    *trainer_out = trainer;
+    return BERT_OK;
+}
+
+/* ------------------------------------------------------------------------------------ asking -- */
+
+const bert_model *bert_train_model(const bert_trainer *trainer)
+{
+    return trainer->session.model;
+}
+
+void bert_train_serve(bert_trainer *trainer)
+{
+    bert_session_serve(&trainer->session);
+}
+
+void bert_train_stop(bert_trainer *trainer)
+{
+    bert_session_stop(&trainer->session);
+}
+
+uint32_t bert_train_threads(const bert_trainer *trainer)
+{
+    return bert_session_threads(&trainer->session);
+}
+
+uint32_t bert_train_n_parameters(const bert_trainer *trainer)
+{
+    return trainer->n_parameters;
+}
+
+bert_parameter *bert_train_parameter(bert_trainer *trainer, uint32_t index)
+{
+    assert(index < trainer->n_parameters);
+    return &trainer->parameters[index].is;
+}
