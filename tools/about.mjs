@@ -32,7 +32,8 @@ export function writeAbout(folder) {
         mkdirSync(dirname(to), { recursive: true });
         writeFileSync(
             to,
-            `<!doctype html><html lang="en-GB"><meta charset="utf-8"><title>${title}</title>` +
+            '<!doctype html><html lang="en-GB"><meta charset="utf-8">' +
+                `<title>${title}</title>` +
                 '<meta name="viewport" content="width=device-width, initial-scale=1">' +
                 `<link rel="stylesheet" href="${style}"><main>${body}</main></html>\n`,
         );
@@ -41,6 +42,7 @@ export function writeAbout(folder) {
         join(folder, 'about.css'),
         ':root{color-scheme:light dark}body{font:1.0625rem/1.55 system-ui,sans-serif;margin:0}' +
             'main{max-width:50rem;margin:0 auto;padding:2rem 1rem}pre,table{overflow:auto;' +
-            'display:block}td,th{padding:.25rem .75rem .25rem 0;text-align:left}img{max-width:100%}\n',
+            'display:block}td,th{padding:.25rem .75rem .25rem 0;text-align:left}' +
+            'img{max-width:100%}\n',
     );
 }

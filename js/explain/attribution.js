@@ -194,7 +194,8 @@ function toWords(parts, texts) {
     if (!Intl.Segmenter) {
         throw new BertError('UNSUPPORTED', "unit: 'word' needs Intl.Segmenter, which is not here");
     }
-    const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
+    // Not by the host's language: some hosts have one that their own Intl refuses ('C').
+    const segmenter = new Intl.Segmenter('en', { granularity: 'word' });
     const segments = texts.map((text) => segmenter.segment(text));
     /** @type {Part[]} */
     const words = [];

@@ -22,7 +22,12 @@ const { version, code, files } = JSON.parse(readFileSync(join(SITE, 'files.json'
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('node:test').TestContext} TestContext */
 
-/** Until the text's verdict is there. @param {Page} page @param {string} text @param {string} word */
+/**
+ * Until the text's verdict is there.
+ * @param {Page} page
+ * @param {string} text
+ * @param {string} word
+ */
 async function reads(page, text, word) {
     await page.fill('#text', text);
     await page.locator('[data-part=verdict]', { hasText: word }).waitFor();

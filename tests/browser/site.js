@@ -135,7 +135,7 @@ export async function assertAccessible(page) {
         const client = await page.context().newCDPSession(page);
         const expression =
             `${source}; axe.run().then(({violations}) => JSON.stringify(violations.map(` +
-            '({id, nodes}) => [id, nodes.map(({target, failureSummary}) => [target, failureSummary])])))';
+            '({ id, nodes }) => [id, nodes.map((each) => [each.target, each.failureSummary])])))';
         const { result } = await client.send('Runtime.evaluate', {
             expression,
             awaitPromise: true,

@@ -27,7 +27,7 @@ import { EMPTY, FAILED, labelOf, NONE } from './marks.js';
  * @property {Record<string, Uint32Array>} ranks  of strings, once they were sorted
  */
 
-const collator = new Intl.Collator(undefined, { numeric: true });
+const collator = new Intl.Collator('en-GB', { numeric: true });
 
 /** Places of strings in the order of the alphabet; equal strings have one. @param {string[]} all */
 function ranksOf(all) {

@@ -1,6 +1,6 @@
 /**
- * The views of the page. A view is a folder of web-demo/ with NAME.html, NAME.css and NAME.js, and a
- * row here; its code and styles are fetched when it is first opened. Read is part of index.html.
+ * The views of the page. A view is a folder of web-demo/ with NAME.html, NAME.css and NAME.js, and
+ * a row here; its code and styles are fetched when it is first opened. Read is part of index.html.
  *
  * @typedef {Record<string, string>} State  of a view, as the address has it behind '#'
  *
