@@ -94,9 +94,11 @@ export async function locate(source, options, context) {
             if (stored) return stored;
             const folder = await open();
             // A converted file that was named, and damaged: nothing beside it would mend that.
-            const named = isSafetensors(file) ? await folder.open(file) : null;
-            if (named && (await isOwn(file, named))) {
-                return { own: named.source, headers: named.headers };
+            if (file && /\.safetensors$/i.test(file)) {
+                const named = await folder.open(file);
+                if (named && (await isOwn(file, named))) {
+                    return { own: named.source, headers: named.headers };
+                }
             }
             const { own, files, weights } = await choose(folder, { file, dtype });
             if (own) return { own: own.source, headers: own.headers };
@@ -110,9 +112,6 @@ export async function locate(source, options, context) {
         },
     };
 }
-
-/** @param {string} [file] @returns {file is string} */
-const isSafetensors = (file) => /\.safetensors$/i.test(file ?? '');
 
 /**
  * @typedef {object} Found

@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 
-import { attentionMaps, attentionRollout, attribute } from '../../build/dist/explain.js';
-import { pipeline } from '../../build/dist/index.node.js';
+import { pipeline } from 'bert-wasm';
+import { attentionMaps, attentionRollout, attribute } from 'bert-wasm/explain';
+
 import { busyTasks, TOO_LONG } from './busy.js';
 import { assertAccessible, assertFits, openSite, TIMEOUT } from './site.js';
 

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { pipeline, semanticSearch, similarity } from '../../build/dist/index.node.js';
+import { pipeline, semanticSearch, similarity } from 'bert-wasm';
+
 import { agglomerate, cutTree, placeOf } from '../../web-demo/meaning/clusters.js';
 import { principalComponents } from '../../web-demo/meaning/pca.js';
 import { SAMPLE } from '../../web-demo/meaning/sample.js';
