@@ -109,7 +109,7 @@ export function mount(section, app) {
         pipe = loaded;
         parts.lead.hidden = visitors;
         parts.whose.hidden = !visitors;
-        parts['model-name'].textContent = app.models.nameOf('classifier');
+        parts['model-name'].textContent = visitors ? app.models.nameOf('classifier') : '';
         verdict.labels(/** @type {any} */ (loaded).model.config);
         verdict.nothing('');
         changed(0);

@@ -76,9 +76,7 @@ export function makeSentences(parts, announce) {
         ]);
         const has_sides = all[0].scores.some(({ label }) => toneOf(label) === 'negative');
         strip.dataset.sides = has_sides ? 'two' : 'one';
-        sides.textContent = has_sides
-            ? 'above: positive, below: negative'
-            : 'the higher, the surer';
+        sides.textContent = has_sides ? 'up: positive, down: negative' : 'the higher, the surer';
         strip.replaceChildren(...bars.map(makeBar));
         const at = barOf(opened);
         strip.children[Math.max(0, at)].tabIndex = 0;

@@ -14,10 +14,13 @@ import { makeWork } from './work.js';
 /** @typedef {import('../../js/explain/attribution.js').Attributions} Attributions */
 
 /**
- * Log-odds from which a word has a colour: odds that are 2 % larger with it than without. Of a text
- * that says the same in many words the strongest have no more, and are the right ones.
+ * Log-odds from which a word has a colour: odds that are 1 % larger with it than without. Of a text
+ * that says the same in many words the strongest have hardly more, and are the right ones.
  */
-const LEAST = 0.02;
+const LEAST = 0.01;
+
+/** What pulls less than this part of the strongest has none either. */
+const LEAST_PART = 1 / 20;
 
 /** Log-odds that are strong enough for the strongest colour, where no word pulls harder. */
 const STRONG = 0.3;
@@ -39,11 +42,12 @@ export function strengthsOf(words) {
         );
     const content = most(false);
     const least_of_quiet = Math.max(LEAST, CLEARLY * content);
-    const strongest = Math.max(STRONG, content, most(true) >= least_of_quiet ? most(true) : 0);
+    const strongest = most(true) >= least_of_quiet ? most(true) : content;
+    const least = Math.max(LEAST, LEAST_PART * strongest);
     return words.map(({ token, score }) => {
         const pull = Math.abs(score);
-        if (pull < (isQuiet(token) ? least_of_quiet : LEAST)) return 0;
-        return Math.max(1, Math.round((3 * pull) / strongest));
+        if (pull < (isQuiet(token) ? least_of_quiet : least)) return 0;
+        return Math.max(1, Math.round((3 * pull) / Math.max(STRONG, strongest)));
     });
 }
 
