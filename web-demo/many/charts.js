@@ -15,7 +15,7 @@ const HEIGHT = 180;
 const MARK_WIDTH = 76;
 
 /** Labels with a colour of their own; more are shown as one. */
-const MOST_COLOURS = 6;
+const MOST_COLOURS = 5;
 
 /**
  * Custom properties with the colours of labels: of their tones, or one after the other.
