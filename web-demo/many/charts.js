@@ -15,7 +15,7 @@ const HEIGHT = 180;
 const MARK_WIDTH = 76;
 
 /** Labels with a colour of their own; more are shown as one. */
-const MOST_COLOURS = 6;
+const MOST_COLOURS = 5;
 
 /**
  * Custom properties with the colours of labels: of their tones, or one after the other.
@@ -43,6 +43,7 @@ export function coloursOf(labels) {
 export class BarChart {
     #figure;
     #canvas = make('div', { className: 'many-canvas', role: 'img' });
+    #key = make('ul', { className: 'many-key hint' });
     #table = make('table', { className: 'numbers' });
 
     /** @type {uPlot | null} */
@@ -61,6 +62,7 @@ export class BarChart {
         scroller.setAttribute('aria-label', `${title}: numbers`);
         figure.append(
             this.#canvas,
+            this.#key,
             make('details', {}, make('summary', {}, 'The numbers'), scroller),
         );
         const redraw = () => {
@@ -76,6 +78,18 @@ export class BarChart {
     show(bars, sentence) {
         this.#bars = bars;
         this.#canvas.setAttribute('aria-label', sentence);
+        const colours = coloursOf(bars.labels);
+        const others = colours.indexOf('--muted');
+        this.#key.replaceChildren(
+            ...bars.labels
+                .map((label, i) => ({ words: wordOf(label), colour: colours[i] }))
+                .filter(({ colour }, i) => colour !== '--muted' || i === others)
+                .map(({ words, colour }) => {
+                    const swatch = make('span', { className: 'many-swatch' });
+                    swatch.style.background = `var(${colour})`;
+                    return make('li', {}, swatch, colour === '--muted' ? 'Other labels' : words);
+                }),
+        );
         this.#table.replaceChildren(
             make(
                 'thead',

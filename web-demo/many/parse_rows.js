@@ -13,9 +13,9 @@ const CHUNK = 1 << 20;
 /** Characters of the beginning that guesses are made from. */
 const HEAD = 1 << 16;
 
-/** The most columns and rows that are shown and kept. */
+/** The most columns and rows that are kept: of more, browsers could not scroll through all. */
 const MOST_COLUMNS = 500;
-const MOST_ROWS = 500_000;
+const MOST_ROWS = 200_000;
 
 /**
  * @typedef {object} Parsed

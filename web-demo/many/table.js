@@ -13,7 +13,8 @@ import {
 
 import { make } from '../shell/dom.js';
 import { inPercent, inWhole } from '../shell/format.js';
-import { SURE, toneOf, wordOf } from '../shell/tone.js';
+import { SURE, wordOf } from '../shell/tone.js';
+import { coloursOf } from './charts.js';
 import { CUT, EMPTY, FAILED, labelOf, NONE } from './marks.js';
 
 /** Rows beyond the edges that are there, too. */
@@ -55,6 +56,9 @@ export class Table {
     #rows = null;
     /** @type {Uint32Array} */
     #order = new Uint32Array();
+
+    /** Of the labels, as in the pictures. @type {string[]} */
+    #colours = [];
 
     /** Rows whose whole text is shown. @type {Set<number>} */
     #open = new Set();
@@ -154,6 +158,7 @@ export class Table {
         if (this.#rows !== rows) this.#open.clear();
         this.#rows = rows;
         this.#order = order;
+        this.#colours = coloursOf(rows.label_names);
         this.#active = Math.min(this.#active, Math.max(0, order.length - 1));
         if (!stays) this.#active = 0;
         this.#grid.toggleAttribute('data-plain', rows.label_names.length === 0);
@@ -321,8 +326,8 @@ export class Table {
         select.disabled = is_waiting && hand === NONE;
         by_hand.hidden = hand === NONE;
         element.classList.toggle('many-corrected', hand !== NONE);
-        if (label) select.dataset.tone = toneOf(label);
-        else delete select.dataset.tone;
+        const colour = label && this.#colours[labelOf(rows.hand, rows.labels, row)];
+        select.style.setProperty('--bar', `var(${colour || '--edge'})`);
         const score = rows.scores[row];
         const is_unsure = rows.label_names.length > 1 && score < SURE;
         const alike = rows.alike?.get(row);
