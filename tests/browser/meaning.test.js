@@ -326,6 +326,17 @@ test(
     },
 );
 
+test('more than a few are read when asked, also right after typing', TIMEOUT, async (t) => {
+    const { page } = await openSite(t, { hash: '#meaning' });
+    await isShown(page);
+    await part(page, 'text').fill(many(110));
+    await page.getByText('They are read when you press the button.').waitFor();
+    await part(page, 'text').fill(many(120));
+    await part(page, 'read').click();
+    await part(page, 'picture').getByText('120 sentences, all-minilm').waitFor(TIMEOUT);
+    assert.equal(await part(page, 'working').innerText(), '');
+});
+
 test('what fails says so, and can be tried again', TIMEOUT, async (t) => {
     const { page } = await openSite(t, { hash: '#meaning' });
     await isShown(page);
