@@ -395,7 +395,7 @@ export function mount(section, app) {
         }
         const is_attention = mode === 'lines' || mode === 'matrix';
         parts.where.hidden = mode === 'answer';
-        for (const each of [parts.head, parts.head_label, parts.flow_label]) {
+        for (const each of [parts.head_choice, parts.flow_label]) {
             each.hidden = !is_attention;
         }
         parts.layer.options[0].hidden = is_attention;
