@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { pipeline, semanticSearch, similarity } from '../../build/dist/index.node.js';
 import { agglomerate, cutTree, placeOf } from '../../web-demo/meaning/clusters.js';
 import { principalComponents } from '../../web-demo/meaning/pca.js';
 import { SAMPLE } from '../../web-demo/meaning/sample.js';
+import { DIST } from '../js/built.js';
 import { busyTasks, TOO_LONG } from './busy.js';
 import { assertAccessible, assertFits, openSite, TIMEOUT } from './site.js';
+
+const { pipeline, semanticSearch, similarity } = await import(new URL('index.node.js', DIST).href);
 
 /** @typedef {import('playwright-core').Page} Page */
 
