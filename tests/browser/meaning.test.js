@@ -6,13 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { pipeline, semanticSearch, similarity } from 'bert-wasm';
-
 import { agglomerate, cutTree, placeOf } from '../../web-demo/meaning/clusters.js';
 import { principalComponents } from '../../web-demo/meaning/pca.js';
 import { SAMPLE } from '../../web-demo/meaning/sample.js';
+import { DIST } from '../js/built.js';
 import { busyTasks, TOO_LONG } from './busy.js';
 import { assertAccessible, assertFits, openSite, TIMEOUT } from './site.js';
+
+const { pipeline, semanticSearch, similarity } = await import(new URL('index.node.js', DIST).href);
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -326,6 +327,17 @@ test(
         assert.ok(await part(page, 'link').isDisabled());
     },
 );
+
+test('more than a few are read when asked, also right after typing', TIMEOUT, async (t) => {
+    const { page } = await openSite(t, { hash: '#meaning' });
+    await isShown(page);
+    await part(page, 'text').fill(many(110));
+    await page.getByText('They are read when you press the button.').waitFor();
+    await part(page, 'text').fill(many(120));
+    await part(page, 'read').click();
+    await part(page, 'picture').getByText('120 sentences, all-minilm').waitFor(TIMEOUT);
+    assert.equal(await part(page, 'working').innerText(), '');
+});
 
 test('what fails says so, and can be tried again', TIMEOUT, async (t) => {
     const { page } = await openSite(t, { hash: '#meaning' });

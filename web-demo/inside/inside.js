@@ -80,6 +80,8 @@ export function mount(section, app) {
 
     let running = new AbortController();
     let is_open = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
     let n_drawn = 0;
 
     /** What the address has; layer and head from 1. */
@@ -101,6 +103,7 @@ export function mount(section, app) {
     // --- reading a text --------------------------------------------------------------------------
 
     async function read() {
+        clearTimeout(timer);
         running.abort();
         running = new AbortController();
         const { signal } = running;
@@ -392,7 +395,7 @@ export function mount(section, app) {
         }
         const is_attention = mode === 'lines' || mode === 'matrix';
         parts.where.hidden = mode === 'answer';
-        for (const each of [parts.head, parts.head_label, parts.flow_label]) {
+        for (const each of [parts.head_choice, parts.flow_label]) {
             each.hidden = !is_attention;
         }
         parts.layer.options[0].hidden = is_attention;
@@ -855,8 +858,6 @@ export function mount(section, app) {
         ),
     );
 
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let timer;
     const ontext = () => {
         clearTimeout(timer);
         view.chosen = -1;

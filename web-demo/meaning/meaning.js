@@ -67,6 +67,8 @@ export function mount(section, app) {
     let found = [];
     let running = new AbortController();
     let is_open = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
 
     // --- sentences -------------------------------------------------------------------------------
 
@@ -87,6 +89,7 @@ export function mount(section, app) {
 
     /** @param {boolean} [by_hand]  whether it was asked for */
     async function read(by_hand = false) {
+        clearTimeout(timer); // what was typed just before is read now
         running.abort();
         running = new AbortController();
         const { signal } = running;
@@ -624,8 +627,6 @@ export function mount(section, app) {
         link,
     );
 
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let timer;
     parts.text.oninput = () => {
         countLines();
         running.abort();
