@@ -4,12 +4,14 @@
  */
 
 /** @typedef {import('playwright-core').Page} Page */
-/** @typedef {{name: string, ph: string, pid: number, tid: number, args: any, tdur?: number}} Event */
+/**
+ * @typedef {{name: string, ph: string, pid: number, tid: number, args: any, tdur?: number}} Event
+ */
 
 /** Milliseconds of the processor after which a task is long. */
 const LONG = 50;
 
-/** What fails: beside other programs caches are cold, and the same work takes up to twice as long. */
+/** What fails: beside other programs caches are cold, and work takes up to twice as long. */
 export const TOO_LONG = 2 * LONG;
 
 /**

@@ -1,4 +1,4 @@
-/** Read: a text's verdict while it is typed, its words, its sentences, and what is said of doubt. */
+/** Read: a text's verdict while it is typed, its words, its sentences, what is said of doubt. */
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -27,8 +27,8 @@ const BAD = 'The plot is thin and the jokes fall flat.';
 
 /** One that every probability is sure of, whatever word is hidden. */
 const MIXED =
-    'The food was lovely and the waiter could not have been kinder, but we waited an hour for it, ' +
-    'the room was freezing and the bill was wrong.';
+    'The food was lovely and the waiter could not have been kinder, but we waited an hour for ' +
+    'it, the room was freezing and the bill was wrong.';
 
 /** Sentences as people write them about films, food and things. */
 const SENTENCES = [
@@ -410,7 +410,8 @@ test('at least 95 % of sentences have words in colour, function words seldom', a
         if (words.some((word) => /^(a|the|i|of|is|and|it|[.,])$/i.test(word))) quiet.push(text);
     }
     t.diagnostic(
-        `${none.length} of ${SENTENCES.length} without colour, ${quiet.length} with a function word`,
+        `${none.length} of ${SENTENCES.length} without colour, ` +
+            `${quiet.length} with a function word`,
     );
     assert.ok(none.length <= 0.05 * SENTENCES.length, none.join('\n'));
     assert.ok(quiet.length <= 0.1 * SENTENCES.length, quiet.join('\n'));
@@ -681,7 +682,8 @@ test(
                 .waitFor();
         });
         t.diagnostic(
-            `2,000 words: ${Date.now() - begin} ms; tasks: ${own} ms of its own, ${clock} ms by the clock`,
+            `2,000 words: ${Date.now() - begin} ms; tasks: ${own} ms of its own, ` +
+                `${clock} ms by the clock`,
         );
         assert.ok(own[0] < 50, `${own} ms`);
         const seen = await page.evaluate(() => Reflect.get(globalThis, 'seen'));

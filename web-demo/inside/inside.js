@@ -411,7 +411,8 @@ export function mount(section, app) {
         const has_pages = n > MOST_ROWS && (mode === 'lines' || mode === 'answer');
         parts.pages.hidden = !has_pages;
         const last = Math.min(n, view.first + MOST_ROWS);
-        parts.pages_words.textContent = `Drawn: pieces ${inWhole(view.first + 1)} to ${inWhole(last)} of ${inWhole(n)}`;
+        const [first, end, all] = [view.first + 1, last, n].map(inWhole);
+        parts.pages_words.textContent = `Drawn: pieces ${first} to ${end} of ${all}`;
         parts.earlier.disabled = view.first === 0;
         parts.later.disabled = last === n;
         overview?.mark(
@@ -555,8 +556,8 @@ export function mount(section, app) {
             );
         if (!current.is_classifier) {
             note(
-                `Only an answer can be traced to pieces, and ${app.models.nameOf(view.kind)} gives ` +
-                    'none: it makes vectors.',
+                `Only an answer can be traced to pieces, and ${app.models.nameOf(view.kind)} ` +
+                    'gives none: it makes vectors.',
                 make(
                     'button',
                     { type: 'button', onclick: () => useModel('classifier') },
@@ -702,8 +703,8 @@ export function mount(section, app) {
         svg.setAttribute('tabindex', '0');
         svg.setAttribute(
             'aria-label',
-            `All ${inWhole(current.n_layers)} layers with ${inWhole(current.n_heads)} heads each. ` +
-                'The arrow keys choose one.',
+            `All ${inWhole(current.n_layers)} layers with ${inWhole(current.n_heads)} heads ` +
+                'each. The arrow keys choose one.',
         );
         svg.addEventListener('click', ({ clientX, clientY }) => {
             const at = headAt(clientX, clientY);

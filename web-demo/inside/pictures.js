@@ -173,7 +173,8 @@ export function drawLines({ labels, first, weights, n, width, title, footer, hea
  * @param {object} what
  * @param {string[]} what.labels
  * @param {number[]} what.scores  in log-odds
- * @param {ArrayLike<number> & Iterable<number>} what.all  scores of the whole text: one scale for all its pages
+ * @param {ArrayLike<number> & Iterable<number>} what.all  scores of the whole text: one scale for
+ *   all its pages
  * @param {string} what.label  that is explained
  * @param {number} what.width
  * @param {string} what.title

@@ -1,6 +1,6 @@
 /**
- * A text inside a model: its pieces, and what the model does with them. Everything is asked for when
- * it is wanted, and kept as long as it is small: all maps of 512 pieces would be 75 MB.
+ * A text inside a model: its pieces, and what the model does with them. Everything is asked for
+ * when it is wanted, and kept as long as it is small: all maps of 512 pieces would be 75 MB.
  *
  * @typedef {import('../../js/explain/tokens.js').Token} Token
  * @typedef {import('../../js/explain/attribution.js').Attributions} Attributions
@@ -122,7 +122,10 @@ export class Reading {
         return mean;
     }
 
-    /** Rollout: what of each piece is in each of the last layer. @returns {Promise<Float32Array>} */
+    /**
+     * Rollout: what of each piece is in each of the last layer.
+     * @returns {Promise<Float32Array>}
+     */
     async flow() {
         if (this.#flow) return this.#flow;
         const { matrix } = await this.#explain.attentionRollout(this.#pipe, this.#input, {

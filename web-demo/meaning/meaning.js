@@ -125,7 +125,8 @@ export function mount(section, app) {
             show('full');
             await showAll();
             app.announce(
-                `${inUnits(sentences.length, 'sentence')} compared, ${inUnits(groups.length, 'group')}`,
+                `${inUnits(sentences.length, 'sentence')} compared, ` +
+                    inUnits(groups.length, 'group'),
             );
             remember();
         } catch (error) {
@@ -379,8 +380,8 @@ export function mount(section, app) {
         svg.setAttribute('aria-roledescription', 'map');
         svg.setAttribute(
             'aria-label',
-            `A map of ${inUnits(sentences.length, 'sentence')}. The arrow keys go from one to the ` +
-                'next, group by group.',
+            `A map of ${inUnits(sentences.length, 'sentence')}. The arrow keys go from one to ` +
+                'the next, group by group.',
         );
         svg.setAttribute('tabindex', '0');
         const order = [...groups.flatMap(({ members }) => members), ...alone];

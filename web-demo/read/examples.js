@@ -4,8 +4,10 @@
 export const EXAMPLES = [
     {
         name: 'Mixed',
-        about: 'Praise and blame in one text: one verdict for both says little, its words say more.',
-        text: 'The acting is superb and the music is lovely, but the story drags and the ending is a mess.',
+        about: 'Praise and blame in one text: a verdict for both says little, its words say more.',
+        text:
+            'The acting is superb and the music is lovely, but the story drags and the ending is ' +
+            'a mess.',
     },
     {
         name: 'Undecided',
@@ -24,7 +26,9 @@ export const EXAMPLES = [
     },
     {
         name: 'A plain fact',
-        about: 'It praises nothing and blames nothing. A model that knows two answers gives one of them nevertheless.',
+        about:
+            'It praises nothing and blames nothing. A model that knows two answers gives one of ' +
+            'them nevertheless.',
         text: 'The meeting is on Tuesday at three.',
     },
     {

@@ -13,12 +13,14 @@ import { shareOfQuiet } from './function_words.js';
 const FOREIGN = new Set(
     // French, Spanish, Portuguese, Italian
     (
-        'le la les un une et est des du dans que qui pour pas sur ce cette avec sont très mais nous ' +
-        'vous je il elle el los las y de una por para con no muy pero más está es lo se o os uma não ' +
-        'em com mais foi muito di che non per sono della il gli questo questa ma è anche ' +
+        'le la les un une et est des du dans que qui pour pas sur ce cette avec sont très mais ' +
+        'nous vous je il elle el los las y de una por para con no muy pero más está es lo se o ' +
+        'os uma não em com mais foi muito di che non per sono della il gli questo questa ma è ' +
+        'anche ' +
         // German, Dutch, Swedish, Danish, Norwegian
-        'der die das und ist nicht ein eine ich sie wir mit auf für sich dem den von zu war sehr ' +
-        'aber het een van niet dat ik zijn maar met voor och att det som inte jag är på og ikke ' +
+        'der die das und ist nicht ein eine ich sie wir mit auf für sich dem den von zu war ' +
+        'sehr aber het een van niet dat ik zijn maar met voor och att det som inte jag är på og ' +
+        'ikke ' +
         // Polish, Turkish, Indonesian, Finnish
         'się jest nie na że bir ve bu çok için yang dan ini itu tidak ja on ei että'
     ).split(' '),
@@ -30,7 +32,7 @@ const SHARED = new Set(['on', 'no', 'die', 'war', 'met', 'dan', 'con', 'se', 'pe
 /** Least words for a guess by their share of commonest ones. */
 const ENOUGH = 3;
 
-/** Letters of other scripts, as a part of all letters, from which a text is not taken for English. */
+/** Letters of other scripts, as a part of all, from which a text is not taken for English. */
 const OTHER_LETTERS = 0.3;
 
 /** Pieces of a word, on average: English has 1.0 to 1.4. */

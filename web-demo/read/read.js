@@ -39,7 +39,7 @@ const FOLLOW_AFTER = 400;
 const LONG = 2000;
 const MOST_UNASKED = 20_000;
 
-/** Tokens of a text whose words are weighed unasked: that is as much work as reading it for each. */
+/** Tokens of a text whose words are weighed unasked: as much work as reading it for each. */
 const MOST_WEIGHED_UNASKED = 72;
 
 /** Tokens that neighbouring windows share, of a model that reads enough. */

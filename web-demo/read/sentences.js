@@ -192,7 +192,8 @@ export function makeSentences(parts, announce) {
         const items = Array.from({ length: to - from }, (_, i) => makeItem(from + i));
         list.append(...items);
         more.hidden = to === all.length;
-        more.textContent = `Show ${inWhole(Math.min(PAGE, all.length - to))} more of ${inWhole(all.length)}`;
+        const n_more = Math.min(PAGE, all.length - to);
+        more.textContent = `Show ${inWhole(n_more)} more of ${inWhole(all.length)}`;
     }
     more.addEventListener('click', () => {
         const from = list.children.length;

@@ -93,7 +93,10 @@ export function makeVerdict(parts) {
             box.dataset.state = state;
         },
 
-        /** Rows for the labels of a model. @param {{problem_type?: string, labels: string[]}} config */
+        /**
+         * Rows for the labels of a model.
+         * @param {{problem_type?: string, labels: string[]}} config
+         */
         labels(config) {
             kind = kindOf(config);
             labels = [...config.labels].sort(
@@ -139,7 +142,8 @@ export function makeVerdict(parts) {
                 ...(lead ? [make('strong', {}, lead)] : []),
                 ` ${rest} ${whole}`,
             );
-            facts.textContent = `${inUnits(answer.n_tokens, 'token')}, read in ${duration(answer.milliseconds)}.`;
+            const time = duration(answer.milliseconds);
+            facts.textContent = `${inUnits(answer.n_tokens, 'token')}, read in ${time}.`;
             return [said.word, said.share, lead].filter(Boolean).join(', ');
         },
     };

@@ -16,8 +16,8 @@ const ADVICE = {
     UNSUPPORTED:
         'This browser is too old for it. Please use a current Firefox, Chrome, Edge or Safari.',
     PAGE_CODE:
-        'A part of the page did not arrive: the connection is gone, or the page was replaced by a ' +
-        'new version meanwhile. Reload it.',
+        'A part of the page did not arrive: the connection is gone, or the page was replaced by ' +
+        'a new version meanwhile. Reload it.',
 };
 const OTHER_ADVICE = 'Try again. If that does not help, reload the page.';
 const OFFLINE_ADVICE =
