@@ -1,8 +1,8 @@
 /** Instances in Chromium, a page and a browser profile each, and cold starts of whole pages. */
 
-import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
+import { launchChromium } from '../tests/tools/chromium.js';
 import { modelAddress } from './node.js';
 import { between, count, sample } from './processor_time.js';
 import { serve } from './server.js';
@@ -52,29 +52,6 @@ export function mountsOf({ dist, models }) {
     };
 }
 
-/** A Chromium that asks nobody but this machine. */
-export async function launch() {
-    const { chromium } = await import('playwright-core');
-    const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-    if (!existsSync(executablePath)) {
-        throw new Error(`there is no Chromium at ${executablePath} (CHROMIUM)`);
-    }
-    return chromium.launch({
-        executablePath,
-        args: [
-            '--headless',
-            '--no-sandbox',
-            '--disable-gpu',
-            '--disable-quic',
-            '--no-first-run',
-            '--disable-background-networking',
-            '--disable-component-update',
-            '--disable-sync',
-            '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-        ],
-    });
-}
-
 /**
  * Leads a page to one of pages/ and waits for its answer.
  * @param {import('playwright-core').Page} page
@@ -105,7 +82,7 @@ export async function visit(page, origin, name, parameters, timeout = TIMEOUT) {
  */
 export async function chromiumHost({ dist, models }) {
     const server = await serve(mountsOf({ dist, models }));
-    const browser = await launch();
+    const browser = await launchChromium();
     const system = await browser.newBrowserCDPSession();
     /** @param {string} [type] */
     const pids = async (type) => {

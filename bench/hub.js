@@ -15,7 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { launch, mountsOf, visit } from './chromium.js';
+import { launchChromium } from '../tests/tools/chromium.js';
+import { mountsOf, visit } from './chromium.js';
 import { prepareEncoders } from './real_models.js';
 import { serve } from './server.js';
 import { median } from './statistics.js';
@@ -36,7 +37,7 @@ const [minilm] = prepareEncoders(console.error, ['minilm-l6']);
 if (!minilm) throw new Error('all-MiniLM-L6-v2 could not be made');
 const hub = layOut(minilm.directory);
 const server = await serve({ ...mountsOf({ dist: DIST, models: [] }), '/hub/': hub });
-const browser = await launch();
+const browser = await launchChromium();
 try {
     /** @type {Map<string, {first: number, second: number}[]>} */
     const visits = new Map(CANDIDATES.map(({ name }) => [name, []]));

@@ -19,8 +19,9 @@ import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { modelBytes } from '../tests/js/model_bytes.js';
+import { launchChromium } from '../tests/tools/chromium.js';
 import { FaultyServer } from '../tests/tools/faulty_server.js';
-import { launch, mountsOf, visit } from './chromium.js';
+import { mountsOf, visit } from './chromium.js';
 import { prepareMiniLm } from './models.js';
 import { median } from './statistics.js';
 
@@ -76,7 +77,7 @@ async function main() {
     ];
     const wanted = new RegExp(`floor|${values.pages}`);
     const compared = candidates.filter(({ name }) => wanted.test(name));
-    const browser = await launch();
+    const browser = await launchChromium();
     try {
         if (values.only !== 'slow' && values.only !== 'memory') {
             await compare('unthrottled', compared, Number(values.rounds), browser, server);

@@ -15,9 +15,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { launchChromium } from '../tests/tools/chromium.js';
 import { commandLine, LAST_DIGIT, longestTask, variantOf } from '../tests/tools/workbench.js';
 import { serve } from '../web-demo/serve.js';
-import { launch } from './chromium.js';
 
 const SITE = join(import.meta.dirname, '../build/site');
 
@@ -41,7 +41,7 @@ const WHEN = ['today', 'last week', 'this time', 'on Sunday', 'for my mother', '
 async function main(n_lines, n_different) {
     const directory = mkdtempSync(join(tmpdir(), 'workbench-'));
     const server = await serve(SITE, 0);
-    const browser = await launch();
+    const browser = await launchChromium();
     try {
         const file = join(directory, 'lines.txt');
         const different = makeLines(n_different);

@@ -138,6 +138,10 @@ bert_status error_set_value(bert_error *error, bert_status status, const char *s
 bert_status error_set_limit(bert_error *error, bert_status status, const char *subject,
                             int64_t value, int64_t limit);
 
+/* What a session or a trainer may be given in a call: defaults in place of zeros, then checks. */
+bert_status limits_resolve(const bert_config *config, uint32_t *max_sequence_tokens,
+                           uint32_t *max_tokens, uint32_t *n_threads, bert_error *error);
+
 /* What choices of a config are called. */
 extern const char *const names_of_activations[BERT_ACTIVATION_COUNT];
 extern const char *const names_of_position_attentions[BERT_POSITION_ATTENTION_COUNT];

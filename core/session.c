@@ -97,27 +97,36 @@ static bert_session *lay_out(const bert_config *config, const bert_options *opti
     return session;
 }
 
+bert_status limits_resolve(const bert_config *config, uint32_t *max_sequence_tokens,
+                           uint32_t *max_tokens, uint32_t *n_threads, bert_error *error)
+{
+    uint32_t most = bert_config_most_tokens(config);
+    if (*max_sequence_tokens == 0)
+        *max_sequence_tokens =
+            most == BERT_UNLIMITED_TOKENS ? BERT_DEFAULT_MAX_SEQUENCE_TOKENS : most;
+    if (*max_sequence_tokens > most)
+        return error_set_limit(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
+                               *max_sequence_tokens, most);
+    if (*max_tokens == 0)
+        *max_tokens = BERT_DEFAULT_MAX_TOKENS;
+    if (*max_tokens < *max_sequence_tokens)
+        *max_tokens = *max_sequence_tokens;
+    if (*n_threads == 0)
+        *n_threads = 1;
+    if (*n_threads > BERT_MAX_THREADS)
+        return error_set_limit(error, BERT_BAD_OPTION, "n_threads", *n_threads, BERT_MAX_THREADS);
+    return BERT_OK;
+}
+
 /* The options with their defaults, checked. */
 static bert_status resolve(const bert_config *config, const bert_options *options,
                            bert_options *resolved, bert_error *error)
 {
     *resolved = options ? *options : (bert_options){0};
-    uint32_t most = bert_config_most_tokens(config);
-    if (resolved->max_sequence_tokens == 0)
-        resolved->max_sequence_tokens =
-            most == BERT_UNLIMITED_TOKENS ? BERT_DEFAULT_MAX_SEQUENCE_TOKENS : most;
-    if (resolved->max_sequence_tokens > most)
-        return error_set_limit(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
-                               resolved->max_sequence_tokens, most);
-    if (resolved->max_tokens == 0)
-        resolved->max_tokens = BERT_DEFAULT_MAX_TOKENS;
-    if (resolved->max_tokens < resolved->max_sequence_tokens)
-        resolved->max_tokens = resolved->max_sequence_tokens;
-    if (resolved->n_threads == 0)
-        resolved->n_threads = 1;
-    if (resolved->n_threads > BERT_MAX_THREADS)
-        return error_set_limit(error, BERT_BAD_OPTION, "n_threads", resolved->n_threads,
-                               BERT_MAX_THREADS);
+    bert_status status = limits_resolve(config, &resolved->max_sequence_tokens,
+                                        &resolved->max_tokens, &resolved->n_threads, error);
+    if (status)
+        return status;
     if (!bert_int8_kernel_exists(config->integers, resolved->int8_kernel))
         return error_set(error, BERT_BAD_OPTION, "int8_kernel");
     return BERT_OK;

@@ -8,17 +8,15 @@
  * texts are ones whose answers are clear, and the caret is hidden, so two runs differ only in the
  * times that the page shows, and with the fonts of the machine.
  */
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { chromium } from 'playwright-core';
-
+import { launchChromium } from '../tests/tools/chromium.js';
 import { serve } from '../web-demo/serve.js';
 
 const ROOT = join(import.meta.dirname, '..');
 const SITE = join(ROOT, 'build/site');
 const ALL = join(ROOT, 'build/screenshots');
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 const TIMEOUT = { timeout: 120_000 };
 
@@ -79,17 +77,10 @@ const SCENES = {
     machine: { hash: 'machine', act: (_, part) => part('facts').waitFor(TIMEOUT) },
 };
 
-if (!existsSync(CHROMIUM))
-    throw new Error(
-        `there is no Chromium at ${CHROMIUM}: install it, or set CHROMIUM to where it is`,
-    );
 rmSync(ALL, { recursive: true, force: true });
 mkdirSync(ALL, { recursive: true });
 const server = await serve(SITE, 0);
-const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--headless', '--no-sandbox', '--disable-gpu'],
-});
+const browser = await launchChromium();
 /** @param {Page} page @param {string} path @param {boolean} fullPage */
 async function shoot(page, path, fullPage) {
     await page.screenshot({ path, fullPage, caret: 'hide', animations: 'disabled' });

@@ -172,22 +172,10 @@ static bert_status resolve(const bert_config *config, const bert_train_options *
                            bert_train_options *resolved, bert_error *error)
 {
     *resolved = options ? *options : (bert_train_options){0};
-    uint32_t most = bert_config_most_tokens(config);
-    if (resolved->max_sequence_tokens == 0)
-        resolved->max_sequence_tokens =
-            most == BERT_UNLIMITED_TOKENS ? BERT_DEFAULT_MAX_SEQUENCE_TOKENS : most;
-    if (resolved->max_sequence_tokens > most)
-        return error_set_limit(error, BERT_SEQUENCE_TOO_LONG, "max_sequence_tokens",
-                               resolved->max_sequence_tokens, most);
-    if (resolved->max_tokens == 0)
-        resolved->max_tokens = BERT_DEFAULT_MAX_TOKENS;
-    if (resolved->max_tokens < resolved->max_sequence_tokens)
-        resolved->max_tokens = resolved->max_sequence_tokens;
-    if (resolved->n_threads == 0)
-        resolved->n_threads = 1;
-    if (resolved->n_threads > BERT_MAX_THREADS)
-        return error_set_limit(error, BERT_BAD_OPTION, "n_threads", resolved->n_threads,
-                               BERT_MAX_THREADS);
+    bert_status status = limits_resolve(config, &resolved->max_sequence_tokens,
+                                        &resolved->max_tokens, &resolved->n_threads, error);
+    if (status)
+        return status;
     if (resolved->recomputes > 1)
         return error_set_limit(error, BERT_BAD_OPTION, "recomputes", resolved->recomputes, 1);
     return BERT_OK;

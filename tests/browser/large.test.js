@@ -10,13 +10,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
 import { serve } from '../../web-demo/serve.js';
+import { launchChromium } from '../tools/chromium.js';
 import { writeLargeModel } from './large_model.js';
 
 const DIST = fileURLToPath(new URL('../../build/dist/', import.meta.url));
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const NEEDED = 2 ** 30;
 
 const input_ids = Array.from({ length: 24 }, (_, i) => 100 + i * 1234);
@@ -53,10 +51,7 @@ test('BERT-large q8 runs in Chromium, and answers as in Node', {
     );
 
     const server = await serve(folder, 0);
-    const browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        args: ['--headless', '--no-sandbox', '--disable-gpu'],
-    });
+    const browser = await launchChromium();
     t.after(async () => {
         await browser.close();
         await server.close();

@@ -7,9 +7,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
 import { CONFIG, modelBytes } from '../js/model_bytes.js';
+import { launchChromium } from '../tools/chromium.js';
 import { A_PAGE, FaultyServer } from '../tools/faulty_server.js';
 
 /** @typedef {import('../tools/faulty_server.js').Fault} Fault */
@@ -35,10 +34,7 @@ before(async () => {
         '/index.html': new Uint8Array(Buffer.from(PAGE)),
         '/model': MODEL,
     });
-    browser = await chromium.launch({
-        executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-        args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-    });
+    browser = await launchChromium();
     page = await browser.newPage();
     await page.goto(`${server.url}index.html`);
 });

@@ -8,12 +8,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
+import { launchChromium } from '../tools/chromium.js';
 import { A_PAGE, FaultyServer } from '../tools/faulty_server.js';
 
 const BUILD = fileURLToPath(new URL('../../build', import.meta.url));
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const TIMEOUT = { timeout: 120_000 };
 const MODEL = 'sentiment-minilm-l6-q8.safetensors';
 
@@ -26,10 +24,7 @@ const IMPORT_MAP = {
 let browser;
 
 before(async () => {
-    browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-    });
+    browser = await launchChromium();
 });
 
 after(() => browser?.close());

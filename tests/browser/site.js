@@ -12,15 +12,13 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
 import { serve } from '../../web-demo/serve.js';
+import { launchChromium } from '../tools/chromium.js';
 
 export const SITE = fileURLToPath(new URL('../../build/site/', import.meta.url));
 export const MODEL = 'models/sentiment-minilm-l6-q8.safetensors';
 export const TIMEOUT = { timeout: 120_000 };
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -28,30 +26,11 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 /** Opened when first wanted, closed after the file's tests. */
 const shared = once(async () => {
     assert.ok(
-        existsSync(CHROMIUM),
-        `there is no Chromium at ${CHROMIUM}: install it ` +
-            '(Debian: apt-get install chromium) or set CHROMIUM to where it is',
-    );
-    assert.ok(
         existsSync(join(SITE, MODEL)),
         `${SITE} is not whole: build the page first (make site)`,
     );
     const server = await serve(SITE, 0);
-    const browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        args: [
-            '--headless',
-            '--no-sandbox',
-            '--disable-gpu',
-            '--disable-quic',
-            '--no-first-run',
-            '--disable-background-networking',
-            '--disable-component-update',
-            '--disable-sync',
-            // Another host would be a failed request, and so an error in the console.
-            '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-        ],
-    });
+    const browser = await launchChromium();
     isOpen = true;
     return { server, browser };
 });

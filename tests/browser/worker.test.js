@@ -11,12 +11,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
+import { launchChromium } from '../tools/chromium.js';
 import { A_PAGE, FaultyServer } from '../tools/faulty_server.js';
 
 const DIST = fileURLToPath(new URL('../../build/dist', import.meta.url));
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const TIMEOUT = { timeout: 120_000 };
 
 /** @type {import('playwright-core').Browser} */
@@ -25,10 +23,7 @@ let browser;
 let servers;
 
 before(async () => {
-    browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-    });
+    browser = await launchChromium();
     servers = {
         isolated: await FaultyServer.open({ '/dist/': DIST }, { isolated: true }),
         plain: await FaultyServer.open({ '/dist/': DIST }),
