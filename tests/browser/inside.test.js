@@ -397,7 +397,7 @@ test(
             .waitFor(TIMEOUT);
         assert.match(
             await without.locator('#view-inside .failure').innerText(),
-            /A part of the page did not arrive[^]*Reload the page/,
+            /A part of the page did not arrive[\s\S]*Reload the page/,
         );
     },
 );
