@@ -115,11 +115,13 @@ export function mount(section, app) {
             show('empty');
             return;
         }
+        /** @type {ReturnType<typeof showWork> | undefined} */
+        let work;
         try {
             const pipe = await whenLoaded(parts.working, app.models, view.kind);
             nameModels();
             if (signal.aborted) return;
-            const work = showWork('Reading …', stop);
+            work = showWork('Reading …', stop);
             const explain = /** @type {import('./reading.js').Explain} */ (
                 /** @type {unknown} */ (
                     await import('bert-wasm/explain').catch((error) =>
@@ -142,6 +144,7 @@ export function mount(section, app) {
             await showOverview(signal);
         } catch (error) {
             if (signal.aborted) return;
+            work?.done();
             reading = null;
             show('failed');
             showFailure(parts.working, {

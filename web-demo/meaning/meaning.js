@@ -103,6 +103,8 @@ export function mount(section, app) {
             compared = null;
             return;
         }
+        /** @type {ReturnType<typeof startProgress> | undefined} */
+        let progress;
         try {
             const embed = await whenLoaded(parts.working, app.models, 'embedder');
             if (signal.aborted) return;
@@ -112,10 +114,10 @@ export function mount(section, app) {
                 );
                 return;
             }
-            const progress = startProgress(sentences.length);
+            progress = startProgress(sentences.length);
             const { data, d, n_cut } = await vectors.of(sentences, embed, {
                 signal,
-                onprogress: (done, total) => progress.read(done, total),
+                onprogress: progress.read,
             });
             const answer = await ask(data, sentences.length, d, signal, progress.compared);
             progress.end();
@@ -131,6 +133,7 @@ export function mount(section, app) {
             remember();
         } catch (error) {
             if (signal.aborted) return;
+            progress?.end();
             show(compared ? 'full' : 'failed');
             showFailure(parts.working, {
                 title: 'The sentences could not be compared',
