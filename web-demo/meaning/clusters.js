@@ -4,8 +4,8 @@
  * Similarities are products of vectors of length 1. Clusters are made bottom up, by the mean
  * similarity between two of them (average linkage), as chains of nearest neighbours: n² steps, and
  * the same tree that merging the best pair each time gives. The tree is made once; where it is cut
- * is a threshold, so that a slider costs nothing. Community detection by a threshold was tried:
- * each threshold needs all pairs again, and of loose subjects it takes the middle alone.
+ * is a threshold, so that a slider costs nothing. Not taken: community detection by a threshold,
+ * each of which needs all pairs again.
  *
  * @typedef {object} Merge  two clusters become one
  * @property {number} a  a sentence of the one
