@@ -66,9 +66,13 @@ async function openView() {
     for (const section of document.querySelectorAll('main > section')) {
         /** @type {HTMLElement} */ (section).hidden = section.id !== `view-${name}`;
     }
-    for (const link of byId('views').querySelectorAll('a')) {
-        if (link.hash === `#${name}`) link.setAttribute('aria-current', 'page');
+    const list = byId('views');
+    for (const link of list.querySelectorAll('a')) {
+        const isOpen = link.hash === `#${name}`;
+        if (isOpen) link.setAttribute('aria-current', 'page');
         else link.removeAttribute('aria-current');
+        // On phones the list is wider than the screen.
+        if (isOpen) list.scrollLeft = link.offsetLeft - (list.clientWidth - link.clientWidth) / 2;
     }
     document.title = `${VIEWS[name].title} – bert-wasm`;
     document.body.dataset.view = name;
