@@ -491,8 +491,8 @@ TEST(families_on_any_number_of_threads)
     FOR_EACH_FAMILY(family)
     {
         bert_config config = family->config();
-        check_threads(&config, family->name, 1, 8);
-        check_threads(&config, family->name, 5, 5);
+        check_threads(&config, family->name, 1, 5);
+        check_threads(&config, family->name, 3, 4);
     }
 }
 
