@@ -1,6 +1,5 @@
 /** What tests and measurements of the page ask: its longest task, its engine, other answers. */
 
-import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -13,32 +12,6 @@ import { fileURLToPath } from 'node:url';
 export const LAST_DIGIT = 4e-16;
 
 const CLI = fileURLToPath(new URL('../../build/dist/cli.js', import.meta.url));
-
-/**
- * The longest task of the page's thread while something is done, in milliseconds of that thread's
- * processor time: on a machine that does other things too, a task that waits for its turn is long
- * by the clock, and that says nothing of the page.
- * @param {Page} page
- * @param {() => Promise<void>} work
- * @returns {Promise<number>}
- */
-export async function longestTask(page, work) {
-    const browser = /** @type {import('playwright-core').Browser} */ (page.context().browser());
-    await browser.startTracing(page, { categories: ['toplevel', 'disabled-by-default-none'] });
-    await work();
-    const trace = JSON.parse(String(await browser.stopTracing()));
-    /** @type {{name: string, ph: string, pid: number, tid: number, tdur?: number, args: any}[]} */
-    const events = trace.traceEvents;
-    const key = (/** @type {{pid: number, tid: number}} */ { pid, tid }) => `${pid} ${tid}`;
-    const main = new Set(
-        events
-            .filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain')
-            .map(key),
-    );
-    const tasks = events.filter((each) => each.ph === 'X' && main.has(key(each)) && each.tdur);
-    assert.ok(tasks.length > 10, `${tasks.length} tasks were traced`);
-    return tasks.reduce((most, { tdur = 0 }) => Math.max(most, tdur), 0) / 1000;
-}
 
 /** @param {string[]} args of the command line @returns {Promise<any[]>} */
 export async function commandLine(args) {
