@@ -15,8 +15,6 @@ import { assertAccessible, assertFits, MODEL, openSite, SITE, TIMEOUT } from './
 
 /** @typedef {import('playwright-core').Page} Page */
 
-/** Milliseconds of the page's thread that a task may take. */
-
 /** A part of the view. @param {Page} page @param {string} name */
 const part = (page, name) => page.locator(`#view-many [data-part="${name}"]`);
 
