@@ -1,18 +1,7 @@
-/** Pictures of Inside: who looks at whom, all heads, and what the answer rests on. */
+/** Pictures with a row for each piece: who looks at whom, and what the answer rests on. */
 
-import { make } from '../shell/dom.js';
 import { inPercent, inTenths } from '../shell/format.js';
-import { legendOf, tinted } from '../shell/matrix.js';
-import {
-    addressOfImage,
-    BOTTOM,
-    draw,
-    fit,
-    MARGIN,
-    newPicture,
-    TOP,
-    widthOf,
-} from '../shell/picture.js';
+import { BOTTOM, draw, fit, MARGIN, newPicture, TOP, widthOf } from '../shell/picture.js';
 import { wordOf } from '../shell/tone.js';
 
 /** Most pieces of a column. */
@@ -28,15 +17,6 @@ const SHARE = 42;
 
 /** Below this share no line is drawn: it would not be seen. */
 const LEAST = 0.015;
-
-/**
- * Small weights must be seen beside large ones: tints grow with their square root.
- * @param {number} weight  0 to 1
- */
-export const tintOfWeight = (weight) => Math.sqrt(Math.max(0, weight));
-
-/** @type {[string, number][]} */
-export const WEIGHTS = [0.01, 0.05, 0.2, 0.5, 1].map((w) => [`${Math.round(w * 100)}%`, w]);
 
 /**
  * Pixels for a column of labels.
@@ -232,109 +212,4 @@ export function drawBars({ labels, scores, all, label, width, title, footer }) {
         );
     });
     return svg;
-}
-
-/**
- * All heads of all layers, a small matrix each.
- * @param {object} what
- * @param {(Float32Array[] | null)[]} what.layers  small pictures of each layer's heads; null: not
- *   there yet
- * @param {number} what.n_heads
- * @param {number} what.side  pixels of a small picture
- * @param {number} what.width
- * @param {string} what.title
- * @param {string} what.footer
- */
-export async function drawOverview({ layers, n_heads, side, width, title, footer }) {
-    const left = MARGIN + 22;
-    const size = Math.min(64, (width - left - MARGIN) / n_heads);
-    const top = TOP + 24;
-    const total = Math.max(Math.min(width, 280), left + n_heads * size + MARGIN);
-    const height = top + layers.length * size + 44 + BOTTOM;
-    const svg = newPicture({ width: total, height, title, footer });
-    const gap = 1;
-    const unit = side + 2 * gap;
-    const canvas = make('canvas', { width: n_heads * unit, height: layers.length * unit });
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
-    const small = { 'font-size': 11, fill: 'var(--muted)', 'text-anchor': 'middle' };
-    const frames = [];
-    layers.forEach((pictures, layer) => {
-        svg.append(
-            draw(
-                'text',
-                { ...small, x: left - 12, y: top + (layer + 0.5) * size + 4 },
-                `${layer + 1}`,
-            ),
-        );
-        pictures?.forEach((values, head) => {
-            const image = tinted(context, side, side, values, tintOfWeight);
-            context.putImageData(image, head * unit + gap, layer * unit + gap);
-        });
-        for (let head = 0; head < n_heads; head++) {
-            const inset = (gap * size) / unit;
-            frames.push(
-                `M${left + head * size + inset} ${top + layer * size + inset}` +
-                    `h${size - 2 * inset}v${size - 2 * inset}h${2 * inset - size}z`,
-            );
-        }
-    });
-    for (let head = 0; head < n_heads; head += size < 16 ? 2 : 1) {
-        svg.append(
-            draw('text', { ...small, x: left + (head + 0.5) * size, y: top - 6 }, `${head + 1}`),
-        );
-    }
-    svg.append(
-        draw(
-            'text',
-            { x: MARGIN, y: TOP + 2, 'font-size': 11, fill: 'var(--muted)' },
-            fit('Rows: layers. Columns: heads.', total - 2 * MARGIN, { size: 11 }),
-        ),
-        draw('image', {
-            href: await addressOfImage(canvas),
-            x: left,
-            y: top,
-            width: n_heads * size,
-            height: layers.length * size,
-            preserveAspectRatio: 'none',
-            'image-rendering': 'pixelated',
-        }),
-        draw('path', {
-            d: frames.join(''),
-            fill: 'none',
-            stroke: 'var(--line)',
-            'stroke-width': 0.75,
-        }),
-        legendOf(
-            { legend: WEIGHTS, tint: tintOfWeight },
-            Math.max(MARGIN, (total - 240) / 2),
-            top + layers.length * size + 14,
-        ),
-    );
-    const chosen = draw('rect', {
-        width: size,
-        height: size,
-        rx: 2,
-        fill: 'none',
-        stroke: 'var(--ink)',
-        'stroke-width': 2.5,
-    });
-    svg.append(chosen);
-    return {
-        svg,
-        /** @param {number} layer @param {number | null} head  null: none of them */
-        mark(layer, head) {
-            chosen.setAttribute('visibility', head === null ? 'hidden' : 'visible');
-            chosen.setAttribute('x', String(left + (head ?? 0) * size));
-            chosen.setAttribute('y', String(top + layer * size));
-        },
-        /** @param {number} x @param {number} y  of the window */
-        headAt(x, y) {
-            const box = svg.getBoundingClientRect();
-            const scale = total / box.width;
-            const head = Math.floor(((x - box.left) * scale - left) / size);
-            const layer = Math.floor(((y - box.top) * scale - top) / size);
-            const is_one = head >= 0 && head < n_heads && layer >= 0 && layer < layers.length;
-            return is_one ? { layer, head } : null;
-        },
-    };
 }

@@ -9,6 +9,7 @@
  */
 
 import { nextFrame } from '../shell/dom.js';
+import { pageCode } from '../shell/failure.js';
 
 /** Most pieces of a text whose maps are all kept. */
 const MOST_KEPT = 128;
@@ -18,6 +19,14 @@ const SLICE = 8;
 
 /** Pixels of a side of a head's small picture, at most. */
 export const THUMBNAIL = 32;
+
+/** The part of the package that explains: fetched when it is first wanted. */
+export async function loadExplain() {
+    const explain = await import('bert-wasm/explain').catch((error) =>
+        Promise.reject(pageCode(error)),
+    );
+    return /** @type {Explain} */ (/** @type {unknown} */ (explain));
+}
 
 export class Reading {
     #pipe;
@@ -190,7 +199,6 @@ export class Reading {
             signal: work.signal,
             onprogress,
         });
-        return this.attributions;
     }
 
     /**
