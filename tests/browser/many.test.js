@@ -63,6 +63,10 @@ const counted = (page, words) =>
         words,
     );
 
+/** The address is written once a state rests. @param {Page} page @param {string} hash */
+const isAddress = (page, hash) =>
+    page.waitForFunction((expected) => location.hash === expected, hash);
+
 /** What a button saves. @param {Page} page @param {string} button */
 async function saved(page, button) {
     const [download] = await Promise.all([
@@ -270,7 +274,7 @@ test('the sample: labels, pictures, groups, and no fault in any state', TIMEOUT,
     assert.deepEqual(texts, [...texts].sort(collator.compare));
     await header.click();
     await page.waitForSelector('#view-many [aria-sort=descending][data-by=text]');
-    assert.equal(new URL(page.url()).hash, '#many?sample=1&sort=text&down=1');
+    await isAddress(page, '#many?sample=1&sort=text&down=1');
 });
 
 test('keys go through the table, and show whole texts', TIMEOUT, async (t) => {
@@ -611,7 +615,7 @@ test('the address restores what was chosen, and no text is in it', TIMEOUT, asyn
     await part(page, 'words').fill('cold');
     await part(page, 'group').selectOption({ label: 'Pool' });
     await counted(page, '1 of 60 rows');
-    assert.equal(new URL(page.url()).hash, '#many?sample=1&sort=score&down=1&show=NEGATIVE');
+    await isAddress(page, '#many?sample=1&sort=score&down=1&show=NEGATIVE');
 });
 
 test('a model that does not come is said, and asked for again', TIMEOUT, async (t) => {

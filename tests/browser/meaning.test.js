@@ -162,7 +162,7 @@ test('a sentence of the map by pointer, tap and keys; the link restores it', TIM
     await page.keyboard.press('ArrowRight');
     const first = await readout.innerText();
     assert.match(first, /^“.+”, one of \d in the group of “.+”. Most like it, by 0\.\d\d: “.+”$/);
-    assert.match(page.url(), /sentence=\d/);
+    await page.waitForURL(/sentence=\d/); // it is written once a state rests
     assert.equal(await page.locator('#announcement').innerText(), first);
     await page.keyboard.press('ArrowRight');
     assert.notEqual(await readout.innerText(), first);
@@ -182,6 +182,7 @@ test('a sentence of the map by pointer, tap and keys; the link restores it', TIM
 
     await page.locator('#view-meaning [data-mode=matrix]').click();
     await isShown(page, 'matrix');
+    await page.waitForURL(/mode=matrix/);
     await map.focus();
     await page.keyboard.press('ArrowRight');
     assert.match(await readout.innerText(), /^\d\.\d\d: “.+” and “.+”$/);
@@ -189,6 +190,7 @@ test('a sentence of the map by pointer, tap and keys; the link restores it', TIM
     for (const mode of ['map', 'matrix']) {
         await page.locator(`#view-meaning [data-mode=${mode}]`).click();
         await isShown(page, mode);
+        await page.waitForURL(({ hash }) => hash.includes('mode=matrix') === (mode === 'matrix'));
         await page.mouse.move(0, 0);
         const other = await context.newPage();
         await other.goto(base + new URL(page.url()).hash);

@@ -12,6 +12,10 @@ import { inScore } from './table.js';
 /** Labels that are listed; the others are in the files. */
 const MOST_LABELS = 12;
 
+/** Milliseconds between two counts of what is there so far, and two drawings of it. */
+const COUNT_EVERY = 700;
+const DRAW_EVERY = 2500;
+
 /** @type {Record<import('./dates.js').Period, string>} */
 const EACH = { day: 'each day', week: 'each week', month: 'each month', year: 'each year' };
 
@@ -20,6 +24,12 @@ export class Together {
     #on;
     #scores_chart;
     #time_chart;
+
+    /** Those that are counted. @type {import('./rows.js').Rows | null} */
+    #rows = null;
+    #counted_at = 0;
+    #drawn_at = 0;
+    #is_counting = false;
 
     /** @type {Summary | null} */
     #summary = null;
@@ -44,11 +54,39 @@ export class Together {
     }
 
     /**
+     * Counts, now and then while they are classified, and whenever asked to.
+     * @param {import('./rows.js').Rows | null} rows
+     * @param {boolean} is_now
+     */
+    async count(rows, is_now) {
+        const { results } = this.#parts;
+        this.#rows = rows;
+        if (!rows || rows.n_done === 0) {
+            results.hidden = true;
+            return;
+        }
+        const now = performance.now();
+        if (!is_now && (this.#is_counting || now - this.#counted_at < COUNT_EVERY)) return;
+        const is_drawn = is_now || now - this.#drawn_at >= DRAW_EVERY;
+        this.#counted_at = now;
+        if (is_drawn) this.#drawn_at = now;
+        this.#is_counting = true;
+        try {
+            const summary = await rows.call('summary');
+            if (this.#rows !== rows) return;
+            results.hidden = false;
+            await this.#show(summary, rows.label_names, is_drawn);
+        } finally {
+            this.#is_counting = false;
+        }
+    }
+
+    /**
      * @param {Summary} summary
      * @param {string[]} labels
      * @param {boolean} is_whole  with the charts
      */
-    async show(summary, labels, is_whole) {
+    async #show(summary, labels, is_whole) {
         this.#summary = summary;
         this.#labels = labels;
         this.#showLabels();
