@@ -105,6 +105,7 @@ test('groups, pairs, search and a CSV file are what Node computes', TIMEOUT, asy
     assert.equal(await groups.count(), clusters.length);
     for (const [index, cluster] of clusters.entries()) {
         await groups.nth(index).locator('summary').click();
+        await groups.nth(index).locator('li').first().waitFor(); // 'toggle' comes after the click
         const members = await groups.nth(index).locator('li').allInnerTexts();
         assert.deepEqual(members.toSorted(), cluster.map((i) => SENTENCES[i]).toSorted());
         assert.equal(await groups.nth(index).locator('.meaning-name').innerText(), members[0]);
