@@ -111,7 +111,7 @@ test('pieces, ids and places; where a piece looks', TIMEOUT, async (t) => {
     await page.keyboard.press('Enter');
     await page.hover('#view-inside h1');
     assert.match(await readout(page), /^“expected”/);
-    assert.match(page.url(), /piece=3/);
+    await page.waitForURL(/piece=3/);
     assert.match(await page.locator('#announcement').innerText(), /^“expected”.* looks at/);
 
     // In the picture itself.
@@ -210,13 +210,14 @@ test('all heads: one is chosen by tap and by keys; the link restores it', TIMEOU
     await page.keyboard.press('ArrowUp');
     await page.keyboard.press('ArrowRight');
     await isShown(page);
-    assert.match(page.url(), /layer=3&head=9/);
+    await page.waitForURL(/layer=3&head=9/);
     assert.equal(await page.locator('#announcement').innerText(), 'Layer 3, head 9');
 
     for (const mode of ['matrix', 'lines']) {
         await page.locator(`[data-mode=${mode}]`).click();
         await isShown(page, mode);
         await page.locator('[data-piece="3"]').click();
+        await page.waitForURL(({ hash }) => hash.includes(`mode=${mode}`) && /piece=4/.test(hash));
         const other = await context.newPage();
         await other.goto(base + new URL(page.url()).hash);
         await isShown(other, mode);
@@ -300,7 +301,7 @@ test('axe-core finds nothing, and nothing hangs over', TIMEOUT, async (t) => {
         await assertFits(page, width);
         await isShown(page);
     }
-    await page.locator('[data-part=text]').fill('');
+    await page.locator('#view-inside [data-part=text]').fill('');
     await page.waitForSelector('#view-inside[data-state=empty]');
     await assertFits(page, 360);
 });

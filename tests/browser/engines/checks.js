@@ -285,14 +285,14 @@ export async function network(_, { base }) {
     const headers = { Range: 'bytes=8-15' };
     const part = await fetch(url, { headers });
     const etag = part.headers.get('etag');
-    const again = fetch(part.url, { headers: { ...headers, 'If-Range': etag ?? '' } });
+    const again = failure(fetch(part.url, { headers: { ...headers, 'If-Range': etag ?? '' } }));
     return {
         status: part.status,
         etag,
         range: part.headers.get('content-range'),
         n_bytes: (await part.arrayBuffer()).byteLength,
         isOther: new URL(part.url).origin !== url.origin,
-        ifRange: await failure(again),
+        ifRange: await again,
         cut: await failure(fetch(url).then((response) => response.arrayBuffer())),
     };
 }
