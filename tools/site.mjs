@@ -107,6 +107,22 @@ const in_the_package = {
     },
 };
 
+/**
+ * uPlot writes numbers in the browser's language, which some browsers do not know themselves ('C'):
+ * then it cannot even be imported. The page's own language is English.
+ * @type {import('esbuild').Plugin}
+ */
+const in_english = {
+    name: 'numbers of pictures in the language of the page',
+    setup({ onLoad }) {
+        onLoad({ filter: /uPlot\.esm\.js$/ }, ({ path }) => {
+            const text = readFileSync(path, 'utf8');
+            if (!text.includes('nav.language')) throw new Error(`${path} has no nav.language`);
+            return { contents: text.replace('nav.language', "'en-GB'") };
+        });
+    },
+};
+
 await build({
     ...common,
     platform: 'browser',
