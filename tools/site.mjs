@@ -141,7 +141,7 @@ await build({
     splitting: true,
     chunkNames: '[name]-[hash]',
     loader: { '.html': 'text' },
-    plugins: [in_the_package, measured],
+    plugins: [in_the_package, measured, in_english],
 });
 
 for (const file of ['favicon.svg', 'manifest.webmanifest', 'sw.js', 'icons']) {
