@@ -346,7 +346,7 @@ test-browser: native single site ## the page in Chromium; the package in each en
 test-hosts: wasm js ## the installed package in Node, Deno and Bun, and in every place of a browser
 	@tools/npm_packages.sh hosts tests/hosts/packages >/dev/null || echo 'hosts: npm packages could not be installed' >&2
 	@rm -rf build/hosts
-	node --test --test-timeout=300000 $(wildcard tests/hosts/*.test.js)
+	node --test --test-timeout=600000 $(wildcard tests/hosts/*.test.js)
 
 bundlers = node --test --test-timeout=1200000
 

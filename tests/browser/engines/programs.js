@@ -19,6 +19,7 @@ import { delimiter, join } from 'node:path';
  * @property {(profile: string) => string[]} args  before the URL
  * @property {{[name: string]: string}} [env]
  * @property {boolean} [needs_display]  and gets one that nobody sees
+ * @property {boolean} [stalls]  seldom, by itself: a page of it is tried once more
  */
 
 /** A proxy that is not there. */
@@ -55,6 +56,8 @@ const webkit = {
     packages: 'libwebkit2gtk-4.1-0 xvfb',
     args: () => [],
     needs_display: true,
+    // Once in some hundred pages it says nothing any more, also of one that only lists what is kept.
+    stalls: true,
 };
 
 /** @type {{[name: string]: Program}} */
