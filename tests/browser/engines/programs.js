@@ -56,7 +56,7 @@ const webkit = {
     packages: 'libwebkit2gtk-4.1-0 xvfb',
     args: () => [],
     needs_display: true,
-    // Once in some hundred pages it says nothing any more, also of one that only lists what is kept.
+    // Once in some hundred pages it says nothing any more, even where it only lists what is kept.
     stalls: true,
 };
 
