@@ -293,7 +293,7 @@ test('a model that was replaced on the server is noticed', TIMEOUT, async (t) =>
 // --- the next visit -----------------------------------------------------------------------------
 
 test('without a connection everything goes on, and opens again', TIMEOUT, async (t) => {
-    const { context, page } = await openSite(t);
+    const { context, page } = await openSite(t, { expected: /ERR_INTERNET_DISCONNECTED/ });
     await kept(page);
     await context.setOffline(true);
     await assertWorks(page);
