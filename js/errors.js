@@ -106,6 +106,7 @@ export function noTokenizer(name) {
  * @property {any} [code]  of a BertError a string; DOMException has others
  * @property {number} [index]
  * @property {ErrorMessage} [cause]
+ * @property {true} [is_foreign]  of a file that is somebody else's, and may become one of ours
  */
 
 /**
@@ -114,10 +115,11 @@ export function noTokenizer(name) {
  * @returns {ErrorMessage}
  */
 export function toMessage(error) {
-    const { name, message, stack, code, index, cause } = /** @type {BertError} */ (
+    const { name, message, stack, code, index, cause, is_foreign } = /** @type {any} */ (
         ['Error', 'DOMException'].includes(kindOf(error)) ? error : new Error(String(error))
     );
-    return { name, message, stack, code, index, cause: cause ? toMessage(cause) : undefined };
+    const told = { name, message, stack, code, index, ...(is_foreign && { is_foreign }) };
+    return { ...told, cause: cause ? toMessage(cause) : undefined };
 }
 
 /**
@@ -125,11 +127,11 @@ export function toMessage(error) {
  * @param {ErrorMessage} posted
  * @returns {Error}
  */
-export function fromMessage({ name, message, stack, code, index, cause }) {
+export function fromMessage({ name, message, stack, code, index, cause, is_foreign }) {
     const options = { index, ...(cause && { cause: fromMessage(cause) }) };
     const error =
         name === 'BertError' ? new BertError(code, message, options) : new Error(message, options);
-    return Object.assign(error, { name, stack });
+    return Object.assign(error, { name, stack, ...(is_foreign && { is_foreign }) });
 }
 
 /**

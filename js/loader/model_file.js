@@ -239,7 +239,8 @@ function parseObject(text, label, what) {
 function parseMetadata(metadata, label) {
     const values = /** @type {Record<string, string> | undefined} */ (metadata);
     if (values?.format !== 'bert-wasm') {
-        throw bad(label, 'a safetensors file, but not of this library: make one with bert-convert');
+        const what = 'a safetensors file, but not of this library: make one with bert-convert';
+        throw Object.assign(bad(label, what), { is_foreign: true });
     }
     const { format_version } = values;
     // The integers of its q8 are of as many bits as those of q7 now.

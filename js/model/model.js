@@ -132,8 +132,7 @@ export async function openModel(source, options = {}, task) {
     try {
         return await openFile({ given }, options, report);
     } catch (error) {
-        const { code } = /** @type {BertError} */ (error);
-        if (given.length > 1 || !mayBeFound(given[0], code)) throw error;
+        if (given.length > 1 || !mayBeFound(given[0], /** @type {any} */ (error))) throw error;
         return openFound(source, options, report, error);
     }
 }
@@ -142,12 +141,12 @@ export async function openModel(source, options = {}, task) {
  * Whether what is no file of ours may be weights as their author gave them, under a name of
  * somebody else's; or a host that has a folder in place of a file.
  * @param {string | Uint8Array | Blob} source
- * @param {string} code  how it failed
+ * @param {{code?: string, is_foreign?: true}} failure
  */
-function mayBeFound(source, code) {
+function mayBeFound(source, { code, is_foreign }) {
     const name = typeof source === 'string' ? source : 'name' in source ? String(source.name) : '';
     if (code === 'FETCH_FAILED') return /^https?:\/\/[^/]+\/$/.test(name);
-    return code === 'BAD_MODEL_FILE' && /\.safetensors(\?|$)/i.test(name);
+    return is_foreign === true && /\.safetensors(\?|$)/i.test(name);
 }
 
 /** @typedef {ReturnType<typeof reportLoading>} Report */
@@ -168,11 +167,9 @@ async function openFound(source, options, report, failure) {
             report.onprogress?.({ ...progress, layers: 0 }),
         );
     };
-    const is_file = failure?.code === 'BAD_MODEL_FILE';
     const found = await find().catch((error) => {
-        throw failure && (!is_file || error.is_unknown) ? failure : error;
+        throw failure && !failure.is_foreign ? failure : error;
     });
-    if (is_file && found.given.length && !found.remove) throw failure; // it is one of ours
     try {
         return await openFile(found, options, report);
     } catch (error) {

@@ -256,11 +256,6 @@ function badFile(file, what) {
     return new BertError('BAD_MODEL_FILE', `${file.label}: ${what}`);
 }
 
-/** Of a file that is neither ours nor one that is converted. @type {typeof badFile} */
-function unknown(file, what) {
-    return Object.assign(badFile(file, what), { is_unknown: true });
-}
-
 /**
  * Whether weights are a converted file, by their header.
  * @param {string} name
@@ -271,14 +266,14 @@ export async function isOwn(name, file) {
     let bytes = await file.read(0, Math.min(file.size, FIRST_BYTES));
     const n = bytes.length < LENGTH_BYTES ? null : headerLength(bytes);
     if (n === null || LENGTH_BYTES + n > file.size) {
-        throw unknown(file, 'it must be a safetensors file, whose header has the length it says');
+        throw badFile(file, 'it must be a safetensors file, whose header has the length it says');
     }
     if (LENGTH_BYTES + n > bytes.length) bytes = await file.read(0, LENGTH_BYTES + n);
     const text = new TextDecoder().decode(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + n));
     try {
         return JSON.parse(text).__metadata__?.format === 'bert-wasm';
     } catch {
-        throw unknown(file, 'its header must be JSON');
+        throw badFile(file, 'its header must be JSON');
     }
 }
 

@@ -92,15 +92,7 @@ export async function locate(source, options, context) {
         async resolve() {
             const stored = await find();
             if (stored) return stored;
-            const folder = await open();
-            // A converted file that was named, and damaged: nothing beside it would mend that.
-            if (file && /\.safetensors$/i.test(file)) {
-                const named = await folder.open(file);
-                if (named && (await isOwn(file, named))) {
-                    return { own: named.source, headers: named.headers };
-                }
-            }
-            const { own, files, weights } = await choose(folder, { file, dtype });
+            const { own, files, weights } = await choose(await open(), { file, dtype });
             if (own) return { own: own.source, headers: own.headers };
             return {
                 files,
