@@ -18,7 +18,7 @@ import {
     rmSync,
     writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 import { build } from 'esbuild';
 
@@ -181,9 +181,11 @@ writeFileSync(join(out, 'get.html'), policy(get));
 
 const files = [
     './',
-    ...[...filesIn(join(out, code)), ...filesIn(join(out, 'icons'))],
-    join(out, 'get.html'),
-    join(out, 'favicon.svg'),
-    join(out, 'manifest.webmanifest'),
-].map((file) => (file === './' ? file : file.slice(out.length + 1)));
+    ...[code, 'icons']
+        .flatMap((folder) => filesIn(join(out, folder)))
+        .map((file) => relative(out, file)),
+    'get.html',
+    'favicon.svg',
+    'manifest.webmanifest',
+];
 writeFileSync(join(out, 'files.json'), `${JSON.stringify({ version, code, files }, null, 1)}\n`);

@@ -4,9 +4,18 @@
  */
 
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+    cpSync,
+    existsSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    truncateSync,
+    writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
@@ -157,6 +166,22 @@ test('no violation of axe-core, and everything fits from 320 to 1920 px', TIMEOU
     await page.locator('.private summary').click();
     await assertAccessible(page);
     for (const width of [320, 360, 768, 1280, 1920]) await assertFits(page, width);
+});
+
+test('links of the page and of its documents lead to files of the site', () => {
+    const pages = readdirSync(SITE, { recursive: true })
+        .map(String)
+        .filter((file) => /\.html$/.test(file) && !file.startsWith(code));
+    assert.ok(pages.length > 20, `${pages.length} pages`);
+    let n_links = 0;
+    for (const page of pages) {
+        const html = readFileSync(join(SITE, page), 'utf8');
+        for (const [, address] of html.matchAll(/(?:href|src)="(?!\w+:|#)([^"#]+)/g)) {
+            n_links++;
+            assert.ok(existsSync(join(SITE, dirname(page), address)), `${page}: ${address}`);
+        }
+    }
+    assert.ok(n_links > 100, `${n_links} links`);
 });
 
 // --- code that does not come --------------------------------------------------------------------

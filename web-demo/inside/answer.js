@@ -3,9 +3,9 @@
 import { make } from '../shell/dom.js';
 import { inHundredths, inPercent, inUnits, inWhole } from '../shell/format.js';
 import { wordOf } from '../shell/tone.js';
+import { showWork } from '../shell/work.js';
 import { drawBars, MOST_ROWS } from './pictures.js';
 import { HOW_TO, said } from './words.js';
-import { showWork } from './work.js';
 
 /** @typedef {import('./reading.js').Reading} Reading */
 /** @typedef {import('./shown.js').Shown} Shown */

@@ -4,9 +4,11 @@
  */
 
 import { make, nextFrame, partsOf } from '../shell/dom.js';
+import { loadExplain } from '../shell/explain.js';
 import { showFailure } from '../shell/failure.js';
 import { whenLoaded } from '../shell/loading.js';
 import { whenChanged } from '../shell/picture.js';
+import { showWork } from '../shell/work.js';
 import { drawAnswer, makeWeighing } from './answer.js';
 import { makeAsk } from './ask.js';
 import { drawAttention } from './attention.js';
@@ -16,11 +18,10 @@ import { drawHiddenStates } from './hidden_states.js';
 import html from './inside.html';
 import { MOST_ROWS } from './pictures.js';
 import { makePieces } from './pieces.js';
-import { loadExplain, Reading } from './reading.js';
+import { Reading } from './reading.js';
 import { makeSaving } from './saving.js';
 import { fitsLink, isAttention, stateOf, viewOf } from './state.js';
 import { madeOf } from './words.js';
-import { showWork } from './work.js';
 
 /** @typedef {import('./shown.js').Shown} Shown */
 
@@ -94,7 +95,7 @@ export function mount(section, app) {
     const weigh = makeWeighing({
         place: parts.picture,
         models: app.models,
-        onweigh: showPicture,
+        onweigh: drawAgain,
         onclassifier: () => useModel('classifier'),
     });
     const saving = makeSaving(section, { name: () => view.mode, announce: app.announce });
@@ -289,7 +290,7 @@ export function mount(section, app) {
         const page = Math.floor(view.chosen / MOST_ROWS) * MOST_ROWS;
         if (view.chosen >= 0 && page !== first) {
             first = page;
-            showPicture();
+            drawAgain();
         }
         app.announce(look(view.chosen));
         remember();

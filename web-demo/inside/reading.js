@@ -4,12 +4,11 @@
  *
  * @typedef {import('../../js/explain/tokens.js').Token} Token
  * @typedef {import('../../js/explain/attribution.js').Attributions} Attributions
- * @typedef {typeof import('../../js/explain/index.js')} Explain
+ * @typedef {import('../shell/explain.js').Explain} Explain
  * @typedef {Token & {id: number | null}} Piece
  */
 
 import { nextFrame } from '../shell/dom.js';
-import { pageCode } from '../shell/failure.js';
 
 /** Most pieces of a text whose maps are all kept. */
 const MOST_KEPT = 128;
@@ -19,14 +18,6 @@ const SLICE = 8;
 
 /** Pixels of a side of a head's small picture, at most. */
 export const THUMBNAIL = 32;
-
-/** The part of the package that explains: fetched when it is first wanted. */
-export async function loadExplain() {
-    const explain = await import('bert-wasm/explain').catch((error) =>
-        Promise.reject(pageCode(error)),
-    );
-    return /** @type {Explain} */ (/** @type {unknown} */ (explain));
-}
 
 export class Reading {
     #pipe;

@@ -15,13 +15,12 @@
  * @property {number} chosen  the piece that is kept, from 0; -1: none
  */
 
+import { MOST_IN_LINK } from '../shell/router.js';
+
 const MODES = /** @type {Mode[]} */ (['lines', 'matrix', 'states', 'answer']);
 
 /** In the page's own classifier this one looks for what turns the sentence. */
 const FIRST = { layer: '6', head: '3' };
-
-/** Characters that a link may hold: longer ones are cut by where they are pasted. */
-const MOST_IN_LINK = 3000;
 
 /** @param {Mode} mode */
 export const isAttention = (mode) => mode === 'lines' || mode === 'matrix';

@@ -1,9 +1,10 @@
 /** The view The machine: what computes here, how it came, how fast it is. */
 
-import { copyText, make, partsOf } from '../shell/dom.js';
-import { pageCode, showFailure } from '../shell/failure.js';
+import { copyText, factRows, make, partsOf } from '../shell/dom.js';
+import { partOfPage, showFailure } from '../shell/failure.js';
 import { freeWords, inMegabytes, inSize, inUnits, inWhole } from '../shell/format.js';
 import { whenLoaded } from '../shell/loading.js';
+import { freeBytes } from '../shell/storage.js';
 import baseline from './baseline.json';
 import { measure, textsOf, threadsOf, tokensASecond } from './bench.js';
 import html from './machine.html';
@@ -52,7 +53,7 @@ export function mount(section, app) {
         );
         const library = await models.library();
         const [info, size] = await Promise.all([classify.model.info(), library.cache.size()]);
-        const { usage = size.used } = (await navigator.storage?.estimate?.()) ?? {};
+        const free = await freeBytes(size);
         facts = [
             ['Library', `bert-wasm ${info.version}`],
             ['Engine', `${info.variant}: ${info.reason}`],
@@ -63,16 +64,9 @@ export function mount(section, app) {
             ['Model', `${models.nameOf('classifier')}, ${inMegabytes(info.arrival.total)}`],
             ['Weights', info.dtype],
             ['Checked', info.verified ? 'every part, by SHA-256' : 'not: the page is not https'],
-            [
-                'Storage',
-                `models take ${inSize(size.used)}; ${freeWords(Math.max(0, size.quota - usage))}`,
-            ],
+            ['Storage', `models take ${inSize(size.used)}; ${freeWords(free)}`],
         ];
-        parts.facts.replaceChildren(
-            ...facts.map(([name, value]) =>
-                make('div', {}, make('dt', {}, name), make('dd', {}, value)),
-            ),
-        );
+        parts.facts.replaceChildren(...factRows(facts));
         const can_share = !crossOriginIsolated && info.threads === 1;
         parts.isolation.hidden = !(can_share && navigator.hardwareConcurrency > 1);
         parts['reload-way'].hidden = !navigator.serviceWorker;
@@ -122,9 +116,7 @@ export function mount(section, app) {
     }
 
     async function showFindings() {
-        const { diagnose } = await import('bert-wasm/diagnose').catch((error) =>
-            Promise.reject(pageCode(error)),
-        );
+        const { diagnose } = await partOfPage(import('bert-wasm/diagnose'));
         ({ findings } = await diagnose());
         parts.findings.replaceChildren(
             ...findings.map(({ name, state, found, advice }) => {

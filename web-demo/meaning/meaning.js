@@ -9,6 +9,7 @@ import { showFailure } from '../shell/failure.js';
 import { inUnits } from '../shell/format.js';
 import { whenLoaded } from '../shell/loading.js';
 import { saveButtons, whenChanged } from '../shell/picture.js';
+import { MOST_IN_LINK } from '../shell/router.js';
 import { compare } from './compare.js';
 import { csvOf } from './csv.js';
 import { Groups } from './groups.js';
@@ -24,9 +25,6 @@ import { Vectors } from './vectors.js';
 
 /** So many new sentences are read as they are written; more when asked. */
 const AT_ONCE = 100;
-
-/** Characters that a link may hold: longer ones are cut by where they are pasted. */
-const MOST_IN_LINK = 3000;
 
 /** Milliseconds after the last key. */
 const PAUSE = 400;
@@ -309,8 +307,8 @@ export function mount(section, app) {
         app.remember({
             ...(text === SAMPLE || text.length > MOST_IN_LINK ? {} : { text }),
             ...(parts.query.value ? { find: parts.query.value } : {}),
-            ...(threshold.value === '15' ? {} : { groups: threshold.value }),
-            ...(parts.duplicates.value === '80' ? {} : { duplicates: parts.duplicates.value }),
+            ...moved('groups', threshold),
+            ...moved('duplicates', parts.duplicates),
             ...(mode === 'map' ? {} : { mode }),
             ...(map.chosen < 0 ? {} : { sentence: String(map.chosen + 1) }),
         });
@@ -325,8 +323,8 @@ export function mount(section, app) {
             if (is_new) {
                 box.text = state.text ?? SAMPLE;
                 parts.query.value = state.find ?? '';
-                threshold.value = state.groups ?? '15';
-                parts.duplicates.value = state.duplicates ?? '80';
+                threshold.value = state.groups ?? threshold.defaultValue;
+                parts.duplicates.value = state.duplicates ?? parts.duplicates.defaultValue;
                 mode = state.mode === 'matrix' ? 'matrix' : 'map';
                 map.chosen = Math.min(Number(state.sentence ?? 0), box.lines.length) - 1;
             }
@@ -338,3 +336,10 @@ export function mount(section, app) {
         },
     };
 }
+
+/**
+ * A slider in the address, unless it stands where it stood.
+ * @param {string} name
+ * @param {HTMLInputElement} slider
+ */
+const moved = (name, { value, defaultValue }) => (value === defaultValue ? {} : { [name]: value });

@@ -5,7 +5,7 @@
  */
 
 import { make } from '../shell/dom.js';
-import { pageCode } from '../shell/failure.js';
+import { loadExplain } from '../shell/explain.js';
 import { inWhole } from '../shell/format.js';
 import { toneOf, wordOf } from '../shell/tone.js';
 import { isQuiet } from './function_words.js';
@@ -49,14 +49,6 @@ export function strengthsOf(words) {
         if (pull < (isQuiet(token) ? least_of_quiet : least)) return 0;
         return Math.max(1, Math.round((3 * pull) / Math.max(STRONG, strongest)));
     });
-}
-
-/** The package's part that weighs: fetched when it is first wanted. */
-async function loadAttribute() {
-    const explain = await import('bert-wasm/explain').catch((error) =>
-        Promise.reject(pageCode(error)),
-    );
-    return /** @type {typeof import('../../js/explain/index.js').attribute} */ (explain.attribute);
 }
 
 /** Pieces that are the same for every text of the page. */
@@ -155,7 +147,7 @@ export function makeWords() {
                 words.offer('Cancelled: no word has been weighed.', 'Weigh every word', again);
             });
             try {
-                const attribute = await loadAttribute();
+                const { attribute } = await loadExplain();
                 const found = await attribute(pipe, of_text, {
                     unit: 'word',
                     scale: 'log-odds',

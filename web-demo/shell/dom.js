@@ -38,6 +38,13 @@ export function make(tag, properties = {}, ...children) {
 }
 
 /**
+ * Rows of a list of facts.
+ * @param {[string, string | Node][]} facts  names and values
+ */
+export const factRows = (facts) =>
+    facts.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value)));
+
+/**
  * Gives the visitor a file.
  * @param {Blob} blob
  * @param {string} name

@@ -55,6 +55,15 @@ export function showFailure(node, { title, error, advice, action }) {
     );
 }
 
+/**
+ * What an import of a part of the page gives, or why it did not come.
+ * @template T
+ * @param {Promise<T>} importing
+ * @returns {Promise<T>}
+ */
+export const partOfPage = (importing) =>
+    importing.catch((error) => Promise.reject(pageCode(error)));
+
 /** An import of a part of the page that failed. @param {unknown} error */
 export function pageCode(error) {
     const { message } = /** @type {Error} */ (error);

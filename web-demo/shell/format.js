@@ -42,3 +42,17 @@ export const freeWords = (n_bytes) =>
     Number.isFinite(n_bytes)
         ? `${inSize(n_bytes)} are free`
         : 'the browser does not say how much is free';
+
+/**
+ * How far a download is.
+ * @param {number} loaded  bytes
+ * @param {number} total  0: not known yet
+ * @param {number} rate  bytes a second; 0: not known yet
+ */
+export function inArrival(loaded, total, rate) {
+    if (!total) return loaded ? inMegabytes(loaded) : 'Starting …';
+    const left = total - loaded;
+    const time =
+        rate > 0 && left > 0 ? `, ${inTenths(rate / 1e6)} MB/s, ${inTime(left / rate)} left` : '';
+    return `${inMegabytes(loaded)} of ${inMegabytes(total)}${time}`;
+}

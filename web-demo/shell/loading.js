@@ -2,10 +2,7 @@
 
 import { make } from './dom.js';
 import { showFailure } from './failure.js';
-import { inMegabytes, inTenths, inTime } from './format.js';
-
-/** Milliseconds of a download before its rate says something. */
-const SETTLED = 700;
+import { inArrival, inMegabytes } from './format.js';
 
 /**
  * Shows in `node` how a model arrives, and empties it when it is there. Where it does not come,
@@ -66,33 +63,15 @@ export function makeProgress(title) {
     const label = make('label', {}, title);
     label.htmlFor = id;
     const element = make('div', { className: 'loading' }, label, bar, words);
-    let begin = 0;
-    let begun_with = 0;
 
-    /** @param {{loaded: number, total: number}} progress  in bytes; total 0: not known yet */
-    const show = ({ loaded, total }) => {
-        if (!total) {
-            bar.removeAttribute('value');
-            words.textContent = 'Starting …';
-            return;
-        }
-        if (!begin) {
-            begin = performance.now();
-            begun_with = loaded;
-        }
-        bar.max = total;
-        bar.value = loaded;
-        if (loaded >= total) {
-            words.textContent = `${inMegabytes(total)} are here, getting ready …`;
-            return;
-        }
-        const passed = performance.now() - begin;
-        const rate = (1000 * (loaded - begun_with)) / passed; // bytes a second
-        const time =
-            passed > SETTLED && rate > 0
-                ? `, ${inTenths(rate / 1e6)} MB/s, ${inTime((total - loaded) / rate)} left`
-                : '';
-        words.textContent = `${inMegabytes(loaded)} of ${inMegabytes(total)}${time}`;
+    /** @param {{loaded: number, total: number, rate: number}} progress  total 0: not known yet */
+    const show = ({ loaded, total, rate }) => {
+        if (total) Object.assign(bar, { max: total, value: loaded });
+        else bar.removeAttribute('value');
+        words.textContent =
+            total && loaded >= total
+                ? `${inMegabytes(total)} are here, getting ready …`
+                : inArrival(loaded, total, rate);
     };
     return { element, show };
 }

@@ -12,7 +12,7 @@
  */
 
 import { byId, make } from './dom.js';
-import { pageCode, showFailure } from './failure.js';
+import { pageCode, partOfPage, showFailure } from './failure.js';
 import { inUnits } from './format.js';
 import { Models } from './models.js';
 import { countRequests, requestsSoFar } from './requests.js';
@@ -94,10 +94,7 @@ async function openView() {
 async function mount(name) {
     const section = byId(`view-${name}`);
     try {
-        const [{ mount }] = await Promise.all([
-            VIEWS[name].load().catch((error) => Promise.reject(pageCode(error))),
-            loadStyles(name),
-        ]);
+        const [{ mount }] = await Promise.all([partOfPage(VIEWS[name].load()), loadStyles(name)]);
         return await mount(section, app);
     } catch (error) {
         showFailure(section, { title: 'This view could not be opened', error });

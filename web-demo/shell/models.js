@@ -2,8 +2,8 @@
  * The models that the views share. The page's own are loaded when a view first asks for one; a
  * model of the visitor's own may take the place of either.
  *
- * Events: 'loading' while one arrives (detail: {kind, loaded, total}, in bytes; total 0: not known
- * yet), 'change' when another model takes a place (detail: {kind}).
+ * Events: 'loading' while one arrives (detail: {kind, loaded, total, rate}, in bytes and bytes a
+ * second; total 0: not known yet), 'change' when another model takes a place (detail: {kind}).
  *
  * @typedef {typeof import('../../js/index.js')} Library
  * @typedef {import('../../js/index.js').TextClassificationPipeline} Classify
@@ -12,7 +12,7 @@
  * @typedef {{name: string, pipe: any}} Visitors  a model of the visitor's own
  */
 
-import { pageCode } from './failure.js';
+import { partOfPage } from './failure.js';
 
 /** The page's own. */
 export const OWN = /** @type {const} */ ({
@@ -40,7 +40,7 @@ export class Models extends EventTarget {
 
     /** The package itself. @returns {Promise<Library>} */
     async library() {
-        const library = await import('bert-wasm').catch((error) => Promise.reject(pageCode(error)));
+        const library = await partOfPage(import('bert-wasm'));
         this.#reached('the library has come');
         return /** @type {Library} */ (/** @type {unknown} */ (library));
     }
@@ -103,11 +103,13 @@ export class Models extends EventTarget {
     /** @param {Kind} kind */
     async #load(kind) {
         const { task, name, file } = OWN[kind];
-        const report = (/** @type {{loaded: number, total: number}} */ { loaded, total }) => {
+        /** @param {{loaded: number, total: number, rate: number}} progress */
+        const report = ({ loaded, total, rate }) => {
             if (total) this.#reached(`the engine is compiled, ${name} arrives in it`);
-            this.dispatchEvent(new CustomEvent('loading', { detail: { kind, loaded, total } }));
+            const detail = { kind, loaded, total, rate };
+            this.dispatchEvent(new CustomEvent('loading', { detail }));
         };
-        report({ loaded: 0, total: 0 });
+        report({ loaded: 0, total: 0, rate: 0 });
         const { pipeline } = await this.library();
         this.#reached(`${name} is asked for`);
         const pipe = await pipeline(task, new URL(file, document.baseURI).href, {

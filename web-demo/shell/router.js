@@ -5,6 +5,9 @@
 
 import { VIEWS } from './views.js';
 
+/** Characters of texts that a link may hold: longer ones are cut by where they are pasted. */
+export const MOST_IN_LINK = 3000;
+
 /** The first of the table. */
 const FIRST = Object.keys(VIEWS)[0];
 

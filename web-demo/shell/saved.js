@@ -2,11 +2,9 @@
 
 import { byId } from './dom.js';
 
-/** What the copy is: told to whoever asks. */
-export const saved = { state: /** @type {'no' | 'yes' | 'newer'} */ ('no') };
-
 /**
- * Has sw.js keep the page and the engine that this machine uses.
+ * Has sw.js keep the page and the engine that this machine uses. What is kept then, this version or
+ * a newer one, the document's root says: data-saved.
  * @param {{variant: string, threads: number}} engine
  */
 export async function savePage({ variant, threads }) {
@@ -22,7 +20,7 @@ export async function savePage({ variant, threads }) {
     active?.postMessage({ save: { engine } }, [port2]);
     const { whole, version } = await answer;
     if (!whole) return;
-    saved.state = version === document.documentElement.dataset.version ? 'yes' : 'newer';
-    document.documentElement.dataset.saved = saved.state;
-    byId('new-version').hidden = saved.state !== 'newer';
+    const { dataset } = document.documentElement;
+    dataset.saved = version === dataset.version ? 'yes' : 'newer';
+    byId('new-version').hidden = dataset.saved !== 'newer';
 }

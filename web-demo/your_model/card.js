@@ -7,7 +7,7 @@ import { inMegabytes, inWhole } from '../shell/format.js';
 const MOST_LABELS = 24;
 
 /** Of a label that its author gave no name. */
-const UNNAMED = /^LABEL_\d+$/;
+export const UNNAMED = /^LABEL_\d+$/;
 
 /**
  * @typedef {object} Opened  a model that is open
@@ -83,10 +83,6 @@ function licenceOf(text) {
     body.setAttribute('role', 'region');
     return make('details', {}, summary, body);
 }
-
-/** @param {[string, string | Node][]} facts */
-export const factRows = (facts) =>
-    facts.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value)));
 
 /**
  * What a model.verify() says.

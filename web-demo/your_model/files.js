@@ -1,5 +1,7 @@
 /** Files that were chosen or dropped, and the one that they become. */
 
+import { partOfPage } from '../shell/failure.js';
+
 /** Folders in a dropped folder that are looked into. */
 const MOST_DEPTH = 3;
 
@@ -61,7 +63,7 @@ async function filesIn(entry, depth) {
  * @returns {Promise<{file: Blob, name: string, is_made: boolean, licence: string | null}>}
  */
 export async function convertFiles(files, { dtype, signal, onprogress }) {
-    const { findModel } = await import('bert-wasm/sources');
+    const { findModel } = await partOfPage(import('bert-wasm/sources'));
     const nowhere = { hub: null, token: null, library: null };
     const { given } = await findModel(files, { signal, dtype }, nowhere, (progress) =>
         onprogress({ ...progress, rate: 0 }),

@@ -2,6 +2,7 @@
 
 import { make } from '../shell/dom.js';
 import { freeWords, inMegabytes, inSize } from '../shell/format.js';
+import { freeBytes } from '../shell/storage.js';
 import { describeStored } from './get.js';
 
 /** Milliseconds in which a deletion can be taken back. */
@@ -34,16 +35,15 @@ export function mountKept(parts, app, open) {
     async function show() {
         const turn = ++n_shown;
         const { cache } = await app.models.library();
-        const [list, size, persisted, used] = await Promise.all([
+        const [list, size, persisted] = await Promise.all([
             cache.list(),
             cache.size(),
             navigator.storage?.persisted?.() ?? false,
-            usage(),
         ]);
+        const free = await freeBytes(size);
         if (turn !== n_shown) return; // it was looked at again meanwhile
         models = list;
         draw();
-        const free = Math.max(0, size.quota - (used ?? size.used));
         parts.storage.textContent =
             size.quota > 0
                 ? `Models take ${inSize(size.used)}; ${freeWords(free)}.`
@@ -181,9 +181,4 @@ export function mountKept(parts, app, open) {
             return found?.url ?? null;
         },
     };
-}
-
-/** Bytes that this page's origin has stored, whatever they are. */
-async function usage() {
-    return (await navigator.storage?.estimate?.())?.usage;
 }

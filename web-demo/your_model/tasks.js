@@ -16,7 +16,7 @@
  *   ends it
  */
 
-const UNNAMED = /^LABEL_\d+$/;
+import { UNNAMED } from './card.js';
 
 /** @param {Config} config */
 const isUnnamed = ({ labels }) => labels.every((label) => UNNAMED.test(label));

@@ -1,7 +1,7 @@
 /** How far a model is: being read or fetched, converted, loaded; with a button that ends it. */
 
 import { make } from '../shell/dom.js';
-import { inMegabytes, inTenths, inTime, inWhole } from '../shell/format.js';
+import { inArrival, inWhole } from '../shell/format.js';
 
 /**
  * @param {string} title
@@ -36,16 +36,7 @@ export function makeWorking(title, cancel) {
         else bar.removeAttribute('value');
         words.textContent = is_step
             ? `Step ${inWhole(loaded)} of ${inWhole(total)}`
-            : inBytes(loaded, total, rate);
+            : inArrival(loaded, total, rate);
     };
     return { element, show };
-}
-
-/** @param {number} loaded @param {number} total @param {number} rate  bytes a second */
-function inBytes(loaded, total, rate) {
-    if (!total) return loaded ? inMegabytes(loaded) : 'Starting …';
-    const left = total - loaded;
-    const time =
-        rate > 0 && left > 0 ? `, ${inTenths(rate / 1e6)} MB/s, ${inTime(left / rate)} left` : '';
-    return `${inMegabytes(loaded)} of ${inMegabytes(total)}${time}`;
 }

@@ -6,10 +6,10 @@
  * when the visitor says so.
  */
 
-import { make, partsOf } from '../shell/dom.js';
-import { showFailure } from '../shell/failure.js';
+import { factRows, make, partsOf } from '../shell/dom.js';
+import { partOfPage, showFailure } from '../shell/failure.js';
 import { inMegabytes, inWhole } from '../shell/format.js';
-import { factRows, factsOf, familyName, wordsOf } from './card.js';
+import { factsOf, familyName, wordsOf } from './card.js';
 import { adviceFor } from './failures.js';
 import { convertFiles, filesOf } from './files.js';
 import { describeStored, getModel, openStored } from './get.js';
@@ -210,7 +210,7 @@ export function mount(section, app) {
         parts.task.replaceChildren();
         parts.task.dataset.task = task;
         try {
-            const { mount } = await TASKS[task].load();
+            const { mount } = await partOfPage(TASKS[task].load());
             if (opened !== model || parts.task.dataset.task !== task || !model) return;
             parts.task.replaceChildren();
             const pipe = model.pipelines.get(task);
