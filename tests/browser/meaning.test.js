@@ -165,17 +165,23 @@ test('a sentence of the map by pointer, tap and keys; the link restores it', TIM
     assert.match(first, /^“.+”, one of \d in the group of “.+”. Most like it, by 0\.\d\d: “.+”$/);
     await page.waitForURL(/sentence=\d/); // it is written once a state rests
     assert.equal(await page.locator('#announcement').innerText(), first);
+    // Keys go on in a picture that is drawn anew.
+    for (const width of [1000, 1280]) {
+        const drawn = await map.elementHandle();
+        await page.setViewportSize({ width, height: 720 });
+        await page.waitForFunction((old) => !old?.isConnected, drawn);
+    }
     await page.keyboard.press('ArrowRight');
     assert.notEqual(await readout.innerText(), first);
 
     // Where the mark is, the sentence is.
     const ring = map.locator('[data-page-only] circle');
+    await ring.scrollIntoViewIfNeeded();
     const place = /** @type {{x: number, y: number, width: number, height: number}} */ (
         await ring.boundingBox()
     );
     const second = await readout.innerText();
     await page.keyboard.press('ArrowLeft');
-    await ring.scrollIntoViewIfNeeded();
     await page.mouse.move(place.x + place.width / 2, place.y + place.height / 2);
     assert.equal(await readout.innerText(), second);
     await page.mouse.down();

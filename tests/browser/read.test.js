@@ -469,13 +469,12 @@ test('longer texts are weighed when asked, with progress and a way out', TIMEOUT
 });
 
 test('where the code that weighs words does not come, only they say so', TIMEOUT, async (t) => {
-    const { context, page, base } = await openSite(t, {
+    const { page } = await openSite(t, {
+        prepare: (context) => context.route('**/explain.js', (route) => route.abort()),
         ready: false,
         expected: /ERR_FAILED/,
         options: { serviceWorkers: 'block' },
     });
-    await context.route('**/explain.js', (route) => route.abort());
-    await page.goto(`${base}?again`);
     assert.equal((await answer(page)).word, 'Positive');
     await page.getByText('The words cannot be coloured').waitFor();
     await page.getByRole('button', { name: 'Reload the page' }).waitFor();
@@ -839,14 +838,13 @@ test('the code for what is on screen is copied, and runs', TIMEOUT, async (t) =>
 
 /** Opens the page with another model in place of its own. */
 async function openWith(t, /** @type {Buffer | Uint8Array} */ bytes) {
-    const opened = await openSite(t, { ready: false, options: { serviceWorkers: 'block' } });
-    await opened.context.route('**/*.safetensors', (route) =>
-        route.fulfill({ body: Buffer.from(bytes), contentType: 'application/octet-stream' }),
-    );
-    await opened.page.goto(`${opened.base}?again`);
-    await opened.page.waitForSelector('[data-model=ready]');
-    await answer(opened.page);
-    return opened.page;
+    const answerOf = { body: Buffer.from(bytes), contentType: 'application/octet-stream' };
+    const { page } = await openSite(t, {
+        prepare: (context) => context.route('**/*.safetensors', (route) => route.fulfill(answerOf)),
+        options: { serviceWorkers: 'block' },
+    });
+    await answer(page);
+    return page;
 }
 
 /** @param {Page} page */
@@ -885,13 +883,13 @@ test(
 );
 
 test('a model that does not come is told, and a retry helps', TIMEOUT, async (t) => {
-    const { context, page, base } = await openSite(t, {
+    const { context, page } = await openSite(t, {
+        prepare: (context) =>
+            context.route('**/*.safetensors', (route) => route.fulfill({ status: 404 })),
         ready: false,
         expected: /status of 404/,
         options: { serviceWorkers: 'block' },
     });
-    await context.route('**/*.safetensors', (route) => route.fulfill({ status: 404 }));
-    await page.goto(`${base}?again`);
     const told = page.locator(part('loading')).getByRole('alert');
     await told.waitFor();
     assert.match(await told.innerText(), /The model could not be loaded/);
@@ -921,12 +919,11 @@ test(
 );
 
 test('nothing moves where nothing should', TIMEOUT, async (t) => {
-    const { context, page, base } = await openSite(t, {
+    const { page } = await openSite(t, {
+        prepare: (context) => context.route('**/*.safetensors', () => {}),
         ready: false,
         options: { reducedMotion: 'reduce', serviceWorkers: 'block' },
     });
-    await context.route('**/*.safetensors', () => {});
-    await page.goto(`${base}?again`);
     const bar = page.locator(part('loading')).getByRole('progressbar');
     const picture = async () => (await bar.screenshot()).toString('base64');
     const first = await picture();

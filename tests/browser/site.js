@@ -51,12 +51,14 @@ after(async () => {
  * @param {string} [how.hash]  the view and its state: '#many'
  * @param {string} [how.url]  of another server
  * @param {string[]} [how.origins]  of other servers, that may be asked
+ * @param {(context: import('playwright-core').BrowserContext) => Promise<unknown>} [how.prepare]
+ *   before anything is asked for
  * @param {boolean} [how.ready]  waits for the model; default true
  * @param {RegExp} [how.expected]  errors, violations and requests that belong to the test
  * @param {import('playwright-core').BrowserContextOptions} [how.options]
  */
 export async function openSite(t, how = {}) {
-    const { hash = '', url, origins = [], ready = true, expected, options } = how;
+    const { hash = '', url, origins = [], prepare, ready = true, expected, options } = how;
     const { server, browser } = await shared();
     const base = url ?? server.url;
     const context = await browser.newContext(options);
@@ -92,6 +94,7 @@ export async function openSite(t, how = {}) {
         await context.close();
         assert.deepEqual(problems, []);
     });
+    await prepare?.(context);
     const page = await context.newPage();
     await page.goto(base + hash);
     if (ready) await page.waitForSelector('[data-model=ready]');

@@ -127,6 +127,9 @@ export class FaultyServer {
         new Map()
     );
 
+    /** Answers that are on their way. @type {Map<Exchange, Response>} */
+    #on_way = new Map();
+
     /** What was read from folders, by file. */
     #read = /** @type {Map<string, {mtimeMs: number, bytes: Uint8Array}>} */ (new Map());
 
@@ -161,6 +164,13 @@ export class FaultyServer {
 
     close() {
         return this.down();
+    }
+
+    /** Ends the connections of answers that are on their way. @param {string} path */
+    hangUp(path) {
+        for (const [exchange, response] of this.#on_way) {
+            if (exchange.path === path) response.socket?.destroySoon();
+        }
     }
 
     /**
@@ -210,7 +220,9 @@ export class FaultyServer {
                 is_over: false,
             };
             this.log.push(exchange);
+            this.#on_way.set(exchange, response);
             response.on('close', () => {
+                this.#on_way.delete(exchange);
                 exchange.is_over = true;
             });
             for (const [name, value] of Object.entries(always)) response.setHeader(name, value);

@@ -6,7 +6,16 @@
 import { make } from '../shell/dom.js';
 import { inWhole } from '../shell/format.js';
 import { legendOf, tinted } from '../shell/matrix.js';
-import { addressOfImage, BOTTOM, draw, fit, MARGIN, newPicture, TOP } from '../shell/picture.js';
+import {
+    addressOfImage,
+    BOTTOM,
+    draw,
+    fit,
+    MARGIN,
+    newPicture,
+    putPicture,
+    TOP,
+} from '../shell/picture.js';
 import { THUMBNAIL } from './reading.js';
 import { WEIGHTS } from './weights.js';
 
@@ -74,7 +83,6 @@ export function makeHeads({ place, words, footer, isShown, view, onchoose }) {
             footer: footer(),
         });
         if (!isShown(reading)) return;
-        const had_focus = place.contains(document.activeElement);
         const { svg, headAt } = overview;
         svg.setAttribute('role', 'application');
         svg.setAttribute('aria-roledescription', 'grid of heads');
@@ -99,8 +107,7 @@ export function makeHeads({ place, words, footer, isShown, view, onchoose }) {
                 within((view.head ?? 0) + step[1], n_heads),
             );
         });
-        place.replaceChildren(svg);
-        if (had_focus) svg.focus();
+        putPicture(place, svg);
         drawn = overview;
         drawn.mark(...marked);
     }

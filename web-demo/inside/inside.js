@@ -7,7 +7,7 @@ import { make, nextFrame, partsOf } from '../shell/dom.js';
 import { loadExplain } from '../shell/explain.js';
 import { showFailure } from '../shell/failure.js';
 import { whenLoaded } from '../shell/loading.js';
-import { whenChanged } from '../shell/picture.js';
+import { putPicture, whenChanged } from '../shell/picture.js';
 import { showWork } from '../shell/work.js';
 import { drawAnswer, makeWeighing } from './answer.js';
 import { makeAsk } from './ask.js';
@@ -203,7 +203,7 @@ export function mount(section, app) {
             const picture = await pictureOf(current, isLate);
             if (!picture || isLate() || current !== reading) return;
             shown = picture;
-            parts.picture.replaceChildren(picture.element);
+            putPicture(parts.picture, picture.element);
         } finally {
             work.done();
         }

@@ -2,7 +2,7 @@
  * A picture as it is read: piece by piece, and where it is a matrix cell by cell.
  *
  * @typedef {object} Shown
- * @property {Element} element
+ * @property {Element & HTMLOrSVGElement} element
  * @property {(i: number) => string} words  of a piece; -1: while none is looked at
  * @property {(i: number) => Float32Array | null} weights  what a piece has to do with each
  * @property {(i: number) => void} [mark]  shows a piece in the picture; -1: none of them

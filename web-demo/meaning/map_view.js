@@ -1,6 +1,7 @@
 /** The map in the page: a sentence is looked at by pointer, tap and keys, and what is like it. */
 
 import { inHundredths, inPercent, inUnits, inWhole } from '../shell/format.js';
+import { putPicture } from '../shell/picture.js';
 import { product } from './clusters.js';
 import { drawMap } from './map.js';
 
@@ -55,7 +56,7 @@ export class MapView {
         });
         this.#shown = { map, compared, grouping };
         this.#listen(this.#shown);
-        picture.replaceChildren(map.svg);
+        putPicture(picture, map.svg);
         map.ring(this.#found);
         this.#look(this.chosen);
     }

@@ -3,6 +3,7 @@
 import { make } from '../shell/dom.js';
 import { inHundredths, inUnits, inWhole } from '../shell/format.js';
 import { drawMatrix, makeReadable } from '../shell/matrix.js';
+import { putPicture } from '../shell/picture.js';
 import { product } from './clusters.js';
 
 const MOST_IN_MATRIX = 100;
@@ -72,6 +73,6 @@ export async function showMatrix(
             readout.textContent = words;
         },
     });
-    picture.replaceChildren(drawn.svg);
     readout.textContent = words;
+    putPicture(picture, drawn.svg);
 }

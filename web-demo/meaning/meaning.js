@@ -110,10 +110,6 @@ export function mount(section, app) {
             if (map.chosen >= sentences.length) map.chosen = -1;
             show('full');
             await showAll();
-            app.announce(
-                `${inUnits(sentences.length, 'sentence')} compared, ` +
-                    inUnits(groups.shown.groups.length, 'group'),
-            );
             remember();
         } catch (error) {
             if (signal.aborted) return;
@@ -156,7 +152,7 @@ export function mount(section, app) {
     }
 
     async function showAll() {
-        for (const part of [showGroups, listPairs, search, showPicture]) {
+        for (const part of [showGroups, announce, listPairs, search, showPicture]) {
             await part();
             await nextFrame();
         }
@@ -164,6 +160,12 @@ export function mount(section, app) {
 
     function showGroups() {
         if (compared) groups.show(compared);
+    }
+
+    function announce() {
+        if (!compared) return;
+        const n_sentences = inUnits(compared.sentences.length, 'sentence');
+        app.announce(`${n_sentences} compared, ${inUnits(groups.shown.groups.length, 'group')}`);
     }
 
     async function regroup() {

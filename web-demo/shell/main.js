@@ -6,8 +6,8 @@
  * @typedef {object} App  what views are given
  * @property {Models} models
  * @property {(name: string, state?: import('./views.js').State) => void} go  opens a view
- * @property {(state: import('./views.js').State) => void} remember  of the view that is open, into
- *   the address: nothing is opened by it
+ * @property {(state: import('./views.js').State) => void} remember  into the address, while the
+ *   view is open: nothing is opened by it
  * @property {(words: string) => void} announce  to screen readers, when they have time
  */
 
@@ -37,23 +37,29 @@ let remembering;
 /** The name of the view that is open. */
 let current = '';
 
-/** @type {App} */
-const app = {
+/** Of the address, as it was read or written last: where it differs, a visitor has gone on. */
+let known = '';
+
+/** What a view is given. @param {string} view  its name @returns {App} */
+const appOf = (view) => ({
     models,
     go(name, state) {
         location.hash = addressOf(name, state);
     },
     remember(state) {
-        const address = addressOf(current, state);
+        if (view !== current) return;
+        const address = addressOf(view, state);
         clearTimeout(remembering);
         remembering = setTimeout(() => {
-            if (address !== location.hash) history.replaceState(null, '', address);
+            if (address === location.hash || known !== location.hash) return;
+            history.replaceState(null, '', address);
+            known = location.hash;
         }, REMEMBER_AFTER);
     },
     announce(words) {
         byId('announcement').textContent = words;
     },
-};
+});
 
 // --- views --------------------------------------------------------------------------------------
 
@@ -62,6 +68,7 @@ async function openView() {
     const { name, state } = readAddress();
     const before = current;
     current = name;
+    known = location.hash;
     clearTimeout(remembering);
     for (const section of document.querySelectorAll('main > section')) {
         /** @type {HTMLElement} */ (section).hidden = section.id !== `view-${name}`;
@@ -95,7 +102,7 @@ async function mount(name) {
     const section = byId(`view-${name}`);
     try {
         const [{ mount }] = await Promise.all([partOfPage(VIEWS[name].load()), loadStyles(name)]);
-        return await mount(section, app);
+        return await mount(section, appOf(name));
     } catch (error) {
         showFailure(section, { title: 'This view could not be opened', error });
         return null;

@@ -30,6 +30,17 @@ export function draw(tag, attributes = {}, ...children) {
     return /** @type {any} */ (element);
 }
 
+/**
+ * Shows a picture in place of the one before: keys go on in it, if they went to that.
+ * @param {HTMLElement} place
+ * @param {Element & HTMLOrSVGElement} picture
+ */
+export function putPicture(place, picture) {
+    const had_focus = place.contains(document.activeElement);
+    place.replaceChildren(picture);
+    if (had_focus) picture.focus({ preventScroll: true });
+}
+
 /** Of a hundredth of a pixel nobody sees anything. @param {number} value */
 const rounded = (value) => Math.round(value * 100) / 100;
 
