@@ -81,10 +81,15 @@ core_sources := $(wildcard core/*.c)
 train_sources := $(wildcard core/train/*.c)
 converter_sources := $(wildcard converter/*.c converter/*/*.c)
 c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
-ifeq ($(config),arm)
-# Of the converter's, that of its functions alone, whose bits are the same everywhere.
+# Elsewhere the core's, and of the converter's that of its functions alone, whose bits are the same everywhere.
+with_converter := $(filter-out scalar thread arm,$(config))
+ifeq ($(with_converter),)
 c_tests := $(filter-out %/test_conversion %/test_gradients %/test_operators %/test_smooth \
 	%/test_stored,$(c_tests))
+endif
+# An emulated machine takes minutes for what runs on several threads.
+ifeq ($(config),arm)
+c_tests := $(filter-out %/test_arrival %/test_train,$(c_tests))
 endif
 # It keeps stacks and puts them back, which sanitizers do not understand; and has no vectors.
 ifneq ($(filter sanitize thread scalar arm,$(config)),)
@@ -142,7 +147,7 @@ $(native)/gen/%.o: $(native)/gen/%.c
 	@$(CC) $(cflags) -c $< -o $@
 
 # Every test links the core, training, and the parts of the converter that are not its main().
-ifneq ($(config),arm)
+ifneq ($(with_converter),)
 test_libraries := $(converter_libraries)
 test_converter := $(filter-out %/main.o,$(converter_objects)) $(generated:=.o)
 else
@@ -321,10 +326,10 @@ test-c: ## C tests, in the release, scalar and sanitize builds
 	@for config in release scalar sanitize; do \
 		$(MAKE) -j2 --no-print-directory config=$$config run-c-tests || exit 1; done
 
-run-c-tests: $(c_tests) $(if $(filter-out arm,$(config)),$(native)/bert-convert)
+run-c-tests: $(c_tests) $(if $(with_converter),$(native)/bert-convert)
 	@for test in $(c_tests); do $(run_test) ./$$test || { echo "FAILED: $$test"; exit 1; }; done
 
-test-arm: ## the core's C tests for 64-bit ARM, emulated
+test-arm: ## the core's C tests on one thread for 64-bit ARM, emulated
 	@if command -v qemu-aarch64-static >/dev/null; then $(MAKE) -j2 --no-print-directory config=arm run-c-tests; \
 	else echo 'SKIPPED: qemu-aarch64-static, which runs the C tests for ARM, is not installed' >&2; fi
 

@@ -298,7 +298,7 @@ test('attribution says how far it is, gives the same then, and ends in between',
         const onprogress = (progress) => seen.push(progress);
         const found = await attribute(sentiment, text, { unit, onprogress });
         assert.deepEqual(found, await attribute(sentiment, text, { unit }));
-        assert.ok(seen.length > 5, `${seen.length} reports`);
+        assert.ok(seen.length > 2, `${seen.length} reports`);
         const total = found.tokens.length;
         assert.ok(
             seen.every((each, i) => each.total === total && each.done > (seen[i - 1]?.done ?? 0)),

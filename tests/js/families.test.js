@@ -369,7 +369,7 @@ test('verify accepts what each dtype costs, in both builds', (t) => {
     const { status, stdout, stderr } = spawnSync(
         process.execPath,
         [...RELAXED_FLAGS, '--input-type=module', '-e', VERIFY, JSON.stringify(files)],
-        { encoding: 'utf8', timeout: 240e3 },
+        { encoding: 'utf8', timeout: 480e3 },
     );
     assert.equal(status, 0, stderr.slice(-2000));
     const results = stdout
