@@ -82,7 +82,7 @@ export async function visit(page, origin, name, parameters, timeout = TIMEOUT) {
  */
 export async function chromiumHost({ dist, models }) {
     const server = await serve(mountsOf({ dist, models }));
-    const browser = await launchChromium();
+    const browser = await launchChromium({ is_whole: true });
     const system = await browser.newBrowserCDPSession();
     /** @param {string} [type] */
     const pids = async (type) => {

@@ -37,7 +37,7 @@ const [minilm] = prepareEncoders(console.error, ['minilm-l6']);
 if (!minilm) throw new Error('all-MiniLM-L6-v2 could not be made');
 const hub = layOut(minilm.directory);
 const server = await serve({ ...mountsOf({ dist: DIST, models: [] }), '/hub/': hub });
-const browser = await launchChromium();
+const browser = await launchChromium({ is_whole: true });
 try {
     /** @type {Map<string, {first: number, second: number}[]>} */
     const visits = new Map(CANDIDATES.map(({ name }) => [name, []]));

@@ -77,7 +77,7 @@ async function main() {
     ];
     const wanted = new RegExp(`floor|${values.pages}`);
     const compared = candidates.filter(({ name }) => wanted.test(name));
-    const browser = await launchChromium();
+    const browser = await launchChromium({ is_whole: true });
     try {
         if (values.only !== 'slow' && values.only !== 'memory') {
             await compare('unthrottled', compared, Number(values.rounds), browser, server);

@@ -42,7 +42,7 @@ const WHEN = ['today', 'last week', 'this time', 'on Sunday', 'for my mother', '
 async function main(n_lines, n_different) {
     const directory = mkdtempSync(join(tmpdir(), 'workbench-'));
     const server = await serve(SITE, 0);
-    const browser = await launchChromium();
+    const browser = await launchChromium({ is_whole: true });
     try {
         const file = join(directory, 'lines.txt');
         const different = makeLines(n_different);

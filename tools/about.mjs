@@ -5,8 +5,6 @@ import { dirname, join, relative } from 'node:path';
 
 import { marked } from 'marked';
 
-const PICTURES = 'docs/pictures';
-
 const STYLE = `:root { color-scheme: light dark }
 body { font: 1.0625rem/1.55 system-ui, sans-serif; margin: 0 }
 main { max-width: 50rem; margin: 0 auto; padding: 2rem 1rem }
@@ -28,25 +26,28 @@ export function writeAbout(folder) {
     /** What each file of the tree is here; others are not here. @type {Map<string, string>} */
     const here = new Map([
         ...documents.map((path) => /** @type {const} */ ([path, path.replace(/md$/, 'html')])),
-        ...inFolder(PICTURES).map((path) => /** @type {const} */ ([path, path])),
         ['LICENSE', 'LICENSE.txt'],
     ]);
 
     for (const path of documents) {
         const text = readFileSync(path, 'utf8');
         const to = join(folder, /** @type {string} */ (here.get(path)));
+        const html = marked.parse(text, { async: false });
         mkdirSync(dirname(to), { recursive: true });
+        for (const [, picture] of html.matchAll(/<img src="(?!\w+:)([^"]+)"/g)) {
+            const file = join(dirname(path), picture);
+            cpSync(file, join(folder, file));
+        }
         writeFileSync(
             to,
             '<!doctype html><html lang="en-GB"><meta charset="utf-8">' +
                 `<title>${/^#+ (.*)/m.exec(text)?.[1] ?? path}</title>` +
                 '<meta name="viewport" content="width=device-width, initial-scale=1">' +
                 `<link rel="stylesheet" href="${relative(dirname(path), 'about.css')}">` +
-                `<main>${linked(marked.parse(text, { async: false }), path)}</main></html>\n`,
+                `<main>${linked(html, path)}</main></html>\n`,
         );
     }
     cpSync('LICENSE', join(folder, 'LICENSE.txt'));
-    cpSync(PICTURES, join(folder, PICTURES), { recursive: true });
     writeFileSync(join(folder, 'about.css'), STYLE);
 
     /**
