@@ -13,7 +13,7 @@ import { JUDGES } from './judges.js';
 import { missing, pathOf, RUNTIMES } from './runtimes.js';
 
 /** Milliseconds for a program with all its checks. */
-const TIMEOUT = 60_000;
+const TIMEOUT = 240_000;
 
 const FILES = ['hosts/run_checks.js', 'hosts/require.cjs', 'browser/engines/checks.js'];
 
