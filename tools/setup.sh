@@ -40,11 +40,14 @@ is_debian_12() {
     [ -r /etc/os-release ] && (. /etc/os-release && [ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = 12 ])
 }
 
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
 if is_debian_12; then
     missing=
     for package in $packages; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-            missing="$missing $package"
+        is_installed "$package" || missing="$missing $package"
     done
     if [ -n "$missing" ]; then
         say "installing Debian packages:$missing"
@@ -60,8 +63,13 @@ if is_debian_12; then
             die "apt-get could not install:$missing"
         }
         rm -f "${TMPDIR:-/tmp}/bert-wasm-apt.$$"
-        # Tests of the page are quicker with it; without, they run in the whole browser.
-        $sudo apt-get install -y -qq --no-install-recommends chromium-headless-shell >/dev/null 2>&1 ||
+    fi
+    # Tests of the page are quicker with it; without, they run in the whole browser.
+    if ! is_installed chromium-headless-shell; then
+        if [ "$(id -u)" = 0 ]; then sudo=; else sudo='sudo -n'; fi
+        export DEBIAN_FRONTEND=noninteractive
+        { $sudo apt-get update -qq &&
+            $sudo apt-get install -y -qq --no-install-recommends chromium-headless-shell; } >/dev/null 2>&1 ||
             say 'chromium-headless-shell could not be installed: tests of the page take longer'
     fi
 else
