@@ -81,7 +81,7 @@ core_sources := $(wildcard core/*.c)
 train_sources := $(wildcard core/train/*.c)
 converter_sources := $(wildcard converter/*.c converter/*/*.c)
 c_tests := $(patsubst tests/c/%.c,$(native)/%,$(wildcard tests/c/test_*.c))
-# Elsewhere the core's, and of the converter's that of its functions alone, whose bits are the same everywhere.
+# Scalar, thread and ARM builds are the core's; of the converter they have its functions, whose bits are the same everywhere.
 with_converter := $(filter-out scalar thread arm,$(config))
 ifeq ($(with_converter),)
 c_tests := $(filter-out %/test_conversion %/test_gradients %/test_operators %/test_smooth \

@@ -45,17 +45,15 @@ is_installed() {
 }
 
 if is_debian_12; then
+    if [ "$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi
+    export DEBIAN_FRONTEND=noninteractive
     missing=
     for package in $packages; do
         is_installed "$package" || missing="$missing $package"
     done
     if [ -n "$missing" ]; then
         say "installing Debian packages:$missing"
-        if [ "$(id -u)" = 0 ]; then sudo=; else
-            command -v sudo >/dev/null || die "root or sudo is needed to install:$missing"
-            sudo=sudo
-        fi
-        export DEBIAN_FRONTEND=noninteractive
+        [ -z "$sudo" ] || command -v sudo >/dev/null || die "root or sudo is needed to install:$missing"
         $sudo apt-get update -qq >&2
         # shellcheck disable=SC2086
         $sudo apt-get install -y -qq --no-install-recommends $missing >"${TMPDIR:-/tmp}/bert-wasm-apt.$$" 2>&1 || {
@@ -66,10 +64,8 @@ if is_debian_12; then
     fi
     # Tests of the page are quicker with it; without, they run in the whole browser.
     if ! is_installed chromium-headless-shell; then
-        if [ "$(id -u)" = 0 ]; then sudo=; else sudo='sudo -n'; fi
-        export DEBIAN_FRONTEND=noninteractive
-        { $sudo apt-get update -qq &&
-            $sudo apt-get install -y -qq --no-install-recommends chromium-headless-shell; } >/dev/null 2>&1 ||
+        { ${sudo:+sudo -n} apt-get update -qq &&
+            ${sudo:+sudo -n} apt-get install -y -qq --no-install-recommends chromium-headless-shell; } >/dev/null 2>&1 ||
             say 'chromium-headless-shell could not be installed: tests of the page take longer'
     fi
 else

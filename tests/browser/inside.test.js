@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 
 import { DIST } from '../js/built.js';
 import { TOO_LONG, tasksWhile } from '../tools/tasks.js';
-import { assertAccessible, assertFits, openSite, TIMEOUT } from './site.js';
+import { assertAccessible, assertFits, cancelOnceBegun, openSite, TIMEOUT } from './site.js';
 
 const { pipeline } = await import(new URL('index.node.js', DIST).href);
 const { attentionMaps, attentionRollout, attribute } = await import(
@@ -349,8 +349,9 @@ test('300 pieces: nothing blocks the page; work that is long is asked for', TIME
     await isShown(page, 'answer');
     tasks.weighing = await tasksWhile(page, async () => {
         // Not by role: to find that in a page with so many buttons is work in the page.
-        await picture.locator('button.main').click();
-        await picture.locator('progress ~ button').click();
+        await cancelOnceBegun(page, '#view-inside [data-part=picture]', () =>
+            picture.locator('button.main').click(),
+        );
         await picture.locator('p', { hasText: 'Stopped.' }).waitFor();
     });
     tasks.pieces = await tasksWhile(page, async () => {

@@ -65,10 +65,10 @@ const fresh = (/** @type {string} */ url) => `${url}?${n_loads++}`;
 function load(source, options = {}, abort_after) {
     return page.evaluate(
         async ([from, more, ms]) => {
+            const seen = /** @type {any[]} */ ([]);
+            Reflect.set(globalThis, 'seen', seen); // at once: what is asked next is of this load
             const library = './index.js';
             const { loadModel } = await import(new URL(library, document.baseURI).href);
-            const seen = /** @type {any[]} */ ([]);
-            Reflect.set(globalThis, 'arrived', 0);
             const controller = new AbortController();
             if (ms !== undefined) setTimeout(() => controller.abort(new Error('enough')), ms);
             try {
@@ -76,10 +76,7 @@ function load(source, options = {}, abort_after) {
                     cache: false,
                     retry_delay: 1,
                     signal: controller.signal,
-                    onprogress: (/** @type {any} */ progress) => {
-                        seen.push(progress);
-                        Reflect.set(globalThis, 'arrived', progress.loaded);
-                    },
+                    onprogress: (/** @type {any} */ progress) => seen.push(progress),
                     ...more,
                 });
                 const { logits } = await model.forward({ input_ids: [2, 5, 6, 8, 3] });
@@ -135,7 +132,7 @@ test('cut from another origin: no byte comes twice, no request is asked for befo
     server.faults.set('/model', [{ stall: first }, { stall: second - first }]);
     const loading = load(`${server.other}model`);
     for (const end of [first, second]) {
-        await page.waitForFunction((n) => Reflect.get(globalThis, 'arrived') >= n, end);
+        await page.waitForFunction((n) => Reflect.get(globalThis, 'seen').at(-1)?.loaded >= n, end);
         server.hangUp('/model');
     }
     assert.ok((await loading).logits);

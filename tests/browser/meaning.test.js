@@ -11,7 +11,7 @@ import { principalComponents } from '../../web-demo/meaning/pca.js';
 import { SAMPLE } from '../../web-demo/meaning/sample.js';
 import { DIST } from '../js/built.js';
 import { TOO_LONG, tasksWhile } from '../tools/tasks.js';
-import { assertAccessible, assertFits, openSite, TIMEOUT } from './site.js';
+import { assertAccessible, assertFits, cancelOnceBegun, openSite, TIMEOUT } from './site.js';
 
 const { pipeline, semanticSearch, similarity } = await import(new URL('index.node.js', DIST).href);
 
@@ -296,16 +296,13 @@ test(
         await isShown(page);
         const file = join(tmpdir(), `sentences-${process.pid}.txt`);
         writeFileSync(file, many(1000));
-        const cancel = part(page, 'working').getByRole('button', { name: 'Cancel' });
         /** @type {Record<string, {own: number[], clock: number[]}>} */
         const tasks = {};
         const begin = Date.now();
         tasks.reading = await tasksWhile(page, async () => {
-            await part(page, 'file').setInputFiles(file);
-            await part(page, 'working')
-                .getByText(/Read: [1-9]/)
-                .waitFor();
-            await cancel.click();
+            await cancelOnceBegun(page, '#view-meaning [data-part=working]', () =>
+                part(page, 'file').setInputFiles(file),
+            );
             await page.getByText(/^Stopped\. \d+ sentences are still to be read/).waitFor();
             const left = await part(page, 'working').innerText();
             assert.ok(parseInt(left.slice(9), 10) < 1000, left);

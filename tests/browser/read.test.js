@@ -19,7 +19,7 @@ import { serve } from '../../web-demo/serve.js';
 import { converted } from '../js/converted.js';
 import { CONFIG, modelBytes } from '../js/model_bytes.js';
 import { TOO_LONG, tasksWhile } from '../tools/tasks.js';
-import { assertAccessible, assertFits, openSite, TIMEOUT } from './site.js';
+import { assertAccessible, assertFits, cancelOnceBegun, openSite, TIMEOUT } from './site.js';
 
 const DIST = fileURLToPath(new URL('../../build/dist/', import.meta.url));
 
@@ -447,15 +447,8 @@ test('longer texts are weighed when asked, with progress and a way out', TIMEOUT
     await words.locator('[data-state=offered]').waitFor();
     assert.equal(await page.locator(part('words-text')).isVisible(), false);
     const button = words.getByRole('button', { name: 'Weigh every word' });
-    await button.press('Enter');
     const bar = words.getByRole('progressbar', { name: 'Weighing every word' });
-    await bar.waitFor();
-    await page.waitForFunction(
-        () =>
-            Number(document.querySelector('[data-part="words"] progress')?.getAttribute('value')) >
-            0,
-    );
-    await words.getByRole('button', { name: 'Cancel' }).click();
+    await cancelOnceBegun(page, part('words'), () => button.press('Enter'));
     await words.getByText('Cancelled: no word has been weighed.').waitFor();
     assert.equal(await bar.isVisible(), false);
 
@@ -613,10 +606,8 @@ test(
         const { page } = await openSite(t);
         await answer(page);
         const text = manyWords(2000);
-        await page.fill('#text', text);
+        await cancelOnceBegun(page, part('work'), () => page.fill('#text', text));
         const work = page.locator(part('work')).getByRole('progressbar');
-        await work.waitFor();
-        await page.getByRole('button', { name: 'Cancel' }).click();
         await page.getByText('Cancelled: this text has not been read to its end.').waitFor();
         assert.equal(await work.isVisible(), false);
         assert.doesNotMatch(await page.locator(part('answer')).innerText(), /%/);

@@ -138,6 +138,29 @@ export async function assertFits(page, width) {
     assert.equal(over, 0, `${width} px: ${over} px hang over`);
 }
 
+/**
+ * Work is cancelled by its button as soon as its progress is shown to have begun, by the page
+ * itself: a click from here may come when all is done, on a machine that has much else to do.
+ * @param {Page} page
+ * @param {string} selector  what holds the progress and the button
+ * @param {() => Promise<unknown>} begin
+ */
+export async function cancelOnceBegun(page, selector, begin) {
+    await page.evaluate((of) => {
+        const observer = new MutationObserver(() => {
+            const working = document.querySelector(of);
+            const button = [...(working?.querySelectorAll('button') ?? [])].find(
+                (each) => each.textContent === 'Cancel' && each.checkVisibility(),
+            );
+            if (!button || !working?.querySelector('progress')?.value) return;
+            observer.disconnect();
+            button.click();
+        });
+        observer.observe(document, { subtree: true, childList: true, attributes: true });
+    }, selector);
+    await begin();
+}
+
 /** @template T @param {() => Promise<T>} make @returns {() => Promise<T>} */
 function once(make) {
     /** @type {Promise<T> | undefined} */

@@ -195,7 +195,7 @@ class Many {
     #remember(options) {
         const { sample } = this.#options;
         this.#options = { ...(sample ? { sample } : {}), ...options };
-        if (!this.#section.hidden) this.#app.remember(this.#options);
+        this.#app.remember(this.#options);
     }
 
     /** @param {State} state */
