@@ -56,8 +56,8 @@ static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows
     }
 }
 
-/* embeddings = norm(activation(transform(hidden))): Devlin et al. 2018, BERT, section 3.1. `hidden`:
- * [R, H] floats of the tokens whose words are predicted. */
+/* embeddings = norm(activation(transform(hidden))): Devlin et al. 2018, BERT, section 3.1.
+ * `hidden`: [R, H] floats of the tokens whose words are predicted. */
 static void transform(const thread_share *share, void *hidden)
 {
     const bert_session *session = share->session;

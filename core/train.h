@@ -172,7 +172,8 @@ bert_status bert_loss_cross_entropy(const float *logits, uint32_t n_rows, uint32
  * logits, targets, gradient: [n_rows, n_classes]; `gradient` may be `logits`. A target that is
  * BERT_IGNORED_LABEL does not count. Of the options class_weights are those of targets of 1 (torch:
  * pos_weight), smoothing s makes (1 - s) t + s / 2 of each, and the divisor's default is the number
- * of targets that count. BAD_OPTION: "targets" if one is beyond 0 .. 1, or if none counts; as above.
+ * of targets that count. BAD_OPTION: "targets" if one is beyond 0 .. 1, or if none counts; as
+ * above.
  */
 bert_status bert_loss_binary_cross_entropy(const float *logits, uint32_t n_rows, uint32_t n_classes,
                                            const float *targets, const bert_loss_options *options,
@@ -193,9 +194,9 @@ bert_status bert_loss_squares(const float *values, size_t count, const float *ta
  * 4.2, as transformers' ...ForQuestionAnswering average them).
  *
  * logits: [T, 2], the TOKEN_LOGITS of a batch of these lengths; starts, ends: [n_sequences], tokens
- * counted from 0 in their sequence; writes `gradient` [T, 2], which may be `logits`. A position that
- * is not in its sequence does not count, such as BERT_IGNORED_LABEL. divisors: [2], what the sums
- * over starts and over ends are divided by; NULL or 0: how many count. BAD_OPTION: "starts" or
+ * counted from 0 in their sequence; writes `gradient` [T, 2], which may be `logits`. A position
+ * that is not in its sequence does not count, such as BERT_IGNORED_LABEL. divisors: [2], what the
+ * sums over starts and over ends are divided by; NULL or 0: how many count. BAD_OPTION: "starts" or
  * "ends" if none counts; "divisor".
  */
 bert_status bert_loss_spans(const float *logits, uint32_t n_sequences, const uint32_t *lengths,
@@ -207,9 +208,9 @@ bert_status bert_loss_spans(const float *logits, uint32_t n_sequences, const uin
  * regression objective), as sentence-transformers' CosineSimilarityLoss and SetFit have it.
  *
  * embeddings: [n_rows, n_columns], of the distinct sentences, normalised or not; pairs: [n_pairs,
- * 2], rows of it; targets: [n_pairs]; writes `gradient` [n_rows, n_columns], zeros for a row that is
- * in no pair. `gradient` may not be `embeddings`. `divisor`: 0: n_pairs. BAD_OPTION: "pairs" if one
- * is no row, or if there are none; "targets" if one is not finite; "divisor".
+ * 2], rows of it; targets: [n_pairs]; writes `gradient` [n_rows, n_columns], zeros for a row that
+ * is in no pair. `gradient` may not be `embeddings`. `divisor`: 0: n_pairs. BAD_OPTION: "pairs" if
+ * one is no row, or if there are none; "targets" if one is not finite; "divisor".
  */
 bert_status bert_loss_cosine_pairs(const float *embeddings, uint32_t n_rows, uint32_t n_columns,
                                    const uint32_t *pairs, const float *targets, uint32_t n_pairs,
@@ -228,8 +229,8 @@ typedef struct bert_ranking {
 
 /*
  * The mean over anchors of the cross-entropy of their scaled cosines with all candidates, of which
- * those of others are the wrong answers (Henderson et al. 2017, "Efficient Natural Language Response
- * Suggestion for Smart Reply", section 4.4), as sentence-transformers'
+ * those of others are the wrong answers (Henderson et al. 2017, "Efficient Natural Language
+ * Response Suggestion for Smart Reply", section 4.4), as sentence-transformers'
  * MultipleNegativesRankingLoss. An answer that is right for two anchors should not be in one batch
  * with both.
  *
@@ -249,8 +250,8 @@ typedef struct bert_distillation {
 } bert_distillation;
 
 /*
- * What a teacher's logits teach (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network",
- * section 2): with T the temperature, a the hard share,
+ * What a teacher's logits teach (Hinton et al. 2015, "Distilling the Knowledge in a Neural
+ * Network", section 2): with T the temperature, a the hard share,
  *
  *     (1 - a) T^2 KL(softmax(teacher / T) || softmax(logits / T)) + a cross-entropy(logits, label)
  *

@@ -13,9 +13,10 @@
  *                        the result is what a panel of W is, so that d W lies as W does.
  *
  * Rows of x and dy become gradients GRADIENT_ROWS at a time, and columns of dy those of x
- * GRADIENT_COLUMNS at a time, one lot after the other, so that the order of every sum is fixed. Rejected: a sum for each thread and adding those up, whose bits
- * depend on how many there are; a kernel that reads dy by columns, without the copy (every row
- * another cache line, for each of the panels of x').
+ * GRADIENT_COLUMNS at a time, one lot after the other, so that the order of every sum is fixed.
+ * Rejected: a sum for each thread and adding those up, whose bits depend on how many there are; a
+ * kernel that reads dy by columns, without the copy (every row another cache line, for each of the
+ * panels of x').
  */
 #include <string.h>
 

@@ -9,8 +9,8 @@
  *
  *     d normed = dlogits D        d D += dlogits' normed        d c += the sum of dlogits' rows
  *
- * and every row of it has a gradient. As in dense.c, D is taken GRADIENT_COLUMNS words at a time and
- * dlogits GRADIENT_ROWS rows at a time; words are dealt out, each thread turning its tile of
+ * and every row of it has a gradient. As in dense.c, D is taken GRADIENT_COLUMNS words at a time
+ * and dlogits GRADIENT_ROWS rows at a time; words are dealt out, each thread turning its tile of
  * dlogits. Rejected: dlogits' as a whole, which is as large as all logits.
  */
 #include <string.h>

@@ -40,8 +40,8 @@ static void add_derivative(const vector *u, const vector *v, double cosine, doub
 {
     double along = u->is_short ? 0 : cosine * u->inverse;
     for (uint32_t i = 0; i < n_columns; i++)
-        du[i] += (float)(((double)v->x[i] * v->inverse - along * (double)u->x[i]) * u->inverse *
-                         factor);
+        du[i] +=
+            (float)(((double)v->x[i] * v->inverse - along * (double)u->x[i]) * u->inverse * factor);
 }
 
 static void add_derivatives(const vector *u, const vector *v, double cosine, double factor,

@@ -1,8 +1,8 @@
 /*
  * loss_spans.c - where an answer begins and ends: cross-entropy of the softmax over the tokens of a
  * sequence, of each of two columns (Devlin et al. 2018, BERT, section 4.2), both averaged as
- * transformers' ...ForQuestionAnswering have it. Where it pads, padding counts as tokens; here there
- * is none.
+ * transformers' ...ForQuestionAnswering have it. Where it pads, padding counts as tokens; here
+ * there is none.
  */
 #include "loss.h"
 

@@ -55,14 +55,12 @@ bert_status bert_loss_binary_cross_entropy(const float *logits, uint32_t n_rows,
     double smoothing = (double)options->smoothing;
     for (size_t i = 0; i < count; i++) {
         double z = (double)logits[i], t = (double)targets[i] * (1 - smoothing) + smoothing / 2;
-        double weight =
-            options->class_weights ? (double)options->class_weights[i % n_classes] : 1;
+        double weight = options->class_weights ? (double)options->class_weights[i % n_classes] : 1;
         int is_ignored = targets[i] == BERT_IGNORED_LABEL;
         if (!is_ignored)
             sum += weight * t * minus_log_sigmoid(z) + (1 - t) * minus_log_sigmoid(-z);
-        gradient[i] = is_ignored ? 0
-                                 : (float)(((1 - t) * sigmoid(z) - weight * t * sigmoid(-z)) /
-                                           divisor);
+        gradient[i] =
+            is_ignored ? 0 : (float)(((1 - t) * sigmoid(z) - weight * t * sigmoid(-z)) / divisor);
     }
     *loss = (float)(sum / divisor);
     return BERT_OK;

@@ -66,7 +66,8 @@ static float weight_of(bert_pooling pooling, const sequence_view *sequence, uint
 {
     if (!sequence_attends(sequence, token))
         return 0;
-    return pooling == BERT_POOLING_WEIGHTED_MEAN ? (float)sequence_position(sequence, token) + 1 : 1;
+    return pooling == BERT_POOLING_WEIGHTED_MEAN ? (float)sequence_position(sequence, token) + 1
+                                                 : 1;
 }
 
 static void mean_backward(bert_pooling pooling, const float *dpooled, const sequence_view *sequence,

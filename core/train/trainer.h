@@ -105,9 +105,9 @@ struct bert_trainer {
     float *dquery, *dkey, *dvalue; /* [T, H] */
     float *activated, *dwide;      /* [T, I] */
     float *means, *inverses;       /* [T]: of rows before a norm */
-    float *weight_columns; /* W' as a matrix, of the largest W, of GRADIENT_COLUMNS at most */
-    float *inputs_across;  /* [most inputs up to whole panels, GRADIENT_ROWS] */
-    float *output_rows;    /* [n_threads, OUTPUT_TILE] */
+    float *weight_columns;      /* W' as a matrix, of the largest W, of GRADIENT_COLUMNS at most */
+    float *inputs_across;       /* [most inputs up to whole panels, GRADIENT_ROWS] */
+    float *output_rows;         /* [n_threads, OUTPUT_TILE] */
     attention_space *attention; /* [n_threads] */
 };
 

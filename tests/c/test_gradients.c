@@ -1,7 +1,8 @@
 /*
  * test_gradients.c - training against PyTorch: for each folder of tests/golden/gradients
- * (make_gradients.py and gradient_heads.py, which say what is in it) the logits, the gradient of every
- * parameter, and the losses of 20 steps of AdamW. BERT_GRADIENTS names another folder of such folders.
+ * (make_gradients.py and gradient_heads.py, which say what is in it) the logits, the gradient of
+ * every parameter, and the losses of 20 steps of AdamW. BERT_GRADIENTS names another folder of such
+ * folders.
  *
  * Models come as a user's would, through the converter; so a gradient is compared by the name and
  * in the shape that transformers has for it.

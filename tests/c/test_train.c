@@ -340,7 +340,8 @@ TEST(gradients_agree_with_differences_for_many_words)
     static long_batch it;
     for (uint32_t tied = 0; tied < 2; tied++) {
         bert_config config = family_config(tied ? "tied_narrow_lm" : "untied_lm");
-        config.lm_activation = BERT_ACTIVATION_GELU; /* of so many numbers some pass relu's corner */
+        config.lm_activation =
+            BERT_ACTIVATION_GELU; /* of so many numbers some pass relu's corner */
         config.n_positions = 200;
         config.n_layers = 1;
         fill_batch(&it, &config, lengths, 6, 7);
