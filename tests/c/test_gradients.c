@@ -224,7 +224,7 @@ static bert_status classes(trained_case *it, float *loss, bert_error *error)
 
 static bert_status words_and_pairs(trained_case *it, float *loss, bert_error *error)
 {
-    float of_pairs;
+    float of_pairs = 0;
     bert_status status = classes(it, loss, error);
     if (status == BERT_OK)
         status = bert_loss_cross_entropy(it->pair_logits, it->batch.n_sequences, 2, it->pair_labels,
