@@ -24,9 +24,9 @@
  *
  * Models. BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT, ELECTRA, ALBERT (the gradients of a layer
  * that is run many times add up) and MPNet. DeBERTa is refused: BAD_FIELD, "position_attention" or
- * "conv_size". Of its outputs, LAST_HIDDEN_STATE, POOLER_OUTPUT, LOGITS and TOKEN_LOGITS can be
- * trained; what only others read (a language model's head, the dense layer over a sentence's row)
- * is kept as it is.
+ * "conv_size". All outputs can be trained but HIDDEN_STATES and ATTENTIONS. A language model's
+ * LM_LOGITS are computed of the batch's lm_tokens alone, their rows are in that order; where its
+ * decoder is the word embedding, every row of that has a gradient.
  *
  * There is no dropout yet: what a model answers in training is what it answers later, to the bit.
  *
@@ -161,6 +161,109 @@ typedef struct bert_loss_options {
 bert_status bert_loss_cross_entropy(const float *logits, uint32_t n_rows, uint32_t n_classes,
                                     const int32_t *labels, const bert_loss_options *options,
                                     float *loss, float *gradient, bert_error *error);
+
+/*
+ * Binary cross-entropy of sigmoid(logits) against targets from 0 to 1, several of which may be 1 in
+ * a row (labels that do not exclude each other), as torch.nn.BCEWithLogitsLoss has it (Bishop 2006,
+ * "Pattern Recognition and Machine Learning", section 4.3.2, equation 4.90):
+ *
+ *     the mean over all targets t of  -w[c] t log s(z) - (1 - t) log s(-z),  s(z) = 1 / (1 + e^-z)
+ *
+ * logits, targets, gradient: [n_rows, n_classes]; `gradient` may be `logits`. A target that is
+ * BERT_IGNORED_LABEL does not count. Of the options class_weights are those of targets of 1 (torch:
+ * pos_weight), smoothing s makes (1 - s) t + s / 2 of each, and the divisor's default is the number
+ * of targets that count. BAD_OPTION: "targets" if one is beyond 0 .. 1, or if none counts; as
+ * above.
+ */
+bert_status bert_loss_binary_cross_entropy(const float *logits, uint32_t n_rows, uint32_t n_classes,
+                                           const float *targets, const bert_loss_options *options,
+                                           float *loss, float *gradient, bert_error *error);
+
+/*
+ * The mean of (value - target)^2, for regression and for a teacher's embeddings, as
+ * torch.nn.MSELoss has it (Bishop 2006, section 3.1.1, equation 3.12). values, targets, gradient:
+ * [count]; `gradient` may be `values`. `divisor` is what the sum is divided by; 0: the count.
+ * BAD_OPTION: "targets" if one is not finite, or if there are none; "divisor".
+ */
+bert_status bert_loss_squares(const float *values, size_t count, const float *targets,
+                              float divisor, float *loss, float *gradient, bert_error *error);
+
+/*
+ * Where the answer begins and ends in each sequence: half the cross-entropy of the softmax of
+ * column 0 over the sequence's tokens, and half that of column 1 (Devlin et al. 2018, BERT, section
+ * 4.2, as transformers' ...ForQuestionAnswering average them).
+ *
+ * logits: [T, 2], the TOKEN_LOGITS of a batch of these lengths; starts, ends: [n_sequences], tokens
+ * counted from 0 in their sequence; writes `gradient` [T, 2], which may be `logits`. A position
+ * that is not in its sequence does not count, such as BERT_IGNORED_LABEL. divisors: [2], what the
+ * sums over starts and over ends are divided by; NULL or 0: how many count. BAD_OPTION: "starts" or
+ * "ends" if none counts; "divisor".
+ */
+bert_status bert_loss_spans(const float *logits, uint32_t n_sequences, const uint32_t *lengths,
+                            const int32_t *starts, const int32_t *ends, const float *divisors,
+                            float *loss, float *gradient, bert_error *error);
+
+/*
+ * The mean over pairs of (cosine - target)^2 (Reimers & Gurevych 2019, Sentence-BERT, section 3,
+ * regression objective), as sentence-transformers' CosineSimilarityLoss and SetFit have it.
+ *
+ * embeddings: [n_rows, n_columns], of the distinct sentences, normalised or not; pairs: [n_pairs,
+ * 2], rows of it; targets: [n_pairs]; writes `gradient` [n_rows, n_columns], zeros for a row that
+ * is in no pair. `gradient` may not be `embeddings`. `divisor`: 0: n_pairs. BAD_OPTION: "pairs" if
+ * one is no row, or if there are none; "targets" if one is not finite; "divisor".
+ */
+bert_status bert_loss_cosine_pairs(const float *embeddings, uint32_t n_rows, uint32_t n_columns,
+                                   const uint32_t *pairs, const float *targets, uint32_t n_pairs,
+                                   float divisor, float *loss, float *gradient, bert_error *error);
+
+/* Zero means the default. */
+typedef struct bert_ranking {
+    uint32_t n_anchors;
+    const uint32_t *anchors; /* [n_anchors], rows of the embeddings, such as questions */
+    uint32_t n_candidates;   /* n_anchors or more */
+    /* [n_candidates]: the answer of each anchor, in their order, then what answers none of them. */
+    const uint32_t *candidates;
+    float scale;   /* of cosines; default 20 */
+    float divisor; /* default n_anchors */
+} bert_ranking;
+
+/*
+ * The mean over anchors of the cross-entropy of their scaled cosines with all candidates, of which
+ * those of others are the wrong answers (Henderson et al. 2017, "Efficient Natural Language
+ * Response Suggestion for Smart Reply", section 4.4), as sentence-transformers'
+ * MultipleNegativesRankingLoss. An answer that is right for two anchors should not be in one batch
+ * with both.
+ *
+ * embeddings, gradient: as above. Writes the cosines to scores [n_anchors, n_candidates].
+ * BAD_OPTION: "anchors", "candidates" if one is no row, or there are too few; "scale", "divisor".
+ */
+bert_status bert_loss_in_batch_negatives(const float *embeddings, uint32_t n_rows,
+                                         uint32_t n_columns, const bert_ranking *ranking,
+                                         float *scores, float *loss, float *gradient,
+                                         bert_error *error);
+
+/* Zero means the default. */
+typedef struct bert_distillation {
+    float temperature; /* of both softmaxes; default 2 */
+    float hard_share;  /* of the cross-entropy against labels, 0 .. 1; default 0 */
+    float divisor;     /* as of bert_loss_options; default: how many rows count */
+} bert_distillation;
+
+/*
+ * What a teacher's logits teach (Hinton et al. 2015, "Distilling the Knowledge in a Neural
+ * Network", section 2): with T the temperature, a the hard share,
+ *
+ *     (1 - a) T^2 KL(softmax(teacher / T) || softmax(logits / T)) + a cross-entropy(logits, label)
+ *
+ * averaged over rows, as torch.nn.KLDivLoss (batchmean) and CrossEntropyLoss have them. logits,
+ * teacher, gradient: [n_rows, n_classes]; `gradient` may be `logits`; labels: [n_rows], or NULL if
+ * the hard share is 0: a row with BERT_IGNORED_LABEL does not count. BAD_OPTION: "labels",
+ * "temperature", "hard_share", "divisor". `options` may be NULL.
+ */
+bert_status bert_loss_distillation(const float *logits, const float *teacher, uint32_t n_rows,
+                                   uint32_t n_classes, const int32_t *labels,
+                                   const bert_distillation *options, float *loss, float *gradient,
+                                   bert_error *error);
 
 /* ---------------------------------------------------------------------------------- learning -- */
 

@@ -108,8 +108,7 @@ static void layer_backward(bert_trainer *trainer, uint32_t index)
 
 static int can_be_trained(bert_output output)
 {
-    return output == BERT_OUTPUT_LAST_HIDDEN_STATE || output == BERT_OUTPUT_POOLER_OUTPUT ||
-           output == BERT_OUTPUT_LOGITS || output == BERT_OUTPUT_TOKEN_LOGITS;
+    return output != BERT_OUTPUT_HIDDEN_STATES && output != BERT_OUTPUT_ATTENTIONS;
 }
 
 bert_status bert_train_forward(bert_trainer *trainer, const bert_batch *batch,

@@ -1,7 +1,7 @@
 /*
  * heads.c - what stands on the last states, there and back: pooler and classifier of sequences
  * (Devlin et al. 2018, BERT, section 4.1), classifier of tokens (section 5.3; with a dense layer
- * before it Clark et al. 2020, ELECTRA, section 3.1).
+ * before it Clark et al. 2020, ELECTRA, section 3.1). lm_head.c and sentences.c have the others.
  *
  *     pooled = activation(first token's state W + b)     logits = pooled W + b
  */
@@ -67,6 +67,10 @@ void heads_forward(bert_trainer *trainer, const bert_outputs *outputs)
         memcpy(last_hidden_state, states, (size_t)n * config->hidden_size * sizeof *states);
     if (pooler_output || logits)
         sequences_forward(trainer, states, pooler_output, logits);
+    if (outputs->data[BERT_OUTPUT_LM_LOGITS])
+        lm_head_forward(trainer, outputs->data[BERT_OUTPUT_LM_LOGITS]);
+    if (outputs->data[BERT_OUTPUT_SENTENCE_EMBEDDING])
+        sentences_forward(trainer, outputs->data[BERT_OUTPUT_SENTENCE_EMBEDDING]);
     if (!token_logits)
         return;
     if (config->token_activation != BERT_ACTIVATION_NONE) {
@@ -136,4 +140,8 @@ void heads_backward(bert_trainer *trainer, const bert_outputs *gradients)
         sequences_backward(trainer, dpooled, dlogits);
     if (dtoken_logits)
         tokens_backward(trainer, dtoken_logits);
+    if (gradients->data[BERT_OUTPUT_LM_LOGITS])
+        lm_head_backward(trainer, gradients->data[BERT_OUTPUT_LM_LOGITS]);
+    if (gradients->data[BERT_OUTPUT_SENTENCE_EMBEDDING])
+        sentences_backward(trainer, gradients->data[BERT_OUTPUT_SENTENCE_EMBEDDING]);
 }

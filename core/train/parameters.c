@@ -161,14 +161,8 @@ static void add_trained(tensor_list *list, const bert_config *config)
         add_matrix(list, "token_transform", "", hidden, hidden);
     if (config->n_token_labels)
         add_matrix(list, "token_classifier", "", hidden, config->n_token_labels);
-}
-
-static void add_fixed(tensor_list *list, const bert_config *config)
-{
-    uint32_t columns = config->embedding_size;
-    list->is_fixed = 1;
     if (config->lm_activation != BERT_ACTIVATION_NONE) {
-        add_matrix(list, "lm.transform", "", config->hidden_size, columns);
+        add_matrix(list, "lm.transform", "", hidden, columns);
         add_norm(list, "lm.norm", "", columns);
         if (config->lm_tied)
             add_vector(list, "lm.decoder", "", ".bias", config->vocab_size);
@@ -183,7 +177,6 @@ parameter_counts parameters_count(const bert_config *config)
 {
     tensor_list list = {0};
     add_trained(&list, config);
-    add_fixed(&list, config);
     return list.counts;
 }
 
@@ -192,7 +185,6 @@ void parameters_lay_out(const bert_config *config, bert_trainer *trainer, uint8_
 {
     tensor_list list = {.trainer = trainer, .rows = rows, .means = means, .squares = squares};
     add_trained(&list, config);
-    add_fixed(&list, config);
 }
 
 /* They lie in order. */

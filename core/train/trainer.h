@@ -16,6 +16,13 @@
  * and scratch does not grow with the batch. */
 #define GRADIENT_ROWS 512
 
+/* Columns of products whose derivatives go back to inputs at a time, whole panels: scratch does not
+ * grow with a vocabulary. Layers have no more. */
+#define GRADIENT_COLUMNS 4096
+
+/* Floats of a tile of columns and GRADIENT_ROWS rows, which each thread has for itself. */
+#define OUTPUT_TILE (TILE_PANELS * BERT_PANEL * GRADIENT_ROWS)
+
 /* Numbers of a parameter that is no table that are dealt out together: see adamw.c. */
 #define PARAMETER_UNIT 256
 
@@ -35,6 +42,11 @@ typedef struct dense_trace {
     float *x, *sum, *y; /* [R, H] */
     float *dsum;        /* [R, H]: d y, then d sum */
 } dense_trace;
+
+/* The same of a language model's head, for R rows: logits = normed W + b, normed = norm(y). */
+typedef struct lm_trace {
+    float *sum, *y, *normed; /* [R, E] */
+} lm_trace;
 
 /* What a thread has for itself: see attention.c. n is max_sequence_tokens, d the columns of a head.
  */
@@ -84,6 +96,8 @@ struct bert_trainer {
     float *states;                      /* [n_layers + 1, T, H]: what layers begin with */
     layer_trace *layers;                /* [n_layers], or one for all that are computed again */
     dense_trace pooler, token_transform;
+    dense_trace sentence; /* x: [S, pooled columns]; the others: [S, columns of the embedding] */
+    lm_trace lm;
 
     /* What backward() computes in. */
     float *dstates;                /* [T, H]: of the layer at hand's output, then of its input */
@@ -91,9 +105,9 @@ struct bert_trainer {
     float *dquery, *dkey, *dvalue; /* [T, H] */
     float *activated, *dwide;      /* [T, I] */
     float *means, *inverses;       /* [T]: of rows before a norm */
-    float *weight_columns;         /* W' as a matrix, of the largest W */
-    float *inputs_across;          /* [most inputs, GRADIENT_ROWS] */
-    float *output_rows;         /* [ceil(most outputs / BERT_PANEL), GRADIENT_ROWS, BERT_PANEL] */
+    float *weight_columns;      /* W' as a matrix, of the largest W, of GRADIENT_COLUMNS at most */
+    float *inputs_across;       /* [most inputs up to whole panels, GRADIENT_ROWS] */
+    float *output_rows;         /* [n_threads, OUTPUT_TILE] */
     attention_space *attention; /* [n_threads] */
 };
 
@@ -139,6 +153,10 @@ static inline void trainer_each_row(bert_trainer *trainer, uint32_t n_rows, rows
 /* y = x W + b + (adds: y). x: [n_rows, n_in], y: [n_rows, n_out]. */
 void dense_forward(bert_trainer *trainer, const float *x, uint32_t n_rows, const matrix *w,
                    int adds, float *y);
+
+/* The same of rows of x that are `x_stride` apart. */
+void dense_multiply(bert_trainer *trainer, const float *x, size_t x_stride, uint32_t n_rows,
+                    const matrix *w, int adds, float *y);
 
 /* Of that, d x = dy W' + (adds: dx). */
 void dense_inputs_backward(bert_trainer *trainer, const float *dy, uint32_t n_rows, const matrix *w,
@@ -192,6 +210,13 @@ void attention_backward(bert_trainer *trainer, const layer_trace *trace);
 void embeddings_forward(bert_trainer *trainer);
 /* From trainer->dstates, which it overwrites. */
 void embeddings_backward(bert_trainer *trainer);
+
+/* The pieces of heads that have files of their own. logits: [R, vocab_size] for the R tokens that
+ * words are predicted of; embeddings: [S, columns]. The ways back add to trainer->dstates. */
+void lm_head_forward(bert_trainer *trainer, float *logits);
+void lm_head_backward(bert_trainer *trainer, const float *dlogits);
+void sentences_forward(bert_trainer *trainer, float *embeddings);
+void sentences_backward(bert_trainer *trainer, const float *dembeddings);
 
 /* What the head outputs that are wanted are, from the last states. */
 void heads_forward(bert_trainer *trainer, const bert_outputs *outputs);
