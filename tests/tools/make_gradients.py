@@ -13,7 +13,7 @@ Each makes a folder OUT_DIR/<name>, as tests/c/test_gradients.c reads them:
                                       "all parameters", or "matrices": norms and biases do not decay
 
 All is computed in double and written in float32: rounding is the reader's alone. There is no
-dropout. Weights are drawn wide, and biases and norms are not left at 0 and 1, so that a dropped
+dropout; what has some, and other ways to learn, are in gradient_learning.py. Weights are drawn wide, and biases and norms are not left at 0 and 1, so that a dropped
 bias or a swapped axis shows. The environment is "today" of requirements.txt. The folders
 bert-seqcls and distilbert-tokcls of tests/golden/gradients are of the same format; weights there
 are as transformers draws them.
@@ -28,6 +28,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import safetensors.torch
 import torch
 import transformers
+
+import gradient_learning
 
 TINY = dict(vocab_size=28, hidden_size=12, num_attention_heads=2, num_hidden_layers=2,
             intermediate_size=15, attn_implementation="eager", hidden_dropout_prob=0.0,
@@ -147,9 +149,10 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
-    for name in MODELS:
+    for name in [*MODELS, *gradient_learning.MODELS]:
+        maker = make if name in MODELS else gradient_learning.make
         if arguments.only in name:
-            print(name) if arguments.list else make(name, arguments.out / name)
+            print(name) if arguments.list else maker(name, arguments.out / name)
 
 
 if __name__ == "__main__":
