@@ -176,10 +176,11 @@ void bert_train_merge(bert_trainer *trainer);
  *     attention        attention_probs_dropout_prob   attention_dropout      as BERT
  *     attention_output hidden_dropout_prob            0                      hidden_dropout_prob
  *     output           hidden_dropout_prob            dropout                0
- *     pooler           0; with a classifier of        0                      0
- *                      sequences, but of BERT, as below
- *     classifier       classifier_dropout, or         seq_classif_dropout; classifier_dropout_prob
- *                      hidden_dropout_prob            of tokens dropout
+ *     pooler           0; but of BERT, with a         0                      0
+ *                      classifier of sequences,
+ *                      what classifier has
+ *     classifier       classifier_dropout, or         seq_classif_dropout;   classifier_
+ *                      hidden_dropout_prob            of tokens dropout      dropout_prob
  */
 typedef struct bert_dropout {
     uint32_t seed;
@@ -195,7 +196,8 @@ typedef struct bert_dropout {
  * Dropout from the next forward() on; NULL: none, as at the beginning and as one evaluates. Which
  * numbers are left out depends on the seed, on bert_train_n_steps(), on how many forward() with
  * dropout there were since the last step, and on where they are in the batch: a run is repeated by
- * its seed. BAD_OPTION, the name of the rate.
+ * its seed, and goes on elsewhere as bert_train_set_n_steps() has it. What a forward() before has
+ * left for backward() is lost. BAD_OPTION, the name of the rate.
  */
 bert_status bert_train_set_dropout(bert_trainer *trainer, const bert_dropout *dropout,
                                    bert_error *error);

@@ -10,10 +10,12 @@
  *     d bias of a distance = the sum of d S over the pairs of tokens that are as far apart
  *
  * where the sum over keys of P d P is that over columns of C dC, a row of d numbers instead of n
- * (Dao et al. 2022, FlashAttention, section 3.1 and appendix B). With dropout P is dropped(P) in C
- * and d V, and d P dropped, which that sum survives. P is computed again on the way
+ * (Dao et al. 2022, FlashAttention, section 3.1 and appendix B). P is computed again on the way
  * back, QUERY_BLOCK rows of it at a time: memory is linear in the sequence's length, as in the
  * core. Of the seven products that takes one.
+ *
+ * With dropout C and d V are made of the dropped P, and d P is dropped too; that the sum is C dC is
+ * as true (appendix B.4).
  *
  * A head of a sequence writes columns and rows of its own, but for the biases: there a head is one
  * block, and its sequences follow each other. So every sum has one order.

@@ -11,7 +11,7 @@
 #include "random.h"
 #include "trainer.h"
 
-/* -------------------------------------------------------------------------------------- rates -- */
+/* ------------------------------------------------------------------------------------- rates -- */
 
 static float rate_at(const bert_dropout *dropout, dropout_site site)
 {
@@ -44,7 +44,7 @@ bert_status bert_train_set_dropout(bert_trainer *trainer, const bert_dropout *dr
     return BERT_OK;
 }
 
-/* --------------------------------------------------------------------------------------- rows -- */
+/* -------------------------------------------------------------------------------------- rows -- */
 
 dropout_mask dropout_mask_at(const bert_trainer *trainer, dropout_site site, uint32_t layer)
 {

@@ -91,8 +91,8 @@ static void layer_forward(bert_trainer *trainer, uint32_t index)
 
 /* -------------------------------------------------------------------------------------- back -- */
 
-/* d x += dy W', W with its adapter, whose gradients are added to; of W they are already. Where dx
- * is NULL, that is all. */
+/* d x = dy W' + (adds: d x), W with its adapter, whose gradients are added to; those of W are not.
+ * Where dx is NULL there is no d x. */
 static void adapted_backward(bert_trainer *trainer, const float *x, const float *dy,
                              const matrix *w, const adapter *beside, int adds, float *dx)
 {
@@ -156,10 +156,10 @@ static void attention_block_backward(bert_trainer *trainer, uint32_t index, int 
 static uint32_t lowest_trained(const bert_trainer *trainer)
 {
     const bert_config *config = &trainer->session.model->config;
-    uint32_t block = 0, n_blocks = 1 + 2 * config->n_layers;
+    uint32_t block = 1;
     if (parameters_trains(trainer, 0))
         return 0;
-    for (block = 1; block < n_blocks; block++) {
+    for (; block <= 2 * config->n_layers; block++) {
         uint32_t stored = bert_config_stored_layer(config, (block - 1) / 2);
         if (parameters_trains(trainer, 1 + 2 * stored + (block - 1) % 2))
             break;

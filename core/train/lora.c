@@ -48,7 +48,7 @@ const adapter *lora_of_layer(const bert_trainer *trainer, uint32_t layer)
     return &trainer->adapters[bert_config_stored_layer(config, layer) * N_ADAPTERS];
 }
 
-/* ------------------------------------------------------------------------------ the beginning -- */
+/* ----------------------------------------------------------------------------- the beginning -- */
 
 /* Numbers of W's panels, those that fill the last one included. */
 static size_t count_of(const matrix *w)
@@ -92,7 +92,7 @@ void lora_begin(bert_trainer *trainer, uint32_t seed)
     }
 }
 
-/* ----------------------------------------------------------------------------- there and back -- */
+/* ---------------------------------------------------------------------------- there and back -- */
 
 static void scale(const bert_trainer *trainer, size_t n, float *x)
 {
@@ -130,7 +130,7 @@ void lora_backward(bert_trainer *trainer, const float *x, const float *dy, uint3
         dense_inputs_backward(trainer, trainer->dlow, n_rows, &it->a, 1, dx);
 }
 
-/* ------------------------------------------------------------------------------------- merged -- */
+/* ------------------------------------------------------------------------------------ merged -- */
 
 /* W += s A B, panel by panel: those of W and B are of the same columns. */
 static void merge(const adapter *it, float factor, const matrix *w)

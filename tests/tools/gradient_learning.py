@@ -4,7 +4,7 @@ words, learning rates by depth.
 train.json has `more` beside the rest, what is done in steps:
 
     dropout       the seed and the rates, called as in bert_dropout; masks are drawn here by numpy
-    lora          rank, alpha, targets as in bert_lora; what adapters begin with: adapters.safetensors
+    lora          rank, alpha, targets as in bert_lora; adapters begin with adapters.safetensors
     epsilon       of the words' perturbation: losses are those before it
     layer_decay   of learning rates by depth
     n_warmup      steps of a linear schedule to 0 after the last one
@@ -83,8 +83,8 @@ class Dropout:
         sites += [(site, i) for i in range(config.num_hidden_layers) for site in layer]
         if family in ("Roberta", "Electra", "MPNet") and head == "SequenceClassification":
             sites += [("pooler", 0)]
-        self.sites, self.seed, self.n_heads = sites + [("classifier", 0)], seed, \
-            config.num_attention_heads
+        self.sites, self.seed = sites + [("classifier", 0)], seed
+        self.n_heads = config.num_attention_heads
         # The place of every token in the batch without padding.
         self.tokens = (mask.flatten().cumsum(0) - 1).clamp(min=0).reshape(mask.shape)
         self.rates, self.n_calls, self.step = {}, 0, 0
@@ -100,8 +100,8 @@ class Dropout:
             rows = self.tokens[:, None, :] * self.n_heads + heads
         else:
             rows = self.tokens if x.dim() == 3 else torch.arange(len(x))
-        words = words_of(rows.flatten().numpy(), x.shape[-1], layer * len(SITES) + SITES.index(site),
-                         self.step, self.seed)
+        words = words_of(rows.flatten().numpy(), x.shape[-1],
+                         layer * len(SITES) + SITES.index(site), self.step, self.seed)
         kept = torch.from_numpy(words >= int(p * 2**32)).reshape(x.shape)
         return x * kept / (1 - p)
 
