@@ -330,8 +330,8 @@ test-arm: ## the core's C tests for 64-bit ARM, emulated
 
 # Of what runs on several threads.
 test-tsan: ## the same on several threads under the thread sanitizer
-	@$(MAKE) -j2 --no-print-directory config=thread $(patsubst %,build/native-thread/test_%,arrival encoder train)
-	@for test in arrival encoder train; do ./build/native-thread/test_$$test || exit 1; done
+	@$(MAKE) -j2 --no-print-directory config=thread $(patsubst %,build/native-thread/test_%,arrival encoder learning train)
+	@for test in arrival encoder learning train; do ./build/native-thread/test_$$test || exit 1; done
 
 test-js: native wasm js single ## JavaScript tests, on the built package
 	@tools/test_js.sh

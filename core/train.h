@@ -28,7 +28,8 @@
  * LM_LOGITS are computed of the batch's lm_tokens alone, their rows are in that order; where its
  * decoder is the word embedding, every row of that has a gradient.
  *
- * There is no dropout yet: what a model answers in training is what it answers later, to the bit.
+ * Without dropout (bert_train_set_dropout()) what a model answers in training is what it answers
+ * later, to the bit.
  *
  * Memory. A trainer has everything in its one block, whose size is asked for first: the parameters,
  * which are copied, their gradients, two moments of each, and what the way forward leaves for the
@@ -51,6 +52,36 @@ extern "C" {
 
 typedef struct bert_trainer bert_trainer;
 
+/* Matrices of layers that adapters can stand beside. */
+typedef enum bert_lora_target {
+    BERT_LORA_QUERY = 1,
+    BERT_LORA_KEY = 2,
+    BERT_LORA_VALUE = 4,
+    BERT_LORA_ATTENTION_OUTPUT = 8,
+    BERT_LORA_INTERMEDIATE = 16,
+    BERT_LORA_OUTPUT = 32,
+    BERT_LORA_ALL = 63
+} bert_lora_target;
+
+/*
+ * Adapters of low rank (Hu et al. 2021, LoRA, section 4.1): a matrix W of a layer acts as W +
+ * alpha / rank A B, with A [n_in, rank] and B [rank, n_out], which are trained; embeddings and
+ * layers are not, and have neither gradients nor moments. Heads are trained as ever. A begins
+ * uniform within 1 / sqrt(n_in) (He et al. 2015, as torch draws a linear layer), B with zeros.
+ *
+ * The parameters are called NAME.lora_a and NAME.lora_b, NAME.weight being the matrix. Of the model
+ * and its sessions they are no part until bert_train_merge(). Layers that share weights (ALBERT)
+ * share adapters.
+ *
+ * Zero means the default.
+ */
+typedef struct bert_lora {
+    uint32_t rank;    /* default 0: there are no adapters; at most hidden_size */
+    uint32_t targets; /* of bert_lora_target; default BERT_LORA_QUERY | BERT_LORA_VALUE */
+    float alpha;      /* default rank */
+    uint32_t seed;    /* of A */
+} bert_lora;
+
 /* Zero means the default. */
 typedef struct bert_train_options {
     uint32_t max_tokens;          /* of a batch; default BERT_DEFAULT_MAX_TOKENS */
@@ -63,6 +94,7 @@ typedef struct bert_train_options {
      * twelve times as much (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost",
      * section 3). The bits are the same. Default 0. */
     uint32_t recomputes;
+    bert_lora lora; /* default: every parameter is trained */
 } bert_train_options;
 
 /* Bytes of the one block of a trainer, a multiple of BERT_ALIGNMENT; checks the config and the
@@ -103,6 +135,7 @@ typedef struct bert_parameter {
     /* May be set by the caller between steps. */
     int is_trained;   /* default 1; 0: it has no gradient and does not change */
     int is_decayed;   /* default 1 of matrices and tables, 0 of norms and biases */
+    float rate_scale; /* of its learning rate; default 1 */
     int has_gradient; /* since the last step, or bert_train_forget(); without, a gradient is
                        * undefined, but of a table zeros */
 } bert_parameter;
@@ -110,7 +143,64 @@ typedef struct bert_parameter {
 uint32_t bert_train_n_parameters(const bert_trainer *trainer);
 bert_parameter *bert_train_parameter(bert_trainer *trainer, uint32_t index);
 
+/*
+ * Depths: heads are at 0, the last layer at 1, the one before at 2, ..., embeddings (and biases of
+ * distances) at n_layers + 1. Weights of several layers are as deep as the last of those.
+ *
+ * Layer-wise learning rates: every rate_scale becomes decay^depth (Clark et al. 2020, ELECTRA,
+ * appendix B; Howard & Ruder 2018, ULMFiT, section 3.2: "discriminative fine-tuning").
+ */
+void bert_train_scale_layers(bert_trainer *trainer, float decay);
+
+/*
+ * The `n_trained` lowest depths are trained, what is deeper is not: 1 for the heads alone, n_layers
+ * + 2 for everything. Sets is_trained of all. For gradual unfreezing (Howard & Ruder 2018, section
+ * 3.3) call it again with one more. What only frozen parameters would need is not computed on the
+ * way back; the same where a caller sets is_trained.
+ */
+void bert_train_freeze(bert_trainer *trainer, uint32_t n_trained);
+
+/* W += alpha / rank A B of every adapter, then B = 0: the model, and whoever encodes with it, has
+ * what was learned. Without adapters nothing happens. */
+void bert_train_merge(bert_trainer *trainer);
+
 /* -------------------------------------------------------------------- the way there and back -- */
+
+/*
+ * Which share of numbers is left out at random, 0 .. below 1; what is left is divided by 1 - share
+ * (Srivastava et al. 2014; Hinton et al. 2012), as torch does. transformers calls the rates
+ * otherwise in each family:
+ *
+ *                      BERT, RoBERTa, ELECTRA, MPNet  DistilBERT             ALBERT
+ *     embeddings       hidden_dropout_prob            dropout                hidden_dropout_prob
+ *     attention        attention_probs_dropout_prob   attention_dropout      as BERT
+ *     attention_output hidden_dropout_prob            0                      hidden_dropout_prob
+ *     output           hidden_dropout_prob            dropout                0
+ *     pooler           0; but of BERT, with a         0                      0
+ *                      classifier of sequences,
+ *                      what classifier has
+ *     classifier       classifier_dropout, or         seq_classif_dropout;   classifier_
+ *                      hidden_dropout_prob            of tokens dropout      dropout_prob
+ */
+typedef struct bert_dropout {
+    uint32_t seed;
+    float embeddings;       /* of their sums, after the norm */
+    float attention;        /* of probabilities */
+    float attention_output; /* of that product, before it is added to the layer's input */
+    float output;           /* of the feed-forward block, before it is added to its input */
+    float pooler;           /* of what the pooler reads */
+    float classifier;       /* of what a classifier reads, of sequences or tokens */
+} bert_dropout;
+
+/*
+ * Dropout from the next forward() on; NULL: none, as at the beginning and as one evaluates. Which
+ * numbers are left out depends on the seed, on bert_train_n_steps(), on how many forward() with
+ * dropout there were since the last step, and on where they are in the batch: a run is repeated by
+ * its seed, and goes on elsewhere as bert_train_set_n_steps() has it. What a forward() before has
+ * left for backward() is lost. BAD_OPTION, the name of the rate.
+ */
+bert_status bert_train_set_dropout(bert_trainer *trainer, const bert_dropout *dropout,
+                                   bert_error *error);
 
 /* Encodes the batch and writes the outputs that are wanted, each of those that can be trained;
  * keeps what backward() needs. Lengths, ids and so on must stay until then. */
@@ -131,6 +221,17 @@ bert_status bert_train_backward(bert_trainer *trainer, const bert_outputs *gradi
 
 /* Forgets all gradients. */
 void bert_train_forget(bert_trainer *trainer);
+
+/*
+ * Adversarial training (Miyato et al. 2016, "Adversarial Training Methods for Semi-Supervised Text
+ * Classification", section 3): after forward() and backward(), perturb() adds epsilon g / |g| to
+ * the table of words, g being its gradient, so far as the last batch has looked it up. Then forward
+ * and backward the same batch once more, so that gradients add up, and restore(), which brings the
+ * table back to the bit, before anything else. Nothing moves where |g| is zero or not finite.
+ * BAD_OPTION, "embeddings.word.weight", if it has no gradient.
+ */
+bert_status bert_train_perturb(bert_trainer *trainer, float epsilon, bert_error *error);
+void bert_train_restore(bert_trainer *trainer);
 
 /* ------------------------------------------------------------------------------------ losses -- */
 
@@ -271,6 +372,21 @@ bert_status bert_loss_distillation(const float *logits, const float *teacher, ui
  * length (Pascanu et al. 2012, section 3.2), by max_norm / (length + 1e-6) as torch does. Infinite
  * or NaN if a gradient is: bert_train_forget() saves the parameters from that step. */
 float bert_train_clip(bert_trainer *trainer, float max_norm);
+
+typedef enum bert_schedule_kind {
+    BERT_SCHEDULE_CONSTANT,
+    BERT_SCHEDULE_LINEAR, /* to 0 at the end */
+    BERT_SCHEDULE_COSINE, /* to 0 at the end, half a wave (Loshchilov & Hutter 2016, SGDR) */
+    BERT_SCHEDULE_COUNT
+} bert_schedule_kind;
+
+/*
+ * What the learning rate of step `step`, 0 .. n_steps - 1, is multiplied by: step / n_warmup in the
+ * first n_warmup steps, then what the kind says of the rest. As transformers has it in
+ * get_*_schedule_with_warmup(): so the first step of a warm-up has 0. From n_steps on linear and
+ * cosine stay 0.
+ */
+double bert_schedule(bert_schedule_kind kind, uint32_t step, uint32_t n_warmup, uint32_t n_steps);
 
 /* Zero means the default, but of learning_rate and weight_decay. */
 typedef struct bert_adamw {

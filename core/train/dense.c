@@ -228,6 +228,7 @@ void dense_all_weights_backward(bert_trainer *trainer, const float *x, uint32_t 
     uint32_t n_in = products[0].w->n_in;
     for (uint32_t row = 0; row < n_rows; row += GRADIENT_ROWS) {
         uint32_t n = n_rows - row < GRADIENT_ROWS ? n_rows - row : GRADIENT_ROWS;
+        int is_turned = 0;
         for (uint32_t i = 0; i < n_products; i++) {
             const matrix *w = products[i].w;
             weights_phase phase = {trainer,
@@ -244,8 +245,11 @@ void dense_all_weights_backward(bert_trainer *trainer, const float *x, uint32_t 
             phase.dbias = parameters_gradient(trainer, w->bias, &phase.bias_adds);
             phase.weight_adds |= row > 0;
             phase.bias_adds |= row > 0;
-            if (i == 0)
+            if (!phase.dweight && !phase.dbias)
+                continue;
+            if (phase.dweight && !is_turned)
                 share_panels(&trainer->session, n_in, turn_inputs, &phase);
+            is_turned |= phase.dweight != NULL;
             share_panels(&trainer->session, w->n_out, multiply_gradients, &phase);
         }
     }

@@ -105,9 +105,10 @@ static uint64_t turned_floats(uint64_t n_in, uint64_t n_out)
 }
 
 /* What backward() computes in. */
-static void take_scratch(memory_arena *arena, const bert_config *config, uint32_t n_threads,
-                         bert_trainer *header)
+static void take_scratch(memory_arena *arena, const bert_config *config,
+                         const bert_train_options *options, bert_trainer *header)
 {
+    uint32_t n_threads = options->n_threads;
     uint64_t tokens = header->session.max_tokens, hidden = config->hidden_size;
     uint64_t wide = config->intermediate_size, embedding = config->embedding_size;
     uint64_t labels = larger(config->n_labels, config->n_token_labels);
@@ -132,6 +133,10 @@ static void take_scratch(memory_arena *arena, const bert_config *config, uint32_
     header->weight_columns = take_floats(arena, most_weights);
     header->inputs_across = take_floats(arena, (most_in + BERT_PANEL - 1) * GRADIENT_ROWS);
     header->output_rows = take_floats(arena, (uint64_t)n_threads * OUTPUT_TILE);
+    header->low = take_floats(arena, tokens * options->lora.rank);
+    header->dlow = take_floats(arena, tokens * options->lora.rank);
+    header->saved_words = take_floats(arena, tokens * embedding);
+    header->saved_rows = arena_take(arena, tokens, sizeof *header->saved_rows);
     header->attention = arena_take(arena, n_threads, sizeof *header->attention);
     for (uint32_t i = 0; i < n_threads; i++) {
         attention_space space = take_attention(arena, config, header->session.max_sequence_tokens);
@@ -155,16 +160,17 @@ static void take_workspaces(memory_arena *arena, const bert_config *config, uint
 }
 
 /* Parameters, gradients, moments, and where everything of the parameters is. */
-static void take_parameters(memory_arena *arena, const bert_config *config, bert_trainer *header,
-                            uint8_t **rows, float **means, float **squares)
+static void take_parameters(memory_arena *arena, const bert_config *config, const bert_lora *lora,
+                            bert_trainer *header, uint8_t **rows, float **means, float **squares)
 {
-    parameter_counts counts = parameters_count(config);
+    parameter_counts counts = parameters_count(config, lora);
+    uint32_t n_listed = counts.n_trained + counts.n_fixed;
     uint64_t n_units = larger(counts.n_rows, counts.trained_floats / PARAMETER_UNIT + 1);
     header->n_parameters = counts.n_trained;
-    header->n_tensors = counts.n_trained + counts.n_fixed;
+    header->n_tensors = n_listed - counts.n_adapted;
     header->parameters = arena_take(arena, counts.n_trained, sizeof *header->parameters);
-    header->tensors = arena_take(arena, header->n_tensors, sizeof *header->tensors);
-    header->names = arena_take(arena, header->n_tensors, sizeof *header->names);
+    header->tensors = arena_take(arena, n_listed, sizeof *header->tensors);
+    header->names = arena_take(arena, n_listed, sizeof *header->names);
     header->values = take_floats(arena, counts.trained_floats + counts.fixed_floats);
     header->gradients = take_floats(arena, counts.trained_floats);
     *means = take_floats(arena, counts.trained_floats);
@@ -174,6 +180,10 @@ static void take_parameters(memory_arena *arena, const bert_config *config, bert
         header->bias_first =
             arena_take(arena, 2ull * config->n_distances - 1, sizeof *header->bias_first);
     header->partial_sums = arena_take(arena, n_units, sizeof *header->partial_sums);
+    if (lora->rank)
+        header->adapters =
+            arena_take(arena, (uint64_t)bert_config_n_stored_layers(config) * N_ADAPTERS,
+                       sizeof *header->adapters);
 }
 
 /* With an arena that only counts, it returns NULL, and the arena has the size. `model` is where the
@@ -183,19 +193,21 @@ static bert_trainer *lay_out(const bert_config *config, const bert_train_options
 {
     uint8_t *rows;
     float *means, *squares;
-    bert_trainer header = {.recomputes = options->recomputes,
-                           .session = {.max_tokens = options->max_tokens,
-                                       .max_sequence_tokens = options->max_sequence_tokens}};
+    bert_trainer header = {
+        .recomputes = options->recomputes,
+        .lora_scale = options->lora.rank ? options->lora.alpha / (float)options->lora.rank : 0,
+        .session = {.max_tokens = options->max_tokens,
+                    .max_sequence_tokens = options->max_sequence_tokens}};
     bert_trainer *trainer = arena_take(arena, 1, sizeof header);
     *model = arena_take(arena, model_bytes, 1);
     take_workspaces(arena, config, options->n_threads, &header);
-    take_parameters(arena, config, &header, &rows, &means, &squares);
+    take_parameters(arena, config, &options->lora, &header, &rows, &means, &squares);
     take_traces(arena, config, &header);
-    take_scratch(arena, config, options->n_threads, &header);
+    take_scratch(arena, config, options, &header);
     if (trainer) {
         *trainer = header;
         pool_init(&trainer->session.pool, options->n_threads);
-        parameters_lay_out(config, trainer, rows, means, squares);
+        parameters_lay_out(config, &options->lora, trainer, rows, means, squares);
     }
     return trainer;
 }
@@ -224,7 +236,7 @@ static bert_status resolve(const bert_config *config, const bert_train_options *
         return status;
     if (resolved->recomputes > 1)
         return error_set_limit(error, BERT_BAD_OPTION, "recomputes", resolved->recomputes, 1);
-    return BERT_OK;
+    return lora_resolve(config, &resolved->lora, error);
 }
 
 static bert_status size_of(const bert_config *config, const bert_train_options *options,
@@ -326,6 +338,7 @@ bert_status bert_train_open(const bert_config *config, const bert_tensor *tensor
     trainer->session.model = model;
     parameters_find_buckets(trainer);
     clear(trainer);
+    lora_begin(trainer, resolved.lora.seed);
     *trainer_out = trainer;
     return BERT_OK;
 }

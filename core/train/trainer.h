@@ -71,8 +71,25 @@ enum { ROW_UNTOUCHED, ROW_MOVING, ROW_TOUCHED };
 /* A bert_parameter, and what only the trainer knows of it. */
 typedef struct parameter {
     bert_parameter is;
-    uint8_t *rows; /* [rows of the table]: ROW_...; NULL: it is no table */
+    uint8_t *rows;  /* [rows of the table]: ROW_...; NULL: it is no table */
+    uint32_t stage; /* see parameters_trains() */
 } parameter;
+
+/* A matrix's adapter, y = x W + b + scale (x A) B: see lora.c. */
+typedef struct adapter {
+    matrix a, b; /* n_in -> rank, rank -> n_out; without panels: there is none */
+} adapter;
+
+/* Those of a layer, in the order of bert_lora_target. */
+enum {
+    ADAPTER_QUERY,
+    ADAPTER_KEY,
+    ADAPTER_VALUE,
+    ADAPTER_ATTENTION_OUTPUT,
+    ADAPTER_INTERMEDIATE,
+    ADAPTER_OUTPUT,
+    N_ADAPTERS
+};
 
 struct bert_trainer {
     bert_session session; /* its threads; what a batch may be */
@@ -86,6 +103,21 @@ struct bert_trainer {
     uint32_t *bias_first;      /* [2 D - 1]: the first distance of the bucket */
     uint32_t n_steps;
     double *partial_sums; /* of squares of gradients: see adamw.c */
+
+    /* Adapters: see lora.c. */
+    adapter *adapters; /* [stored layers, N_ADAPTERS]; NULL: there are none */
+    float lora_scale;
+    float *low, *dlow; /* [T, rank] */
+
+    /* Dropout: see dropout.c. */
+    bert_dropout dropout;
+    int drops;               /* some rate is not 0 */
+    uint32_t pass, n_passes; /* of forward() since the last step: the last one's, and how many */
+
+    /* Words that are perturbed: see adversary.c. */
+    float *saved_words;   /* [T, E] */
+    uint32_t *saved_rows; /* [T]: of which row each is */
+    uint32_t n_saved;
 
     /* What forward() leaves. */
     bert_batch batch;
@@ -117,15 +149,21 @@ struct bert_trainer {
  * of the others. */
 typedef struct parameter_counts {
     uint32_t n_trained, n_fixed;
+    uint32_t n_adapted; /* of those that are trained: of adapters, no part of the model */
     uint64_t trained_floats, fixed_floats;
     uint64_t n_rows; /* of all tables that are trained */
 } parameter_counts;
 
-parameter_counts parameters_count(const bert_config *config);
+parameter_counts parameters_count(const bert_config *config, const bert_lora *lora);
 
 /* Names, shapes and places, in the trainer's memory. The fixed ones follow the trained ones. */
-void parameters_lay_out(const bert_config *config, bert_trainer *trainer, uint8_t *rows,
-                        float *means, float *squares);
+void parameters_lay_out(const bert_config *config, const bert_lora *lora, bert_trainer *trainer,
+                        uint8_t *rows, float *means, float *squares);
+
+/* Stages are what the way back goes through: 0 for embeddings, 1 + 2 s and 2 + 2 s for the
+ * attention and the feed-forward block of stored layer s, the last for heads. Whether some
+ * parameter of one is trained. */
+int parameters_trains(const bert_trainer *trainer, uint32_t stage);
 
 /* The gradient of the parameter whose values, in the model, are at `value`; NULL if it is not
  * trained. `adds`: there is something already, else what is there is undefined (but of a table). */
@@ -199,10 +237,56 @@ void activation_forward(bert_trainer *trainer, const float *x, size_t n, bert_ac
 void activation_backward(bert_trainer *trainer, const float *x, size_t n,
                          bert_activation activation, float *dy);
 
-/* context = softmax(query key' / sqrt d + bias) value of the trace. */
-void attention_forward(bert_trainer *trainer, const layer_trace *trace);
+/* context = dropout(softmax(query key' / sqrt d + bias)) value of the trace of layer `layer`. */
+void attention_forward(bert_trainer *trainer, uint32_t layer, const layer_trace *trace);
 /* d query, d key and d value of the trainer from its d context. */
-void attention_backward(bert_trainer *trainer, const layer_trace *trace);
+void attention_backward(bert_trainer *trainer, uint32_t layer, const layer_trace *trace);
+
+/* -------------------------------------------------------------------------- pieces: adapters -- */
+
+/* Defaults in place of zeros, then checks. */
+bert_status lora_resolve(const bert_config *config, bert_lora *lora, bert_error *error);
+
+/* A is drawn, B is zeros. */
+void lora_begin(bert_trainer *trainer, uint32_t seed);
+
+/* Those of layer `layer`: [N_ADAPTERS]. */
+const adapter *lora_of_layer(const bert_trainer *trainer, uint32_t layer);
+
+/* y += scale (x A) B. x: [n_rows, n_in], y: [n_rows, n_out]. */
+void lora_forward(bert_trainer *trainer, const float *x, uint32_t n_rows, const adapter *it,
+                  float *y);
+
+/* d x += scale (dy B') A', but where dx is NULL, and the gradients of A and B are added to. */
+void lora_backward(bert_trainer *trainer, const float *x, const float *dy, uint32_t n_rows,
+                   const adapter *it, float *dx);
+
+/* --------------------------------------------------------------------------- pieces: dropout -- */
+
+/* What is dropped, in a layer or (then `layer` is 0) elsewhere: bert_dropout. */
+typedef enum dropout_site {
+    DROPOUT_EMBEDDINGS,
+    DROPOUT_ATTENTION,
+    DROPOUT_ATTENTION_OUTPUT,
+    DROPOUT_OUTPUT,
+    DROPOUT_POOLER,
+    DROPOUT_CLASSIFIER,
+    N_DROPOUTS
+} dropout_site;
+
+/* y = what is left of x, scaled: [n_rows, n_columns]; y may be x. Where nothing is dropped, x is
+ * returned and y is not written, else y. The same on the way there and, of derivatives, back. */
+const float *dropout_apply(bert_trainer *trainer, dropout_site site, uint32_t layer, const float *x,
+                           uint32_t n_rows, uint32_t n_columns, float *y);
+
+/* The same of single rows, where the rate is not 0. */
+typedef struct dropout_mask {
+    uint32_t seed, pass, step, site;
+    uint32_t least; /* of the random numbers that are kept */
+    float scale;
+} dropout_mask;
+dropout_mask dropout_mask_at(const bert_trainer *trainer, dropout_site site, uint32_t layer);
+void dropout_row(const dropout_mask *mask, uint32_t row, uint32_t n, const float *x, float *y);
 
 /* ------------------------------------------------------------------------- pieces: the model -- */
 

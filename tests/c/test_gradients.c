@@ -87,6 +87,8 @@ static const char *const renamings[][2] = {
     {"predictions.LayerNorm", "lm.norm"},
     {"predictions.bias", "lm.decoder.bias"},
     {"predictions.decoder", "lm.decoder"},
+    {"lora_A", "lora_a"},
+    {"lora_B", "lora_b"},
 };
 
 static void rename_part(char name[128], const char *from, const char *to)
@@ -348,9 +350,23 @@ static int convert(const char *in, const char *out, fault_text *fault)
     return ok;
 }
 
+/* What else is done in steps: gradient_learning.py. */
+static const cJSON *more_of(const trained_case *it, const char *key)
+{
+    return get(get(it->train, "more"), key);
+}
+
+static bert_lora lora_of(const trained_case *it)
+{
+    const cJSON *lora = more_of(it, "lora");
+    return (bert_lora){.rank = (uint32_t)number(lora, "rank", 0),
+                       .targets = (uint32_t)number(lora, "targets", 0),
+                       .alpha = (float)number(lora, "alpha", 0)};
+}
+
 static int open_trainer(trained_case *it)
 {
-    bert_train_options options = {.max_tokens = MOST_TOKENS};
+    bert_train_options options = {.max_tokens = MOST_TOKENS, .lora = lora_of(it)};
     bert_error error = {0};
     size_t n_bytes = 0;
     int ok = bert_train_size(&it->file.config, &options, &n_bytes, &error) == BERT_OK &&
@@ -438,6 +454,13 @@ static uint32_t bucket_of(int32_t distance, uint32_t n_buckets)
     return first + (far < half - 1 ? far : half - 1);
 }
 
+/* Element `i` of a matrix [out, in] of torch's in our panels. */
+static size_t in_panels(const uint64_t *dims, size_t i)
+{
+    size_t out = i / dims[1], in = i % dims[1];
+    return (out / BERT_PANEL * dims[1] + in) * BERT_PANEL + out % BERT_PANEL;
+}
+
 /* What the gradient of a bias of a bucket [bucket][head] is here. */
 static double bucket_gradient(const trained_case *it, const bert_parameter *own, uint32_t bucket,
                               uint32_t head, uint32_t n_buckets)
@@ -459,8 +482,7 @@ static double our_gradient(const trained_case *it, const bert_parameter *own, co
                                (uint32_t)dims[0]);
     if (own->tensor.rank < 3)
         return (double)own->gradient[i];
-    size_t out = i / dims[1], in = i % dims[1];
-    return (double)own->gradient[(out / BERT_PANEL * dims[1] + in) * BERT_PANEL + out % BERT_PANEL];
+    return (double)own->gradient[in_panels(dims, i)];
 }
 
 static void check_gradient(const trained_case *it, const named_tensor *theirs)
@@ -556,17 +578,76 @@ static void set_decay(trained_case *it)
             bert_train_parameter(it->trainer, i)->is_decayed = 1;
 }
 
+/* Adapters as torch's begin. */
+static void set_adapters(const trained_case *it)
+{
+    char path[512], name[128];
+    fault_text fault = {{0}};
+    tensor_table table = {0};
+    snprintf(path, sizeof path, "%s/adapters.safetensors", it->folder);
+    CHECK(tensors_open(path, &table, &fault) && table.n_tensors > 0, "%s", fault.text);
+    for (size_t i = 0; i < table.n_tensors; i++) {
+        const named_tensor *theirs = &table.tensors[i];
+        float *values = guarded_alloc(theirs->stored.count * sizeof *values);
+        our_name(theirs->name, it->is_of_tokens, name);
+        const bert_parameter *own = parameter_called(it, name);
+        CHECK(own, "%s: there is no %s for %s", it->folder, name, theirs->name);
+        CHECK(stored_floats(&theirs->stored, 0, theirs->stored.count, values, &fault), "%s",
+              fault.text);
+        for (size_t k = 0; own && k < theirs->stored.count; k++)
+            own->value[in_panels(theirs->stored.dims, k)] = values[k];
+    }
+    tensors_close(&table);
+}
+
+static void set_more(const trained_case *it)
+{
+    const cJSON *rates = more_of(it, "dropout");
+    bert_dropout dropout = {.seed = (uint32_t)number(rates, "seed", 0),
+                            .embeddings = (float)number(rates, "embeddings", 0),
+                            .attention = (float)number(rates, "attention", 0),
+                            .attention_output = (float)number(rates, "attention_output", 0),
+                            .output = (float)number(rates, "output", 0),
+                            .pooler = (float)number(rates, "pooler", 0),
+                            .classifier = (float)number(rates, "classifier", 0)};
+    if (rates)
+        CHECK(bert_train_set_dropout(it->trainer, &dropout, NULL) == BERT_OK, "dropout");
+    if (more_of(it, "lora"))
+        set_adapters(it);
+    if (more_of(it, "layer_decay"))
+        bert_train_scale_layers(it->trainer,
+                                (float)number(get(it->train, "more"), "layer_decay", 0));
+}
+
+/* The loss of the words as they are, gradients of those and of the perturbed ones. */
+static float go_perturbed(trained_case *it)
+{
+    float epsilon = (float)number(get(it->train, "more"), "epsilon", 0);
+    float loss = go_there_and_back(it), logits[MOST_TOKENS * MOST_LABELS];
+    if (!(epsilon > 0))
+        return loss;
+    memcpy(logits, it->logits, sizeof logits);
+    CHECK(bert_train_perturb(it->trainer, epsilon, NULL) == BERT_OK, "perturbed");
+    CHECK(go_there_and_back(it) > loss, "%s: a perturbation makes the loss no larger", it->folder);
+    bert_train_restore(it->trainer);
+    memcpy(it->logits, logits, sizeof logits);
+    return loss;
+}
+
 static void check_steps(trained_case *it)
 {
     const cJSON *optimizer = get(it->train, "optimizer"), *losses = get(it->train, "losses");
     bert_adamw adamw = {.learning_rate = number(optimizer, "lr", 0),
                         .weight_decay = number(optimizer, "weight_decay", 0)};
-    double max_norm = number(optimizer, "max_norm", 0);
+    double max_norm = number(optimizer, "max_norm", 0), rate = adamw.learning_rate;
+    uint32_t n_warmup = (uint32_t)number(get(it->train, "more"), "n_warmup", 0);
+    uint32_t n_steps = (uint32_t)cJSON_GetArraySize(losses);
     set_decay(it);
-    for (int step = 0; step < cJSON_GetArraySize(losses); step++) {
-        double want = cJSON_GetArrayItem(losses, step)->valuedouble;
-        double got = (double)go_there_and_back(it);
-        CHECK(fabs(got - want) <= 2e-5, "%s: after %d steps the loss is %.8g, torch's %.8g",
+    set_more(it);
+    for (uint32_t step = 0; step < n_steps; step++) {
+        double want = cJSON_GetArrayItem(losses, (int)step)->valuedouble;
+        double got = (double)go_perturbed(it);
+        CHECK(fabs(got - want) <= 2e-5, "%s: after %u steps the loss is %.8g, torch's %.8g",
               it->folder, step, got, want);
         if (step == 0) {
             if (it->task)
@@ -577,6 +658,9 @@ static void check_steps(trained_case *it)
         }
         if (max_norm > 0)
             bert_train_clip(it->trainer, (float)max_norm);
+        if (n_warmup)
+            adamw.learning_rate =
+                rate * bert_schedule(BERT_SCHEDULE_LINEAR, step, n_warmup, n_steps);
         bert_train_step(it->trainer, &adamw);
     }
 }
@@ -679,4 +763,22 @@ TEST(bert_learns_cosines_of_pairs_as_in_torch)
 TEST(mpnet_with_a_dense_layer_learns_to_rank_as_in_torch)
 {
     check_folder("mpnet-ranking");
+}
+
+TEST(dropout_drops_as_in_torch)
+{
+    check_folder("bert-dropout-seqcls");
+    check_folder("roberta-dropout-seqcls");
+    check_folder("electra-dropout-tokcls");
+}
+
+TEST(adapters_learn_as_in_torch)
+{
+    check_folder("bert-lora-seqcls");
+    check_folder("albert-lora-seqcls");
+}
+
+TEST(perturbed_words_rates_by_depth_and_a_schedule_are_as_in_torch)
+{
+    check_folder("bert-adversary-seqcls");
 }

@@ -14,7 +14,7 @@ Each makes a folder OUT_DIR/<name>, as tests/c/test_gradients.c reads them:
 
 All is computed in double and written in float32: rounding is the reader's alone. There is no
 dropout. Heads that are no classifiers, and other losses, are in gradient_heads.py, which says what
-their train.json has beside this. Weights are drawn wide, and biases and norms are not left at 0 and 1, so that a dropped
+their train.json has beside this; dropout, and other ways to learn, in gradient_learning.py. Weights are drawn wide, and biases and norms are not left at 0 and 1, so that a dropped
 bias or a swapped axis shows. The environment is "today" of requirements.txt. The folders
 bert-seqcls and distilbert-tokcls of tests/golden/gradients are of the same format; weights there
 are as transformers draws them.
@@ -31,6 +31,7 @@ import torch
 import transformers
 
 import gradient_heads
+import gradient_learning
 
 TINY = dict(vocab_size=28, hidden_size=12, num_attention_heads=2, num_hidden_layers=2,
             intermediate_size=15, attn_implementation="eager", hidden_dropout_prob=0.0,
@@ -162,9 +163,10 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
-    for name in [*MODELS, *gradient_heads.MODELS]:
+    for name in [*MODELS, *gradient_heads.MODELS, *gradient_learning.MODELS]:
+        maker = gradient_learning.make if name in gradient_learning.MODELS else make
         if arguments.only in name:
-            print(name) if arguments.list else make(name, arguments.out / name)
+            print(name) if arguments.list else maker(name, arguments.out / name)
 
 
 if __name__ == "__main__":
