@@ -52,7 +52,7 @@ void lm_head_forward(bert_trainer *trainer, float *logits)
     lm_decode(&trainer->session, trace->normed, n, logits);
 }
 
-/* ----------------------------------------------------------------------------- the tied decoder -- */
+/* -------------------------------------------------------------------------- the tied decoder -- */
 
 /* Some rows of a matrix [n_rows, n_columns] as one n_rows -> n_columns. */
 typedef struct pack_phase {
@@ -147,7 +147,7 @@ static void words_weights_backward(bert_trainer *trainer, const float *dlogits, 
     parameters_mark(trainer, model->lm_decoder.bias);
 }
 
-/* ---------------------------------------------------------------------------------------- back -- */
+/* -------------------------------------------------------------------------------------- back -- */
 
 static void add_to_states(bert_trainer *trainer, const float *rows)
 {

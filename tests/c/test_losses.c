@@ -390,7 +390,7 @@ TEST(a_teacher_learns_nothing_from_itself)
               (double)gradient[i], (double)loss);
 }
 
-/* ------------------------------------------------------------------------------- far from zero -- */
+/* ----------------------------------------------------------------------------- far from zero -- */
 
 TEST(numbers_that_are_far_apart_do_not_overflow)
 {

@@ -14,8 +14,8 @@ classes. What is there of these in train.json beside what all have:
     logits           of these tasks without padding: [tokens or sequences, columns]; for
                      embeddings of sentences these
 
-Sentence encoders have the modules of sentence-transformers; their dense layer's gradients are called
-sentence.weight and sentence.bias.
+Sentence encoders have the modules of sentence-transformers; the gradients of their dense layer are
+called sentence.weight and sentence.bias.
 """
 import json
 
@@ -41,7 +41,8 @@ MODELS = {
     "roberta-mlm": ("RobertaForMaskedLM", TYPELESS, "lm", ALL),
     "bert-pretraining": ("BertForPreTraining", dict(max_position_embeddings=12), "pretraining",
                          LABELLED),
-    "bert-spans": ("BertForQuestionAnswering", dict(max_position_embeddings=12, num_labels=2), "spans", {}),
+    "bert-spans": ("BertForQuestionAnswering", dict(max_position_embeddings=12, num_labels=2),
+                   "spans", {}),
     "bert-multilabel": ("BertForSequenceClassification", dict(max_position_embeddings=12),
                         "multi-label", dict(loss_options=dict(class_weights=[0.5, 3.0, 1.0]))),
     "distilbert-regression": ("DistilBertForSequenceClassification",
