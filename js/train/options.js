@@ -1,0 +1,137 @@
+/** Options of fineTune(): which there are, their defaults, what they may be. */
+
+import { BERT_MAX_THREADS } from '#core';
+
+import { BertError, describe } from '../errors.js';
+import { readOptions } from '../options.js';
+import { kindOf } from '../realms.js';
+
+/** @typedef {import('./head.js').Task} Task */
+
+/** @type {Task[]} */
+const TASKS = ['text-classification', 'token-classification'];
+
+const DEFAULTS = {
+    /** @type {Task | undefined} what is learned; default 'text-classification' */
+    task: undefined,
+    /** @type {string[] | undefined} all labels, in the order of the classifier; default those of
+     * the examples: in the base's order where they are its own, else sorted */
+    labels: undefined,
+    /** @type {Iterable<import('./examples.js').Example>
+     *   | AsyncIterable<import('./examples.js').Example> | number | undefined} examples that tell
+     * after each epoch how good it is, or the share of `examples` that is set aside for that, of
+     * each label as large a one; default none */
+    validation: undefined,
+    /** how often every example is learned from, from 1 */
+    epochs: 3,
+    /** examples of a step, from 1 */
+    batch_size: 16,
+    /** of the first step after the warm-up, above 0; from there it falls in a line to 0 */
+    learning_rate: 5e-5,
+    /** share of the steps in which the learning rate rises from 0, 0 to 1 */
+    warmup: 0.1,
+    /** of AdamW, from 0; norms and biases do not decay */
+    weight_decay: 0.01,
+    /** length that gradients are scaled down to, above 0; Infinity: as they are */
+    max_norm: 1,
+    /** @type {number | undefined} tokens of an example, special ones included: what is longer is
+     * cut; default what the base reads */
+    max_length: undefined,
+    /** of what is drawn: the order of examples, those that are set aside, a new classifier; a whole
+     * number from 0. The same seed gives the same bits, on any number of threads */
+    seed: 0,
+    /** @type {'balanced' | Record<string, number> | undefined} how much each label counts, from 0;
+     * 'balanced': all labels count as much together; default all 1 */
+    class_weights: undefined,
+    /** @type {number | undefined} epochs without a better validation after which training ends,
+     * from 1; default none */
+    patience: undefined,
+    /** whether a layer's numbers are computed again on the way back: a third more time, for much
+     * less memory; the same bits */
+    recomputes: false,
+    /** bytes that training may take */
+    memory: 2 ** 32,
+    /** @type {number | undefined} most that compute, 1 to 64; default one a core, at most 4 */
+    threads: undefined,
+    /** @type {LoadOptions} of the base, as loadModel() takes them; default none */
+    load: {},
+    /** @type {((progress: import('./run.js').TrainProgress) => void) | undefined} called after
+     * every step; default none */
+    onprogress: undefined,
+    /** @type {AbortSignal | undefined} ends training between two steps: fineTune() is rejected with
+     * its reason; default none */
+    signal: undefined,
+    /** @type {AbortSignal | undefined} ends training after the step that runs, with what there is:
+     * the best epoch, or, before the first has ended, the weights as they are; default none */
+    stop: undefined,
+};
+
+/**
+ * @typedef {import('../sources/resolve.js').SourceOptions
+ *   & Pick<import('../model/model.js').EngineOptions,
+ *     'cache' | 'offline' | 'idle_timeout' | 'retry_delay'>
+ *   & {onprogress?: (progress: {loaded: number, total: number}) => void}} LoadOptions
+ */
+
+/** @typedef {Partial<typeof DEFAULTS>} TrainOptions */
+
+const isNumber = (/** @type {unknown} */ n) => typeof n === 'number' && !Number.isNaN(n);
+const isWhole = (/** @type {any} */ n, least = 1) => Number.isSafeInteger(n) && n >= least;
+const isSignal = (/** @type {unknown} */ value) => kindOf(value) === 'AbortSignal';
+
+/** @type {[string, (value: any) => boolean, string][]} By name: whether it may be, and what it must. */
+const CHECKS = [
+    ['task', (value) => TASKS.includes(value), TASKS.join(' or ')],
+    ['labels', areLabels, 'an array of two strings or more, each once'],
+    [
+        'validation',
+        (n) => typeof n !== 'number' || (n > 0 && n < 1),
+        'examples, or a share between 0 and 1',
+    ],
+    ['epochs', isWhole, 'a whole number from 1'],
+    ['batch_size', isWhole, 'a whole number from 1'],
+    ['learning_rate', (n) => Number.isFinite(n) && n > 0, 'a number above 0'],
+    ['warmup', (n) => isNumber(n) && n >= 0 && n <= 1, 'a share from 0 to 1'],
+    ['weight_decay', (n) => Number.isFinite(n) && n >= 0, 'a number from 0'],
+    ['max_norm', (n) => isNumber(n) && n > 0, 'a number above 0'],
+    ['max_length', isWhole, 'a whole number from 1'],
+    ['seed', (n) => isWhole(n, 0), 'a whole number from 0'],
+    ['patience', isWhole, 'a whole number from 1'],
+    ['recomputes', (value) => typeof value === 'boolean', 'true or false'],
+    ['memory', (n) => isNumber(n) && n > 0, 'a number of bytes'],
+    [
+        'threads',
+        (n) => isWhole(n) && n <= BERT_MAX_THREADS,
+        `a whole number from 1 to ${BERT_MAX_THREADS}`,
+    ],
+    ['signal', isSignal, 'an AbortSignal'],
+    ['stop', isSignal, 'an AbortSignal'],
+];
+
+/** @param {unknown} labels */
+function areLabels(labels) {
+    return (
+        Array.isArray(labels) &&
+        labels.length >= 2 &&
+        labels.every((label) => typeof label === 'string') &&
+        new Set(labels).size === labels.length
+    );
+}
+
+/** @param {unknown} options */
+export function readTrainOptions(options) {
+    const read = readOptions('fineTune()', options, DEFAULTS);
+    for (const [name, isRight, expected] of CHECKS) {
+        const value = /** @type {Record<string, unknown>} */ (read)[name];
+        if (value !== undefined && !isRight(value)) {
+            throw new BertError(
+                'BAD_OPTION',
+                `${name} must be ${expected}, not ${describe(value)}`,
+            );
+        }
+    }
+    if (read.patience !== undefined && read.validation === undefined) {
+        throw new BertError('BAD_OPTION', 'patience must have a validation, by which it counts');
+    }
+    return { ...read, task: read.task ?? TASKS[0] };
+}
