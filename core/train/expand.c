@@ -93,13 +93,13 @@ static void expand_table(const bert_tensor *table, const float *scale, float *va
 }
 
 /* [panel][quad][column][input] to [panel][input][column]; columns past the last are zeros. */
-static void expand_matrix(const bert_tensor *matrix, const bert_tensor *scale,
+static void expand_matrix(const bert_tensor *from, const bert_tensor *scale,
                           const bert_tensor *smooth, float *values)
 {
-    const int8_t *integers = matrix->data;
+    const int8_t *integers = from->data;
     const float *scales = scale->data, *factors = smooth->data;
-    uint32_t n_in = smooth->shape[0], n_out = scale->shape[0], n_quads = matrix->shape[1];
-    for (uint32_t panel = 0; panel < matrix->shape[0]; panel++)
+    uint32_t n_in = smooth->shape[0], n_out = scale->shape[0], n_quads = from->shape[1];
+    for (uint32_t panel = 0; panel < from->shape[0]; panel++)
         for (uint32_t in = 0; in < n_in; in++)
             for (uint32_t j = 0; j < BERT_PANEL; j++) {
                 uint32_t out = panel * BERT_PANEL + j;

@@ -41,6 +41,9 @@ const usual = (encoder) => ({
 /** @param {EncoderConfig} encoder */
 const withTypes = (encoder) => ({ ...usual(encoder), type_vocab_size: typesOf(encoder) });
 
+/** Padding, after which positions are counted. @param {EncoderConfig} encoder */
+const padOf = ({ first_position }) => Math.max(0, Number(first_position) - 1);
+
 /** One that adds nothing takes the place of none. @param {EncoderConfig} encoder */
 const typesOf = (encoder) => Math.max(1, Number(encoder.n_token_types));
 
@@ -69,7 +72,7 @@ const roberta = (class_prefix) => ({
     has_types: true,
     sizes: (encoder) => ({
         ...withTypes(encoder),
-        pad_token_id: Math.max(0, Number(encoder.first_position) - 1),
+        pad_token_id: padOf(encoder),
     }),
 });
 
@@ -178,7 +181,11 @@ const FAMILIES = {
         pooler: 'classifier.dense',
         pooler_activation: 'tanh',
         classifier: 'classifier.out_proj',
-        sizes: (encoder) => ({ ...usual(encoder), relative_attention_num_buckets: N_BUCKETS }),
+        sizes: (encoder) => ({
+            ...usual(encoder),
+            pad_token_id: padOf(encoder),
+            relative_attention_num_buckets: N_BUCKETS,
+        }),
     },
 };
 

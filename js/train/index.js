@@ -73,6 +73,7 @@ export async function fineTune(base, examples, options = {}) {
         if (stop?.aborted) halt();
         try {
             const outcome = await connection.call('train', request, signal, given.onprogress);
+            if (stop?.aborted && outcome.n_steps === 0) throw stop.reason;
             return new FineTuned(info.name, labels, outcome);
         } finally {
             stop?.removeEventListener('abort', halt);

@@ -62,7 +62,8 @@ const DEFAULTS = {
      * its reason; default none */
     signal: undefined,
     /** @type {AbortSignal | undefined} ends training after the step that runs, with what there is:
-     * the best epoch, or, before the first has ended, the weights as they are; default none */
+     * the best epoch, or, before the first has ended, the weights as they are. Before the first
+     * step it does what `signal` does; default none */
     stop: undefined,
 };
 

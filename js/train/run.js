@@ -60,6 +60,7 @@ const SMOOTHING = 5000;
  * @typedef {object} Outcome
  * @property {Epoch[]} history
  * @property {number} best_epoch  whose weights these are; 0: of none that was whole
+ * @property {number} n_steps  that were made
  * @property {import('./trainer.js').Tensors} tensors
  * @property {number} threads  that were at work in the end
  * @property {number} memory_bytes
@@ -75,7 +76,7 @@ const SMOOTHING = 5000;
  * @param {import('../worker/engine.js').Turn} caller.turn  throws if the call was aborted
  * @param {() => boolean} caller.isStopped  whether what there is will do
  * @param {(progress: TrainProgress) => void} caller.onprogress
- * @returns {Promise<Pick<Outcome, 'history' | 'best_epoch' | 'tensors'>>}
+ * @returns {Promise<Omit<Outcome, 'threads' | 'memory_bytes'>>}
  */
 export async function run(request, { examples, validation }, trainer, caller) {
     const { epochs, batch_size, patience = Infinity, max_norm, weight_decay, seed } = request;
@@ -87,13 +88,19 @@ export async function run(request, { examples, validation }, trainer, caller) {
     /** @type {{epoch: number, score: number, loss: number, tensors: Outcome['tensors']} | null} */
     let best = null;
     let step = 0;
+    const kept = () => ({
+        history,
+        best_epoch: best?.epoch ?? history.length,
+        n_steps: step,
+        tensors: best?.tensors ?? trainer.parameters(),
+    });
     for (let epoch = 1; epoch <= epochs; epoch++) {
         const began = performance.now();
         const losses = [];
         const last = history.at(-1)?.validation;
         for (const batch of batchesOf(random.shuffled(examples), batch_size)) {
             await caller.turn();
-            if (caller.isStopped()) return kept(history, best, trainer);
+            if (caller.isStopped()) return kept();
             const learning_rate = request.learning_rate * scheduled(step, n_steps, request.warmup);
             const { loss } = trainer.run(batch, true);
             step++;
@@ -117,17 +124,7 @@ export async function run(request, { examples, validation }, trainer, caller) {
         if (is_better) best = { epoch, score, loss: scores.loss, tensors: trainer.parameters() };
         if (epoch - (best?.epoch ?? 0) >= patience) break;
     }
-    return kept(history, best, trainer);
-}
-
-/**
- * @param {Epoch[]} history
- * @param {{epoch: number, tensors: Outcome['tensors']} | null} best
- * @param {Trainer} trainer
- */
-function kept(history, best, trainer) {
-    if (best) return { history, best_epoch: best.epoch, tensors: best.tensors };
-    return { history, best_epoch: history.length, tensors: trainer.parameters() };
+    return kept();
 }
 
 /**
