@@ -45,7 +45,7 @@ const MOST_LISTED = 20;
 
 /**
  * @param {unknown} given  an array, or another iterable, perhaps an asynchronous one
- * @param {string} what  they are, for messages
+ * @param {string} what  one is, for messages
  * @param {Task} task
  * @param {string[] | undefined} labels  that there may be
  * @returns {Promise<Read[]>}
@@ -57,7 +57,7 @@ export async function readExamples(given, what, task, labels) {
     if (typeof all !== 'function' && typeof later !== 'function') {
         throw new BertError(
             'BAD_INPUT',
-            `${what} must be an array or another iterable, not ${describe(given)}`,
+            `${what}s must be an array or another iterable, not ${describe(given)}`,
         );
     }
     /** @type {Read[]} */
@@ -73,7 +73,7 @@ export async function readExamples(given, what, task, labels) {
             throw withPlace(error, `${what} ${index}`, index);
         }
     }
-    if (read.length === 0) throw new BertError('BAD_INPUT', `there are no ${what}`);
+    if (read.length === 0) throw new BertError('BAD_INPUT', `there are no ${what}s`);
     return read;
 }
 

@@ -85,7 +85,7 @@ export async function run(request, { examples, validation }, trainer, caller) {
     const pace = new Pace(epochs * examples.length);
     /** @type {Epoch[]} */
     const history = [];
-    /** @type {{epoch: number, score: number, loss: number, tensors: Outcome['tensors']} | null} */
+    /** @type {{epoch: number, score: number, tensors: Outcome['tensors']} | null} */
     let best = null;
     let step = 0;
     const kept = () => ({
@@ -119,10 +119,8 @@ export async function run(request, { examples, validation }, trainer, caller) {
         history.push({ epoch, loss, validation: scores, seconds });
         if (!scores) continue;
         const score = scoreOf(scores);
-        const is_better =
-            !best || score > best.score || (score === best.score && scores.loss < best.loss);
-        if (is_better) best = { epoch, score, loss: scores.loss, tensors: trainer.parameters() };
-        if (epoch - (best?.epoch ?? 0) >= patience) break;
+        if (!best || score > best.score) best = { epoch, score, tensors: trainer.parameters() };
+        if (epoch - best.epoch >= patience) break;
     }
     return kept();
 }

@@ -14,7 +14,7 @@ const TEXTS_A_TURN = 64;
  * @param {import('../tokenizer/index.js').Tokenizer} tokenizer
  * @param {Labelled[]} examples
  * @param {number} max_length  tokens, special ones included: what is longer is cut
- * @param {string} what  they are, for messages
+ * @param {string} what  one is, for messages
  * @param {import('../worker/engine.js').Turn} turn
  * @returns {Promise<Sequence[]>}
  */

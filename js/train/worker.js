@@ -77,8 +77,8 @@ async function train(base, wanted, request, caller) {
     const tokens = (/** @type {Request['examples']} */ examples, /** @type {string} */ what) =>
         toSequences(tokenizer, examples, max_length, what, caller.turn);
     const sequences = {
-        examples: await tokens(request.examples, 'examples'),
-        validation: request.validation && (await tokens(request.validation, 'validation')),
+        examples: await tokens(request.examples, 'example'),
+        validation: request.validation && (await tokens(request.validation, 'validation example')),
     };
     const { encoder, tensors } = withHead(base, family, task, labels, seed);
     const { module, threads } = await chooseBuild(wanted);
@@ -94,6 +94,7 @@ async function train(base, wanted, request, caller) {
     for (const each of [base.tensors, tensors]) each.clear(); // the trainer has them
     const helpers = new HelpingThreads(threads - 1);
     helpers.join(trainer);
+    await helpers.wait(trainer);
     const { tensors: trained, ...outcome } = await run(request, sequences, trainer, caller);
     const facts = { threads: trainer.n_threads, memory_bytes: trainer.memory_bytes };
     helpers.end();
