@@ -15,9 +15,10 @@ import { classWeights, labelled, labelsFor, readExamples, split } from './exampl
 import { readTrainOptions } from './options.js';
 
 /** @import { ModelSource } from '../model/model.js' */
-/** @import { Example } from './examples.js' */
-/** @import { TrainOptions } from './options.js' */
 
+// Types that programs name.
+/** @typedef {import('./examples.js').Example} Example */
+/** @typedef {import('./options.js').TrainOptions} TrainOptions */
 /** @typedef {import('./run.js').TrainProgress} TrainProgress */
 
 /**

@@ -11,62 +11,6 @@ import { kindOf } from '../realms.js';
 /** @type {Task[]} */
 const TASKS = ['text-classification', 'token-classification'];
 
-const DEFAULTS = {
-    /** @type {Task | undefined} what is learned; default 'text-classification' */
-    task: undefined,
-    /** @type {string[] | undefined} all labels, in the order of the classifier; default those of
-     * the examples: in the base's order where they are its own, else sorted */
-    labels: undefined,
-    /** @type {Iterable<import('./examples.js').Example>
-     *   | AsyncIterable<import('./examples.js').Example> | number | undefined} examples that tell
-     * after each epoch how good it is, or the share of `examples` that is set aside for that, of
-     * each label as large a one; default none */
-    validation: undefined,
-    /** how often every example is learned from, from 1 */
-    epochs: 3,
-    /** examples of a step, from 1 */
-    batch_size: 16,
-    /** of the first step after the warm-up, above 0; from there it falls in a line to 0 */
-    learning_rate: 5e-5,
-    /** share of the steps in which the learning rate rises from 0, 0 to 1 */
-    warmup: 0.1,
-    /** of AdamW, from 0; norms and biases do not decay */
-    weight_decay: 0.01,
-    /** length that gradients are scaled down to, above 0; Infinity: as they are */
-    max_norm: 1,
-    /** @type {number | undefined} tokens of an example, special ones included: what is longer is
-     * cut; default what the base reads */
-    max_length: undefined,
-    /** of what is drawn: the order of examples, those that are set aside, a new classifier; a whole
-     * number from 0. The same seed gives the same bits, on any number of threads */
-    seed: 0,
-    /** @type {'balanced' | Record<string, number> | undefined} how much each label counts, from 0;
-     * 'balanced': all labels count as much together; default all 1 */
-    class_weights: undefined,
-    /** @type {number | undefined} epochs without a better validation after which training ends,
-     * from 1; default none */
-    patience: undefined,
-    /** whether a layer's numbers are computed again on the way back: a third more time, for much
-     * less memory; the same bits */
-    recomputes: false,
-    /** bytes that training may take */
-    memory: 2 ** 32,
-    /** @type {number | undefined} most that compute, 1 to 64; default one a core, at most 4 */
-    threads: undefined,
-    /** @type {LoadOptions} of the base, as loadModel() takes them; default none */
-    load: {},
-    /** @type {((progress: import('./run.js').TrainProgress) => void) | undefined} called after
-     * every step; default none */
-    onprogress: undefined,
-    /** @type {AbortSignal | undefined} ends training between two steps: fineTune() is rejected with
-     * its reason; default none */
-    signal: undefined,
-    /** @type {AbortSignal | undefined} ends training after the step that runs, with what there is:
-     * the best epoch, or, before the first has ended, the weights as they are. Before the first
-     * step it does what `signal` does; default none */
-    stop: undefined,
-};
-
 /**
  * @typedef {import('../sources/resolve.js').SourceOptions
  *   & Pick<import('../model/model.js').EngineOptions,
@@ -74,7 +18,72 @@ const DEFAULTS = {
  *   & {onprogress?: (progress: {loaded: number, total: number}) => void}} LoadOptions
  */
 
-/** @typedef {Partial<typeof DEFAULTS>} TrainOptions */
+/**
+ * @typedef {import('./examples.js').Example} Example
+ *
+ * @typedef {object} TrainOptions
+ * @property {Task} [task]  what is learned; default 'text-classification'
+ * @property {string[]} [labels]  all labels, in the order of the classifier; default those of the
+ *   examples: in the base's order where they are its own, else sorted
+ * @property {Iterable<Example> | AsyncIterable<Example> | number} [validation]  examples that tell
+ *   after each epoch how good it is, or the share of the examples that is set aside for that, of
+ *   each label as large a one; default none
+ * @property {number} [epochs]  how often every example is learned from, from 1; default 3
+ * @property {number} [batch_size]  examples of a step, from 1; default 16
+ * @property {number} [learning_rate]  of the first step after the warm-up, above 0; from there it
+ *   falls in a line to 0. Small encoders want more, as 2e-4; default 5e-5
+ * @property {number} [warmup]  share of the steps in which the learning rate rises from 0, 0 to 1;
+ *   default 0.1
+ * @property {number} [weight_decay]  of AdamW, from 0; norms and biases do not decay; default 0.01
+ * @property {number} [max_norm]  length that gradients are scaled down to, above 0; Infinity: as
+ *   they are; default 1
+ * @property {number} [max_length]  tokens of an example, special ones included: what is longer is
+ *   cut; default what the base reads
+ * @property {number} [seed]  of what is drawn: the order of examples, those that are set aside, a
+ *   new classifier; a whole number from 0. The same seed gives the same bits, on any number of
+ *   threads; default 0
+ * @property {'balanced' | Record<string, number>} [class_weights]  how much each label counts, from
+ *   0; 'balanced': all labels count as much together; default all 1
+ * @property {number} [patience]  epochs without a better validation after which training ends, from
+ *   1; default no limit
+ * @property {boolean} [recomputes]  whether a layer's numbers are computed again on the way back: a
+ *   third more time, for less memory; the same bits; default false
+ * @property {number} [memory]  bytes of WebAssembly memory that training may take; default 4 GiB
+ * @property {number} [threads]  most that compute, 1 to 64; default one a core, at most 4
+ * @property {LoadOptions} [load]  how the base is found and read, as loadModel() takes it; default
+ *   none
+ * @property {(progress: import('./run.js').TrainProgress) => void} [onprogress]  called after every
+ *   step
+ * @property {AbortSignal} [signal]  ends training between two steps: fineTune() is rejected with its
+ *   reason
+ * @property {AbortSignal} [stop]  ends training after the step that runs, with what there is: the
+ *   best epoch, or, before the first has ended, the weights as they are. Before the first step it
+ *   does what `signal` does
+ */
+
+/** Undefined: there is no value that means the default. */
+const DEFAULTS = {
+    task: TASKS[0],
+    labels: /** @type {TrainOptions['labels']} */ (undefined),
+    validation: /** @type {TrainOptions['validation']} */ (undefined),
+    epochs: 3,
+    batch_size: 16,
+    learning_rate: 5e-5,
+    warmup: 0.1,
+    weight_decay: 0.01,
+    max_norm: 1,
+    max_length: /** @type {TrainOptions['max_length']} */ (undefined),
+    seed: 0,
+    class_weights: /** @type {TrainOptions['class_weights']} */ (undefined),
+    patience: /** @type {TrainOptions['patience']} */ (undefined),
+    recomputes: false,
+    memory: 2 ** 32,
+    threads: /** @type {TrainOptions['threads']} */ (undefined),
+    load: /** @type {LoadOptions} */ ({}),
+    onprogress: /** @type {TrainOptions['onprogress']} */ (undefined),
+    signal: /** @type {TrainOptions['signal']} */ (undefined),
+    stop: /** @type {TrainOptions['stop']} */ (undefined),
+};
 
 const isNumber = (/** @type {unknown} */ n) => typeof n === 'number' && !Number.isNaN(n);
 const isWhole = (/** @type {any} */ n, least = 1) => Number.isSafeInteger(n) && n >= least;
@@ -134,5 +143,5 @@ export function readTrainOptions(options) {
     if (read.patience !== undefined && read.validation === undefined) {
         throw new BertError('BAD_OPTION', 'patience must have a validation, by which it counts');
     }
-    return { ...read, task: read.task ?? TASKS[0] };
+    return read;
 }

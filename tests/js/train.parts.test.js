@@ -21,6 +21,10 @@ import { HUGGINGFACE, readTensors } from './huggingface_files.js';
 import { TOKENIZER } from './model_bytes.js';
 import { baseOf, moduleOf } from './trained.js';
 
+/** @param {import('../../js/train/trainer.js').Tensors} tensors @param {string} name */
+const get = (tensors, name) =>
+    /** @type {import('../../js/train/trainer.js').Tensor} */ (tensors.get(name));
+
 const json = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
 test('weights of every dtype become nearly those of f32', async () => {
@@ -30,7 +34,7 @@ test('weights of every dtype become nearly those of f32', async () => {
         const { tensors } = await baseOf(converted('pipelines/text-classification-bert', dtype));
         assert.deepEqual([...tensors.keys()].sort(), [...exact.tensors.keys()].sort(), dtype);
         for (const [name, { shape, values }] of tensors) {
-            const want = exact.tensors.get(name);
+            const want = get(exact.tensors, name);
             assert.deepEqual(shape, want.shape, name);
             const largest = want.values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
             const furthest = values.reduce(
@@ -186,13 +190,13 @@ test('a new classifier is drawn by the seed; the pooler of the base stays', asyn
     assert.equal(drawn.get('pooler.weight'), base.tensors.get('pooler.weight'));
     assert.deepEqual(drawn.get('classifier.weight'), again.get('classifier.weight'));
     assert.notDeepEqual(drawn.get('classifier.weight'), other.get('classifier.weight'));
-    const rows = toRows(drawn.get('classifier.weight').values, 2, 32);
+    const rows = toRows(get(drawn, 'classifier.weight').values, 2, 32);
     const mean = rows.reduce((sum, x) => sum + x, 0) / rows.length;
     const deviation = Math.sqrt(rows.reduce((sum, x) => sum + (x - mean) ** 2, 0) / rows.length);
     assert.ok(deviation > 0.015 && deviation < 0.025, `${deviation}`);
-    assert.deepEqual(drawn.get('classifier.bias').values, new Float32Array(2));
+    assert.deepEqual(get(drawn, 'classifier.bias').values, new Float32Array(2));
     // Columns that fill a panel are zeros.
-    assert.ok(drawn.get('classifier.weight').values.every((x, i) => i % 8 < 2 || x === 0));
+    assert.ok(get(drawn, 'classifier.weight').values.every((x, i) => i % 8 < 2 || x === 0));
 });
 
 test('random numbers: repeatable, uniform, normal', () => {

@@ -43,7 +43,7 @@ function folderOf(files) {
 }
 
 const refused = (promise, code, message, index) =>
-    assert.rejects(promise, (error) => {
+    assert.rejects(promise, (/** @type {any} */ error) => {
         assert.ok(error instanceof BertError, error.stack);
         assert.equal(error.code, code, error.message);
         assert.match(error.message, message);
@@ -74,7 +74,7 @@ test('labels are learned, saved in every dtype, exported, and answered', async (
     assert.deepEqual([first.epoch, first.n_steps, metric], [1, n_steps, null]);
     assert.equal(told[2].metric, trained.history[0].validation?.accuracy);
     assert.ok(told.every(({ rate, seconds_left }) => rate > 0 && seconds_left >= 0));
-    assert.equal(told.at(-1).seconds_left, 0);
+    assert.equal(told.at(-1)?.seconds_left, 0);
 
     const exact = await trained.model({ dtype: 'f32', name: 'mine' });
     assert.equal(exact.name, 'mine');
@@ -272,7 +272,7 @@ test('examples that are none are refused, with their index', async () => {
 });
 
 test('options that cannot be are refused', async () => {
-    const cases = {
+    const cases = /** @type {Record<string, [unknown, RegExp]>} */ ({
         task: ['fill-mask', /text-classification or token-classification/],
         labels: [['a', 'a'], /two strings or more, each once/],
         validation: [1, /a share between 0 and 1/],
@@ -291,7 +291,7 @@ test('options that cannot be are refused', async () => {
         signal: [{}, /an AbortSignal/],
         stop: [{}, /an AbortSignal/],
         class_weights: [{ other: 1 }, /numbers >= 0 by label, not 'other'/],
-    };
+    });
     for (const [name, [value, message]] of Object.entries(cases)) {
         const promise = fineTune(CLASSIFIER, EXAMPLES, wrong({ [name]: value }));
         await refused(promise, 'BAD_OPTION', new RegExp(`^${name} must be .*${message.source}`));
