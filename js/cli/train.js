@@ -18,9 +18,9 @@ import { print } from './print.js';
 
 /** @import { Example } from './examples.js' */
 /** @import { TrainProgress } from '../train/run.js' */
-/** @import { Task } from '../train/head.js' */
+/** @import { TrainTask } from '../train/head.js' */
 
-/** By what --task may be. @type {Record<string, {task: Task, usual: string}>} */
+/** By what --task may be. @type {Record<string, {task: TrainTask, usual: string}>} */
 const TASKS = {
     classify: { task: 'text-classification', usual: 'tsv' },
     ner: { task: 'token-classification', usual: 'conll' },
@@ -162,7 +162,7 @@ const isShare = (text) => text !== undefined && /^0?\.\d+$/.test(text);
 
 /**
  * @param {string} file
- * @param {Task} task
+ * @param {TrainTask} task
  * @param {Record<string, any>} values
  * @param {string} usual  format
  * @param {string} what

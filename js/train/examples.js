@@ -5,10 +5,14 @@
 
 import { BertError, describe, withPlace } from '../errors.js';
 import { readText } from '../pipelines/call.js';
+import { nextTurn } from '../platform/turn.js';
 import { Random } from './random.js';
 
 /** Of random numbers. */
 const PURPOSE = 2;
+
+/** Examples that are checked between two turns of the event loop. */
+const EXAMPLES_A_TURN = 1024;
 
 /** Labels that a message lists. */
 const MOST_LISTED = 20;
@@ -41,12 +45,12 @@ const MOST_LISTED = 20;
  * @property {number[]} labels  indices
  */
 
-/** @typedef {import('./head.js').Task} Task */
+/** @typedef {import('./head.js').TrainTask} TrainTask */
 
 /**
  * @param {unknown} given  an array, or another iterable, perhaps an asynchronous one
  * @param {string} what  one is, for messages
- * @param {Task} task
+ * @param {TrainTask} task
  * @param {string[] | undefined} labels  that there may be
  * @returns {Promise<Read[]>}
  */
@@ -64,6 +68,7 @@ export async function readExamples(given, what, task, labels) {
     const read = [];
     for await (const each of /** @type {Iterable<unknown>} */ (given)) {
         const index = read.length;
+        if (index % EXAMPLES_A_TURN === EXAMPLES_A_TURN - 1) await nextTurn();
         try {
             read.push(task === 'token-classification' ? readWords(each) : readOne(each));
             read[index].labels.forEach((label, i) => {
@@ -188,7 +193,7 @@ export function labelled(examples, what, labels) {
  * Sets a share of the examples aside, of each label as large a one; of token-classification, of all.
  * @param {Read[]} examples
  * @param {number} share  between 0 and 1
- * @param {Task} task
+ * @param {TrainTask} task
  * @param {number} seed
  * @returns {{examples: Read[], validation: Read[]}}  in the order that they were in
  */
@@ -198,7 +203,9 @@ export function split(examples, share, task, seed) {
     const groups = new Map();
     examples.forEach(({ labels: [label] }, i) => {
         const group = task === 'token-classification' ? '' : label;
-        groups.set(group, [...(groups.get(group) ?? []), i]);
+        const indices = groups.get(group) ?? [];
+        indices.push(i);
+        groups.set(group, indices);
     });
     const aside = new Set(
         [...groups.values()].flatMap((indices) =>

@@ -13,15 +13,15 @@ const DEVIATION = 0.02;
 const PURPOSE = 1;
 
 /** @typedef {import('./trainer.js').Tensors} Tensors */
-/** @typedef {'text-classification' | 'token-classification'} Task */
+/** @typedef {'text-classification' | 'token-classification'} TrainTask */
 
-/** @param {Task} task @returns {'logits' | 'token_logits'} */
+/** @param {TrainTask} task @returns {'logits' | 'token_logits'} */
 export const outputOf = (task) => (task === 'token-classification' ? 'token_logits' : 'logits');
 
 /**
  * The labels of the base's classifier for a task; none without one.
  * @param {import('../loader/model_file.js').ModelConfig} config
- * @param {Task} task
+ * @param {TrainTask} task
  */
 export function labelsOf({ encoder, labels, outputs }, task) {
     const is_whole = Object.values(outputs).some(
@@ -34,7 +34,7 @@ export function labelsOf({ encoder, labels, outputs }, task) {
 /**
  * @param {import('./base.js').Base} base
  * @param {import('./families.js').Family} family
- * @param {Task} task
+ * @param {TrainTask} task
  * @param {string[]} labels
  * @param {number} seed
  * @returns {{encoder: import('../loader/model_file.js').EncoderConfig, tensors: Tensors}}

@@ -6,23 +6,24 @@ import { BertError, describe } from '../errors.js';
 import { readOptions } from '../options.js';
 import { kindOf } from '../realms.js';
 
-/** @typedef {import('./head.js').Task} Task */
+/** @typedef {import('./head.js').TrainTask} TrainTask */
 
-/** @type {Task[]} */
+/** @type {TrainTask[]} */
 const TASKS = ['text-classification', 'token-classification'];
 
 /**
- * @typedef {import('../sources/resolve.js').SourceOptions
- *   & Pick<import('../model/model.js').EngineOptions,
- *     'cache' | 'offline' | 'idle_timeout' | 'retry_delay'>
- *   & {onprogress?: (progress: {loaded: number, total: number}) => void}} LoadOptions
+ * @typedef {Pick<import('../model/model.js').ModelLoadOptions, 'revision' | 'subfolder' | 'file'
+ *   | 'cache' | 'offline' | 'idle_timeout' | 'retry_delay'>
+ *   & {onprogress?: (progress: {loaded: number, total: number}) => void}} BaseOptions  its
+ *   `onprogress` is
+ *   called with bytes, while they arrive
  */
 
 /**
  * @typedef {import('./examples.js').Example} Example
  *
  * @typedef {object} TrainOptions
- * @property {Task} [task]  what is learned; default 'text-classification'
+ * @property {TrainTask} [task]  what is learned; default 'text-classification'
  * @property {string[]} [labels]  all labels, in the order of the classifier; default those of the
  *   examples: in the base's order where they are its own, else sorted
  * @property {Iterable<Example> | AsyncIterable<Example> | number} [validation]  examples that tell
@@ -50,7 +51,7 @@ const TASKS = ['text-classification', 'token-classification'];
  *   third more time, for less memory; the same bits; default false
  * @property {number} [memory]  bytes of WebAssembly memory that training may take; default 4 GiB
  * @property {number} [threads]  most that compute, 1 to 64; default one a core, at most 4
- * @property {LoadOptions} [load]  how the base is found and read, as loadModel() takes it; default
+ * @property {BaseOptions} [load]  how the base is found and read, as loadModel() takes it; default
  *   none
  * @property {(progress: import('./run.js').TrainProgress) => void} [onprogress]  called after every
  *   step
@@ -79,7 +80,7 @@ const DEFAULTS = {
     recomputes: false,
     memory: 2 ** 32,
     threads: /** @type {TrainOptions['threads']} */ (undefined),
-    load: /** @type {LoadOptions} */ ({}),
+    load: /** @type {BaseOptions} */ ({}),
     onprogress: /** @type {TrainOptions['onprogress']} */ (undefined),
     signal: /** @type {TrainOptions['signal']} */ (undefined),
     stop: /** @type {TrainOptions['stop']} */ (undefined),
@@ -114,6 +115,7 @@ const CHECKS = [
         (n) => isWhole(n) && n <= BERT_MAX_THREADS,
         `a whole number from 1 to ${BERT_MAX_THREADS}`,
     ],
+    ['load', (value) => kindOf(value) === 'Object', 'an object with options of loadModel()'],
     ['signal', isSignal, 'an AbortSignal'],
     ['stop', isSignal, 'an AbortSignal'],
 ];

@@ -17,7 +17,7 @@ const SMOOTHING = 5000;
 
 /**
  * @typedef {object} Request
- * @property {import('./head.js').Task} task
+ * @property {import('./head.js').TrainTask} task
  * @property {string[]} labels
  * @property {import('./examples.js').Labelled[]} examples
  * @property {import('./examples.js').Labelled[] | null} validation
@@ -34,7 +34,7 @@ const SMOOTHING = 5000;
  * @property {boolean} recomputes
  * @property {number} memory
  *
- * @typedef {object} Metrics  of the validation
+ * @typedef {object} ValidationMetrics  of the validation
  * @property {number} loss  the mean over its labels
  * @property {number} accuracy  the share of labels that are right
  * @property {number} [macro_f1]  of text-classification: the mean of the classes' F1
@@ -44,7 +44,7 @@ const SMOOTHING = 5000;
  * @typedef {object} Epoch
  * @property {number} epoch  from 1
  * @property {number} loss  the mean of its steps'
- * @property {Metrics | null} validation  null: there is none
+ * @property {ValidationMetrics | null} validation  null: there is none
  * @property {number} seconds  that it took
  *
  * @typedef {object} TrainProgress
@@ -158,7 +158,7 @@ function diverged(step, learning_rate) {
     );
 }
 
-/** By which epochs are compared. @param {Metrics} metrics */
+/** By which epochs are compared. @param {ValidationMetrics} metrics */
 const scoreOf = ({ f1, accuracy }) => f1 ?? accuracy;
 
 /**
@@ -166,7 +166,7 @@ const scoreOf = ({ f1, accuracy }) => f1 ?? accuracy;
  * @param {Sequence[]} sequences
  * @param {Trainer} trainer
  * @param {{turn: import('../worker/engine.js').Turn}} caller
- * @returns {Promise<Metrics>}
+ * @returns {Promise<ValidationMetrics>}
  */
 async function validate({ task, labels, batch_size }, sequences, trainer, { turn }) {
     /** @type {number[][]} */

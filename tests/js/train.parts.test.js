@@ -18,7 +18,7 @@ import { limitsOf, scheduled } from '../../js/train/run.js';
 import { Trainer } from '../../js/train/trainer.js';
 import { converted, GOLDEN, scratch } from './converted.js';
 import { HUGGINGFACE, readTensors } from './huggingface_files.js';
-import { TOKENIZER } from './model_bytes.js';
+import { CONFIG, TOKENIZER } from './model_bytes.js';
 import { baseOf, moduleOf } from './trained.js';
 
 /** @param {import('../../js/train/trainer.js').Tensors} tensors @param {string} name */
@@ -227,4 +227,32 @@ test('the learning rate rises and falls in lines', () => {
     assert.deepEqual(rates, [0, 0.5, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]);
     assert.equal(scheduled(0, 4, 0), 1);
     assert.equal(scheduled(3, 4, 1), 3 / 4);
+});
+
+test('what 32-bit addresses do not reach is refused with what to set', async () => {
+    const encoder = {
+        ...CONFIG.encoder,
+        vocab_size: 30522,
+        hidden_size: 1024,
+        embedding_size: 1024,
+        intermediate_size: 4096,
+        n_layers: 24,
+        n_heads: 16,
+        n_positions: 512,
+    };
+    const open = Trainer.open(moduleOf('base'), encoder, new Map(), {
+        output: 'logits',
+        threads: 1,
+        max_tokens: 512,
+        max_sequences: 1,
+        max_sequence_tokens: 512,
+        recomputes: true,
+        memory: 2 ** 32,
+        class_weights: null,
+    });
+    await assert.rejects(open, {
+        code: 'OUT_OF_MEMORY',
+        message:
+            /takes about \d{4} MB for batches of up to 512 tokens, more than the 2148 MB that it may: set batch_size or max_length lower$/,
+    });
 });

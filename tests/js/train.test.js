@@ -288,6 +288,7 @@ test('options that cannot be are refused', async () => {
         recomputes: [1, /true or false/],
         memory: ['much', /a number of bytes/],
         threads: [65, /from 1 to 64/],
+        load: ['f32', /an object with options of loadModel/],
         signal: [{}, /an AbortSignal/],
         stop: [{}, /an AbortSignal/],
         class_weights: [{ other: 1 }, /numbers >= 0 by label, not 'other'/],
