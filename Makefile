@@ -179,13 +179,13 @@ build/dist/search.wasm: wasm/search.c core/search.c core/search.h core/simd.h Ma
 	@$(EMCC) $(emcflags) $(strict) -o $@ wasm/search.c core/search.c
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
-build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Makefile
+build/dist/engine-%.wasm: wasm/engine.c wasm/model.c $(core_sources) $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
 	@$(EMCC) $(emcflags) $(strict) $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/engine.c $(core_sources)
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
-# What an engine has, and training.
-build/dist/train-%.wasm: wasm/train.c wasm/engine.c $(core_sources) $(train_sources) $(wildcard core/*.h core/train/*.h) Makefile
+# What trains a model, in builds as the engines'.
+build/dist/train-%.wasm: wasm/train.c wasm/model.c $(core_sources) $(train_sources) $(wildcard core/*.h core/train/*.h) Makefile
 	@mkdir -p $(@D)
 	@$(EMCC) $(emcflags) $(strict) -Icore $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/train.c $(core_sources) $(train_sources)
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"

@@ -1,12 +1,12 @@
 /*
- * train.c - train.h as flat functions of numbers and addresses: a module that has all that
- * engine.c has, and training. One instance is one training; a training has no session.
+ * train.c - a model that is trained: the module of a training, which has no session. model.c has
+ * how it is called.
  */
-#include "engine.c"
+#include "model.c"
 
 #include "../core/train.h"
 
-static bert_train_options train_options;
+static bert_train_options options;
 static bert_trainer *trainer;
 static bert_tensor tensor; /* that train_tensor() has told of */
 
@@ -42,20 +42,20 @@ void EXPORT(train_expand)(const bert_tensor *tensors, uint32_t n_tensors, uint32
 void EXPORT(train_set_options)(uint32_t max_tokens, uint32_t max_sequence_tokens,
                                uint32_t n_threads, uint32_t recomputes)
 {
-    train_options = (bert_train_options){max_tokens, max_sequence_tokens, n_threads, recomputes};
+    options = (bert_train_options){max_tokens, max_sequence_tokens, n_threads, recomputes};
 }
 
 /* Bytes, or 0 after a failure. */
 uint32_t EXPORT(train_bytes)(void)
 {
     size_t n_bytes = 0;
-    return bert_train_size(&config, &train_options, &n_bytes, &error) == BERT_OK ? n_bytes : 0;
+    return bert_train_size(&config, &options, &n_bytes, &error) == BERT_OK ? n_bytes : 0;
 }
 
 bert_status EXPORT(train_open)(const bert_tensor *tensors, uint32_t n_tensors, void *memory,
                                uint32_t n_bytes)
 {
-    return bert_train_open(&config, tensors, n_tensors, &train_options, memory, n_bytes, &trainer,
+    return bert_train_open(&config, tensors, n_tensors, &options, memory, n_bytes, &trainer,
                            &error);
 }
 

@@ -177,7 +177,7 @@ export class FineTuned {
     /**
      * A file that loadModel() loads.
      * @param {SaveOptions} [options]
-     * @returns {Promise<Uint8Array<ArrayBuffer>>}
+     * @returns {Promise<Uint8Array>}
      */
     async save({ dtype = 'q8', name = this.#name, signal } = {}) {
         const { convert } = await import('#convert');

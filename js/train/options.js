@@ -15,8 +15,7 @@ const TASKS = ['text-classification', 'token-classification'];
  * @typedef {Pick<import('../model/model.js').ModelLoadOptions, 'revision' | 'subfolder' | 'file'
  *   | 'cache' | 'offline' | 'idle_timeout' | 'retry_delay'>
  *   & {onprogress?: (progress: {loaded: number, total: number}) => void}} BaseOptions  its
- *   `onprogress` is
- *   called with bytes, while they arrive
+ *   `onprogress` is called with bytes, while they arrive
  */
 
 /**
