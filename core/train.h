@@ -117,6 +117,19 @@ void bert_train_serve(bert_trainer *trainer);
 void bert_train_stop(bert_trainer *trainer);
 uint32_t bert_train_threads(const bert_trainer *trainer);
 
+/* ------------------------------------------------------------------------------------ weights -- */
+
+/*
+ * Weights of any dtype as a trainer begins with them. Of tensors that bert_model_open() takes,
+ * tensor `index` becomes `tensor`, but for its data; 0 if it becomes none: it is the scale or the
+ * factors of another, which go into that one's numbers.
+ */
+int bert_train_tensor(const bert_tensor *tensors, size_t n_tensors, size_t index,
+                      bert_tensor *tensor);
+
+/* Its data, of `n_bytes` of that tensor. */
+void bert_train_expand(const bert_tensor *tensors, size_t n_tensors, size_t index, float *values);
+
 /* -------------------------------------------------------------------------------- parameters -- */
 
 /*
