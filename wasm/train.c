@@ -42,7 +42,10 @@ void EXPORT(train_expand)(const bert_tensor *tensors, uint32_t n_tensors, uint32
 void EXPORT(train_set_options)(uint32_t max_tokens, uint32_t max_sequence_tokens,
                                uint32_t n_threads, uint32_t recomputes)
 {
-    options = (bert_train_options){max_tokens, max_sequence_tokens, n_threads, recomputes};
+    options = (bert_train_options){.max_tokens = max_tokens,
+                                   .max_sequence_tokens = max_sequence_tokens,
+                                   .n_threads = n_threads,
+                                   .recomputes = recomputes};
 }
 
 /* Bytes, or 0 after a failure. */
