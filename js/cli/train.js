@@ -36,7 +36,7 @@ const OPTIONS = {
     model: {
         short: 'm',
         value: 'BASE',
-        help: 'the model to begin with: ORG/NAME on the Hub, a folder, its weights, or a model file',
+        help: 'the model to begin with: ORG/NAME on the Hub, a folder, weights, or a model file',
     },
     task: { kind: Object.keys(TASKS), value: 'T', help: 'classify or ner; default classify' },
     validation: {
@@ -90,10 +90,9 @@ export const command = {
     usage: '--model BASE --input FILE -o FILE.safetensors [OPTION ...]',
     summary: 'Makes a model of another one that learns labels from examples.',
     options: OPTIONS,
-    example:
-        'bert-wasm train --model org/encoder --input train.tsv --validation dev.tsv -o my.safetensors',
-    notes: `Examples are those of bert-wasm eval: TSV has columns text (or sentence) and label, perhaps
-text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tokens, labels}.
+    example: 'bert-wasm train -m org/encoder -i train.tsv --validation dev.tsv -o my.safetensors',
+    notes: `Examples are those of bert-wasm eval: TSV has columns text (or sentence) and label,
+perhaps text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tokens, labels}.
 Ctrl-C ends it after its step: the best epoch so far is written.`,
     run,
 };

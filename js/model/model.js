@@ -217,8 +217,8 @@ async function importSources() {
 }
 
 /**
- * How a file's bytes get to a worker: what is here already, or a file, the worker reads itself; else
- * the caller's thread downloads.
+ * How a file's bytes get to a worker: what is here already, or a file, the worker reads itself;
+ * else the caller's thread downloads.
  * @param {import('../sources/find.js').FoundFile} found
  * @param {ModelLoadOptions} options
  * @returns {{source: string | Uint8Array | Blob | undefined, n_sources: number,

@@ -190,7 +190,8 @@ export function labelled(examples, what, labels) {
 }
 
 /**
- * Sets a share of the examples aside, of each label as large a one; of token-classification, of all.
+ * Sets a share of the examples aside, of each label as large a one; of token-classification one of
+ * all.
  * @param {Read[]} examples
  * @param {number} share  between 0 and 1
  * @param {TrainTask} task

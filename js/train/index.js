@@ -1,6 +1,6 @@
 /**
  * `bert-wasm/train`: fine-tuning, in a page or in Node. An encoder learns labels from examples; all
- * of its weights are trained, in float32, in a worker of its own. It is loaded when somebody trains.
+ * of its weights are trained, in float32, in a worker of its own.
  */
 
 import { trainerModules } from '#files';
@@ -34,7 +34,7 @@ import { readTrainOptions } from './options.js';
  * @throws {BertError} BAD_INPUT with the `index` of an example that is none or whose label is none
  *   of `labels`; BAD_OPTION, also where the loss is no longer a number
  * @throws {BertError} OUT_OF_MEMORY where training would take more than it may; UNSUPPORTED where
- *   there are no workers, or the base is of a family that cannot be trained; what loadModel() throws
+ *   there are no workers, or the base is of a family that cannot be trained; what loadModel() does
  */
 export async function fineTune(base, examples, options = {}) {
     const given = readTrainOptions(options);

@@ -54,8 +54,8 @@ const TASKS = ['text-classification', 'token-classification'];
  *   none
  * @property {(progress: import('./run.js').TrainProgress) => void} [onprogress]  called after every
  *   step
- * @property {AbortSignal} [signal]  ends training between two steps: fineTune() is rejected with its
- *   reason
+ * @property {AbortSignal} [signal]  ends training between two steps: fineTune() is rejected with
+ *   its reason
  * @property {AbortSignal} [stop]  ends training after the step that runs, with what there is: the
  *   best epoch, or, before the first has ended, the weights as they are. Before the first step it
  *   does what `signal` does
@@ -89,7 +89,10 @@ const isNumber = (/** @type {unknown} */ n) => typeof n === 'number' && !Number.
 const isWhole = (/** @type {any} */ n, least = 1) => Number.isSafeInteger(n) && n >= least;
 const isSignal = (/** @type {unknown} */ value) => kindOf(value) === 'AbortSignal';
 
-/** @type {[string, (value: any) => boolean, string][]} By name: whether it may be, and what it must. */
+/**
+ * By name: whether it may be, and what it must.
+ * @type {[name: string, isRight: (value: any) => boolean, expected: string][]}
+ */
 const CHECKS = [
     ['task', (value) => TASKS.includes(value), TASKS.join(' or ')],
     ['labels', areLabels, 'an array of two strings or more, each once'],

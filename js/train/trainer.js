@@ -3,7 +3,7 @@
  * computed is core/train.h's.
  *
  * Memory: the trainer's block, stacks of threads, then scratch: the weights that it begins with,
- * later a batch. It is as large as all of that from the start, as an engine's (js/worker/engine.js).
+ * later a batch. It is as large as all of that from the start, as an engine's is.
  */
 
 import { BERT_ALIGNMENT } from '#core';

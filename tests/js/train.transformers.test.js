@@ -22,7 +22,8 @@ const PROGRAM = `
 import json, sys, torch, transformers
 folder, head, texts = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-model, info = getattr(transformers, 'AutoModelFor' + head).from_pretrained(folder, output_loading_info=True)
+kind = getattr(transformers, 'AutoModelFor' + head)
+model, info = kind.from_pretrained(folder, output_loading_info=True)
 model.eval()
 with torch.no_grad():
     logits = [model(**tokenizer(text, return_tensors='pt')).logits[0].tolist() for text in texts]

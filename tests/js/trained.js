@@ -1,4 +1,4 @@
-/** What the tests of training share: examples that a tiny model learns, and builds of train.wasm. */
+/** What the tests of training share: examples that tiny models learn, and builds of train.wasm. */
 
 import { readFileSync } from 'node:fs';
 
