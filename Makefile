@@ -175,16 +175,24 @@ emcflags_relaxed := -mrelaxed-simd
 emcflags_threads := -matomics -mbulk-memory -sIMPORTED_MEMORY -Wl,--shared-memory
 engines := $(patsubst %,build/dist/engine-%.wasm,base relaxed base-threads relaxed-threads)
 
-wasm: $(engines) build/dist/search.wasm build/dist/convert.wasm ## build the WebAssembly modules
+trainers := $(patsubst %,build/dist/train-%.wasm,base relaxed base-threads relaxed-threads)
+
+wasm: $(engines) $(trainers) build/dist/search.wasm build/dist/convert.wasm ## build the WebAssembly modules
 
 build/dist/search.wasm: wasm/search.c core/search.c core/search.h core/simd.h Makefile
 	@mkdir -p $(@D)
 	@$(EMCC) $(emcflags) $(strict) -o $@ wasm/search.c core/search.c
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
-build/dist/engine-%.wasm: wasm/engine.c $(core_sources) $(wildcard core/*.h) Makefile
+build/dist/engine-%.wasm: wasm/engine.c wasm/model.c $(core_sources) $(wildcard core/*.h) Makefile
 	@mkdir -p $(@D)
 	@$(EMCC) $(emcflags) $(strict) $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/engine.c $(core_sources)
+	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
+
+# What trains a model, in builds as the engines'.
+build/dist/train-%.wasm: wasm/train.c wasm/model.c $(core_sources) $(train_sources) $(wildcard core/*.h core/train/*.h) Makefile
+	@mkdir -p $(@D)
+	@$(EMCC) $(emcflags) $(strict) -Icore $(foreach part,$(subst -, ,$*),$(emcflags_$(part))) -o $@ wasm/train.c $(core_sources) $(train_sources)
 	@echo "$@: $$(wc -c <$@) bytes, $$(gzip -9c $@ | wc -c) gzipped"
 
 # The converter: its own sources and the core's, and those that tools/setup.sh has unpacked. What files
@@ -257,9 +265,9 @@ sentiment := build/sentiment
 js: build/js.built $(dist_model) $(sentiment)/package.json ## bundle the JavaScript and write its types; assemble bert-wasm-sentiment
 
 # `#core` in package.json's imports.
-build/gen/core.js: tools/core_constants.c core/bert.h core/search.h
+build/gen/core.js: tools/core_constants.c core/bert.h core/search.h core/train.h
 	@mkdir -p $(@D)
-	@$(CC) -std=c11 $(warnings) $< -o build/gen/core_constants
+	@$(CC) -std=c11 $(warnings) -Icore $< -o build/gen/core_constants
 	@build/gen/core_constants >$@
 
 build/js.built: $(js_sources) build/gen/core.js $(addprefix tools/,build.mjs page_bundle.mjs declarations.mjs) tsconfig.json package.json
@@ -335,8 +343,8 @@ test-arm: ## the core's C tests on one thread for 64-bit ARM, emulated
 
 # Of what runs on several threads.
 test-tsan: ## the same on several threads under the thread sanitizer
-	@$(MAKE) -j2 --no-print-directory config=thread $(patsubst %,build/native-thread/test_%,arrival encoder train)
-	@for test in arrival encoder train; do ./build/native-thread/test_$$test || exit 1; done
+	@$(MAKE) -j2 --no-print-directory config=thread $(patsubst %,build/native-thread/test_%,arrival encoder learning train)
+	@for test in arrival encoder learning train; do ./build/native-thread/test_$$test || exit 1; done
 
 test-js: native wasm js single ## JavaScript tests, on the built package
 	@tools/test_js.sh

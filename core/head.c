@@ -70,6 +70,19 @@ static void pool_tokens(bert_pooling pooling, const float *hidden, const sequenc
     }
 }
 
+void pool_sentences(const bert_config *config, const bert_batch *batch, const float *hidden,
+                    float *pooled)
+{
+    uint32_t n_columns = config->hidden_size, n_poolings = config_n_poolings(config);
+    for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
+        sequence_view sequence = batch_sequence(batch, s, first);
+        uint32_t from = batch->pool_from ? batch->pool_from[s] : 0;
+        for (uint32_t i = 0; i < n_poolings; i++, pooled += n_columns)
+            pool_tokens(config_pooling(config, i), hidden + (size_t)first * n_columns, &sequence,
+                        from, n_columns, pooled);
+    }
+}
+
 /* Reimers & Gurevych 2019, Sentence-BERT, section 3; several poolings side by side, dense layer and
  * length 1 as in its code. */
 static void embed_sentences(const bert_session *session, const bert_batch *batch, float *out)
@@ -79,14 +92,7 @@ static void embed_sentences(const bert_session *session, const bert_batch *batch
     size_t n_pooled = bert_config_pooled_columns(config);
     uint32_t n_columns = bert_output_columns(config, BERT_OUTPUT_SENTENCE_EMBEDDING);
     float *pooled = config->embedding_dim ? session->pooled : out;
-    uint32_t hidden = config->hidden_size;
-    for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
-        sequence_view sequence = batch_sequence(batch, s, first);
-        uint32_t from = batch->pool_from ? batch->pool_from[s] : 0;
-        for (uint32_t i = 0; i < config_n_poolings(config); i++)
-            pool_tokens(config_pooling(config, i), session->hidden + (size_t)first * hidden,
-                        &sequence, from, hidden, pooled + s * n_pooled + i * (size_t)hidden);
-    }
+    pool_sentences(config, batch, session->hidden, pooled);
     if (config->embedding_dim) {
         product dense = {config->sentence_activation, NULL, out, n_columns};
         gemm_f32(pooled, n_pooled, batch->n_sequences, &model->sentence, panels_all(n_columns),

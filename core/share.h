@@ -64,6 +64,14 @@ uint64_t conv_most_rows(const bert_config *config, uint64_t max_tokens);
 void conv_keep(const thread_share *share);
 void conv_add(const thread_share *share);
 
+/* logits = x W + b of the language model's decoder: x [n_rows, E], logits [n_rows, vocab_size].
+ * Tied weights become panels in the workspaces. */
+void lm_decode(bert_session *session, const float *x, uint32_t n_rows, float *logits);
+
+/* The poolings of each sequence side by side: hidden [T, H], pooled [S, pooled columns]. */
+void pool_sentences(const bert_config *config, const bert_batch *batch, const float *hidden,
+                    float *pooled);
+
 /* Head outputs of the tokens from the last hidden states in session->hidden; overwrites
  * session->query, session->key and session->embeddings. */
 void token_head_run(bert_session *session);

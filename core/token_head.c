@@ -56,29 +56,27 @@ static void decode_tied(const bert_model *model, const float *x, uint32_t n_rows
     }
 }
 
-/* Tokens whose words are predicted. */
-typedef struct lm_rows {
-    const bert_session *session;
-    uint32_t n;
-    const float *hidden; /* [n, H] */
-    float *logits;       /* [n, vocab_size] */
-} lm_rows;
-
-/* embeddings = norm(activation(transform(hidden))): Devlin et al. 2018, BERT, section 3.1. */
-static void transform(const thread_share *share, void *argument)
+/* embeddings = norm(activation(transform(hidden))): Devlin et al. 2018, BERT, section 3.1.
+ * `hidden`: [R, H] floats of the tokens whose words are predicted. */
+static void transform(const thread_share *share, void *hidden)
 {
-    const lm_rows *rows = argument;
     const bert_session *session = share->session;
     const bert_model *model = session->model;
     const bert_config *config = &model->config;
-    from_hidden(share, rows->hidden, &model->lm_transform, config->lm_activation,
-                session->embeddings);
+    from_hidden(share, hidden, &model->lm_transform, config->lm_activation, session->embeddings);
     ops_layer_norm(session->embeddings + (size_t)share->rows.first * config->embedding_size,
                    rows_count(share->rows), config->embedding_size, &model->lm_norm,
                    config->layer_norm_eps);
 }
 
-/* lm_logits = embeddings W + b for some words of the vocabulary. */
+typedef struct lm_rows {
+    const bert_session *session;
+    const float *x; /* [n, E] */
+    uint32_t n;
+    float *logits; /* [n, vocab_size] */
+} lm_rows;
+
+/* logits = x W + b for some words of the vocabulary. */
 static void decode(void *argument, panel_range columns, uint32_t thread)
 {
     const lm_rows *rows = argument;
@@ -86,11 +84,17 @@ static void decode(void *argument, panel_range columns, uint32_t thread)
     const bert_model *model = session->model;
     product out = {.c = rows->logits, .c_stride = model->config.vocab_size};
     if (model->config.lm_tied)
-        decode_tied(model, session->embeddings, rows->n, columns, rows->logits,
+        decode_tied(model, rows->x, rows->n, columns, rows->logits,
                     session->workspaces[thread].panel);
     else
-        share_multiply_panels(session, thread, session->embeddings, model->config.embedding_size,
-                              NULL, rows->n, &model->lm_decoder, columns, &out);
+        share_multiply_panels(session, thread, rows->x, model->config.embedding_size, NULL, rows->n,
+                              &model->lm_decoder, columns, &out);
+}
+
+void lm_decode(bert_session *session, const float *x, uint32_t n_rows, float *logits)
+{
+    share_panels(session, session->model->config.vocab_size, decode,
+                 &(lm_rows){session, x, n_rows, logits});
 }
 
 /* The hidden states of some tokens become rows of session->key, which is free by then. */
@@ -108,16 +112,15 @@ void token_head_run(bert_session *session)
     const encoding_state *encoding = &session->encoding;
     const bert_batch *batch = &encoding->batch;
     float *token_logits = encoding->outputs.data[BERT_OUTPUT_TOKEN_LOGITS];
-    lm_rows rows = {session, encoding->n_tokens, session->hidden,
-                    encoding->outputs.data[BERT_OUTPUT_LM_LOGITS]};
+    float *lm_logits = encoding->outputs.data[BERT_OUTPUT_LM_LOGITS];
+    const float *hidden = session->hidden;
+    uint32_t n = (uint32_t)batch_lm_tokens(batch, encoding->n_tokens);
     if (token_logits)
         share_rows(session, encoding->n_tokens, classify_tokens, token_logits);
-    if (batch->lm_tokens) {
-        rows.n = batch->n_lm_tokens;
-        rows.hidden = gather(session, batch->lm_tokens, rows.n);
-    }
-    if (!rows.logits || rows.n == 0)
+    if (!lm_logits || n == 0)
         return;
-    share_rows(session, rows.n, transform, &rows);
-    share_panels(session, session->model->config.vocab_size, decode, &rows);
+    if (batch->lm_tokens)
+        hidden = gather(session, batch->lm_tokens, n);
+    share_rows(session, n, transform, (void *)hidden);
+    lm_decode(session, session->embeddings, n, lm_logits);
 }

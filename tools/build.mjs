@@ -26,6 +26,7 @@ const ENTRIES = {
     metrics: 'js/metrics/index.js',
     explain: 'js/explain/index.js',
     diagnose: 'js/diagnose/index.js',
+    train: 'js/train/index.js',
 };
 
 /** What tokenizer.js and in-thread.js share: the tokenizers are most of either. */
@@ -40,6 +41,7 @@ const IN_PAGES = [
     'sources',
     'convert',
     'convert-worker',
+    'train-worker',
 ];
 
 /**
@@ -82,7 +84,8 @@ for (const old of readdirSync(out).filter((name) => /^node-\w+\.js$/.test(name))
 const page = { ...common, platform: 'browser', outdir: out, minify: !sourcemap, sourcemap };
 
 /**
- * In pages index.js and in-thread.js import each other, and both the converter, as files.
+ * In pages index.js and in-thread.js import each other, and both the converter, as files; train.js
+ * imports index.js, whose settings and cache are its own, too.
  * @type {import('esbuild').Plugin}
  */
 const in_other_files = {
@@ -94,6 +97,9 @@ const in_other_files = {
         onResolve({ filter: /^#sources$/ }, file('./sources.js'));
         onResolve({ filter: /^\.\/index\.js$/ }, ({ importer }) =>
             importer.endsWith('in_thread.js') ? file('./index.js')() : undefined,
+        );
+        onResolve({ filter: /\/model\/model\.js$/ }, ({ importer }) =>
+            importer.endsWith('js/train/index.js') ? file('./index.js')() : undefined,
         );
     },
 };
@@ -117,7 +123,11 @@ const [, , , , in_node] = await Promise.all([
     // They name no file: of #files nothing is left in them.
     build({
         ...page,
-        entryPoints: { worker: 'js/worker/main.js', 'convert-worker': 'js/convert/main.js' },
+        entryPoints: {
+            worker: 'js/worker/main.js',
+            'convert-worker': 'js/convert/main.js',
+            'train-worker': 'js/train/main.js',
+        },
         format: 'iife',
         logOverride: { 'empty-import-meta': 'silent' },
     }),
@@ -132,6 +142,8 @@ const [, , , , in_node] = await Promise.all([
             'worker.node': 'js/worker/main.js',
             'convert.node': 'js/convert/index.js',
             'convert-worker.node': 'js/convert/main.js',
+            'train.node': 'js/train/index.js',
+            'train-worker.node': 'js/train/main.js',
             cli: 'js/cli/bin.js',
         },
         splitting: true,

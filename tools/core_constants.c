@@ -9,6 +9,7 @@
 
 #include "../core/bert.h"
 #include "../core/search.h"
+#include "../core/train.h"
 
 #define NUMBER(name) printf("export const " #name " = %lld;\n", (long long)(name))
 #define STRING(name) printf("export const " #name " = '%s';\n", name)
@@ -21,6 +22,8 @@ int main(void)
     STRING(BERT_FORMAT_BEFORE);
     NUMBER(BERT_INTEGERS_7_BITS);
     NUMBER(BERT_ALIGNMENT);
+    NUMBER(BERT_PANEL);
+    NUMBER(BERT_IGNORED_LABEL);
     NUMBER(BERT_MAX_RANK);
     NUMBER(BERT_MAX_TENSORS);
     NUMBER(BERT_MAX_THREADS);

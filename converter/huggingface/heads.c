@@ -182,8 +182,9 @@ static bool add_lm(huggingface_model *model)
     const bert_config *config = &model->weights->config;
     const family_lm *lm = model->heads.lm;
     uint32_t hidden = config->hidden_size, width = config->embedding_size;
-    const char *bias = lm->biases[1] && !parts_has(model, OF_HEAD, lm->biases[0]) &&
-                               parts_has(model, OF_HEAD, lm->biases[1])
+    /* The decoder's own is the one that is added; where it is tied both are the same. */
+    const char *bias = lm->biases[1] && parts_has(model, OF_HEAD, lm->biases[1]) &&
+                               (!config->lm_tied || !parts_has(model, OF_HEAD, lm->biases[0]))
                            ? lm->biases[1]
                            : lm->biases[0];
     return parts_add_dense(model, OF_HEAD, lm->dense, hidden, width, false, "lm.transform") &&

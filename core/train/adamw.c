@@ -7,6 +7,8 @@
  *     m = m + (1 - b1) (g - m)                v = b2 v + (1 - b2) g^2
  *     p = p - rate / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
  *
+ * where rate is the step's times the parameter's own scale.
+ *
  * Rows of a table that no token has looked up have no moments yet: of them only the decay is left,
  * which is most of a vocabulary, for most trainings. The result is the same.
  */
@@ -64,6 +66,7 @@ void bert_train_forget(bert_trainer *trainer)
 {
     for (uint32_t i = 0; i < trainer->n_parameters; i++)
         forget(&trainer->parameters[i]);
+    trainer->n_passes = 0;
 }
 
 /* ---------------------------------------------------------------------------------- clipping -- */
@@ -196,14 +199,14 @@ static double power(double base, uint32_t exponent)
 
 void bert_train_step(bert_trainer *trainer, const bert_adamw *adamw)
 {
-    assert(trainer && adamw);
+    assert(trainer && adamw && trainer->n_saved == 0);
     bert_session *session = &trainer->session;
     double beta1 = adamw->beta1 > 0 ? adamw->beta1 : 0.9;
     double beta2 = adamw->beta2 > 0 ? adamw->beta2 : 0.999;
-    double rate = adamw->learning_rate;
     uint32_t t = ++trainer->n_steps;
     session->n_threads = pool_threads(&session->pool);
     for (uint32_t i = 0; i < trainer->n_parameters; i++) {
+        double rate = adamw->learning_rate * (double)trainer->parameters[i].is.rate_scale;
         step_phase phase = {.own = &trainer->parameters[i],
                             .keeps = 1,
                             .new1 = (float)(1 - beta1),
@@ -233,6 +236,7 @@ uint32_t bert_train_n_steps(const bert_trainer *trainer)
 void bert_train_set_n_steps(bert_trainer *trainer, uint32_t n_steps)
 {
     trainer->n_steps = n_steps;
+    trainer->n_passes = 0;
     for (uint32_t i = 0; i < trainer->n_parameters; i++) {
         const parameter *own = &trainer->parameters[i];
         for (uint32_t row = 0; own->rows && row < own->is.tensor.shape[0]; row++)

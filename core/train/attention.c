@@ -14,6 +14,9 @@
  * back, QUERY_BLOCK rows of it at a time: memory is linear in the sequence's length, as in the
  * core. Of the seven products that takes one.
  *
+ * With dropout C and d V are made of the dropped P, and d P is dropped too; that the sum is C dC is
+ * as true (appendix B.4).
+ *
  * A head of a sequence writes columns and rows of its own, but for the biases: there a head is one
  * block, and its sequences follow each other. So every sum has one order.
  */
@@ -30,8 +33,10 @@ typedef struct head_view {
     const attention_space *space;
     sequence_view sequence;
     uint32_t dim, n_keys;
-    size_t at;         /* of its first number in [T, H] */
-    const float *bias; /* [2 D - 1], of the head; NULL: none */
+    size_t at;                /* of its first number in [T, H] */
+    const float *bias;        /* [2 D - 1], of the head; NULL: none */
+    const dropout_mask *mask; /* NULL: nothing is dropped */
+    uint32_t head;
 } head_view;
 
 static uint32_t hidden_of(const head_view *view)
@@ -103,6 +108,15 @@ static void score(const head_view *view, row_range rows, float inverse[QUERY_BLO
     ops_softmax(space->scores, n_keys, n_rows, n_keys, 1.0f / sqrtf((float)view->dim), inverse);
 }
 
+/* What dropout leaves of probabilities, or of their derivatives: x, [rows, n_keys]. */
+static void drop(const head_view *view, row_range rows, float *x)
+{
+    uint32_t n_heads = view->trainer->session.model->config.n_heads;
+    for (uint32_t q = rows.first; view->mask && q < rows.end; q++, x += view->n_keys)
+        dropout_row(view->mask, (view->sequence.first + q) * n_heads + view->head, view->n_keys, x,
+                    x);
+}
+
 /* The next QUERY_BLOCK queries from `first` on, or what is left. */
 static row_range queries_from(const head_view *view, uint32_t first)
 {
@@ -126,6 +140,7 @@ static void there(head_view *view)
         float *context = view->trace->context + view->at + first * hidden;
         product out = {.c = context, .c_stride = hidden};
         score(view, rows, inverse);
+        drop(view, rows, space->scores);
         gemm_f32(space->scores, view->n_keys, rows_count(rows), &values, panels_all(view->dim),
                  &out, NULL);
         ops_scale_rows(context, hidden, rows_count(rows), view->dim, inverse);
@@ -210,7 +225,9 @@ static void back_queries(const head_view *view, row_range rows, float *dbias)
     score(view, rows, inverse);
     ops_scale_rows(space->scores, n_keys, n_rows, n_keys, inverse);
     gemm_f32(dcontext, hidden, n_rows, &values, panels_all(n_keys), &dprobabilities, NULL);
+    drop(view, rows, space->dscores);
     derive_softmax(view, rows, dcontext);
+    drop(view, rows, space->scores);
     if (dbias)
         add_bias_gradient(view, rows, dbias);
     for (uint32_t r = 0; r < n_rows; r++)
@@ -246,6 +263,7 @@ static void back(head_view *view)
 typedef struct attention_phase {
     bert_trainer *trainer;
     const layer_trace *trace;
+    const dropout_mask *mask;
     void (*work)(head_view *view);
     uint32_t n_units, n_blocks;
 } attention_phase;
@@ -270,6 +288,8 @@ static void attend_block(void *argument, uint32_t block, uint32_t thread)
                               .space = &phase->trainer->attention[thread],
                               .sequence = batch_sequence(batch, s, first),
                               .dim = dim,
+                              .mask = phase->mask,
+                              .head = head,
                               .at = (size_t)first * config->hidden_size + head * dim};
             if (model->attention_bias)
                 view.bias = model->attention_bias + (size_t)head * (2 * config->n_distances - 1);
@@ -278,23 +298,26 @@ static void attend_block(void *argument, uint32_t block, uint32_t thread)
     }
 }
 
-static void attend(bert_trainer *trainer, const layer_trace *trace, void (*work)(head_view *view))
+static void attend(bert_trainer *trainer, uint32_t layer, const layer_trace *trace,
+                   void (*work)(head_view *view))
 {
     uint32_t n_heads = trainer->session.model->config.n_heads;
-    attention_phase phase = {trainer, trace, work, n_heads, 0};
+    dropout_mask mask = dropout_mask_at(trainer, DROPOUT_ATTENTION, layer);
+    attention_phase phase = {trainer, trace,   trainer->dropout.attention > 0 ? &mask : NULL,
+                             work,    n_heads, 0};
     if (!trainer->session.model->attention_bias)
         phase.n_units *= trainer->batch.n_sequences;
     phase.n_blocks = share_blocks(&trainer->session, phase.n_units, 1);
     pool_run(&trainer->session.pool, phase.n_blocks, attend_block, &phase);
 }
 
-void attention_forward(bert_trainer *trainer, const layer_trace *trace)
+void attention_forward(bert_trainer *trainer, uint32_t layer, const layer_trace *trace)
 {
-    attend(trainer, trace, there);
+    attend(trainer, layer, trace, there);
 }
 
 /* Biases are added to one after the other, layer by layer: they begin with zeros. */
-void attention_backward(bert_trainer *trainer, const layer_trace *trace)
+void attention_backward(bert_trainer *trainer, uint32_t layer, const layer_trace *trace)
 {
     const bert_model *model = trainer->session.model;
     const bert_config *config = &model->config;
@@ -303,7 +326,7 @@ void attention_backward(bert_trainer *trainer, const layer_trace *trace)
         model->attention_bias ? parameters_gradient(trainer, model->attention_bias, &adds) : NULL;
     if (dbias && !adds)
         memset(dbias, 0, (size_t)config->n_heads * (2 * config->n_distances - 1) * sizeof *dbias);
-    attend(trainer, trace, back);
+    attend(trainer, layer, trace, back);
     if (dbias)
         parameters_mark(trainer, model->attention_bias);
 }

@@ -12,10 +12,11 @@
  *     d W = x' . dy      x' is made row by row; dy's columns are copied side by side. A panel of
  *                        the result is what a panel of W is, so that d W lies as W does.
  *
- * Rows of x and dy become gradients GRADIENT_ROWS at a time, one lot after the other, so that the
- * order of every sum is fixed. Rejected: a sum for each thread and adding those up, whose bits
- * depend on how many there are; a kernel that reads dy by columns, without the copy (every row
- * another cache line, for each of the panels of x').
+ * Rows of x and dy become gradients GRADIENT_ROWS at a time, and columns of dy those of x
+ * GRADIENT_COLUMNS at a time, one lot after the other, so that the order of every sum is fixed.
+ * Rejected: a sum for each thread and adding those up, whose bits depend on how many there are; a
+ * kernel that reads dy by columns, without the copy (every row another cache line, for each of the
+ * panels of x').
  */
 #include <string.h>
 
@@ -74,6 +75,7 @@ void dense_pack_rows(const float *x, size_t stride, uint32_t n_rows, panel_range
 
 typedef struct forward_phase {
     const float *x;
+    size_t x_stride;
     const matrix *w;
     int adds;
     float *y;
@@ -86,14 +88,20 @@ static void multiply_rows(const thread_share *share, void *argument)
     size_t first = share->rows.first;
     float *y = phase->y + first * w->n_out;
     product out = {.residual = phase->adds ? y : NULL, .c = y, .c_stride = w->n_out};
-    share_multiply(share, phase->x + first * w->n_in, w->n_in, NULL, rows_count(share->rows), w,
-                   &out);
+    share_multiply(share, phase->x + first * phase->x_stride, phase->x_stride, NULL,
+                   rows_count(share->rows), w, &out);
+}
+
+void dense_multiply(bert_trainer *trainer, const float *x, size_t x_stride, uint32_t n_rows,
+                    const matrix *w, int adds, float *y)
+{
+    share_rows(&trainer->session, n_rows, multiply_rows, &(forward_phase){x, x_stride, w, adds, y});
 }
 
 void dense_forward(bert_trainer *trainer, const float *x, uint32_t n_rows, const matrix *w,
                    int adds, float *y)
 {
-    share_rows(&trainer->session, n_rows, multiply_rows, &(forward_phase){x, w, adds, y});
+    dense_multiply(trainer, x, w->n_in, n_rows, w, adds, y);
 }
 
 /* -------------------------------------------------------------------------------- dx = dy W' -- */
@@ -128,13 +136,19 @@ static void turn_panels(void *argument, panel_range inputs, uint32_t thread)
 void dense_inputs_backward(bert_trainer *trainer, const float *dy, uint32_t n_rows, const matrix *w,
                            int adds, float *dx)
 {
-    turn_phase turn = {w, trainer->weight_columns};
-    matrix across = {.n_in = w->n_out,
-                     .n_out = w->n_in,
-                     .is_exact = w->is_exact,
-                     .panels = trainer->weight_columns};
-    share_panels(&trainer->session, w->n_in, turn_panels, &turn);
-    dense_forward(trainer, dy, n_rows, &across, adds, dx);
+    for (uint32_t column = 0; column < w->n_out; column += GRADIENT_COLUMNS) {
+        uint32_t left = w->n_out - column;
+        matrix lot = {.n_in = w->n_in,
+                      .n_out = left < GRADIENT_COLUMNS ? left : GRADIENT_COLUMNS,
+                      .panels = (const float *)w->panels + (size_t)column * w->n_in};
+        turn_phase turn = {&lot, trainer->weight_columns};
+        matrix across = {.n_in = lot.n_out,
+                         .n_out = w->n_in,
+                         .is_exact = w->is_exact,
+                         .panels = trainer->weight_columns};
+        share_panels(&trainer->session, w->n_in, turn_panels, &turn);
+        dense_multiply(trainer, dy + column, w->n_out, n_rows, &across, adds || column, dx);
+    }
 }
 
 /* ------------------------------------------------------------------- dW = x' dy, db = sum dy -- */
@@ -182,14 +196,14 @@ static void multiply_gradients(void *argument, panel_range columns, uint32_t thr
     const weights_phase *phase = argument;
     const matrix *w = phase->w;
     uint32_t n = phase->n_rows;
-    float *panels = phase->trainer->output_rows;
+    float *panels = phase->trainer->output_rows + (size_t)thread * OUTPUT_TILE;
     const float *across = phase->trainer->inputs_across;
-    (void)thread;
     for (uint32_t first = columns.first; first < columns.end; first += TILE_PANELS) {
         uint32_t end = columns.end - first < TILE_PANELS ? columns.end : first + TILE_PANELS;
-        dense_pack_rows(phase->dy, w->n_out, n, (panel_range){first, end}, w->n_out, panels);
+        dense_pack_rows(phase->dy + first * BERT_PANEL, w->n_out, n, (panel_range){0, end - first},
+                        w->n_out - first * BERT_PANEL, panels);
         for (uint32_t p = first; p < end && phase->dbias; p++)
-            add_rows(panels + (size_t)p * n * BERT_PANEL, n, w->n_out - p * BERT_PANEL,
+            add_rows(panels + (size_t)(p - first) * n * BERT_PANEL, n, w->n_out - p * BERT_PANEL,
                      phase->bias_adds, phase->dbias + p * BERT_PANEL);
         for (uint32_t row = 0; row < w->n_in && phase->dweight; row += ROW_BLOCK) {
             uint32_t n_rows = w->n_in - row < ROW_BLOCK ? w->n_in - row : ROW_BLOCK;
@@ -197,7 +211,7 @@ static void multiply_gradients(void *argument, panel_range columns, uint32_t thr
                 matrix dy = {.n_in = n,
                              .n_out = BERT_PANEL,
                              .is_exact = w->is_exact,
-                             .panels = panels + (size_t)p * n * BERT_PANEL};
+                             .panels = panels + (size_t)(p - first) * n * BERT_PANEL};
                 float *c = phase->dweight + ((size_t)p * w->n_in + row) * BERT_PANEL;
                 product out = {
                     .residual = phase->weight_adds ? c : NULL, .c = c, .c_stride = BERT_PANEL};
@@ -214,6 +228,7 @@ void dense_all_weights_backward(bert_trainer *trainer, const float *x, uint32_t 
     uint32_t n_in = products[0].w->n_in;
     for (uint32_t row = 0; row < n_rows; row += GRADIENT_ROWS) {
         uint32_t n = n_rows - row < GRADIENT_ROWS ? n_rows - row : GRADIENT_ROWS;
+        int is_turned = 0;
         for (uint32_t i = 0; i < n_products; i++) {
             const matrix *w = products[i].w;
             weights_phase phase = {trainer,
@@ -230,8 +245,11 @@ void dense_all_weights_backward(bert_trainer *trainer, const float *x, uint32_t 
             phase.dbias = parameters_gradient(trainer, w->bias, &phase.bias_adds);
             phase.weight_adds |= row > 0;
             phase.bias_adds |= row > 0;
-            if (i == 0)
+            if (!phase.dweight && !phase.dbias)
+                continue;
+            if (phase.dweight && !is_turned)
                 share_panels(&trainer->session, n_in, turn_inputs, &phase);
+            is_turned |= phase.dweight != NULL;
             share_panels(&trainer->session, w->n_out, multiply_gradients, &phase);
         }
     }

@@ -29,6 +29,7 @@ void embeddings_forward(bert_trainer *trainer)
     trainer_each_row(trainer, n, sum_rows, trainer);
     norm_forward(trainer, trainer->embeddings_sum, n, config->embedding_size,
                  &model->embeddings_norm, normed);
+    dropout_apply(trainer, DROPOUT_EMBEDDINGS, 0, normed, n, config->embedding_size, normed);
     if (config->projects_embeddings)
         dense_forward(trainer, normed, n, &model->projection, 0, states);
 }
@@ -122,12 +123,13 @@ void embeddings_backward(bert_trainer *trainer)
     const bert_model *model = trainer->session.model;
     const bert_config *config = &model->config;
     uint32_t n = trainer->n_tokens;
-    const float *dnormed = trainer->dstates;
+    float *dnormed = trainer->dstates;
     if (config->projects_embeddings) {
         dense_weights_backward(trainer, trainer->embeddings, dnormed, n, &model->projection);
         dense_inputs_backward(trainer, dnormed, n, &model->projection, 0, trainer->dcontext);
         dnormed = trainer->dcontext;
     }
+    dropout_apply(trainer, DROPOUT_EMBEDDINGS, 0, dnormed, n, config->embedding_size, dnormed);
     norm_backward(trainer, trainer->embeddings_sum, dnormed, n, config->embedding_size,
                   &model->embeddings_norm, trainer->dsum);
     tables_backward(trainer, trainer->dsum);

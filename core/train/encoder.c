@@ -4,12 +4,16 @@
  *
  *     a = norm(h + attention(h) W + b)        h' = norm(a + activation(a W1 + b1) W2 + b2)
  *
+ * with dropout of what is added to h and a, and maybe an adapter beside each matrix (lora.c).
+ *
  * The way there leaves what the way back needs (layer_trace). Where layers are computed again there
  * is one trace for all, and of the others only the states that they begin with.
  *
  * Every product runs over all tokens; attention alone sees where a sequence begins and ends. Each
  * piece is a phase of its own for all threads: going on with rows that are in a cache, as the
  * core's encoder does, would gain little where products have as many rows as in training.
+ *
+ * The way back ends where nothing below is trained.
  */
 #include <string.h>
 
@@ -28,12 +32,35 @@ static const layer_trace *trace_of(const bert_trainer *trainer, uint32_t index)
 
 /* ------------------------------------------------------------------------------------- there -- */
 
-/* sum = x + y W + b. */
-static void add_dense(bert_trainer *trainer, const float *x, const float *y, const matrix *w,
-                      float *sum)
+/* y = x W + b, W with its adapter. */
+static void adapted_forward(bert_trainer *trainer, const float *x, const matrix *w,
+                            const adapter *beside, float *y)
 {
-    memcpy(sum, x, (size_t)trainer->n_tokens * w->n_out * sizeof *sum);
-    dense_forward(trainer, y, trainer->n_tokens, w, 1, sum);
+    dense_forward(trainer, x, trainer->n_tokens, w, 0, y);
+    lora_forward(trainer, x, trainer->n_tokens, beside, y);
+}
+
+typedef struct residual_phase {
+    const float *x;
+    uint32_t n_columns;
+    float *sum;
+} residual_phase;
+
+static void add_rows(const thread_share *share, void *argument)
+{
+    const residual_phase *phase = argument;
+    size_t end = (size_t)share->rows.end * phase->n_columns;
+    for (size_t i = (size_t)share->rows.first * phase->n_columns; i < end; i++)
+        phase->sum[i] += phase->x[i];
+}
+
+/* sum = x + what dropout leaves of sum. */
+static void add_residual(bert_trainer *trainer, const float *x, dropout_site site, uint32_t index,
+                         float *sum)
+{
+    uint32_t n = trainer->n_tokens, hidden = trainer->session.model->config.hidden_size;
+    dropout_apply(trainer, site, index, sum, n, hidden, sum);
+    trainer_each_row(trainer, n, add_rows, &(residual_phase){x, hidden, sum});
 }
 
 /* From its states to its trace, but for the last norm. */
@@ -41,75 +68,120 @@ static void layer_forward(bert_trainer *trainer, uint32_t index)
 {
     const bert_config *config = &trainer->session.model->config;
     const layer_weights *layer = layer_at(trainer, index);
+    const adapter *beside = lora_of_layer(trainer, index);
     const layer_trace *trace = trace_of(trainer, index);
     const float *states = trainer_states(trainer, index);
     uint32_t n = trainer->n_tokens, hidden = config->hidden_size;
-    dense_forward(trainer, states, n, &layer->query, 0, trace->query);
-    dense_forward(trainer, states, n, &layer->key, 0, trace->key);
-    dense_forward(trainer, states, n, &layer->value, 0, trace->value);
-    attention_forward(trainer, trace);
-    add_dense(trainer, states, trace->context, &layer->attention_output, trace->attention_sum);
+    adapted_forward(trainer, states, &layer->query, &beside[ADAPTER_QUERY], trace->query);
+    adapted_forward(trainer, states, &layer->key, &beside[ADAPTER_KEY], trace->key);
+    adapted_forward(trainer, states, &layer->value, &beside[ADAPTER_VALUE], trace->value);
+    attention_forward(trainer, index, trace);
+    adapted_forward(trainer, trace->context, &layer->attention_output,
+                    &beside[ADAPTER_ATTENTION_OUTPUT], trace->attention_sum);
+    add_residual(trainer, states, DROPOUT_ATTENTION_OUTPUT, index, trace->attention_sum);
     norm_forward(trainer, trace->attention_sum, n, hidden, &layer->attention_norm, trace->attended);
-    dense_forward(trainer, trace->attended, n, &layer->intermediate, 0, trace->wide);
+    adapted_forward(trainer, trace->attended, &layer->intermediate, &beside[ADAPTER_INTERMEDIATE],
+                    trace->wide);
     activation_forward(trainer, trace->wide, (size_t)n * config->intermediate_size,
                        config->activation, trainer->activated);
-    add_dense(trainer, trace->attended, trainer->activated, &layer->output, trace->output_sum);
+    adapted_forward(trainer, trainer->activated, &layer->output, &beside[ADAPTER_OUTPUT],
+                    trace->output_sum);
+    add_residual(trainer, trace->attended, DROPOUT_OUTPUT, index, trace->output_sum);
 }
 
 /* -------------------------------------------------------------------------------------- back -- */
 
-/* From d h' to d a: what is read and written is trainer->dstates, then trainer->dsum. */
-static void feed_forward_backward(bert_trainer *trainer, const layer_weights *layer,
-                                  const layer_trace *trace)
+/* d x = dy W' + (adds: d x), W with its adapter, whose gradients are added to; those of W are not.
+ * Where dx is NULL there is no d x. */
+static void adapted_backward(bert_trainer *trainer, const float *x, const float *dy,
+                             const matrix *w, const adapter *beside, int adds, float *dx)
 {
-    const bert_config *config = &trainer->session.model->config;
-    uint32_t n = trainer->n_tokens;
-    size_t n_wide = (size_t)n * config->intermediate_size;
-    norm_backward(trainer, trace->output_sum, trainer->dstates, n, config->hidden_size,
-                  &layer->output_norm, trainer->dsum);
-    activation_forward(trainer, trace->wide, n_wide, config->activation, trainer->activated);
-    dense_weights_backward(trainer, trainer->activated, trainer->dsum, n, &layer->output);
-    dense_inputs_backward(trainer, trainer->dsum, n, &layer->output, 0, trainer->dwide);
-    activation_backward(trainer, trace->wide, n_wide, config->activation, trainer->dwide);
-    dense_weights_backward(trainer, trace->attended, trainer->dwide, n, &layer->intermediate);
-    dense_inputs_backward(trainer, trainer->dwide, n, &layer->intermediate, 1, trainer->dsum);
+    if (dx)
+        dense_inputs_backward(trainer, dy, trainer->n_tokens, w, adds, dx);
+    lora_backward(trainer, x, dy, trainer->n_tokens, beside, dx);
 }
 
-/* From d a, which is trainer->dsum, to d h, trainer->dstates. */
-static void attention_block_backward(bert_trainer *trainer, const layer_weights *layer,
-                                     const layer_trace *trace, const float *states)
+/* From d h' to d a: what is read and written is trainer->dstates, then trainer->dsum; but for d a
+ * where nothing below `goes_on`. */
+static void feed_forward_backward(bert_trainer *trainer, uint32_t index, int goes_on)
 {
+    const bert_config *config = &trainer->session.model->config;
+    const layer_weights *layer = layer_at(trainer, index);
+    const adapter *beside = lora_of_layer(trainer, index);
+    const layer_trace *trace = trace_of(trainer, index);
+    uint32_t n = trainer->n_tokens, hidden = config->hidden_size;
+    size_t n_wide = (size_t)n * config->intermediate_size;
+    norm_backward(trainer, trace->output_sum, trainer->dstates, n, hidden, &layer->output_norm,
+                  trainer->dsum);
+    const float *dy =
+        dropout_apply(trainer, DROPOUT_OUTPUT, index, trainer->dsum, n, hidden, trainer->dstates);
+    activation_forward(trainer, trace->wide, n_wide, config->activation, trainer->activated);
+    dense_weights_backward(trainer, trainer->activated, dy, n, &layer->output);
+    adapted_backward(trainer, trainer->activated, dy, &layer->output, &beside[ADAPTER_OUTPUT], 0,
+                     trainer->dwide);
+    activation_backward(trainer, trace->wide, n_wide, config->activation, trainer->dwide);
+    dense_weights_backward(trainer, trace->attended, trainer->dwide, n, &layer->intermediate);
+    adapted_backward(trainer, trace->attended, trainer->dwide, &layer->intermediate,
+                     &beside[ADAPTER_INTERMEDIATE], 1, goes_on ? trainer->dsum : NULL);
+}
+
+/* From d a, which is trainer->dsum, to d h, trainer->dstates; but for d h where nothing below
+ * `goes_on`. */
+static void attention_block_backward(bert_trainer *trainer, uint32_t index, int goes_on)
+{
+    const layer_weights *layer = layer_at(trainer, index);
+    const adapter *beside = lora_of_layer(trainer, index);
+    const layer_trace *trace = trace_of(trainer, index);
+    const float *states = trainer_states(trainer, index);
     uint32_t n = trainer->n_tokens, hidden = trainer->session.model->config.hidden_size;
     dense_gradient projections[] = {{&layer->query, trainer->dquery},
                                     {&layer->key, trainer->dkey},
                                     {&layer->value, trainer->dvalue}};
     norm_backward(trainer, trace->attention_sum, trainer->dsum, n, hidden, &layer->attention_norm,
                   trainer->dstates);
-    dense_weights_backward(trainer, trace->context, trainer->dstates, n, &layer->attention_output);
-    dense_inputs_backward(trainer, trainer->dstates, n, &layer->attention_output, 0,
-                          trainer->dcontext);
-    attention_backward(trainer, trace);
+    const float *dy = dropout_apply(trainer, DROPOUT_ATTENTION_OUTPUT, index, trainer->dstates, n,
+                                    hidden, trainer->dsum);
+    dense_weights_backward(trainer, trace->context, dy, n, &layer->attention_output);
+    adapted_backward(trainer, trace->context, dy, &layer->attention_output,
+                     &beside[ADAPTER_ATTENTION_OUTPUT], 0, trainer->dcontext);
+    attention_backward(trainer, index, trace);
     dense_all_weights_backward(trainer, states, n, projections, 3);
     for (int i = 0; i < 3; i++)
-        dense_inputs_backward(trainer, projections[i].dy, n, projections[i].w, 1, trainer->dstates);
+        adapted_backward(trainer, states, projections[i].dy, projections[i].w,
+                         &beside[ADAPTER_QUERY + i], 1, goes_on ? trainer->dstates : NULL);
 }
 
-static void layer_backward(bert_trainer *trainer, uint32_t index)
+/* Blocks on the way: 0 for the embeddings, 1 + 2 i for layer i's attention, 2 + 2 i for its feed
+ * forward, the last for the heads. The lowest of those in which something is trained. */
+static uint32_t lowest_trained(const bert_trainer *trainer)
 {
-    const layer_weights *layer = layer_at(trainer, index);
-    const layer_trace *trace = trace_of(trainer, index);
+    const bert_config *config = &trainer->session.model->config;
+    uint32_t block = 1;
+    if (parameters_trains(trainer, 0))
+        return 0;
+    for (; block <= 2 * config->n_layers; block++) {
+        uint32_t stored = bert_config_stored_layer(config, (block - 1) / 2);
+        if (parameters_trains(trainer, 1 + 2 * stored + (block - 1) % 2))
+            break;
+    }
+    return block;
+}
+
+static void layer_backward(bert_trainer *trainer, uint32_t index, uint32_t lowest)
+{
+    uint32_t attention = 1 + 2 * index;
     if (trainer->recomputes && index + 1 < trainer->session.model->config.n_layers)
         layer_forward(trainer, index);
-    feed_forward_backward(trainer, layer, trace);
-    attention_block_backward(trainer, layer, trace, trainer_states(trainer, index));
+    feed_forward_backward(trainer, index, lowest <= attention);
+    if (lowest <= attention)
+        attention_block_backward(trainer, index, lowest < attention);
 }
 
 /* --------------------------------------------------------------------------------------- all -- */
 
 static int can_be_trained(bert_output output)
 {
-    return output == BERT_OUTPUT_LAST_HIDDEN_STATE || output == BERT_OUTPUT_POOLER_OUTPUT ||
-           output == BERT_OUTPUT_LOGITS || output == BERT_OUTPUT_TOKEN_LOGITS;
+    return output != BERT_OUTPUT_HIDDEN_STATES && output != BERT_OUTPUT_ATTENTIONS;
 }
 
 bert_status bert_train_forward(bert_trainer *trainer, const bert_batch *batch,
@@ -130,6 +202,8 @@ bert_status bert_train_forward(bert_trainer *trainer, const bert_batch *batch,
     trainer->batch = *batch;
     trainer->outputs = *outputs;
     session->n_threads = pool_threads(&session->pool);
+    trainer->pass = trainer->n_passes;
+    trainer->n_passes += trainer->drops ? 1 : 0;
     embeddings_forward(trainer);
     for (uint32_t i = 0; i < config->n_layers; i++) {
         layer_forward(trainer, i);
@@ -158,9 +232,11 @@ bert_status bert_train_backward(bert_trainer *trainer, const bert_outputs *gradi
         return BERT_OK;
     session->n_threads = pool_threads(&session->pool);
     heads_backward(trainer, gradients);
-    for (uint32_t i = session->model->config.n_layers; i-- > 0;)
-        layer_backward(trainer, i);
-    embeddings_backward(trainer);
+    uint32_t lowest = lowest_trained(trainer);
+    for (uint32_t i = session->model->config.n_layers; i-- > 0 && lowest <= 2 + 2 * i;)
+        layer_backward(trainer, i, lowest);
+    if (lowest == 0)
+        embeddings_backward(trainer);
     pool_rest(&session->pool);
     return BERT_OK;
 }

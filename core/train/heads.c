@@ -1,7 +1,7 @@
 /*
  * heads.c - what stands on the last states, there and back: pooler and classifier of sequences
  * (Devlin et al. 2018, BERT, section 4.1), classifier of tokens (section 5.3; with a dense layer
- * before it Clark et al. 2020, ELECTRA, section 3.1).
+ * before it Clark et al. 2020, ELECTRA, section 3.1). lm_head.c and sentences.c have the others.
  *
  *     pooled = activation(first token's state W + b)     logits = pooled W + b
  */
@@ -29,6 +29,13 @@ static void add_first(const bert_trainer *trainer, const float *rows, float *sta
     }
 }
 
+/* to += from. */
+static void add_numbers(const float *from, size_t n, float *to)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] += from[i];
+}
+
 /* ------------------------------------------------------------------------------------- there -- */
 
 static void activate(bert_trainer *trainer, const float *x, uint32_t n_rows, const matrix *w,
@@ -46,11 +53,14 @@ static void sequences_forward(bert_trainer *trainer, const float *states, float 
     const dense_trace *pooler = &trainer->pooler;
     uint32_t n = trainer->batch.n_sequences;
     gather_first(trainer, states, pooler->x);
+    dropout_apply(trainer, DROPOUT_POOLER, 0, pooler->x, n, config->hidden_size, pooler->x);
     activate(trainer, pooler->x, n, &model->pooler, config->pooler_activation, pooler);
     if (pooler_output)
         memcpy(pooler_output, pooler->y, (size_t)n * config->hidden_size * sizeof *pooler_output);
-    if (logits)
-        dense_forward(trainer, pooler->y, n, &model->classifier, 0, logits);
+    if (!logits)
+        return;
+    dropout_apply(trainer, DROPOUT_CLASSIFIER, 0, pooler->y, n, config->hidden_size, pooler->y);
+    dense_forward(trainer, pooler->y, n, &model->classifier, 0, logits);
 }
 
 void heads_forward(bert_trainer *trainer, const bert_outputs *outputs)
@@ -67,6 +77,10 @@ void heads_forward(bert_trainer *trainer, const bert_outputs *outputs)
         memcpy(last_hidden_state, states, (size_t)n * config->hidden_size * sizeof *states);
     if (pooler_output || logits)
         sequences_forward(trainer, states, pooler_output, logits);
+    if (outputs->data[BERT_OUTPUT_LM_LOGITS])
+        lm_head_forward(trainer, outputs->data[BERT_OUTPUT_LM_LOGITS]);
+    if (outputs->data[BERT_OUTPUT_SENTENCE_EMBEDDING])
+        sentences_forward(trainer, outputs->data[BERT_OUTPUT_SENTENCE_EMBEDDING]);
     if (!token_logits)
         return;
     if (config->token_activation != BERT_ACTIVATION_NONE) {
@@ -74,6 +88,8 @@ void heads_forward(bert_trainer *trainer, const bert_outputs *outputs)
                  &trainer->token_transform);
         states = trainer->token_transform.y;
     }
+    states = dropout_apply(trainer, DROPOUT_CLASSIFIER, 0, states, n, config->hidden_size,
+                           trainer->dsum);
     dense_forward(trainer, states, n, &model->token_classifier, 0, token_logits);
 }
 
@@ -86,17 +102,21 @@ static void sequences_backward(bert_trainer *trainer, const float *dpooled, cons
     const dense_trace *pooler = &trainer->pooler;
     uint32_t n = trainer->batch.n_sequences;
     size_t count = (size_t)n * config->hidden_size;
-    if (dpooled)
-        memcpy(pooler->dsum, dpooled, count * sizeof *dpooled);
     if (dlogits) {
         dense_weights_backward(trainer, pooler->y, dlogits, n, &model->classifier);
-        dense_inputs_backward(trainer, dlogits, n, &model->classifier, dpooled != NULL,
-                              pooler->dsum);
+        dense_inputs_backward(trainer, dlogits, n, &model->classifier, 0, pooler->dsum);
+        dropout_apply(trainer, DROPOUT_CLASSIFIER, 0, pooler->dsum, n, config->hidden_size,
+                      pooler->dsum);
     }
+    if (dpooled && dlogits)
+        add_numbers(dpooled, count, pooler->dsum);
+    else if (dpooled)
+        memcpy(pooler->dsum, dpooled, count * sizeof *dpooled);
     activation_backward(trainer, pooler->sum, count, config->pooler_activation, pooler->dsum);
     dense_weights_backward(trainer, pooler->x, pooler->dsum, n, &model->pooler);
     /* d x lies where x did: that is not read again. */
     dense_inputs_backward(trainer, pooler->dsum, n, &model->pooler, 0, pooler->x);
+    dropout_apply(trainer, DROPOUT_POOLER, 0, pooler->x, n, config->hidden_size, pooler->x);
     add_first(trainer, pooler->x, trainer->dstates);
 }
 
@@ -106,16 +126,20 @@ static void tokens_backward(bert_trainer *trainer, const float *dlogits)
     const bert_config *config = &model->config;
     const dense_trace *transform = &trainer->token_transform;
     const float *states = trainer_states(trainer, config->n_layers);
-    uint32_t n = trainer->n_tokens;
-    if (config->token_activation == BERT_ACTIVATION_NONE) {
-        dense_weights_backward(trainer, states, dlogits, n, &model->token_classifier);
-        dense_inputs_backward(trainer, dlogits, n, &model->token_classifier, 1, trainer->dstates);
+    uint32_t n = trainer->n_tokens, hidden = config->hidden_size;
+    int transforms = config->token_activation != BERT_ACTIVATION_NONE;
+    float *dx = transforms ? transform->dsum : trainer->dsum;
+    const float *x = dropout_apply(trainer, DROPOUT_CLASSIFIER, 0,
+                                   transforms ? transform->y : states, n, hidden, trainer->dsum);
+    dense_weights_backward(trainer, x, dlogits, n, &model->token_classifier);
+    dense_inputs_backward(trainer, dlogits, n, &model->token_classifier, 0, dx);
+    dropout_apply(trainer, DROPOUT_CLASSIFIER, 0, dx, n, hidden, dx);
+    if (!transforms) {
+        add_numbers(dx, (size_t)n * hidden, trainer->dstates);
         return;
     }
-    dense_weights_backward(trainer, transform->y, dlogits, n, &model->token_classifier);
-    dense_inputs_backward(trainer, dlogits, n, &model->token_classifier, 0, transform->dsum);
-    activation_backward(trainer, transform->sum, (size_t)n * config->hidden_size,
-                        config->token_activation, transform->dsum);
+    activation_backward(trainer, transform->sum, (size_t)n * hidden, config->token_activation,
+                        transform->dsum);
     dense_weights_backward(trainer, states, transform->dsum, n, &model->token_transform);
     dense_inputs_backward(trainer, transform->dsum, n, &model->token_transform, 1,
                           trainer->dstates);
@@ -136,4 +160,8 @@ void heads_backward(bert_trainer *trainer, const bert_outputs *gradients)
         sequences_backward(trainer, dpooled, dlogits);
     if (dtoken_logits)
         tokens_backward(trainer, dtoken_logits);
+    if (gradients->data[BERT_OUTPUT_LM_LOGITS])
+        lm_head_backward(trainer, gradients->data[BERT_OUTPUT_LM_LOGITS]);
+    if (gradients->data[BERT_OUTPUT_SENTENCE_EMBEDDING])
+        sentences_backward(trainer, gradients->data[BERT_OUTPUT_SENTENCE_EMBEDDING]);
 }

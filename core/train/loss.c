@@ -1,5 +1,6 @@
 /*
- * loss.c - losses: functions of a model's outputs that write their derivatives by them.
+ * loss.c - losses: functions of a model's outputs that write their derivatives by them. Here what
+ * they have in common, and the first of them; others are in loss_*.c.
  *
  * Cross-entropy with weights of classes and smoothed labels, as torch.nn.CrossEntropyLoss has it
  * (Szegedy et al. 2015, "Rethinking the Inception Architecture", section 7). With p = softmax(z) of
@@ -12,20 +13,23 @@
  * and both over the divisor. Rows are few beside what a model computes: in double, one after the
  * other.
  */
-#include <math.h>
+#include "loss.h"
 
-#include "internal.h"
-#include "train.h"
-
-/* -log of the sum of e^z, so that adding z[c] gives log p[c]. */
-static double log_normaliser(const float *z, uint32_t n)
+double loss_log_normaliser(const float *z, size_t stride, uint32_t n, double scale)
 {
     double most = (double)z[0], sum = 0;
-    for (uint32_t c = 1; c < n; c++)
-        most = (double)z[c] > most ? (double)z[c] : most;
-    for (uint32_t c = 0; c < n; c++)
-        sum += exp((double)z[c] - most);
-    return -most - log(sum);
+    for (size_t c = 1; c < n; c++)
+        most = (double)z[c * stride] > most ? (double)z[c * stride] : most;
+    for (size_t c = 0; c < n; c++)
+        sum += exp(((double)z[c * stride] - most) * scale);
+    return -most * scale - log(sum);
+}
+
+bert_status loss_check_divisor(float divisor, bert_error *error)
+{
+    if (!(divisor >= 0 && divisor <= 3.4e38f))
+        return error_set(error, BERT_BAD_OPTION, "divisor");
+    return BERT_OK;
 }
 
 static double weight_of(const bert_loss_options *options, uint32_t class)
@@ -38,7 +42,7 @@ static double row_loss(const float *z, uint32_t n, uint32_t label, const bert_lo
                        double factor, float *gradient)
 {
     double smoothing = (double)options->smoothing, each = smoothing / n;
-    double normaliser = log_normaliser(z, n), loss = 0, sum = 0;
+    double normaliser = loss_log_normaliser(z, 1, n, 1), loss = 0, sum = 0;
     for (uint32_t c = 0; c < n; c++) {
         double target = weight_of(options, c) * (each + (c == label ? 1 - smoothing : 0));
         loss -= target * ((double)z[c] + normaliser);
@@ -51,17 +55,15 @@ static double row_loss(const float *z, uint32_t n, uint32_t label, const bert_lo
     return loss;
 }
 
-static bert_status check_options(const bert_loss_options *options, uint32_t n_classes,
-                                 bert_error *error)
+bert_status loss_check_options(const bert_loss_options *options, uint32_t n_classes,
+                               bert_error *error)
 {
     for (uint32_t c = 0; options->class_weights && c < n_classes; c++)
         if (!(options->class_weights[c] >= 0 && options->class_weights[c] <= 3.4e38f))
             return error_set_value(error, BERT_BAD_OPTION, "class_weights", c);
     if (!(options->smoothing >= 0 && options->smoothing <= 1))
         return error_set(error, BERT_BAD_OPTION, "smoothing");
-    if (!(options->divisor >= 0 && options->divisor <= 3.4e38f))
-        return error_set(error, BERT_BAD_OPTION, "divisor");
-    return BERT_OK;
+    return loss_check_divisor(options->divisor, error);
 }
 
 bert_status bert_loss_cross_entropy(const float *logits, uint32_t n_rows, uint32_t n_classes,
@@ -71,7 +73,7 @@ bert_status bert_loss_cross_entropy(const float *logits, uint32_t n_rows, uint32
     static const bert_loss_options defaults;
     assert(logits && labels && loss && gradient && n_classes > 0);
     options = options ? options : &defaults;
-    bert_status status = check_options(options, n_classes, error);
+    bert_status status = loss_check_options(options, n_classes, error);
     double weights = 0, sum = 0;
     for (uint32_t row = 0; row < n_rows && status == BERT_OK; row++) {
         if (labels[row] == BERT_IGNORED_LABEL)

@@ -142,7 +142,8 @@ void norm_backward(bert_trainer *trainer, const float *x, const float *dy, uint3
     phase.dweight = parameters_gradient(trainer, norm->weight, &phase.weight_adds);
     phase.dbias = parameters_gradient(trainer, norm->bias, &phase.bias_adds);
     trainer_each_row(trainer, n_rows, back_rows, &phase);
-    share_panels(&trainer->session, n_columns, back_columns, &phase);
+    if (phase.dweight || phase.dbias)
+        share_panels(&trainer->session, n_columns, back_columns, &phase);
     parameters_mark(trainer, norm->weight);
     parameters_mark(trainer, norm->bias);
 }

@@ -22,7 +22,8 @@ typedef struct tensor_list {
     bert_trainer *trainer;
     uint8_t *rows;
     float *means, *squares;
-    int is_fixed; /* what comes now is read by nothing that can be trained */
+    int is_fixed; /* what comes now is not trained: nothing that can be reads it, or adapters are */
+    uint32_t stage; /* of what comes now */
 } tensor_list;
 
 static void join(char *name, const char *const parts[], uint32_t n_parts)
@@ -34,19 +35,22 @@ static void join(char *name, const char *const parts[], uint32_t n_parts)
     name[n] = '\0';
 }
 
-static void add_parameter(tensor_list *list, const bert_tensor *tensor, size_t count, size_t at,
+static void add_parameter(tensor_list *list, const bert_tensor *tensor, size_t count,
                           parameter_kind kind)
 {
     bert_trainer *trainer = list->trainer;
+    size_t at = (size_t)list->counts.trained_floats;
     parameter *own = &trainer->parameters[list->counts.n_trained];
     *own = (parameter){.is = {.tensor = *tensor,
                               .count = count,
-                              .value = trainer->values + at,
+                              .value = (float *)tensor->data,
                               .gradient = trainer->gradients + at,
                               .mean = list->means + at,
                               .square = list->squares + at,
                               .is_trained = 1,
-                              .is_decayed = kind != KIND_VECTOR},
+                              .is_decayed = kind != KIND_VECTOR,
+                              .rate_scale = 1},
+                       .stage = list->stage,
                        .rows = kind == KIND_TABLE ? list->rows + list->counts.n_rows : NULL};
 }
 
@@ -71,7 +75,7 @@ static void add(tensor_list *list, const char *prefix, const char *name, const c
                                 .n_bytes = (size_t)count * sizeof(float)};
         memcpy(tensor->shape, shape, rank * sizeof *shape);
         if (!list->is_fixed)
-            add_parameter(list, tensor, (size_t)count, at, kind);
+            add_parameter(list, tensor, (size_t)count, kind);
     }
     if (!list->is_fixed && kind == KIND_TABLE)
         counts->n_rows += shape[0];
@@ -129,17 +133,20 @@ static void add_layer(tensor_list *list, const bert_config *config, uint32_t ind
     uint32_t hidden = config->hidden_size, wide = config->intermediate_size;
     char layer[32];
     layer_name(layer, index);
+    list->stage = 1 + 2 * index;
     add_matrix(list, layer, ".attention.query", hidden, hidden);
     add_matrix(list, layer, ".attention.key", hidden, hidden);
     add_matrix(list, layer, ".attention.value", hidden, hidden);
     add_matrix(list, layer, ".attention.output", hidden, hidden);
     add_norm(list, layer, ".attention.norm", hidden);
+    list->stage++;
     add_matrix(list, layer, ".intermediate", hidden, wide);
     add_matrix(list, layer, ".output", wide, hidden);
     add_norm(list, layer, ".output.norm", hidden);
 }
 
-static void add_trained(tensor_list *list, const bert_config *config)
+/* What adapters may be trained instead of. */
+static void add_encoder(tensor_list *list, const bert_config *config)
 {
     uint32_t hidden = config->hidden_size, columns = config->embedding_size;
     add_table(list, "embeddings.word", config->vocab_size, columns);
@@ -153,6 +160,12 @@ static void add_trained(tensor_list *list, const bert_config *config)
             (uint32_t[]){config->n_heads, 2 * config->n_distances - 1});
     for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++)
         add_layer(list, config, i);
+}
+
+static void add_heads(tensor_list *list, const bert_config *config)
+{
+    uint32_t hidden = config->hidden_size, columns = config->embedding_size;
+    list->stage = 1 + 2 * bert_config_n_stored_layers(config);
     if (config->pooler_activation != BERT_ACTIVATION_NONE)
         add_matrix(list, "pooler", "", hidden, hidden);
     if (config->n_labels)
@@ -161,14 +174,8 @@ static void add_trained(tensor_list *list, const bert_config *config)
         add_matrix(list, "token_transform", "", hidden, hidden);
     if (config->n_token_labels)
         add_matrix(list, "token_classifier", "", hidden, config->n_token_labels);
-}
-
-static void add_fixed(tensor_list *list, const bert_config *config)
-{
-    uint32_t columns = config->embedding_size;
-    list->is_fixed = 1;
     if (config->lm_activation != BERT_ACTIVATION_NONE) {
-        add_matrix(list, "lm.transform", "", config->hidden_size, columns);
+        add_matrix(list, "lm.transform", "", hidden, columns);
         add_norm(list, "lm.norm", "", columns);
         if (config->lm_tied)
             add_vector(list, "lm.decoder", "", ".bias", config->vocab_size);
@@ -179,25 +186,86 @@ static void add_fixed(tensor_list *list, const bert_config *config)
         add_matrix(list, "sentence", "", bert_config_pooled_columns(config), config->embedding_dim);
 }
 
-parameter_counts parameters_count(const bert_config *config)
+/* One side of an adapter. */
+static matrix add_side(tensor_list *list, const char *layer, const char *name, const char *suffix,
+                       uint32_t n_in, uint32_t n_out)
+{
+    uint32_t index = list->counts.n_trained;
+    list->counts.n_adapted++;
+    add(list, layer, name, suffix, KIND_MATRIX, 3,
+        (uint32_t[]){BERT_PANELS(n_out), n_in, BERT_PANEL});
+    return (matrix){.n_in = n_in,
+                    .n_out = n_out,
+                    .panels = list->trainer ? list->trainer->parameters[index].is.value : NULL};
+}
+
+static void add_adapters(tensor_list *list, const bert_config *config, const bert_lora *lora,
+                         uint32_t index)
+{
+    static const char *const names[N_ADAPTERS] = {".attention.query", ".attention.key",
+                                                  ".attention.value", ".attention.output",
+                                                  ".intermediate",    ".output"};
+    uint32_t hidden = config->hidden_size, wide = config->intermediate_size;
+    char layer[32];
+    layer_name(layer, index);
+    for (uint32_t i = 0; i < N_ADAPTERS; i++) {
+        adapter it = {{0}, {0}};
+        list->stage = 1 + 2 * index + (i >= ADAPTER_INTERMEDIATE);
+        if (lora->targets >> i & 1) {
+            it.a = add_side(list, layer, names[i], ".lora_a", i == ADAPTER_OUTPUT ? wide : hidden,
+                            lora->rank);
+            it.b = add_side(list, layer, names[i], ".lora_b", lora->rank,
+                            i == ADAPTER_INTERMEDIATE ? wide : hidden);
+        }
+        if (list->trainer)
+            list->trainer->adapters[index * N_ADAPTERS + i] = it;
+    }
+}
+
+/* Parameters in the order of their values; of the model's tensors, adapters are none: they are the
+ * last. */
+static void add_all(tensor_list *list, const bert_config *config, const bert_lora *lora)
+{
+    if (lora->rank == 0) {
+        add_encoder(list, config);
+        add_heads(list, config);
+        return;
+    }
+    add_heads(list, config);
+    list->is_fixed = 1;
+    add_encoder(list, config);
+    list->is_fixed = 0;
+    for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++)
+        add_adapters(list, config, lora, i);
+}
+
+parameter_counts parameters_count(const bert_config *config, const bert_lora *lora)
 {
     tensor_list list = {0};
-    add_trained(&list, config);
-    add_fixed(&list, config);
+    add_all(&list, config, lora);
     return list.counts;
 }
 
-void parameters_lay_out(const bert_config *config, bert_trainer *trainer, uint8_t *rows,
-                        float *means, float *squares)
+void parameters_lay_out(const bert_config *config, const bert_lora *lora, bert_trainer *trainer,
+                        uint8_t *rows, float *means, float *squares)
 {
     tensor_list list = {.trainer = trainer, .rows = rows, .means = means, .squares = squares};
-    add_trained(&list, config);
-    add_fixed(&list, config);
+    add_all(&list, config, lora);
 }
 
-/* They lie in order. */
+int parameters_trains(const bert_trainer *trainer, uint32_t stage)
+{
+    for (uint32_t i = 0; i < trainer->n_parameters; i++)
+        if (trainer->parameters[i].stage == stage && trainer->parameters[i].is.is_trained)
+            return 1;
+    return 0;
+}
+
+/* They lie in order. NULL: it is none, but fixed, or a bias that is not there. */
 static parameter *find(const bert_trainer *trainer, const float *value)
 {
+    if (!value || trainer->n_parameters == 0)
+        return NULL;
     uint32_t first = 0, end = trainer->n_parameters;
     while (end - first > 1) {
         uint32_t middle = first + (end - first) / 2;
@@ -207,21 +275,22 @@ static parameter *find(const bert_trainer *trainer, const float *value)
             end = middle;
     }
     parameter *found = &trainer->parameters[first];
-    assert(value >= found->is.value && value < found->is.value + found->is.count);
-    return found;
+    int is_there = value >= found->is.value && value < found->is.value + found->is.count;
+    return is_there ? found : NULL;
 }
 
 float *parameters_gradient(const bert_trainer *trainer, const void *value, int *adds)
 {
-    const bert_parameter *own = &find(trainer, value)->is;
-    *adds = own->is_trained && own->has_gradient;
-    return own->is_trained ? own->gradient : NULL;
+    const parameter *own = find(trainer, value);
+    *adds = own && own->is.is_trained && own->is.has_gradient;
+    return own && own->is.is_trained ? own->is.gradient : NULL;
 }
 
 void parameters_mark(const bert_trainer *trainer, const void *value)
 {
-    bert_parameter *own = &find(trainer, value)->is;
-    own->has_gradient = own->is_trained;
+    parameter *own = find(trainer, value);
+    if (own)
+        own->is.has_gradient = own->is.is_trained;
 }
 
 uint8_t *parameters_rows(const bert_trainer *trainer, const void *value)

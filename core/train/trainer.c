@@ -35,6 +35,24 @@ static dense_trace take_dense(memory_arena *arena, const bert_config *config, ui
                          take_floats(arena, n)};
 }
 
+static dense_trace take_sentences(memory_arena *arena, const bert_config *config, uint64_t n_rows)
+{
+    uint64_t n = n_rows * bert_output_columns(config, BERT_OUTPUT_SENTENCE_EMBEDDING);
+    dense_trace trace = {.x = take_floats(arena, n_rows * bert_config_pooled_columns(config)),
+                         .dsum = take_floats(arena, n)};
+    if (config->embedding_dim) {
+        trace.sum = take_floats(arena, n);
+        trace.y = take_floats(arena, n);
+    }
+    return trace;
+}
+
+static lm_trace take_lm(memory_arena *arena, const bert_config *config, uint64_t n_rows)
+{
+    uint64_t n = n_rows * config->embedding_size;
+    return (lm_trace){take_floats(arena, n), take_floats(arena, n), take_floats(arena, n)};
+}
+
 static attention_space take_attention(memory_arena *arena, const bert_config *config, uint64_t n)
 {
     uint64_t dim = config->hidden_size / config->n_heads;
@@ -74,19 +92,34 @@ static void take_traces(memory_arena *arena, const bert_config *config, bert_tra
         header->pooler = take_dense(arena, config, tokens);
     if (config->token_activation != BERT_ACTIVATION_NONE)
         header->token_transform = take_dense(arena, config, tokens);
+    if (config->pooling != BERT_POOLING_NONE)
+        header->sentence = take_sentences(arena, config, tokens);
+    if (config->lm_activation != BERT_ACTIVATION_NONE)
+        header->lm = take_lm(arena, config, tokens);
+}
+
+/* Floats of the panels of W' of a matrix n_in -> n_out, or of one that is taken in lots. */
+static uint64_t turned_floats(uint64_t n_in, uint64_t n_out)
+{
+    return (n_in + BERT_PANEL - 1) * (n_out < GRADIENT_COLUMNS ? n_out : GRADIENT_COLUMNS);
 }
 
 /* What backward() computes in. */
-static void take_scratch(memory_arena *arena, const bert_config *config, uint32_t n_threads,
-                         bert_trainer *header)
+static void take_scratch(memory_arena *arena, const bert_config *config,
+                         const bert_train_options *options, bert_trainer *header)
 {
+    uint32_t n_threads = options->n_threads;
     uint64_t tokens = header->session.max_tokens, hidden = config->hidden_size;
     uint64_t wide = config->intermediate_size, embedding = config->embedding_size;
     uint64_t labels = larger(config->n_labels, config->n_token_labels);
-    uint64_t most_in = larger(larger(hidden, wide), embedding);
-    uint64_t most_out = larger(larger(hidden, wide), labels), padding = BERT_PANEL - 1;
-    uint64_t most_weights = larger((hidden + padding) * larger(larger(hidden, wide), labels),
-                                   larger(wide + padding, embedding + padding) * hidden);
+    uint64_t pooled = config->embedding_dim ? bert_config_pooled_columns(config) : 0;
+    uint64_t words = config->lm_activation != BERT_ACTIVATION_NONE ? config->vocab_size : 0;
+    uint64_t most_in = larger(larger(hidden, wide), larger(embedding, pooled));
+    uint64_t from_hidden = turned_floats(hidden, larger(larger(wide, labels), hidden));
+    uint64_t from_embedding = turned_floats(embedding, larger(hidden, words));
+    uint64_t most_weights = larger(larger(from_hidden, turned_floats(wide, hidden)),
+                                   larger(larger(from_embedding, turned_floats(hidden, embedding)),
+                                          turned_floats(pooled, config->embedding_dim)));
     header->dstates = take_floats(arena, tokens * hidden);
     header->dsum = take_floats(arena, tokens * larger(hidden, embedding));
     header->dcontext = take_floats(arena, tokens * larger(hidden, embedding));
@@ -98,8 +131,12 @@ static void take_scratch(memory_arena *arena, const bert_config *config, uint32_
     header->means = take_floats(arena, tokens);
     header->inverses = take_floats(arena, tokens);
     header->weight_columns = take_floats(arena, most_weights);
-    header->inputs_across = take_floats(arena, most_in * GRADIENT_ROWS);
-    header->output_rows = take_floats(arena, (most_out + padding) * GRADIENT_ROWS);
+    header->inputs_across = take_floats(arena, (most_in + BERT_PANEL - 1) * GRADIENT_ROWS);
+    header->output_rows = take_floats(arena, (uint64_t)n_threads * OUTPUT_TILE);
+    header->low = take_floats(arena, tokens * options->lora.rank);
+    header->dlow = take_floats(arena, tokens * options->lora.rank);
+    header->saved_words = take_floats(arena, tokens * embedding);
+    header->saved_rows = arena_take(arena, tokens, sizeof *header->saved_rows);
     header->attention = arena_take(arena, n_threads, sizeof *header->attention);
     for (uint32_t i = 0; i < n_threads; i++) {
         attention_space space = take_attention(arena, config, header->session.max_sequence_tokens);
@@ -108,17 +145,32 @@ static void take_scratch(memory_arena *arena, const bert_config *config, uint32_
     }
 }
 
-/* Parameters, gradients, moments, and where everything of the parameters is. */
-static void take_parameters(memory_arena *arena, const bert_config *config, bert_trainer *header,
-                            uint8_t **rows, float **means, float **squares)
+/* What the core's decoder of words makes panels in. */
+static void take_workspaces(memory_arena *arena, const bert_config *config, uint32_t n_threads,
+                            bert_trainer *header)
 {
-    parameter_counts counts = parameters_count(config);
+    uint64_t n = config->lm_tied ? (uint64_t)TILE_PANELS * BERT_PANEL * config->embedding_size : 0;
+    workspace *workspaces = arena_take(arena, n_threads, sizeof *workspaces);
+    for (uint32_t i = 0; i < n_threads; i++) {
+        workspace space = {.panel = take_floats(arena, n)};
+        if (workspaces)
+            workspaces[i] = space;
+    }
+    header->session.workspaces = workspaces;
+}
+
+/* Parameters, gradients, moments, and where everything of the parameters is. */
+static void take_parameters(memory_arena *arena, const bert_config *config, const bert_lora *lora,
+                            bert_trainer *header, uint8_t **rows, float **means, float **squares)
+{
+    parameter_counts counts = parameters_count(config, lora);
+    uint32_t n_listed = counts.n_trained + counts.n_fixed;
     uint64_t n_units = larger(counts.n_rows, counts.trained_floats / PARAMETER_UNIT + 1);
     header->n_parameters = counts.n_trained;
-    header->n_tensors = counts.n_trained + counts.n_fixed;
+    header->n_tensors = n_listed - counts.n_adapted;
     header->parameters = arena_take(arena, counts.n_trained, sizeof *header->parameters);
-    header->tensors = arena_take(arena, header->n_tensors, sizeof *header->tensors);
-    header->names = arena_take(arena, header->n_tensors, sizeof *header->names);
+    header->tensors = arena_take(arena, n_listed, sizeof *header->tensors);
+    header->names = arena_take(arena, n_listed, sizeof *header->names);
     header->values = take_floats(arena, counts.trained_floats + counts.fixed_floats);
     header->gradients = take_floats(arena, counts.trained_floats);
     *means = take_floats(arena, counts.trained_floats);
@@ -128,6 +180,10 @@ static void take_parameters(memory_arena *arena, const bert_config *config, bert
         header->bias_first =
             arena_take(arena, 2ull * config->n_distances - 1, sizeof *header->bias_first);
     header->partial_sums = arena_take(arena, n_units, sizeof *header->partial_sums);
+    if (lora->rank)
+        header->adapters =
+            arena_take(arena, (uint64_t)bert_config_n_stored_layers(config) * N_ADAPTERS,
+                       sizeof *header->adapters);
 }
 
 /* With an arena that only counts, it returns NULL, and the arena has the size. `model` is where the
@@ -137,19 +193,21 @@ static bert_trainer *lay_out(const bert_config *config, const bert_train_options
 {
     uint8_t *rows;
     float *means, *squares;
-    bert_trainer header = {.recomputes = options->recomputes,
-                           .session = {.max_tokens = options->max_tokens,
-                                       .max_sequence_tokens = options->max_sequence_tokens}};
+    bert_trainer header = {
+        .recomputes = options->recomputes,
+        .lora_scale = options->lora.rank ? options->lora.alpha / (float)options->lora.rank : 0,
+        .session = {.max_tokens = options->max_tokens,
+                    .max_sequence_tokens = options->max_sequence_tokens}};
     bert_trainer *trainer = arena_take(arena, 1, sizeof header);
     *model = arena_take(arena, model_bytes, 1);
-    header.session.workspaces = arena_take(arena, options->n_threads, sizeof(workspace));
-    take_parameters(arena, config, &header, &rows, &means, &squares);
+    take_workspaces(arena, config, options->n_threads, &header);
+    take_parameters(arena, config, &options->lora, &header, &rows, &means, &squares);
     take_traces(arena, config, &header);
-    take_scratch(arena, config, options->n_threads, &header);
+    take_scratch(arena, config, options, &header);
     if (trainer) {
         *trainer = header;
         pool_init(&trainer->session.pool, options->n_threads);
-        parameters_lay_out(config, trainer, rows, means, squares);
+        parameters_lay_out(config, &options->lora, trainer, rows, means, squares);
     }
     return trainer;
 }
@@ -178,7 +236,7 @@ static bert_status resolve(const bert_config *config, const bert_train_options *
         return status;
     if (resolved->recomputes > 1)
         return error_set_limit(error, BERT_BAD_OPTION, "recomputes", resolved->recomputes, 1);
-    return BERT_OK;
+    return lora_resolve(config, &resolved->lora, error);
 }
 
 static bert_status size_of(const bert_config *config, const bert_train_options *options,
@@ -280,6 +338,7 @@ bert_status bert_train_open(const bert_config *config, const bert_tensor *tensor
     trainer->session.model = model;
     parameters_find_buckets(trainer);
     clear(trainer);
+    lora_begin(trainer, resolved.lora.seed);
     *trainer_out = trainer;
     return BERT_OK;
 }

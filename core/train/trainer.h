@@ -16,6 +16,13 @@
  * and scratch does not grow with the batch. */
 #define GRADIENT_ROWS 512
 
+/* Columns of products whose derivatives go back to inputs at a time, whole panels: scratch does not
+ * grow with a vocabulary. Layers have no more. */
+#define GRADIENT_COLUMNS 4096
+
+/* Floats of a tile of columns and GRADIENT_ROWS rows, which each thread has for itself. */
+#define OUTPUT_TILE (TILE_PANELS * BERT_PANEL * GRADIENT_ROWS)
+
 /* Numbers of a parameter that is no table that are dealt out together: see adamw.c. */
 #define PARAMETER_UNIT 256
 
@@ -35,6 +42,11 @@ typedef struct dense_trace {
     float *x, *sum, *y; /* [R, H] */
     float *dsum;        /* [R, H]: d y, then d sum */
 } dense_trace;
+
+/* The same of a language model's head, for R rows: logits = normed W + b, normed = norm(y). */
+typedef struct lm_trace {
+    float *sum, *y, *normed; /* [R, E] */
+} lm_trace;
 
 /* What a thread has for itself: see attention.c. n is max_sequence_tokens, d the columns of a head.
  */
@@ -59,8 +71,25 @@ enum { ROW_UNTOUCHED, ROW_MOVING, ROW_TOUCHED };
 /* A bert_parameter, and what only the trainer knows of it. */
 typedef struct parameter {
     bert_parameter is;
-    uint8_t *rows; /* [rows of the table]: ROW_...; NULL: it is no table */
+    uint8_t *rows;  /* [rows of the table]: ROW_...; NULL: it is no table */
+    uint32_t stage; /* see parameters_trains() */
 } parameter;
+
+/* A matrix's adapter, y = x W + b + scale (x A) B: see lora.c. */
+typedef struct adapter {
+    matrix a, b; /* n_in -> rank, rank -> n_out; without panels: there is none */
+} adapter;
+
+/* Those of a layer, in the order of bert_lora_target. */
+enum {
+    ADAPTER_QUERY,
+    ADAPTER_KEY,
+    ADAPTER_VALUE,
+    ADAPTER_ATTENTION_OUTPUT,
+    ADAPTER_INTERMEDIATE,
+    ADAPTER_OUTPUT,
+    N_ADAPTERS
+};
 
 struct bert_trainer {
     bert_session session; /* its threads; what a batch may be */
@@ -75,6 +104,21 @@ struct bert_trainer {
     uint32_t n_steps;
     double *partial_sums; /* of squares of gradients: see adamw.c */
 
+    /* Adapters: see lora.c. */
+    adapter *adapters; /* [stored layers, N_ADAPTERS]; NULL: there are none */
+    float lora_scale;
+    float *low, *dlow; /* [T, rank] */
+
+    /* Dropout: see dropout.c. */
+    bert_dropout dropout;
+    int drops;               /* some rate is not 0 */
+    uint32_t pass, n_passes; /* of forward() since the last step: the last one's, and how many */
+
+    /* Words that are perturbed: see adversary.c. */
+    float *saved_words;   /* [T, E] */
+    uint32_t *saved_rows; /* [T]: of which row each is */
+    uint32_t n_saved;
+
     /* What forward() leaves. */
     bert_batch batch;
     bert_outputs outputs;
@@ -84,6 +128,8 @@ struct bert_trainer {
     float *states;                      /* [n_layers + 1, T, H]: what layers begin with */
     layer_trace *layers;                /* [n_layers], or one for all that are computed again */
     dense_trace pooler, token_transform;
+    dense_trace sentence; /* x: [S, pooled columns]; the others: [S, columns of the embedding] */
+    lm_trace lm;
 
     /* What backward() computes in. */
     float *dstates;                /* [T, H]: of the layer at hand's output, then of its input */
@@ -91,9 +137,9 @@ struct bert_trainer {
     float *dquery, *dkey, *dvalue; /* [T, H] */
     float *activated, *dwide;      /* [T, I] */
     float *means, *inverses;       /* [T]: of rows before a norm */
-    float *weight_columns;         /* W' as a matrix, of the largest W */
-    float *inputs_across;          /* [most inputs, GRADIENT_ROWS] */
-    float *output_rows;         /* [ceil(most outputs / BERT_PANEL), GRADIENT_ROWS, BERT_PANEL] */
+    float *weight_columns;      /* W' as a matrix, of the largest W, of GRADIENT_COLUMNS at most */
+    float *inputs_across;       /* [most inputs up to whole panels, GRADIENT_ROWS] */
+    float *output_rows;         /* [n_threads, OUTPUT_TILE] */
     attention_space *attention; /* [n_threads] */
 };
 
@@ -103,15 +149,21 @@ struct bert_trainer {
  * of the others. */
 typedef struct parameter_counts {
     uint32_t n_trained, n_fixed;
+    uint32_t n_adapted; /* of those that are trained: of adapters, no part of the model */
     uint64_t trained_floats, fixed_floats;
     uint64_t n_rows; /* of all tables that are trained */
 } parameter_counts;
 
-parameter_counts parameters_count(const bert_config *config);
+parameter_counts parameters_count(const bert_config *config, const bert_lora *lora);
 
 /* Names, shapes and places, in the trainer's memory. The fixed ones follow the trained ones. */
-void parameters_lay_out(const bert_config *config, bert_trainer *trainer, uint8_t *rows,
-                        float *means, float *squares);
+void parameters_lay_out(const bert_config *config, const bert_lora *lora, bert_trainer *trainer,
+                        uint8_t *rows, float *means, float *squares);
+
+/* Stages are what the way back goes through: 0 for embeddings, 1 + 2 s and 2 + 2 s for the
+ * attention and the feed-forward block of stored layer s, the last for heads. Whether some
+ * parameter of one is trained. */
+int parameters_trains(const bert_trainer *trainer, uint32_t stage);
 
 /* The gradient of the parameter whose values, in the model, are at `value`; NULL if it is not
  * trained. `adds`: there is something already, else what is there is undefined (but of a table). */
@@ -139,6 +191,10 @@ static inline void trainer_each_row(bert_trainer *trainer, uint32_t n_rows, rows
 /* y = x W + b + (adds: y). x: [n_rows, n_in], y: [n_rows, n_out]. */
 void dense_forward(bert_trainer *trainer, const float *x, uint32_t n_rows, const matrix *w,
                    int adds, float *y);
+
+/* The same of rows of x that are `x_stride` apart. */
+void dense_multiply(bert_trainer *trainer, const float *x, size_t x_stride, uint32_t n_rows,
+                    const matrix *w, int adds, float *y);
 
 /* Of that, d x = dy W' + (adds: dx). */
 void dense_inputs_backward(bert_trainer *trainer, const float *dy, uint32_t n_rows, const matrix *w,
@@ -181,10 +237,56 @@ void activation_forward(bert_trainer *trainer, const float *x, size_t n, bert_ac
 void activation_backward(bert_trainer *trainer, const float *x, size_t n,
                          bert_activation activation, float *dy);
 
-/* context = softmax(query key' / sqrt d + bias) value of the trace. */
-void attention_forward(bert_trainer *trainer, const layer_trace *trace);
+/* context = dropout(softmax(query key' / sqrt d + bias)) value of the trace of layer `layer`. */
+void attention_forward(bert_trainer *trainer, uint32_t layer, const layer_trace *trace);
 /* d query, d key and d value of the trainer from its d context. */
-void attention_backward(bert_trainer *trainer, const layer_trace *trace);
+void attention_backward(bert_trainer *trainer, uint32_t layer, const layer_trace *trace);
+
+/* -------------------------------------------------------------------------- pieces: adapters -- */
+
+/* Defaults in place of zeros, then checks. */
+bert_status lora_resolve(const bert_config *config, bert_lora *lora, bert_error *error);
+
+/* A is drawn, B is zeros. */
+void lora_begin(bert_trainer *trainer, uint32_t seed);
+
+/* Those of layer `layer`: [N_ADAPTERS]. */
+const adapter *lora_of_layer(const bert_trainer *trainer, uint32_t layer);
+
+/* y += scale (x A) B. x: [n_rows, n_in], y: [n_rows, n_out]. */
+void lora_forward(bert_trainer *trainer, const float *x, uint32_t n_rows, const adapter *it,
+                  float *y);
+
+/* d x += scale (dy B') A', but where dx is NULL, and the gradients of A and B are added to. */
+void lora_backward(bert_trainer *trainer, const float *x, const float *dy, uint32_t n_rows,
+                   const adapter *it, float *dx);
+
+/* --------------------------------------------------------------------------- pieces: dropout -- */
+
+/* What is dropped, in a layer or (then `layer` is 0) elsewhere: bert_dropout. */
+typedef enum dropout_site {
+    DROPOUT_EMBEDDINGS,
+    DROPOUT_ATTENTION,
+    DROPOUT_ATTENTION_OUTPUT,
+    DROPOUT_OUTPUT,
+    DROPOUT_POOLER,
+    DROPOUT_CLASSIFIER,
+    N_DROPOUTS
+} dropout_site;
+
+/* y = what is left of x, scaled: [n_rows, n_columns]; y may be x. Where nothing is dropped, x is
+ * returned and y is not written, else y. The same on the way there and, of derivatives, back. */
+const float *dropout_apply(bert_trainer *trainer, dropout_site site, uint32_t layer, const float *x,
+                           uint32_t n_rows, uint32_t n_columns, float *y);
+
+/* The same of single rows, where the rate is not 0. */
+typedef struct dropout_mask {
+    uint32_t seed, pass, step, site;
+    uint32_t least; /* of the random numbers that are kept */
+    float scale;
+} dropout_mask;
+dropout_mask dropout_mask_at(const bert_trainer *trainer, dropout_site site, uint32_t layer);
+void dropout_row(const dropout_mask *mask, uint32_t row, uint32_t n, const float *x, float *y);
 
 /* ------------------------------------------------------------------------- pieces: the model -- */
 
@@ -192,6 +294,13 @@ void attention_backward(bert_trainer *trainer, const layer_trace *trace);
 void embeddings_forward(bert_trainer *trainer);
 /* From trainer->dstates, which it overwrites. */
 void embeddings_backward(bert_trainer *trainer);
+
+/* The pieces of heads that have files of their own. logits: [R, vocab_size] for the R tokens that
+ * words are predicted of; embeddings: [S, columns]. The ways back add to trainer->dstates. */
+void lm_head_forward(bert_trainer *trainer, float *logits);
+void lm_head_backward(bert_trainer *trainer, const float *dlogits);
+void sentences_forward(bert_trainer *trainer, float *embeddings);
+void sentences_backward(bert_trainer *trainer, const float *dembeddings);
 
 /* What the head outputs that are wanted are, from the last states. */
 void heads_forward(bert_trainer *trainer, const bert_outputs *outputs);

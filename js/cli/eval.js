@@ -172,7 +172,7 @@ function pipelineOptions(values, task) {
  * @param {unknown} error
  * @param {import('./examples.js').Example[]} examples
  */
-function located(error, examples) {
+export function located(error, examples) {
     if (!(error instanceof BertError) || error.index === undefined) return error;
     return withPlace(error, examples[error.index].where);
 }

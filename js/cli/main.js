@@ -18,6 +18,7 @@ import { command as serve } from './serve.js';
 import { taskCommand } from './task_command.js';
 import { TASK_COMMANDS } from './tasks.js';
 import { command as tokenize } from './tokenize.js';
+import { command as train } from './train.js';
 import { command as verify } from './verify.js';
 
 /** @type {Record<string, import('./options.js').Command>} */
@@ -26,6 +27,7 @@ const COMMANDS = {
     tokenize,
     forward,
     eval: evaluate,
+    train,
     info,
     verify,
     bench,

@@ -124,16 +124,36 @@ export async function openModel(source, options = {}, task) {
     requireSIMD();
     if (inThread(options) && !options.wasm) requireCompiler();
     if (source == null) return withDefaultModel((url) => openModel(url, options, task));
+    return openFrom(source, options, task, (found, report) => openFile(found, options, report));
+}
+
+/** @typedef {ReturnType<typeof reportLoading>} Report */
+
+/**
+ * @template T
+ * @typedef {(found: import('../sources/find.js').FoundFile, report: Report) => Promise<T>} Open
+ */
+
+/**
+ * Opens the file that a source leads to: it is found, and converted, if need be.
+ * @template T
+ * @param {ModelSource} source
+ * @param {ModelLoadOptions} options
+ * @param {string | undefined} task
+ * @param {Open<T>} open
+ * @returns {Promise<T>}
+ */
+async function openFrom(source, options, task, open) {
     const form = formOf(source);
     const given = form === null ? toSources(/** @type {any} */ (source)) : [];
     options.signal?.throwIfAborted();
     const report = reportLoading(source, options, task);
-    if (form !== null) return openFound(source, options, report);
+    if (form !== null) return openFound(source, options, report, open);
     try {
-        return await openFile({ given }, options, report);
+        return await open({ given }, report);
     } catch (error) {
         if (given.length > 1 || !mayBeFound(given[0], /** @type {any} */ (error))) throw error;
-        return openFound(source, options, report, error);
+        return openFound(source, options, report, open, error);
     }
 }
 
@@ -149,17 +169,17 @@ function mayBeFound(source, { code, is_foreign }) {
     return is_foreign === true && /\.safetensors(\?|$)/i.test(name);
 }
 
-/** @typedef {ReturnType<typeof reportLoading>} Report */
-
 /**
  * What has to be found, and perhaps converted.
+ * @template T
  * @param {unknown} source
  * @param {ModelLoadOptions} options
  * @param {Report} report
+ * @param {Open<T>} open
  * @param {any} [failure]  of loading it as a file of ours
- * @returns {Promise<Model>}
+ * @returns {Promise<T>}
  */
-async function openFound(source, options, report, failure) {
+async function openFound(source, options, report, open, failure) {
     const find = async () => {
         const { findModel } = await importSources();
         const library = options.cache === false ? null : await openLibrary().catch(() => null);
@@ -171,12 +191,12 @@ async function openFound(source, options, report, failure) {
         throw failure && !failure.is_foreign ? failure : error;
     });
     try {
-        return await openFile(found, options, report);
+        return await open(found, report);
     } catch (error) {
         const is_damaged = found.forget && /** @type {any} */ (error).code === 'FETCH_FAILED';
         if (!is_damaged || options.offline) throw error;
         await found.forget?.();
-        return await openFile(await find(), options, report);
+        return await open(await find(), report);
     } finally {
         await found.remove?.();
     }
@@ -197,19 +217,46 @@ async function importSources() {
 }
 
 /**
+ * How a file's bytes get to a worker: what is here already, or a file, the worker reads itself;
+ * else the caller's thread downloads.
+ * @param {import('../sources/find.js').FoundFile} found
+ * @param {ModelLoadOptions} options
+ * @returns {{source: string | Uint8Array | Blob | undefined, n_sources: number,
+ *   download: ((signal: AbortSignal) => CachedDownload) | null}}  source: undefined where there is
+ *   a download
+ */
+function readingOf({ given, stored, headers }, options) {
+    const { idle_timeout, retry_delay, cache = true, offline = false } = options;
+    const [first] = given;
+    const url = typeof first === 'string' && /^https?:/i.test(first) ? first : null;
+    const is_fed = given.length !== 1 || url !== null;
+    const download = (/** @type {AbortSignal} */ signal) => {
+        const options_of_download = { signal, idle_timeout, retry_delay, headers };
+        const sources = given.map((each) => openSource(each, options_of_download));
+        const network = stored ? nothing(stored) : openMirrors(sources, signal);
+        return new CachedDownload(network, cache ? (stored ?? url) : null, {
+            offline: offline || stored !== undefined,
+            headers,
+            signal,
+        });
+    };
+    return {
+        source: is_fed ? undefined : first,
+        n_sources: Math.max(1, given.length),
+        download: is_fed ? download : null,
+    };
+}
+
+/**
  * @param {import('../sources/find.js').FoundFile} found
  * @param {ModelLoadOptions} options
  * @param {Report} report
  * @returns {Promise<Model>}
  */
-async function openFile({ given, stored, headers, reason }, options, report) {
+async function openFile(found, options, report) {
     const {
         signal,
         streaming,
-        idle_timeout,
-        retry_delay,
-        cache = true,
-        offline = false,
         variant,
         threads,
         int8_kernel,
@@ -219,13 +266,10 @@ async function openFile({ given, stored, headers, reason }, options, report) {
         replicas = 1,
     } = options;
     const in_thread = inThread(options);
-    // The caller's thread downloads; what is here already, or a file, the worker reads itself.
-    const [first] = given;
-    const url = typeof first === 'string' && /^https?:/i.test(first) ? first : null;
-    const is_fed = given.length !== 1 || url !== null;
+    const { source, n_sources, download: begin } = readingOf(found, options);
     const request = {
-        source: is_fed ? undefined : first,
-        n_sources: Math.max(1, given.length),
+        source,
+        n_sources,
         variant,
         threads: replicas > 1 ? 1 : threads,
         int8_kernel,
@@ -238,7 +282,7 @@ async function openFile({ given, stored, headers, reason }, options, report) {
     let cached;
     /** @type {Connection | undefined} */
     let connection;
-    let kept = () => first;
+    let kept = () => source;
     /** @type {Connection[]} */
     const copies = [];
     const failed = (/** @type {any} */ error) => {
@@ -249,18 +293,10 @@ async function openFile({ given, stored, headers, reason }, options, report) {
     try {
         connection = new Connection(await openWorker(in_thread));
         const ready = connection.ready(signal);
-        if (is_fed) {
+        if (begin) {
             // What the page's policy forbids its own may allow the worker: it is asked first.
             if (!wasm && !mayCompile()) await ready;
-            const { signal } = download;
-            const options_of_download = { signal, idle_timeout, retry_delay, headers };
-            const sources = given.map((each) => openSource(each, options_of_download));
-            const network = stored ? nothing(stored) : openMirrors(sources, signal);
-            cached = new CachedDownload(network, cache ? (stored ?? url) : null, {
-                offline: offline || stored !== undefined,
-                headers,
-                signal,
-            });
+            cached = begin(download.signal);
             if (replicas > 1) kept = keepBytes(cached);
             connection.feed(cached);
         }
@@ -276,7 +312,7 @@ async function openFile({ given, stored, headers, reason }, options, report) {
         };
         await Promise.all(Array.from({ length: replicas - 1 }, copy));
         const all = copies.length ? new Replicas([connection, ...copies]) : connection;
-        const model = new Model(all, info, monitor, cached, reason);
+        const model = new Model(all, info, monitor, cached, found.reason);
         const loaded = connection;
         const done = () => {
             loaded.fed();
@@ -409,6 +445,19 @@ function checkTimes(times) {
 
 /** A model in a worker of its own, which nothing blocks. loadModel() makes it. */
 export class Model {
+    /**
+     * For those who read a model's file otherwise: js/train/.
+     * @internal
+     * @template T
+     * @param {ModelSource} source
+     * @param {ModelLoadOptions} options
+     * @param {(reading: ReturnType<typeof readingOf>) => Promise<T>} open
+     * @returns {Promise<T>}
+     */
+    static openFile(source, options, open) {
+        return openFrom(source, options, undefined, (found) => open(readingOf(found, options)));
+    }
+
     /** @type {Answering} */
     #connection;
 

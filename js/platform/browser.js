@@ -3,7 +3,7 @@
  * Both files export the same functions.
  */
 
-import { converterScript, sentimentModel, workerScript } from '#files';
+import { converterScript, sentimentModel, trainerScript, workerScript } from '#files';
 
 import { BertError } from '../errors.js';
 import { isScript, watchStart } from './worker_start.js';
@@ -48,6 +48,14 @@ export function startWorker() {
  */
 export function startConverter() {
     return startScript(converterScript());
+}
+
+/**
+ * The worker of a training.
+ * @returns {WorkerHandle}
+ */
+export function startTrainer() {
+    return startScript(trainerScript());
 }
 
 /**

@@ -38,6 +38,23 @@ export const nodeConverterScript = () => new URL('./convert-worker.node.js', imp
 /** @returns {PackageFile} */
 export const converterModule = () => new URL('./convert.wasm', import.meta.url);
 
+/** The worker of a training, like the other ones. */
+export const trainerScript = () => new URL('./train-worker.js', import.meta.url);
+
+/** The same for Node. */
+export const nodeTrainerScript = () => new URL('./train-worker.node.js', import.meta.url);
+
+/**
+ * The builds of what trains.
+ * @returns {Record<string, PackageFile>}
+ */
+export const trainerModules = () => ({
+    base: new URL('./train-base.wasm', import.meta.url),
+    relaxed: new URL('./train-relaxed.wasm', import.meta.url),
+    'base-threads': new URL('./train-base-threads.wasm', import.meta.url),
+    'relaxed-threads': new URL('./train-relaxed-threads.wasm', import.meta.url),
+});
+
 /** What bert-wasm-sentiment has. */
 export const SENTIMENT_FILE = 'sentiment-minilm-l6-q8.safetensors';
 

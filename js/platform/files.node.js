@@ -16,19 +16,32 @@ export * from './files.js';
 export const nodeWorkerScript = () => find(files.nodeWorkerScript(), 'worker.node.js');
 
 /** @returns {Record<string, import('./files.js').PackageFile>} */
-export function engineModules() {
-    const modules = Object.entries(files.engineModules());
-    return Object.fromEntries(
-        modules.map(([build, file]) => [build, find(file, `engine-${build}.wasm`)]),
-    );
-}
+export const engineModules = () => findBuilds(files.engineModules(), 'engine');
 
 export const nodeConverterScript = () =>
     find(files.nodeConverterScript(), 'convert-worker.node.js');
 
 export const converterModule = () => find(files.converterModule(), 'convert.wasm');
 
+export const nodeTrainerScript = () => find(files.nodeTrainerScript(), 'train-worker.node.js');
+
+/** @returns {Record<string, import('./files.js').PackageFile>} */
+export const trainerModules = () => findBuilds(files.trainerModules(), 'train');
+
 export const searchModule = () => find(files.searchModule(), 'search.wasm');
+
+/**
+ * @param {Record<string, import('./files.js').PackageFile>} modules  by build
+ * @param {string} name
+ */
+function findBuilds(modules, name) {
+    return Object.fromEntries(
+        Object.entries(modules).map(([build, file]) => [
+            build,
+            find(file, `${name}-${build}.wasm`),
+        ]),
+    );
+}
 
 /**
  * @template {import('./files.js').PackageFile} File

@@ -29,6 +29,9 @@ export function converterScript() {
     throw new Error('it is not in this file');
 }
 
+/** Nor is training. */
+export const trainerScript = converterScript;
+
 /** @returns {Record<string, PackageFile>} */
 export const engineModules = () => ({
     base: bytesOf(base),

@@ -8,7 +8,13 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parentPort as port, Worker, workerData } from 'node:worker_threads';
 
-import { nodeConverterScript, nodeWorkerScript, SENTIMENT_FILE, sentimentModel } from '#files';
+import {
+    nodeConverterScript,
+    nodeTrainerScript,
+    nodeWorkerScript,
+    SENTIMENT_FILE,
+    sentimentModel,
+} from '#files';
 
 import { BertError } from '../errors.js';
 
@@ -27,6 +33,11 @@ export function startWorker() {
 /** @returns {import('./browser.js').WorkerHandle} */
 export function startConverter() {
     return start(nodeConverterScript());
+}
+
+/** @returns {import('./browser.js').WorkerHandle} */
+export function startTrainer() {
+    return start(nodeTrainerScript());
 }
 
 /** @returns {import('./browser.js').WorkerHandle} */

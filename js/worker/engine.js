@@ -19,6 +19,7 @@ import { BertError } from '../errors.js';
 import { Core } from './core.js';
 import { Instance, inMiB, PAGE_BYTES } from './instance.js';
 import { relaxedDot } from './relaxed_dot.js';
+import { writeTable } from './tensor_table.js';
 
 /**
  * The kernels of four products at once, by how they need the relaxed dot's second side.
@@ -33,7 +34,7 @@ const MOST_PAGES = 65536;
 const PROBE_BYTES = 4 * PAGE_BYTES;
 
 /** Bytes of a helping thread's stack, as the first thread's in the Makefile. */
-const STACK_BYTES = 65536;
+export const STACK_BYTES = 65536;
 
 /** Room for inputs, names and the usual outputs of one call beyond the largest hidden states. */
 const SCRATCH_BYTES = 1 << 20;
@@ -268,24 +269,7 @@ export class Engine {
         const instance = this.#instance;
         const { wasm } = instance;
         const address = instance.reserve(weights_bytes);
-        const names = weights.map(({ name }) => instance.writeText(name));
-        const table = instance.reserve(weights.length * this.#tensorSize());
-        weights.forEach(({ dtype, shape, at, n_bytes }, i) => {
-            const [d0 = 0, d1 = 0, d2 = 0, d3 = 0] = shape;
-            wasm.engine_tensor_set(
-                table,
-                i,
-                names[i],
-                core.dtypeIndex(dtype),
-                shape.length,
-                d0,
-                d1,
-                d2,
-                d3,
-                address + at,
-                n_bytes,
-            );
-        });
+        const table = writeTable(core, weights, (i) => address + weights[i].at);
         const memory = instance.reserve(core.model_bytes);
         instance.check(wasm.engine_model_begin(table, weights.length, memory, core.model_bytes));
         return address;
@@ -442,23 +426,24 @@ export class Engine {
  */
 
 /**
- * Lends this thread to the session in that memory. Does not return.
+ * Lends this thread to what computes in that memory. Does not return.
  * @param {HelpingThread} thread
  * @param {() => void} onready  called just before
+ * @param {string} [serves]  the export of the module that does it; default a session's
  */
-export async function serve({ module, memory, stack_top }, onready) {
+export async function serve({ module, memory, stack_top }, onready, serves = 'engine_serve') {
     const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
     const wasm = /** @type {any} */ (exports);
     wasm._emscripten_stack_restore(stack_top);
     onready();
-    wasm.engine_serve();
+    wasm[serves]();
 }
 
 /**
  * @param {number} n_bytes
  * @param {number} growth  bytes that it may grow by; fewer where a browser does not allow so many
  */
-function sharedMemory(n_bytes, growth) {
+export function sharedMemory(n_bytes, growth) {
     const initial = Math.ceil(n_bytes / PAGE_BYTES);
     const memory = (/** @type {number} */ more) =>
         new WebAssembly.Memory({

@@ -1,7 +1,7 @@
 /**
- * One instance of a WebAssembly build of wasm/engine.c with its memory: what numbers and addresses
- * are to the module are arrays, texts and BertErrors here. core.js asks questions through it,
- * engine.js computes.
+ * One instance of a WebAssembly build of wasm/engine.c, or of wasm/train.c, with its memory: what
+ * numbers and addresses are to the module are arrays, texts and BertErrors here. core.js asks
+ * questions through it, engine.js computes.
  *
  * Blocks lie in the order in which they were reserved, from engine_heap() on. None is freed but
  * scratch, which is what lies above `top` again: the worker ends with its model.
@@ -43,7 +43,7 @@ export class Instance {
 
     /**
      * @param {WebAssembly.Module} module
-     * @param {Record<string, any>} exports  of wasm/engine.c
+     * @param {Record<string, any>} exports  of wasm/model.c and what includes it
      * @param {WebAssembly.Memory} [memory]
      */
     constructor(module, exports, memory = exports.memory) {

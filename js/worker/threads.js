@@ -8,6 +8,12 @@ import { startHelper } from '#platform';
 /** Most milliseconds that wait() waits for threads that are still starting. */
 const JOIN_TIMEOUT = 2000;
 
+/**
+ * @typedef {object} Helped  what threads help: an Engine with an open session, or a Trainer
+ * @property {() => import('./engine.js').HelpingThread} helpingThread  what one more needs
+ * @property {number} n_threads  at work now
+ */
+
 export class HelpingThreads {
     /** @type {import('../platform/browser.js').WorkerHandle[]} */
     #workers = [];
@@ -50,14 +56,14 @@ export class HelpingThreads {
         this.#settled = Promise.all(answers);
     }
 
-    /** @param {import('./engine.js').Engine} engine  with an open session */
+    /** @param {Helped} engine */
     join(engine) {
         for (const worker of this.#workers) worker.post({ serve: engine.helpingThread() });
     }
 
     /**
      * Until every thread serves or has failed.
-     * @param {import('./engine.js').Engine} engine
+     * @param {Helped} engine
      */
     async wait(engine) {
         const deadline = performance.now() + JOIN_TIMEOUT;

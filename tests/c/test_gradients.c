@@ -1,7 +1,8 @@
 /*
  * test_gradients.c - training against PyTorch: for each folder of tests/golden/gradients
- * (make_gradients.py, which says what is in it) the logits, the gradient of every parameter, and
- * the losses of 20 steps of AdamW. BERT_GRADIENTS names another folder of such folders.
+ * (make_gradients.py and gradient_heads.py, which say what is in it) the logits, the gradient of
+ * every parameter, and the losses of 20 steps of AdamW. BERT_GRADIENTS names another folder of such
+ * folders.
  *
  * Models come as a user's would, through the converter; so a gradient is compared by the name and
  * in the shape that transformers has for it.
@@ -21,7 +22,7 @@
 
 #define MOST_TOKENS 64
 #define MOST_SEQUENCES 8
-#define MOST_LABELS 8
+#define MOST_LABELS 28 /* words, too */
 
 /* ------------------------------------------------------------------------------------- names -- */
 
@@ -71,6 +72,23 @@ static const char *const renamings[][2] = {
     {"classifier.dense", "pooler"},
     {"pre_classifier", "pooler"},
     {"classifier.out_proj", "classifier"},
+    {"qa_outputs", "token_classifier"},
+    {"cls.seq_relationship", "classifier"},
+    {"cls.predictions.transform.dense", "lm.transform"},
+    {"cls.predictions.transform.LayerNorm", "lm.norm"},
+    {"cls.predictions.bias", "lm.decoder.bias"},
+    {"generator_predictions.dense", "lm.transform"},
+    {"generator_predictions.LayerNorm", "lm.norm"},
+    {"generator_lm_head.bias", "lm.decoder.bias"},
+    {"lm_head.dense", "lm.transform"},
+    {"lm_head.layer_norm", "lm.norm"},
+    {"lm_head.bias", "lm.decoder.bias"},
+    {"predictions.dense", "lm.transform"},
+    {"predictions.LayerNorm", "lm.norm"},
+    {"predictions.bias", "lm.decoder.bias"},
+    {"predictions.decoder", "lm.decoder"},
+    {"lora_A", "lora_a"},
+    {"lora_B", "lora_b"},
 };
 
 static void rename_part(char name[128], const char *from, const char *to)
@@ -94,13 +112,21 @@ static void our_name(const char *theirs, int is_of_tokens, char name[128])
 
 /* -------------------------------------------------------------------------------------- case -- */
 
+typedef struct trained_case trained_case;
+
+/* The loss and the derivatives of a task. */
+typedef bert_status task_loss(trained_case *it, float *loss, bert_error *error);
+
 /* A folder's model, and its batch without padding. */
-typedef struct trained_case {
+struct trained_case {
     const char *folder;
     cJSON *train;
+    const char *task; /* NULL: classes of sequences or tokens */
+    task_loss *compute;
+    bert_output output;
     model_file file;
     bert_trainer *trainer;
-    int is_of_tokens;
+    int is_of_tokens; /* whether labels are */
     bert_batch batch;
     uint32_t lengths[MOST_SEQUENCES];
     uint32_t ids[MOST_TOKENS], types[MOST_TOKENS], positions[MOST_TOKENS], n_tokens;
@@ -109,7 +135,12 @@ typedef struct trained_case {
     float logits[MOST_TOKENS * MOST_LABELS], gradient[MOST_TOKENS * MOST_LABELS];
     float weights[MOST_LABELS];
     bert_loss_options options;
-} trained_case;
+    uint32_t lm_tokens[MOST_TOKENS], n_lm_tokens;
+    float pair_logits[2 * MOST_SEQUENCES], pair_gradient[2 * MOST_SEQUENCES];
+    int32_t pair_labels[MOST_SEQUENCES];
+    float targets[MOST_SEQUENCES * MOST_LABELS]; /* labels that are no classes, or a teacher's */
+    uint32_t rows[2][2 * MOST_SEQUENCES];        /* pairs, or anchors and candidates */
+};
 
 static const cJSON *get(const cJSON *object, const char *key)
 {
@@ -125,6 +156,26 @@ static double number(const cJSON *object, const char *key, double otherwise)
 static uint32_t whole(const cJSON *array, uint32_t i)
 {
     return (uint32_t)cJSON_GetArrayItem(array, (int)i)->valuedouble;
+}
+
+/* All numbers of arrays within arrays; how many there are. */
+static uint32_t flatten(const cJSON *array, float *numbers)
+{
+    uint32_t n = 0;
+    const cJSON *item;
+    if (cJSON_IsNumber(array))
+        numbers[n++] = (float)array->valuedouble;
+    cJSON_ArrayForEach(item, array) n += flatten(item, numbers + n);
+    return n;
+}
+
+static uint32_t whole_numbers(const cJSON *array, uint32_t *numbers)
+{
+    float all[MOST_TOKENS];
+    uint32_t n = flatten(array, all);
+    for (uint32_t i = 0; i < n; i++)
+        numbers[i] = (uint32_t)all[i];
+    return n;
 }
 
 /* Row `s` of the padded batch. */
@@ -151,7 +202,7 @@ static void add_sequence(trained_case *it, uint32_t s)
             it->labels[it->n_tokens] =
                 (int32_t)cJSON_GetArrayItem(label, (int)kept[i])->valuedouble;
     }
-    if (!it->is_of_tokens)
+    if (cJSON_IsNumber(label))
         it->labels[s] = (int32_t)label->valuedouble;
 }
 
@@ -165,6 +216,129 @@ static void read_loss(trained_case *it)
                                       .smoothing = (float)number(options, "label_smoothing", 0)};
 }
 
+/* ------------------------------------------------------------------------------------- tasks -- */
+
+static bert_status classes(trained_case *it, float *loss, bert_error *error)
+{
+    return bert_loss_cross_entropy(it->logits, it->n_rows, it->n_labels, it->labels, &it->options,
+                                   loss, it->gradient, error);
+}
+
+static bert_status words_and_pairs(trained_case *it, float *loss, bert_error *error)
+{
+    float of_pairs = 0;
+    bert_status status = classes(it, loss, error);
+    if (status == BERT_OK)
+        status = bert_loss_cross_entropy(it->pair_logits, it->batch.n_sequences, 2, it->pair_labels,
+                                         NULL, &of_pairs, it->pair_gradient, error);
+    *loss += of_pairs;
+    return status;
+}
+
+static bert_status spans(trained_case *it, float *loss, bert_error *error)
+{
+    int32_t starts[MOST_SEQUENCES], ends[MOST_SEQUENCES];
+    for (uint32_t s = 0; s < it->batch.n_sequences; s++) {
+        starts[s] = (int32_t)it->targets[2 * s];
+        ends[s] = (int32_t)it->targets[2 * s + 1];
+    }
+    return bert_loss_spans(it->logits, it->batch.n_sequences, it->lengths, starts, ends, NULL, loss,
+                           it->gradient, error);
+}
+
+static bert_status several_labels(trained_case *it, float *loss, bert_error *error)
+{
+    return bert_loss_binary_cross_entropy(it->logits, it->n_rows, it->n_labels, it->targets,
+                                          &it->options, loss, it->gradient, error);
+}
+
+static bert_status regression(trained_case *it, float *loss, bert_error *error)
+{
+    return bert_loss_squares(it->logits, it->n_rows * it->n_labels, it->targets, 0, loss,
+                             it->gradient, error);
+}
+
+static bert_status cosine_pairs(trained_case *it, float *loss, bert_error *error)
+{
+    uint32_t n_pairs = whole_numbers(get(it->train, "pairs"), it->rows[0]) / 2;
+    return bert_loss_cosine_pairs(it->logits, it->n_rows, it->n_labels, it->rows[0], it->targets,
+                                  n_pairs, 0, loss, it->gradient, error);
+}
+
+static bert_status ranking(trained_case *it, float *loss, bert_error *error)
+{
+    float scores[MOST_SEQUENCES * MOST_SEQUENCES];
+    bert_ranking ranking = {.anchors = it->rows[0],
+                            .candidates = it->rows[1],
+                            .scale = (float)number(it->train, "scale", 0)};
+    ranking.n_anchors = whole_numbers(get(it->train, "anchors"), it->rows[0]);
+    ranking.n_candidates = whole_numbers(get(it->train, "candidates"), it->rows[1]);
+    return bert_loss_in_batch_negatives(it->logits, it->n_rows, it->n_labels, &ranking, scores,
+                                        loss, it->gradient, error);
+}
+
+static bert_status distillation(trained_case *it, float *loss, bert_error *error)
+{
+    bert_distillation options = {.temperature = (float)number(it->train, "temperature", 0),
+                                 .hard_share = (float)number(it->train, "hard_share", 0)};
+    return bert_loss_distillation(it->logits, it->targets, it->n_rows, it->n_labels, it->labels,
+                                  &options, loss, it->gradient, error);
+}
+
+static const struct {
+    const char *name;
+    bert_output output;
+    task_loss *compute;
+    const char *targets; /* what of train.json those are */
+} tasks[] = {
+    {"lm", BERT_OUTPUT_LM_LOGITS, classes, NULL},
+    {"pretraining", BERT_OUTPUT_LM_LOGITS, words_and_pairs, NULL},
+    {"spans", BERT_OUTPUT_TOKEN_LOGITS, spans, "labels"},
+    {"multi-label", BERT_OUTPUT_LOGITS, several_labels, "labels"},
+    {"regression", BERT_OUTPUT_LOGITS, regression, "labels"},
+    {"cosine-pairs", BERT_OUTPUT_SENTENCE_EMBEDDING, cosine_pairs, "labels"},
+    {"in-batch-negatives", BERT_OUTPUT_SENTENCE_EMBEDDING, ranking, NULL},
+    {"distillation", BERT_OUTPUT_LOGITS, distillation, "teacher"},
+};
+
+/* What the folder is about. */
+static void read_task(trained_case *it)
+{
+    const bert_config *config = &it->file.config;
+    it->task = cJSON_GetStringValue(get(it->train, "task"));
+    it->output = config->n_token_labels ? BERT_OUTPUT_TOKEN_LOGITS : BERT_OUTPUT_LOGITS;
+    it->compute = it->task ? NULL : classes;
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks && it->task; i++)
+        if (strcmp(it->task, tasks[i].name) == 0) {
+            it->output = tasks[i].output;
+            it->compute = tasks[i].compute;
+            flatten(get(it->train, tasks[i].targets ? tasks[i].targets : ""), it->targets);
+        }
+    CHECK(it->compute, "%s: task %s", it->folder, it->task);
+    it->n_labels = bert_output_columns(config, it->output);
+    it->is_of_tokens = it->compute == words_and_pairs ||
+                       (it->compute == classes && bert_output_is_of_tokens(it->output));
+}
+
+/* Of a language model: the tokens that are predicted, and their labels side by side. */
+static void choose_words(trained_case *it)
+{
+    float pairs[MOST_SEQUENCES];
+    uint32_t n_pairs = flatten(get(it->train, "pair_labels"), pairs);
+    for (uint32_t s = 0; s < n_pairs; s++)
+        it->pair_labels[s] = (int32_t)pairs[s];
+    const char *which = cJSON_GetStringValue(get(it->train, "lm_tokens"));
+    if (!which || strcmp(which, "all") == 0)
+        return;
+    for (uint32_t token = 0; token < it->n_tokens; token++)
+        if (it->labels[token] != BERT_IGNORED_LABEL) {
+            it->labels[it->n_lm_tokens] = it->labels[token];
+            it->lm_tokens[it->n_lm_tokens++] = token;
+        }
+    it->batch.lm_tokens = it->lm_tokens;
+    it->batch.n_lm_tokens = it->n_rows = it->n_lm_tokens;
+}
+
 static int convert(const char *in, const char *out, fault_text *fault)
 {
     convert_options options = {.dtype = PACK_F32};
@@ -176,9 +350,23 @@ static int convert(const char *in, const char *out, fault_text *fault)
     return ok;
 }
 
+/* What else is done in steps: gradient_learning.py. */
+static const cJSON *more_of(const trained_case *it, const char *key)
+{
+    return get(get(it->train, "more"), key);
+}
+
+static bert_lora lora_of(const trained_case *it)
+{
+    const cJSON *lora = more_of(it, "lora");
+    return (bert_lora){.rank = (uint32_t)number(lora, "rank", 0),
+                       .targets = (uint32_t)number(lora, "targets", 0),
+                       .alpha = (float)number(lora, "alpha", 0)};
+}
+
 static int open_trainer(trained_case *it)
 {
-    bert_train_options options = {.max_tokens = MOST_TOKENS};
+    bert_train_options options = {.max_tokens = MOST_TOKENS, .lora = lora_of(it)};
     bert_error error = {0};
     size_t n_bytes = 0;
     int ok = bert_train_size(&it->file.config, &options, &n_bytes, &error) == BERT_OK &&
@@ -203,8 +391,8 @@ static int open_case(trained_case *it, const char *folder)
     CHECK(ok, "%s: %s", folder, fault.text);
     if (!ok)
         return 0;
-    uint32_t n = (uint32_t)cJSON_GetArraySize(get(it->train, "labels"));
-    it->is_of_tokens = it->file.config.n_token_labels > 0;
+    uint32_t n = (uint32_t)cJSON_GetArraySize(get(get(it->train, "batch"), "input_ids"));
+    read_task(it);
     for (uint32_t s = 0; s < n; s++)
         add_sequence(it, s);
     it->batch = (bert_batch){.n_sequences = n,
@@ -212,8 +400,8 @@ static int open_case(trained_case *it, const char *folder)
                              .ids = it->ids,
                              .token_types = it->types,
                              .positions = it->positions};
-    it->n_rows = it->is_of_tokens ? it->n_tokens : n;
-    it->n_labels = it->is_of_tokens ? it->file.config.n_token_labels : it->file.config.n_labels;
+    it->n_rows = bert_output_is_of_tokens(it->output) ? it->n_tokens : n;
+    choose_words(it);
     read_loss(it);
     return open_trainer(it);
 }
@@ -227,15 +415,17 @@ static void close_case(trained_case *it)
 /* The loss, and all gradients. */
 static float go_there_and_back(trained_case *it)
 {
-    bert_output output = it->is_of_tokens ? BERT_OUTPUT_TOKEN_LOGITS : BERT_OUTPUT_LOGITS;
     bert_outputs outputs = {{0}}, gradients = {{0}};
     bert_error error = {0};
     float loss = NAN;
-    outputs.data[output] = it->logits;
-    gradients.data[output] = it->gradient;
+    outputs.data[it->output] = it->logits;
+    gradients.data[it->output] = it->gradient;
+    if (it->compute == words_and_pairs) {
+        outputs.data[BERT_OUTPUT_LOGITS] = it->pair_logits;
+        gradients.data[BERT_OUTPUT_LOGITS] = it->pair_gradient;
+    }
     int ok = bert_train_forward(it->trainer, &it->batch, &outputs, &error) == BERT_OK &&
-             bert_loss_cross_entropy(it->logits, it->n_rows, it->n_labels, it->labels, &it->options,
-                                     &loss, it->gradient, &error) == BERT_OK &&
+             it->compute(it, &loss, &error) == BERT_OK &&
              bert_train_backward(it->trainer, &gradients, &error) == BERT_OK;
     CHECK(ok, "%s: %s (%s)", it->folder, bert_status_text(error.status), error.subject);
     return loss;
@@ -264,6 +454,13 @@ static uint32_t bucket_of(int32_t distance, uint32_t n_buckets)
     return first + (far < half - 1 ? far : half - 1);
 }
 
+/* Element `i` of a matrix [out, in] of torch's in our panels. */
+static size_t in_panels(const uint64_t *dims, size_t i)
+{
+    size_t out = i / dims[1], in = i % dims[1];
+    return (out / BERT_PANEL * dims[1] + in) * BERT_PANEL + out % BERT_PANEL;
+}
+
 /* What the gradient of a bias of a bucket [bucket][head] is here. */
 static double bucket_gradient(const trained_case *it, const bert_parameter *own, uint32_t bucket,
                               uint32_t head, uint32_t n_buckets)
@@ -285,8 +482,7 @@ static double our_gradient(const trained_case *it, const bert_parameter *own, co
                                (uint32_t)dims[0]);
     if (own->tensor.rank < 3)
         return (double)own->gradient[i];
-    size_t out = i / dims[1], in = i % dims[1];
-    return (double)own->gradient[(out / BERT_PANEL * dims[1] + in) * BERT_PANEL + out % BERT_PANEL];
+    return (double)own->gradient[in_panels(dims, i)];
 }
 
 static void check_gradient(const trained_case *it, const named_tensor *theirs)
@@ -295,7 +491,7 @@ static void check_gradient(const trained_case *it, const named_tensor *theirs)
     fault_text fault = {{0}};
     size_t count = theirs->stored.count;
     float *want = guarded_alloc(count * sizeof *want);
-    our_name(theirs->name, it->is_of_tokens, name);
+    our_name(theirs->name, it->file.config.n_token_labels > 0, name);
     const bert_parameter *own = parameter_called(it, name);
     CHECK(own, "%s: there is no %s for %s", it->folder, name, theirs->name);
     CHECK(stored_floats(&theirs->stored, 0, count, want, &fault), "%s", fault.text);
@@ -329,6 +525,23 @@ static void check_gradients(const trained_case *it)
     tensors_close(&table);
 }
 
+/* As they are: those of a task. */
+static void check_outputs(const trained_case *it)
+{
+    const cJSON *data = get(get(it->train, "logits"), "data"), *item;
+    uint32_t n = it->n_rows * it->n_labels, i = 0;
+    CHECK((uint32_t)cJSON_GetArraySize(data) == n, "%s: %d outputs, not %u", it->folder,
+          cJSON_GetArraySize(data), n);
+    cJSON_ArrayForEach(item, data)
+    {
+        double got = i < n ? (double)it->logits[i] : 0;
+        CHECK(fabs(got - item->valuedouble) <= 1e-5, "%s: output %u is %.8g, torch's %.8g",
+              it->folder, i, got, item->valuedouble);
+        i++;
+    }
+}
+
+/* Padded. */
 static void check_logits(const trained_case *it)
 {
     const cJSON *data = get(get(it->train, "logits"), "data");
@@ -365,24 +578,89 @@ static void set_decay(trained_case *it)
             bert_train_parameter(it->trainer, i)->is_decayed = 1;
 }
 
+/* Adapters as torch's begin. */
+static void set_adapters(const trained_case *it)
+{
+    char path[512], name[128];
+    fault_text fault = {{0}};
+    tensor_table table = {0};
+    snprintf(path, sizeof path, "%s/adapters.safetensors", it->folder);
+    CHECK(tensors_open(path, &table, &fault) && table.n_tensors > 0, "%s", fault.text);
+    for (size_t i = 0; i < table.n_tensors; i++) {
+        const named_tensor *theirs = &table.tensors[i];
+        float *values = guarded_alloc(theirs->stored.count * sizeof *values);
+        our_name(theirs->name, it->is_of_tokens, name);
+        const bert_parameter *own = parameter_called(it, name);
+        CHECK(own, "%s: there is no %s for %s", it->folder, name, theirs->name);
+        CHECK(stored_floats(&theirs->stored, 0, theirs->stored.count, values, &fault), "%s",
+              fault.text);
+        for (size_t k = 0; own && k < theirs->stored.count; k++)
+            own->value[in_panels(theirs->stored.dims, k)] = values[k];
+    }
+    tensors_close(&table);
+}
+
+static void set_more(const trained_case *it)
+{
+    const cJSON *rates = more_of(it, "dropout");
+    bert_dropout dropout = {.seed = (uint32_t)number(rates, "seed", 0),
+                            .embeddings = (float)number(rates, "embeddings", 0),
+                            .attention = (float)number(rates, "attention", 0),
+                            .attention_output = (float)number(rates, "attention_output", 0),
+                            .output = (float)number(rates, "output", 0),
+                            .pooler = (float)number(rates, "pooler", 0),
+                            .classifier = (float)number(rates, "classifier", 0)};
+    if (rates)
+        CHECK(bert_train_set_dropout(it->trainer, &dropout, NULL) == BERT_OK, "dropout");
+    if (more_of(it, "lora"))
+        set_adapters(it);
+    if (more_of(it, "layer_decay"))
+        bert_train_scale_layers(it->trainer,
+                                (float)number(get(it->train, "more"), "layer_decay", 0));
+}
+
+/* The loss of the words as they are, gradients of those and of the perturbed ones. */
+static float go_perturbed(trained_case *it)
+{
+    float epsilon = (float)number(get(it->train, "more"), "epsilon", 0);
+    float loss = go_there_and_back(it), logits[MOST_TOKENS * MOST_LABELS];
+    if (!(epsilon > 0))
+        return loss;
+    memcpy(logits, it->logits, sizeof logits);
+    CHECK(bert_train_perturb(it->trainer, epsilon, NULL) == BERT_OK, "perturbed");
+    CHECK(go_there_and_back(it) > loss, "%s: a perturbation makes the loss no larger", it->folder);
+    bert_train_restore(it->trainer);
+    memcpy(it->logits, logits, sizeof logits);
+    return loss;
+}
+
 static void check_steps(trained_case *it)
 {
     const cJSON *optimizer = get(it->train, "optimizer"), *losses = get(it->train, "losses");
     bert_adamw adamw = {.learning_rate = number(optimizer, "lr", 0),
                         .weight_decay = number(optimizer, "weight_decay", 0)};
-    double max_norm = number(optimizer, "max_norm", 0);
+    double max_norm = number(optimizer, "max_norm", 0), rate = adamw.learning_rate;
+    uint32_t n_warmup = (uint32_t)number(get(it->train, "more"), "n_warmup", 0);
+    uint32_t n_steps = (uint32_t)cJSON_GetArraySize(losses);
     set_decay(it);
-    for (int step = 0; step < cJSON_GetArraySize(losses); step++) {
-        double want = cJSON_GetArrayItem(losses, step)->valuedouble;
-        double got = (double)go_there_and_back(it);
-        CHECK(fabs(got - want) <= 2e-5, "%s: after %d steps the loss is %.8g, torch's %.8g",
+    set_more(it);
+    for (uint32_t step = 0; step < n_steps; step++) {
+        double want = cJSON_GetArrayItem(losses, (int)step)->valuedouble;
+        double got = (double)go_perturbed(it);
+        CHECK(fabs(got - want) <= 2e-5, "%s: after %u steps the loss is %.8g, torch's %.8g",
               it->folder, step, got, want);
         if (step == 0) {
-            check_logits(it);
+            if (it->task)
+                check_outputs(it);
+            else
+                check_logits(it);
             check_gradients(it);
         }
         if (max_norm > 0)
             bert_train_clip(it->trainer, (float)max_norm);
+        if (n_warmup)
+            adamw.learning_rate =
+                rate * bert_schedule(BERT_SCHEDULE_LINEAR, step, n_warmup, n_steps);
         bert_train_step(it->trainer, &adamw);
     }
 }
@@ -430,4 +708,77 @@ TEST(electra_learns_clipped_and_partly_decayed_as_in_torch)
 TEST(mpnet_with_biases_of_distances_learns_as_in_torch)
 {
     check_folder("mpnet-seqcls");
+}
+
+TEST(bert_learns_masked_words_by_its_own_embedding_as_in_torch)
+{
+    check_folder("bert-mlm");
+}
+
+TEST(albert_learns_masked_words_by_a_decoder_of_its_own_as_in_torch)
+{
+    check_folder("albert-mlm-untied");
+}
+
+TEST(electra_with_narrow_embeddings_learns_masked_words_as_in_torch)
+{
+    check_folder("electra-mlm");
+}
+
+TEST(roberta_learns_words_of_all_tokens_as_in_torch)
+{
+    check_folder("roberta-mlm");
+}
+
+TEST(bert_learns_words_and_pairs_at_once_as_in_torch)
+{
+    check_folder("bert-pretraining");
+}
+
+TEST(bert_learns_answers_as_in_torch)
+{
+    check_folder("bert-spans");
+}
+
+TEST(bert_learns_several_labels_as_in_torch)
+{
+    check_folder("bert-multilabel");
+}
+
+TEST(distilbert_learns_numbers_as_in_torch)
+{
+    check_folder("distilbert-regression");
+}
+
+TEST(roberta_learns_of_a_teacher_as_in_torch)
+{
+    check_folder("roberta-distillation");
+}
+
+TEST(bert_learns_cosines_of_pairs_as_in_torch)
+{
+    check_folder("bert-cosine");
+}
+
+TEST(mpnet_with_a_dense_layer_learns_to_rank_as_in_torch)
+{
+    check_folder("mpnet-ranking");
+}
+
+TEST(dropout_drops_as_in_torch)
+{
+    check_folder("bert-dropout-seqcls");
+    check_folder("roberta-dropout-seqcls");
+    check_folder("electra-dropout-tokcls");
+}
+
+TEST(adapters_learn_as_in_torch)
+{
+    check_folder("bert-lora-seqcls");
+    check_folder("albert-lora-seqcls");
+}
+
+TEST(perturbed_words_rates_by_depth_and_a_schedule_are_as_in_torch)
+{
+    check_folder("bert-adversary-seqcls");
 }

@@ -56,6 +56,7 @@ test('classes have the methods that are declared', async () => {
     const classes = values.filter(({ kind }) => kind === 'class');
     assert.deepEqual(classes.map(({ name }) => name).sort(), [
         'BertError',
+        'FineTuned',
         'Model',
         'Tokenizer',
         'cache',

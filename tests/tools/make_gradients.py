@@ -13,7 +13,8 @@ Each makes a folder OUT_DIR/<name>, as tests/c/test_gradients.c reads them:
                                       "all parameters", or "matrices": norms and biases do not decay
 
 All is computed in double and written in float32: rounding is the reader's alone. There is no
-dropout. Weights are drawn wide, and biases and norms are not left at 0 and 1, so that a dropped
+dropout. Heads that are no classifiers, and other losses, are in gradient_heads.py, which says what
+their train.json has beside this; dropout, and other ways to learn, in gradient_learning.py. Weights are drawn wide, and biases and norms are not left at 0 and 1, so that a dropped
 bias or a swapped axis shows. The environment is "today" of requirements.txt. The folders
 bert-seqcls and distilbert-tokcls of tests/golden/gradients are of the same format; weights there
 are as transformers draws them.
@@ -28,6 +29,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import safetensors.torch
 import torch
 import transformers
+
+import gradient_heads
+import gradient_learning
 
 TINY = dict(vocab_size=28, hidden_size=12, num_attention_heads=2, num_hidden_layers=2,
             intermediate_size=15, attn_implementation="eager", hidden_dropout_prob=0.0,
@@ -97,6 +101,8 @@ def groups_of(model, on):
 
 
 def make(name, folder):
+    if name not in MODELS:
+        return gradient_heads.make(name, folder)
     family, head, more, loss_options, more_optimizer = MODELS[name]
     seed = sorted(MODELS).index(name) + 1
     torch.manual_seed(seed)
@@ -112,6 +118,18 @@ def make(name, folder):
     criterion = torch.nn.CrossEntropyLoss(
         weight=torch.tensor(weights).double() if weights else None,
         label_smoothing=loss_options.get("label_smoothing", 0.0))
+
+    def loss_of():
+        logits = model(**batch).logits
+        return criterion(logits.reshape(-1, config.num_labels), labels.reshape(-1)), logits
+
+    learn(name, folder, model, loss_of, more_optimizer, batch=batch, labels=labels.tolist(),
+          loss_options=loss_options)
+
+
+def learn(name, folder, model, loss_of, more_optimizer, *, batch, **described):
+    """Steps of loss_of(), which also gives the logits that are written; `described` is for
+    train.json."""
     optimizer = dict(name="AdamW", lr=1e-3, betas=[0.9, 0.999], eps=1e-8, weight_decay=0.01,
                      on="all parameters") | more_optimizer
     adamw = torch.optim.AdamW(groups_of(model, optimizer["on"]), lr=optimizer["lr"],
@@ -119,8 +137,7 @@ def make(name, folder):
                               weight_decay=optimizer["weight_decay"], foreach=False)
     losses = []
     for step in range(N_STEPS + 1):
-        logits = model(**batch).logits
-        loss = criterion(logits.reshape(-1, config.num_labels), labels.reshape(-1))
+        loss, logits = loss_of()
         losses.append(loss.item())
         adamw.zero_grad()
         loss.backward()
@@ -134,9 +151,8 @@ def make(name, folder):
     safetensors.torch.save_file(gradients, folder / "gradients.safetensors")
     (folder / "train.json").write_text(json.dumps(dict(
         name=name, reference=dict(torch=torch.__version__, transformers=transformers.__version__),
-        batch={key: value.tolist() for key, value in batch.items()}, labels=labels.tolist(),
-        loss_options=loss_options, optimizer=optimizer,
-        logits=dict(shape=list(first.shape), data=numbers(first.flatten().tolist())),
+        batch={key: value.tolist() for key, value in batch.items()}, optimizer=optimizer,
+        **described, logits=dict(shape=list(first.shape), data=numbers(first.flatten().tolist())),
         losses=numbers(losses)), separators=(",", ":")))
     print(f"{name}: loss {losses[0]:.4f} to {losses[-1]:.4f}")
 
@@ -147,9 +163,10 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
-    for name in MODELS:
+    for name in [*MODELS, *gradient_heads.MODELS, *gradient_learning.MODELS]:
+        maker = gradient_learning.make if name in gradient_learning.MODELS else make
         if arguments.only in name:
-            print(name) if arguments.list else make(name, arguments.out / name)
+            print(name) if arguments.list else maker(name, arguments.out / name)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,263 @@
+/**
+ * Examples as callers give them: checked, their labels as indices, a part of them set aside. An
+ * error in one of them has its index.
+ */
+
+import { BertError, describe, withPlace } from '../errors.js';
+import { readText } from '../pipelines/call.js';
+import { nextTurn } from '../platform/turn.js';
+import { Random } from './random.js';
+
+/** Of random numbers. */
+const PURPOSE = 2;
+
+/** Examples that are checked between two turns of the event loop. */
+const EXAMPLES_A_TURN = 1024;
+
+/** Labels that a message lists. */
+const MOST_LISTED = 20;
+
+/**
+ * @typedef {string | number} Label  a label, or, with the option `labels`, its index there
+ *
+ * @typedef {object} TextExample  of text-classification
+ * @property {string} text
+ * @property {string | null} [text_pair]  a second text
+ * @property {Label} label
+ *
+ * @typedef {object} WordsExample  of token-classification; one of `tokens` and `text` is given
+ * @property {string[]} [tokens]  words
+ * @property {string} [text]  that is split at white space
+ * @property {Label[]} labels  one for each word
+ *
+ * @typedef {TextExample | WordsExample} Example
+ *
+ * @typedef {object} Read  an example that was checked
+ * @property {string} text
+ * @property {string | null} [text_pair]
+ * @property {number[]} [ends]  of words: where each ends in the text
+ * @property {string[]} labels  one, or one for each word
+ *
+ * @typedef {object} Labelled  the same for the worker
+ * @property {string} text
+ * @property {string | null} [text_pair]
+ * @property {number[]} [ends]
+ * @property {number[]} labels  indices
+ */
+
+/** @typedef {import('./head.js').TrainTask} TrainTask */
+
+/**
+ * @param {unknown} given  an array, or another iterable, perhaps an asynchronous one
+ * @param {string} what  one is, for messages
+ * @param {TrainTask} task
+ * @param {string[] | undefined} labels  that there may be
+ * @returns {Promise<Read[]>}
+ */
+export async function readExamples(given, what, task, labels) {
+    const { [Symbol.iterator]: all, [Symbol.asyncIterator]: later } = /** @type {any} */ (
+        typeof given === 'object' && given !== null ? given : {}
+    );
+    if (typeof all !== 'function' && typeof later !== 'function') {
+        throw new BertError(
+            'BAD_INPUT',
+            `${what}s must be an array or another iterable, not ${describe(given)}`,
+        );
+    }
+    /** @type {Read[]} */
+    const read = [];
+    for await (const each of /** @type {Iterable<unknown>} */ (given)) {
+        const index = read.length;
+        if (index % EXAMPLES_A_TURN === EXAMPLES_A_TURN - 1) await nextTurn();
+        try {
+            read.push(task === 'token-classification' ? readWords(each) : readOne(each));
+            read[index].labels.forEach((label, i) => {
+                read[index].labels[i] = labelOf(label, labels);
+            });
+        } catch (error) {
+            throw withPlace(error, `${what} ${index}`, index);
+        }
+    }
+    if (read.length === 0) throw new BertError('BAD_INPUT', `there are no ${what}s`);
+    return read;
+}
+
+/** @param {any} example @returns {Read} */
+function readOne(example) {
+    if (typeof example !== 'object' || example === null) {
+        throw notOne('{text, label} or {text, text_pair, label}', example);
+    }
+    return { ...readText(example), labels: [example.label] };
+}
+
+/** @param {any} example @returns {Read} */
+function readWords(example) {
+    const { tokens, text, labels } = example ?? {};
+    const words = typeof text === 'string' ? (text.match(/\S+/g) ?? []) : tokens;
+    const are_words =
+        Array.isArray(words) && words.every((word) => typeof word === 'string' && word !== '');
+    if (!are_words || words.length === 0 || !Array.isArray(labels)) {
+        throw notOne('{tokens, labels} or {text, labels}, with words', example);
+    }
+    if (labels.length !== words.length) {
+        throw new BertError(
+            'BAD_INPUT',
+            `it must have a label for each of its ${words.length} words, not ${labels.length}`,
+        );
+    }
+    let end = -1;
+    const ends = words.map((/** @type {string} */ word) => (end += 1 + word.length));
+    return { text: words.join(' '), ends, labels: [...labels] };
+}
+
+/**
+ * @param {string} expected
+ * @param {unknown} example
+ */
+function notOne(expected, example) {
+    return new BertError('BAD_INPUT', `it must be ${expected}, not ${describe(example)}`);
+}
+
+/**
+ * @param {unknown} label
+ * @param {string[] | undefined} labels
+ * @returns {string}
+ */
+function labelOf(label, labels) {
+    if (typeof label === 'string' || (Number.isInteger(label) && /** @type {any} */ (label) >= 0)) {
+        if (!labels) return String(label);
+        if (labels.includes(String(label))) return String(label);
+        if (typeof label === 'number' && label < labels.length) return labels[label];
+        throw new BertError(
+            'BAD_INPUT',
+            `its label must be one of ${listed(labels)}, not ${describe(label)}`,
+        );
+    }
+    throw new BertError(
+        'BAD_INPUT',
+        `its label must be a string or a whole number, not ${describe(label)}`,
+    );
+}
+
+/** @param {string[]} labels */
+export function listed(labels) {
+    const more = labels.length > MOST_LISTED ? ', ...' : '';
+    return labels.slice(0, MOST_LISTED).join(', ') + more;
+}
+
+/**
+ * The labels of a classifier: those that were given; else those of the examples, in the base's
+ * order if they are its own, else in order.
+ * @param {Read[]} examples
+ * @param {string[] | undefined} given
+ * @param {string[]} of_base
+ */
+export function labelsFor(examples, given, of_base) {
+    const found = [...new Set(examples.flatMap(({ labels }) => labels))];
+    if (found.length < 2) {
+        throw new BertError(
+            'BAD_INPUT',
+            `all examples have the label '${found[0]}': there must be two labels or more`,
+        );
+    }
+    if (given) return given;
+    const are_numbers = found.every((label) => /^\d+$/.test(label));
+    found.sort(are_numbers ? (a, b) => Number(a) - Number(b) : (a, b) => (a < b ? -1 : 1));
+    const are_own = found.length === of_base.length && found.every((l) => of_base.includes(l));
+    return are_own ? of_base : found;
+}
+
+/**
+ * @param {Read[]} examples
+ * @param {string} what
+ * @param {string[]} labels
+ * @returns {Labelled[]}
+ */
+export function labelled(examples, what, labels) {
+    const index_of = new Map(labels.map((label, i) => [label, i]));
+    return examples.map(({ labels: own, ...example }, index) => ({
+        ...example,
+        labels: own.map((label) => {
+            const at = index_of.get(label);
+            if (at !== undefined) return at;
+            const error = new BertError(
+                'BAD_INPUT',
+                `its label must be one of ${listed(labels)}, not '${label}'`,
+            );
+            throw withPlace(error, `${what} ${index}`, index);
+        }),
+    }));
+}
+
+/**
+ * Sets a share of the examples aside, of each label as large a one; of token-classification one of
+ * all.
+ * @param {Read[]} examples
+ * @param {number} share  between 0 and 1
+ * @param {TrainTask} task
+ * @param {number} seed
+ * @returns {{examples: Read[], validation: Read[]}}  in the order that they were in
+ */
+export function split(examples, share, task, seed) {
+    const random = new Random(seed, PURPOSE);
+    /** @type {Map<string, number[]>} */
+    const groups = new Map();
+    examples.forEach(({ labels: [label] }, i) => {
+        const group = task === 'token-classification' ? '' : label;
+        const indices = groups.get(group) ?? [];
+        indices.push(i);
+        groups.set(group, indices);
+    });
+    const aside = new Set(
+        [...groups.values()].flatMap((indices) =>
+            random.shuffled(indices).slice(0, Math.round(share * indices.length)),
+        ),
+    );
+    if (aside.size === 0 || aside.size === examples.length) {
+        throw new BertError(
+            'BAD_OPTION',
+            `validation must be a share that leaves examples on both sides, not ${share} of ` +
+                `${examples.length}`,
+        );
+    }
+    return {
+        examples: examples.filter((_, i) => !aside.has(i)),
+        validation: examples.filter((_, i) => aside.has(i)),
+    };
+}
+
+/**
+ * How much each class counts.
+ * @param {unknown} given  by label, or 'balanced': all classes count as much together
+ * @param {Labelled[]} examples
+ * @param {string[]} labels
+ * @returns {Float32Array | null}
+ */
+export function classWeights(given, examples, labels) {
+    if (given === undefined) return null;
+    if (given === 'balanced') {
+        const counts = new Float64Array(labels.length);
+        for (const example of examples) for (const label of example.labels) counts[label]++;
+        const total = counts.reduce((a, b) => a + b, 0);
+        return Float32Array.from(counts, (n) => (n > 0 ? total / (labels.length * n) : 1));
+    }
+    const weights = /** @type {Record<string, unknown>} */ (given);
+    const isWeight = (/** @type {unknown} */ n) =>
+        typeof n === 'number' && n >= 0 && Number.isFinite(n);
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+        throw badWeights(describe(given));
+    }
+    for (const [label, weight] of Object.entries(weights)) {
+        if (!labels.includes(label)) throw badWeights(`'${label}', which is none`);
+        if (!isWeight(weight)) throw badWeights(`${describe(weight)} for '${label}'`);
+    }
+    return Float32Array.from(labels, (label) => /** @type {number} */ (weights[label] ?? 1));
+}
+
+/** @param {string} what */
+function badWeights(what) {
+    return new BertError(
+        'BAD_OPTION',
+        `class_weights must be 'balanced' or numbers >= 0 by label, not ${what}`,
+    );
+}

@@ -1,0 +1,296 @@
+/**
+ * What transformers calls the tensors of each family whose models can be trained, and what their
+ * config.json says: the way back of converter/huggingface/families.c.
+ */
+
+import { BertError } from '../errors.js';
+
+/** @typedef {import('../loader/model_file.js').EncoderConfig} EncoderConfig */
+
+/**
+ * @typedef {object} Family
+ * @property {string} class_prefix  of its classes in transformers
+ * @property {string} prefix  of the encoder's tensors
+ * @property {Record<string, string>} layer  their names in a layer, by ours
+ * @property {(stored: number, encoder: EncoderConfig) => string} path  of a layer
+ * @property {string} [projection]  of embeddings to the layers
+ * @property {string} pooler  the dense layer under the classifier
+ * @property {string} pooler_activation
+ * @property {string} classifier
+ * @property {boolean} [has_types]  whether it has an embedding of token types
+ * @property {(encoder: EncoderConfig) => Record<string, unknown>} sizes  of config.json
+ */
+
+/** Activations that transformers calls otherwise. @type {Record<string, string>} */
+const ACTIVATIONS = { gelu_tanh: 'gelu_new' };
+
+/** @param {EncoderConfig} encoder */
+const activationOf = ({ activation }) => ACTIVATIONS[activation] ?? activation;
+
+/** @param {EncoderConfig} encoder */
+const usual = (encoder) => ({
+    hidden_size: encoder.hidden_size,
+    num_hidden_layers: encoder.n_layers,
+    num_attention_heads: encoder.n_heads,
+    intermediate_size: encoder.intermediate_size,
+    hidden_act: activationOf(encoder),
+    layer_norm_eps: encoder.layer_norm_eps,
+    max_position_embeddings: encoder.n_positions,
+});
+
+/** @param {EncoderConfig} encoder */
+const withTypes = (encoder) => ({ ...usual(encoder), type_vocab_size: typesOf(encoder) });
+
+/** Padding, after which positions are counted. @param {EncoderConfig} encoder */
+const padOf = ({ first_position }) => Math.max(0, Number(first_position) - 1);
+
+/** One that adds nothing takes the place of none. @param {EncoderConfig} encoder */
+const typesOf = (encoder) => Math.max(1, Number(encoder.n_token_types));
+
+const BERT_LAYER = {
+    'attention.query': 'attention.self.query',
+    'attention.key': 'attention.self.key',
+    'attention.value': 'attention.self.value',
+    'attention.output': 'attention.output.dense',
+    'attention.norm': 'attention.output.LayerNorm',
+    intermediate: 'intermediate.dense',
+    output: 'output.dense',
+    'output.norm': 'output.LayerNorm',
+};
+
+const encoderLayer = (/** @type {number} */ n) => `encoder.layer.${n}.`;
+
+/** @param {string} class_prefix @returns {Family} */
+const roberta = (class_prefix) => ({
+    class_prefix,
+    prefix: 'roberta.',
+    layer: BERT_LAYER,
+    path: encoderLayer,
+    pooler: 'classifier.dense',
+    pooler_activation: 'tanh',
+    classifier: 'classifier.out_proj',
+    has_types: true,
+    sizes: (encoder) => ({
+        ...withTypes(encoder),
+        pad_token_id: padOf(encoder),
+    }),
+});
+
+/** By the `architecture` of a model file. @type {Record<string, Family>} */
+const FAMILIES = {
+    bert: {
+        class_prefix: 'Bert',
+        prefix: 'bert.',
+        layer: BERT_LAYER,
+        path: encoderLayer,
+        pooler: 'bert.pooler.dense',
+        pooler_activation: 'tanh',
+        classifier: 'classifier',
+        has_types: true,
+        sizes: withTypes,
+    },
+    roberta: roberta('Roberta'),
+    'xlm-roberta': roberta('XLMRoberta'),
+    camembert: roberta('Camembert'),
+    distilbert: {
+        class_prefix: 'DistilBert',
+        prefix: 'distilbert.',
+        layer: {
+            'attention.query': 'attention.q_lin',
+            'attention.key': 'attention.k_lin',
+            'attention.value': 'attention.v_lin',
+            'attention.output': 'attention.out_lin',
+            'attention.norm': 'sa_layer_norm',
+            intermediate: 'ffn.lin1',
+            output: 'ffn.lin2',
+            'output.norm': 'output_layer_norm',
+        },
+        path: (n) => `transformer.layer.${n}.`,
+        pooler: 'pre_classifier',
+        pooler_activation: 'relu',
+        classifier: 'classifier',
+        sizes: (encoder) => ({
+            dim: encoder.hidden_size,
+            n_layers: encoder.n_layers,
+            n_heads: encoder.n_heads,
+            hidden_dim: encoder.intermediate_size,
+            activation: activationOf(encoder),
+            max_position_embeddings: encoder.n_positions,
+        }),
+    },
+    albert: {
+        class_prefix: 'Albert',
+        prefix: 'albert.',
+        layer: {
+            'attention.query': 'attention.query',
+            'attention.key': 'attention.key',
+            'attention.value': 'attention.value',
+            'attention.output': 'attention.dense',
+            'attention.norm': 'attention.LayerNorm',
+            intermediate: 'ffn',
+            output: 'ffn_output',
+            'output.norm': 'full_layer_layer_norm',
+        },
+        path(n, encoder) {
+            const { inner } = groupsOf(encoder);
+            const group = Math.floor(n / inner);
+            return `encoder.albert_layer_groups.${group}.albert_layers.${n % inner}.`;
+        },
+        projection: 'encoder.embedding_hidden_mapping_in',
+        pooler: 'albert.pooler',
+        pooler_activation: 'tanh',
+        classifier: 'classifier',
+        has_types: true,
+        sizes(encoder) {
+            const { groups, inner } = groupsOf(encoder);
+            return {
+                ...withTypes(encoder),
+                num_hidden_layers: Number(encoder.n_layers) / inner,
+                num_hidden_groups: groups,
+                inner_group_num: inner,
+                embedding_size: encoder.embedding_size,
+            };
+        },
+    },
+    electra: {
+        class_prefix: 'Electra',
+        prefix: 'electra.',
+        layer: BERT_LAYER,
+        path: encoderLayer,
+        projection: 'embeddings_project',
+        pooler: 'classifier.dense',
+        pooler_activation: 'gelu',
+        classifier: 'classifier.out_proj',
+        has_types: true,
+        sizes: (encoder) => ({ ...withTypes(encoder), embedding_size: encoder.embedding_size }),
+    },
+    mpnet: {
+        class_prefix: 'MPNet',
+        prefix: 'mpnet.',
+        layer: {
+            'attention.query': 'attention.attn.q',
+            'attention.key': 'attention.attn.k',
+            'attention.value': 'attention.attn.v',
+            'attention.output': 'attention.attn.o',
+            'attention.norm': 'attention.LayerNorm',
+            intermediate: 'intermediate.dense',
+            output: 'output.dense',
+            'output.norm': 'output.LayerNorm',
+        },
+        path: encoderLayer,
+        pooler: 'classifier.dense',
+        pooler_activation: 'tanh',
+        classifier: 'classifier.out_proj',
+        sizes: (encoder) => ({
+            ...usual(encoder),
+            pad_token_id: padOf(encoder),
+            relative_attention_num_buckets: N_BUCKETS,
+        }),
+    },
+};
+
+/** Groups of layers that share weights, and layers of one: bert_config in core/bert.h. */
+function groupsOf(/** @type {EncoderConfig} */ encoder) {
+    const groups = Number(encoder.n_layer_groups);
+    return groups > 0
+        ? { groups, inner: Number(encoder.layers_per_group) }
+        : { groups: Number(encoder.n_layers), inner: 1 };
+}
+
+/**
+ * @param {string} architecture
+ * @returns {Family}
+ */
+export function familyOf(architecture) {
+    if (Object.hasOwn(FAMILIES, architecture)) return FAMILIES[architecture];
+    throw new BertError(
+        'UNSUPPORTED',
+        `models of the family '${architecture}' cannot be trained: the base must be one of ` +
+            Object.keys(FAMILIES).join(', '),
+    );
+}
+
+/** Distances of MPNet that have a bias of their own, and the farthest that is told from others. */
+const [N_BUCKETS, MOST_DISTANCE] = [32, 128];
+
+/**
+ * The bucket of a distance key - query: Raffel et al. 2019, T5, section 2.1, as MPNet has it.
+ * @param {number} distance
+ */
+function bucketOf(distance) {
+    const half = N_BUCKETS / 2;
+    const exact = half / 2;
+    const n = Math.abs(distance);
+    const far =
+        exact +
+        Math.floor((Math.log(n / exact) / Math.log(MOST_DISTANCE / exact)) * (half - exact));
+    return (distance > 0 ? half : 0) + (n < exact ? n : Math.min(far, half - 1));
+}
+
+/**
+ * The biases of distances as MPNet has them, by bucket and head.
+ * @param {Float32Array} values  [n_heads, 2 D - 1]
+ * @param {number} n_heads
+ * @returns {Float32Array<ArrayBuffer>}  [N_BUCKETS, n_heads]; zeros of those that are too far
+ */
+function bucketsOf(values, n_heads) {
+    const n = values.length / n_heads;
+    const buckets = new Float32Array(N_BUCKETS * n_heads);
+    for (let i = 0; i < n; i++) {
+        const bucket = bucketOf(i - (n - 1) / 2);
+        for (let h = 0; h < n_heads; h++) buckets[bucket * n_heads + h] = values[h * n + i];
+    }
+    return buckets;
+}
+
+/**
+ * What transformers calls the parts of a model, by what they are called here.
+ * @param {Family} family
+ * @param {EncoderConfig} encoder
+ * @returns {(name: string) => string}  of a tensor's name
+ */
+export function theirNames(family, encoder) {
+    const { prefix, layer, path, projection, pooler, classifier } = family;
+    /** @type {Record<string, string>} */
+    const parts = {
+        'embeddings.word': `${prefix}embeddings.word_embeddings`,
+        'embeddings.position': `${prefix}embeddings.position_embeddings`,
+        'embeddings.token_type': `${prefix}embeddings.token_type_embeddings`,
+        'embeddings.norm': `${prefix}embeddings.LayerNorm`,
+        'embeddings.projection': `${prefix}${projection}`,
+        'attention.bias': `${prefix}encoder.relative_attention_bias.weight`,
+        pooler,
+        classifier,
+        token_classifier: 'classifier',
+    };
+    return (name) => {
+        if (Object.hasOwn(parts, name)) return parts[name];
+        const end = name.lastIndexOf('.');
+        const [part, what] = [name.slice(0, end), name.slice(end + 1)];
+        const [, stored, own] = /^layers\.(\d+)\.(.*)$/.exec(part) ?? [];
+        const theirs = own ? `${prefix}${path(Number(stored), encoder)}${layer[own]}` : parts[part];
+        return `${theirs}.${what}`;
+    };
+}
+
+/**
+ * What the family has that the model may do without.
+ * @param {Family} family
+ * @param {EncoderConfig} encoder
+ * @returns {[string, import('./trainer.js').Tensor][]}  by our names
+ */
+export function missingTensors({ has_types }, encoder) {
+    if (!has_types || Number(encoder.n_token_types) > 0) return [];
+    const n = Number(encoder.embedding_size);
+    return [['embeddings.token_type.weight', { shape: [1, n], values: new Float32Array(n) }]];
+}
+
+/**
+ * Distances are by bucket in transformers.
+ * @param {string} name
+ * @param {import('./trainer.js').Tensor} tensor
+ */
+export function bucketed(name, { shape, values }) {
+    if (name !== 'attention.bias') return { shape, values };
+    return { shape: [N_BUCKETS, shape[0]], values: bucketsOf(values, shape[0]) };
+}

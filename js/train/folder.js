@@ -1,0 +1,136 @@
+/**
+ * What was trained as transformers saves it: a folder of files, which opens there, and which the
+ * converter makes a file of ours of.
+ */
+
+import { LENGTH_BYTES } from '../loader/header_length.js';
+import { bucketed, missingTensors, theirNames } from './families.js';
+import { toRows } from './panels.js';
+
+/** safetensors begins its data on a multiple of these. */
+const ALIGNMENT = 8;
+
+/** What padding is called where tokenizer.json does not say. */
+const PADS = ['[PAD]', '<pad>'];
+
+/**
+ * @typedef {object} Trained
+ * @property {import('./families.js').Family} family
+ * @property {string} architecture
+ * @property {import('../loader/model_file.js').EncoderConfig} encoder
+ * @property {boolean} is_of_tokens  whether tokens have the labels
+ * @property {string[]} labels
+ * @property {number} max_length  most tokens of a sequence
+ * @property {import('./trainer.js').Tensors} tensors
+ * @property {Uint8Array} tokenizer_json
+ *
+ * @param {Trained} trained
+ * @returns {Record<string, Uint8Array>}  by name
+ */
+export function toFolder(trained) {
+    const tokenizer = tokenizerConfig(trained);
+    const config = modelConfig(trained, tokenizer.pad_id);
+    return {
+        'config.json': json(config),
+        'model.safetensors': safetensors(theirTensors(trained)),
+        'tokenizer.json': trained.tokenizer_json.slice(),
+        'tokenizer_config.json': json(tokenizer.config),
+    };
+}
+
+/**
+ * @param {Trained} trained
+ * @param {number | null} pad_id
+ */
+function modelConfig({ family, architecture, encoder, is_of_tokens, labels }, pad_id) {
+    const head = is_of_tokens ? 'ForTokenClassification' : 'ForSequenceClassification';
+    return {
+        architectures: [family.class_prefix + head],
+        model_type: architecture,
+        vocab_size: encoder.vocab_size,
+        ...(pad_id !== null && { pad_token_id: pad_id }),
+        ...family.sizes(encoder),
+        id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
+        label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+        ...(!is_of_tokens && { problem_type: 'single_label_classification' }),
+        torch_dtype: 'float32',
+    };
+}
+
+/**
+ * What transformers asks for beside tokenizer.json: what pads, and which arrays models take.
+ * @param {Trained} trained
+ */
+function tokenizerConfig({ tokenizer_json, encoder, max_length }) {
+    const file = JSON.parse(new TextDecoder().decode(tokenizer_json));
+    const added = /** @type {{id: number, content: string}[]} */ (file.added_tokens ?? []);
+    const name =
+        file.padding?.pad_token ?? PADS.find((pad) => added.some((t) => t.content === pad));
+    const pad = added.find(({ content }) => content === name);
+    const has_types = Number(encoder.n_token_types) > 0;
+    return {
+        pad_id: pad?.id ?? null,
+        config: {
+            tokenizer_class: 'PreTrainedTokenizerFast',
+            model_max_length: max_length,
+            model_input_names: [
+                'input_ids',
+                ...(has_types ? ['token_type_ids'] : []),
+                'attention_mask',
+            ],
+            ...(pad && { pad_token: pad.content }),
+        },
+    };
+}
+
+/**
+ * @param {Trained} trained
+ * @returns {[string, import('./trainer.js').Tensor][]}  by their names, matrices [n_out, n_in]
+ */
+function theirTensors({ family, encoder, tensors }) {
+    const nameOf = theirNames(family, encoder);
+    return [...tensors, ...missingTensors(family, encoder)].map(([name, tensor]) => [
+        nameOf(name),
+        tensor.shape.length === 3 ? matrix(name, tensor, tensors) : bucketed(name, tensor),
+    ]);
+}
+
+/**
+ * @param {string} name
+ * @param {import('./trainer.js').Tensor} tensor  in panels
+ * @param {import('./trainer.js').Tensors} tensors
+ */
+function matrix(name, { shape: [, n_in], values }, tensors) {
+    const bias = tensors.get(name.replace(/weight$/, 'bias'));
+    const n_out = /** @type {import('./trainer.js').Tensor} */ (bias).values.length;
+    return { shape: [n_out, n_in], values: toRows(values, n_out, n_in) };
+}
+
+/**
+ * @param {[string, import('./trainer.js').Tensor][]} tensors
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+function safetensors(tensors) {
+    /** @type {Record<string, unknown>} */
+    const header = { __metadata__: { format: 'pt' } };
+    let end = 0;
+    for (const [name, { shape, values }] of tensors) {
+        header[name] = { dtype: 'F32', shape, data_offsets: [end, (end += values.byteLength)] };
+    }
+    const text = json(header);
+    const begin = Math.ceil((LENGTH_BYTES + text.length) / ALIGNMENT) * ALIGNMENT;
+    const file = new Uint8Array(begin + end).fill(0x20, LENGTH_BYTES, begin);
+    new DataView(file.buffer).setBigUint64(0, BigInt(begin - LENGTH_BYTES), true);
+    file.set(text, LENGTH_BYTES);
+    let at = begin;
+    for (const [, { values }] of tensors) {
+        file.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at);
+        at += values.byteLength;
+    }
+    return file;
+}
+
+/** @param {unknown} value */
+function json(value) {
+    return new TextEncoder().encode(JSON.stringify(value, null, 2));
+}

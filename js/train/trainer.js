@@ -1,0 +1,309 @@
+/**
+ * Training in an instance of train.wasm: a batch becomes a loss, its gradients and a step. What is
+ * computed is core/train.h's.
+ *
+ * Memory: the trainer's block, stacks of threads, then scratch: the weights that it begins with,
+ * later a batch. It is as large as all of that from the start, as an engine's is.
+ */
+
+import { BERT_ALIGNMENT } from '#core';
+
+import { BertError } from '../errors.js';
+import { aligned } from '../loader/layout.js';
+import { Core } from '../worker/core.js';
+import { openCore, STACK_BYTES, sharedMemory } from '../worker/engine.js';
+import { Instance } from '../worker/instance.js';
+import { writeTable } from '../worker/tensor_table.js';
+
+/**
+ * @typedef {object} Tensor  in F32, as the core has it
+ * @property {number[]} shape
+ * @property {Float32Array} values
+ *
+ * @typedef {Map<string, Tensor>} Tensors  by name
+ *
+ * @typedef {object} Sequence  what is learned from one example
+ * @property {Uint32Array} ids
+ * @property {Uint32Array} type_ids
+ * @property {Int32Array} labels  of the sequence, or of each token
+ *
+ * @typedef {object} TrainerOptions
+ * @property {'logits' | 'token_logits'} output  that the labels are of
+ * @property {number} threads
+ * @property {number} max_tokens  of a batch
+ * @property {number} max_sequences  of a batch
+ * @property {number} max_sequence_tokens
+ * @property {boolean} recomputes  see bert_train_options
+ * @property {number} memory  bytes that it may take
+ * @property {Float32Array | null} class_weights
+ */
+
+/** Room for the ends of blocks. */
+const SLACK_BYTES = 64 * BERT_ALIGNMENT;
+
+/** Memory that a table of tensors takes for each: its entry, and its name. */
+const ENTRY_BYTES = 256;
+
+/** The whole address space. */
+const MOST_BYTES = 2 ** 32;
+
+export class Trainer {
+    /** @type {Instance} */
+    #instance;
+    #core;
+    #module;
+    #options;
+    #n_classes;
+    #has_types;
+
+    /** Address of those of classes; 0: there are none. */
+    #class_weights = 0;
+
+    /** Tops of the stacks that no thread has yet. @type {number[]} */
+    #stacks = [];
+
+    /** @type {string[]} */
+    #names = [];
+
+    /** Of each parameter. @type {Record<string, {shape: number[], count: number}>} */
+    #sizes = {};
+
+    /**
+     * @param {WebAssembly.Module} module  a build of train.wasm, with threads if there are several
+     * @param {import('../loader/model_file.js').EncoderConfig} encoder
+     * @param {Tensors} tensors  that it begins with: all that the config asks for
+     * @param {TrainerOptions} options
+     */
+    static async open(module, encoder, tensors, options) {
+        const probe = await openCore(module, options.threads > 1);
+        probe.configure(encoder);
+        const trainer = new Trainer(probe, module, options);
+        const n_bytes = trainer.#neededBytes(tensors);
+        if (n_bytes > Math.min(options.memory, MOST_BYTES)) throw tooLarge(n_bytes, options);
+        if (options.threads === 1) {
+            trainer.#instance.growTo(n_bytes);
+            trainer.#begin(tensors);
+            return trainer;
+        }
+        const memory = sharedMemory(n_bytes, 0);
+        const core = new Core(await Instance.create(module, memory));
+        core.configure(encoder);
+        const shared = new Trainer(core, module, options);
+        shared.#begin(tensors);
+        return shared;
+    }
+
+    /**
+     * @param {Core} core  with the config
+     * @param {WebAssembly.Module} module
+     * @param {TrainerOptions} options
+     */
+    constructor(core, module, options) {
+        this.#core = core;
+        this.#instance = core.instance;
+        this.#module = module;
+        this.#options = options;
+        this.#n_classes = core.outputs[options.output].n_columns;
+        this.#has_types = Number(core.encoder.n_token_types) > 1;
+        this.#instance.wasm.train_set_options(
+            options.max_tokens,
+            options.max_sequence_tokens,
+            options.threads,
+            options.recomputes ? 1 : 0,
+        );
+    }
+
+    /** Bytes of the trainer's block. */
+    #blockBytes() {
+        const { wasm } = this.#instance;
+        const n_bytes = wasm.train_bytes() >>> 0;
+        if (n_bytes > 0) return n_bytes;
+        const error = this.#instance.error();
+        if (error.code === 'MODEL_TOO_LARGE') {
+            throw tooLarge(wasm.engine_error_value(), this.#options, wasm.engine_error_limit());
+        }
+        throw error;
+    }
+
+    /** @param {Tensors} tensors */
+    #neededBytes(tensors) {
+        const { max_tokens, max_sequences, output, threads } = this.#options;
+        const n_rows = output === 'logits' ? max_sequences : max_tokens;
+        const beginning = [...tensors.values()].reduce(
+            (sum, { values }) => sum + aligned(values.byteLength) + ENTRY_BYTES,
+            0,
+        );
+        const batch = 4 * (3 * max_tokens + 2 * max_sequences + 2 * n_rows * this.#n_classes);
+        return (
+            this.#instance.top +
+            aligned(this.#blockBytes()) +
+            aligned(4 * this.#n_classes) +
+            (threads - 1) * STACK_BYTES +
+            Math.max(beginning, batch) +
+            SLACK_BYTES
+        );
+    }
+
+    /** @param {Tensors} tensors */
+    #begin(tensors) {
+        const instance = this.#instance;
+        const { wasm } = instance;
+        const { threads, class_weights } = this.#options;
+        const n_bytes = this.#blockBytes();
+        const block = instance.reserve(n_bytes);
+        if (class_weights) this.#class_weights = instance.write(bytesOf(class_weights));
+        for (let i = 1; i < threads; i++) {
+            this.#stacks.push(instance.reserve(STACK_BYTES) + STACK_BYTES);
+        }
+        const all = [...tensors].map(([name, { shape, values }]) => ({
+            name,
+            dtype: 'F32',
+            shape,
+            values,
+            n_bytes: values.byteLength,
+        }));
+        instance.scratch(() => {
+            const addresses = all.map(({ values }) => instance.write(bytesOf(values)));
+            const table = writeTable(this.#core, all, (i) => addresses[i]);
+            instance.check(wasm.train_open(table, all.length, block, n_bytes));
+        });
+        this.#names = Array.from({ length: wasm.train_n_parameters() }, (_, i) =>
+            instance.text(wasm.train_parameter_name(i)),
+        );
+        this.#sizes = Object.fromEntries(
+            all.map(({ name, shape, values }) => [name, { shape, count: values.length }]),
+        );
+    }
+
+    /** Threads at work now. @returns {number} */
+    get n_threads() {
+        return this.#instance.wasm.train_threads();
+    }
+
+    get memory_bytes() {
+        return this.#instance.n_bytes;
+    }
+
+    /**
+     * What one more thread needs.
+     * @returns {import('../worker/engine.js').HelpingThread}
+     */
+    helpingThread() {
+        const stack_top = /** @type {number} */ (this.#stacks.pop());
+        return { module: this.#module, memory: this.#instance.memory, stack_top };
+    }
+
+    /**
+     * The loss of some sequences, the mean over their labels.
+     * @param {Sequence[]} batch
+     * @param {boolean} learns  whether gradients are computed, too: step() uses them
+     * @returns {{loss: number, logits: Float32Array}}  logits: a row for each label
+     */
+    run(batch, learns) {
+        const instance = this.#instance;
+        const { wasm } = instance;
+        const output = this.#core.outputIndex(this.#options.output);
+        return instance.scratch(() => {
+            const labels = joined(batch.map((each) => each.labels));
+            const n_numbers = labels.length * this.#n_classes;
+            const lengths = instance.write(Uint32Array.from(batch, ({ ids }) => ids.length));
+            const ids = instance.write(bytesOf(joined(batch.map((each) => each.ids))));
+            const types = this.#has_types
+                ? instance.write(bytesOf(joined(batch.map((each) => each.type_ids))))
+                : 0;
+            const labels_at = instance.write(bytesOf(labels));
+            const logits = instance.reserve(4 * n_numbers);
+            const gradient = instance.reserve(4 * n_numbers);
+            const loss = instance.reserve(4);
+            const numbers = (/** @type {number} */ at, /** @type {number} */ n) =>
+                new Float32Array(instance.memory.buffer, at, n);
+            instance.check(wasm.train_forward(batch.length, lengths, ids, types, output, logits));
+            instance.check(
+                wasm.train_cross_entropy(
+                    logits,
+                    labels.length,
+                    this.#n_classes,
+                    labels_at,
+                    this.#class_weights,
+                    loss,
+                    gradient,
+                ),
+            );
+            if (learns) instance.check(wasm.train_backward(output, gradient));
+            return { loss: numbers(loss, 1)[0], logits: numbers(logits, n_numbers).slice() };
+        });
+    }
+
+    /**
+     * Scales the gradients down to a length, if theirs is more.
+     * @param {number} max_norm  Infinity: any will do
+     * @returns {number}  their length before
+     */
+    clip(max_norm) {
+        return this.#instance.wasm.train_clip(max_norm);
+    }
+
+    /**
+     * A step by the gradients that there are.
+     * @param {number} learning_rate
+     * @param {number} weight_decay
+     */
+    step(learning_rate, weight_decay) {
+        this.#instance.wasm.train_step(learning_rate, weight_decay);
+    }
+
+    /** @returns {Tensors}  copies of all parameters as they are now */
+    parameters() {
+        return new Map(
+            this.#names.map((name, i) => [
+                name,
+                { shape: this.#sizes[name].shape, values: this.#values(i).slice() },
+            ]),
+        );
+    }
+
+    /** @param {number} i  of a parameter */
+    #values(i) {
+        const { wasm, memory } = this.#instance;
+        const address = wasm.train_parameter_value(i) >>> 0;
+        return new Float32Array(memory.buffer, address, this.#sizes[this.#names[i]].count);
+    }
+}
+
+/**
+ * @template {Uint32Array | Int32Array} T
+ * @param {T[]} arrays
+ * @returns {T}  end to end
+ */
+function joined(arrays) {
+    const Kind = /** @type {any} */ (arrays[0].constructor);
+    const all = new Kind(arrays.reduce((n, { length }) => n + length, 0));
+    let at = 0;
+    for (const array of arrays) {
+        all.set(array, at);
+        at += array.length;
+    }
+    return all;
+}
+
+/** @param {Uint32Array | Int32Array | Float32Array} array */
+function bytesOf({ buffer, byteOffset, byteLength }) {
+    return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/**
+ * @param {number} n_bytes
+ * @param {TrainerOptions} options
+ * @param {number} [limit]
+ */
+function tooLarge(n_bytes, { memory, recomputes, max_tokens }, limit = Infinity) {
+    const inMB = (/** @type {number} */ n) => `${Math.ceil(n / 1e6)} MB`;
+    const most = Math.min(memory, limit, MOST_BYTES);
+    const raise = memory === most ? 'memory higher, or ' : '';
+    return new BertError(
+        'OUT_OF_MEMORY',
+        `training takes about ${inMB(n_bytes)} for batches of up to ${max_tokens} tokens, more ` +
+            `than the ${inMB(most)} that it may: set ${raise}batch_size or max_length lower` +
+            (recomputes ? '' : ', or recomputes: true'),
+    );
+}

@@ -1,0 +1,93 @@
+/** `bert-wasm train`. */
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { cli, objects, printed, start } from './cli_process.js';
+import { converted, scratch } from './converted.js';
+import { newPath } from './huggingface_files.js';
+import { EXAMPLES } from './trained.js';
+
+const BASE = converted('pipelines/text-classification-bert');
+
+/** @param {string} name @param {string} text */
+function file(name, text) {
+    const path = join(scratch, name);
+    writeFileSync(path, text);
+    return path;
+}
+
+const rows = EXAMPLES.map(({ text, label }) => `${text}\t${label}\n`).join('');
+const TSV = file('train.tsv', `sentence\tlabel\n${rows}`);
+const QUICK = ['--epochs', '40', '--batch-size', '4', '--learning-rate', '5e-3', '--threads', '1'];
+
+const train = (...args) => ['train', '--model', BASE, ...args];
+
+test('a file of examples becomes a model that answers them', () => {
+    const [out, log] = [newPath(), join(scratch, 'loss.jsonl')];
+    const more = ['--validation', TSV, '--dtype', 'f32', '--log', log, '--seed', '3'];
+    const args = train('--task', 'classify', '-i', TSV, '-o', out, ...more, ...QUICK);
+    const [result] = printed(args);
+    assert.deepEqual(
+        [result.model, result.task, result.rows, result.labels, result.epochs],
+        [out, 'classify', EXAMPLES.length, ['bad', 'good'], 40],
+    );
+    assert.equal(result.accuracy, 1);
+    const steps = objects(readFileSync(log, 'utf8'));
+    assert.equal(steps.length, 80);
+    assert.ok(steps.at(-1).loss < steps[0].loss);
+    const [found] = printed(['eval', '--model', out, '--input', TSV]);
+    assert.equal(found.accuracy, 1);
+    assert.equal(printed(['info', '--model', out])[0].dtype, 'f32');
+});
+
+test('words of a CoNLL file are tagged', () => {
+    const conll = file('words.conll', 'Anna B-PER\nsang O\n\nin O\nRome B-LOC\n');
+    const out = newPath();
+    const [result] = printed(train('--task', 'ner', '-i', conll, '-o', out, ...QUICK));
+    assert.deepEqual(result.labels, ['B-LOC', 'B-PER', 'O']);
+    assert.ok(existsSync(out));
+});
+
+test('what is wrong is said with its line, before anything is trained', () => {
+    const out = newPath();
+    const refused = (args, code, message) => {
+        const { status, stderr } = cli(args);
+        assert.match(stderr, message);
+        assert.equal(status, code, stderr);
+        assert.ok(!existsSync(out));
+    };
+    const bad = file('bad.tsv', `sentence\tlabel\n${rows}a\tother\n`);
+    const labels = ['--labels', 'bad,good'];
+    refused(train('-i', bad, '-o', out, ...labels), 1, /bad\.tsv:10: its label must be one of/);
+    refused(train('-i', TSV, '-o', out, '--validation', bad), 1, /'other'/);
+    refused(train('-i', TSV), 2, /--out is missing/);
+    refused(train('-i', TSV, '-o', join(out, 'x')), 1, /cannot be written to/);
+    refused(train('-i', TSV, '-o', out, '--task', 'fill'), 2, /classify, ner/);
+    refused(train('-i', TSV, '-o', out, '--seed', 'x'), 1, /seed must be a whole number/);
+    refused(train('-i', TSV, '-o', out, '--log', join(out, 'x')), 1, /cannot be written/);
+});
+
+test('Ctrl-C keeps what there is', async () => {
+    const [out, log] = [newPath(), join(scratch, 'stopped.jsonl')];
+    const args = ['-i', TSV, '-o', out, '--validation', '0.25', '--log', log];
+    const child = start(train(...args, ...QUICK, '--epochs', '1000000'));
+    let [printed, said] = ['', ''];
+    child.stdout.on('data', (data) => {
+        printed += data;
+    });
+    child.stderr.on('data', (data) => {
+        said += data;
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const nSteps = () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').length : 0);
+    while (nSteps() < 20) await new Promise((resolve) => setTimeout(resolve, 50));
+    child.kill('SIGINT');
+    assert.equal(await ended, 0, said);
+    assert.match(said, /stopped: what there was is written/);
+    const [{ epochs, best_epoch }] = objects(printed);
+    assert.ok(epochs >= best_epoch && epochs < 1_000_000);
+    assert.equal(cli(['verify', '--model', out]).status, 0);
+});

@@ -1,0 +1,134 @@
+/*
+ * train.c - a model that is trained: the module of a training, which has no session. model.c has
+ * how it is called.
+ */
+#include "model.c"
+
+#include "../core/train.h"
+
+static bert_train_options options;
+static bert_trainer *trainer;
+static bert_tensor tensor; /* that train_tensor() has told of */
+
+/* ------------------------------------------------------------------------ what it begins with -- */
+
+/* Bytes of the F32 tensor that tensor `index` of a table becomes, or 0 if it becomes none. The
+ * table is one that engine_model_begin() took, whose tensors are all taken. */
+uint32_t EXPORT(train_tensor)(const bert_tensor *tensors, uint32_t n_tensors, uint32_t index)
+{
+    return bert_train_tensor(tensors, n_tensors, index, &tensor) ? tensor.n_bytes : 0;
+}
+
+/* Of that tensor. */
+uint32_t EXPORT(train_tensor_rank)(void)
+{
+    return tensor.rank;
+}
+
+uint32_t EXPORT(train_tensor_dim)(uint32_t axis)
+{
+    return tensor.shape[axis];
+}
+
+void EXPORT(train_expand)(const bert_tensor *tensors, uint32_t n_tensors, uint32_t index,
+                          float *values)
+{
+    bert_train_expand(tensors, n_tensors, index, values);
+}
+
+/* ----------------------------------------------------------------------------------- trainers -- */
+
+/* Options of the trainer to come. 0: the default. */
+void EXPORT(train_set_options)(uint32_t max_tokens, uint32_t max_sequence_tokens,
+                               uint32_t n_threads, uint32_t recomputes)
+{
+    options = (bert_train_options){.max_tokens = max_tokens,
+                                   .max_sequence_tokens = max_sequence_tokens,
+                                   .n_threads = n_threads,
+                                   .recomputes = recomputes};
+}
+
+/* Bytes, or 0 after a failure. */
+uint32_t EXPORT(train_bytes)(void)
+{
+    size_t n_bytes = 0;
+    return bert_train_size(&config, &options, &n_bytes, &error) == BERT_OK ? n_bytes : 0;
+}
+
+bert_status EXPORT(train_open)(const bert_tensor *tensors, uint32_t n_tensors, void *memory,
+                               uint32_t n_bytes)
+{
+    return bert_train_open(&config, tensors, n_tensors, &options, memory, n_bytes, &trainer,
+                           &error);
+}
+
+uint32_t EXPORT(train_threads)(void)
+{
+    return bert_train_threads(trainer);
+}
+
+/* As engine_serve(), for a training. */
+void EXPORT(train_serve)(void)
+{
+    bert_train_serve(trainer);
+}
+
+uint32_t EXPORT(train_n_parameters)(void)
+{
+    return bert_train_n_parameters(trainer);
+}
+
+const char *EXPORT(train_parameter_name)(uint32_t index)
+{
+    return bert_train_parameter(trainer, index)->tensor.name;
+}
+
+/* The address of its values. */
+float *EXPORT(train_parameter_value)(uint32_t index)
+{
+    return bert_train_parameter(trainer, index)->value;
+}
+
+/* ----------------------------------------------------------------------------------- learning -- */
+
+/* Writes `data`, which is the output. `token_types` may be 0. The arrays must stay until
+ * train_backward(). */
+bert_status EXPORT(train_forward)(uint32_t n_sequences, const uint32_t *lengths,
+                                  const uint32_t *ids, const uint32_t *token_types, uint32_t output,
+                                  float *data)
+{
+    bert_batch batch = {
+        .n_sequences = n_sequences, .lengths = lengths, .ids = ids, .token_types = token_types};
+    bert_outputs outputs = {{0}};
+    outputs.data[output] = data;
+    return bert_train_forward(trainer, &batch, &outputs, &error);
+}
+
+/* `gradient`: of the loss by that output. */
+bert_status EXPORT(train_backward)(uint32_t output, float *gradient)
+{
+    bert_outputs gradients = {{0}};
+    gradients.data[output] = gradient;
+    return bert_train_backward(trainer, &gradients, &error);
+}
+
+/* The loss is at `loss`. `class_weights` may be 0. */
+bert_status EXPORT(train_cross_entropy)(const float *logits, uint32_t n_rows, uint32_t n_classes,
+                                        const int32_t *labels, const float *class_weights,
+                                        float *loss, float *gradient)
+{
+    bert_loss_options loss_options = {.class_weights = class_weights};
+    return bert_loss_cross_entropy(logits, n_rows, n_classes, labels, &loss_options, loss, gradient,
+                                   &error);
+}
+
+float EXPORT(train_clip)(float max_norm)
+{
+    return bert_train_clip(trainer, max_norm);
+}
+
+void EXPORT(train_step)(double learning_rate, double weight_decay)
+{
+    bert_adamw adamw = {.learning_rate = learning_rate, .weight_decay = weight_decay};
+    bert_train_step(trainer, &adamw);
+}
