@@ -23,10 +23,10 @@
  * backward() takes the gradients, whoever has made them.
  *
  * Models. BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT, ELECTRA, ALBERT (the gradients of a layer
- * that is run many times add up) and MPNet. DeBERTa is refused: BAD_FIELD, "position_attention" or
- * "conv_size". Of its outputs, LAST_HIDDEN_STATE, POOLER_OUTPUT, LOGITS and TOKEN_LOGITS can be
- * trained; what only others read (a language model's head, the dense layer over a sentence's row)
- * is kept as it is.
+ * that is run many times add up), MPNet and DeBERTa v1 to v3 (what their tables of distances are
+ * made of is what is learned: bert_relative_source). Of its outputs, LAST_HIDDEN_STATE,
+ * POOLER_OUTPUT, LOGITS and TOKEN_LOGITS can be trained; what only others read (a language model's
+ * head, the dense layer over a sentence's row) is kept as it is.
  *
  * There is no dropout yet: what a model answers in training is what it answers later, to the bit.
  *
@@ -66,7 +66,7 @@ typedef struct bert_train_options {
 } bert_train_options;
 
 /* Bytes of the one block of a trainer, a multiple of BERT_ALIGNMENT; checks the config and the
- * options, which may be NULL: all defaults. BAD_FIELD for a model that cannot be trained. */
+ * options, which may be NULL: all defaults. */
 bert_status bert_train_size(const bert_config *config, const bert_train_options *options,
                             size_t *n_bytes, bert_error *error);
 

@@ -220,6 +220,7 @@ void bert_train_step(bert_trainer *trainer, const bert_adamw *adamw)
         if (phase.own->is.value == session->model->attention_bias)
             follow_buckets(trainer, phase.own->is.value);
     }
+    relative_forward(trainer);
     pool_rest(&session->pool);
     bert_train_forget(trainer);
 }
@@ -229,7 +230,7 @@ uint32_t bert_train_n_steps(const bert_trainer *trainer)
     return trainer->n_steps;
 }
 
-/* Every row may have moments now. */
+/* Every row may have moments now, and every value another. */
 void bert_train_set_n_steps(bert_trainer *trainer, uint32_t n_steps)
 {
     trainer->n_steps = n_steps;
@@ -239,4 +240,7 @@ void bert_train_set_n_steps(bert_trainer *trainer, uint32_t n_steps)
             if (own->rows[row] == ROW_UNTOUCHED)
                 own->rows[row] = ROW_TOUCHED;
     }
+    trainer->session.n_threads = pool_threads(&trainer->session.pool);
+    relative_forward(trainer);
+    pool_rest(&trainer->session.pool);
 }

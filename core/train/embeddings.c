@@ -31,6 +31,8 @@ void embeddings_forward(bert_trainer *trainer)
                  &model->embeddings_norm, normed);
     if (config->projects_embeddings)
         dense_forward(trainer, normed, n, &model->projection, 0, states);
+    if (config->conv_size)
+        conv_mask(trainer, states);
 }
 
 /* -------------------------------------------------------------------------------------- back -- */
@@ -123,6 +125,8 @@ void embeddings_backward(bert_trainer *trainer)
     const bert_config *config = &model->config;
     uint32_t n = trainer->n_tokens;
     const float *dnormed = trainer->dstates;
+    if (config->conv_size)
+        conv_embeddings_backward(trainer);
     if (config->projects_embeddings) {
         dense_weights_backward(trainer, trainer->embeddings, dnormed, n, &model->projection);
         dense_inputs_backward(trainer, dnormed, n, &model->projection, 0, trainer->dcontext);

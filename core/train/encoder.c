@@ -47,7 +47,7 @@ static void layer_forward(bert_trainer *trainer, uint32_t index)
     dense_forward(trainer, states, n, &layer->query, 0, trace->query);
     dense_forward(trainer, states, n, &layer->key, 0, trace->key);
     dense_forward(trainer, states, n, &layer->value, 0, trace->value);
-    attention_forward(trainer, trace);
+    attention_forward(trainer, layer, trace);
     add_dense(trainer, states, trace->context, &layer->attention_output, trace->attention_sum);
     norm_forward(trainer, trace->attention_sum, n, hidden, &layer->attention_norm, trace->attended);
     dense_forward(trainer, trace->attended, n, &layer->intermediate, 0, trace->wide);
@@ -88,7 +88,7 @@ static void attention_block_backward(bert_trainer *trainer, const layer_weights 
     dense_weights_backward(trainer, trace->context, trainer->dstates, n, &layer->attention_output);
     dense_inputs_backward(trainer, trainer->dstates, n, &layer->attention_output, 0,
                           trainer->dcontext);
-    attention_backward(trainer, trace);
+    attention_backward(trainer, layer, trace);
     dense_all_weights_backward(trainer, states, n, projections, 3);
     for (int i = 0; i < 3; i++)
         dense_inputs_backward(trainer, projections[i].dy, n, projections[i].w, 1, trainer->dstates);
@@ -136,6 +136,8 @@ bert_status bert_train_forward(bert_trainer *trainer, const bert_batch *batch,
         norm_forward(trainer, trace_of(trainer, i)->output_sum, trainer->n_tokens,
                      config->hidden_size, &layer_at(trainer, i)->output_norm,
                      trainer_states(trainer, i + 1));
+        if (i == 0 && config->conv_size)
+            conv_forward(trainer);
     }
     heads_forward(trainer, outputs);
     pool_rest(&session->pool);
@@ -148,6 +150,7 @@ bert_status bert_train_backward(bert_trainer *trainer, const bert_outputs *gradi
 {
     assert(trainer && gradients);
     bert_session *session = &trainer->session;
+    const bert_config *config = &session->model->config;
     if (!trainer->can_go_back)
         return error_set(error, BERT_BAD_OPTION, "batch");
     for (int i = 0; i < BERT_OUTPUT_COUNT; i++)
@@ -158,8 +161,13 @@ bert_status bert_train_backward(bert_trainer *trainer, const bert_outputs *gradi
         return BERT_OK;
     session->n_threads = pool_threads(&session->pool);
     heads_backward(trainer, gradients);
-    for (uint32_t i = session->model->config.n_layers; i-- > 0;)
+    relative_begin_back(trainer);
+    for (uint32_t i = config->n_layers; i-- > 0;) {
+        if (i == 0 && config->conv_size)
+            conv_backward(trainer);
         layer_backward(trainer, i);
+    }
+    relative_end_back(trainer);
     embeddings_backward(trainer);
     pool_rest(&session->pool);
     return BERT_OK;

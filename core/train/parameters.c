@@ -89,10 +89,11 @@ static void add_vector(tensor_list *list, const char *prefix, const char *name, 
     add(list, prefix, name, suffix, KIND_VECTOR, 1, &n);
 }
 
-static void add_table(tensor_list *list, const char *name, uint32_t n_rows, uint32_t n_columns)
+static void add_table(tensor_list *list, const char *prefix, const char *name, uint32_t n_rows,
+                      uint32_t n_columns)
 {
     if (n_rows)
-        add(list, name, "", ".weight", KIND_TABLE, 2, (uint32_t[]){n_rows, n_columns});
+        add(list, prefix, name, ".weight", KIND_TABLE, 2, (uint32_t[]){n_rows, n_columns});
 }
 
 static void add_norm(tensor_list *list, const char *prefix, const char *name, uint32_t n)
@@ -101,11 +102,17 @@ static void add_norm(tensor_list *list, const char *prefix, const char *name, ui
     add_vector(list, prefix, name, ".bias", n);
 }
 
-static void add_matrix(tensor_list *list, const char *prefix, const char *name, uint32_t n_in,
+static void add_weight(tensor_list *list, const char *prefix, const char *name, uint32_t n_in,
                        uint32_t n_out)
 {
     add(list, prefix, name, ".weight", KIND_MATRIX, 3,
         (uint32_t[]){BERT_PANELS(n_out), n_in, BERT_PANEL});
+}
+
+static void add_matrix(tensor_list *list, const char *prefix, const char *name, uint32_t n_in,
+                       uint32_t n_out)
+{
+    add_weight(list, prefix, name, n_in, n_out);
     add_vector(list, prefix, name, ".bias", n_out);
 }
 
@@ -124,14 +131,35 @@ static void layer_name(char name[32], uint32_t index)
     *name = '\0';
 }
 
+/* The tables of a layer, which are learned, or made of what is. */
+static void add_distances(tensor_list *list, const bert_config *config, const char *layer)
+{
+    uint32_t n = config->n_relative_rows, hidden = config->hidden_size;
+    if (config_has_c2p(config))
+        add_table(list, layer, ".attention.relative_key", n, hidden);
+    if (config_has_p2c(config))
+        add_table(list, layer, ".attention.relative_query", n, hidden);
+}
+
 static void add_layer(tensor_list *list, const bert_config *config, uint32_t index)
 {
     uint32_t hidden = config->hidden_size, wide = config->intermediate_size;
     char layer[32];
     layer_name(layer, index);
     add_matrix(list, layer, ".attention.query", hidden, hidden);
-    add_matrix(list, layer, ".attention.key", hidden, hidden);
+    add_weight(list, layer, ".attention.key", hidden, hidden);
+    if (config_has_key_bias(config))
+        add_vector(list, layer, ".attention.key", ".bias", hidden);
     add_matrix(list, layer, ".attention.value", hidden, hidden);
+    if (config->relative_source == BERT_RELATIVE_SOURCE_NONE)
+        add_distances(list, config, layer);
+    if (config_has_c2p(config) && config_has_relative_projections(config)) {
+        add_weight(list, layer, ".attention.relative_key.projection", hidden, hidden);
+        if (config_has_key_bias(config))
+            add_vector(list, layer, ".attention.relative_key.projection", ".bias", hidden);
+    }
+    if (config_has_p2c(config) && config_has_relative_projections(config))
+        add_matrix(list, layer, ".attention.relative_query.projection", hidden, hidden);
     add_matrix(list, layer, ".attention.output", hidden, hidden);
     add_norm(list, layer, ".attention.norm", hidden);
     add_matrix(list, layer, ".intermediate", hidden, wide);
@@ -142,17 +170,27 @@ static void add_layer(tensor_list *list, const bert_config *config, uint32_t ind
 static void add_trained(tensor_list *list, const bert_config *config)
 {
     uint32_t hidden = config->hidden_size, columns = config->embedding_size;
-    add_table(list, "embeddings.word", config->vocab_size, columns);
-    add_table(list, "embeddings.position", config->n_positions, columns);
-    add_table(list, "embeddings.token_type", config->n_token_types, columns);
+    add_table(list, "embeddings.word", "", config->vocab_size, columns);
+    add_table(list, "embeddings.position", "", config->n_positions, columns);
+    add_table(list, "embeddings.token_type", "", config->n_token_types, columns);
     add_norm(list, "embeddings.norm", "", columns);
     if (config->projects_embeddings)
-        add_matrix(list, "embeddings.projection", "", columns, hidden);
+        add_weight(list, "embeddings.projection", "", columns, hidden);
+    if (config->projects_embeddings && config->relative_source == BERT_RELATIVE_SOURCE_NONE)
+        add_vector(list, "embeddings.projection", "", ".bias", hidden);
     if (config->position_attention == BERT_POSITION_ATTENTION_BIAS)
         add(list, "attention.bias", "", "", KIND_VECTOR, 2,
             (uint32_t[]){config->n_heads, 2 * config->n_distances - 1});
+    if (config->relative_source != BERT_RELATIVE_SOURCE_NONE)
+        add_table(list, "relative.embeddings", "", config->n_relative_rows, hidden);
+    if (config->relative_norm)
+        add_norm(list, "relative.norm", "", hidden);
     for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++)
         add_layer(list, config, i);
+    if (config->conv_size) {
+        add_matrix(list, "conv", "", config->conv_size * hidden, hidden);
+        add_norm(list, "conv.norm", "", hidden);
+    }
     if (config->pooler_activation != BERT_ACTIVATION_NONE)
         add_matrix(list, "pooler", "", hidden, hidden);
     if (config->n_labels)
@@ -163,10 +201,30 @@ static void add_trained(tensor_list *list, const bert_config *config)
         add_matrix(list, "token_classifier", "", hidden, config->n_token_labels);
 }
 
+/* Rows of distances; and, where tables are made of embeddings, these tables, and the biases that
+ * such families do not have, which are zeros. */
+static void add_fixed_distances(tensor_list *list, const bert_config *config)
+{
+    if (config->n_relative_rows)
+        add_vector(list, "relative.rows", "", "", 2 * config->n_distances - 1);
+    if (config->relative_source == BERT_RELATIVE_SOURCE_NONE)
+        return;
+    if (config->projects_embeddings)
+        add_vector(list, "embeddings.projection", "", ".bias", config->hidden_size);
+    for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++) {
+        char layer[32];
+        layer_name(layer, i);
+        if (!config_has_key_bias(config))
+            add_vector(list, layer, ".attention.key", ".bias", config->hidden_size);
+        add_distances(list, config, layer);
+    }
+}
+
 static void add_fixed(tensor_list *list, const bert_config *config)
 {
     uint32_t columns = config->embedding_size;
     list->is_fixed = 1;
+    add_fixed_distances(list, config);
     if (config->lm_activation != BERT_ACTIVATION_NONE) {
         add_matrix(list, "lm.transform", "", config->hidden_size, columns);
         add_norm(list, "lm.norm", "", columns);
@@ -195,9 +253,12 @@ void parameters_lay_out(const bert_config *config, bert_trainer *trainer, uint8_
     add_fixed(&list, config);
 }
 
-/* They lie in order. */
+/* They lie in order, before all that is not trained. NULL: it is none, or not there. */
 static parameter *find(const bert_trainer *trainer, const float *value)
 {
+    const bert_parameter *last = &trainer->parameters[trainer->n_parameters - 1].is;
+    if (!value || value >= last->value + last->count)
+        return NULL;
     uint32_t first = 0, end = trainer->n_parameters;
     while (end - first > 1) {
         uint32_t middle = first + (end - first) / 2;
@@ -213,15 +274,17 @@ static parameter *find(const bert_trainer *trainer, const float *value)
 
 float *parameters_gradient(const bert_trainer *trainer, const void *value, int *adds)
 {
-    const bert_parameter *own = &find(trainer, value)->is;
-    *adds = own->is_trained && own->has_gradient;
-    return own->is_trained ? own->gradient : NULL;
+    const parameter *own = find(trainer, value);
+    int is_trained = own && own->is.is_trained;
+    *adds = is_trained && own->is.has_gradient;
+    return is_trained ? own->is.gradient : NULL;
 }
 
 void parameters_mark(const bert_trainer *trainer, const void *value)
 {
-    bert_parameter *own = &find(trainer, value)->is;
-    own->has_gradient = own->is_trained;
+    parameter *own = find(trainer, value);
+    if (own)
+        own->is.has_gradient = own->is.is_trained;
 }
 
 uint8_t *parameters_rows(const bert_trainer *trainer, const void *value)

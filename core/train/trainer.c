@@ -37,6 +37,7 @@ static dense_trace take_dense(memory_arena *arena, const bert_config *config, ui
 
 static attention_space take_attention(memory_arena *arena, const bert_config *config, uint64_t n)
 {
+    uint64_t width = config->n_relative_rows ? position_stride(config->n_relative_rows) : 0;
     uint64_t dim = config->hidden_size / config->n_heads;
     uint64_t padded = dim + BERT_PANEL - 1, columns = (n + BERT_PANEL - 1) * dim;
     return (attention_space){.keys = arena_take(arena, n, sizeof(uint32_t)),
@@ -52,7 +53,10 @@ static attention_space take_attention(memory_arena *arena, const bert_config *co
                              .dscores = take_floats(arena, QUERY_BLOCK * n),
                              .across = take_floats(arena, QUERY_BLOCK * n),
                              .dkey = take_floats(arena, n * dim),
-                             .dvalue = take_floats(arena, n * dim)};
+                             .dvalue = take_floats(arena, n * dim),
+                             .relative_rows = take_floats(arena, padded * width),
+                             .key_sums = take_floats(arena, config_has_p2c(config) ? n * width : 0),
+                             .sums_across = take_floats(arena, width * larger(n, QUERY_BLOCK))};
 }
 
 /* What forward() leaves. */
@@ -74,6 +78,13 @@ static void take_traces(memory_arena *arena, const bert_config *config, bert_tra
         header->pooler = take_dense(arena, config, tokens);
     if (config->token_activation != BERT_ACTIVATION_NONE)
         header->token_transform = take_dense(arena, config, tokens);
+    if (config->relative_norm)
+        header->relative = take_floats(arena, config->n_relative_rows * hidden);
+    if (config->conv_size) {
+        header->conv_windows = take_floats(arena, tokens * config->conv_size * hidden);
+        header->conv_output = take_floats(arena, tokens * hidden);
+        header->conv_sum = take_floats(arena, tokens * hidden);
+    }
 }
 
 /* What backward() computes in. */
@@ -83,10 +94,11 @@ static void take_scratch(memory_arena *arena, const bert_config *config, uint32_
     uint64_t tokens = header->session.max_tokens, hidden = config->hidden_size;
     uint64_t wide = config->intermediate_size, embedding = config->embedding_size;
     uint64_t labels = larger(config->n_labels, config->n_token_labels);
-    uint64_t most_in = larger(larger(hidden, wide), embedding);
+    uint64_t window = config->conv_size * hidden, rows = config->n_relative_rows;
+    uint64_t most_in = larger(larger(hidden, wide), larger(embedding, window));
     uint64_t most_out = larger(larger(hidden, wide), labels), padding = BERT_PANEL - 1;
     uint64_t most_weights = larger((hidden + padding) * larger(larger(hidden, wide), labels),
-                                   larger(wide + padding, embedding + padding) * hidden);
+                                   (larger(larger(wide, embedding), window) + padding) * hidden);
     header->dstates = take_floats(arena, tokens * hidden);
     header->dsum = take_floats(arena, tokens * larger(hidden, embedding));
     header->dcontext = take_floats(arena, tokens * larger(hidden, embedding));
@@ -95,8 +107,8 @@ static void take_scratch(memory_arena *arena, const bert_config *config, uint32_
     header->dvalue = take_floats(arena, tokens * hidden);
     header->activated = take_floats(arena, tokens * wide);
     header->dwide = take_floats(arena, tokens * wide);
-    header->means = take_floats(arena, tokens);
-    header->inverses = take_floats(arena, tokens);
+    header->means = take_floats(arena, larger(tokens, rows));
+    header->inverses = take_floats(arena, larger(tokens, rows));
     header->weight_columns = take_floats(arena, most_weights);
     header->inputs_across = take_floats(arena, most_in * GRADIENT_ROWS);
     header->output_rows = take_floats(arena, (most_out + padding) * GRADIENT_ROWS);
@@ -105,6 +117,11 @@ static void take_scratch(memory_arena *arena, const bert_config *config, uint32_
         attention_space space = take_attention(arena, config, header->session.max_sequence_tokens);
         if (header->attention)
             header->attention[i] = space;
+    }
+    if (config->relative_source != BERT_RELATIVE_SOURCE_NONE) {
+        header->drelative = take_floats(arena, rows * hidden);
+        header->drelative_key = take_floats(arena, rows * hidden);
+        header->drelative_query = take_floats(arena, rows * hidden);
     }
 }
 
@@ -143,6 +160,12 @@ static bert_trainer *lay_out(const bert_config *config, const bert_train_options
     bert_trainer *trainer = arena_take(arena, 1, sizeof header);
     *model = arena_take(arena, model_bytes, 1);
     header.session.workspaces = arena_take(arena, options->n_threads, sizeof(workspace));
+    for (uint32_t i = 0; i < options->n_threads; i++) {
+        workspace space = {0};
+        session_take_positions(arena, config, options->max_sequence_tokens, &space);
+        if (header.session.workspaces)
+            header.session.workspaces[i] = space;
+    }
     take_parameters(arena, config, &header, &rows, &means, &squares);
     take_traces(arena, config, &header);
     take_scratch(arena, config, options->n_threads, &header);
@@ -155,17 +178,6 @@ static bert_trainer *lay_out(const bert_config *config, const bert_train_options
 }
 
 /* ----------------------------------------------------------------------------------- opening -- */
-
-/* Whether it is a model that can be trained: its own fields are right. */
-static bert_status check_model(const bert_config *config, bert_error *error)
-{
-    if (config->position_attention != BERT_POSITION_ATTENTION_NONE &&
-        config->position_attention != BERT_POSITION_ATTENTION_BIAS)
-        return error_set(error, BERT_BAD_FIELD, "position_attention");
-    if (config->conv_size)
-        return error_set_value(error, BERT_BAD_FIELD, "conv_size", config->conv_size);
-    return BERT_OK;
-}
 
 /* The options with their defaults, which are a session's. */
 static bert_status resolve(const bert_config *config, const bert_train_options *options,
@@ -188,8 +200,6 @@ static bert_status size_of(const bert_config *config, const bert_train_options *
     void *model;
     memory_arena arena = {0};
     bert_status status = bert_model_bytes(config, model_bytes, error);
-    if (status == BERT_OK)
-        status = check_model(config, error);
     if (status == BERT_OK)
         status = resolve(config, options, resolved, error);
     if (status != BERT_OK)
@@ -278,7 +288,9 @@ bert_status bert_train_open(const bert_config *config, const bert_tensor *tensor
     if (status != BERT_OK)
         return status;
     trainer->session.model = model;
+    trainer->session.n_threads = 1;
     parameters_find_buckets(trainer);
+    relative_forward(trainer);
     clear(trainer);
     *trainer_out = trainer;
     return BERT_OK;

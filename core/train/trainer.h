@@ -51,6 +51,10 @@ typedef struct attention_space {
     float *dscores;       /* [QUERY_BLOCK, n]: d probabilities, then d scores */
     float *across;        /* [n, QUERY_BLOCK]: either, transposed */
     float *dkey, *dvalue; /* [n, d] of those that are attended to */
+    /* With tables of distances; W is position_stride(n_relative_rows). */
+    float *relative_rows; /* [ceil(d / BERT_PANEL), W, BERT_PANEL]: a table as a matrix rows -> d */
+    float *key_sums;      /* [n, W]: d scores of each key, those of a row added up */
+    float *sums_across;   /* [W, max(n, QUERY_BLOCK)]: of queries or keys, transposed */
 } attention_space;
 
 /* Which rows of a table have a gradient, and which ever had one. */
@@ -84,6 +88,11 @@ struct bert_trainer {
     float *states;                      /* [n_layers + 1, T, H]: what layers begin with */
     layer_trace *layers;                /* [n_layers], or one for all that are computed again */
     dense_trace pooler, token_transform;
+    float *relative; /* [n_relative_rows, H]: embeddings of distances after their norm */
+    /* With a convolution: its inputs and, on the way back, their derivatives; what it gives before
+     * the activation; that and what it is added to, before the norm. */
+    float *conv_windows;           /* [T, conv_size H] */
+    float *conv_output, *conv_sum; /* [T, H] */
 
     /* What backward() computes in. */
     float *dstates;                /* [T, H]: of the layer at hand's output, then of its input */
@@ -95,6 +104,10 @@ struct bert_trainer {
     float *inputs_across;          /* [most inputs, GRADIENT_ROWS] */
     float *output_rows;         /* [ceil(most outputs / BERT_PANEL), GRADIENT_ROWS, BERT_PANEL] */
     attention_space *attention; /* [n_threads] */
+    /* Of distances: the batch's rows, the gradient of all biases, those of the tables of the layer
+     * at hand and of what they are made of, [n_relative_rows, H]. NULL: not trained. */
+    row_range batch_rows;
+    float *dbias, *drelative_key, *drelative_query, *drelative;
 };
 
 /* -------------------------------------------------------------------------------- parameters -- */
@@ -114,10 +127,11 @@ void parameters_lay_out(const bert_config *config, bert_trainer *trainer, uint8_
                         float *means, float *squares);
 
 /* The gradient of the parameter whose values, in the model, are at `value`; NULL if it is not
- * trained. `adds`: there is something already, else what is there is undefined (but of a table). */
+ * trained, or no parameter. `adds`: there is something already, else what is there is undefined
+ * (but of a table). */
 float *parameters_gradient(const bert_trainer *trainer, const void *value, int *adds);
 
-/* It has a gradient now, if it is trained. */
+/* It has a gradient now, if it is a parameter that is trained. */
 void parameters_mark(const bert_trainer *trainer, const void *value);
 
 /* Of a table: see ROW_MOVING. */
@@ -156,6 +170,10 @@ typedef struct dense_gradient {
 void dense_all_weights_backward(bert_trainer *trainer, const float *x, uint32_t n_rows,
                                 const dense_gradient *products, uint32_t n_products);
 
+/* y += x. [n_rows, n_columns]. */
+void dense_add(bert_trainer *trainer, const float *x, uint32_t n_rows, uint32_t n_columns,
+               float *y);
+
 /* Rows of x as the matrix n_rows -> n_columns, in panels; columns that fill the last one are zeros.
  * x: [n_rows, n_columns], stride `stride`; panels: [panels of n_columns, n_rows, BERT_PANEL]. */
 void dense_pack_rows(const float *x, size_t stride, uint32_t n_rows, panel_range columns,
@@ -181,12 +199,30 @@ void activation_forward(bert_trainer *trainer, const float *x, size_t n, bert_ac
 void activation_backward(bert_trainer *trainer, const float *x, size_t n,
                          bert_activation activation, float *dy);
 
-/* context = softmax(query key' / sqrt d + bias) value of the trace. */
-void attention_forward(bert_trainer *trainer, const layer_trace *trace);
+/* context = softmax(query key' / sqrt d + what distances add) value of the trace. */
+void attention_forward(bert_trainer *trainer, const layer_weights *layer, const layer_trace *trace);
 /* d query, d key and d value of the trainer from its d context. */
-void attention_backward(bert_trainer *trainer, const layer_trace *trace);
+void attention_backward(bert_trainer *trainer, const layer_weights *layer,
+                        const layer_trace *trace);
+
+/* The model's tables of distances from what they are made of, if anything. */
+void relative_forward(bert_trainer *trainer);
+/* On the way back: before all layers, before and after the attention of each, after all. */
+void relative_begin_back(bert_trainer *trainer);
+void relative_begin_layer(bert_trainer *trainer, const layer_weights *layer);
+void relative_end_layer(bert_trainer *trainer, const layer_weights *layer);
+void relative_end_back(bert_trainer *trainer);
 
 /* ------------------------------------------------------------------------- pieces: the model -- */
+
+/* From the embeddings' output and the states after the first layer to those that the second begins
+ * with; and from their derivatives, trainer->dstates, to those of the first. */
+void conv_forward(bert_trainer *trainer);
+void conv_backward(bert_trainer *trainer);
+/* Adds those of the embeddings' output. */
+void conv_embeddings_backward(bert_trainer *trainer);
+/* Zeros for the tokens that are not attended to. rows: [T, H]. */
+void conv_mask(const bert_trainer *trainer, float *rows);
 
 /* The first states. */
 void embeddings_forward(bert_trainer *trainer);

@@ -202,6 +202,10 @@ TEST(configs_that_do_not_fit_together)
     X(n_relative_rows, c.position_attention = BERT_POSITION_ATTENTION_P2C; c.n_distances = 4)      \
     X(n_relative_rows, c.position_attention = BERT_POSITION_ATTENTION_BIAS; c.n_distances = 4;     \
       c.n_relative_rows = 4)                                                                       \
+    X(relative_source, c.relative_source = BERT_RELATIVE_SOURCE_OWN)                               \
+    X(relative_source, c.relative_source = BERT_RELATIVE_SOURCE_SHARED; c.n_distances = 4;         \
+      c.position_attention = BERT_POSITION_ATTENTION_BIAS)                                         \
+    X(relative_norm, c.relative_norm = 1)                                                          \
     X(intermediate_size, c.intermediate_size = 66312; c.integers = BERT_INTEGERS_8_BITS)           \
     X(conv_size, c.conv_size = 2)                                                                  \
     X(conv_size, c.conv_size = 65)                                                                 \
@@ -239,6 +243,8 @@ static bert_config full_config(void)
     config.position_attention = BERT_POSITION_ATTENTION_C2P_P2C;
     config.n_distances = 20;
     config.n_relative_rows = 11;
+    config.relative_source = BERT_RELATIVE_SOURCE_OWN;
+    config.relative_norm = 1;
     config.conv_size = 3;
     config.conv_activation = BERT_ACTIVATION_TANH;
     config.n_token_labels = 5;
