@@ -175,9 +175,7 @@ static void add_trained(tensor_list *list, const bert_config *config)
     add_table(list, "embeddings.token_type", "", config->n_token_types, columns);
     add_norm(list, "embeddings.norm", "", columns);
     if (config->projects_embeddings)
-        add_weight(list, "embeddings.projection", "", columns, hidden);
-    if (config->projects_embeddings && config->relative_source == BERT_RELATIVE_SOURCE_NONE)
-        add_vector(list, "embeddings.projection", "", ".bias", hidden);
+        add_matrix(list, "embeddings.projection", "", columns, hidden);
     if (config->position_attention == BERT_POSITION_ATTENTION_BIAS)
         add(list, "attention.bias", "", "", KIND_VECTOR, 2,
             (uint32_t[]){config->n_heads, 2 * config->n_distances - 1});
@@ -209,8 +207,6 @@ static void add_fixed_distances(tensor_list *list, const bert_config *config)
         add_vector(list, "relative.rows", "", "", 2 * config->n_distances - 1);
     if (config->relative_source == BERT_RELATIVE_SOURCE_NONE)
         return;
-    if (config->projects_embeddings)
-        add_vector(list, "embeddings.projection", "", ".bias", config->hidden_size);
     for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++) {
         char layer[32];
         layer_name(layer, i);
