@@ -182,8 +182,9 @@ typedef struct bert_adamw {
  * gradients. */
 void bert_train_step(bert_trainer *trainer, const bert_adamw *adamw);
 
-/* Steps that were made. To go on with a training, set it with the values and moments of all
- * parameters. */
+/* Steps that were made. To go on with a training, set it after the values and moments of all
+ * parameters; and whenever values were set: what is made of them, as tables of distances, follows.
+ */
 uint32_t bert_train_n_steps(const bert_trainer *trainer);
 void bert_train_set_n_steps(bert_trainer *trainer, uint32_t n_steps);
 

@@ -146,16 +146,18 @@ static double distance_score(const bert_model *model, const layer_weights *layer
         is_query ? &layer->relative_query_projection : &layer->relative_key_projection;
     const matrix *w = own->panels ? own : is_query ? &layer->query : &layer->key;
     int is_made = oracle_makes_tables && config->relative_source != BERT_RELATIVE_SOURCE_NONE;
-    double *source = numbers(hidden), *made = numbers(hidden), sum = 0;
+    double *source = numbers(hidden), sum = 0;
     for (uint32_t i = 0; is_made && i < hidden; i++)
         source[i] = oracle_table(&model->relative_embeddings, row, i);
     if (is_made && config->relative_norm)
         oracle_layer_norm(source, hidden, &model->relative_norm, config->layer_norm_eps);
-    if (is_made)
-        oracle_dense(source, w, made);
-    for (uint32_t i = head * dim; i < (head + 1) * dim; i++)
-        sum += x[i] * (is_made ? made[i] : oracle_table(table, row, i));
-    free(source), free(made);
+    for (uint32_t i = head * dim; i < (head + 1) * dim; i++) {
+        double made = w->bias ? w->bias[i] : 0;
+        for (uint32_t k = 0; is_made && k < hidden; k++)
+            made += source[k] * oracle_matrix(w, k, i);
+        sum += x[i] * (is_made ? made : oracle_table(table, row, i));
+    }
+    free(source);
     return sum;
 }
 

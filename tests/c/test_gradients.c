@@ -424,17 +424,22 @@ static void check_steps(trained_case *it)
 
 /* ------------------------------------------------------------------------------- the folders -- */
 
-static void check_folder(const char *name)
+static void check_path(const char *folder)
 {
     static trained_case it;
+    if (open_case(&it, folder))
+        check_steps(&it);
+    close_case(&it);
+}
+
+static void check_folder(const char *name)
+{
     const char *root = getenv("BERT_GRADIENTS");
     char folder[512];
     snprintf(folder, sizeof folder, "%s/%s", root ? root : "tests/golden/gradients", name);
     if (root && file_find(folder) == FILE_NOTHING)
         return;
-    if (open_case(&it, folder))
-        check_steps(&it);
-    close_case(&it);
+    check_path(folder);
 }
 
 TEST(bert_with_a_pooler_learns_as_in_torch)
@@ -486,4 +491,14 @@ TEST(deberta_v2_with_one_term_learns_as_in_torch)
 {
     check_folder("deberta-v2-c2p-seqcls");
     check_folder("deberta-v2-p2c-seqcls");
+}
+
+/* Weights as transformers draws them. */
+TEST(deberta_v3_beside_the_repository_learns_as_in_torch)
+{
+    const char *folder = "../shared/gradients/deberta-v3-seqcls";
+    if (file_find(folder) == FILE_NOTHING)
+        printf("SKIPPED: %s is not here\n", folder);
+    else
+        check_path(folder);
 }

@@ -320,6 +320,21 @@ TEST(gradients_agree_with_differences_on_many_tokens)
     check_all_directions("long", &config, &it.batch, 110);
 }
 
+/* The same where distances have tables, and beside the first layer there is a convolution. */
+TEST(gradients_agree_with_differences_on_many_tokens_with_tables_of_distances)
+{
+    static const uint32_t lengths[] = {100, 1, 49, 20, 48};
+    static long_batch it;
+    bert_config config = family_config("shared_source");
+    config.n_positions = 0;
+    config.n_layers = 1;
+    config.n_distances = 100;
+    config.n_relative_rows = 150;
+    convolve(&config, 5);
+    fill_batch(&it, &config, lengths, 5, 6);
+    check_all_directions("long", &config, &it.batch, 120);
+}
+
 /* ----------------------------------------------------------------------------- the same bits -- */
 
 TEST(outputs_have_the_bits_of_the_encoder)
@@ -402,9 +417,10 @@ static void check_bits(const char *name, const bert_config *config, const bert_b
 TEST(any_number_of_threads_and_layers_computed_again_give_the_same_bits)
 {
     static const uint32_t lengths[] = {100, 1, 49, 200, 48, 190}, few[] = {5, 1, 16};
-    static const char *const names[] = {"mpnet", "albert", "padding_has_a_position"};
+    static const char *const names[] = {"mpnet",         "albert",     "padding_has_a_position",
+                                        "shared_source", "own_source", "deberta"};
     static long_batch it;
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < 6; i++) {
         bert_config config = family_config(names[i]);
         config.n_positions = 240;
         config.n_distances = config.n_distances ? 200 : 0;
