@@ -220,9 +220,9 @@ void bert_train_step(bert_trainer *trainer, const bert_adamw *adamw)
         if (phase.own->is.value == session->model->attention_bias)
             follow_buckets(trainer, phase.own->is.value);
     }
-    relative_forward(trainer);
     pool_rest(&session->pool);
     bert_train_forget(trainer);
+    relative_forward(trainer);
 }
 
 uint32_t bert_train_n_steps(const bert_trainer *trainer)
@@ -240,7 +240,5 @@ void bert_train_set_n_steps(bert_trainer *trainer, uint32_t n_steps)
             if (own->rows[row] == ROW_UNTOUCHED)
                 own->rows[row] = ROW_TOUCHED;
     }
-    trainer->session.n_threads = pool_threads(&trainer->session.pool);
     relative_forward(trainer);
-    pool_rest(&trainer->session.pool);
 }

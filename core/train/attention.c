@@ -35,7 +35,7 @@ static void gather_keys(head_view *view)
         size_t to = (size_t)view->n_keys * view->dim, from = view->at + t * hidden;
         memcpy(space->key + to, view->trace->key + from, row_bytes);
         memcpy(space->value + to, view->trace->value + from, row_bytes);
-        space->keys[view->n_keys++] = t;
+        view->n_keys++;
     }
 }
 

@@ -3,10 +3,11 @@
  * attention_position.c. With g = d (score before it is scaled) of a query and a key whose distance
  * has the row r (He et al. 2020, DeBERTa, equation 4):
  *
- *     bias   score += bias[k - q] sqrt d          d bias[k - q] += g sqrt d
- *     c2p    score += Q . relative_key[r]         d Q += g relative_key[r], d relative_key[r] += g
- * Q p2c    score += K . relative_query[r]       d K += g relative_query[r], d relative_query[r] +=
- * g K
+ *     bias   score += bias[k - q] sqrt d       d bias[k - q] += g sqrt d
+ *     c2p    score += Q . relative_key[r]      d Q += g relative_key[r]
+ *                                              d relative_key[r] += g Q
+ *     p2c    score += K . relative_query[r]    d K += g relative_query[r]
+ *                                              d relative_query[r] += g K
  *
  * Many keys of a query share a row, so their g are added up first, in [QUERY_BLOCK, rows] and [n,
  * rows]; then all four are products with as many rows, as the terms are there. Rejected: a product

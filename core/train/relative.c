@@ -49,6 +49,7 @@ void relative_forward(bert_trainer *trainer)
     uint32_t n = config->n_relative_rows;
     if (!has_source(trainer))
         return;
+    trainer->session.n_threads = pool_threads(&trainer->session.pool);
     if (config->relative_norm)
         norm_forward(trainer, model->relative_embeddings.rows, n, config->hidden_size,
                      &model->relative_norm, trainer->relative);
@@ -61,6 +62,7 @@ void relative_forward(bert_trainer *trainer)
             dense_forward(trainer, source_rows(trainer), n, query_matrix(config, layer), 0,
                           (float *)layer->relative_query.rows);
     }
+    pool_rest(&trainer->session.pool);
 }
 
 /* -------------------------------------------------------------------------------------- back -- */

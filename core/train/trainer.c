@@ -40,8 +40,7 @@ static attention_space take_attention(memory_arena *arena, const bert_config *co
     uint64_t width = config->n_relative_rows ? position_stride(config->n_relative_rows) : 0;
     uint64_t dim = config->hidden_size / config->n_heads;
     uint64_t padded = dim + BERT_PANEL - 1, columns = (n + BERT_PANEL - 1) * dim;
-    return (attention_space){.keys = arena_take(arena, n, sizeof(uint32_t)),
-                             .key = take_floats(arena, n * dim),
+    return (attention_space){.key = take_floats(arena, n * dim),
                              .value = take_floats(arena, n * dim),
                              .key_columns = take_floats(arena, columns),
                              .value_columns = take_floats(arena, columns),
@@ -288,7 +287,6 @@ bert_status bert_train_open(const bert_config *config, const bert_tensor *tensor
     if (status != BERT_OK)
         return status;
     trainer->session.model = model;
-    trainer->session.n_threads = 1;
     parameters_find_buckets(trainer);
     relative_forward(trainer);
     clear(trainer);

@@ -39,8 +39,7 @@ typedef struct dense_trace {
 /* What a thread has for itself: see attention.c. n is max_sequence_tokens, d the columns of a head.
  */
 typedef struct attention_space {
-    uint32_t *keys;       /* [n]: the tokens that are attended to */
-    float *key, *value;   /* [n, d] of those */
+    float *key, *value;   /* [n, d] of the tokens that are attended to */
     float *key_columns;   /* [ceil(n / BERT_PANEL), d, BERT_PANEL]: key' as a matrix d -> n */
     float *value_columns; /* likewise */
     float *key_rows;      /* [ceil(d / BERT_PANEL), n, BERT_PANEL]: key as a matrix n -> d */
@@ -50,7 +49,7 @@ typedef struct attention_space {
     float *scores;        /* [QUERY_BLOCK, n]: probabilities, in the end */
     float *dscores;       /* [QUERY_BLOCK, n]: d probabilities, then d scores */
     float *across;        /* [n, QUERY_BLOCK]: either, transposed */
-    float *dkey, *dvalue; /* [n, d] of those that are attended to */
+    float *dkey, *dvalue; /* [n, d] of those */
     /* With tables of distances; W is position_stride(n_relative_rows). */
     float *relative_rows; /* [ceil(d / BERT_PANEL), W, BERT_PANEL]: a table as a matrix rows -> d */
     float *key_sums;      /* [n, W]: d scores of each key, those of a row added up */
@@ -205,7 +204,7 @@ void attention_forward(bert_trainer *trainer, const layer_weights *layer, const 
 void attention_backward(bert_trainer *trainer, const layer_weights *layer,
                         const layer_trace *trace);
 
-/* The model's tables of distances from what they are made of, if anything. */
+/* The model's tables of distances from what they are made of, if anything; between steps. */
 void relative_forward(bert_trainer *trainer);
 /* On the way back: before all layers, before and after the attention of each, after all. */
 void relative_begin_back(bert_trainer *trainer);
