@@ -41,8 +41,8 @@ static const matrix *query_matrix(const bert_config *config, const layer_weights
                                                    : &layer->query;
 }
 
-/* The adapter beside that matrix, ADAPTER_KEY or ADAPTER_QUERY. */
-static const adapter *adapter_beside(const bert_trainer *trainer, uint32_t index, int which)
+/* The adapter beside either matrix: `which` is ADAPTER_QUERY or ADAPTER_KEY, 0 or 1. */
+static const adapter *adapter_beside(const bert_trainer *trainer, uint32_t index, uint32_t which)
 {
     static const adapter none;
     int is_shared = trainer->session.model->config.relative_source == BERT_RELATIVE_SOURCE_SHARED;
@@ -75,11 +75,14 @@ void relative_forward(bert_trainer *trainer)
 }
 
 /* Makes it a copy with what the adapter adds. */
-static void adapt(bert_trainer *trainer, const adapter *beside, float *copy, row_table *table)
+static void adapt(bert_trainer *trainer, uint32_t index, uint32_t which, row_table *table)
 {
+    const adapter *beside = adapter_beside(trainer, index, which);
+    size_t count = (size_t)table->n_rows * table->n_columns;
     if (!beside->a.panels)
         return;
-    memcpy(copy, table->rows, (size_t)table->n_rows * table->n_columns * sizeof *copy);
+    float *copy = trainer->adapted_tables + which * count;
+    memcpy(copy, table->rows, count * sizeof *copy);
     lora_forward(trainer, source_rows(trainer), table->n_rows, beside, copy);
     table->rows = copy;
 }
@@ -88,13 +91,10 @@ layer_weights relative_adapted(bert_trainer *trainer, uint32_t index)
 {
     const bert_config *config = &trainer->session.model->config;
     layer_weights layer = *trainer_layer(trainer, index);
-    size_t count = (size_t)config->n_relative_rows * config->hidden_size;
     if (config_has_c2p(config))
-        adapt(trainer, adapter_beside(trainer, index, ADAPTER_KEY), trainer->adapted_tables,
-              &layer.relative_key);
+        adapt(trainer, index, ADAPTER_KEY, &layer.relative_key);
     if (config_has_p2c(config))
-        adapt(trainer, adapter_beside(trainer, index, ADAPTER_QUERY),
-              trainer->adapted_tables + count, &layer.relative_query);
+        adapt(trainer, index, ADAPTER_QUERY, &layer.relative_query);
     return layer;
 }
 
@@ -154,15 +154,16 @@ static int learns(const bert_trainer *trainer, uint32_t index)
     return parameters_trains(trainer, 0) || parameters_trains(trainer, 1 + 2 * stored);
 }
 
-/* What d of a table is added to; NULL: it is not trained. `room`: of tables that are made. */
-static float *begin_table(bert_trainer *trainer, uint32_t index, const row_table *table,
-                          float *room)
+/* What d of a table is added to; NULL: it is not trained. */
+static float *begin_table(bert_trainer *trainer, uint32_t index, uint32_t which,
+                          const row_table *table)
 {
     int adds; /* to zeros, if there was nothing: it is a table */
     if (!has_source(trainer))
         return parameters_gradient(trainer, table->rows, &adds);
     if (!learns(trainer, index))
         return NULL;
+    float *room = trainer->dtables + which * ((size_t)table->n_rows * table->n_columns);
     clear_rows(trainer, room);
     return room;
 }
@@ -171,33 +172,31 @@ void relative_begin_layer(bert_trainer *trainer, uint32_t index)
 {
     const bert_config *config = &trainer->session.model->config;
     const layer_weights *layer = trainer_layer(trainer, index);
-    size_t count = (size_t)config->n_relative_rows * config->hidden_size;
     if (config_has_c2p(config))
-        trainer->drelative_key =
-            begin_table(trainer, index, &layer->relative_key, trainer->dtables);
+        trainer->drelative_key = begin_table(trainer, index, ADAPTER_KEY, &layer->relative_key);
     if (config_has_p2c(config))
         trainer->drelative_query =
-            begin_table(trainer, index, &layer->relative_query, trainer->dtables + count);
+            begin_table(trainer, index, ADAPTER_QUERY, &layer->relative_query);
 }
 
 /* From d of a table, the rows of the batch, to what it is made of. */
 static void end_table(bert_trainer *trainer, const row_table *table, const float *dtable,
                       const matrix *w, const adapter *beside)
 {
-    row_range rows = trainer->batch_rows;
-    size_t at = rows.first * (size_t)table->n_columns;
-    float *dsource = parameters_trains(trainer, 0) ? trainer->drelative + at : NULL;
+    uint32_t n = rows_count(trainer->batch_rows);
+    size_t at = trainer->batch_rows.first * (size_t)table->n_columns;
     if (!dtable)
         return;
     if (!has_source(trainer)) {
         mark_table(trainer, table);
         return;
     }
-    dense_weights_backward(trainer, source_rows(trainer) + at, dtable + at, rows_count(rows), w);
-    lora_backward(trainer, source_rows(trainer) + at, dtable + at, rows_count(rows), beside,
-                  dsource);
+    const float *source = source_rows(trainer) + at;
+    float *dsource = parameters_trains(trainer, 0) ? trainer->drelative + at : NULL;
+    dense_weights_backward(trainer, source, dtable + at, n, w);
+    lora_backward(trainer, source, dtable + at, n, beside, dsource);
     if (dsource)
-        dense_inputs_backward(trainer, dtable + at, rows_count(rows), w, 1, dsource);
+        dense_inputs_backward(trainer, dtable + at, n, w, 1, dsource);
 }
 
 void relative_end_layer(bert_trainer *trainer, uint32_t index)

@@ -111,7 +111,7 @@ struct bert_trainer {
     adapter *adapters; /* [stored layers, N_ADAPTERS]; NULL: there are none */
     float lora_scale;
     float *low, *dlow;     /* [max(T, n_relative_rows), rank] */
-    float *adapted_tables; /* [2, n_relative_rows, H]: of the layer at hand, of keys and queries */
+    float *adapted_tables; /* [2, n_relative_rows, H]: of the layer at hand, of queries and keys */
 
     /* Dropout: see dropout.c. */
     bert_dropout dropout;

@@ -161,14 +161,14 @@ test('f32 has what tables of distances are made of, other dtypes do not', () => 
         'deberta-v3-seqcls': ['shared', 1, 0],
         'bert-base': [undefined, undefined, 0],
     };
-    for (const [name, [source, norm, n_projections]] of Object.entries(kinds)) {
+    for (const [name, [source, norm, projections]] of Object.entries(kinds)) {
         const { path } = convert(of(name), '--dtype', 'f32');
         const { encoder } = readMetadata(path).config;
         assert.deepEqual([encoder.relative_source, encoder.relative_norm], [source, norm], name);
         const sources = Object.keys(modelTensors(path)).filter((tensor) => SOURCES.test(tensor));
         assert.equal(
             sources.filter((tensor) => tensor.includes('projection')).length,
-            n_projections * encoder.n_layers,
+            Number(projections) * encoder.n_layers,
             name,
         );
         const small = convert(of(name), '--dtype', 'q8').path;
