@@ -4,12 +4,13 @@
  * the same with PyTorch.
  *
  *     make bench-train
+ *     build/native/bench/train deberta     the same with attention as DeBERTa v3 has it
  *
  * Per number of threads: the way there, the way back and the step of AdamW, the fastest and the
  * middle one of ROUNDS, and 10^9 operations a second of the first two; then, in the same rounds,
  * what the f32 product alone does with one thread (gemm_f32: 128 rows, as in bench/micro.c).
  * Operations are the multiplications and additions of products: 2 for each weight and token there,
- * 4 back, attention's besides.
+ * 4 back, attention's besides, without what distances add to it.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -29,6 +30,7 @@ enum {
     HEADS = 12,
     WORDS = 30522,
     LABELS = 2,
+    DISTANCES = 512,
     ROUNDS = 9,
     GEMM_ROWS = 128,
     REPEATS = 8,
@@ -36,18 +38,18 @@ enum {
     MOST_TENSORS = 256
 };
 
-static const bert_config config = {.vocab_size = WORDS,
-                                   .hidden_size = HIDDEN,
-                                   .embedding_size = HIDDEN,
-                                   .intermediate_size = INTERMEDIATE,
-                                   .n_layers = LAYERS,
-                                   .n_heads = HEADS,
-                                   .n_positions = 512,
-                                   .n_token_types = 2,
-                                   .n_labels = LABELS,
-                                   .layer_norm_eps = 1e-12f,
-                                   .activation = BERT_ACTIVATION_GELU,
-                                   .pooler_activation = BERT_ACTIVATION_TANH};
+static bert_config config = {.vocab_size = WORDS,
+                             .hidden_size = HIDDEN,
+                             .embedding_size = HIDDEN,
+                             .intermediate_size = INTERMEDIATE,
+                             .n_layers = LAYERS,
+                             .n_heads = HEADS,
+                             .n_positions = 512,
+                             .n_token_types = 2,
+                             .n_labels = LABELS,
+                             .layer_norm_eps = 1e-12f,
+                             .activation = BERT_ACTIVATION_GELU,
+                             .pooler_activation = BERT_ACTIVATION_TANH};
 
 static uint32_t seed = 1;
 
@@ -117,18 +119,51 @@ static void add_matrix(const char *name, uint32_t n_in, uint32_t n_out)
     add_vector(name, ".bias", 0, n_out);
 }
 
+/* Of the sizes above, with what DeBERTa v3 (He et al. 2021) knows of distances. */
+static void become_deberta(void)
+{
+    config.n_positions = config.n_token_types = 0;
+    config.n_distances = config.n_relative_rows = DISTANCES;
+    config.position_attention = BERT_POSITION_ATTENTION_C2P_P2C;
+    config.relative_source = BERT_RELATIVE_SOURCE_SHARED;
+    config.relative_norm = 1;
+    config.pooler_activation = BERT_ACTIVATION_GELU;
+}
+
+/* A row for each distance, as near ones have; the batch has no others. */
+static void add_distances(void)
+{
+    uint32_t n = 2 * DISTANCES - 1;
+    add("relative.rows", 0, 0, 1, &n);
+    float *rows = (float *)tensors[n_tensors - 1].data;
+    for (int i = 0; i < 2 * DISTANCES - 1; i++) {
+        int row = i - (DISTANCES - 1) + DISTANCES / 2;
+        rows[i] = (float)(row < 0 ? 0 : row >= DISTANCES ? DISTANCES - 1 : row);
+    }
+    add_table("relative.embeddings.weight", DISTANCES);
+    add_norm("relative.norm");
+}
+
 static void add_model(void)
 {
     static const char *const square[] = {"query", "key", "value", "output"};
     char name[64];
     add_table("embeddings.word.weight", WORDS);
-    add_table("embeddings.position.weight", config.n_positions);
-    add_table("embeddings.token_type.weight", config.n_token_types);
+    if (config.n_positions)
+        add_table("embeddings.position.weight", config.n_positions);
+    if (config.n_token_types)
+        add_table("embeddings.token_type.weight", config.n_token_types);
     add_norm("embeddings.norm");
+    if (config.n_distances)
+        add_distances();
     for (int layer = 0; layer < LAYERS; layer++) {
         for (int i = 0; i < 4; i++) {
             snprintf(name, sizeof name, "layers.%d.attention.%s", layer, square[i]);
             add_matrix(name, HIDDEN, HIDDEN);
+        }
+        for (int i = 0; config.n_distances && i < 2; i++) {
+            snprintf(name, sizeof name, "layers.%d.attention.relative_%s.weight", layer, square[i]);
+            add_table(name, DISTANCES);
         }
         snprintf(name, sizeof name, "layers.%d.attention.norm", layer);
         add_norm(name);
@@ -296,8 +331,10 @@ static void measure(uint32_t n_threads)
     print("f32 product, 1 thread", &gemm, 2.0 * REPEATS * GEMM_ROWS * HIDDEN * INTERMEDIATE);
 }
 
-int main(void)
+int main(int n_arguments, char **arguments)
 {
+    if (n_arguments > 1 && strcmp(arguments[1], "deberta") == 0)
+        become_deberta();
     add_model();
     add_batch();
     for (uint32_t n = 1; n <= MOST_THREADS; n++)

@@ -73,7 +73,8 @@ static bool read_model(conversion *c, const char *in, fault_text *fault)
         return false;
     const model_path *path = &c->dir.path;
     if (path->safetensors[0] && (!path->onnx[0] || huggingface_knows(&c->dir)))
-        return huggingface_open(&c->dir, &c->huggingface, &c->weights, fault) &&
+        return huggingface_open(&c->dir, c->options->dtype == PACK_F32, &c->huggingface,
+                                &c->weights, fault) &&
                sentence_head_open(&c->dir.sentence, &c->weights, &c->sentence, fault);
     if (!read_graph(c, fault))
         return false;

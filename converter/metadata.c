@@ -18,15 +18,20 @@ static double shortest(float value)
     return value;
 }
 
+/* Further poolings, and what training alone needs: files without them say nothing of them. */
+static bool is_rare(const char *field)
+{
+    return strncmp(field, "pooling_", 8) == 0 || strcmp(field, "relative_source") == 0 ||
+           strcmp(field, "relative_norm") == 0;
+}
+
 static cJSON *encoder_json(const bert_config *config)
 {
     cJSON *json = cJSON_CreateObject();
     for (uint32_t i = 0; *bert_config_field(i); i++) {
         double number;
         const char *choice = bert_config_get(config, i, &number);
-        /* Further poolings are rare: files without them say nothing of them. */
-        if (choice && strcmp(choice, "none") == 0 &&
-            strncmp(bert_config_field(i), "pooling_", 8) == 0)
+        if (is_rare(bert_config_field(i)) && (choice ? strcmp(choice, "none") == 0 : number == 0))
             continue;
         if (choice)
             cJSON_AddStringToObject(json, bert_config_field(i), choice);

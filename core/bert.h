@@ -155,6 +155,18 @@ typedef enum bert_position_attention {
     BERT_POSITION_ATTENTION_COUNT
 } bert_position_attention;
 
+/* What the tables of C2P and P2C are made of, for who trains them: one table of embeddings of
+ * distances, which every layer projects. Encoding reads the tables alone. */
+typedef enum bert_relative_source {
+    BERT_RELATIVE_SOURCE_NONE, /* "none": it is not there; the tables are what is learned */
+    /* "shared": the matrices of keys and queries project it, too (DeBERTa v3) */
+    BERT_RELATIVE_SOURCE_SHARED,
+    BERT_RELATIVE_SOURCE_OWN, /* "own": matrices of its own do (DeBERTa v2) */
+    /* "own_unbiased": the same, but keys have no biases, of tokens and of distances (DeBERTa v1) */
+    BERT_RELATIVE_SOURCE_OWN_UNBIASED,
+    BERT_RELATIVE_SOURCE_COUNT
+} bert_relative_source;
+
 /* What of a sequence's hidden states its embedding is made of: Reimers & Gurevych 2019,
  * Sentence-BERT, section 3; all but the first are of the attended tokens. A batch may say from
  * which token on: bert_batch. */
@@ -215,6 +227,7 @@ typedef struct bert_config {
     uint32_t n_distances;     /* D, with a position_attention: tokens of a sequence have positions
                                * below D, so that a distance is one of -(D - 1) .. D - 1 */
     uint32_t n_relative_rows; /* of the tables of C2P and P2C */
+    uint32_t relative_norm;   /* 1: with a relative_source, its embeddings have a norm */
     uint32_t conv_size;       /* odd: tokens that the convolution beside the first layer sees
                                * (DeBERTa v2); 0: none */
     uint32_t n_labels;        /* of the pooled output's classifier; 0: none */
@@ -230,6 +243,7 @@ typedef struct bert_config {
     bert_activation lm_activation;       /* NONE: no masked language model */
     bert_activation sentence_activation; /* of the layer to embedding_dim */
     bert_position_attention position_attention;
+    bert_relative_source relative_source;
     bert_pooling pooling;
     /* "pooling_2" .. "pooling_6": what stands behind the first in the pooled row; NONE from the one
      * on that is not there. */

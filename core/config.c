@@ -39,6 +39,7 @@ static const config_field fields[] = {
     NUMBER(n_token_types, 0, 1 << 10),
     NUMBER(n_distances, 0, 1 << 20),
     NUMBER(n_relative_rows, 0, 1 << 21),
+    NUMBER(relative_norm, 0, 1),
     NUMBER(conv_size, 0, 63),
     NUMBER(n_labels, 0, 1 << 20),
     NUMBER(n_token_labels, 0, 1 << 20),
@@ -53,6 +54,7 @@ static const config_field fields[] = {
     ACTIVATION(lm_activation),
     ACTIVATION(sentence_activation),
     CHOICE(position_attention, names_of_position_attentions, BERT_POSITION_ATTENTION_COUNT),
+    CHOICE(relative_source, names_of_relative_sources, BERT_RELATIVE_SOURCE_COUNT),
     CHOICE(pooling, names_of_poolings, BERT_POOLING_COUNT),
     MORE_POOLINGS(2),
     MORE_POOLINGS(3),
@@ -208,6 +210,10 @@ static bert_status check_positions(const bert_config *config, bert_error *error)
         return BAD(n_distances);
     if (has_rows != (config->n_relative_rows != 0))
         return BAD(n_relative_rows);
+    if (!has_rows && config->relative_source != BERT_RELATIVE_SOURCE_NONE)
+        return BAD_CHOICE(relative_source);
+    if (config->relative_source == BERT_RELATIVE_SOURCE_NONE && config->relative_norm)
+        return BAD(relative_norm);
     return BERT_OK;
 }
 

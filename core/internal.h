@@ -20,6 +20,7 @@ typedef struct layer_weights {
     matrix query, key, value, attention_output; /* H -> H */
     /* [n_relative_rows, H], if position_attention has them. */
     row_table relative_key, relative_query;
+    matrix relative_key_projection, relative_query_projection; /* H -> H: what makes them */
     norm_weights attention_norm;
     matrix intermediate; /* H -> I */
     matrix output;       /* I -> H */
@@ -55,6 +56,8 @@ struct bert_model {
     norm_weights embeddings_norm;         /* [E] */
     matrix projection;                    /* E -> H */
     const float *attention_bias;          /* [n_heads, 2 D - 1] */
+    row_table relative_embeddings;        /* [n_relative_rows, H] */
+    norm_weights relative_norm;           /* [H] */
     uint32_t *relative_rows; /* [2 D - 1]: the row of a distance q - k at D - 1 + q - k */
     layer_weights *layers;   /* [bert_config_n_stored_layers()] */
     matrix conv;             /* conv_size H -> H */
@@ -145,6 +148,7 @@ bert_status limits_resolve(const bert_config *config, uint32_t *max_sequence_tok
 /* What choices of a config are called. */
 extern const char *const names_of_activations[BERT_ACTIVATION_COUNT];
 extern const char *const names_of_position_attentions[BERT_POSITION_ATTENTION_COUNT];
+extern const char *const names_of_relative_sources[BERT_RELATIVE_SOURCE_COUNT];
 extern const char *const names_of_poolings[BERT_POOLING_COUNT];
 extern const char *const names_of_integers[BERT_INTEGERS_COUNT];
 
@@ -154,6 +158,10 @@ bert_status config_check(const bert_config *config, bert_error *error);
 /* Whether queries score the keys of distances, and keys the queries of distances. */
 int config_has_c2p(const bert_config *config);
 int config_has_p2c(const bert_config *config);
+
+/* Whether matrices of their own project embeddings of distances, and whether keys have biases. */
+int config_has_relative_projections(const bert_config *config);
+int config_has_key_bias(const bert_config *config);
 
 /* How many poolings a sentence embedding has, and each of them. */
 uint32_t config_n_poolings(const bert_config *config);
@@ -184,6 +192,10 @@ static inline void *arena_take(memory_arena *arena, uint64_t count, uint64_t siz
     arena->n_bytes += (n_bytes + BERT_ALIGNMENT - 1) / BERT_ALIGNMENT * BERT_ALIGNMENT;
     return start;
 }
+
+/* Scratch of attention_position.c, for sequences of up to `n` tokens. */
+void session_take_positions(memory_arena *arena, const bert_config *config, uint64_t n,
+                            workspace *space);
 
 /* -------------------------------------------------------------------------------- encoding -- */
 

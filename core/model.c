@@ -10,8 +10,8 @@
 #include "internal.h"
 
 /* Most tensors that a config asks for: of a layer, and besides. */
-#define LAYER_TENSORS 30
-#define OTHER_TENSORS 31
+#define LAYER_TENSORS 34
+#define OTHER_TENSORS 34
 
 typedef struct tensor_binder {
     bert_model *model;
@@ -230,6 +230,28 @@ static norm_weights bind_norm(tensor_binder *binder, const char *name, uint32_t 
     return norm;
 }
 
+/* What is read by who trains alone: as it lies, and in F32. */
+static row_table bind_source(tensor_binder *binder, const char *name, uint32_t n_rows,
+                             uint32_t n_columns)
+{
+    const bert_tensor *rows = bind_f32(binder, name, ".weight", 2, (uint32_t[]){n_rows, n_columns});
+    return (row_table){.n_rows = n_rows,
+                       .n_columns = n_columns,
+                       .dtype = BERT_DTYPE_F32,
+                       .rows = rows ? rows->data : NULL};
+}
+
+static matrix bind_projection(tensor_binder *binder, const char *name, uint32_t n, int has_bias)
+{
+    const bert_tensor *panels =
+        bind_f32(binder, name, ".weight", 3, (uint32_t[]){BERT_PANELS(n), n, BERT_PANEL});
+    return (matrix){.n_in = n,
+                    .n_out = n,
+                    .dtype = BERT_DTYPE_F32,
+                    .panels = panels ? panels->data : NULL,
+                    .bias = has_bias ? bind_vector(binder, name, ".bias", n) : NULL};
+}
+
 /* "layers.N", of which `name` has room for. */
 static void layer_name(char name[32], uint32_t index)
 {
@@ -302,6 +324,13 @@ static void bind_layer(tensor_binder *binder, layer_weights *layer, const bert_c
     if (config_has_p2c(config))
         layer->relative_query =
             bind_table(binder, NAMED(".attention.relative_query"), config->n_relative_rows, hidden);
+    if (config_has_c2p(config) && config_has_relative_projections(config))
+        layer->relative_key_projection =
+            bind_projection(binder, NAMED(".attention.relative_key.projection"), hidden,
+                            config_has_key_bias(config));
+    if (config_has_p2c(config) && config_has_relative_projections(config))
+        layer->relative_query_projection =
+            bind_projection(binder, NAMED(".attention.relative_query.projection"), hidden, 1);
     is_i8(binder, NAMED(".attention.key"), layer, &layer->key);
     is_i8(binder, NAMED(".attention.value"), layer, &layer->value);
     layer->attention_output = MATRIX(".attention.output", hidden, hidden);
@@ -332,6 +361,11 @@ static void bind_distances(tensor_binder *binder, bert_model *model)
         if (rows)
             expect(binder, rows, (tensor_arrival){.role = TENSOR_DISTANCES});
     }
+    if (config->relative_source != BERT_RELATIVE_SOURCE_NONE)
+        model->relative_embeddings = bind_source(binder, "relative.embeddings",
+                                                 config->n_relative_rows, config->hidden_size);
+    if (config->relative_norm)
+        model->relative_norm = bind_norm(binder, "relative.norm", config->hidden_size);
 }
 
 static void bind_embeddings(tensor_binder *binder, bert_model *model)

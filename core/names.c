@@ -70,6 +70,12 @@ const char *const names_of_position_attentions[BERT_POSITION_ATTENTION_COUNT] = 
     [BERT_POSITION_ATTENTION_C2P] = "c2p",         [BERT_POSITION_ATTENTION_P2C] = "p2c",
     [BERT_POSITION_ATTENTION_C2P_P2C] = "c2p_p2c",
 };
+const char *const names_of_relative_sources[BERT_RELATIVE_SOURCE_COUNT] = {
+    [BERT_RELATIVE_SOURCE_NONE] = "none",
+    [BERT_RELATIVE_SOURCE_SHARED] = "shared",
+    [BERT_RELATIVE_SOURCE_OWN] = "own",
+    [BERT_RELATIVE_SOURCE_OWN_UNBIASED] = "own_unbiased",
+};
 const char *const names_of_poolings[BERT_POOLING_COUNT] = {
     [BERT_POOLING_NONE] = "none",
     [BERT_POOLING_CLS] = "cls",

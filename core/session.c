@@ -23,9 +23,8 @@ static uint64_t most_inputs(const bert_config *config)
     return convolved > most ? convolved : most;
 }
 
-/* Scratch of attention_position.c, for sequences of up to `n` tokens. */
-static void take_positions(memory_arena *arena, const bert_config *config, uint64_t n,
-                           workspace *space)
+void session_take_positions(memory_arena *arena, const bert_config *config, uint64_t n,
+                            workspace *space)
 {
     if (config->position_attention == BERT_POSITION_ATTENTION_NONE)
         return;
@@ -54,7 +53,7 @@ static workspace take_workspace(memory_arena *arena, const bert_config *config, 
     space.contexts = arena_take(arena, QUERY_BLOCK * dim, sizeof(int32_t));
     space.intermediate = arena_take(arena, ROW_BLOCK * intermediate, sizeof(float));
     space.intermediate_i8 = take_quantised(arena, config, ROW_BLOCK, config->intermediate_size);
-    take_positions(arena, config, n, &space);
+    session_take_positions(arena, config, n, &space);
     return space;
 }
 

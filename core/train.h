@@ -23,10 +23,11 @@
  * backward() takes the gradients, whoever has made them.
  *
  * Models. BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT, ELECTRA, ALBERT (the gradients of a layer
- * that is run many times add up) and MPNet. DeBERTa is refused: BAD_FIELD, "position_attention" or
- * "conv_size". All outputs can be trained but HIDDEN_STATES and ATTENTIONS. A language model's
- * LM_LOGITS are computed of the batch's lm_tokens alone, their rows are in that order; where its
- * decoder is the word embedding, every row of that has a gradient.
+ * that is run many times add up), MPNet and DeBERTa v1 to v3 (what their tables of distances are
+ * made of is what is learned: bert_relative_source). All outputs can be trained but HIDDEN_STATES
+ * and ATTENTIONS. A language model's LM_LOGITS are computed of the batch's lm_tokens alone, their
+ * rows are in that order; where its decoder is the word embedding, every row of that has a
+ * gradient.
  *
  * Without dropout (bert_train_set_dropout()) what a model answers in training is what it answers
  * later, to the bit.
@@ -71,7 +72,8 @@ typedef enum bert_lora_target {
  *
  * The parameters are called NAME.lora_a and NAME.lora_b, NAME.weight being the matrix. Of the model
  * and its sessions they are no part until bert_train_merge(). Layers that share weights (ALBERT)
- * share adapters.
+ * share adapters. Where the matrices of keys and queries make tables of distances, too (DeBERTa
+ * v3), so do their adapters.
  *
  * Zero means the default.
  */
@@ -98,7 +100,7 @@ typedef struct bert_train_options {
 } bert_train_options;
 
 /* Bytes of the one block of a trainer, a multiple of BERT_ALIGNMENT; checks the config and the
- * options, which may be NULL: all defaults. BAD_FIELD for a model that cannot be trained. */
+ * options, which may be NULL: all defaults. */
 bert_status bert_train_size(const bert_config *config, const bert_train_options *options,
                             size_t *n_bytes, bert_error *error);
 
@@ -157,8 +159,9 @@ uint32_t bert_train_n_parameters(const bert_trainer *trainer);
 bert_parameter *bert_train_parameter(bert_trainer *trainer, uint32_t index);
 
 /*
- * Depths: heads are at 0, the last layer at 1, the one before at 2, ..., embeddings (and biases of
- * distances) at n_layers + 1. Weights of several layers are as deep as the last of those.
+ * Depths: heads are at 0, the last layer at 1, the one before at 2, ..., embeddings (and biases or
+ * embeddings of distances) at n_layers + 1. Weights of several layers are as deep as the last of
+ * those, a convolution is as deep as the first layer.
  *
  * Layer-wise learning rates: every rate_scale becomes decay^depth (Clark et al. 2020, ELECTRA,
  * appendix B; Howard & Ruder 2018, ULMFiT, section 3.2: "discriminative fine-tuning").
@@ -194,6 +197,11 @@ void bert_train_merge(bert_trainer *trainer);
  *                      what classifier has
  *     classifier       classifier_dropout, or         seq_classif_dropout;   classifier_
  *                      hidden_dropout_prob            of tokens dropout      dropout_prob
+ *
+ * DeBERTa is as BERT, but for pooler (pooler_dropout) and classifier (of sequences cls_dropout, or
+ * hidden_dropout_prob; of tokens hidden_dropout_prob). With hidden_dropout_prob it drops two things
+ * that nothing is dropped of here: embeddings of distances (pos_dropout), anew in each layer, and
+ * what the convolution gives, before its activation.
  */
 typedef struct bert_dropout {
     uint32_t seed;
@@ -414,8 +422,9 @@ typedef struct bert_adamw {
  * gradients. */
 void bert_train_step(bert_trainer *trainer, const bert_adamw *adamw);
 
-/* Steps that were made. To go on with a training, set it with the values and moments of all
- * parameters. */
+/* Steps that were made. To go on with a training, set it after the values and moments of all
+ * parameters; and whenever values were set: what is made of them, as tables of distances, follows.
+ */
 uint32_t bert_train_n_steps(const bert_trainer *trainer);
 void bert_train_set_n_steps(bert_trainer *trainer, uint32_t n_steps);
 

@@ -256,8 +256,8 @@ bool huggingface_knows(const model_dir *dir)
     return dir->config && family_find(&(settings){"config.json", dir->config, &ignored});
 }
 
-bool huggingface_open(const model_dir *dir, huggingface_model **opened, bert_weights *weights,
-                      fault_text *fault)
+bool huggingface_open(const model_dir *dir, bool for_training, huggingface_model **opened,
+                      bert_weights *weights, fault_text *fault)
 {
     huggingface_model *model = calloc(1, sizeof *model);
     *opened = model;
@@ -266,6 +266,7 @@ bool huggingface_open(const model_dir *dir, huggingface_model **opened, bert_wei
         return fault_set(fault, "out of memory");
     model->config = (settings){"config.json", dir->config, fault};
     model->weights = weights;
+    model->for_training = for_training;
     model->fault = fault;
     if (!dir->config)
         return fault_set(fault, "%s: needs a config.json beside it, which says what is computed",

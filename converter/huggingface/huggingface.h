@@ -23,10 +23,11 @@ bool huggingface_knows(const model_dir *dir);
 
 /*
  * Reads headers and names; numbers are read when a weight is asked for. `weights` point into the
- * model, which must stay; `dir`, too. huggingface_close() in any case.
+ * model, which must stay; `dir`, too. huggingface_close() in any case. `for_training`: with what
+ * tables of distances are made of (bert_relative_source).
  */
-bool huggingface_open(const model_dir *dir, huggingface_model **model, bert_weights *weights,
-                      fault_text *fault);
+bool huggingface_open(const model_dir *dir, bool for_training, huggingface_model **model,
+                      bert_weights *weights, fault_text *fault);
 void huggingface_close(huggingface_model *model);
 
 /*

@@ -21,6 +21,7 @@ struct huggingface_model {
     lora_adapter adapter;
     char prefix[PARTS_MAX_NAME]; /* of the encoder's names: "bert.", "" */
     bert_weights *weights;
+    bool for_training; /* tables of distances have their sources beside them */
     fault_text *fault;
     struct {
         family_dense dense;     /* what classifiers of sequences stand on */

@@ -165,6 +165,20 @@ static bool read_types(const settings *config, bool *c2p, bool *p2c)
     return true;
 }
 
+/* Whether embeddings of distances have a norm, and whether layers project them as they do tokens.
+ */
+static bool has_norm(const huggingface_model *model)
+{
+    return model->family->distances == DISTANCES_DISENTANGLED_LOGS &&
+           strstr(settings_text(&model->config, "norm_rel_ebd", "none"), "layer_norm") != NULL;
+}
+
+static bool is_shared(const huggingface_model *model)
+{
+    return model->family->distances == DISTANCES_DISENTANGLED_LOGS &&
+           settings_flag(&model->config, "share_att_key", false);
+}
+
 static bool configure_disentangled(huggingface_model *model)
 {
     const settings *config = &model->config;
@@ -192,6 +206,13 @@ static bool configure_disentangled(huggingface_model *model)
                                              : BERT_POSITION_ATTENTION_P2C;
     encoder->n_distances = most == BERT_UNLIMITED_TOKENS ? MAX_DISTANCES : most;
     encoder->n_relative_rows = 2 * (uint32_t)distances.span;
+    if (model->for_training) {
+        encoder->relative_norm = has_norm(model);
+        encoder->relative_source = model->family->distances == DISTANCES_DISENTANGLED
+                                       ? BERT_RELATIVE_SOURCE_OWN_UNBIASED
+                                   : is_shared(model) ? BERT_RELATIVE_SOURCE_SHARED
+                                                      : BERT_RELATIVE_SOURCE_OWN;
+    }
     return true;
 }
 
@@ -289,9 +310,6 @@ static bool add_table(huggingface_model *model, const char *path, const char *na
     const bert_config *config = &model->weights->config;
     uint32_t hidden = config->hidden_size;
     char whole[PARTS_MAX_NAME];
-    const char *norms = settings_text(&model->config, "norm_rel_ebd", "none");
-    bool has_norm = model->family->distances == DISTANCES_DISENTANGLED_LOGS &&
-                    strstr(norms, "layer_norm") != NULL;
     table_parts *made = parts_alloc(model, sizeof *made);
     made->eps = config->layer_norm_eps;
     made->embeddings = parts_tensor(model, OF_ENCODER, "encoder.rel_embeddings.weight", 2,
@@ -302,7 +320,7 @@ static bool add_table(huggingface_model *model, const char *path, const char *na
     snprintf(whole, sizeof whole, "%s%s.bias", path, name);
     if (has_bias && !(made->bias = parts_tensor(model, OF_ENCODER, whole, 1, (uint64_t[]){hidden})))
         return false;
-    for (int i = 0; has_norm && i < 2; i++) {
+    for (int i = 0; has_norm(model) && i < 2; i++) {
         made->norm[i] = parts_tensor(model, OF_ENCODER,
                                      i ? "encoder.LayerNorm.bias" : "encoder.LayerNorm.weight", 1,
                                      (uint64_t[]){hidden});
@@ -326,7 +344,7 @@ static const char *projection_name(const huggingface_model *model, bool is_query
 {
     if (model->family->distances == DISTANCES_DISENTANGLED)
         return is_query ? "attention.self.pos_q_proj" : "attention.self.pos_proj";
-    if (settings_flag(&model->config, "share_att_key", false))
+    if (is_shared(model))
         return is_query ? "attention.self.query_proj" : "attention.self.key_proj";
     return is_query ? "attention.self.pos_query_proj" : "attention.self.pos_key_proj";
 }
@@ -354,19 +372,41 @@ bool relative_add(huggingface_model *model)
         return add_bias(model);
     if (config->position_attention != BERT_POSITION_ATTENTION_NONE)
         add_rows(model);
+    if (config->relative_source != BERT_RELATIVE_SOURCE_NONE &&
+        !parts_add_table(model, OF_ENCODER, "encoder.rel_embeddings.weight",
+                         config->n_relative_rows, config->hidden_size, true, "relative.embeddings"))
+        return false;
+    if (config->relative_norm && !parts_add_norm(model, OF_ENCODER, "encoder.LayerNorm",
+                                                 config->hidden_size, "relative.norm"))
+        return false;
     return !model->fault->text[0];
+}
+
+/* The table of a layer and, if it is kept, the matrix that makes it. */
+static bool add_distances(huggingface_model *model, uint32_t layer, const char *path, bool is_query)
+{
+    const bert_config *config = &model->weights->config;
+    const char *name = projection_name(model, is_query);
+    bool has_bias = is_query || model->family->distances != DISTANCES_DISENTANGLED;
+    char ours[BERT_MAX_NAME + 1], whole[PARTS_MAX_NAME];
+    snprintf(ours, sizeof ours, "layers.%u.attention.relative_%s", layer,
+             is_query ? "query" : "key");
+    if (!add_table(model, path, name, has_bias, ours))
+        return false;
+    if (config->relative_source != BERT_RELATIVE_SOURCE_OWN &&
+        config->relative_source != BERT_RELATIVE_SOURCE_OWN_UNBIASED)
+        return true;
+    snprintf(whole, sizeof whole, "%s%s", path, name);
+    strcat(ours, ".projection");
+    return (has_bias ? parts_add_dense : parts_add_matrix)(
+        model, OF_ENCODER, whole, config->hidden_size, config->hidden_size, true, ours);
 }
 
 bool relative_add_layer(huggingface_model *model, uint32_t layer, const char *path)
 {
     const bert_config *config = &model->weights->config;
-    bool is_first_version = model->family->distances == DISTANCES_DISENTANGLED;
-    char ours[BERT_MAX_NAME + 1];
-    snprintf(ours, sizeof ours, "layers.%u.attention.relative_key", layer);
-    if (has_types(config, BERT_POSITION_ATTENTION_C2P) &&
-        !add_table(model, path, projection_name(model, false), !is_first_version, ours))
-        return false;
-    snprintf(ours, sizeof ours, "layers.%u.attention.relative_query", layer);
-    return !has_types(config, BERT_POSITION_ATTENTION_P2C) ||
-           add_table(model, path, projection_name(model, true), true, ours);
+    return (!has_types(config, BERT_POSITION_ATTENTION_C2P) ||
+            add_distances(model, layer, path, false)) &&
+           (!has_types(config, BERT_POSITION_ATTENTION_P2C) ||
+            add_distances(model, layer, path, true));
 }

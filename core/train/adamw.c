@@ -225,6 +225,7 @@ void bert_train_step(bert_trainer *trainer, const bert_adamw *adamw)
     }
     pool_rest(&session->pool);
     bert_train_forget(trainer);
+    relative_forward(trainer);
 }
 
 uint32_t bert_train_n_steps(const bert_trainer *trainer)
@@ -232,7 +233,7 @@ uint32_t bert_train_n_steps(const bert_trainer *trainer)
     return trainer->n_steps;
 }
 
-/* Every row may have moments now. */
+/* Every row may have moments now, and every value another. */
 void bert_train_set_n_steps(bert_trainer *trainer, uint32_t n_steps)
 {
     trainer->n_steps = n_steps;
@@ -243,4 +244,5 @@ void bert_train_set_n_steps(bert_trainer *trainer, uint32_t n_steps)
             if (own->rows[row] == ROW_UNTOUCHED)
                 own->rows[row] = ROW_TOUCHED;
     }
+    relative_forward(trainer);
 }

@@ -1,13 +1,11 @@
 /*
  * attention.c - scaled dot-product attention there and back, per sequence and head (Vaswani et al.
- * 2017, section 3.2.1; Raffel et al. 2019, T5, section 2.1 and Song et al. 2020, MPNet have the
- * bias):
+ * 2017, section 3.2.1):
  *
- *     S = Q K' / sqrt d + bias        P = softmax(S)        C = P V
+ *     S = Q K' / sqrt d        P = softmax(S)        C = P V
  *
  *     d V = P' dC      d P = dC V'      d S = P (d P - the sum over keys of P d P)
  *     d Q = d S K / sqrt d              d K = d S' Q / sqrt d
- *     d bias of a distance = the sum of d S over the pairs of tokens that are as far apart
  *
  * where the sum over keys of P d P is that over columns of C dC, a row of d numbers instead of n
  * (Dao et al. 2022, FlashAttention, section 3.1 and appendix B). P is computed again on the way
@@ -17,40 +15,16 @@
  * With dropout C and d V are made of the dropped P, and d P is dropped too; that the sum is C dC is
  * as true (appendix B.4).
  *
- * A head of a sequence writes columns and rows of its own, but for the biases: there a head is one
- * block, and its sequences follow each other. So every sum has one order.
+ * What distances add to S is in attention_position.c.
+ *
+ * A head of a sequence writes columns and rows of its own, but for gradients of distances: with
+ * those a head is one block, and its sequences follow each other. So every sum has one order.
  */
 #include <math.h>
 #include <string.h>
 
+#include "attention.h"
 #include "simd.h"
-#include "trainer.h"
-
-/* A head of a sequence, and where its keys are. */
-typedef struct head_view {
-    const bert_trainer *trainer;
-    const layer_trace *trace;
-    const attention_space *space;
-    sequence_view sequence;
-    uint32_t dim, n_keys;
-    size_t at;                /* of its first number in [T, H] */
-    const float *bias;        /* [2 D - 1], of the head; NULL: none */
-    const dropout_mask *mask; /* NULL: nothing is dropped */
-    uint32_t head;
-} head_view;
-
-static uint32_t hidden_of(const head_view *view)
-{
-    return view->trainer->session.model->config.hidden_size;
-}
-
-static matrix matrix_of(const head_view *view, uint32_t n_in, uint32_t n_out, const float *panels)
-{
-    return (matrix){.n_in = n_in,
-                    .n_out = n_out,
-                    .is_exact = view->trainer->session.model->is_exact,
-                    .panels = panels};
-}
 
 /* The keys and values that are attended to, one after the other. */
 static void gather_keys(head_view *view)
@@ -64,29 +38,24 @@ static void gather_keys(head_view *view)
         size_t to = (size_t)view->n_keys * view->dim, from = view->at + t * hidden;
         memcpy(space->key + to, view->trace->key + from, row_bytes);
         memcpy(space->value + to, view->trace->value + from, row_bytes);
-        space->keys[view->n_keys++] = t;
+        view->n_keys++;
     }
 }
 
-/* x' as a matrix d -> n, and x as a matrix n -> d. x: [n_keys, d]. */
+/* x' as a matrix d -> n. x: [n_keys, d]. */
 static void pack_columns(const head_view *view, const float *x, float *panels)
 {
     row_table table = {view->n_keys, view->dim, BERT_DTYPE_F32, x, NULL};
     ops_table_panels(&table, (row_range){0, view->n_keys}, 0, view->dim, panels);
 }
 
-static void pack_rows(const head_view *view, const float *x, size_t stride, uint32_t n_rows,
-                      float *panels)
+/* What scores are multiplied by: each sum in them has d products (He et al. 2020, DeBERTa, equation
+ * 4). */
+static float scale_of(const head_view *view)
 {
-    dense_pack_rows(x, stride, n_rows, panels_all(view->dim), view->dim, panels);
-}
-
-/* Where the bias of a query and a key is. */
-static uint32_t distance_of(const head_view *view, uint32_t query, uint32_t key)
-{
-    uint32_t q = sequence_position(&view->sequence, query);
-    uint32_t k = sequence_position(&view->sequence, view->space->keys[key]);
-    return view->trainer->session.model->config.n_distances - 1 + k - q;
+    const bert_config *config = config_of(view);
+    uint32_t n_sums = 1 + (uint32_t)(config_has_c2p(config) + config_has_p2c(config));
+    return 1.0f / sqrtf((float)(view->dim * n_sums));
 }
 
 /* scores = exponentials of the queries of `rows`; inverse: 1 / their sums. In the order of
@@ -100,18 +69,16 @@ static void score(const head_view *view, row_range rows, float inverse[QUERY_BLO
     product out = {.c = space->scores, .c_stride = n_keys};
     gemm_f32(view->trace->query + view->at + rows.first * hidden, hidden, n_rows, &keys,
              panels_all(n_keys), &out, NULL);
-    float root = sqrtf((float)view->dim);
-    for (uint32_t r = 0; view->bias && r < n_rows; r++)
-        for (uint32_t k = 0; k < n_keys; k++)
-            space->scores[(size_t)r * n_keys + k] +=
-                view->bias[distance_of(view, rows.first + r, k)] * root;
-    ops_softmax(space->scores, n_keys, n_rows, n_keys, 1.0f / sqrtf((float)view->dim), inverse);
+    if (knows_positions(view))
+        attention_position_add(&view->terms, &view->trainer->session, view->positions, rows,
+                               view->trace->query + view->at + rows.first * hidden, space->scores);
+    ops_softmax(space->scores, n_keys, n_rows, n_keys, scale_of(view), inverse);
 }
 
 /* What dropout leaves of probabilities, or of their derivatives: x, [rows, n_keys]. */
 static void drop(const head_view *view, row_range rows, float *x)
 {
-    uint32_t n_heads = view->trainer->session.model->config.n_heads;
+    uint32_t n_heads = config_of(view)->n_heads;
     for (uint32_t q = rows.first; view->mask && q < rows.end; q++, x += view->n_keys)
         dropout_row(view->mask, (view->sequence.first + q) * n_heads + view->head, view->n_keys, x,
                     x);
@@ -133,6 +100,7 @@ static void there(head_view *view)
     gather_keys(view);
     pack_columns(view, space->key, space->key_columns);
     pack_rows(view, space->value, view->dim, view->n_keys, space->value_rows);
+    position_open(view);
     matrix values = matrix_of(view, view->n_keys, view->dim, space->value_rows);
     for (uint32_t first = 0; first < view->sequence.n; first += QUERY_BLOCK) {
         row_range rows = queries_from(view, first);
@@ -175,15 +143,6 @@ static void derive_softmax(const head_view *view, row_range rows, const float *d
     }
 }
 
-static void add_bias_gradient(const head_view *view, row_range rows, float *dbias)
-{
-    const uint32_t *first_of = view->trainer->bias_first;
-    const float *ds = view->space->dscores;
-    for (uint32_t q = rows.first; q < rows.end; q++)
-        for (uint32_t k = 0; k < view->n_keys; k++)
-            dbias[first_of[distance_of(view, q, k)]] += *ds++;
-}
-
 /* sums [n_keys, d] += x' y, for the rows of a block of queries. x: [rows, n_keys]; y as the matrix
  * rows -> d, in panels. */
 static void add_across(const head_view *view, uint32_t n_rows, const float *x, const float *panels,
@@ -210,7 +169,7 @@ static void scatter_keys(const head_view *view, const float *rows, float *to)
 }
 
 /* One block of queries: d Q of its rows, and its part of d K and d V. */
-static void back_queries(const head_view *view, row_range rows, float *dbias)
+static void back_queries(const head_view *view, row_range rows)
 {
     const bert_trainer *trainer = view->trainer;
     const attention_space *space = view->space;
@@ -228,32 +187,29 @@ static void back_queries(const head_view *view, row_range rows, float *dbias)
     drop(view, rows, space->dscores);
     derive_softmax(view, rows, dcontext);
     drop(view, rows, space->scores);
-    if (dbias)
-        add_bias_gradient(view, rows, dbias);
     for (uint32_t r = 0; r < n_rows; r++)
-        scales[r] = 1.0f / sqrtf((float)view->dim);
+        scales[r] = scale_of(view);
     ops_scale_rows(space->dscores, n_keys, n_rows, n_keys, scales);
     gemm_f32(space->dscores, n_keys, n_rows, &keys, panels_all(view->dim), &dquery, NULL);
     pack_rows(view, dcontext, hidden, n_rows, space->context_rows);
     pack_rows(view, view->trace->query + at, hidden, n_rows, space->query_rows);
     add_across(view, n_rows, space->scores, space->context_rows, rows.first > 0, space->dvalue);
     add_across(view, n_rows, space->dscores, space->query_rows, rows.first > 0, space->dkey);
+    position_back_queries(view, rows);
 }
 
 static void back(head_view *view)
 {
     const bert_trainer *trainer = view->trainer;
     const attention_space *space = view->space;
-    int adds;
-    float *dbias = view->bias ? parameters_gradient(trainer, view->bias, &adds) : NULL;
-    if (dbias)
-        dbias += view->bias - trainer->session.model->attention_bias;
     gather_keys(view);
     pack_columns(view, space->key, space->key_columns);
     pack_columns(view, space->value, space->value_columns);
     pack_rows(view, space->key, view->dim, view->n_keys, space->key_rows);
+    position_open_back(view);
     for (uint32_t first = 0; first < view->sequence.n; first += QUERY_BLOCK)
-        back_queries(view, queries_from(view, first), dbias);
+        back_queries(view, queries_from(view, first));
+    position_back_keys(view);
     scatter_keys(view, space->dkey, trainer->dkey);
     scatter_keys(view, space->dvalue, trainer->dvalue);
 }
@@ -262,71 +218,83 @@ static void back(head_view *view)
 
 typedef struct attention_phase {
     bert_trainer *trainer;
+    const layer_weights *layer;
     const layer_trace *trace;
     const dropout_mask *mask;
     void (*work)(head_view *view);
     uint32_t n_units, n_blocks;
 } attention_phase;
 
-/* The units are the heads of every sequence, the first of all sequences first; with biases, heads.
- */
+/* Whether gradients are added up over the sequences of a head. */
+static int is_by_heads(const bert_trainer *trainer)
+{
+    return trainer->session.model->config.position_attention != BERT_POSITION_ATTENTION_NONE;
+}
+
+/* The units are the heads of every sequence, the first of all sequences first; or heads. */
 static void attend_block(void *argument, uint32_t block, uint32_t thread)
 {
     const attention_phase *phase = argument;
-    const bert_model *model = phase->trainer->session.model;
-    const bert_config *config = &model->config;
+    const bert_config *config = &phase->trainer->session.model->config;
     const bert_batch *batch = &phase->trainer->batch;
     uint32_t dim = config->hidden_size / config->n_heads;
     row_range units = share_block(phase->n_units, block, phase->n_blocks);
     for (uint32_t head = 0; head < config->n_heads; head++) {
         for (uint32_t s = 0, first = 0; s < batch->n_sequences; first += batch->lengths[s++]) {
-            uint32_t unit = model->attention_bias ? head : head * batch->n_sequences + s;
+            uint32_t unit = is_by_heads(phase->trainer) ? head : head * batch->n_sequences + s;
             if (unit < units.first || unit >= units.end)
                 continue;
             head_view view = {.trainer = phase->trainer,
+                              .layer = phase->layer,
                               .trace = phase->trace,
                               .space = &phase->trainer->attention[thread],
+                              .positions = &phase->trainer->session.workspaces[thread],
                               .sequence = batch_sequence(batch, s, first),
-                              .dim = dim,
                               .mask = phase->mask,
                               .head = head,
+                              .dim = dim,
                               .at = (size_t)first * config->hidden_size + head * dim};
-            if (model->attention_bias)
-                view.bias = model->attention_bias + (size_t)head * (2 * config->n_distances - 1);
             phase->work(&view);
         }
     }
 }
 
-static void attend(bert_trainer *trainer, uint32_t layer, const layer_trace *trace,
+static void attend(bert_trainer *trainer, uint32_t index, const layer_trace *trace,
                    void (*work)(head_view *view))
 {
-    uint32_t n_heads = trainer->session.model->config.n_heads;
-    dropout_mask mask = dropout_mask_at(trainer, DROPOUT_ATTENTION, layer);
-    attention_phase phase = {trainer, trace,   trainer->dropout.attention > 0 ? &mask : NULL,
-                             work,    n_heads, 0};
-    if (!trainer->session.model->attention_bias)
+    layer_weights layer = relative_adapted(trainer, index);
+    dropout_mask mask = dropout_mask_at(trainer, DROPOUT_ATTENTION, index);
+    attention_phase phase = {.trainer = trainer,
+                             .layer = &layer,
+                             .trace = trace,
+                             .mask = trainer->dropout.attention > 0 ? &mask : NULL,
+                             .work = work,
+                             .n_units = trainer->session.model->config.n_heads};
+    trainer->session.key = trace->key; /* where the core looks for it */
+    if (!is_by_heads(trainer))
         phase.n_units *= trainer->batch.n_sequences;
     phase.n_blocks = share_blocks(&trainer->session, phase.n_units, 1);
     pool_run(&trainer->session.pool, phase.n_blocks, attend_block, &phase);
 }
 
-void attention_forward(bert_trainer *trainer, uint32_t layer, const layer_trace *trace)
+void attention_forward(bert_trainer *trainer, uint32_t index, const layer_trace *trace)
 {
-    attend(trainer, layer, trace, there);
+    attend(trainer, index, trace, there);
 }
 
-/* Biases are added to one after the other, layer by layer: they begin with zeros. */
-void attention_backward(bert_trainer *trainer, uint32_t layer, const layer_trace *trace)
+/* Gradients of distances are added to one after the other, layer by layer: biases and tables begin
+ * with zeros. */
+void attention_backward(bert_trainer *trainer, uint32_t index, const layer_trace *trace)
 {
     const bert_model *model = trainer->session.model;
     const bert_config *config = &model->config;
     int adds = 0;
-    float *dbias =
-        model->attention_bias ? parameters_gradient(trainer, model->attention_bias, &adds) : NULL;
-    if (dbias && !adds)
-        memset(dbias, 0, (size_t)config->n_heads * (2 * config->n_distances - 1) * sizeof *dbias);
-    attend(trainer, layer, trace, back);
-    if (dbias)
-        parameters_mark(trainer, model->attention_bias);
+    trainer->dbias = parameters_gradient(trainer, model->attention_bias, &adds);
+    if (trainer->dbias && !adds)
+        memset(trainer->dbias, 0,
+               (size_t)config->n_heads * (2 * config->n_distances - 1) * sizeof(float));
+    relative_begin_layer(trainer, index);
+    attend(trainer, index, trace, back);
+    relative_end_layer(trainer, index);
+    parameters_mark(trainer, model->attention_bias);
 }

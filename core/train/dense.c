@@ -71,6 +71,30 @@ void dense_pack_rows(const float *x, size_t stride, uint32_t n_rows, panel_range
     }
 }
 
+/* ------------------------------------------------------------------------------------ y += x -- */
+
+typedef struct sum_phase {
+    const float *x;
+    uint32_t n_columns;
+    float *y;
+} sum_phase;
+
+static void sum_rows(const thread_share *share, void *argument)
+{
+    const sum_phase *phase = argument;
+    size_t end = (size_t)share->rows.end * phase->n_columns;
+    for (size_t i = (size_t)share->rows.first * phase->n_columns; i < end; i += 4) {
+        v128_t y = simd_load_first(phase->y + i, end - i, 0);
+        y = wasm_f32x4_add(y, simd_load_first(phase->x + i, end - i, 0));
+        simd_store_first(phase->y + i, y, end - i);
+    }
+}
+
+void dense_add(bert_trainer *trainer, const float *x, uint32_t n_rows, uint32_t n_columns, float *y)
+{
+    trainer_each_row(trainer, n_rows, sum_rows, &(sum_phase){x, n_columns, y});
+}
+
 /* ------------------------------------------------------------------------------- y = x W + b -- */
 
 typedef struct forward_phase {

@@ -32,6 +32,8 @@ void embeddings_forward(bert_trainer *trainer)
     dropout_apply(trainer, DROPOUT_EMBEDDINGS, 0, normed, n, config->embedding_size, normed);
     if (config->projects_embeddings)
         dense_forward(trainer, normed, n, &model->projection, 0, states);
+    if (config->conv_size)
+        conv_mask(trainer, states);
 }
 
 /* -------------------------------------------------------------------------------------- back -- */
@@ -124,6 +126,8 @@ void embeddings_backward(bert_trainer *trainer)
     const bert_config *config = &model->config;
     uint32_t n = trainer->n_tokens;
     float *dnormed = trainer->dstates;
+    if (config->conv_size)
+        conv_embeddings_backward(trainer);
     if (config->projects_embeddings) {
         dense_weights_backward(trainer, trainer->embeddings, dnormed, n, &model->projection);
         dense_inputs_backward(trainer, dnormed, n, &model->projection, 0, trainer->dcontext);

@@ -15,15 +15,7 @@
  *
  * The way back ends where nothing below is trained.
  */
-#include <string.h>
-
 #include "trainer.h"
-
-static const layer_weights *layer_at(const bert_trainer *trainer, uint32_t index)
-{
-    const bert_model *model = trainer->session.model;
-    return &model->layers[bert_config_stored_layer(&model->config, index)];
-}
 
 static const layer_trace *trace_of(const bert_trainer *trainer, uint32_t index)
 {
@@ -40,34 +32,20 @@ static void adapted_forward(bert_trainer *trainer, const float *x, const matrix 
     lora_forward(trainer, x, trainer->n_tokens, beside, y);
 }
 
-typedef struct residual_phase {
-    const float *x;
-    uint32_t n_columns;
-    float *sum;
-} residual_phase;
-
-static void add_rows(const thread_share *share, void *argument)
-{
-    const residual_phase *phase = argument;
-    size_t end = (size_t)share->rows.end * phase->n_columns;
-    for (size_t i = (size_t)share->rows.first * phase->n_columns; i < end; i++)
-        phase->sum[i] += phase->x[i];
-}
-
 /* sum = x + what dropout leaves of sum. */
 static void add_residual(bert_trainer *trainer, const float *x, dropout_site site, uint32_t index,
                          float *sum)
 {
     uint32_t n = trainer->n_tokens, hidden = trainer->session.model->config.hidden_size;
     dropout_apply(trainer, site, index, sum, n, hidden, sum);
-    trainer_each_row(trainer, n, add_rows, &(residual_phase){x, hidden, sum});
+    dense_add(trainer, x, n, hidden, sum);
 }
 
 /* From its states to its trace, but for the last norm. */
 static void layer_forward(bert_trainer *trainer, uint32_t index)
 {
     const bert_config *config = &trainer->session.model->config;
-    const layer_weights *layer = layer_at(trainer, index);
+    const layer_weights *layer = trainer_layer(trainer, index);
     const adapter *beside = lora_of_layer(trainer, index);
     const layer_trace *trace = trace_of(trainer, index);
     const float *states = trainer_states(trainer, index);
@@ -106,7 +84,7 @@ static void adapted_backward(bert_trainer *trainer, const float *x, const float 
 static void feed_forward_backward(bert_trainer *trainer, uint32_t index, int goes_on)
 {
     const bert_config *config = &trainer->session.model->config;
-    const layer_weights *layer = layer_at(trainer, index);
+    const layer_weights *layer = trainer_layer(trainer, index);
     const adapter *beside = lora_of_layer(trainer, index);
     const layer_trace *trace = trace_of(trainer, index);
     uint32_t n = trainer->n_tokens, hidden = config->hidden_size;
@@ -129,7 +107,7 @@ static void feed_forward_backward(bert_trainer *trainer, uint32_t index, int goe
  * `goes_on`. */
 static void attention_block_backward(bert_trainer *trainer, uint32_t index, int goes_on)
 {
-    const layer_weights *layer = layer_at(trainer, index);
+    const layer_weights *layer = trainer_layer(trainer, index);
     const adapter *beside = lora_of_layer(trainer, index);
     const layer_trace *trace = trace_of(trainer, index);
     const float *states = trainer_states(trainer, index);
@@ -208,8 +186,10 @@ bert_status bert_train_forward(bert_trainer *trainer, const bert_batch *batch,
     for (uint32_t i = 0; i < config->n_layers; i++) {
         layer_forward(trainer, i);
         norm_forward(trainer, trace_of(trainer, i)->output_sum, trainer->n_tokens,
-                     config->hidden_size, &layer_at(trainer, i)->output_norm,
+                     config->hidden_size, &trainer_layer(trainer, i)->output_norm,
                      trainer_states(trainer, i + 1));
+        if (i == 0 && config->conv_size)
+            conv_forward(trainer);
     }
     heads_forward(trainer, outputs);
     pool_rest(&session->pool);
@@ -222,6 +202,7 @@ bert_status bert_train_backward(bert_trainer *trainer, const bert_outputs *gradi
 {
     assert(trainer && gradients);
     bert_session *session = &trainer->session;
+    const bert_config *config = &session->model->config;
     if (!trainer->can_go_back)
         return error_set(error, BERT_BAD_OPTION, "batch");
     for (int i = 0; i < BERT_OUTPUT_COUNT; i++)
@@ -233,10 +214,16 @@ bert_status bert_train_backward(bert_trainer *trainer, const bert_outputs *gradi
     session->n_threads = pool_threads(&session->pool);
     heads_backward(trainer, gradients);
     uint32_t lowest = lowest_trained(trainer);
-    for (uint32_t i = session->model->config.n_layers; i-- > 0 && lowest <= 2 + 2 * i;)
+    relative_begin_back(trainer);
+    for (uint32_t i = config->n_layers; i-- > 0 && lowest <= 2 + 2 * i;) {
+        if (i == 0 && config->conv_size)
+            conv_backward(trainer, lowest == 0);
         layer_backward(trainer, i, lowest);
-    if (lowest == 0)
+    }
+    if (lowest == 0) {
+        relative_end_back(trainer);
         embeddings_backward(trainer);
+    }
     pool_rest(&session->pool);
     return BERT_OK;
 }

@@ -168,4 +168,5 @@ void bert_train_merge(bert_trainer *trainer)
         merge(it, trainer->lora_scale, beside[i % N_ADAPTERS]);
         memset((float *)it->b.panels, 0, count_of(&it->b) * sizeof(float));
     }
+    relative_forward(trainer);
 }

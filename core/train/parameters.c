@@ -22,7 +22,7 @@ typedef struct tensor_list {
     bert_trainer *trainer;
     uint8_t *rows;
     float *means, *squares;
-    int is_fixed; /* what comes now is not trained: nothing that can be reads it, or adapters are */
+    int is_fixed;   /* what comes now is not trained: it is made of what is, or adapters are */
     uint32_t stage; /* of what comes now */
 } tensor_list;
 
@@ -93,10 +93,11 @@ static void add_vector(tensor_list *list, const char *prefix, const char *name, 
     add(list, prefix, name, suffix, KIND_VECTOR, 1, &n);
 }
 
-static void add_table(tensor_list *list, const char *name, uint32_t n_rows, uint32_t n_columns)
+static void add_table(tensor_list *list, const char *prefix, const char *name, uint32_t n_rows,
+                      uint32_t n_columns)
 {
     if (n_rows)
-        add(list, name, "", ".weight", KIND_TABLE, 2, (uint32_t[]){n_rows, n_columns});
+        add(list, prefix, name, ".weight", KIND_TABLE, 2, (uint32_t[]){n_rows, n_columns});
 }
 
 static void add_norm(tensor_list *list, const char *prefix, const char *name, uint32_t n)
@@ -105,11 +106,17 @@ static void add_norm(tensor_list *list, const char *prefix, const char *name, ui
     add_vector(list, prefix, name, ".bias", n);
 }
 
-static void add_matrix(tensor_list *list, const char *prefix, const char *name, uint32_t n_in,
+static void add_weight(tensor_list *list, const char *prefix, const char *name, uint32_t n_in,
                        uint32_t n_out)
 {
     add(list, prefix, name, ".weight", KIND_MATRIX, 3,
         (uint32_t[]){BERT_PANELS(n_out), n_in, BERT_PANEL});
+}
+
+static void add_matrix(tensor_list *list, const char *prefix, const char *name, uint32_t n_in,
+                       uint32_t n_out)
+{
+    add_weight(list, prefix, name, n_in, n_out);
     add_vector(list, prefix, name, ".bias", n_out);
 }
 
@@ -128,6 +135,16 @@ static void layer_name(char name[32], uint32_t index)
     *name = '\0';
 }
 
+/* The tables of a layer, which are learned, or made of what is. */
+static void add_distances(tensor_list *list, const bert_config *config, const char *layer)
+{
+    uint32_t n = config->n_relative_rows, hidden = config->hidden_size;
+    if (config_has_c2p(config))
+        add_table(list, layer, ".attention.relative_key", n, hidden);
+    if (config_has_p2c(config))
+        add_table(list, layer, ".attention.relative_query", n, hidden);
+}
+
 static void add_layer(tensor_list *list, const bert_config *config, uint32_t index)
 {
     uint32_t hidden = config->hidden_size, wide = config->intermediate_size;
@@ -135,8 +152,19 @@ static void add_layer(tensor_list *list, const bert_config *config, uint32_t ind
     layer_name(layer, index);
     list->stage = 1 + 2 * index;
     add_matrix(list, layer, ".attention.query", hidden, hidden);
-    add_matrix(list, layer, ".attention.key", hidden, hidden);
+    add_weight(list, layer, ".attention.key", hidden, hidden);
+    if (config_has_key_bias(config))
+        add_vector(list, layer, ".attention.key", ".bias", hidden);
     add_matrix(list, layer, ".attention.value", hidden, hidden);
+    if (config->relative_source == BERT_RELATIVE_SOURCE_NONE)
+        add_distances(list, config, layer);
+    if (config_has_c2p(config) && config_has_relative_projections(config)) {
+        add_weight(list, layer, ".attention.relative_key.projection", hidden, hidden);
+        if (config_has_key_bias(config))
+            add_vector(list, layer, ".attention.relative_key.projection", ".bias", hidden);
+    }
+    if (config_has_p2c(config) && config_has_relative_projections(config))
+        add_matrix(list, layer, ".attention.relative_query.projection", hidden, hidden);
     add_matrix(list, layer, ".attention.output", hidden, hidden);
     add_norm(list, layer, ".attention.norm", hidden);
     list->stage++;
@@ -149,17 +177,44 @@ static void add_layer(tensor_list *list, const bert_config *config, uint32_t ind
 static void add_encoder(tensor_list *list, const bert_config *config)
 {
     uint32_t hidden = config->hidden_size, columns = config->embedding_size;
-    add_table(list, "embeddings.word", config->vocab_size, columns);
-    add_table(list, "embeddings.position", config->n_positions, columns);
-    add_table(list, "embeddings.token_type", config->n_token_types, columns);
+    add_table(list, "embeddings.word", "", config->vocab_size, columns);
+    add_table(list, "embeddings.position", "", config->n_positions, columns);
+    add_table(list, "embeddings.token_type", "", config->n_token_types, columns);
     add_norm(list, "embeddings.norm", "", columns);
     if (config->projects_embeddings)
         add_matrix(list, "embeddings.projection", "", columns, hidden);
     if (config->position_attention == BERT_POSITION_ATTENTION_BIAS)
         add(list, "attention.bias", "", "", KIND_VECTOR, 2,
             (uint32_t[]){config->n_heads, 2 * config->n_distances - 1});
+    if (config->relative_source != BERT_RELATIVE_SOURCE_NONE)
+        add_table(list, "relative.embeddings", "", config->n_relative_rows, hidden);
+    if (config->relative_norm)
+        add_norm(list, "relative.norm", "", hidden);
     for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++)
         add_layer(list, config, i);
+    /* On the way back it comes before the first layer's feed-forward block. */
+    list->stage = 2;
+    if (config->conv_size) {
+        add_matrix(list, "conv", "", config->conv_size * hidden, hidden);
+        add_norm(list, "conv.norm", "", hidden);
+    }
+}
+
+/* What is never trained: rows of distances; and, where tables are made of embeddings, these tables,
+ * and the biases that such families do not have, which are zeros. */
+static void add_fixed_distances(tensor_list *list, const bert_config *config)
+{
+    if (config->n_relative_rows)
+        add_vector(list, "relative.rows", "", "", 2 * config->n_distances - 1);
+    if (config->relative_source == BERT_RELATIVE_SOURCE_NONE)
+        return;
+    for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++) {
+        char layer[32];
+        layer_name(layer, i);
+        if (!config_has_key_bias(config))
+            add_vector(list, layer, ".attention.key", ".bias", config->hidden_size);
+        add_distances(list, config, layer);
+    }
 }
 
 static void add_heads(tensor_list *list, const bert_config *config)
@@ -226,16 +281,13 @@ static void add_adapters(tensor_list *list, const bert_config *config, const ber
  * last. */
 static void add_all(tensor_list *list, const bert_config *config, const bert_lora *lora)
 {
-    if (lora->rank == 0) {
-        add_encoder(list, config);
-        add_heads(list, config);
-        return;
-    }
-    add_heads(list, config);
-    list->is_fixed = 1;
+    list->is_fixed = lora->rank > 0;
     add_encoder(list, config);
+    list->is_fixed = 1;
+    add_fixed_distances(list, config);
     list->is_fixed = 0;
-    for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++)
+    add_heads(list, config);
+    for (uint32_t i = 0; i < bert_config_n_stored_layers(config) && lora->rank; i++)
         add_adapters(list, config, lora, i);
 }
 
@@ -261,7 +313,7 @@ int parameters_trains(const bert_trainer *trainer, uint32_t stage)
     return 0;
 }
 
-/* They lie in order. NULL: it is none, but fixed, or a bias that is not there. */
+/* They lie in order. NULL: it is none, but fixed, or not there. */
 static parameter *find(const bert_trainer *trainer, const float *value)
 {
     if (!value || trainer->n_parameters == 0)
@@ -282,8 +334,9 @@ static parameter *find(const bert_trainer *trainer, const float *value)
 float *parameters_gradient(const bert_trainer *trainer, const void *value, int *adds)
 {
     const parameter *own = find(trainer, value);
-    *adds = own && own->is.is_trained && own->is.has_gradient;
-    return own && own->is.is_trained ? own->is.gradient : NULL;
+    int is_trained = own && own->is.is_trained;
+    *adds = is_trained && own->is.has_gradient;
+    return is_trained ? own->is.gradient : NULL;
 }
 
 void parameters_mark(const bert_trainer *trainer, const void *value)

@@ -55,10 +55,10 @@ static lm_trace take_lm(memory_arena *arena, const bert_config *config, uint64_t
 
 static attention_space take_attention(memory_arena *arena, const bert_config *config, uint64_t n)
 {
+    uint64_t width = config->n_relative_rows ? position_stride(config->n_relative_rows) : 0;
     uint64_t dim = config->hidden_size / config->n_heads;
     uint64_t padded = dim + BERT_PANEL - 1, columns = (n + BERT_PANEL - 1) * dim;
-    return (attention_space){.keys = arena_take(arena, n, sizeof(uint32_t)),
-                             .key = take_floats(arena, n * dim),
+    return (attention_space){.key = take_floats(arena, n * dim),
                              .value = take_floats(arena, n * dim),
                              .key_columns = take_floats(arena, columns),
                              .value_columns = take_floats(arena, columns),
@@ -70,7 +70,10 @@ static attention_space take_attention(memory_arena *arena, const bert_config *co
                              .dscores = take_floats(arena, QUERY_BLOCK * n),
                              .across = take_floats(arena, QUERY_BLOCK * n),
                              .dkey = take_floats(arena, n * dim),
-                             .dvalue = take_floats(arena, n * dim)};
+                             .dvalue = take_floats(arena, n * dim),
+                             .relative_rows = take_floats(arena, padded * width),
+                             .key_sums = take_floats(arena, config_has_p2c(config) ? n * width : 0),
+                             .sums_across = take_floats(arena, width * larger(n, QUERY_BLOCK))};
 }
 
 /* What forward() leaves. */
@@ -96,6 +99,13 @@ static void take_traces(memory_arena *arena, const bert_config *config, bert_tra
         header->sentence = take_sentences(arena, config, tokens);
     if (config->lm_activation != BERT_ACTIVATION_NONE)
         header->lm = take_lm(arena, config, tokens);
+    if (config->relative_norm)
+        header->relative = take_floats(arena, config->n_relative_rows * hidden);
+    if (config->conv_size) {
+        header->conv_windows = take_floats(arena, tokens * config->conv_size * hidden);
+        header->conv_output = take_floats(arena, tokens * hidden);
+        header->conv_sum = take_floats(arena, tokens * hidden);
+    }
 }
 
 /* Floats of the panels of W' of a matrix n_in -> n_out, or of one that is taken in lots. */
@@ -114,10 +124,12 @@ static void take_scratch(memory_arena *arena, const bert_config *config,
     uint64_t labels = larger(config->n_labels, config->n_token_labels);
     uint64_t pooled = config->embedding_dim ? bert_config_pooled_columns(config) : 0;
     uint64_t words = config->lm_activation != BERT_ACTIVATION_NONE ? config->vocab_size : 0;
-    uint64_t most_in = larger(larger(hidden, wide), larger(embedding, pooled));
+    uint64_t window = config->conv_size * hidden, rows = config->n_relative_rows;
+    uint64_t most_in = larger(larger(hidden, wide), larger(larger(embedding, pooled), window));
     uint64_t from_hidden = turned_floats(hidden, larger(larger(wide, labels), hidden));
     uint64_t from_embedding = turned_floats(embedding, larger(hidden, words));
-    uint64_t most_weights = larger(larger(from_hidden, turned_floats(wide, hidden)),
+    uint64_t to_hidden = turned_floats(larger(wide, window), hidden);
+    uint64_t most_weights = larger(larger(from_hidden, to_hidden),
                                    larger(larger(from_embedding, turned_floats(hidden, embedding)),
                                           turned_floats(pooled, config->embedding_dim)));
     header->dstates = take_floats(arena, tokens * hidden);
@@ -128,13 +140,13 @@ static void take_scratch(memory_arena *arena, const bert_config *config,
     header->dvalue = take_floats(arena, tokens * hidden);
     header->activated = take_floats(arena, tokens * wide);
     header->dwide = take_floats(arena, tokens * wide);
-    header->means = take_floats(arena, tokens);
-    header->inverses = take_floats(arena, tokens);
+    header->means = take_floats(arena, larger(tokens, rows));
+    header->inverses = take_floats(arena, larger(tokens, rows));
     header->weight_columns = take_floats(arena, most_weights);
     header->inputs_across = take_floats(arena, (most_in + BERT_PANEL - 1) * GRADIENT_ROWS);
     header->output_rows = take_floats(arena, (uint64_t)n_threads * OUTPUT_TILE);
-    header->low = take_floats(arena, tokens * options->lora.rank);
-    header->dlow = take_floats(arena, tokens * options->lora.rank);
+    header->low = take_floats(arena, larger(tokens, rows) * options->lora.rank);
+    header->dlow = take_floats(arena, larger(tokens, rows) * options->lora.rank);
     header->saved_words = take_floats(arena, tokens * embedding);
     header->saved_rows = arena_take(arena, tokens, sizeof *header->saved_rows);
     header->attention = arena_take(arena, n_threads, sizeof *header->attention);
@@ -143,16 +155,22 @@ static void take_scratch(memory_arena *arena, const bert_config *config,
         if (header->attention)
             header->attention[i] = space;
     }
+    if (config->relative_source != BERT_RELATIVE_SOURCE_NONE) {
+        header->drelative = take_floats(arena, rows * hidden);
+        header->dtables = take_floats(arena, 2 * rows * hidden);
+        header->adapted_tables = take_floats(arena, options->lora.rank ? 2 * rows * hidden : 0);
+    }
 }
 
-/* What the core's decoder of words makes panels in. */
-static void take_workspaces(memory_arena *arena, const bert_config *config, uint32_t n_threads,
-                            bert_trainer *header)
+/* What the core's decoder of words makes panels in, and its attention what distances add. */
+static void take_workspaces(memory_arena *arena, const bert_config *config,
+                            const bert_train_options *options, bert_trainer *header)
 {
     uint64_t n = config->lm_tied ? (uint64_t)TILE_PANELS * BERT_PANEL * config->embedding_size : 0;
-    workspace *workspaces = arena_take(arena, n_threads, sizeof *workspaces);
-    for (uint32_t i = 0; i < n_threads; i++) {
+    workspace *workspaces = arena_take(arena, options->n_threads, sizeof *workspaces);
+    for (uint32_t i = 0; i < options->n_threads; i++) {
         workspace space = {.panel = take_floats(arena, n)};
+        session_take_positions(arena, config, options->max_sequence_tokens, &space);
         if (workspaces)
             workspaces[i] = space;
     }
@@ -200,7 +218,7 @@ static bert_trainer *lay_out(const bert_config *config, const bert_train_options
                     .max_sequence_tokens = options->max_sequence_tokens}};
     bert_trainer *trainer = arena_take(arena, 1, sizeof header);
     *model = arena_take(arena, model_bytes, 1);
-    take_workspaces(arena, config, options->n_threads, &header);
+    take_workspaces(arena, config, options, &header);
     take_parameters(arena, config, &options->lora, &header, &rows, &means, &squares);
     take_traces(arena, config, &header);
     take_scratch(arena, config, options, &header);
@@ -213,17 +231,6 @@ static bert_trainer *lay_out(const bert_config *config, const bert_train_options
 }
 
 /* ----------------------------------------------------------------------------------- opening -- */
-
-/* Whether it is a model that can be trained: its own fields are right. */
-static bert_status check_model(const bert_config *config, bert_error *error)
-{
-    if (config->position_attention != BERT_POSITION_ATTENTION_NONE &&
-        config->position_attention != BERT_POSITION_ATTENTION_BIAS)
-        return error_set(error, BERT_BAD_FIELD, "position_attention");
-    if (config->conv_size)
-        return error_set_value(error, BERT_BAD_FIELD, "conv_size", config->conv_size);
-    return BERT_OK;
-}
 
 /* The options with their defaults, which are a session's. */
 static bert_status resolve(const bert_config *config, const bert_train_options *options,
@@ -246,8 +253,6 @@ static bert_status size_of(const bert_config *config, const bert_train_options *
     void *model;
     memory_arena arena = {0};
     bert_status status = bert_model_bytes(config, model_bytes, error);
-    if (status == BERT_OK)
-        status = check_model(config, error);
     if (status == BERT_OK)
         status = resolve(config, options, resolved, error);
     if (status != BERT_OK)
@@ -337,6 +342,7 @@ bert_status bert_train_open(const bert_config *config, const bert_tensor *tensor
         return status;
     trainer->session.model = model;
     parameters_find_buckets(trainer);
+    relative_forward(trainer);
     clear(trainer);
     lora_begin(trainer, resolved.lora.seed);
     *trainer_out = trainer;

@@ -51,8 +51,7 @@ typedef struct lm_trace {
 /* What a thread has for itself: see attention.c. n is max_sequence_tokens, d the columns of a head.
  */
 typedef struct attention_space {
-    uint32_t *keys;       /* [n]: the tokens that are attended to */
-    float *key, *value;   /* [n, d] of those */
+    float *key, *value;   /* [n, d] of the tokens that are attended to */
     float *key_columns;   /* [ceil(n / BERT_PANEL), d, BERT_PANEL]: key' as a matrix d -> n */
     float *value_columns; /* likewise */
     float *key_rows;      /* [ceil(d / BERT_PANEL), n, BERT_PANEL]: key as a matrix n -> d */
@@ -62,7 +61,11 @@ typedef struct attention_space {
     float *scores;        /* [QUERY_BLOCK, n]: probabilities, in the end */
     float *dscores;       /* [QUERY_BLOCK, n]: d probabilities, then d scores */
     float *across;        /* [n, QUERY_BLOCK]: either, transposed */
-    float *dkey, *dvalue; /* [n, d] of those that are attended to */
+    float *dkey, *dvalue; /* [n, d] of those */
+    /* With tables of distances; W is position_stride(n_relative_rows). */
+    float *relative_rows; /* [ceil(d / BERT_PANEL), W, BERT_PANEL]: a table as a matrix rows -> d */
+    float *key_sums;      /* [n, W]: d scores of each key, those of a row added up */
+    float *sums_across;   /* [W, max(n, QUERY_BLOCK)]: of queries or keys, transposed */
 } attention_space;
 
 /* Which rows of a table have a gradient, and which ever had one. */
@@ -107,7 +110,8 @@ struct bert_trainer {
     /* Adapters: see lora.c. */
     adapter *adapters; /* [stored layers, N_ADAPTERS]; NULL: there are none */
     float lora_scale;
-    float *low, *dlow; /* [T, rank] */
+    float *low, *dlow;     /* [max(T, n_relative_rows), rank] */
+    float *adapted_tables; /* [2, n_relative_rows, H]: of the layer at hand, of queries and keys */
 
     /* Dropout: see dropout.c. */
     bert_dropout dropout;
@@ -130,6 +134,11 @@ struct bert_trainer {
     dense_trace pooler, token_transform;
     dense_trace sentence; /* x: [S, pooled columns]; the others: [S, columns of the embedding] */
     lm_trace lm;
+    float *relative; /* [n_relative_rows, H]: embeddings of distances after their norm */
+    /* With a convolution: its inputs and, on the way back, their derivatives; what it gives before
+     * the activation; that and what it is added to, before the norm. */
+    float *conv_windows;           /* [T, conv_size H] */
+    float *conv_output, *conv_sum; /* [T, H] */
 
     /* What backward() computes in. */
     float *dstates;                /* [T, H]: of the layer at hand's output, then of its input */
@@ -141,6 +150,13 @@ struct bert_trainer {
     float *inputs_across;       /* [most inputs up to whole panels, GRADIENT_ROWS] */
     float *output_rows;         /* [n_threads, OUTPUT_TILE] */
     attention_space *attention; /* [n_threads] */
+    /* Of distances: the batch's rows; gradients of all biases and of the layer at hand's tables,
+     * [n_relative_rows, H], NULL: not trained. Where tables are made, room for those of both, and
+     * of what they are made of. */
+    row_range batch_rows;
+    float *dbias, *drelative_key, *drelative_query;
+    float *dtables;   /* [2, n_relative_rows, H] */
+    float *drelative; /* [n_relative_rows, H] */
 };
 
 /* -------------------------------------------------------------------------------- parameters -- */
@@ -156,20 +172,22 @@ typedef struct parameter_counts {
 
 parameter_counts parameters_count(const bert_config *config, const bert_lora *lora);
 
-/* Names, shapes and places, in the trainer's memory. The fixed ones follow the trained ones. */
+/* Names, shapes and places, in the trainer's memory. Those of adapters are the last. */
 void parameters_lay_out(const bert_config *config, const bert_lora *lora, bert_trainer *trainer,
                         uint8_t *rows, float *means, float *squares);
 
-/* Stages are what the way back goes through: 0 for embeddings, 1 + 2 s and 2 + 2 s for the
- * attention and the feed-forward block of stored layer s, the last for heads. Whether some
- * parameter of one is trained. */
+/* Stages are what the way back goes through: 0 for embeddings, those of distances too, 1 + 2 s and
+ * 2 + 2 s for the attention and the feed-forward block of stored layer s, the last for heads; a
+ * convolution comes with the first layer's feed-forward block. Whether some parameter of one is
+ * trained. */
 int parameters_trains(const bert_trainer *trainer, uint32_t stage);
 
 /* The gradient of the parameter whose values, in the model, are at `value`; NULL if it is not
- * trained. `adds`: there is something already, else what is there is undefined (but of a table). */
+ * trained, or no parameter. `adds`: there is something already, else what is there is undefined
+ * (but of a table). */
 float *parameters_gradient(const bert_trainer *trainer, const void *value, int *adds);
 
-/* It has a gradient now, if it is trained. */
+/* It has a gradient now, if it is a parameter that is trained. */
 void parameters_mark(const bert_trainer *trainer, const void *value);
 
 /* Of a table: see ROW_MOVING. */
@@ -212,6 +230,10 @@ typedef struct dense_gradient {
 void dense_all_weights_backward(bert_trainer *trainer, const float *x, uint32_t n_rows,
                                 const dense_gradient *products, uint32_t n_products);
 
+/* y += x. [n_rows, n_columns]. */
+void dense_add(bert_trainer *trainer, const float *x, uint32_t n_rows, uint32_t n_columns,
+               float *y);
+
 /* Rows of x as the matrix n_rows -> n_columns, in panels; columns that fill the last one are zeros.
  * x: [n_rows, n_columns], stride `stride`; panels: [panels of n_columns, n_rows, BERT_PANEL]. */
 void dense_pack_rows(const float *x, size_t stride, uint32_t n_rows, panel_range columns,
@@ -237,10 +259,24 @@ void activation_forward(bert_trainer *trainer, const float *x, size_t n, bert_ac
 void activation_backward(bert_trainer *trainer, const float *x, size_t n,
                          bert_activation activation, float *dy);
 
-/* context = dropout(softmax(query key' / sqrt d + bias)) value of the trace of layer `layer`. */
-void attention_forward(bert_trainer *trainer, uint32_t layer, const layer_trace *trace);
+/* context = dropout(softmax(query key' / sqrt d + what distances add)) value of the trace of layer
+ * `index`. */
+void attention_forward(bert_trainer *trainer, uint32_t index, const layer_trace *trace);
 /* d query, d key and d value of the trainer from its d context. */
-void attention_backward(bert_trainer *trainer, uint32_t layer, const layer_trace *trace);
+void attention_backward(bert_trainer *trainer, uint32_t index, const layer_trace *trace);
+
+/* -------------------------------------------------------------- pieces: tables of distances -- */
+
+/* The model's tables of distances from what they are made of, if anything; between steps. */
+void relative_forward(bert_trainer *trainer);
+/* The weights of layer `index`, its tables as its adapters have them: until the next layer's. */
+layer_weights relative_adapted(bert_trainer *trainer, uint32_t index);
+/* On the way back: before all layers; before and after the attention of each; after all, where what
+ * tables are made of may be trained. */
+void relative_begin_back(bert_trainer *trainer);
+void relative_begin_layer(bert_trainer *trainer, uint32_t index);
+void relative_end_layer(bert_trainer *trainer, uint32_t index);
+void relative_end_back(bert_trainer *trainer);
 
 /* -------------------------------------------------------------------------- pieces: adapters -- */
 
@@ -290,6 +326,15 @@ void dropout_row(const dropout_mask *mask, uint32_t row, uint32_t n, const float
 
 /* ------------------------------------------------------------------------- pieces: the model -- */
 
+/* From the embeddings' output and the states after the first layer to those that the second begins
+ * with; and from their derivatives, trainer->dstates, to those of the first. Where the way back
+ * `goes_on` to the embeddings, it leaves what conv_embeddings_backward() adds to theirs. */
+void conv_forward(bert_trainer *trainer);
+void conv_backward(bert_trainer *trainer, int goes_on);
+void conv_embeddings_backward(bert_trainer *trainer);
+/* Zeros for the tokens that are not attended to. rows: [T, H]. */
+void conv_mask(const bert_trainer *trainer, float *rows);
+
 /* The first states. */
 void embeddings_forward(bert_trainer *trainer);
 /* From trainer->dstates, which it overwrites. */
@@ -307,7 +352,14 @@ void heads_forward(bert_trainer *trainer, const bert_outputs *outputs);
 /* d states, from the derivatives by the outputs. */
 void heads_backward(bert_trainer *trainer, const bert_outputs *gradients);
 
-/* The states that layer `index` begins with; n_layers: the last ones. */
+/* The weights of layer `index`. */
+static inline const layer_weights *trainer_layer(const bert_trainer *trainer, uint32_t index)
+{
+    const bert_model *model = trainer->session.model;
+    return &model->layers[bert_config_stored_layer(&model->config, index)];
+}
+
+/* The states that it begins with; n_layers: the last ones. */
 static inline float *trainer_states(const bert_trainer *trainer, uint32_t index)
 {
     return trainer->states +

@@ -23,6 +23,17 @@
     X(both, relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 16, 40))                                   \
     X(both_alone, relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 29, 16); c.n_positions = 0)          \
     X(few_rows, relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 16, 1))                                \
+    X(shared_source, relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 16, 13);                          \
+      c.relative_source = BERT_RELATIVE_SOURCE_SHARED; c.relative_norm = 1)                        \
+    X(own_source, relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 16, 9); c.n_positions = 0;           \
+      c.relative_source = BERT_RELATIVE_SOURCE_OWN; c.projects_embeddings = 1;                     \
+      c.embedding_size = 10)                                                                       \
+    X(unbiased_source, relate(&c, BERT_POSITION_ATTENTION_C2P_P2C, 20, 40); c.n_positions = 0;     \
+      c.relative_source = BERT_RELATIVE_SOURCE_OWN_UNBIASED)                                       \
+    X(source_of_keys, relate(&c, BERT_POSITION_ATTENTION_C2P, 16, 21);                             \
+      c.relative_source = BERT_RELATIVE_SOURCE_OWN_UNBIASED; c.relative_norm = 1)                  \
+    X(source_of_queries, relate(&c, BERT_POSITION_ATTENTION_P2C, 16, 21);                          \
+      c.relative_source = BERT_RELATIVE_SOURCE_SHARED)                                             \
     X(conv_of_one, convolve(&c, 1); c.n_positions = 31)                                            \
     X(conv_of_three, convolve(&c, 3))                                                              \
     X(conv_with_gaps, convolve(&c, 3); c.n_positions = 21)                                         \

@@ -133,13 +133,40 @@ typedef struct text_view {
     uint8_t *attended;           /* [n] */
 } text_view;
 
+int oracle_makes_tables;
+
+/* sum += x [hidden_size / n_heads] of the head times a row of a table of distances. */
+static double distance_score(const bert_model *model, const layer_weights *layer, int is_query,
+                             uint32_t row, uint32_t head, const double *x)
+{
+    const bert_config *config = &model->config;
+    uint32_t hidden = config->hidden_size, dim = hidden / config->n_heads;
+    const row_table *table = is_query ? &layer->relative_query : &layer->relative_key;
+    const matrix *own =
+        is_query ? &layer->relative_query_projection : &layer->relative_key_projection;
+    const matrix *w = own->panels ? own : is_query ? &layer->query : &layer->key;
+    int is_made = oracle_makes_tables && config->relative_source != BERT_RELATIVE_SOURCE_NONE;
+    double *source = numbers(hidden), sum = 0;
+    for (uint32_t i = 0; is_made && i < hidden; i++)
+        source[i] = oracle_table(&model->relative_embeddings, row, i);
+    if (is_made && config->relative_norm)
+        oracle_layer_norm(source, hidden, &model->relative_norm, config->layer_norm_eps);
+    for (uint32_t i = head * dim; i < (head + 1) * dim; i++) {
+        double made = w->bias ? w->bias[i] : 0;
+        for (uint32_t k = 0; is_made && k < hidden; k++)
+            made += source[k] * oracle_matrix(w, k, i);
+        sum += x[i] * (is_made ? made : oracle_table(table, row, i));
+    }
+    free(source);
+    return sum;
+}
+
 /* What is added to a score before it is scaled, and its bias after; q and k are tokens. */
 static double relative_score(const bert_model *model, const layer_weights *layer,
                              const text_view *text, uint32_t head, uint32_t q, uint32_t k,
                              const double *query, const double *key, double *bias)
 {
     const bert_config *config = &model->config;
-    uint32_t dim = config->hidden_size / config->n_heads;
     int middle = (int)config->n_distances - 1;
     int distance = (int)text->positions[q] - (int)text->positions[k];
     bert_position_attention attention = config->position_attention;
@@ -152,12 +179,10 @@ static double relative_score(const bert_model *model, const layer_weights *layer
         return 0;
     }
     uint32_t row = model->relative_rows[middle + distance];
-    for (uint32_t i = head * dim; i < (head + 1) * dim; i++) {
-        if (attention != BERT_POSITION_ATTENTION_P2C)
-            sum += query[i] * oracle_table(&layer->relative_key, row, i);
-        if (attention != BERT_POSITION_ATTENTION_C2P)
-            sum += key[i] * oracle_table(&layer->relative_query, row, i);
-    }
+    if (attention != BERT_POSITION_ATTENTION_P2C)
+        sum += distance_score(model, layer, 0, row, head, query);
+    if (attention != BERT_POSITION_ATTENTION_C2P)
+        sum += distance_score(model, layer, 1, row, head, key);
     return sum;
 }
 

@@ -9,6 +9,9 @@
 /* One number of a panel-packed matrix or of a table, as value = integer * scale where it is I8. */
 double oracle_matrix(const matrix *w, uint32_t in, uint32_t out);
 double oracle_table(const row_table *table, uint32_t row, uint32_t column);
+
+/* 1: tables of distances are what their source makes of them, as it is now, in double. */
+extern int oracle_makes_tables;
 double oracle_f16(uint16_t bits);
 
 double oracle_activate(double x, bert_activation activation);

@@ -113,8 +113,9 @@ static bert_config lesson_config(const char *family)
     return config;
 }
 
-static const char *const learning_families[] = {"mpnet", "albert", "padding_has_a_position",
-                                                "narrow_embeddings"};
+static const char *const learning_families[] = {
+    "mpnet",         "albert",  "padding_has_a_position", "narrow_embeddings",
+    "shared_source", "deberta", "source_of_keys",         "source_of_queries"};
 #define N_FAMILIES (sizeof learning_families / sizeof *learning_families)
 
 static const bert_dropout all_rates = {.seed = 11,
@@ -342,7 +343,7 @@ static void check_direction(const lesson *it, bert_trainer *trainer, uint32_t in
                 own->value[i] = before[i] + (side ? -sign : sign);
             moved[i] += (double)own->value[i] * (side ? -1 : 1);
         }
-        trainer->n_passes = 0;
+        bert_train_set_n_steps(trainer, 0); /* tables follow */
         losses[side] = loss_of(it, trainer);
     }
     for (size_t i = 0; i < own->count; i++) {
@@ -354,6 +355,7 @@ static void check_direction(const lesson *it, bert_trainer *trainer, uint32_t in
           "%s: the loss changes by %.9g, its gradients say %.9g, length %.3g", own->tensor.name,
           losses[0] - losses[1], expected, sqrt(length));
     memcpy(own->value, before, own->count * sizeof *before);
+    bert_train_set_n_steps(trainer, 0);
     free(before);
     free(moved);
 }
@@ -395,7 +397,7 @@ TEST(gradients_with_dropout_agree_with_differences)
 
 TEST(gradients_of_adapters_agree_with_differences)
 {
-    static const uint32_t ranks[] = {1, 3, 8, 13};
+    static const uint32_t ranks[] = {1, 3, 8, 13, 5, 2, 9, 4};
     for (uint32_t i = 0; i < N_FAMILIES; i++) {
         bert_train_options options = {
             .recomputes = i % 2,
@@ -647,6 +649,30 @@ TEST(merged_adapters_are_in_the_model)
     }
 }
 
+/* The model's tables of distances, too, are as without, whatever trainers have done in between. */
+TEST(sessions_do_not_know_adapters_that_are_not_merged)
+{
+    for (uint32_t i = 0; i < N_FAMILIES; i++) {
+        lesson it;
+        bert_config config = lesson_config(learning_families[i]);
+        prepare(&it, &config, 85 + i);
+        manner how = {.n_threads = 1, .lora = {.rank = 4, .targets = BERT_LORA_ALL}};
+        bert_trainer *trainer = open_as(&it, &how);
+        bert_session *session = tiny_session(bert_train_model(trainer), NULL);
+        size_t count = N_TOKENS * config.hidden_size;
+        float *states[2] = {guarded_alloc(count * sizeof(float)),
+                            guarded_alloc(count * sizeof(float))};
+        for (int k = 0; k < 2; k++) {
+            bert_outputs own = {.data[BERT_OUTPUT_LAST_HIDDEN_STATE] = states[k]};
+            CHECK(bert_encode(session, &it.batch, &own, NULL) == BERT_OK, "encoding");
+            take_step(&it, trainer);
+        }
+        CHECK(memcmp(states[0], states[1], count * sizeof(float)) == 0, "%s: other bits",
+              learning_families[i]);
+        guarded_free_all();
+    }
+}
+
 /* As large as MiniLM-L6. */
 TEST(a_trainer_of_adapters_needs_less_memory)
 {
@@ -671,8 +697,11 @@ TEST(a_trainer_of_adapters_needs_less_memory)
 static uint32_t depth_of(const bert_config *config, const char *name)
 {
     const char *digits = strstr(name, "layers.");
-    if (strncmp(name, "embeddings.", 11) == 0 || strcmp(name, "attention.bias") == 0)
+    if (strncmp(name, "embeddings.", 11) == 0 || strcmp(name, "attention.bias") == 0 ||
+        strncmp(name, "relative.", 9) == 0)
         return config->n_layers + 1;
+    if (strncmp(name, "conv.", 5) == 0)
+        return config->n_layers;
     if (!digits)
         return 0;
     uint32_t stored = (uint32_t)strtoul(digits + 7, NULL, 10), last = 0;
@@ -684,8 +713,9 @@ static uint32_t depth_of(const bert_config *config, const char *name)
 
 TEST(rates_fall_with_depth)
 {
-    static const char *const names[] = {"mpnet", "albert", "shared_groups"};
-    for (int i = 0; i < 3; i++) {
+    static const char *const names[] = {"mpnet", "albert", "shared_groups", "shared_source",
+                                        "deberta"};
+    for (int i = 0; i < 5; i++) {
         bert_config config = lesson_config(names[i]);
         bert_train_options options = {.lora = {.rank = i == 2 ? 2 : 0}};
         bert_trainer *trainer = open_trainer(tiny_make(&config, TINY_F32, 1), &options);
@@ -747,8 +777,9 @@ static void check_frozen(const lesson *it, bert_trainer *all, uint32_t n_trained
 
 TEST(frozen_depths_have_no_gradients_and_cost_nothing)
 {
-    static const char *const names[] = {"mpnet", "shared_groups", "narrow_embeddings"};
-    for (uint32_t i = 0; i < 3; i++) {
+    static const char *const names[] = {"mpnet",         "shared_groups", "narrow_embeddings",
+                                        "shared_source", "own_source",    "deberta"};
+    for (uint32_t i = 0; i < 6; i++) {
         lesson it;
         bert_config config = lesson_config(names[i]);
         prepare(&it, &config, 95 + i);
@@ -763,34 +794,45 @@ TEST(frozen_depths_have_no_gradients_and_cost_nothing)
 /* Weights that the way back has no need of may be anything by then. */
 TEST(the_way_back_ends_at_the_lowest_trained_parameter)
 {
-    static const char *const lowest[] = {"layers.1.output.weight", "layers.1.attention.key.bias",
-                                         "layers.0.intermediate.weight",
-                                         "embeddings.position.weight"};
-    static const char *const needless[] = {
-        "layers.1.attention.output.weight", "layers.1.attention.query.weight",
-        "layers.0.intermediate.weight", "embeddings.position.weight"};
-    lesson it;
-    bert_config config = lesson_config("padding_has_a_position");
-    prepare(&it, &config, 99);
-    bert_trainer *all = open_trainer(it.tiny, NULL);
-    go_there_and_back(&it, all);
-    for (uint32_t k = 0; k < 4; k++) {
+    static const char *const cases[][3] = {
+        {"padding_has_a_position", "layers.1.output.weight", "layers.1.attention.output.weight"},
+        {"padding_has_a_position", "layers.1.attention.key.bias",
+         "layers.1.attention.query.weight"},
+        {"padding_has_a_position", "layers.0.intermediate.weight", "layers.0.intermediate.weight"},
+        {"padding_has_a_position", "embeddings.position.weight", "embeddings.position.weight"},
+        {"shared_source", "layers.1.attention.key.weight", "relative.norm.weight"},
+        {"shared_source", "layers.0.attention.query.bias", "layers.0.attention.query.weight"},
+        {"shared_source", "relative.embeddings.weight", "embeddings.word.weight"},
+        {"source_of_keys", "layers.1.attention.relative_key.projection.weight",
+         "relative.embeddings.weight"},
+        {"deberta", "layers.1.attention.relative_key.weight", "conv.weight"},
+        {"deberta", "conv.weight", "layers.0.attention.output.weight"},
+        {"deberta", "conv.norm.bias", "conv.weight"},
+        {"deberta", "layers.0.attention.value.weight", "layers.0.attention.query.weight"}};
+    for (uint32_t k = 0; k < 12; k++) {
+        lesson it;
+        const char *lowest = cases[k][1];
+        bert_config config = lesson_config(cases[k][0]);
+        prepare(&it, &config, 99);
+        bert_trainer *all = open_trainer(it.tiny, NULL);
+        go_there_and_back(&it, all);
         bert_trainer *one = open_trainer(it.tiny, NULL);
         for (uint32_t i = 0; i < bert_train_n_parameters(one); i++)
             bert_train_parameter(one, i)->is_trained =
-                strcmp(bert_train_parameter(one, i)->tensor.name, lowest[k]) == 0;
+                strcmp(bert_train_parameter(one, i)->tensor.name, lowest) == 0;
         go_there(&it, one);
-        bert_parameter *poisoned = parameter_called(one, needless[k]);
+        bert_parameter *poisoned = parameter_called(one, cases[k][2]);
         for (size_t i = 0; i < poisoned->count; i++)
             poisoned->value[i] = NAN;
         CHECK(bert_train_backward(one, &it.gradients, NULL) == BERT_OK, "back");
-        const bert_parameter *got = parameter_called(one, lowest[k]);
-        CHECK(memcmp(got->gradient, parameter_called(all, lowest[k])->gradient,
+        const bert_parameter *got = parameter_called(one, lowest);
+        CHECK(memcmp(got->gradient, parameter_called(all, lowest)->gradient,
                      got->count * sizeof(float)) == 0,
-              "%s alone has other bits", lowest[k]);
+              "%s alone has other bits", lowest);
         for (uint32_t i = 0; i < N_TOKENS * config.hidden_size; i++)
             CHECK(isfinite(one->dstates[i]) && isfinite(one->dsum[i]),
-                  "%s: what is below is computed", lowest[k]);
+                  "%s: what is below is computed", lowest);
+        guarded_free_all();
     }
 }
 

@@ -85,7 +85,7 @@ TEST(config_numbers_out_of_range)
  */
 TEST(config_fields_by_number)
 {
-    static const char *const choices[] = {"none", "gelu", "mean", "c2p", "8_bits"};
+    static const char *const choices[] = {"none", "gelu", "mean", "c2p", "own", "8_bits"};
     bert_config config = {0};
     uint32_t n = 0;
     for (; *bert_config_field(n); n++) {
@@ -94,7 +94,7 @@ TEST(config_fields_by_number)
         const char *first = strcmp(bert_config_field(n), "integers") == 0 ? "7_bits" : "none";
         CHECK(choice ? strcmp(choice, first) == 0 : number == 0, "%s of zeros is %s %g",
               bert_config_field(n), choice ? choice : "", number);
-        for (size_t i = 0; choice && i < 5; i++)
+        for (size_t i = 0; choice && i < 6; i++)
             if (bert_config_set_choice(&config, bert_config_field(n), choices[i], NULL) == BERT_OK)
                 CHECK(strcmp(bert_config_get(&config, n, &number), choices[i]) == 0, "%s is not %s",
                       bert_config_field(n), choices[i]);
@@ -103,10 +103,11 @@ TEST(config_fields_by_number)
                   bert_config_field(n), number, n);
     }
     CHECK(n * sizeof(uint32_t) == sizeof config, "%u fields", n);
-    CHECK(config.n_layers == 5 && config.n_labels == 15 && config.embedding_dim == 18,
+    CHECK(config.n_layers == 5 && config.n_labels == 16 && config.embedding_dim == 19,
           "fields are not in the order of the struct");
     CHECK(config.pooling == BERT_POOLING_MEAN && config.activation == BERT_ACTIVATION_GELU &&
               config.position_attention == BERT_POSITION_ATTENTION_C2P &&
+              config.relative_source == BERT_RELATIVE_SOURCE_OWN &&
               config.integers == BERT_INTEGERS_8_BITS,
           "choices are not in the order of the struct");
 }
@@ -202,6 +203,10 @@ TEST(configs_that_do_not_fit_together)
     X(n_relative_rows, c.position_attention = BERT_POSITION_ATTENTION_P2C; c.n_distances = 4)      \
     X(n_relative_rows, c.position_attention = BERT_POSITION_ATTENTION_BIAS; c.n_distances = 4;     \
       c.n_relative_rows = 4)                                                                       \
+    X(relative_source, c.relative_source = BERT_RELATIVE_SOURCE_OWN)                               \
+    X(relative_source, c.relative_source = BERT_RELATIVE_SOURCE_SHARED; c.n_distances = 4;         \
+      c.position_attention = BERT_POSITION_ATTENTION_BIAS)                                         \
+    X(relative_norm, c.relative_norm = 1)                                                          \
     X(intermediate_size, c.intermediate_size = 66312; c.integers = BERT_INTEGERS_8_BITS)           \
     X(conv_size, c.conv_size = 2)                                                                  \
     X(conv_size, c.conv_size = 65)                                                                 \
@@ -239,6 +244,8 @@ static bert_config full_config(void)
     config.position_attention = BERT_POSITION_ATTENTION_C2P_P2C;
     config.n_distances = 20;
     config.n_relative_rows = 11;
+    config.relative_source = BERT_RELATIVE_SOURCE_OWN;
+    config.relative_norm = 1;
     config.conv_size = 3;
     config.conv_activation = BERT_ACTIVATION_TANH;
     config.n_token_labels = 5;

@@ -145,6 +145,25 @@ static void distances(tiny_model *tiny, uint32_t *seed)
     float *rows = floats(tiny, "relative.rows", "", 1, &n, 0, 0, seed);
     for (uint32_t i = 0; i < n; i++)
         rows[i] = (float)(random_u32(seed) % config->n_relative_rows);
+    if (config->relative_source != BERT_RELATIVE_SOURCE_NONE)
+        table(tiny, "relative.embeddings", BERT_DTYPE_F32, config->n_relative_rows,
+              config->hidden_size, seed);
+    if (config->relative_norm)
+        norm(tiny, "relative.norm", config->hidden_size, seed);
+}
+
+/* What makes the table `name` of that, of weights of its own. */
+static void projection(tiny_model *tiny, const char *name, int is_query, uint32_t *seed)
+{
+    const bert_config *config = &tiny->config;
+    char whole[64];
+    snprintf(whole, sizeof whole, "%s.projection", name);
+    if (config->relative_source != BERT_RELATIVE_SOURCE_OWN &&
+        config->relative_source != BERT_RELATIVE_SOURCE_OWN_UNBIASED)
+        return;
+    matrix(tiny, whole, BERT_DTYPE_F32, config->hidden_size, config->hidden_size, seed);
+    if (!is_query && config->relative_source == BERT_RELATIVE_SOURCE_OWN_UNBIASED)
+        tiny->n_tensors--; /* the bias */
 }
 
 static void layer(tiny_model *tiny, bert_dtype dtype, uint32_t index, uint32_t *seed)
@@ -171,6 +190,7 @@ static void layer(tiny_model *tiny, bert_dtype dtype, uint32_t index, uint32_t *
             continue;
         snprintf(name, sizeof name, "layers.%u.attention.relative_%s", index, k ? "query" : "key");
         table(tiny, name, dtype, config->n_relative_rows, hidden, seed);
+        projection(tiny, name, k, seed);
     }
     snprintf(name, sizeof name, "layers.%u.attention.norm", index);
     norm(tiny, name, hidden, seed);

@@ -107,12 +107,23 @@ const computed = (name) =>
           ? /attention\.query\.bias$/
           : /^$/;
 
+/** What training alone reads, which is in no graph. */
+const SOURCES = /^relative\.(embeddings|norm)\.|\.relative_(key|query)\.projection\./;
+
+const withoutSources = (path) => {
+    const { encoder, ...config } = readMetadata(path).config;
+    const { relative_source: _, relative_norm: __, ...rest } = encoder;
+    const tensors = Object.entries(modelTensors(path)).filter(([name]) => !SOURCES.test(name));
+    return { config: { ...config, encoder: rest }, tensors: Object.fromEntries(tensors) };
+};
+
 for (const name of names.filter((one) => existsSync(of(one, 'model.onnx')))) {
     test(`${name}: the weights of its graph, to the bit`, () => {
         const named = convert(of(name), '--dtype', 'f32').path;
         const graph = convert(of(name, 'model.onnx'), '--dtype', 'f32').path;
-        assert.deepEqual(readMetadata(named).config, readMetadata(graph).config);
-        const [got, want] = [modelTensors(named), modelTensors(graph)];
+        const { config, tensors: got } = withoutSources(named);
+        const want = modelTensors(graph);
+        assert.deepEqual(config, readMetadata(graph).config);
         assert.deepEqual(Object.keys(got), Object.keys(want), 'in one order');
         for (const [tensor, { dtype, shape, bytes }] of Object.entries(want)) {
             assert.deepEqual([got[tensor].dtype, got[tensor].shape], [dtype, shape], tensor);
@@ -141,6 +152,29 @@ test('a folder with both has its weights read by name; its graph where no name i
         modelTensors(file.path),
         modelTensors(convert(of('bert-nsp', 'model.onnx')).path),
     );
+});
+
+test('f32 has what tables of distances are made of, other dtypes do not', () => {
+    const kinds = {
+        'deberta-base': ['own_unbiased', undefined, 3],
+        'deberta-v2-base-conv': ['own', 1, 4],
+        'deberta-v3-seqcls': ['shared', 1, 0],
+        'bert-base': [undefined, undefined, 0],
+    };
+    for (const [name, [source, norm, projections]] of Object.entries(kinds)) {
+        const { path } = convert(of(name), '--dtype', 'f32');
+        const { encoder } = readMetadata(path).config;
+        assert.deepEqual([encoder.relative_source, encoder.relative_norm], [source, norm], name);
+        const sources = Object.keys(modelTensors(path)).filter((tensor) => SOURCES.test(tensor));
+        assert.equal(
+            sources.filter((tensor) => tensor.includes('projection')).length,
+            Number(projections) * encoder.n_layers,
+            name,
+        );
+        const small = convert(of(name), '--dtype', 'q8').path;
+        assert.equal(readMetadata(small).config.encoder.relative_source, undefined);
+        assert.ok(!Object.keys(modelTensors(small)).some((tensor) => SOURCES.test(tensor)), name);
+    }
 });
 
 test('every dtype is that of the graph', () => {

@@ -39,6 +39,14 @@ MODELS = {
                                 max_position_embeddings=12, hidden_dropout_prob=0.1,
                                 attention_probs_dropout_prob=0.1),
                            dict(lora=dict(rank=2, alpha=2, targets=5), dropout=1)),
+    # The adapters' matrices make tables of distances, too.
+    "deberta-v3-lora-seqcls": ("DebertaV2", "SequenceClassification",
+                               dict(relative_attention=True, pos_att_type=["p2c", "c2p"],
+                                    max_position_embeddings=14, max_relative_positions=8,
+                                    position_buckets=4, position_biased_input=False,
+                                    type_vocab_size=0, share_att_key=True,
+                                    norm_rel_ebd="layer_norm"),
+                               dict(lora=dict(rank=3, alpha=5, targets=63))),
     "bert-adversary-seqcls": ("Bert", "SequenceClassification", dict(max_position_embeddings=12),
                               dict(epsilon=0.5, layer_decay=0.8, n_warmup=4)),
 }
@@ -108,9 +116,10 @@ class Dropout:
 
 # ------------------------------------------------------------------------------------------ LoRA
 
-# What is adapted, in the order of bert_lora_target: ends of names in BERT and in ALBERT.
-TARGETS = [("attention.self.query", "attention.query"), ("attention.self.key", "attention.key"),
-           ("attention.self.value", "attention.value"),
+# What is adapted, in the order of bert_lora_target: ends of names in BERT, ALBERT and DeBERTa.
+TARGETS = [("attention.self.query", "attention.query", "self.query_proj"),
+           ("attention.self.key", "attention.key", "self.key_proj"),
+           ("attention.self.value", "attention.value", "self.value_proj"),
            ("attention.output.dense", "attention.dense"), ("intermediate.dense", ".ffn"),
            (".output.dense", ".ffn_output")]
 
@@ -231,7 +240,8 @@ class Case:
 def make(name, folder):
     case = Case(name, folder)
     of_torch = torch.nn.functional.dropout
-    torch.nn.functional.dropout = case.dropout
+    if "dropout" in case.more:
+        torch.nn.functional.dropout = case.dropout
     losses, logits, gradients = case.learn()
     torch.nn.functional.dropout = of_torch
     more = case.more

@@ -39,6 +39,10 @@ TINY = dict(vocab_size=28, hidden_size=12, num_attention_heads=2, num_hidden_lay
 LENGTHS = [12, 7, 9, 3]
 N_STEPS = 20
 
+V2 = dict(relative_attention=True, pos_att_type=["p2c", "c2p"], max_position_embeddings=14,
+          max_relative_positions=8, position_buckets=4, position_biased_input=False,
+          type_vocab_size=0)
+
 # name: family, head, config, options of the loss, options of the optimizer
 MODELS = {
     "roberta-seqcls": ("Roberta", "SequenceClassification",
@@ -52,6 +56,23 @@ MODELS = {
                        dict(class_weights=[1.0, 0.25, 1.5]), dict(max_norm=0.3, on="matrices")),
     "mpnet-seqcls": ("MPNet", "SequenceClassification",
                      dict(max_position_embeddings=14, pad_token_id=1), {}, {}),
+    "deberta-v1-seqcls": ("Deberta", "SequenceClassification",
+                          dict(relative_attention=True, pos_att_type=["c2p", "p2c"],
+                               max_position_embeddings=14, max_relative_positions=-1,
+                               position_biased_input=True, type_vocab_size=2), {}, {}),
+    # Distances beyond all buckets.
+    "deberta-v2-conv-seqcls": ("DebertaV2", "SequenceClassification",
+                               V2 | dict(conv_kernel_size=3, conv_act="gelu",
+                                         norm_rel_ebd="layer_norm"), {}, {}),
+    "deberta-v3-tokcls": ("DebertaV2", "TokenClassification",
+                          V2 | dict(share_att_key=True, norm_rel_ebd="layer_norm"),
+                          {}, dict(max_norm=0.3, on="matrices")),
+    # Distances beyond the furthest, heads of five columns.
+    "deberta-v2-c2p-seqcls": ("DebertaV2", "SequenceClassification",
+                              V2 | dict(pos_att_type=["c2p"], position_buckets=-1, hidden_size=15,
+                                        num_attention_heads=3, max_relative_positions=6), {}, {}),
+    "deberta-v2-p2c-seqcls": ("DebertaV2", "SequenceClassification",
+                              V2 | dict(pos_att_type=["p2c"], share_att_key=True), {}, {}),
 }
 
 
