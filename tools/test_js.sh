@@ -13,4 +13,4 @@ if [ -z "${PYTHON:-}" ]; then
     fi
 fi
 export PYTHON
-exec node --test --test-timeout=600000 "$@" tests/js/*.test.js
+exec node --test --test-concurrency=2 --test-timeout=600000 "$@" tests/js/*.test.js

@@ -934,6 +934,30 @@ test('nothing moves where nothing should', TIMEOUT, async (t) => {
     while ((await picture()) === first) assert.ok(n++ < 50, 'and moves where it may');
 });
 
+test('in forced colours all can be read, and what is chosen is seen', TIMEOUT, async (t) => {
+    for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+        const { page } = await openSite(t, { options: { forcedColors: 'active', colorScheme } });
+        await weighed(page, await page.locator('#text').inputValue());
+        const styleOf = (/** @type {import('playwright-core').Locator} */ locator) =>
+            locator.first().evaluate((element) => {
+                const { color, backgroundColor, borderBottomColor } = getComputedStyle(element);
+                return { color, backgroundColor, borderBottomColor };
+            });
+        const text = await styleOf(page.locator('body'));
+        const mark = await styleOf(page.locator(`${part('words')} mark`));
+        assert.deepEqual(
+            [mark.color, mark.backgroundColor, mark.borderBottomColor],
+            [text.color, text.backgroundColor, text.color],
+            colorScheme,
+        );
+        const links = page.getByRole('navigation').getByRole('link');
+        const current = await styleOf(page.locator('[aria-current=page]'));
+        assert.notEqual(current.borderBottomColor, text.backgroundColor);
+        const other = await styleOf(links.filter({ hasText: 'Many' }));
+        assert.equal(other.borderBottomColor, text.backgroundColor);
+    }
+});
+
 test('axe-core finds nothing, and it fits from 360 to 1,920 px', TIMEOUT, async (t) => {
     const { page } = await openSite(t);
     await weighed(page, await page.locator('#text').inputValue());

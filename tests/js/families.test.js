@@ -345,28 +345,30 @@ test('an answer of the file that was changed is noticed, whatever the output', a
     }
 });
 
-/** Runs in a process of its own: verify() of each file, by each build of the engine. */
+/** Runs in a process of its own: verify() of each file, by the build of the engine beside it. */
 const VERIFY = `
     import { loadModel } from ${LIBRARY};
-    for (const path of JSON.parse(process.argv[1])) {
-        for (const variant of ['base', 'relaxed']) {
-            const model = await loadModel(path, { variant });
-            const { ok, error, expected_error, dtype } = await model.verify();
-            const { name } = model;
-            console.log(JSON.stringify({ name, variant, dtype, ok, error, expected_error }));
-            model.dispose();
-        }
+    for (const [path, variant] of JSON.parse(process.argv[1])) {
+        const model = await loadModel(path, { variant });
+        const { ok, error, expected_error, dtype } = await model.verify();
+        const { name } = model;
+        console.log(JSON.stringify({ name, variant, dtype, ok, error, expected_error }));
+        model.dispose();
     }`;
 
 test(`exports of ../shared`, { skip }, () => assert.ok(shared.length > 0));
 
 test('verify accepts what each dtype costs, in both builds', (t) => {
-    const paths = names
+    // Models with integers have one answer in both builds; 16 bits become f32 when loaded.
+    const files = names
         .filter(is_plain)
-        .flatMap((name) => ['f32', 'f16', 'q8', 'q4'].map((dtype) => converted(name, dtype)));
+        .flatMap((name) => [
+            [converted(name, 'f32'), 'base'],
+            ...['f32', 'f16', 'q8', 'q4'].map((dtype) => [converted(name, dtype), 'relaxed']),
+        ]);
     const { status, stdout, stderr } = spawnSync(
         process.execPath,
-        [...RELAXED_FLAGS, '--input-type=module', '-e', VERIFY, JSON.stringify(paths)],
+        [...RELAXED_FLAGS, '--input-type=module', '-e', VERIFY, JSON.stringify(files)],
         { encoding: 'utf8', timeout: 240e3 },
     );
     assert.equal(status, 0, stderr.slice(-2000));
@@ -374,7 +376,7 @@ test('verify accepts what each dtype costs, in both builds', (t) => {
         .trimEnd()
         .split('\n')
         .map((line) => JSON.parse(line));
-    assert.equal(results.length, 2 * paths.length);
+    assert.equal(results.length, files.length);
     const closest = Math.max(
         ...results.map(({ error, expected_error }) => error / (1.5 * expected_error + 2e-4)),
     );

@@ -644,8 +644,11 @@ forEach('ten times the text takes about ten times as long', (tokenizer) => {
  */
 const MOST_MB = 1300;
 
+/** Ten with LARGE=1. */
+const N_MEGABYTES = process.env.LARGE ? 10 : 3;
+
 for (const { name, url } of FIXTURES) {
-    test(`${name}: ten megabytes of text, in one word, of emoji, of digits and of Chinese`, (t) => {
+    test(`${name}: ${N_MEGABYTES} MB of text, in a word, of emoji, digits and Chinese`, (t) => {
         if (url === null) {
             t.skip(`NOT TESTED: ../shared/fixtures/tokenizers/${name} is not here`);
             return;
@@ -653,7 +656,7 @@ for (const { name, url } of FIXTURES) {
         const module = new URL('../../js/tokenizer/index.js', import.meta.url).href;
         const seen = [];
         for (const unit of ['hello, world! ', 'x', '😀', '7', '中']) {
-            const count = Math.ceil(1e7 / Buffer.byteLength(unit));
+            const count = Math.ceil((N_MEGABYTES * 1e6) / Buffer.byteLength(unit));
             const { ms, tenth_ms, then, end, most } = measure(
                 module,
                 'encode',

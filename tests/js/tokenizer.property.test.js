@@ -2,7 +2,7 @@
  * The tokenizer against Hugging Face `tokenizers` itself, on random texts. Needs a Python that has
  * it (`pip install 'tokenizers==0.23.*'`; PYTHON names the interpreter), else is skipped.
  *
- * SEED and TEXTS (for each family; 20,000) may be set.
+ * SEED and TEXTS (for each family; 6,000) may be set.
  */
 
 import assert from 'node:assert/strict';
@@ -23,7 +23,7 @@ import {
 import { randomClusters, randomFrom, randomText, randomTruncation } from './tokenizer_texts.js';
 
 const seed = Number(process.env.SEED ?? 20260);
-const nTexts = Number(process.env.TEXTS ?? 20000);
+const nTexts = Number(process.env.TEXTS ?? 6000);
 const missing = missingOracle();
 
 /** A sixth of the texts with a pair, a sixth truncated, a twelfth without special tokens. */
