@@ -1,5 +1,6 @@
 /** Lines with labels, as they are in a file, and what is to be learned of them. */
 
+import { guessColumns } from '../files/guess_columns.js';
 import { textOf } from '../files/parse_rows.js';
 
 /** More lines would take a browser hours: of more, so many are taken, from all over the file. */
@@ -76,20 +77,33 @@ const LOOKED_AT = 500;
 const MOST_VALUES = 30;
 
 /**
- * Which column has the labels: one that is called so, or that has few different words.
+ * Which column has the texts and which the labels: one that is called so, or that has few different
+ * words.
  * @param {import('../files/parse_rows.js').Parsed} parsed
- * @param {number} text  the column of the texts
- * @returns {number}  -1: none has
+ * @returns {{text: number, label: number}}  label -1: none has
  */
-export function guessLabels({ names, columns, n }, text) {
-    const others = [...columns.keys()].filter((i) => i !== text);
-    const named = others.find((i) => LABEL_NAMES.test(names[i].trim()));
-    if (named !== undefined) return named;
+export function guessBoth(parsed) {
+    const { names, columns, n } = parsed;
+    const all = [...columns.keys()];
+    const named = all.length < 2 ? -1 : names.findIndex((name) => LABEL_NAMES.test(name.trim()));
+    const may = all.filter((i) => i !== named);
+    const text =
+        may[
+            guessColumns({
+                ...parsed,
+                names: may.map((i) => names[i]),
+                columns: may.map((i) => columns[i]),
+            }).text
+        ];
+    if (named >= 0) return { text, label: named };
+    const others = all.filter((i) => i !== text);
     const looked_at = Math.min(n, LOOKED_AT);
     const valuesOf = (/** @type {number} */ i) =>
         new Set(columns[i].slice(0, looked_at).map((cell) => textOf(cell).trim()));
-    const few = others.map((i) => ({ i, n: valuesOf(i).size })).filter(({ n }) => n > 1);
+    const counted = others.map((i) => ({ i, n: valuesOf(i).size }));
+    // Beside texts alone, a column that is the same all through may be meant nevertheless.
+    const few = counted.filter(({ n }) => n > 1 || others.length === 1);
     const [best] = few.sort((a, b) => a.n - b.n);
     const most = Math.min(MOST_VALUES, Math.max(2, looked_at / 2));
-    return best && best.n <= most ? best.i : -1;
+    return { text, label: best && best.n <= most ? best.i : -1 };
 }

@@ -1,9 +1,8 @@
 /** The lines, on a thread of their own: read from a file and gathered there. */
 
 import { answerCalls } from '../files/calls.js';
-import { guessColumns } from '../files/guess_columns.js';
 import { readFile } from '../files/read_file.js';
-import { collect, guessLabels } from './collect.js';
+import { collect, guessBoth } from './collect.js';
 
 /** Texts in a message: few enough that taking it holds the page up for a few milliseconds. */
 const PIECE = 4000;
@@ -19,8 +18,7 @@ answerCalls({
     async parse(request, report) {
         parsed = await readFile(request, report);
         const { columns, ...facts } = parsed;
-        const { text } = guessColumns(parsed);
-        return { ...facts, guess: { text, label: guessLabels(parsed, text) } };
+        return { ...facts, guess: guessBoth(parsed) };
     },
 
     /**

@@ -137,7 +137,7 @@ class Teach {
         if (state !== 'refused') parts.refused.replaceChildren();
         if (state !== 'failed') parts.failed.replaceChildren();
         parts.setup.hidden = is_working;
-        parts.setup.open = state !== 'done' && state !== 'failed';
+        parts.setup.open = state !== 'done';
         parts.work.hidden = !is_working;
         parts.note.hidden = state !== 'stopped';
         parts.another.disabled = is_working;
@@ -307,13 +307,11 @@ class Teach {
         try {
             const taught = await teaching.run(examples, lines.name, chosen);
             this.#teaching = null;
-            if (taught) this.#show(taught, teaching.is_stopped);
+            if (taught) this.#show(taught);
             else this.#stop('Stopped. Nothing is kept, as it had not read all lines once.');
         } catch (error) {
             this.#teaching = null;
             this.#fail(error);
-        } finally {
-            work.end();
         }
     }
 
@@ -329,12 +327,13 @@ class Teach {
         this.#parts.start.focus({ preventScroll: true });
     }
 
-    /** @param {Taught} taught @param {boolean} is_stopped */
-    #show(taught, is_stopped) {
+    /** @param {Taught} taught */
+    #show(taught) {
         const { results, 'results-title': title, 'results-facts': facts, ...parts } = this.#parts;
         const { n, n_right } = scoreOf(taught);
-        this.#setState(is_stopped ? 'stopped' : 'done');
-        if (is_stopped) this.#stop('Stopped. The best until then is kept, below.');
+        if (taught.is_part) this.#stop('Stopped. The best until then is kept, below.');
+        else this.#setState('done');
+        this.#parts.setup.open = false;
         results.hidden = false;
         title.textContent = 'Your model';
         facts.textContent = factsOf(taught);

@@ -21,6 +21,7 @@ const BATCH = 32;
  * @property {number} n_learned  lines
  * @property {{text: string, label: string, answer: Answer}[]} checked
  * @property {number} epochs  that were wanted
+ * @property {boolean} is_part  whether it was stopped before they had all ended
  * @property {number} seconds
  *
  * @typedef {'loading' | 'teaching' | 'checking'} Phase
@@ -51,8 +52,7 @@ export class Teaching {
         this.#on = on;
     }
 
-    /** Whether it was cancelled: then there may be a model, or none. */
-    get is_stopped() {
+    get #is_stopped() {
         return this.#stopping.signal.aborted || this.#ending.signal.aborted;
     }
 
@@ -61,7 +61,7 @@ export class Teaching {
      * @returns {boolean}  whether something may still come of it
      */
     cancel() {
-        if (this.#phase === 'loading' || (this.#phase === 'teaching' && this.is_stopped)) {
+        if (this.#phase === 'loading' || (this.#phase === 'teaching' && this.#is_stopped)) {
             this.#ending.abort();
             return false;
         }
@@ -84,9 +84,17 @@ export class Teaching {
             const seconds = (performance.now() - began) / 1000;
             const answered = await this.#check(trained, checked);
             const { epochs } = chosen;
-            return { source, trained, n_learned: learned.length, epochs, seconds, ...answered };
+            return {
+                source,
+                trained,
+                n_learned: learned.length,
+                epochs,
+                is_part: trained.history.length < epochs,
+                seconds,
+                ...answered,
+            };
         } catch (error) {
-            if (this.is_stopped && /** @type {Error} */ (error).name === 'AbortError') return null;
+            if (this.#is_stopped && /** @type {Error} */ (error).name === 'AbortError') return null;
             throw error;
         }
     }

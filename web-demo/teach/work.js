@@ -10,7 +10,6 @@ import {
     inWhole,
 } from '../shell/format.js';
 import { Curve } from './curve.js';
-import { watchMemory } from './memory.js';
 
 /** @typedef {import('./teaching.js').Taught} Taught */
 /** @typedef {import('./teaching.js').Phase} Phase */
@@ -42,9 +41,6 @@ export class Work {
     /** The most frequent label, and its share of the lines. */
     #level = { at: 0, words: '' };
 
-    /** Bytes that the page takes, as far as the browser says. */
-    #memory = watchMemory();
-
     /** @param {Record<string, any>} parts */
     constructor(parts) {
         this.#parts = parts;
@@ -69,7 +65,6 @@ export class Work {
         this.#parts.curves.hidden = true;
         this.#parts.cancel.textContent = 'Cancel';
         this.#parts['cancel-hint'].textContent = '';
-        this.#memory.start();
         this.enter('loading');
         this.#say('Starting …');
     }
@@ -93,11 +88,10 @@ export class Work {
     /** @param {TrainProgress} progress */
     step({ epoch, step, n_steps, loss, metric, rate, seconds_left }) {
         this.#show(step, n_steps);
-        const memory = this.#memory.bytes ? `, ${inMegabytes(this.#memory.bytes)} of memory` : '';
         this.#say(
             `${inWhole(step)} of ${inUnits(n_steps, 'step')}, reading the lines for the ` +
                 `${ordinal(epoch)} time of ${inWhole(this.#epochs)}, ${inTenths(rate)} lines/s, ` +
-                `${inTime(seconds_left)} left${memory}`,
+                `${inTime(seconds_left)} left`,
         );
         this.#loss_points.push([step, loss]);
         const a_pass = n_steps / this.#epochs;
@@ -142,10 +136,6 @@ export class Work {
         this.#parts.cancel.textContent = 'Throw it away';
         this.#parts['cancel-hint'].textContent =
             'Stopping after this step. What it has learned in whole passes is kept.';
-    }
-
-    end() {
-        this.#memory.stop();
     }
 
     /** @param {number} done @param {number} total */
