@@ -132,6 +132,15 @@ test('reads labelled lines, guesses their columns, and says what is there', TIME
     await reached(page, 'empty');
 });
 
+test('reading a large file can be cancelled', TIMEOUT, async (t) => {
+    const { page } = await openTeach(t);
+    writeFileSync(join(FILES, 'large.tsv'), `${TSV}\n`.repeat(200_000));
+    await part(page, 'file').setInputFiles(join(FILES, 'large.tsv'));
+    await reached(page, 'parsing');
+    await part(page, 'parsing-cancel').click();
+    await reached(page, 'empty');
+});
+
 test('says what is too few, one, twice or not decided', TIMEOUT, async (t) => {
     const { page } = await openTeach(t);
     const lack = async (/** @type {string} */ lines) => {
@@ -189,6 +198,23 @@ test('lines get labels by hand, by the keys alone', TIMEOUT, async (t) => {
     assert.match(await part(page, 'undecided').innerText(), /^Line number 21/);
     await part(page, 'earlier').click();
     assert.equal(await part(page, 'undecided').locator('select').first().inputValue(), '0');
+    const [file] = await Promise.all([
+        page.waitForEvent('download'),
+        part(page, 'save-lines').click(),
+    ]);
+    const saved = readFileSync(await file.path(), 'utf8')
+        .trim()
+        .split('\n');
+    assert.equal(saved.length, 8);
+    assert.deepEqual(JSON.parse(saved[1]), { text: 'Line number 2', label: 'even' });
+    // Another column, or the same one again: what was given by hand stays.
+    await part(page, 'label').selectOption('0');
+    await part(page, 'label').selectOption('-1');
+    await page.waitForFunction(() =>
+        /8 with a label/.test(
+            document.querySelector('#view-teach [data-part=source-facts]')?.textContent ?? '',
+        ),
+    );
     await assertAccessible(page);
     await assertFits(page, 360);
 });
@@ -219,7 +245,7 @@ test('teaches the page’s own model while its thread stays free', TIMEOUT, asyn
     assert.equal(await part(page, 'confusion').locator('tbody tr').count(), 3);
     assert.equal(
         await page.evaluate(() => document.activeElement?.textContent),
-        'Your model',
+        'Your new model',
         'that is where it goes on',
     );
 });

@@ -1,7 +1,8 @@
 /** Lines that get their labels by hand, some at a time: with a list each, or with the number keys. */
 
-import { make } from '../shell/dom.js';
-import { inWhole } from '../shell/format.js';
+import { make, saveFile } from '../shell/dom.js';
+import { inUnits, inWhole } from '../shell/format.js';
+import { MOST_LABELS } from './lines.js';
 
 /** Lines that are shown at once. */
 const SHOWN = 20;
@@ -12,6 +13,7 @@ const KEYS = 9;
 export class ByHand {
     #parts;
     #onchange;
+    #announce;
 
     /** @type {import('./lines.js').Lines | null} */
     #lines = null;
@@ -22,10 +24,12 @@ export class ByHand {
 
     /**
      * @param {Record<string, any>} parts
+     * @param {(words: string) => void} announce
      * @param {() => void} onchange
      */
-    constructor(parts, onchange) {
+    constructor(parts, announce, onchange) {
         this.#parts = parts;
+        this.#announce = announce;
         this.#onchange = onchange;
         parts['add-label'].onsubmit = (/** @type {Event} */ event) => {
             event.preventDefault();
@@ -33,6 +37,7 @@ export class ByHand {
         };
         parts.earlier.onclick = () => this.#turn(-SHOWN);
         parts.next.onclick = () => this.#turn(SHOWN);
+        parts['save-lines'].onclick = () => this.#save();
         parts.undecided.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) =>
             this.#press(event),
         );
@@ -47,9 +52,11 @@ export class ByHand {
         this.#lines = lines;
         this.#undecided = lines.undecided();
         this.#from = 0;
-        this.#parts['by-hand'].hidden = this.#undecided.length === 0;
+        // A list of all labels is of no use where they are too many.
+        const is_shown = this.#undecided.length > 0 && lines.labels.length <= MOST_LABELS;
+        this.#parts['by-hand'].hidden = !is_shown;
         this.#parts['by-hand'].open = lines.n_labels_given === 0;
-        this.#draw();
+        if (is_shown) this.#draw();
     }
 
     #draw() {
@@ -143,6 +150,17 @@ export class ByHand {
         this.#showLabels();
         for (const select of this.#parts.undecided.querySelectorAll('select')) this.#fill(select);
         this.#onchange();
+    }
+
+    /** As JSON: texts may have commas, tabs and more lines than one. */
+    #save() {
+        const lines = this.#used;
+        const labelled = lines.labelled();
+        const text = labelled.map((each) => `${JSON.stringify(each)}\n`).join('');
+        const name = lines.name.replace(/\.\w+$/, '').replaceAll(' ', '-');
+        saveFile(new Blob([text], { type: 'application/jsonl' }), `${name}-labelled.jsonl`);
+        lines.is_unsaved = false;
+        this.#announce(`Saved ${inUnits(labelled.length, 'line')} with a label`);
     }
 
     /** @param {number} by  lines */

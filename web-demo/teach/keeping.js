@@ -40,6 +40,10 @@ export class Keeping {
         if (before !== this.#used) before?.classify.model.dispose();
     }
 
+    get has_one() {
+        return this.#taught !== null;
+    }
+
     get #name() {
         const name = this.#parts['model-name'].value.trim();
         return name.replace(/[\\/:*?"<>|\s]+/g, '-') || 'my-classifier';
@@ -99,8 +103,10 @@ export class Keeping {
 
     #use() {
         const taught = /** @type {Taught} */ (this.#taught);
+        const before = this.#used;
         this.#used = taught;
         this.#app.models.use('classifier', { name: this.#name, pipe: taught.classify });
+        before?.classify.model.dispose();
         this.#app.announce(`Read, Many and Inside now use ${this.#name}`);
     }
 

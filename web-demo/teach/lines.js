@@ -54,8 +54,11 @@ export class Lines {
     /** Of the file. */
     facts = { n_rows: 0, n_empty: 0, n_again: 0, is_part: false };
 
-    /** By text, a label by hand. @type {Map<number, string>} */
+    /** By text, a label by hand. @type {Map<string, string>} */
     #hand = new Map();
+
+    /** Whether labels by hand are in no file yet. */
+    is_unsaved = false;
 
     /** @param {Blob} blob @param {string} name */
     constructor(blob, name) {
@@ -84,9 +87,10 @@ export class Lines {
         const { given, labels, several, ...facts } = found;
         Object.assign(this, { choice: { ...choice }, texts, several, facts });
         this.#given = given;
-        this.labels = labels;
         this.n_labels_given = labels.length;
-        this.#hand.clear();
+        const known = new Set(texts);
+        for (const text of this.#hand.keys()) if (!known.has(text)) this.#hand.delete(text);
+        this.labels = [...new Set([...labels, ...this.#hand.values()])];
     }
 
     close() {
@@ -95,7 +99,7 @@ export class Lines {
 
     /** @param {number} i  of a text @returns {string | null}  null: it has none, or several */
     labelOf(i) {
-        return this.#hand.get(i) ?? this.labels[this.#given[i]] ?? null;
+        return this.#hand.get(this.texts[i]) ?? this.labels[this.#given[i]] ?? null;
     }
 
     /** Texts without a label, those with several first, whatever was given by hand. */
@@ -106,12 +110,9 @@ export class Lines {
 
     /** @param {number} i  of a text @param {string | null} label  null takes it back */
     decide(i, label) {
-        if (label === null) this.#hand.delete(i);
-        else this.#hand.set(i, label);
-    }
-
-    get n_by_hand() {
-        return this.#hand.size;
+        if (label === null) this.#hand.delete(this.texts[i]);
+        else this.#hand.set(this.texts[i], label);
+        this.is_unsaved = this.#hand.size > 0;
     }
 
     /** @param {string} label  @returns {boolean}  whether it is a new one */
@@ -137,17 +138,17 @@ export class Lines {
         return counts;
     }
 
-    /** What is learned from: labels with too few lines are left out. @returns {Example[]} */
+    /** All that have a label. @returns {Example[]} */
+    labelled() {
+        return this.texts.flatMap((text, i) => {
+            const label = this.labelOf(i);
+            return label === null ? [] : [{ text, label }];
+        });
+    }
+
+    /** What is learned from: labels with too few lines are left out. */
     examples() {
         const counts = this.counts();
-        /** @type {Example[]} */
-        const examples = [];
-        for (const [i, text] of this.texts.entries()) {
-            const label = this.labelOf(i);
-            if (label !== null && (counts.get(label) ?? 0) >= NEEDED) {
-                examples.push({ text, label });
-            }
-        }
-        return examples;
+        return this.labelled().filter(({ label }) => (counts.get(label) ?? 0) >= NEEDED);
     }
 }

@@ -36,7 +36,7 @@ export function showOutcome(parts, taught) {
     const { n, n_right, frequent, n_frequent } = scoreOf(taught);
     parts.score.textContent = `${inWhole(n_right)} of ${inUnits(n, 'line')} right`;
     parts.comparison.replaceChildren(
-        ...comparisonRow('Your model', n_right / n),
+        ...comparisonRow('This model', n_right / n),
         ...comparisonRow(`Always ${frequent}`, n_frequent / n),
     );
     parts['score-hint'].textContent =

@@ -68,7 +68,7 @@ class Teach {
         const parts = partsOf(section);
         this.#parts = parts;
         this.#settings = new Settings(parts, app.models, () => this.#remember());
-        this.#by_hand = new ByHand(parts, () => this.#showLines());
+        this.#by_hand = new ByHand(parts, app.announce, () => this.#showLines());
         this.#work = new Work(parts);
         this.#trial = new Trial(parts, app.announce);
         this.#keeping = new Keeping(parts, app);
@@ -104,8 +104,8 @@ class Teach {
         };
         parts.cancel.onclick = () => this.#cancel();
         addEventListener('beforeunload', (event) => {
-            const is_lost = this.#teaching || this.#keeping.is_unsaved || this.#lines?.n_by_hand;
-            if (is_lost) event.preventDefault();
+            const is_lost = this.#keeping.is_unsaved || this.#lines?.is_unsaved;
+            if (this.#teaching || is_lost) event.preventDefault();
         });
     }
 
@@ -255,10 +255,19 @@ class Teach {
         lack.hidden = words === null;
         if (lack.textContent !== (words ?? '')) lack.textContent = words ?? '';
         const n_examples = words === null ? lines.examples().length : 0;
-        parts['start-hint'].textContent =
-            words === null ? `${inUnits(n_examples, 'line')}, all on this device` : '';
         this.#settings.fit(n_examples);
+        this.#showStart(n_examples);
         this.#setState(words === null ? 'ready' : 'few');
+    }
+
+    /** @param {number} n  lines to learn from; 0: too few */
+    #showStart(n) {
+        const { start, 'start-hint': hint } = this.#parts;
+        const lost = this.#keeping.is_unsaved
+            ? ' The new model takes the place of the one below, which is not saved.'
+            : '';
+        start.textContent = this.#keeping.has_one ? 'Teach again' : 'Teach';
+        hint.textContent = n > 0 ? `${inUnits(n, 'line')}, all on this device.${lost}` : '';
     }
 
     /** The state of the lines when nothing happens to them. @returns {State} */
@@ -308,7 +317,7 @@ class Teach {
             const taught = await teaching.run(examples, lines.name, chosen);
             this.#teaching = null;
             if (taught) this.#show(taught);
-            else this.#stop('Stopped. Nothing is kept, as it had not read all lines once.');
+            else this.#stop('Stopped. Nothing is kept: no reading of all lines had ended.');
         } catch (error) {
             this.#teaching = null;
             this.#fail(error);
@@ -316,8 +325,8 @@ class Teach {
     }
 
     #cancel() {
-        const teaching = /** @type {Teaching} */ (this.#teaching);
-        this.#work.cancelled(teaching.cancel());
+        this.#teaching?.cancel();
+        if (this.#state === 'teaching') this.#work.stopping();
     }
 
     /** @param {string} words */
@@ -335,12 +344,13 @@ class Teach {
         else this.#setState('done');
         this.#parts.setup.open = false;
         results.hidden = false;
-        title.textContent = 'Your model';
+        title.textContent = 'Your new model';
         facts.textContent = factsOf(taught);
         showOutcome(parts, taught);
         this.#keeping.keep(taught, `${taught.source.replace(/\.\w+$/, '')}-classifier`);
         if (!parts.trial.value) parts.trial.value = taught.checked[0].text;
         this.#trial.use(taught.classify);
+        this.#showStart(this.#used.examples().length);
         title.focus({ preventScroll: true });
         title.scrollIntoView({ block: 'nearest' });
         this.#app.announce(`It has learned: ${n_right} of ${n} checked lines are right`);

@@ -43,6 +43,9 @@ export class Teaching {
     /** Ends it with what there is. */
     #stopping = new AbortController();
 
+    /** Whether enough lines have been checked. */
+    #is_enough = false;
+
     /** @type {Phase} */
     #phase = 'loading';
 
@@ -57,16 +60,13 @@ export class Teaching {
     }
 
     /**
-     * What has been learned is kept if it is a whole pass; a second call throws it away.
-     * @returns {boolean}  whether something may still come of it
+     * While it learns, what it has learned in whole passes is kept, and a second call throws it
+     * away; while it is checked, the lines that were are enough.
      */
     cancel() {
-        if (this.#phase === 'loading' || (this.#phase === 'teaching' && this.#is_stopped)) {
-            this.#ending.abort();
-            return false;
-        }
-        this.#stopping.abort();
-        return true;
+        if (this.#phase === 'checking') this.#is_enough = true;
+        else if (this.#phase === 'loading' || this.#is_stopped) this.#ending.abort();
+        else this.#stopping.abort();
     }
 
     /**
@@ -130,9 +130,21 @@ export class Teaching {
         this.#enter('checking');
         const { pipeline } = await this.#app.models.library();
         const model = await trained.model();
-        const classify = await pipeline('text-classification', model);
+        try {
+            const classify = await pipeline('text-classification', model);
+            const answered = await this.#ask(classify, checked);
+            return { classify, labels: model.config.labels, checked: answered };
+        } catch (error) {
+            model.dispose();
+            throw error;
+        }
+    }
+
+    /** @param {any} classify @param {Example[]} checked */
+    async #ask(classify, checked) {
         const answered = [];
         for (let from = 0; from < checked.length; from += BATCH) {
+            if (this.#is_enough && from > 0) break;
             this.#on.check({ done: from, total: checked.length });
             const batch = checked.slice(from, from + BATCH);
             const answers = await classify(batch.map(({ text }) => text));
@@ -140,7 +152,7 @@ export class Teaching {
                 answered.push({ ...example, answer: answers[i] });
             }
         }
-        return { classify, labels: model.config.labels, checked: answered };
+        return answered;
     }
 
     /** @param {Phase} phase */

@@ -26,17 +26,18 @@ export class Trial {
         this.#announce = announce;
         parts.trial.oninput = () => {
             clearTimeout(this.#debounce);
-            this.#debounce = setTimeout(() => this.#read(), DEBOUNCE);
+            this.#debounce = setTimeout(() => this.#read(true), DEBOUNCE);
         };
     }
 
     /** @param {any} classify */
     use(classify) {
         this.#classify = classify;
-        return this.#read();
+        this.#read(false);
     }
 
-    async #read() {
+    /** @param {boolean} is_said  to screen readers, too */
+    async #read(is_said) {
         this.#reading.abort();
         this.#reading = new AbortController();
         const { signal } = this.#reading;
@@ -53,7 +54,7 @@ export class Trial {
             if (signal.aborted) return;
             answer.replaceChildren(...all.map(row));
             const [{ label, score }] = all;
-            this.#announce(`${label}, ${Math.round(100 * score)} per cent`);
+            if (is_said) this.#announce(`${label}, ${Math.round(100 * score)} per cent`);
         } catch (error) {
             if (signal.aborted) return;
             answer.replaceChildren(make('p', { className: 'hint' }, error.message));

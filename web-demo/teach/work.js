@@ -63,8 +63,6 @@ export class Work {
         this.#loss_points = [];
         this.#right_points = [];
         this.#parts.curves.hidden = true;
-        this.#parts.cancel.textContent = 'Cancel';
-        this.#parts['cancel-hint'].textContent = '';
         this.enter('loading');
         this.#say('Starting …');
     }
@@ -75,8 +73,8 @@ export class Work {
         this.#parts['work-title'].textContent = TITLES[phase];
         this.#parts.bar.removeAttribute('value');
         curves.hidden = phase === 'loading';
-        cancel.hidden = phase === 'checking';
-        if (phase === 'checking') this.#parts['cancel-hint'].textContent = '';
+        cancel.textContent = phase === 'checking' ? 'Skip the rest' : 'Cancel';
+        this.#parts['cancel-hint'].textContent = '';
     }
 
     /** @param {{loaded: number, total: number}} progress */
@@ -130,9 +128,8 @@ export class Work {
         this.#say(`${inWhole(done)} of ${inUnits(total, 'line')}`);
     }
 
-    /** @param {boolean} is_kept  whether something may still come of it */
-    cancelled(is_kept) {
-        if (!is_kept) return;
+    /** While it learns: it ends after its step. */
+    stopping() {
         this.#parts.cancel.textContent = 'Throw it away';
         this.#parts['cancel-hint'].textContent =
             'Stopping after this step. What it has learned in whole passes is kept.';
