@@ -40,6 +40,7 @@ export function lackOf(lines) {
     }
     const missing = counts
         .filter(([, n]) => n < NEEDED)
+        .sort((a, b) => b[1] - a[1])
         .slice(0, 2 - enough.length)
         .map(([label, n]) => `${inUnits(NEEDED - n, 'line')} more of ${label}`);
     return `Too few lines: each label needs ${NEEDED}. Missing: ${missing.join(', ')}.`;
