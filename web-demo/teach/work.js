@@ -45,7 +45,7 @@ export class Work {
     constructor(parts) {
         this.#parts = parts;
         this.#losses = new Curve(parts['loss-curve'], 'Loss: how far off it is', false);
-        this.#rights = new Curve(parts['right-curve'], 'Right among the lines kept to check', true);
+        this.#rights = new Curve(parts['right-curve'], 'Right among checked lines', true);
     }
 
     /**
