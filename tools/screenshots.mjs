@@ -66,6 +66,18 @@ const SCENES = {
             await part('picture').locator('svg, canvas').first().waitFor(TIMEOUT);
         },
     },
+    'teach-empty': { hash: 'teach' },
+    'teach-ready': {
+        hash: 'teach?sample=1',
+        act: (_, part) => part('start').waitFor(TIMEOUT),
+    },
+    teach: {
+        hash: 'teach?sample=1&epochs=3',
+        async act(_, part) {
+            await part('start').click();
+            await part('score').waitFor(TIMEOUT);
+        },
+    },
     'your_model-empty': { hash: 'your_model' },
     your_model: {
         hash: 'your_model',

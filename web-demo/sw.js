@@ -105,14 +105,19 @@ async function find(url) {
 
 /**
  * Makes a copy of the version that the server has, unless it is there.
- * @param {string} engine  the one of four that this machine uses
+ * @param {string} engine  the one of four that this machine uses: engine-VARIANT[-threads].wasm
  */
 async function save(engine) {
     const list = await fetch(inScope('files.json'), { cache: 'no-cache' });
     const { version, code, files } = await list.json();
     const before = await copies();
+    // Training takes builds of one thread and of several, of the same variant.
+    const [, variant] = engine.split(/[-.]/);
+    const isBuild = (/** @type {string} */ file) => /\/(engine|train)-[\w-]+\.wasm$/.test(file);
+    const isOurs = (/** @type {string} */ file) =>
+        file.endsWith(engine) || file.includes(`/train-${variant}`);
     const wanted = files
-        .filter((/** @type {string} */ file) => !/\/engine-/.test(file) || file.endsWith(engine))
+        .filter((/** @type {string} */ file) => !isBuild(file) || isOurs(file))
         .map(inScope);
     const name = `${COPY}${Date.now()}-${version}`;
     const newest = before[0];

@@ -1,8 +1,8 @@
 /** Which columns are meant, and how the file is read where that was guessed wrong. */
 
+import { ENCODINGS, FORMATS } from '../files/formats.js';
 import { make } from '../shell/dom.js';
 import { inUnits, inWhole } from '../shell/format.js';
-import { ENCODINGS, FORMATS } from './formats.js';
 
 /** @typedef {import('./rows.js').Rows} Rows */
 /** @typedef {import('./rows.js').Choice} Choice */

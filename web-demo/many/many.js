@@ -3,10 +3,10 @@
  * take away. The rows are in a worker (rows_worker.js), the model in its own; here is what is seen.
  */
 
+import { listenForFiles } from '../files/given.js';
 import { copyText, partsOf, saveFile } from '../shell/dom.js';
 import { inUnits } from '../shell/format.js';
 import { Columns } from './columns.js';
-import { listenForFiles } from './given.js';
 import html from './many.html';
 import { Opening } from './opening.js';
 import { RowsView } from './rows_view.js';

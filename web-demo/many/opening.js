@@ -1,13 +1,10 @@
 /** A file that is being read into rows: how far it is, and why it is refused. */
 
+import { Refusal } from '../files/refusal.js';
 import { showFailure } from '../shell/failure.js';
-import { Refusal } from './refusal.js';
 import { Rows } from './rows.js';
 
-/**
- * How a file is read where it was guessed wrong.
- * @typedef {{encoding?: string, format?: string, has_header?: boolean}} How
- */
+/** @typedef {import('../files/read_file.js').How} How */
 
 export class Opening {
     #parts;

@@ -1,7 +1,7 @@
 /** How far the rows are, as a bar and in words. */
 
+import { ENCODINGS } from '../files/formats.js';
 import { inTime, inUnits, inWhole } from '../shell/format.js';
-import { ENCODINGS } from './formats.js';
 
 /**
  * @param {import('./rows.js').Rows} rows

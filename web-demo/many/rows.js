@@ -1,8 +1,7 @@
 /** The rows as the page's thread has them: what is shown, and the worker that has the rest. */
 
-import { pageCode } from '../shell/failure.js';
+import { Calls } from '../files/calls.js';
 import { EMPTY, NONE } from './marks.js';
-import { Refusal } from './refusal.js';
 
 /**
  * @typedef {object} Source  what a file was found to be
@@ -22,11 +21,9 @@ import { Refusal } from './refusal.js';
  */
 
 export class Rows {
-    #worker = new Worker(new URL('./rows_worker.js', import.meta.url), { type: 'module' });
-
-    /** @type {Map<number, {resolve: any, reject: any, onprogress?: (progress: any) => void}>} */
-    #waiting = new Map();
-    #n_calls = 0;
+    #calls = new Calls(
+        new Worker(new URL('./rows_worker.js', import.meta.url), { type: 'module' }),
+    );
 
     /** What was given: it is read again where the guess was wrong. */
     name;
@@ -106,25 +103,6 @@ export class Rows {
     constructor(blob, name) {
         this.blob = blob;
         this.name = name;
-        this.#worker.onmessage = ({ data: { id, result, error, progress } }) => {
-            const waiting = this.#waiting.get(id);
-            if (progress !== undefined) {
-                waiting?.onprogress?.(progress);
-                return;
-            }
-            this.#waiting.delete(id);
-            if (error?.advice) waiting?.reject(new Refusal(error.message, error.advice));
-            else if (error) waiting?.reject(new Error(error.message));
-            else waiting?.resolve(result);
-        };
-        this.#worker.onerror = (event) => {
-            event.preventDefault();
-            const error = pageCode(
-                new Error(event.message || 'the worker of the rows did not start'),
-            );
-            for (const { reject } of this.#waiting.values()) reject(error);
-            this.#waiting.clear();
-        };
     }
 
     /**
@@ -135,13 +113,7 @@ export class Rows {
      * @returns {Promise<any>}
      */
     call(method, request, onprogress, transfer = []) {
-        const id = ++this.#n_calls;
-        const answer = new Promise((resolve, reject) => {
-            this.#waiting.set(id, { resolve, reject, onprogress });
-            this.#worker.postMessage({ id, method, request }, transfer);
-        });
-        answer.catch(() => {}); // not every answer is waited for
-        return answer;
+        return this.#calls.call(method, request, onprogress, transfer);
     }
 
     /**
@@ -228,10 +200,6 @@ export class Rows {
     }
 
     close() {
-        this.#worker.terminate();
-        for (const { reject } of this.#waiting.values()) {
-            reject(new DOMException('the rows are closed', 'AbortError'));
-        }
-        this.#waiting.clear();
+        this.#calls.close();
     }
 }

@@ -1,19 +1,16 @@
 /**
  * The rows, on a thread of their own: read from a file, sorted, filtered, counted and written
  * there, however many they are. The page's thread has copies of what it shows.
- *
- * Messages:
- *     in    {id, method, request}
- *     out   {id, result}, {id, error: {message, advice}}, {id, progress}
  */
 
-import { readDays } from './dates.js';
-import { DELIMITERS } from './formats.js';
-import { guessColumns } from './guess_columns.js';
+import { answerCalls } from '../files/calls.js';
+import { readDays } from '../files/dates.js';
+import { DELIMITERS } from '../files/formats.js';
+import { guessColumns } from '../files/guess_columns.js';
+import { textOf } from '../files/parse_rows.js';
+import { readFile } from '../files/read_file.js';
 import { EMPTY, NONE } from './marks.js';
 import { orderOf } from './order.js';
-import { parseRows, textOf } from './parse_rows.js';
-import { readText } from './read_text.js';
 import { summaryOf } from './summary.js';
 import { writeFile } from './write_file.js';
 
@@ -23,7 +20,7 @@ const PIECE = 4000;
 /** The most texts that a search by meaning shows. */
 const MOST_ALIKE = 200;
 
-/** @type {import('./parse_rows.js').Parsed} */
+/** @type {import('../files/parse_rows.js').Parsed} */
 let parsed;
 
 /** @type {import('./order.js').Data} */
@@ -39,18 +36,12 @@ const vectors = { rows: new Uint32Array(), data: new Int8Array(), d: 0, n: 0 };
 
 const METHODS = {
     /**
-     * @param {object} request
-     * @param {Blob} request.blob
-     * @param {string} request.name
-     * @param {string} [request.encoding]
-     * @param {string} [request.format]
-     * @param {boolean} [request.has_header]
+     * @param {Parameters<typeof readFile>[0]} request
      * @param {Report} report  of what is done, 0 to 1
      */
-    async parse({ blob, name, encoding: wanted, format, has_header }, report) {
-        const { text, encoding } = await readText(blob, wanted, (share) => report(share / 2));
-        const onprogress = (/** @type {number} */ share) => report(0.5 + share / 2);
-        parsed = parseRows(text, { name, format, has_header, onprogress });
+    async parse(request, report) {
+        const { encoding, ...rest } = await readFile(request, report);
+        parsed = rest;
         const { names, n, notes } = parsed;
         return {
             names,
@@ -243,15 +234,4 @@ const METHODS = {
     },
 };
 
-const port = /** @type {any} */ (globalThis);
-
-port.onmessage = async (/** @type {MessageEvent} */ { data: { id, method, request } }) => {
-    const report = (/** @type {any} */ progress) => port.postMessage({ id, progress });
-    try {
-        const result = await /** @type {any} */ (METHODS)[method](request, report);
-        port.postMessage({ id, result });
-    } catch (error) {
-        const { message, advice } = /** @type {import('./refusal.js').Refusal} */ (error);
-        port.postMessage({ id, error: { message, advice } });
-    }
-};
+answerCalls(METHODS);

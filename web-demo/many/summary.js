@@ -1,7 +1,7 @@
 /** What the results are together: by label, by how sure the model is, over time, by group. */
 
+import { beginOf, nextOf, periodFor } from '../files/dates.js';
 import { SURE } from '../shell/tone.js';
-import { beginOf, nextOf, periodFor } from './dates.js';
 import { CUT, EMPTY, FAILED, labelOf, NONE } from './marks.js';
 
 /** Groups that are shown; more would be no summary. */
@@ -22,7 +22,7 @@ const N_BINS = 20;
  * @property {number} n_agreed  of these the model's own
  * @property {{from: number, width: number, counts: number[][]}} scores  how many rows of each label
  *   the model gave scores from `from + i * width` on
- * @property {{period: import('./dates.js').Period, begins: number[], counts: number[][]} | null}
+ * @property {{period: import('../files/dates.js').Period, begins: number[], counts: number[][]} | null}
  *   time  how many rows of each label lie in the periods that begin on these days
  * @property {Group[]} groups  the largest first
  * @property {number} n_groups

@@ -1,10 +1,10 @@
 /** What the results are together: labels, how sure the model is, over time, by group; in words. */
 
+import { inLong, inShort } from '../files/dates.js';
 import { make, nextFrame } from '../shell/dom.js';
 import { inPercent, inUnits, inWhole } from '../shell/format.js';
 import { SURE, toneOf, wordOf } from '../shell/tone.js';
 import { BarChart, coloursOf } from './charts.js';
-import { inLong, inShort } from './dates.js';
 import { inScore } from './table.js';
 
 /** @typedef {import('./summary.js').Summary} Summary */
@@ -16,7 +16,7 @@ const MOST_LABELS = 12;
 const COUNT_EVERY = 700;
 const DRAW_EVERY = 2500;
 
-/** @type {Record<import('./dates.js').Period, string>} */
+/** @type {Record<import('../files/dates.js').Period, string>} */
 const EACH = { day: 'each day', week: 'each week', month: 'each month', year: 'each year' };
 
 export class Together {

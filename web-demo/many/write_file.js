@@ -10,8 +10,8 @@
 
 import Papa from 'papaparse';
 
+import { textOf } from '../files/parse_rows.js';
 import { labelOf, NONE } from './marks.js';
-import { textOf } from './parse_rows.js';
 
 /** Rows in a piece of the file. */
 const PIECE = 5000;

@@ -9,7 +9,12 @@
  * @typedef {import('../../js/index.js').TextClassificationPipeline} Classify
  * @typedef {import('../../js/index.js').FeatureExtractionPipeline} Embed
  * @typedef {'classifier' | 'embedder'} Kind
- * @typedef {{name: string, pipe: any}} Visitors  a model of the visitor's own
+ *
+ * @typedef {object} Visitors  a model of the visitor's own
+ * @property {string} name
+ * @property {any} pipe
+ * @property {{source: any, options?: Record<string, any>}} [file]  what loadModel() takes to load
+ *   it again, where that is known
  */
 
 import { partOfPage } from './failure.js';
@@ -58,6 +63,11 @@ export class Models extends EventTarget {
     /** Of the model in a place. @param {Kind} kind */
     nameOf(kind) {
         return this.#visitors.get(kind)?.name ?? OWN[kind].name;
+    }
+
+    /** The visitor's own in a place. @param {Kind} kind */
+    visitorsOf(kind) {
+        return this.#visitors.get(kind);
     }
 
     /** Whether the visitor's own is in a place. @param {Kind} kind */

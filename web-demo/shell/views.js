@@ -21,6 +21,7 @@ export const VIEWS = {
     many: { title: 'Many', load: () => import('../many/many.js') },
     inside: { title: 'Inside', load: () => import('../inside/inside.js') },
     meaning: { title: 'Meaning', load: () => import('../meaning/meaning.js') },
+    teach: { title: 'Teach', load: () => import('../teach/teach.js') },
     your_model: { title: 'Your model', load: () => import('../your_model/your_model.js') },
     machine: { title: 'The machine', load: () => import('../machine/machine.js') },
 };

@@ -16,6 +16,7 @@ export const UNNAMED = /^LABEL_\d+$/;
  * @property {import('../../js/index.js').ModelInfo} info
  * @property {Map<string, any>} pipelines  by task, the first is what it is probably made for
  * @property {string | null} stored  what it is stored by on this device; null: it is of files
+ * @property {import('../shell/models.js').Visitors['file']} file  that it was loaded from
  * @property {Blob | null} made  the converted file, if this page has made it
  * @property {string | null} licence
  */

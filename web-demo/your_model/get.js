@@ -63,17 +63,23 @@ export async function getModel(node, wanted, { signal, onprogress }) {
  * @param {{signal: AbortSignal, onprogress: (progress: any) => void}} how
  */
 export async function openStored({ configure, loadModel }, stored, how) {
-    const [address, dtype] = stored.split('#');
     configure({ hub: null, token: null });
-    const options = { ...how, offline: true };
+    const { source, options } = fileOf(stored);
+    return loadModel(source, { ...how, ...options });
+}
+
+/**
+ * Where something stored is found again, without a request.
+ * @param {string} stored
+ * @returns {{source: any, options: Record<string, any>}}  of loadModel()
+ */
+export function fileOf(stored) {
+    const [address, dtype] = stored.split('#');
     // As a list: an address of a file, whatever it is called.
-    if (!dtype) return loadModel([address], options);
+    if (!dtype) return { source: [address], options: { offline: true } };
     const end = address.lastIndexOf('/') + 1;
-    return loadModel(address.slice(0, end), {
-        ...options,
-        dtype: /** @type {any} */ (dtype),
-        ...(end < address.length && { file: decodeURIComponent(address.slice(end)) }),
-    });
+    const file = end < address.length ? { file: decodeURIComponent(address.slice(end)) } : {};
+    return { source: address.slice(0, end), options: { offline: true, dtype, ...file } };
 }
 
 /**

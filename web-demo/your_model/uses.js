@@ -49,13 +49,16 @@ export function mountUses(node, { models, announce }, current) {
     function showPlace({ kind, where, task, lacks }) {
         const opened = current();
         const user = users.get(kind);
-        const who = user ? `${user.name}, yours` : `${models.nameOf(kind)}, the page's own`;
+        // One that was taught here is there without having been opened here.
+        const is_visitors = models.isVisitors(kind);
+        const who = `${models.nameOf(kind)}, ${is_visitors ? 'yours' : "the page's own"}`;
         const buttons = [];
         if (opened && user !== opened && !lacks(opened)) {
             const use = () => {
                 const before = users.get(kind);
                 users.set(kind, opened);
-                models.use(kind, { name: opened.name, pipe: pipeFor(opened, task) });
+                const { name, file } = opened;
+                models.use(kind, { name, pipe: pipeFor(opened, task), file });
                 dispose(before);
                 changed(`${where} now use ${opened.name}`);
             };
@@ -63,7 +66,7 @@ export function mountUses(node, { models, announce }, current) {
                 make('button', { type: 'button', onclick: use }, `Use ${opened.name} here`),
             );
         }
-        if (user) {
+        if (is_visitors) {
             const putBack = () => {
                 users.delete(kind);
                 models.use(kind, null);
@@ -98,6 +101,13 @@ export function mountUses(node, { models, announce }, current) {
         opened.model.dispose();
     }
 
+    models.addEventListener('change', (/** @type {any} */ { detail: { kind } }) => {
+        const user = users.get(kind);
+        if (!user || models.visitorsOf(kind)?.file === user.file) return;
+        users.delete(kind); // another view has put one there
+        dispose(user);
+        show();
+    });
     show();
     return { show, dispose };
 }

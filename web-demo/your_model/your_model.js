@@ -12,7 +12,7 @@ import { inMegabytes, inWhole } from '../shell/format.js';
 import { factsOf, familyName, wordsOf } from './card.js';
 import { adviceFor } from './failures.js';
 import { convertFiles, filesOf } from './files.js';
-import { describeStored, getModel, openStored } from './get.js';
+import { describeStored, fileOf, getModel, openStored } from './get.js';
 import { mountKept } from './kept.js';
 import { pipelinesOf, TASKS } from './tasks.js';
 import { mountUses } from './uses.js';
@@ -89,7 +89,7 @@ export function mount(section, app) {
     }
 
     /**
-     * @typedef {Pick<Opened, 'model' | 'stored' | 'made' | 'licence'> & {name?: string}} Came
+     * @typedef {Pick<Opened, 'model' | 'stored' | 'file' | 'made' | 'licence'> & {name?: string}} Came
      *
      * @typedef {object} Way  of opening a model
      * @property {string} title  of what is done
@@ -262,7 +262,8 @@ export function mount(section, app) {
                     signal,
                     onprogress: (progress) => show(progress, 'Loading the model'),
                 });
-                return { model, name, stored: null, made: is_made ? file : null, licence };
+                const made = is_made ? file : null;
+                return { model, name, stored: null, file: { source: file }, made, licence };
             },
         });
     }
@@ -312,7 +313,7 @@ export function mount(section, app) {
     async function load(library, stored, { signal, show }) {
         const onprogress = (/** @type {any} */ progress) => show(progress, 'Loading the model');
         const model = await openStored(library, stored, { signal, onprogress });
-        return { model, stored, made: null, licence: null };
+        return { model, stored, file: fileOf(stored), made: null, licence: null };
     }
 
     /** Asks before anything is fetched. @param {State} from */

@@ -77,6 +77,19 @@ const PATHS = {
         await until('a map', () => part('meaning', 'picture')?.querySelector('svg, canvas'));
         return part('meaning', 'groups').textContent;
     },
+    async teach() {
+        const lines = ['It was lovely', 'It was dull'].flatMap((text, label) =>
+            ['today', 'again', 'indeed', 'for us'].map((end) => `${text} ${end}\t${label}`),
+        );
+        type(await until('the field', shownPart('teach', 'paste')), lines.join('\n'));
+        part('teach', 'use-paste').click();
+        const epochs = await until('the settings', shownPart('teach', 'epochs'));
+        epochs.value = '1';
+        epochs.dispatchEvent(new Event('change'));
+        part('teach', 'start').click();
+        await until('a model', shownPart('teach', 'score'));
+        return part('teach', 'score').textContent;
+    },
     async your_model() {
         const input = await until('the input', () => part('your_model', 'files'));
         const list = new DataTransfer();

@@ -9,7 +9,7 @@ import { SITE } from '../site.js';
 import { openEngine } from './engine.js';
 import { missing } from './programs.js';
 
-const VIEWS = ['read', 'many', 'inside', 'meaning', 'your_model', 'machine'];
+const VIEWS = ['read', 'many', 'inside', 'meaning', 'teach', 'your_model', 'machine'];
 
 for (const name of ['firefox', 'webkit']) {
     const skip = missing(name);
@@ -38,6 +38,7 @@ for (const name of ['firefox', 'webkit']) {
         assert.deepEqual(Object.keys(result), VIEWS);
         assert.match(result.read, /^\d+\.\d%$/);
         assert.match(result.many, /Positive[\s\S]*Negative|Negative[\s\S]*Positive/);
+        assert.match(result.teach, /^\d+ of 2 lines right$/);
         assert.match(result.your_model, /bert/i);
         t.diagnostic(result.machine.replace(/\s+/g, ' '));
     });

@@ -1,4 +1,4 @@
-/** What the view says of a file that it cannot use: in plain words, with what to do. */
+/** What a view says of a file that it cannot use: in plain words, with what to do. */
 
 export class Refusal extends Error {
     /**

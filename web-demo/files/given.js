@@ -29,15 +29,15 @@ export function listenForFiles(section, { file, choosers, paste, use_paste }, gi
     });
     section.addEventListener('dragover', (event) => {
         event.preventDefault();
-        section.classList.add('many-dragged');
+        section.dataset.dragged = '';
     });
     section.addEventListener('dragleave', (event) => {
         const to = /** @type {Node | null} */ (event.relatedTarget);
-        if (!to || !section.contains(to)) section.classList.remove('many-dragged');
+        if (!to || !section.contains(to)) delete section.dataset.dragged;
     });
     section.addEventListener('drop', (event) => {
         event.preventDefault();
-        section.classList.remove('many-dragged');
+        delete section.dataset.dragged;
         giveFirst(event.dataTransfer, give);
     });
 }
