@@ -91,26 +91,41 @@ float *EXPORT(train_parameter_value)(uint32_t index)
 
 /* ----------------------------------------------------------------------------------- learning -- */
 
-/* Writes `data`, which is the output. `token_types` may be 0. The arrays must stay until
- * train_backward(). */
+/* An output that a loss is of. */
+typedef struct train_wanted {
+    uint32_t output;
+    float *data;     /* train_forward() writes it */
+    float *gradient; /* of the loss by it; train_backward() reads it */
+} train_wanted;
+
+/* `token_types` may be 0; lm_tokens: the tokens whose LM_LOGITS are wanted, or 0: of all. The
+ * arrays must stay until train_backward(). */
 bert_status EXPORT(train_forward)(uint32_t n_sequences, const uint32_t *lengths,
-                                  const uint32_t *ids, const uint32_t *token_types, uint32_t output,
-                                  float *data)
+                                  const uint32_t *ids, const uint32_t *token_types,
+                                  uint32_t n_lm_tokens, const uint32_t *lm_tokens,
+                                  const train_wanted *wanted, uint32_t n_wanted)
 {
-    bert_batch batch = {
-        .n_sequences = n_sequences, .lengths = lengths, .ids = ids, .token_types = token_types};
+    bert_batch batch = {.n_sequences = n_sequences,
+                        .lengths = lengths,
+                        .ids = ids,
+                        .token_types = token_types,
+                        .n_lm_tokens = n_lm_tokens,
+                        .lm_tokens = lm_tokens};
     bert_outputs outputs = {{0}};
-    outputs.data[output] = data;
+    for (uint32_t i = 0; i < n_wanted; i++)
+        outputs.data[wanted[i].output] = wanted[i].data;
     return bert_train_forward(trainer, &batch, &outputs, &error);
 }
 
-/* `gradient`: of the loss by that output. */
-bert_status EXPORT(train_backward)(uint32_t output, float *gradient)
+bert_status EXPORT(train_backward)(const train_wanted *wanted, uint32_t n_wanted)
 {
     bert_outputs gradients = {{0}};
-    gradients.data[output] = gradient;
+    for (uint32_t i = 0; i < n_wanted; i++)
+        gradients.data[wanted[i].output] = wanted[i].gradient;
     return bert_train_backward(trainer, &gradients, &error);
 }
+
+/* ------------------------------------------------------------------------------------ losses -- */
 
 /* The loss is at `loss`. `class_weights` may be 0. */
 bert_status EXPORT(train_cross_entropy)(const float *logits, uint32_t n_rows, uint32_t n_classes,
@@ -121,6 +136,8 @@ bert_status EXPORT(train_cross_entropy)(const float *logits, uint32_t n_rows, ui
     return bert_loss_cross_entropy(logits, n_rows, n_classes, labels, &loss_options, loss, gradient,
                                    &error);
 }
+
+/* ------------------------------------------------------------------------------------- steps -- */
 
 float EXPORT(train_clip)(float max_norm)
 {

@@ -176,7 +176,8 @@ async function validate({ task, labels, batch_size }, sequences, trainer, { turn
     let [sum, weight] = [0, 0];
     for (const batch of batchesOf(sequences, batch_size)) {
         await turn();
-        const { loss, logits } = trainer.run(batch, false);
+        const { loss, outputs } = trainer.run(batch, false);
+        const [logits] = outputs;
         let row = 0;
         let n_labels = 0;
         for (const { labels: own } of batch) {

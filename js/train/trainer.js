@@ -25,17 +25,41 @@ import { writeTable } from '../worker/tensor_table.js';
  * @typedef {object} Sequence  what is learned from one example
  * @property {Uint32Array} ids
  * @property {Uint32Array} type_ids
- * @property {Int32Array} labels  of the sequence, or of each token
+ * @property {Int32Array} labels  what the objective makes of it
  *
- * @typedef {object} TrainerOptions
- * @property {'logits' | 'token_logits'} output  that the labels are of
- * @property {number} threads
- * @property {number} max_tokens  of a batch
- * @property {number} max_sequences  of a batch
+ * @typedef {object} Limits  of a batch
+ * @property {number} max_tokens
+ * @property {number} max_sequences
  * @property {number} max_sequence_tokens
+ *
+ * @typedef {object} TrainerConfig
+ * @property {Objective} objective
+ * @property {number} threads
  * @property {boolean} recomputes  see bert_train_options
  * @property {number} memory  bytes that it may take
- * @property {Float32Array | null} class_weights
+ *
+ * @typedef {TrainerConfig & Limits} TrainerOptions
+ *
+ * @typedef {object} Objective  what is learned: a loss of some outputs. Files of objectives/
+ * @property {string[]} outputs  that the loss is of
+ * @property {(batch: Sequence[]) => number[]} rows  of each of them
+ * @property {(limits: Limits) => {rows: number[], numbers: number}} most  rows of each output, and
+ *   numbers that loss() reserves besides
+ * @property {(batch: Sequence[]) => Uint32Array} [lmTokens]  of lm_logits: tokens that have a row
+ * @property {(pass: Pass, batch: Sequence[]) => number} loss  writes its gradients
+ *
+ * @typedef {object} Pass  a batch on its way, in the memory of the module
+ * @property {Instance} instance  what is reserved of it is given back after the step
+ * @property {PassOutput[]} outputs
+ * @property {(array: Uint32Array | Int32Array | Float32Array) => number} write  gives an address
+ * @property {(loss: (at: number) => number) => number} lossOf  calls a loss of the module, which
+ *   writes to `at` and gives a status
+ *
+ * @typedef {object} PassOutput
+ * @property {number} data  address of its numbers
+ * @property {number} gradient  address of their gradients
+ * @property {number} n_rows
+ * @property {number} n_columns
  */
 
 /** Room for the ends of blocks. */
@@ -53,11 +77,7 @@ export class Trainer {
     #core;
     #module;
     #options;
-    #n_classes;
     #has_types;
-
-    /** Address of those of classes; 0: there are none. */
-    #class_weights = 0;
 
     /** Tops of the stacks that no thread has yet. @type {number[]} */
     #stacks = [];
@@ -103,7 +123,6 @@ export class Trainer {
         this.#instance = core.instance;
         this.#module = module;
         this.#options = options;
-        this.#n_classes = core.outputs[options.output].n_columns;
         this.#has_types = Number(core.encoder.n_token_types) > 1;
         this.#instance.wasm.train_set_options(
             options.max_tokens,
@@ -127,17 +146,18 @@ export class Trainer {
 
     /** @param {Tensors} tensors */
     #neededBytes(tensors) {
-        const { max_tokens, max_sequences, output, threads } = this.#options;
-        const n_rows = output === 'logits' ? max_sequences : max_tokens;
+        const { max_tokens, max_sequences, objective, threads } = this.#options;
         const beginning = [...tensors.values()].reduce(
             (sum, { values }) => sum + aligned(values.byteLength) + ENTRY_BYTES,
             0,
         );
-        const batch = 4 * (3 * max_tokens + 2 * max_sequences + 2 * n_rows * this.#n_classes);
+        const most = objective.most(this.#options);
+        const outputs = this.#outputs(most.rows);
+        const n_numbers = outputs.reduce((sum, each) => sum + 2 * each.n_rows * each.n_columns, 0);
+        const batch = 4 * (3 * max_tokens + max_sequences + n_numbers + most.numbers);
         return (
             this.#instance.top +
             aligned(this.#blockBytes()) +
-            aligned(4 * this.#n_classes) +
             (threads - 1) * STACK_BYTES +
             Math.max(beginning, batch) +
             SLACK_BYTES
@@ -148,10 +168,9 @@ export class Trainer {
     #begin(tensors) {
         const instance = this.#instance;
         const { wasm } = instance;
-        const { threads, class_weights } = this.#options;
+        const { threads } = this.#options;
         const n_bytes = this.#blockBytes();
         const block = instance.reserve(n_bytes);
-        if (class_weights) this.#class_weights = instance.write(bytesOf(class_weights));
         for (let i = 1; i < threads; i++) {
             this.#stacks.push(instance.reserve(STACK_BYTES) + STACK_BYTES);
         }
@@ -194,44 +213,75 @@ export class Trainer {
     }
 
     /**
-     * The loss of some sequences, the mean over their labels.
+     * The loss of some sequences, as the objective has it.
      * @param {Sequence[]} batch
      * @param {boolean} learns  whether gradients are computed, too: step() uses them
-     * @returns {{loss: number, logits: Float32Array}}  logits: a row for each label
+     * @returns {{loss: number, outputs: Float32Array[]}}  the objective's, in its order
      */
     run(batch, learns) {
         const instance = this.#instance;
         const { wasm } = instance;
-        const output = this.#core.outputIndex(this.#options.output);
+        const { objective } = this.#options;
         return instance.scratch(() => {
-            const labels = joined(batch.map((each) => each.labels));
-            const n_numbers = labels.length * this.#n_classes;
-            const lengths = instance.write(Uint32Array.from(batch, ({ ids }) => ids.length));
-            const ids = instance.write(bytesOf(joined(batch.map((each) => each.ids))));
-            const types = this.#has_types
-                ? instance.write(bytesOf(joined(batch.map((each) => each.type_ids))))
-                : 0;
-            const labels_at = instance.write(bytesOf(labels));
-            const logits = instance.reserve(4 * n_numbers);
-            const gradient = instance.reserve(4 * n_numbers);
-            const loss = instance.reserve(4);
-            const numbers = (/** @type {number} */ at, /** @type {number} */ n) =>
-                new Float32Array(instance.memory.buffer, at, n);
-            instance.check(wasm.train_forward(batch.length, lengths, ids, types, output, logits));
-            instance.check(
-                wasm.train_cross_entropy(
-                    logits,
-                    labels.length,
-                    this.#n_classes,
-                    labels_at,
-                    this.#class_weights,
-                    loss,
-                    gradient,
+            const write = (/** @type {Uint32Array | Int32Array | Float32Array} */ array) =>
+                instance.write(bytesOf(array));
+            const lengths = write(Uint32Array.from(batch, ({ ids }) => ids.length));
+            const ids = write(joined(batch.map((each) => each.ids)));
+            const types = this.#has_types ? write(joined(batch.map((each) => each.type_ids))) : 0;
+            const lm_tokens = objective.lmTokens?.(batch);
+            const lm_at = lm_tokens ? write(lm_tokens) : 0;
+            const outputs = this.#outputs(objective.rows(batch)).map((each) => {
+                const n_bytes = 4 * each.n_rows * each.n_columns;
+                const [data, gradient] = [instance.reserve(n_bytes), instance.reserve(n_bytes)];
+                return { ...each, data, gradient };
+            });
+            const table = write(
+                Uint32Array.from(
+                    outputs.flatMap(({ output, data, gradient }) => [output, data, gradient]),
                 ),
             );
-            if (learns) instance.check(wasm.train_backward(output, gradient));
-            return { loss: numbers(loss, 1)[0], logits: numbers(logits, n_numbers).slice() };
+            const n_lm = lm_tokens?.length ?? 0;
+            instance.check(
+                wasm.train_forward(
+                    batch.length,
+                    lengths,
+                    ids,
+                    types,
+                    n_lm,
+                    lm_at,
+                    table,
+                    outputs.length,
+                ),
+            );
+            const numbers = (/** @type {number} */ at, /** @type {number} */ n) =>
+                new Float32Array(instance.memory.buffer, at, n);
+            /** @type {Pass['lossOf']} */
+            const lossOf = (compute) => {
+                const at = instance.reserve(4);
+                instance.check(compute(at));
+                return numbers(at, 1)[0];
+            };
+            const loss = objective.loss({ instance, outputs, write, lossOf }, batch);
+            if (learns) instance.check(wasm.train_backward(table, outputs.length));
+            return {
+                loss,
+                outputs: outputs.map(({ data, n_rows, n_columns }) =>
+                    numbers(data, n_rows * n_columns).slice(),
+                ),
+            };
         });
+    }
+
+    /**
+     * The objective's outputs.
+     * @param {number[]} rows  of each
+     */
+    #outputs(rows) {
+        return this.#options.objective.outputs.map((name, i) => ({
+            output: this.#core.outputIndex(name),
+            n_rows: rows[i],
+            n_columns: this.#core.outputs[name].n_columns,
+        }));
     }
 
     /**
@@ -275,7 +325,7 @@ export class Trainer {
  * @param {T[]} arrays
  * @returns {T}  end to end
  */
-function joined(arrays) {
+export function joined(arrays) {
     const Kind = /** @type {any} */ (arrays[0].constructor);
     const all = new Kind(arrays.reduce((n, { length }) => n + length, 0));
     let at = 0;

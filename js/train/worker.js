@@ -14,6 +14,7 @@ import { readBase } from './base.js';
 import { familyOf } from './families.js';
 import { toFolder } from './folder.js';
 import { labelsOf, outputOf, withHead } from './head.js';
+import { classes } from './objectives/classes.js';
 import { limitsOf, run } from './run.js';
 import { toSequences } from './sequences.js';
 import { Trainer } from './trainer.js';
@@ -85,11 +86,10 @@ async function train(base, wanted, request, caller) {
     const sets = [sequences.examples, sequences.validation ?? []];
     const trainer = await Trainer.open(module, encoder, tensors, {
         ...limitsOf(sets, batch_size),
-        output: outputOf(task),
+        objective: classes(outputOf(task), request.class_weights),
         threads,
         recomputes: request.recomputes,
         memory: request.memory,
-        class_weights: request.class_weights,
     });
     for (const each of [base.tensors, tensors]) each.clear(); // the trainer has them
     const helpers = new HelpingThreads(threads - 1);
