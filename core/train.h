@@ -6,14 +6,17 @@
  *     bert_status learn(bert_trainer *trainer, const bert_batch *batch, const int32_t *labels,
  *                       float *logits, float *gradient, float *loss, bert_error *error)
  *     {
- *         const bert_config *config = bert_model_config(bert_train_model(trainer));
+ *         uint32_t n_labels = bert_model_config(bert_train_model(trainer))->n_labels;
  *         bert_outputs outputs = {.data[BERT_OUTPUT_LOGITS] = logits};
  *         bert_outputs gradients = {.data[BERT_OUTPUT_LOGITS] = gradient};
  *         bert_status status = bert_train_forward(trainer, batch, &outputs, error);
  *         if (status == BERT_OK)
- *             status = bert_loss_cross_entropy(logits, batch->n_sequences, config->n_labels,
- * labels, NULL, loss, gradient, error); if (status == BERT_OK) status =
- * bert_train_backward(trainer, &gradients, error); if (status != BERT_OK) return status;
+ *             status = bert_loss_cross_entropy(logits, batch->n_sequences, n_labels, labels,
+ *                                              NULL, loss, gradient, error);
+ *         if (status == BERT_OK)
+ *             status = bert_train_backward(trainer, &gradients, error);
+ *         if (status != BERT_OK)
+ *             return status;
  *         bert_train_clip(trainer, 1);
  *         bert_train_step(trainer, &(bert_adamw){.learning_rate = 5e-5});
  *         return BERT_OK;
@@ -271,8 +274,8 @@ typedef struct bert_loss_options {
 /*
  * Cross-entropy of softmax(logits) against labels 0 .. n_classes - 1, as torch has it:
  *
- *     the mean over rows i of  -(1 - s) w[y_i] log p_i[y_i] - s / C * the sum over c of w[c] log
- * p_i[c]
+ *     the mean over rows i of
+ *         -(1 - s) w[y_i] log p_i[y_i] - s / C * the sum over c of w[c] log p_i[c]
  *
  * logits: [n_rows, n_classes], labels: [n_rows]; writes the loss, and to `gradient` [n_rows,
  * n_classes], which may be `logits`, its derivatives. For classes of sequences n_rows is

@@ -116,7 +116,6 @@ class Teach {
     }
 
     #remember() {
-        if (this.#section.hidden) return;
         this.#app.remember({
             ...(this.#is_sample ? { sample: '1' } : {}),
             ...this.#settings.state,
