@@ -89,7 +89,7 @@ c_tests := $(filter-out %/test_conversion %/test_gradients %/test_operators %/te
 endif
 # An emulated machine takes minutes for what runs on several threads.
 ifeq ($(config),arm)
-c_tests := $(filter-out %/test_arrival %/test_train,$(c_tests))
+c_tests := $(filter-out %/test_arrival %/test_learning %/test_train,$(c_tests))
 endif
 # It keeps stacks and puts them back, which sanitizers do not understand; and has no vectors.
 ifneq ($(filter sanitize thread scalar arm,$(config)),)
@@ -335,16 +335,18 @@ test-c: ## C tests, in the release, scalar and sanitize builds
 		$(MAKE) -j2 --no-print-directory config=$$config run-c-tests || exit 1; done
 
 run-c-tests: $(c_tests) $(if $(with_converter),$(native)/bert-convert)
-	@for test in $(c_tests); do $(run_test) ./$$test || { echo "FAILED: $$test"; exit 1; }; done
+	@for test in $(c_tests); do $(run_test) ./$$test $(names) || { echo "FAILED: $$test"; exit 1; }; done
 
 test-arm: ## the core's C tests on one thread for 64-bit ARM, emulated
-	@if command -v qemu-aarch64-static >/dev/null; then $(MAKE) -j2 --no-print-directory config=arm run-c-tests; \
+	@if command -v qemu-aarch64-static >/dev/null; then \
+		$(MAKE) -j2 --no-print-directory config=arm names=-threads run-c-tests; \
 	else echo 'SKIPPED: qemu-aarch64-static, which runs the C tests for ARM, is not installed' >&2; fi
 
 # Of what runs on several threads.
 test-tsan: ## the same on several threads under the thread sanitizer
 	@$(MAKE) -j2 --no-print-directory config=thread $(patsubst %,build/native-thread/test_%,arrival encoder learning train)
-	@for test in arrival encoder learning train; do ./build/native-thread/test_$$test || exit 1; done
+	@for test in arrival 'encoder threads rows steps words' 'learning threads' 'train threads'; do \
+		./build/native-thread/test_$$test || exit 1; done
 
 test-js: native wasm js single ## JavaScript tests, on the built package
 	@tools/test_js.sh

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { FaultyServer } from '../tools/faulty_server.js';
-import { assertAccessible, assertFits, longTasks, openSite, SITE, TIMEOUT } from './site.js';
+import { assertAccessible, assertFits, atEnd, longTasks, openSite, SITE, TIMEOUT } from './site.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -181,7 +181,7 @@ test('a measurement is cancelled, also by opening another view', TIMEOUT, async 
 
 test('without isolation it says why one thread computes, and mends it', TIMEOUT, async (t) => {
     const own = await FaultyServer.open({ '/': SITE });
-    t.after(() => own.close());
+    atEnd(t, () => own.close());
     const { page } = await open(t, { url: own.url });
     assert.match(await fact(page, 'Threads'), /^1: .*not cross-origin isolated/);
     assert.match(await fact(page, 'Isolation'), /^no: /);

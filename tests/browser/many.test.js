@@ -11,7 +11,7 @@ import Papa from 'papaparse';
 import { FaultyServer } from '../tools/faulty_server.js';
 import { TOO_LONG, tasksWhile } from '../tools/tasks.js';
 import { commandLine, LAST_DIGIT, variantOf } from '../tools/workbench.js';
-import { assertAccessible, assertFits, MODEL, openSite, SITE, TIMEOUT } from './site.js';
+import { assertAccessible, assertFits, atEnd, MODEL, openSite, SITE, TIMEOUT } from './site.js';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -620,7 +620,7 @@ test('the address restores what was chosen, and no text is in it', TIMEOUT, asyn
 
 test('a model that does not come is said, and asked for again', TIMEOUT, async (t) => {
     const server = await FaultyServer.open({ '/': SITE });
-    t.after(() => server.close());
+    atEnd(t, () => server.close());
     server.faults.set(`/${MODEL}`, { status: 404 });
     const { page } = await openMany(t, {
         url: `${server.url}index.html`,

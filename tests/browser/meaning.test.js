@@ -300,8 +300,12 @@ test(
         const tasks = {};
         const begin = Date.now();
         tasks.reading = await tasksWhile(page, async () => {
-            await cancelOnceBegun(page, '#view-meaning [data-part=working]', () =>
-                part(page, 'file').setInputFiles(file),
+            // So many are read at once, and what has been is kept.
+            await cancelOnceBegun(
+                page,
+                '#view-meaning [data-part=working]',
+                () => part(page, 'file').setInputFiles(file),
+                128,
             );
             await page.getByText(/^Stopped\. \d+ sentences are still to be read/).waitFor();
             const left = await part(page, 'working').innerText();

@@ -19,7 +19,7 @@ import { serve } from '../../web-demo/serve.js';
 import { converted } from '../js/converted.js';
 import { CONFIG, modelBytes } from '../js/model_bytes.js';
 import { TOO_LONG, tasksWhile } from '../tools/tasks.js';
-import { assertAccessible, assertFits, cancelOnceBegun, openSite, TIMEOUT } from './site.js';
+import { assertAccessible, assertFits, atEnd, cancelOnceBegun, openSite, TIMEOUT } from './site.js';
 
 const DIST = fileURLToPath(new URL('../../build/dist/', import.meta.url));
 
@@ -809,14 +809,14 @@ test('the code for what is on screen is copied, and runs', TIMEOUT, async (t) =>
     assertSame(JSON.parse(run('sh', ['-c', shell])).labels);
 
     const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-snippet-'));
-    t.after(() => rmSync(folder, { recursive: true }));
+    atEnd(t, () => rmSync(folder, { recursive: true }));
     symlinkSync(DIST, join(folder, 'bert-wasm'));
     writeFileSync(join(folder, 'index.html'), '<!doctype html><title>x</title>');
     const server = await serve(folder, 0);
-    t.after(() => server.close());
+    atEnd(t, () => server.close());
     const other = await context.browser()?.newPage();
     assert.ok(other);
-    t.after(() => other.close());
+    atEnd(t, () => other.close());
     await other.route('**/snippet.html', (route) =>
         route.fulfill({ body: `<!doctype html>${script}`, contentType: 'text/html' }),
     );

@@ -21,7 +21,16 @@ import { pathToFileURL } from 'node:url';
 
 import { serve } from '../../web-demo/serve.js';
 import { FaultyServer } from '../tools/faulty_server.js';
-import { assertAccessible, assertFits, longTasks, MODEL, openSite, SITE, TIMEOUT } from './site.js';
+import {
+    assertAccessible,
+    assertFits,
+    atEnd,
+    longTasks,
+    MODEL,
+    openSite,
+    SITE,
+    TIMEOUT,
+} from './site.js';
 
 const GOOD = 'What a wonderful film, I laughed all the way through.';
 const BAD = 'The plot is thin and the jokes fall flat.';
@@ -56,7 +65,7 @@ const kept = (page, state = 'yes') => page.waitForSelector(`[data-saved=${state}
 /** The site on a server whose faults the test sets. @param {TestContext} t @param {object} [how] */
 async function faulty(t, how) {
     const own = await FaultyServer.open({ '/': SITE }, how);
-    t.after(() => own.close());
+    atEnd(t, () => own.close());
     return own;
 }
 
@@ -65,7 +74,7 @@ async function copyOfSite(t) {
     const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-site-'));
     cpSync(SITE, folder, { recursive: true });
     const server = await serve(folder, 0);
-    t.after(async () => {
+    atEnd(t, async () => {
         await server.close();
         rmSync(folder, { recursive: true });
     });

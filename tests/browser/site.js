@@ -44,6 +44,26 @@ after(async () => {
     await server.close();
 });
 
+/** What is done at the end of each test. @type {WeakMap<object, (() => unknown)[]>} */
+const endings = new WeakMap();
+
+/**
+ * After the test, what was opened last is closed first: a page before the server that it asks.
+ * @param {import('node:test').TestContext} t
+ * @param {() => unknown} end
+ */
+export function atEnd(t, end) {
+    const all = endings.get(t) ?? [];
+    all.push(end);
+    if (all.length > 1) return;
+    endings.set(t, all);
+    t.after(async () => {
+        const results = [];
+        for (const each of all.reverse()) results.push(...(await Promise.allSettled([each()])));
+        for (const result of results) if (result.status === 'rejected') throw result.reason;
+    });
+}
+
 /**
  * A page in a browser profile of its own, with the model ready unless told otherwise.
  * @param {import('node:test').TestContext} t
@@ -90,7 +110,7 @@ export async function openSite(t, how = {}) {
             tasks.push(...list.getEntries().map(({ duration }) => Math.round(duration))),
         ).observe({ type: 'longtask' });
     });
-    t.after(async () => {
+    atEnd(t, async () => {
         await context.close();
         assert.deepEqual(problems, []);
     });
@@ -144,20 +164,24 @@ export async function assertFits(page, width) {
  * @param {Page} page
  * @param {string} selector  what holds the progress and the button
  * @param {() => Promise<unknown>} begin
+ * @param {number} [done]  more than this is done then
  */
-export async function cancelOnceBegun(page, selector, begin) {
-    await page.evaluate((of) => {
-        const observer = new MutationObserver(() => {
-            const working = document.querySelector(of);
-            const button = [...(working?.querySelectorAll('button') ?? [])].find(
-                (each) => each.textContent === 'Cancel' && each.checkVisibility(),
-            );
-            if (!button || !working?.querySelector('progress')?.value) return;
-            observer.disconnect();
-            button.click();
-        });
-        observer.observe(document, { subtree: true, childList: true, attributes: true });
-    }, selector);
+export async function cancelOnceBegun(page, selector, begin, done = 0) {
+    await page.evaluate(
+        ([of, least]) => {
+            const observer = new MutationObserver(() => {
+                const working = document.querySelector(of);
+                const button = [...(working?.querySelectorAll('button') ?? [])].find(
+                    (each) => each.textContent === 'Cancel' && each.checkVisibility(),
+                );
+                if (!button || !(Number(working?.querySelector('progress')?.value) > least)) return;
+                observer.disconnect();
+                button.click();
+            });
+            observer.observe(document, { subtree: true, childList: true, attributes: true });
+        },
+        /** @type {const} */ ([selector, done]),
+    );
     await begin();
 }
 

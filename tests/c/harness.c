@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -103,11 +104,27 @@ void guarded_free_all(void)
     n_blocks = 0;
 }
 
+/* Whether the name has one of some parts, if there are any, and none of those after a `-`. */
+static int is_wanted(const char *name, int n_parts, char **parts)
+{
+    int n_wanted = 0, is_one = 0;
+    for (int i = 0; i < n_parts; i++) {
+        if (parts[i][0] != '-') {
+            n_wanted++;
+            is_one |= strstr(name, parts[i]) != NULL;
+        } else if (strstr(name, parts[i] + 1)) {
+            return 0;
+        }
+    }
+    return n_wanted == 0 || is_one;
+}
+
 int main(int argc, char **argv)
 {
     int n_passed = 0, n_failed = 0;
-    (void)argc;
     for (test_case *t = first_test; t; t = t->next) {
+        if (!is_wanted(t->name, argc - 1, argv + 1))
+            continue;
         n_failures = 0;
         t->run();
         guarded_free_all();
@@ -120,5 +137,5 @@ int main(int argc, char **argv)
     }
     printf("%s: %d tests\n%d passed, %d failed\n", argv[0], n_passed + n_failed, n_passed,
            n_failed);
-    return n_failed != 0;
+    return n_failed != 0 || n_passed == 0;
 }

@@ -4,7 +4,8 @@
  *     TEST(adds) { CHECK(1 + 1 == 2, "1 + 1 is %d", 1 + 1); }
  *
  * A test registers itself; main() in harness.c runs them all, prints what failed and the closing
- * line `N passed, N failed`, and exits with 1 if any failed.
+ * line `N passed, N failed`, and exits with 1 if any failed, or none ran. With arguments it runs
+ * those whose names have one of them in it: `test_encoder threads`; or have not: `-threads`.
  */
 #ifndef HARNESS_H
 #define HARNESS_H

@@ -12,6 +12,7 @@
  */
 
 import { byId, make } from './dom.js';
+import { loadExplain } from './explain.js';
 import { pageCode, partOfPage, showFailure } from './failure.js';
 import { inUnits } from './format.js';
 import { Models } from './models.js';
@@ -138,6 +139,7 @@ async function whenReady() {
     const classify = await models.classifier();
     document.documentElement.dataset.model = 'ready';
     const { cache, variant, threads } = await classify.model.info();
+    await loadExplain().catch(() => {}); // who wants it then says what is wrong
     countRequests(showRequests);
     if (cache.complete) await savePage({ variant, threads });
 }

@@ -1,5 +1,5 @@
 /**
- * Requests of this page since its model was ready, counted from what the browser itself notes
+ * Requests of this page since it had all that reading a text takes, counted from what the browser itself notes
  * (Resource Timing). Texts are never in one; what may be is a part of the page that is opened for
  * the first time.
  */
