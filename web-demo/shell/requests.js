@@ -1,7 +1,7 @@
 /**
- * Requests of this page since it had all that reading a text takes, counted from what the browser itself notes
- * (Resource Timing). Texts are never in one; what may be is a part of the page that is opened for
- * the first time.
+ * Requests of this page since it had all that reading a text takes, counted from what the browser
+ * itself notes (Resource Timing). Texts are never in one; what may be is a part of the page that is
+ * opened for the first time.
  */
 
 /** @type {string[]} addresses */
