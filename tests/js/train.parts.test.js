@@ -12,6 +12,7 @@ import { hasRelaxedSIMD } from '../../js/platform/webassembly.js';
 import { familyOf } from '../../js/train/families.js';
 import { toFolder } from '../../js/train/folder.js';
 import { labelsOf, withHead } from '../../js/train/head.js';
+import { classes } from '../../js/train/objectives/classes.js';
 import { toRows } from '../../js/train/panels.js';
 import { Random } from '../../js/train/random.js';
 import { limitsOf, scheduled } from '../../js/train/run.js';
@@ -70,11 +71,10 @@ for (const build of ['base', 'relaxed', 'base-threads', 'relaxed-threads']) {
         const sequences = sequencesOf(train);
         const trainer = await Trainer.open(moduleOf(build), config.encoder, tensors, {
             ...limitsOf([sequences], sequences.length),
-            output: 'token_logits',
+            objective: classes('token_logits', Float32Array.from(loss_options.class_weights)),
             threads: build.endsWith('threads') ? 2 : 1,
             recomputes: false,
             memory: 2 ** 26,
-            class_weights: Float32Array.from(loss_options.class_weights),
         });
         const found = losses.map(() => {
             const { loss } = trainer.run(sequences, true);
@@ -241,14 +241,13 @@ test('what 32-bit addresses do not reach is refused with what to set', async () 
         n_positions: 512,
     };
     const open = Trainer.open(moduleOf('base'), encoder, new Map(), {
-        output: 'logits',
+        objective: classes('logits', null),
         threads: 1,
         max_tokens: 512,
         max_sequences: 1,
         max_sequence_tokens: 512,
         recomputes: true,
         memory: 2 ** 32,
-        class_weights: null,
     });
     await assert.rejects(open, {
         code: 'OUT_OF_MEMORY',

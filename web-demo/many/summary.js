@@ -22,8 +22,9 @@ const N_BINS = 20;
  * @property {number} n_agreed  of these the model's own
  * @property {{from: number, width: number, counts: number[][]}} scores  how many rows of each label
  *   the model gave scores from `from + i * width` on
- * @property {{period: import('../files/dates.js').Period, begins: number[], counts: number[][]} | null}
- *   time  how many rows of each label lie in the periods that begin on these days
+ * @property {{period: import('../files/dates.js').Period, begins: number[],
+ *   counts: number[][]} | null} time  how many rows of each label lie in the periods that begin on
+ *   these days
  * @property {Group[]} groups  the largest first
  * @property {number} n_groups
  *

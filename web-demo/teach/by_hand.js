@@ -1,4 +1,4 @@
-/** Lines that get their labels by hand, some at a time: with a list each, or with the number keys. */
+/** Lines get their labels by hand, some at a time: with a list each, or with the number keys. */
 
 import { make, saveFile } from '../shell/dom.js';
 import { inUnits, inWhole } from '../shell/format.js';

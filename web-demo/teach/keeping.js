@@ -130,7 +130,10 @@ export class Keeping {
     }
 }
 
-/** @param {(options: object) => Promise<any>} pick @returns {Promise<any>}  null: none was chosen */
+/**
+ * @param {(options: object) => Promise<any>} pick
+ * @returns {Promise<any>}  null: none was chosen
+ */
 async function chosen(pick) {
     try {
         return await pick.call(globalThis, { mode: 'readwrite' });

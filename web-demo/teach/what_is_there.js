@@ -34,8 +34,8 @@ export function lackOf(lines) {
     }
     if (counts.length === 1) {
         return (
-            `All lines have the same label, ${counts[0][0]}. There must be others to tell it from: ` +
-            `${NEEDED} lines of another label or more.`
+            `All lines have the same label, ${counts[0][0]}. There must be others to tell it ` +
+            `from: ${NEEDED} lines of another label or more.`
         );
     }
     const missing = counts
@@ -94,8 +94,8 @@ function remarksOn(lines, counts) {
     if (n_empty > 0) remarks.push(`${inUnits(n_empty, 'line')} without a text.`);
     if (lines.several.size > 0) {
         remarks.push(
-            `${inUnits(lines.several.size, 'text')} with several labels: decide below, or they are ` +
-                'left out.',
+            `${inUnits(lines.several.size, 'text')} with several labels: decide below, or they ` +
+                'are left out.',
         );
     } else if (n_labelled > 0 && n_without > 0) {
         remarks.push(`${inUnits(n_without, 'line')} without a label, left out.`);

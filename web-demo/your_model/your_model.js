@@ -89,7 +89,8 @@ export function mount(section, app) {
     }
 
     /**
-     * @typedef {Pick<Opened, 'model' | 'stored' | 'file' | 'made' | 'licence'> & {name?: string}} Came
+     * @typedef {Pick<Opened, 'model' | 'stored' | 'file' | 'made' | 'licence'>
+     *   & {name?: string}} Came
      *
      * @typedef {object} Way  of opening a model
      * @property {string} title  of what is done
