@@ -20,6 +20,7 @@ const PADS = ['[PAD]', '<pad>'];
  * @property {import('../loader/model_file.js').EncoderConfig} encoder
  * @property {boolean} is_of_tokens  whether tokens have the labels
  * @property {string[]} labels
+ * @property {string} [problem_type]  of sequences' labels; default 'single_label_classification'
  * @property {number} max_length  most tokens of a sequence
  * @property {import('./trainer.js').Tensors} tensors
  * @property {Uint8Array} tokenizer_json
@@ -42,7 +43,9 @@ export function toFolder(trained) {
  * @param {Trained} trained
  * @param {number | null} pad_id
  */
-function modelConfig({ family, architecture, encoder, is_of_tokens, labels }, pad_id) {
+function modelConfig(trained, pad_id) {
+    const { family, architecture, encoder, is_of_tokens, labels } = trained;
+    const { problem_type = 'single_label_classification' } = trained;
     const head = is_of_tokens ? 'ForTokenClassification' : 'ForSequenceClassification';
     return {
         architectures: [family.class_prefix + head],
@@ -52,7 +55,7 @@ function modelConfig({ family, architecture, encoder, is_of_tokens, labels }, pa
         ...family.sizes(encoder),
         id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
         label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-        ...(!is_of_tokens && { problem_type: 'single_label_classification' }),
+        ...(!is_of_tokens && { problem_type }),
         torch_dtype: 'float32',
     };
 }
@@ -108,11 +111,12 @@ function matrix(name, { shape: [, n_in], values }, tensors) {
 
 /**
  * @param {[string, import('./trainer.js').Tensor][]} tensors
+ * @param {Record<string, string>} [metadata]
  * @returns {Uint8Array<ArrayBuffer>}
  */
-function safetensors(tensors) {
+export function safetensors(tensors, metadata = { format: 'pt' }) {
     /** @type {Record<string, unknown>} */
-    const header = { __metadata__: { format: 'pt' } };
+    const header = { __metadata__: metadata };
     let end = 0;
     for (const [name, { shape, values }] of tensors) {
         header[name] = { dtype: 'F32', shape, data_offsets: [end, (end += values.byteLength)] };

@@ -37,12 +37,19 @@ export function labelsOf({ encoder, labels, outputs }, task) {
  * @param {TrainTask} task
  * @param {string[]} labels
  * @param {number} seed
+ * @param {string | null} [problem_type]  of text-classification
  * @returns {{encoder: import('../loader/model_file.js').EncoderConfig, tensors: Tensors}}
  */
-export function withHead({ config, tensors }, { pooler_activation }, task, labels, seed) {
+export function withHead(base, family, task, labels, seed, problem_type) {
+    const { config, tensors } = base;
+    const { pooler_activation } = family;
     const is_of_tokens = task === 'token-classification';
     const own = labelsOf(config, task);
-    const keeps = own.length === labels.length && own.every((label, i) => label === labels[i]);
+    const is_regression = (/** @type {unknown} */ type) => type === 'regression';
+    const keeps =
+        own.length === labels.length &&
+        own.every((label, i) => label === labels[i]) &&
+        is_regression(problem_type) === is_regression(config.problem_type);
     const random = new Random(seed, PURPOSE);
     const hidden = Number(config.encoder.hidden_size);
     const has_pooler = tensors.has('pooler.weight') && isPooler(config, pooler_activation);
