@@ -35,6 +35,7 @@ export function dropoutOf(architecture, task, wanted) {
             ? { hidden: wanted, attention: wanted, classifier: wanted }
             : { ...own, ...defined(wanted ?? {}) };
     const is_of_texts = task === 'text-classification';
+    const is_of_spans = task === 'question-answering';
     /** @type {Dropout} */
     const rates = [
         hidden,
@@ -42,7 +43,7 @@ export function dropoutOf(architecture, task, wanted) {
         architecture === 'distilbert' ? 0 : hidden,
         architecture === 'albert' ? 0 : hidden,
         is_of_texts && DROPS_TWICE.includes(architecture) ? classifier : 0,
-        classifier,
+        is_of_spans && architecture !== 'distilbert' ? 0 : classifier, // others drop nothing there
     ];
     return rates.some((rate) => rate > 0) ? rates : null;
 }

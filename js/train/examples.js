@@ -5,6 +5,7 @@
 
 import { BertError, describe, withPlace } from '../errors.js';
 import { readText } from '../pipelines/call.js';
+import { readQuestion } from '../pipelines/question_answering.js';
 import { nextTurn } from '../platform/turn.js';
 import { Random } from './random.js';
 
@@ -40,7 +41,14 @@ const MOST_LISTED = 20;
  * @property {string} [text]  that is split at white space
  * @property {Label[]} labels  one for each word
  *
- * @typedef {TextExample | LabelsExample | ScoreExample | WordsExample} Example
+ * @typedef {object} QuestionExample  of question-answering
+ * @property {string} question
+ * @property {string} context
+ * @property {{text: string, answer_start?: number}[]} answers  of which the first is learned, all
+ *   are right; none: the context has no answer. answer_start: where it is, in characters (UTF-16
+ *   units or, as SQuAD counts, code points); default its first place in the context
+ *
+ * @typedef {TextExample | LabelsExample | ScoreExample | WordsExample | QuestionExample} Example
  *
  * @typedef {object} Read  an example that was checked
  * @property {string} text
@@ -48,6 +56,12 @@ const MOST_LISTED = 20;
  * @property {number[]} [ends]  of words: where each ends in the text
  * @property {string[]} labels  one, one for each word, or those that there are
  * @property {number} [score]  of regression
+ * @property {Span[]} [spans]  of question-answering, whose context is text_pair
+ *
+ * @typedef {object} Span  an answer
+ * @property {string} text
+ * @property {number} start  UTF-16 index into the context
+ * @property {number} end
  *
  * @typedef {object} Labelled  the same for the worker
  * @property {string} text
@@ -56,6 +70,7 @@ const MOST_LISTED = 20;
  * @property {number[]} labels  indices
  * @property {number[]} [targets]  where labels are none of one: 1 for each that there is, else 0;
  *   or the score
+ * @property {Span[]} [spans]
  */
 
 /** @typedef {import('./head.js').TrainTask} TrainTask */
@@ -104,6 +119,7 @@ export async function readExamples(given, what, task, labels, problem_type) {
  */
 function readerOf(task, problem_type) {
     if (task === 'token-classification') return readWords;
+    if (task === 'question-answering') return readAsked;
     if (problem_type === 'multi_label_classification') return readLabels;
     return problem_type === 'regression' ? readScore : readOne;
 }
@@ -126,6 +142,43 @@ function readScore(example) {
         throw new BertError('BAD_INPUT', `its score must be a number, not ${describe(score)}`);
     }
     return { ...readText(example), labels: [], score };
+}
+
+/** @param {any} example @returns {Read} */
+function readAsked(example) {
+    if (typeof example !== 'object' || !Array.isArray(example?.answers)) {
+        throw notOne('{question, context, answers}, an array', example);
+    }
+    const { question, context } = readQuestion(example, undefined);
+    const spans = example.answers.map((/** @type {any} */ answer) => {
+        const span = spanOf(context, answer);
+        if (span) return span;
+        throw new BertError(
+            'BAD_INPUT',
+            'its answers must be {text, answer_start} with a text that is in the context there, ' +
+                `not ${describe(answer?.text)} at ${describe(answer?.answer_start)}`,
+        );
+    });
+    return { text: question, text_pair: context, labels: [], spans };
+}
+
+/**
+ * @param {string} context
+ * @param {any} answer
+ * @returns {Span | null}  null: it is not there
+ */
+function spanOf(context, answer) {
+    const { text, answer_start } = answer ?? {};
+    if (typeof text !== 'string' || text === '') return null;
+    const isAt = (/** @type {number} */ at) => context.startsWith(text, at);
+    let start = context.indexOf(text);
+    if (answer_start !== undefined) {
+        start = answer_start;
+        // Python counts code points.
+        if (!isAt(start)) start = [...context].slice(0, answer_start).join('').length;
+        if (!isAt(start)) return null;
+    }
+    return start < 0 ? null : { text, start, end: start + text.length };
 }
 
 /** @param {any} example @returns {Read} */

@@ -19,6 +19,8 @@ const PADS = ['[PAD]', '<pad>'];
  * @property {string} architecture
  * @property {import('../loader/model_file.js').EncoderConfig} encoder
  * @property {boolean} is_of_tokens  whether tokens have the labels
+ * @property {boolean} [is_of_spans]  whether these are the start and end of an answer; default
+ *   false
  * @property {string[]} labels
  * @property {string} [problem_type]  of sequences' labels; default 'single_label_classification'
  * @property {number} max_length  most tokens of a sequence
@@ -44,9 +46,13 @@ export function toFolder(trained) {
  * @param {number | null} pad_id
  */
 function modelConfig(trained, pad_id) {
-    const { family, architecture, encoder, is_of_tokens, labels } = trained;
+    const { family, architecture, encoder, is_of_tokens, is_of_spans, labels } = trained;
     const { problem_type = 'single_label_classification' } = trained;
-    const head = is_of_tokens ? 'ForTokenClassification' : 'ForSequenceClassification';
+    const head = is_of_spans
+        ? 'ForQuestionAnswering'
+        : is_of_tokens
+          ? 'ForTokenClassification'
+          : 'ForSequenceClassification';
     return {
         architectures: [family.class_prefix + head],
         model_type: architecture,
@@ -90,8 +96,8 @@ function tokenizerConfig({ tokenizer_json, encoder, max_length }) {
  * @param {Trained} trained
  * @returns {[string, import('./trainer.js').Tensor][]}  by their names, matrices [n_out, n_in]
  */
-function theirTensors({ family, encoder, tensors }) {
-    const nameOf = theirNames(family, encoder);
+function theirTensors({ family, encoder, is_of_spans, tensors }) {
+    const nameOf = theirNames(family, encoder, is_of_spans);
     return [...tensors, ...missingTensors(family, encoder)].map(([name, tensor]) => [
         nameOf(name),
         tensor.shape.length === 3 ? matrix(name, tensor, tensors) : bucketed(name, tensor),

@@ -12,6 +12,7 @@ import { Connection } from '../model/connection.js';
 import { loadModel, Model } from '../model/model.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
+import { SPAN_LABELS } from './head.js';
 import { readTrainOptions } from './options.js';
 
 /** @import { ModelSource } from '../model/model.js' */
@@ -64,7 +65,11 @@ export async function fineTune(base, examples, options = {}) {
     const { connection, info } = await openBase(base, given);
     try {
         const labels =
-            problem_type === 'regression' ? [NUMBER] : labelsFor(read, wanted, info.labels);
+            problem_type === 'regression'
+                ? [NUMBER]
+                : task === 'question-answering'
+                  ? SPAN_LABELS
+                  : labelsFor(read, wanted, info.labels);
         const withLabels = (/** @type {typeof read} */ set, /** @type {string} */ what) =>
             labelled(set, what, labels, problem_type);
         const learned = withLabels(read, 'example');

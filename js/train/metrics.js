@@ -4,6 +4,7 @@ import { accuracy, confusion, macroF1 } from '../metrics/classification.js';
 import { pearson, spearman } from '../metrics/correlation.js';
 import { summary } from '../metrics/counts.js';
 import { entityScores } from '../metrics/entities.js';
+import { answerMetrics } from './spans.js';
 
 /** @typedef {import('./trainer.js').Sequence} Sequence */
 
@@ -17,6 +18,8 @@ import { entityScores } from '../metrics/entities.js';
  *   a label is taken where its probability is over a half
  * @property {number} [f1]  of token-classification with labels as `B-PER`: of the entities, as
  *   seqeval counts them
+ * @property {number} [exact]  of question-answering: the share of answers that are right, as SQuAD
+ *   counts them; the f1 then, too, is that of SQuAD
  * @property {number} [pearson]  of regression: the correlation, 0 where nothing varies
  * @property {number} [spearman]  likewise, of ranks
  *
@@ -32,12 +35,18 @@ export const scoreOf = ({ f1, micro_f1, pearson, accuracy }) =>
     /** @type {number} */ (f1 ?? micro_f1 ?? pearson ?? accuracy);
 
 /**
- * @param {Pick<import('./run.js').Request, 'task' | 'problem_type' | 'labels'>} request
+ * @param {Pick<import('./run.js').Request, 'task' | 'problem_type' | 'labels' | 'validation'>}
+ *   request
  * @param {Sequence[]} sequences
  * @param {Float32Array[]} logits  of each: [its rows, n_labels]
  * @returns {Metrics}
  */
-export function metricsOf({ task, problem_type, labels }, sequences, logits) {
+export function metricsOf(request, sequences, logits) {
+    const { task, problem_type, labels, validation } = request;
+    if (task === 'question-answering') {
+        const examples = /** @type {import('./examples.js').Labelled[]} */ (validation);
+        return answerMetrics(examples, /** @type {any} */ (sequences), logits);
+    }
     if (problem_type === 'regression') return correlations(sequences, logits);
     if (problem_type === 'multi_label_classification') return labelSets(sequences, logits);
     return classes(task, labels, sequences, logits);

@@ -10,7 +10,7 @@ import { LORA_TARGETS, SCHEDULES } from './core_names.js';
 /** @typedef {import('./head.js').TrainTask} TrainTask */
 
 /** @type {TrainTask[]} */
-const TASKS = ['text-classification', 'token-classification'];
+const TASKS = ['text-classification', 'token-classification', 'question-answering'];
 
 /**
  * @typedef {'single_label_classification' | 'multi_label_classification' | 'regression'}
@@ -21,7 +21,11 @@ const TASKS = ['text-classification', 'token-classification'];
  */
 
 /** Of text-classification, as config.json of transformers has them. @type {ProblemType[]} */
-const PROBLEM_TYPES = ['single_label_classification', 'multi_label_classification', 'regression'];
+export const PROBLEM_TYPES = [
+    'single_label_classification',
+    'multi_label_classification',
+    'regression',
+];
 
 /** Of an adapter; PEFT has the same rank. */
 const LORA_DEFAULTS = {
@@ -97,7 +101,8 @@ const LORA_DEFAULTS = {
  *   second look at each batch: Miyato et al. 2016, section 3, the fast gradient method; from 0,
  *   such as 1; twice the time; default 0: none
  * @property {number} [max_length]  tokens of an example, special ones included: what is longer is
- *   cut; default what the base reads
+ *   cut; default what the base reads. Of question-answering those of a window: a longer context
+ *   becomes several, which share 128 tokens, at most half; default 384, at most what the base reads
  * @property {number} [seed]  of what is drawn: the order of examples, those that are set aside, a
  *   new classifier; a whole number from 0. The same seed gives the same bits, on any number of
  *   threads; default 0
@@ -294,6 +299,15 @@ const TOGETHER = [
     [
         ({ problem_type, label_smoothing }) => problem_type === 'regression' && label_smoothing > 0,
         'label_smoothing must be 0 for regression, which has no labels',
+    ],
+    [
+        ({ task, labels, class_weights }) =>
+            task === 'question-answering' && (labels ?? class_weights) !== undefined,
+        'labels and class_weights must not be given for question-answering, which has none',
+    ],
+    [
+        ({ task, label_smoothing }) => task === 'question-answering' && label_smoothing > 0,
+        'label_smoothing must be 0 for question-answering, which has no labels',
     ],
     [
         ({ adversarial, accumulate }) => adversarial > 0 && accumulate > 1,

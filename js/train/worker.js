@@ -7,6 +7,7 @@
  */
 
 import { BertError, noTokenizer } from '../errors.js';
+import { DEFAULT_SEQ_LEN } from '../pipelines/question_answering.js';
 import { chooseBuild } from '../worker/builds.js';
 import { answerCalls, beginAnew } from '../worker/calls.js';
 import { HelpingThreads } from '../worker/threads.js';
@@ -19,9 +20,11 @@ import { ofSequences, ofTensors } from './fingerprint.js';
 import { toFolder } from './folder.js';
 import { labelsOf, outputOf, withHead } from './head.js';
 import { classes } from './objectives/classes.js';
+import { spans } from './objectives/spans.js';
 import { numbers, severalLabels } from './objectives/targets.js';
 import { limitsOf, run } from './run.js';
 import { toSequences } from './sequences.js';
+import { toWindows } from './spans.js';
 import { Trainer } from './trainer.js';
 
 /** @import { Base } from './base.js' */
@@ -79,7 +82,9 @@ export function answer(port) {
 async function train(base, wanted, request, caller) {
     const { config, tokenizer, tokenizer_json } = base;
     const { task, problem_type, labels, batch_size, seed } = request;
-    const { max_length = config.max_length } = request;
+    const is_of_spans = task === 'question-answering';
+    const usual = is_of_spans ? Math.min(DEFAULT_SEQ_LEN, config.max_length) : config.max_length;
+    const { max_length = usual } = request;
     if (!tokenizer || !tokenizer_json) throw noTokenizer(base.name);
     if (max_length > config.max_length) {
         throw new BertError(
@@ -90,7 +95,7 @@ async function train(base, wanted, request, caller) {
     }
     const family = familyOf(config.architecture);
     const tokens = (/** @type {Request['examples']} */ examples, /** @type {string} */ what) =>
-        toSequences(tokenizer, examples, max_length, what, caller.turn);
+        (is_of_spans ? toWindows : toSequences)(tokenizer, examples, max_length, what, caller.turn);
     const sequences = {
         examples: await tokens(request.examples, 'example'),
         validation: request.validation && (await tokens(request.validation, 'validation example')),
@@ -121,7 +126,8 @@ async function train(base, wanted, request, caller) {
         family,
         architecture: config.architecture,
         encoder,
-        is_of_tokens: task === 'token-classification',
+        is_of_tokens: task !== 'text-classification',
+        is_of_spans,
         labels,
         problem_type,
         max_length: config.max_length,
@@ -155,6 +161,7 @@ function checkSizes({ trained_layers = 0, lora }, encoder) {
 
 /** @param {Request} request */
 function objectiveOf({ task, problem_type, labels, class_weights, label_smoothing }) {
+    if (task === 'question-answering') return spans();
     if (problem_type === 'regression') return numbers();
     return problem_type === 'multi_label_classification'
         ? severalLabels(labels.length, class_weights, label_smoothing)

@@ -115,6 +115,72 @@ test('numbers: learned, saved, answered as they are', async () => {
     );
 });
 
+const ASKED = [
+    ['who sang?', 'Anna sang a song in Berlin.', 'Anna'],
+    ['where?', 'Anna sang a song in Berlin.', 'Berlin'],
+    ['who sang?', 'In Paris it was Bert who sang.', 'Bert'],
+    ['where?', 'In Paris it was Bert who sang.', 'Paris'],
+].map(([question, context, text]) => ({ question, context, answers: [{ text }] }));
+
+for (const name of ['bert', 'roberta']) {
+    test(`answers in contexts: learned, saved, answered: ${name}`, async () => {
+        const base = converted(`pipelines/question-answering-${name}`);
+        const options = /** @type {const} */ ({ ...QUICK, task: 'question-answering' });
+        const trained = await fineTune(base, ASKED, { ...options, epochs: 80, validation: ASKED });
+        const { metrics } = trained;
+        assert.deepEqual([metrics?.exact, metrics?.f1], [1, 1], JSON.stringify(metrics));
+        const files = await trained.export();
+        const config = JSON.parse(Buffer.from(files['config.json']).toString());
+        assert.match(config.architectures[0], /ForQuestionAnswering$/);
+        const ask = await pipeline('question-answering', await trained.model({ dtype: 'f32' }));
+        open.push(ask);
+        const judged = await evaluate(ask, ASKED);
+        assert.deepEqual([judged.exact, judged.f1], [1, 1]);
+    });
+}
+
+test('long contexts are learned in windows; where there is no answer, that is learned', async () => {
+    const base = converted('pipelines/question-answering-bert');
+    const filler = 'a song was sung and sung again '.repeat(4);
+    const long = ASKED.map(({ question, context, answers: [{ text }] }) => ({
+        question,
+        context: `\u{1f3b5} ${filler}${context}`,
+        // As SQuAD counts: in code points.
+        answers: [
+            { text, answer_start: [...`\u{1f3b5} ${filler}`].length + context.indexOf(text) },
+        ],
+    }));
+    const none = { question: 'who sang?', context: filler, answers: [] };
+    const examples = [...long, none];
+    const options = /** @type {const} */ ({ ...QUICK, task: 'question-answering', max_length: 32 });
+    const tune = (given, more) => fineTune(base, wrong(given), { ...options, ...more });
+    /** @type {number[]} */
+    const steps = [];
+    const trained = await tune(examples, {
+        epochs: 2,
+        validation: examples,
+        onprogress: ({ n_steps }) => steps.push(n_steps),
+    });
+    assert.ok(steps[0] > 2 * 2 * Math.ceil(examples.length / 4), `${steps[0]} steps`);
+    assert.ok((trained.metrics?.f1 ?? -1) >= 0);
+    const again = await fineTune(await trained.save({ dtype: 'f32' }), examples, {
+        ...options,
+        epochs: 1,
+        learning_rate: 1e-12,
+        validation: examples,
+    });
+    assert.ok(Math.abs((again.metrics?.loss ?? NaN) - (trained.metrics?.loss ?? NaN)) < 1e-4);
+
+    const answered = (answer) => [{ ...ASKED[0], answers: [answer] }];
+    const there = /its answers must be \{text, answer_start\} with a text that is in the context/;
+    await refused(tune(answered({ text: 'Carl' })), 'BAD_INPUT', there, 0);
+    await refused(tune(answered({ text: 'Anna', answer_start: 3 })), 'BAD_INPUT', there, 0);
+    await refused(tune([{ question: 'a', context: 'b' }]), 'BAD_INPUT', /\{question, context/, 0);
+    await refused(tune([{ question: '', context: 'b', answers: [] }]), 'BAD_INPUT', /empty/, 0);
+    await refused(tune(ASKED, { labels: ['a', 'b'] }), 'BAD_OPTION', /labels and class_weights/);
+    await refused(tune(ASKED, { label_smoothing: 0.1 }), 'BAD_OPTION', /label_smoothing must be 0/);
+});
+
 test('batches in parts learn what one large batch does', async () => {
     const options = { ...QUICK, epochs: 2, class_weights: { good: 3 }, label_smoothing: 0.1 };
     const tune = (more) => fineTune(CLASSIFIER, EXAMPLES, { ...options, ...more });

@@ -15,10 +15,12 @@ import { familyOf } from '../../js/train/families.js';
 import { toFolder } from '../../js/train/folder.js';
 import { labelsOf, withHead } from '../../js/train/head.js';
 import { classes } from '../../js/train/objectives/classes.js';
+import { spans } from '../../js/train/objectives/spans.js';
 import { numbers, severalLabels } from '../../js/train/objectives/targets.js';
 import { toRows } from '../../js/train/panels.js';
 import { Random } from '../../js/train/random.js';
 import { limitsOf } from '../../js/train/run.js';
+import { tokensOf } from '../../js/train/spans.js';
 import { Trainer } from '../../js/train/trainer.js';
 import { converted, GOLDEN, scratch } from './converted.js';
 import { HUGGINGFACE, readTensors } from './huggingface_files.js';
@@ -177,6 +179,19 @@ test('several labels: the loss of torch where all targets count', async () => {
     assert.equal(trainer.weightOf(whole), 3 * whole.length);
 });
 
+test("the span loss is torch's", async () => {
+    const { trainer, sequences, train } = await goldenTrainer('bert-spans', spans);
+    const pairs = sequences.map((each, i) => ({
+        ...each,
+        labels: Int32Array.from(train.labels[i]),
+    }));
+    const { loss } = trainer.run(pairs, false);
+    assert.ok(Math.abs(loss - train.losses[0]) < 2e-5, `${loss}, not ${train.losses[0]}`);
+    const whole = pairs.filter(({ labels }) => labels.every((label) => label >= 0));
+    const parts = whole.reduce((sum, each) => sum + trainer.run([each], false, 2).loss, 0);
+    assert.ok(Math.abs(parts - trainer.run(whole, false).loss) < 1e-6);
+});
+
 test('words that are moved make the loss larger, and come back to the bit', async () => {
     const { trainer, sequences } = await goldenTrainer('bert-seqcls', ofSequences);
     const before = trainer.parameters();
@@ -288,6 +303,32 @@ test('schedules are those of transformers', async () => {
     });
 });
 
+test('the tokens of an answer are those that have a character of it', () => {
+    // [CLS] q [SEP] then three words of three characters in a window that begins at 4.
+    const window = {
+        offsets: Uint32Array.from(
+            [
+                [0, 0],
+                [0, 1],
+                [0, 0],
+                [4, 7],
+                [8, 11],
+                [11, 14],
+                [0, 0],
+            ].flat(),
+        ),
+        sequence: Int8Array.from([-1, 0, -1, 1, 1, 1, -1]),
+    };
+    const of = (start, end) => tokensOf(/** @type {any} */ (window), { text: '', start, end });
+    assert.deepEqual(of(4, 7), [3, 3]);
+    assert.deepEqual(of(5, 10), [3, 4]);
+    assert.deepEqual(of(8, 14), [4, 5]);
+    assert.deepEqual(of(12, 13), [5, 5]);
+    assert.deepEqual(of(3, 7), [0, 0]);
+    assert.deepEqual(of(8, 15), [0, 0]);
+    assert.deepEqual(tokensOf(/** @type {any} */ (window), undefined), [0, 0]);
+});
+
 test('dropout is where transformers has it, at its rates', () => {
     const of = (architecture, wanted, task = 'text-classification') =>
         dropoutOf(architecture, /** @type {any} */ (task), wanted);
@@ -299,6 +340,8 @@ test('dropout is where transformers has it, at its rates', () => {
     assert.deepEqual(of('albert', 0.3), [0.3, 0.3, 0.3, 0, 0, 0.3]);
     assert.deepEqual(of('bert', { classifier: 0.5 }), [0.1, 0.1, 0.1, 0.1, 0, 0.5]);
     assert.equal(of('bert', 0), null);
+    assert.deepEqual(of('roberta', undefined, 'question-answering'), [0.1, 0.1, 0.1, 0.1, 0, 0]);
+    assert.equal(of('distilbert', undefined, 'question-answering')?.[5], 0.1);
 });
 
 /** Folders as transformers has written them, with a head that can be trained. */
