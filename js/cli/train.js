@@ -49,7 +49,11 @@ const OPTIONS = {
         value: 'BASE',
         help: 'the model to begin with: ORG/NAME on the Hub, a folder, weights, or a model file',
     },
-    task: { kind: Object.keys(TASKS), value: 'T', help: 'classify, ner or answer; default classify' },
+    task: {
+        kind: Object.keys(TASKS),
+        value: 'T',
+        help: 'classify, ner or answer; default classify',
+    },
     'problem-type': {
         kind: PROBLEM_TYPES,
         value: 'P',
@@ -62,7 +66,7 @@ const OPTIONS = {
     format: {
         kind: EXAMPLE_FORMATS,
         value: 'F',
-        help: `${EXAMPLE_FORMATS.join(', ')}; default by extension, else what is usual for the task`,
+        help: `${EXAMPLE_FORMATS.join(', ')}; default by extension, else as usual for the task`,
     },
     labels: { kind: 'list', value: 'A,B', help: 'all labels; default those of the examples' },
     dtype: {

@@ -249,7 +249,10 @@ export function questionAnswering(model, task) {
     return ask;
 }
 
-/** Tokens that windows of so many share, unless options say otherwise. @param {number} max_length */
+/**
+ * Tokens that neighbouring windows share, unless options say otherwise.
+ * @param {number} max_length  tokens of a window
+ */
 export function strideOf(max_length) {
     return Math.min(max_length >> 1, DEFAULT_STRIDE);
 }

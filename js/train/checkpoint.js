@@ -1,7 +1,7 @@
 /**
- * A run between two steps, as bytes: safetensors, whose metadata says which run it is of (`run`) and
- * where it stands (`state`), and which has what is learned and what AdamW remembers of it, as the
- * core has it:
+ * A run between two steps, as bytes: safetensors, whose metadata says which run it is of (`run`)
+ * and where it stands (`state`), and which has what is learned and what AdamW remembers of it, as
+ * the core has it:
  *
  *     value.NAME, mean.NAME, square.NAME    of parameters that learn; others are the base's
  *     best.NAME                             of all parameters, at the best epoch of the validation

@@ -277,8 +277,10 @@ export function labelsFor(examples, given, of_base) {
  */
 export function labelled(examples, what, labels, problem_type) {
     const index_of = new Map(labels.map((label, i) => [label, i]));
-    return examples.map(({ labels: own, score, ...example }, index) => {
-        if (score !== undefined) return { ...example, labels: [], targets: [score] };
+    return examples.map(({ labels: own, ...example }, index) => {
+        if (problem_type === 'regression') {
+            return { ...example, labels: [], targets: [Number(example.score)] };
+        }
         const indices = own.map((label) => {
             const at = index_of.get(label);
             if (at !== undefined) return at;

@@ -10,14 +10,14 @@ const LANES = [
     [0x9e3779b1, 0x85ebca77],
 ];
 
-export class Fingerprint {
+class Fingerprint {
     #sums = new Int32Array(LANES.length);
 
     /**
-     * @param {Uint32Array | Int32Array | Float32Array} array  whose length counts, too
+     * @param {Int32Array} words  whose number counts, too
      */
-    add({ buffer, byteOffset, length }) {
-        const words = new Int32Array(buffer, byteOffset, length);
+    #addWords(words) {
+        const { length } = words;
         LANES.forEach(([first, second], lane) => {
             let sum = this.#sums[lane] ^ length;
             for (let i = 0; i < length; i++) {
@@ -28,12 +28,28 @@ export class Fingerprint {
             }
             this.#sums[lane] = Math.imul(sum ^ (sum >>> 16), second);
         });
-        return this;
     }
 
-    /** @param {string} text */
-    addText(text) {
-        return this.add(Uint32Array.from(text, (character) => character.codePointAt(0) ?? 0));
+    /**
+     * @param {any} value  data: arrays of numbers, lists, maps and objects of such, texts
+     * @returns {this}
+     */
+    add(value) {
+        if (ArrayBuffer.isView(value)) {
+            const array = /** @type {Float32Array} */ (value);
+            const is_wide = array.BYTES_PER_ELEMENT === 4;
+            const { buffer, byteOffset, length } = array;
+            this.#addWords(
+                is_wide ? new Int32Array(buffer, byteOffset, length) : Int32Array.from(array),
+            );
+        } else if (typeof value === 'object' && value !== null) {
+            const parts = Symbol.iterator in value ? [...value] : Object.entries(value);
+            this.#addWords(Int32Array.of(parts.length));
+            for (const part of parts) this.add(part);
+        } else {
+            this.#addWords(Int32Array.from([...String(value)], (c) => Number(c.codePointAt(0))));
+        }
+        return this;
     }
 
     /** So far, in hex. */
@@ -42,19 +58,7 @@ export class Fingerprint {
     }
 }
 
-/** @param {import('./trainer.js').Tensors} tensors */
-export function ofTensors(tensors) {
-    const print = new Fingerprint();
-    for (const [name, { values }] of tensors) print.addText(name).add(values);
-    return print.toString();
-}
-
-/** @param {import('./trainer.js').Sequence[]} sequences */
-export function ofSequences(sequences) {
-    const print = new Fingerprint();
-    for (const { ids, type_ids, labels, targets } of sequences) {
-        print.add(ids).add(type_ids).add(labels);
-        if (targets) print.add(targets);
-    }
-    return print.toString();
+/** @param {unknown} value  as Fingerprint.add() takes it */
+export function fingerprint(value) {
+    return new Fingerprint().add(value).toString();
 }

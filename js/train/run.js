@@ -106,7 +106,6 @@ export async function run(request, sequences, trainer, caller, dropout = null, c
     const random = new Random(seed, PURPOSE);
     const n_epoch_steps = Math.ceil(Math.ceil(examples.length / batch_size) / accumulate);
     const n_steps = epochs * n_epoch_steps;
-    const n_warmup = Math.floor(request.warmup * n_steps);
     const resumed = checkpoints?.resumed;
     /** @type {import('./checkpoint.js').State} */
     const state = resumed?.state ?? {
@@ -151,20 +150,10 @@ export async function run(request, sequences, trainer, caller, dropout = null, c
             await caller.turn();
             is_stopped = caller.isStopped();
             if (is_stopped) break;
-            const factor = trainer.schedule(
-                SCHEDULES[request.schedule],
-                state.step,
-                n_warmup,
-                n_steps,
-            );
             const loss = await learn(parts, request, trainer, caller.turn);
+            takeStep(loss, state.step, n_steps, request, trainer);
             state.step++;
             state.epoch_step++;
-            const length = trainer.clip(request.max_norm);
-            if (!Number.isFinite(loss) || !Number.isFinite(length)) {
-                throw diverged(state.step, request.learning_rate);
-            }
-            trainer.step(request.learning_rate * factor, request.weight_decay);
             state.loss += loss;
             const n_learned = parts.reduce((n, part) => n + part.length, 0);
             told = {
@@ -255,6 +244,25 @@ async function learn(parts, { adversarial }, trainer, turn) {
         trainer.restore();
     }
     return loss;
+}
+
+/**
+ * What AdamW makes of gradients.
+ * @param {number} loss
+ * @param {number} step  from 0
+ * @param {number} n_steps
+ * @param {Request} request
+ * @param {Trainer} trainer
+ */
+function takeStep(loss, step, n_steps, request, trainer) {
+    const { learning_rate, schedule, warmup, max_norm, weight_decay } = request;
+    const length = trainer.clip(max_norm);
+    if (!Number.isFinite(loss) || !Number.isFinite(length)) {
+        throw diverged(step + 1, learning_rate);
+    }
+    const n_warmup = Math.floor(warmup * n_steps);
+    const factor = trainer.schedule(SCHEDULES[schedule], step, n_warmup, n_steps);
+    trainer.step(learning_rate * factor, weight_decay);
 }
 
 /**

@@ -16,7 +16,7 @@ import { readCheckpoint, requireSame } from './checkpoint.js';
 import { LORA_TARGETS } from './core_names.js';
 import { dropoutOf } from './dropout.js';
 import { familyOf } from './families.js';
-import { ofSequences, ofTensors } from './fingerprint.js';
+import { fingerprint } from './fingerprint.js';
 import { toFolder } from './folder.js';
 import { labelsOf, outputOf, withHead } from './head.js';
 import { classes } from './objectives/classes.js';
@@ -32,7 +32,10 @@ import { Trainer } from './trainer.js';
 /** @import { Outcome, Request } from './run.js' */
 /** @import { Sequence } from './trainer.js' */
 
-/** @typedef {Parameters<typeof run>[3] & {oncheckpoint: (bytes: Uint8Array<ArrayBuffer>) => void}} Caller */
+/**
+ * @typedef {Parameters<typeof run>[3]
+ *   & {oncheckpoint: (bytes: Uint8Array<ArrayBuffer>) => void}} Caller
+ */
 
 /**
  * Answers what comes through the port.
@@ -207,9 +210,9 @@ function checkpointsOf(request, { examples, validation }, tensors, { oncheckpoin
     const identity = {
         options,
         prints: {
-            base: ofTensors(tensors),
-            examples: ofSequences(examples),
-            validation: ofSequences(validation ?? []),
+            base: fingerprint(tensors),
+            examples: fingerprint(examples),
+            validation: fingerprint(validation),
         },
     };
     const resumed = request.resume ? readCheckpoint(request.resume) : null;

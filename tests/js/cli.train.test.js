@@ -66,6 +66,17 @@ test('several labels, numbers, adapters: as options say', () => {
     assert.ok(Math.abs(run('regression').pearson) <= 1);
 });
 
+test('answers are learned from a file as SQuAD has it', () => {
+    const qas = [{ id: 'a', question: 'who sang?', answers: [{ text: 'Anna', answer_start: 0 }] }];
+    const data = [{ paragraphs: [{ context: 'Anna sang in Berlin.', qas }] }];
+    const squad = file('asked.json', JSON.stringify({ data }));
+    const base = converted('pipelines/question-answering-bert');
+    const args = ['--model', base, '--task', 'answer', '-i', squad, '-o', newPath()];
+    const [result] = printed(['train', ...args, '--validation', squad, '--epochs', '2']);
+    assert.deepEqual([result.task, result.rows], ['answer', 1]);
+    assert.ok(result.exact >= 0 && result.f1 >= result.exact);
+});
+
 test('a checkpoint is gone on from, to the same model', async () => {
     const [whole, out, checkpoint] = [newPath(), newPath(), newPath()];
     const log = join(scratch, 'resumed.jsonl');

@@ -139,7 +139,7 @@ for (const name of ['bert', 'roberta']) {
     });
 }
 
-test('long contexts are learned in windows; where there is no answer, that is learned', async () => {
+test('long contexts are learned in windows, and that there is no answer', async () => {
     const base = converted('pipelines/question-answering-bert');
     const filler = 'a song was sung and sung again '.repeat(4);
     const long = ASKED.map(({ question, context, answers: [{ text }] }) => ({

@@ -128,8 +128,8 @@ function learn({ trainer, sequences, train }, n_of_part = sequences.length) {
 }
 
 /** Targets in place of labels; those that do not count are none here. */
-const withTargets = ({ sequences, train, ...rest }) => ({
-    ...rest,
+const withTargets = ({ trainer, sequences, train }) => ({
+    trainer,
     train,
     sequences: sequences.map((sequence, i) => ({
         ...sequence,

@@ -1,4 +1,4 @@
-/** Checkpoints: a training that was stopped goes on, and gives the bits that it would have given. */
+/** Checkpoints: a training that was stopped goes on, to the bits that it would have given. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -84,11 +84,14 @@ test('checkpoints of other runs, and what is none, are refused', async () => {
     const { checkpoints } = await tuned({ epochs: 1 });
     const [resume] = checkpoints;
     const refused = (options, code, message, examples = EXAMPLES) =>
-        assert.rejects(tuned({ epochs: 1, resume, ...options }, examples), (error) => {
-            assert.ok(error instanceof BertError, error.stack);
-            assert.match(error.message, message);
-            return error.code === code;
-        });
+        assert.rejects(
+            tuned({ epochs: 1, resume, ...options }, examples),
+            (/** @type {any} */ error) => {
+                assert.ok(error instanceof BertError, error.stack);
+                assert.match(error.message, message);
+                return error.code === code;
+            },
+        );
     await refused({ epochs: 2 }, 'BAD_OPTION', /same options: it has epochs 1, not 2/);
     await refused({ dropout: 0 }, 'BAD_OPTION', /it has dropout 0\.2, not 0/);
     await refused({ lora: {} }, 'BAD_OPTION', /it has lora undefined, not \{"rank":8/);
