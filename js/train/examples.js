@@ -46,7 +46,7 @@ const MOST_LISTED = 20;
  * @property {string} context
  * @property {{text: string, answer_start?: number}[]} answers  of which the first is learned, all
  *   are right; none: the context has no answer. answer_start: where it is, in characters (UTF-16
- *   units or, as SQuAD counts, code points); default its first place in the context
+ *   units or, as SQuAD counts, code points); without it the first place in the context is meant
  *
  * @typedef {TextExample | LabelsExample | ScoreExample | WordsExample | QuestionExample} Example
  *

@@ -124,8 +124,8 @@ const LORA_DEFAULTS = {
  * @property {number} [checkpoint_steps]  steps after which oncheckpoint is called besides, from 1;
  *   default none
  * @property {Uint8Array} [resume]  a checkpoint, from which the same training goes on: the same
- *   base, examples and options, but for those that change no bits. What comes of it is what would
- *   have, to the bit; default none
+ *   base, examples and options, but for those that change no bits. It gives the same bits as one
+ *   without a break; default none
  * @property {AbortSignal} [signal]  ends training between two steps: fineTune() is rejected with
  *   its reason
  * @property {AbortSignal} [stop]  ends training after the step that runs, with what there is: the

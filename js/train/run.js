@@ -118,7 +118,10 @@ export async function run(request, sequences, trainer, caller, dropout = null, c
     };
     const { history } = state;
     let best = resumed?.best ?? null;
-    if (resumed) trainer.setLearned(resumed.learned, state.step);
+    if (resumed) {
+        trainer.setLearned(resumed.learned, state.step);
+        resumed.learned = []; // the trainer has them
+    }
     let saved_step = state.step;
     const save = () => {
         if (!checkpoints?.write) return;

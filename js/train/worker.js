@@ -216,6 +216,7 @@ function checkpointsOf(request, { examples, validation }, tensors, { oncheckpoin
         },
     };
     const resumed = request.resume ? readCheckpoint(request.resume) : null;
+    request.resume = undefined; // its bytes are as many as the weights three times
     if (resumed) requireSame(resumed.identity, identity);
     return { identity, resumed, write: request.has_checkpoints ? oncheckpoint : null };
 }
