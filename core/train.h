@@ -179,6 +179,10 @@ void bert_train_scale_layers(bert_trainer *trainer, float decay);
  */
 void bert_train_freeze(bert_trainer *trainer, uint32_t n_trained);
 
+/* All `*n_tensors` tensors of the model, those that are not trained included, adapters not: their
+ * data are always the latest. */
+const bert_tensor *bert_train_tensors(const bert_trainer *trainer, uint32_t *n_tensors);
+
 /* W += alpha / rank A B of every adapter, then B = 0: the model, and whoever encodes with it, has
  * what was learned. Without adapters nothing happens. */
 void bert_train_merge(bert_trainer *trainer);

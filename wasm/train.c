@@ -48,6 +48,12 @@ void EXPORT(train_set_options)(uint32_t max_tokens, uint32_t max_sequence_tokens
                                    .recomputes = recomputes};
 }
 
+/* Of the trainer to come, after train_set_options(). */
+void EXPORT(train_set_lora)(uint32_t rank, uint32_t targets, float alpha, uint32_t seed)
+{
+    options.lora = (bert_lora){.rank = rank, .targets = targets, .alpha = alpha, .seed = seed};
+}
+
 /* Bytes, or 0 after a failure. */
 uint32_t EXPORT(train_bytes)(void)
 {
@@ -89,6 +95,88 @@ float *EXPORT(train_parameter_value)(uint32_t index)
     return bert_train_parameter(trainer, index)->value;
 }
 
+/* Numbers of it, and of each of its moments. */
+uint32_t EXPORT(train_parameter_count)(uint32_t index)
+{
+    return bert_train_parameter(trainer, index)->count;
+}
+
+uint32_t EXPORT(train_parameter_is_trained)(uint32_t index)
+{
+    return bert_train_parameter(trainer, index)->is_trained != 0;
+}
+
+/* Addresses of what AdamW remembers of it. */
+float *EXPORT(train_parameter_mean)(uint32_t index)
+{
+    return bert_train_parameter(trainer, index)->mean;
+}
+
+float *EXPORT(train_parameter_square)(uint32_t index)
+{
+    return bert_train_parameter(trainer, index)->square;
+}
+
+uint32_t EXPORT(train_n_tensors)(void)
+{
+    uint32_t n_tensors;
+    bert_train_tensors(trainer, &n_tensors);
+    return n_tensors;
+}
+
+const char *EXPORT(train_tensor_name)(uint32_t index)
+{
+    uint32_t n_tensors;
+    return bert_train_tensors(trainer, &n_tensors)[index].name;
+}
+
+const void *EXPORT(train_tensor_data)(uint32_t index)
+{
+    uint32_t n_tensors;
+    return bert_train_tensors(trainer, &n_tensors)[index].data;
+}
+
+/* Which parameters learn, and how fast. */
+void EXPORT(train_freeze)(uint32_t n_trained)
+{
+    bert_train_freeze(trainer, n_trained);
+}
+
+void EXPORT(train_scale_layers)(float decay)
+{
+    bert_train_scale_layers(trainer, decay);
+}
+
+void EXPORT(train_merge)(void)
+{
+    bert_train_merge(trainer);
+}
+
+/* Rates in the order of bert_dropout. */
+bert_status EXPORT(train_set_dropout)(uint32_t seed, float embeddings, float attention,
+                                      float attention_output, float output, float pooler,
+                                      float classifier)
+{
+    bert_dropout dropout = {.seed = seed,
+                            .embeddings = embeddings,
+                            .attention = attention,
+                            .attention_output = attention_output,
+                            .output = output,
+                            .pooler = pooler,
+                            .classifier = classifier};
+    return bert_train_set_dropout(trainer, &dropout, &error);
+}
+
+uint32_t EXPORT(train_n_steps)(void)
+{
+    return bert_train_n_steps(trainer);
+}
+
+void EXPORT(train_set_n_steps)(uint32_t n_steps)
+{
+    bert_train_set_n_steps(trainer, n_steps);
+}
+
 /* ----------------------------------------------------------------------------------- learning -- */
 
 /* An output that a loss is of. */
@@ -125,19 +213,63 @@ bert_status EXPORT(train_backward)(const train_wanted *wanted, uint32_t n_wanted
     return bert_train_backward(trainer, &gradients, &error);
 }
 
+bert_status EXPORT(train_perturb)(float epsilon)
+{
+    return bert_train_perturb(trainer, epsilon, &error);
+}
+
+void EXPORT(train_restore)(void)
+{
+    bert_train_restore(trainer);
+}
+
 /* ------------------------------------------------------------------------------------ losses -- */
 
-/* The loss is at `loss`. `class_weights` may be 0. */
+/* The loss is at `loss`. `class_weights` may be 0; a divisor of 0 is the default. */
 bert_status EXPORT(train_cross_entropy)(const float *logits, uint32_t n_rows, uint32_t n_classes,
                                         const int32_t *labels, const float *class_weights,
-                                        float *loss, float *gradient)
+                                        float smoothing, float divisor, float *loss,
+                                        float *gradient)
 {
-    bert_loss_options loss_options = {.class_weights = class_weights};
+    bert_loss_options loss_options = {
+        .class_weights = class_weights, .smoothing = smoothing, .divisor = divisor};
     return bert_loss_cross_entropy(logits, n_rows, n_classes, labels, &loss_options, loss, gradient,
                                    &error);
 }
 
+bert_status EXPORT(train_binary_cross_entropy)(const float *logits, uint32_t n_rows,
+                                               uint32_t n_classes, const float *targets,
+                                               const float *class_weights, float smoothing,
+                                               float divisor, float *loss, float *gradient)
+{
+    bert_loss_options loss_options = {
+        .class_weights = class_weights, .smoothing = smoothing, .divisor = divisor};
+    return bert_loss_binary_cross_entropy(logits, n_rows, n_classes, targets, &loss_options, loss,
+                                          gradient, &error);
+}
+
+bert_status EXPORT(train_squares)(const float *values, uint32_t count, const float *targets,
+                                  float divisor, float *loss, float *gradient)
+{
+    return bert_loss_squares(values, count, targets, divisor, loss, gradient, &error);
+}
+
+/* `divisor`: of starts and of ends. */
+bert_status EXPORT(train_spans)(const float *logits, uint32_t n_sequences, const uint32_t *lengths,
+                                const int32_t *starts, const int32_t *ends, float divisor,
+                                float *loss, float *gradient)
+{
+    float divisors[] = {divisor, divisor};
+    return bert_loss_spans(logits, n_sequences, lengths, starts, ends, divisors, loss, gradient,
+                           &error);
+}
+
 /* ------------------------------------------------------------------------------------- steps -- */
+
+double EXPORT(train_schedule)(uint32_t kind, uint32_t step, uint32_t n_warmup, uint32_t n_steps)
+{
+    return bert_schedule((bert_schedule_kind)kind, step, n_warmup, n_steps);
+}
 
 float EXPORT(train_clip)(float max_norm)
 {

@@ -356,6 +356,13 @@ const bert_model *bert_train_model(const bert_trainer *trainer)
     return trainer->session.model;
 }
 
+const bert_tensor *bert_train_tensors(const bert_trainer *trainer, uint32_t *n_tensors)
+{
+    assert(trainer && n_tensors);
+    *n_tensors = trainer->n_tensors;
+    return trainer->tensors;
+}
+
 void bert_train_serve(bert_trainer *trainer)
 {
     bert_session_serve(&trainer->session);

@@ -3,17 +3,27 @@
  * what there is; once more ends it at once.
  */
 
-import { accessSync, constants, openSync, writeSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import {
+    accessSync,
+    constants,
+    existsSync,
+    openSync,
+    readFileSync,
+    renameSync,
+    writeFileSync,
+    writeSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { BertError } from '../errors.js';
 import { DTYPES } from '../sources/choose.js';
+import { LORA_TARGETS, SCHEDULES } from '../train/core_names.js';
 import { readExamples as checkExamples } from '../train/examples.js';
 import { fineTune } from '../train/index.js';
+import { PROBLEM_TYPES } from '../train/options.js';
 import { located } from './eval.js';
 import { EXAMPLE_FORMATS, readExamples } from './examples.js';
-import { MODEL_OPTIONS, parse } from './options.js';
+import { MODEL_OPTIONS, parse, UsageError } from './options.js';
 import { print } from './print.js';
 
 /** @import { Example } from './examples.js' */
@@ -24,6 +34,7 @@ import { print } from './print.js';
 const TASKS = {
     classify: { task: 'text-classification', usual: 'tsv' },
     ner: { task: 'token-classification', usual: 'conll' },
+    answer: { task: 'question-answering', usual: 'squad' },
 };
 
 /** Columns of what is said while it runs. */
@@ -38,15 +49,24 @@ const OPTIONS = {
         value: 'BASE',
         help: 'the model to begin with: ORG/NAME on the Hub, a folder, weights, or a model file',
     },
-    task: { kind: Object.keys(TASKS), value: 'T', help: 'classify or ner; default classify' },
+    task: {
+        kind: Object.keys(TASKS),
+        value: 'T',
+        help: 'classify, ner or answer; default classify',
+    },
+    'problem-type': {
+        kind: PROBLEM_TYPES,
+        value: 'P',
+        help: `of classify: ${PROBLEM_TYPES.join(', ')}; default the first`,
+    },
     validation: {
         value: 'FILE',
         help: 'examples that tell after each epoch how good it is, or a share of --input, as 0.1',
     },
     format: {
-        kind: EXAMPLE_FORMATS.filter((format) => format !== 'squad'),
+        kind: EXAMPLE_FORMATS,
         value: 'F',
-        help: 'jsonl, tsv or conll; default by extension, else what is usual for the task',
+        help: `${EXAMPLE_FORMATS.join(', ')}; default by extension, else as usual for the task`,
     },
     labels: { kind: 'list', value: 'A,B', help: 'all labels; default those of the examples' },
     dtype: {
@@ -60,14 +80,65 @@ const OPTIONS = {
         value: 'N',
         help: 'how often each example is learned from; default 3',
     },
-    'batch-size': { kind: 'whole', value: 'N', help: 'examples of a step; default 16' },
+    'batch-size': {
+        kind: 'whole',
+        value: 'N',
+        help: 'examples that are computed together; default 16',
+    },
+    accumulate: { kind: 'whole', value: 'N', help: 'batches of a step; default 1' },
     'learning-rate': { kind: 'number', value: 'X', help: 'default 5e-5' },
+    schedule: {
+        kind: Object.keys(SCHEDULES),
+        value: 'S',
+        help: `how it falls: ${Object.keys(SCHEDULES).join(', ')}; default linear`,
+    },
     warmup: {
         kind: 'number',
         value: 'X',
         help: 'share of the steps in which it rises; default 0.1',
     },
     'weight-decay': { kind: 'number', value: 'X', help: 'default 0.01' },
+    dropout: {
+        kind: 'number',
+        value: 'X',
+        help: "share of numbers left out at random; default the family's",
+    },
+    'label-smoothing': {
+        kind: 'number',
+        value: 'X',
+        help: 'share of a label that goes to all labels; default 0',
+    },
+    'layer-decay': {
+        kind: 'number',
+        value: 'X',
+        help: 'learning rate of a layer, by that of the layer after it; default 1',
+    },
+    'trained-layers': {
+        kind: 'number',
+        value: 'N',
+        help: 'last layers that learn beside the classifier, from 0; default all',
+    },
+    unfreeze: {
+        kind: 'whole',
+        value: 'N',
+        help: 'epochs after which one more layer learns; default none',
+    },
+    'lora-rank': {
+        kind: 'whole',
+        value: 'N',
+        help: 'adapters of this rank learn in place of layers; default none',
+    },
+    'lora-alpha': { kind: 'number', value: 'X', help: 'their alpha; default the rank' },
+    'lora-targets': {
+        kind: 'list',
+        value: 'A,B',
+        help: `of ${Object.keys(LORA_TARGETS).join(', ')}; default query,value`,
+    },
+    adversarial: {
+        kind: 'number',
+        value: 'X',
+        help: 'how far words are moved for a second look, such as 1; default 0: none',
+    },
     'max-length': {
         kind: 'whole',
         value: 'N',
@@ -81,7 +152,16 @@ const OPTIONS = {
     balanced: { type: 'boolean', help: 'all labels count as much together' },
     recomputes: { type: 'boolean', help: 'less memory, a third more time' },
     seed: { value: 'N', help: 'of all that is drawn, from 0; default 0' },
-    log: { value: 'FILE', help: 'gets a line of JSON for each step' },
+    checkpoint: {
+        value: 'FILE',
+        help: 'is written after each epoch, and by Ctrl-C; where it is there, training goes on',
+    },
+    'checkpoint-steps': {
+        kind: 'whole',
+        value: 'N',
+        help: 'steps after which it is written, too; default none',
+    },
+    log: { value: 'FILE', help: 'gets a line of JSON for each step and each validation' },
     threads: MODEL_OPTIONS.threads,
 };
 
@@ -92,8 +172,11 @@ export const command = {
     options: OPTIONS,
     example: 'bert-wasm train -m org/encoder -i train.tsv --validation dev.tsv -o my.safetensors',
     notes: `Examples are those of bert-wasm eval: TSV has columns text (or sentence) and label,
-perhaps text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tokens, labels}.
-Ctrl-C ends it after its step: the best epoch so far is written.`,
+perhaps text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tokens, labels}. For
+the problem types multi_label_classification and regression the column is labels, or score. Of
+answer they are SQuAD's JSON, or JSONL {question, context, answers}.
+Ctrl-C ends it after its step: the best epoch so far is written. The same command with the same
+--checkpoint then goes on where it was, to the same bits as without a break.`,
     run,
 };
 
@@ -103,23 +186,49 @@ async function run(args) {
     const { values } = parse(args, OPTIONS, { required });
     const { task, usual } = TASKS[values.task ?? 'classify'];
     checkPlace(values.out);
+    const { checkpoint, lora_rank, lora_alpha, lora_targets } = values;
+    if (lora_rank === undefined && (lora_alpha ?? lora_targets) !== undefined) {
+        throw new UsageError('--lora-alpha and --lora-targets must be given with --lora-rank');
+    }
+    if (checkpoint !== undefined) checkPlace(checkpoint);
+    const resume =
+        checkpoint !== undefined && existsSync(checkpoint) ? readFileSync(checkpoint) : undefined;
     const examples = await read(values.input, task, values, usual, 'example');
     const validation = isShare(values.validation)
         ? Number(values.validation)
         : values.validation &&
           (await read(values.validation, task, values, usual, 'validation example'));
-    const write = openLog(values.log);
+    const write = openLog(values.log, resume !== undefined);
+    if (resume) process.stderr.write(`bert-wasm: goes on from ${checkpoint}\n`);
     const stopping = new AbortController();
     const stop = () => stopping.abort(new BertError('BAD_INPUT', 'stopped: nothing was written'));
     process.once('SIGINT', stop);
+    const failing = new AbortController();
+    const save = (/** @type {Uint8Array} */ bytes) => {
+        try {
+            writeWhole(checkpoint, bytes);
+        } catch (error) {
+            failing.abort(error);
+        }
+    };
     const begun = performance.now();
     try {
         const trained = await fineTune(values.model, examples, {
             task,
             validation,
+            problem_type: values.problem_type,
             labels: values.labels,
             epochs: values.epochs,
             batch_size: values.batch_size,
+            accumulate: values.accumulate,
+            schedule: values.schedule,
+            dropout: values.dropout,
+            label_smoothing: values.label_smoothing,
+            layer_decay: values.layer_decay,
+            trained_layers: values.trained_layers,
+            unfreeze: values.unfreeze,
+            lora: lora_rank && { rank: lora_rank, alpha: lora_alpha, targets: lora_targets },
+            adversarial: values.adversarial,
             learning_rate: values.learning_rate,
             warmup: values.warmup,
             weight_decay: values.weight_decay,
@@ -129,6 +238,10 @@ async function run(args) {
             recomputes: values.recomputes,
             seed: values.seed === undefined ? undefined : Number(values.seed),
             threads: values.threads,
+            resume,
+            oncheckpoint: checkpoint === undefined ? undefined : save,
+            checkpoint_steps: values.checkpoint_steps,
+            signal: failing.signal,
             stop: stopping.signal,
             onprogress(progress) {
                 write(progress);
@@ -136,7 +249,7 @@ async function run(args) {
             },
         });
         const { dtype, out, name = basename(out, '.safetensors') } = values;
-        await writeWhole(out, await trained.save({ dtype, name }));
+        writeWhole(out, await trained.save({ dtype, name }));
         if (stopping.signal.aborted) {
             process.stderr.write('bert-wasm: stopped: what there was is written\n');
         }
@@ -167,13 +280,13 @@ const isShare = (text) => text !== undefined && /^0?\.\d+$/.test(text);
  * @param {string} what
  * @returns {Promise<import('../train/examples.js').Example[]>}
  */
-async function read(file, task, { format, labels }, usual, what) {
+async function read(file, task, { format, labels, problem_type }, usual, what) {
     const rows = await readExamples(file, format, usual);
     const examples = rows.map(({ example: { tags, ...example } }) =>
         tags ? { ...example, labels: tags } : example,
     );
     // Here an error has a line to name.
-    await checkExamples(examples, what, task, labels).catch((error) => {
+    await checkExamples(examples, what, task, labels, problem_type).catch((error) => {
         throw located(error, rows);
     });
     return /** @type {any} */ (examples);
@@ -195,20 +308,26 @@ function checkPlace(out) {
  * @param {string} out
  * @param {Uint8Array} bytes
  */
-async function writeWhole(out, bytes) {
+function writeWhole(out, bytes) {
     const temporary = join(dirname(out), `.${basename(out)}.${process.pid}.tmp`);
-    await writeFile(temporary, bytes);
-    await rename(temporary, out);
+    try {
+        writeFileSync(temporary, bytes);
+        renameSync(temporary, out);
+    } catch (cause) {
+        const { code } = /** @type {NodeJS.ErrnoException} */ (cause);
+        throw new BertError('BAD_OPTION', `${out}: cannot be written (${code})`, { cause });
+    }
 }
 
 /**
  * @param {string | undefined} path
+ * @param {boolean} goes_on  whether what it has is kept
  * @returns {(progress: TrainProgress) => void}  writes a line
  */
-function openLog(path) {
+function openLog(path, goes_on) {
     if (path === undefined) return () => {};
     try {
-        const file = openSync(path, 'w');
+        const file = openSync(path, goes_on ? 'a' : 'w');
         return (progress) => void writeSync(file, `${JSON.stringify(progress)}\n`);
     } catch (cause) {
         const { code } = /** @type {NodeJS.ErrnoException} */ (cause);

@@ -46,7 +46,7 @@ import { TopList } from './scores.js';
  */
 
 /** @type {Required<AnswerOptions>} */
-const OPTIONS = {
+export const DEFAULT_OPTIONS = {
     top_k: 1,
     doc_stride: null,
     max_answer_len: 15,
@@ -65,7 +65,8 @@ const RULES = {
     align_to_words: isFlag,
 };
 
-const DEFAULT_SEQ_LEN = 384;
+/** Tokens of a window. */
+export const DEFAULT_SEQ_LEN = 384;
 const DEFAULT_STRIDE = 128;
 
 /** Logit of a token that cannot be in an answer: its probability is 0. */
@@ -190,14 +191,19 @@ export function questionAnswering(model, task) {
                     `there are ${questions.length} questions, but ${contexts.length} contexts`,
                 );
             }
-            const read_options = readOptions(task, options, { ...OPTIONS, ...CALL_OPTIONS }, RULES);
+            const read_options = readOptions(
+                task,
+                options,
+                { ...DEFAULT_OPTIONS, ...CALL_OPTIONS },
+                RULES,
+            );
             const { top_k, max_question_len, batch_tokens, signal, onprogress, errors } =
                 read_options;
             const max_length = Math.min(
                 read_options.max_seq_len ?? DEFAULT_SEQ_LEN,
                 model.config.max_length,
             );
-            const stride = read_options.doc_stride ?? Math.min(max_length >> 1, DEFAULT_STRIDE);
+            const stride = read_options.doc_stride ?? strideOf(max_length);
             const request = /** @type {const} */ ({
                 outputs,
                 batch_tokens,
@@ -244,11 +250,19 @@ export function questionAnswering(model, task) {
 }
 
 /**
+ * Tokens that neighbouring windows share, unless options say otherwise.
+ * @param {number} max_length  tokens of a window
+ */
+export function strideOf(max_length) {
+    return Math.min(max_length >> 1, DEFAULT_STRIDE);
+}
+
+/**
  * @param {unknown} input
  * @param {unknown} context  of questions that have none of their own
  * @returns {Question}
  */
-function readQuestion(input, context) {
+export function readQuestion(input, context) {
     const given =
         typeof input === 'object' && input !== null && !Array.isArray(input)
             ? input
@@ -301,13 +315,20 @@ async function explain(error, question, { max_length, stride }, model) {
 }
 
 /**
+ * @typedef {object} AnswerWindow  what is needed of a TextWindow
+ * @property {Record<string, {data: Float32Array}>} outputs  start and end
+ * @property {Pick<import('../worker/texts.js').WindowTokens,
+ *   'ids' | 'offsets' | 'sequence' | 'words'>} [tokens]
+ */
+
+/**
  * As the pipeline of transformers finds them.
- * @param {import('../worker/texts.js').TextResult} result
+ * @param {{windows: AnswerWindow[]}} result
  * @param {Question} asked
  * @param {Required<AnswerOptions>} options
  * @returns {Answer[]}
  */
-function answersOf(
+export function answersOf(
     { windows },
     asked,
     { top_k, max_answer_len, handle_impossible_answer, align_to_words },
@@ -318,7 +339,7 @@ function answersOf(
     const found = new Map();
     let no_answer = Infinity;
     for (const { outputs, tokens: made } of windows) {
-        const tokens = /** @type {import('../worker/texts.js').WindowTokens} */ (made);
+        const tokens = /** @type {NonNullable<AnswerWindow['tokens']>} */ (made);
         const isCandidate = candidatesOf(tokens);
         const starts = probabilities(outputs.start.data, isCandidate);
         const ends = probabilities(outputs.end.data, isCandidate);
@@ -339,7 +360,7 @@ function answersOf(
 
 /**
  * Tokens of the context, and the first one, [CLS], which stands for no answer.
- * @param {import('../worker/texts.js').WindowTokens} tokens
+ * @param {Pick<import('../worker/texts.js').WindowTokens, 'ids' | 'sequence'>} tokens
  * @returns {(token: number) => boolean}
  */
 function candidatesOf({ ids, sequence }) {
@@ -386,7 +407,7 @@ function topSpans(starts, ends, n_spans, max_length) {
 /**
  * Where a span is in the context. A token of the question can be in one, if its text has a [CLS]:
  * then, as in transformers, the word or character of its number counts.
- * @param {import('../worker/texts.js').WindowTokens} tokens
+ * @param {NonNullable<AnswerWindow['tokens']>} tokens
  * @param {[first: number, last: number]} span
  * @param {Question} asked
  * @param {boolean} align_to_words

@@ -5,6 +5,7 @@
 
 import { BertError, describe, withPlace } from '../errors.js';
 import { readText } from '../pipelines/call.js';
+import { readQuestion } from '../pipelines/question_answering.js';
 import { nextTurn } from '../platform/turn.js';
 import { Random } from './random.js';
 
@@ -25,36 +26,65 @@ const MOST_LISTED = 20;
  * @property {string | null} [text_pair]  a second text
  * @property {Label} label
  *
+ * @typedef {object} LabelsExample  of text-classification with several labels
+ * @property {string} text
+ * @property {string | null} [text_pair]
+ * @property {Label[]} labels  those that it has, none or more
+ *
+ * @typedef {object} ScoreExample  of regression
+ * @property {string} text
+ * @property {string | null} [text_pair]
+ * @property {number} score
+ *
  * @typedef {object} WordsExample  of token-classification; one of `tokens` and `text` is given
  * @property {string[]} [tokens]  words
  * @property {string} [text]  that is split at white space
  * @property {Label[]} labels  one for each word
  *
- * @typedef {TextExample | WordsExample} Example
+ * @typedef {object} QuestionExample  of question-answering
+ * @property {string} question
+ * @property {string} context
+ * @property {{text: string, answer_start?: number}[]} answers  of which the first is learned, all
+ *   are right; none: the context has no answer. answer_start: where it is, in characters (UTF-16
+ *   units or, as SQuAD counts, code points); without it the first place in the context is meant
+ *
+ * @typedef {TextExample | LabelsExample | ScoreExample | WordsExample | QuestionExample} Example
  *
  * @typedef {object} Read  an example that was checked
  * @property {string} text
  * @property {string | null} [text_pair]
  * @property {number[]} [ends]  of words: where each ends in the text
- * @property {string[]} labels  one, or one for each word
+ * @property {string[]} labels  one, one for each word, or those that there are
+ * @property {number} [score]  of regression
+ * @property {Span[]} [spans]  of question-answering, whose context is text_pair
+ *
+ * @typedef {object} Span  an answer
+ * @property {string} text
+ * @property {number} start  UTF-16 index into the context
+ * @property {number} end
  *
  * @typedef {object} Labelled  the same for the worker
  * @property {string} text
  * @property {string | null} [text_pair]
  * @property {number[]} [ends]
  * @property {number[]} labels  indices
+ * @property {number[]} [targets]  where labels are none of one: 1 for each that there is, else 0;
+ *   or the score
+ * @property {Span[]} [spans]
  */
 
 /** @typedef {import('./head.js').TrainTask} TrainTask */
+/** @typedef {import('./options.js').ProblemType} ProblemType */
 
 /**
  * @param {unknown} given  an array, or another iterable, perhaps an asynchronous one
  * @param {string} what  one is, for messages
  * @param {TrainTask} task
  * @param {string[] | undefined} labels  that there may be
+ * @param {ProblemType} [problem_type]
  * @returns {Promise<Read[]>}
  */
-export async function readExamples(given, what, task, labels) {
+export async function readExamples(given, what, task, labels, problem_type) {
     const { [Symbol.iterator]: all, [Symbol.asyncIterator]: later } = /** @type {any} */ (
         typeof given === 'object' && given !== null ? given : {}
     );
@@ -70,7 +100,7 @@ export async function readExamples(given, what, task, labels) {
         const index = read.length;
         if (index % EXAMPLES_A_TURN === EXAMPLES_A_TURN - 1) await nextTurn();
         try {
-            read.push(task === 'token-classification' ? readWords(each) : readOne(each));
+            read.push(readerOf(task, problem_type)(each));
             read[index].labels.forEach((label, i) => {
                 read[index].labels[i] = labelOf(label, labels);
             });
@@ -80,6 +110,75 @@ export async function readExamples(given, what, task, labels) {
     }
     if (read.length === 0) throw new BertError('BAD_INPUT', `there are no ${what}s`);
     return read;
+}
+
+/**
+ * @param {TrainTask} task
+ * @param {ProblemType | undefined} problem_type
+ * @returns {(example: unknown) => Read}
+ */
+function readerOf(task, problem_type) {
+    if (task === 'token-classification') return readWords;
+    if (task === 'question-answering') return readAsked;
+    if (problem_type === 'multi_label_classification') return readLabels;
+    return problem_type === 'regression' ? readScore : readOne;
+}
+
+/** @param {any} example @returns {Read} */
+function readLabels(example) {
+    if (typeof example !== 'object' || !Array.isArray(example?.labels)) {
+        throw notOne('{text, labels} or {text, text_pair, labels}, an array', example);
+    }
+    return { ...readText(example), labels: [...new Set(example.labels)] };
+}
+
+/** @param {any} example @returns {Read} */
+function readScore(example) {
+    if (typeof example !== 'object' || example === null) {
+        throw notOne('{text, score} or {text, text_pair, score}', example);
+    }
+    const { score } = example;
+    if (!Number.isFinite(score)) {
+        throw new BertError('BAD_INPUT', `its score must be a number, not ${describe(score)}`);
+    }
+    return { ...readText(example), labels: [], score };
+}
+
+/** @param {any} example @returns {Read} */
+function readAsked(example) {
+    if (typeof example !== 'object' || !Array.isArray(example?.answers)) {
+        throw notOne('{question, context, answers}, an array', example);
+    }
+    const { question, context } = readQuestion(example, undefined);
+    const spans = example.answers.map((/** @type {any} */ answer) => {
+        const span = spanOf(context, answer);
+        if (span) return span;
+        throw new BertError(
+            'BAD_INPUT',
+            'its answers must be {text, answer_start} with a text that is in the context there, ' +
+                `not ${describe(answer?.text)} at ${describe(answer?.answer_start)}`,
+        );
+    });
+    return { text: question, text_pair: context, labels: [], spans };
+}
+
+/**
+ * @param {string} context
+ * @param {any} answer
+ * @returns {Span | null}  null: it is not there
+ */
+function spanOf(context, answer) {
+    const { text, answer_start } = answer ?? {};
+    if (typeof text !== 'string' || text === '') return null;
+    const isAt = (/** @type {number} */ at) => context.startsWith(text, at);
+    let start = context.indexOf(text);
+    if (answer_start !== undefined) {
+        start = answer_start;
+        // Python counts code points.
+        if (!isAt(start)) start = [...context].slice(0, answer_start).join('').length;
+        if (!isAt(start)) return null;
+    }
+    return start < 0 ? null : { text, start, end: start + text.length };
 }
 
 /** @param {any} example @returns {Read} */
@@ -157,7 +256,9 @@ export function labelsFor(examples, given, of_base) {
     if (found.length < 2) {
         throw new BertError(
             'BAD_INPUT',
-            `all examples have the label '${found[0]}': there must be two labels or more`,
+            found.length === 0
+                ? 'no example has a label: there must be two labels or more'
+                : `all examples have the label '${found[0]}': there must be two labels or more`,
         );
     }
     if (given) return given;
@@ -171,13 +272,16 @@ export function labelsFor(examples, given, of_base) {
  * @param {Read[]} examples
  * @param {string} what
  * @param {string[]} labels
+ * @param {ProblemType} [problem_type]
  * @returns {Labelled[]}
  */
-export function labelled(examples, what, labels) {
+export function labelled(examples, what, labels, problem_type) {
     const index_of = new Map(labels.map((label, i) => [label, i]));
-    return examples.map(({ labels: own, ...example }, index) => ({
-        ...example,
-        labels: own.map((label) => {
+    return examples.map(({ labels: own, ...example }, index) => {
+        if (problem_type === 'regression') {
+            return { ...example, labels: [], targets: [Number(example.score)] };
+        }
+        const indices = own.map((label) => {
             const at = index_of.get(label);
             if (at !== undefined) return at;
             const error = new BertError(
@@ -185,25 +289,30 @@ export function labelled(examples, what, labels) {
                 `its label must be one of ${listed(labels)}, not '${label}'`,
             );
             throw withPlace(error, `${what} ${index}`, index);
-        }),
-    }));
+        });
+        if (problem_type !== 'multi_label_classification') return { ...example, labels: indices };
+        const targets = labels.map((_, i) => Number(indices.includes(i)));
+        return { ...example, labels: indices, targets };
+    });
 }
 
 /**
- * Sets a share of the examples aside, of each label as large a one; of token-classification one of
- * all.
+ * Sets a share of the examples aside, of each label as large a one; where examples have no label or
+ * several, one of all.
  * @param {Read[]} examples
  * @param {number} share  between 0 and 1
  * @param {TrainTask} task
  * @param {number} seed
+ * @param {ProblemType} [problem_type]
  * @returns {{examples: Read[], validation: Read[]}}  in the order that they were in
  */
-export function split(examples, share, task, seed) {
+export function split(examples, share, task, seed, problem_type = 'single_label_classification') {
+    const has_one = task === 'text-classification' && problem_type.startsWith('single');
     const random = new Random(seed, PURPOSE);
     /** @type {Map<string, number[]>} */
     const groups = new Map();
     examples.forEach(({ labels: [label] }, i) => {
-        const group = task === 'token-classification' ? '' : label;
+        const group = has_one ? label : '';
         const indices = groups.get(group) ?? [];
         indices.push(i);
         groups.set(group, indices);
@@ -228,16 +337,21 @@ export function split(examples, share, task, seed) {
 
 /**
  * How much each class counts.
- * @param {unknown} given  by label, or 'balanced': all classes count as much together
+ * @param {unknown} given  by label, or 'balanced': all classes count as much together; where
+ *   examples may have several, those that have a label as much as those that have not
  * @param {Labelled[]} examples
  * @param {string[]} labels
+ * @param {ProblemType} [problem_type]
  * @returns {Float32Array | null}
  */
-export function classWeights(given, examples, labels) {
+export function classWeights(given, examples, labels, problem_type) {
     if (given === undefined) return null;
     if (given === 'balanced') {
         const counts = new Float64Array(labels.length);
         for (const example of examples) for (const label of example.labels) counts[label]++;
+        if (problem_type === 'multi_label_classification') {
+            return Float32Array.from(counts, (n) => (n > 0 ? (examples.length - n) / n : 1));
+        }
         const total = counts.reduce((a, b) => a + b, 0);
         return Float32Array.from(counts, (n) => (n > 0 ? total / (labels.length * n) : 1));
     }

@@ -247,9 +247,10 @@ function bucketsOf(values, n_heads) {
  * What transformers calls the parts of a model, by what they are called here.
  * @param {Family} family
  * @param {EncoderConfig} encoder
+ * @param {boolean} [is_of_spans]  whether tokens are classified as the start and end of an answer
  * @returns {(name: string) => string}  of a tensor's name
  */
-export function theirNames(family, encoder) {
+export function theirNames(family, encoder, is_of_spans = false) {
     const { prefix, layer, path, projection, pooler, classifier } = family;
     /** @type {Record<string, string>} */
     const parts = {
@@ -261,7 +262,7 @@ export function theirNames(family, encoder) {
         'attention.bias': `${prefix}encoder.relative_attention_bias.weight`,
         pooler,
         classifier,
-        token_classifier: 'classifier',
+        token_classifier: is_of_spans ? 'qa_outputs' : 'classifier',
     };
     return (name) => {
         if (Object.hasOwn(parts, name)) return parts[name];

@@ -19,7 +19,10 @@ const PADS = ['[PAD]', '<pad>'];
  * @property {string} architecture
  * @property {import('../loader/model_file.js').EncoderConfig} encoder
  * @property {boolean} is_of_tokens  whether tokens have the labels
+ * @property {boolean} [is_of_spans]  whether these are the start and end of an answer; default
+ *   false
  * @property {string[]} labels
+ * @property {string} [problem_type]  of sequences' labels; default 'single_label_classification'
  * @property {number} max_length  most tokens of a sequence
  * @property {import('./trainer.js').Tensors} tensors
  * @property {Uint8Array} tokenizer_json
@@ -42,8 +45,14 @@ export function toFolder(trained) {
  * @param {Trained} trained
  * @param {number | null} pad_id
  */
-function modelConfig({ family, architecture, encoder, is_of_tokens, labels }, pad_id) {
-    const head = is_of_tokens ? 'ForTokenClassification' : 'ForSequenceClassification';
+function modelConfig(trained, pad_id) {
+    const { family, architecture, encoder, is_of_tokens, is_of_spans, labels } = trained;
+    const { problem_type = 'single_label_classification' } = trained;
+    const head = is_of_spans
+        ? 'ForQuestionAnswering'
+        : is_of_tokens
+          ? 'ForTokenClassification'
+          : 'ForSequenceClassification';
     return {
         architectures: [family.class_prefix + head],
         model_type: architecture,
@@ -52,7 +61,7 @@ function modelConfig({ family, architecture, encoder, is_of_tokens, labels }, pa
         ...family.sizes(encoder),
         id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
         label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-        ...(!is_of_tokens && { problem_type: 'single_label_classification' }),
+        ...(!is_of_tokens && { problem_type }),
         torch_dtype: 'float32',
     };
 }
@@ -87,8 +96,8 @@ function tokenizerConfig({ tokenizer_json, encoder, max_length }) {
  * @param {Trained} trained
  * @returns {[string, import('./trainer.js').Tensor][]}  by their names, matrices [n_out, n_in]
  */
-function theirTensors({ family, encoder, tensors }) {
-    const nameOf = theirNames(family, encoder);
+function theirTensors({ family, encoder, is_of_spans, tensors }) {
+    const nameOf = theirNames(family, encoder, is_of_spans);
     return [...tensors, ...missingTensors(family, encoder)].map(([name, tensor]) => [
         nameOf(name),
         tensor.shape.length === 3 ? matrix(name, tensor, tensors) : bucketed(name, tensor),
@@ -108,11 +117,12 @@ function matrix(name, { shape: [, n_in], values }, tensors) {
 
 /**
  * @param {[string, import('./trainer.js').Tensor][]} tensors
+ * @param {Record<string, string>} [metadata]
  * @returns {Uint8Array<ArrayBuffer>}
  */
-function safetensors(tensors) {
+export function safetensors(tensors, metadata = { format: 'pt' }) {
     /** @type {Record<string, unknown>} */
-    const header = { __metadata__: { format: 'pt' } };
+    const header = { __metadata__: metadata };
     let end = 0;
     for (const [name, { shape, values }] of tensors) {
         header[name] = { dtype: 'F32', shape, data_offsets: [end, (end += values.byteLength)] };

@@ -3,6 +3,7 @@
  * labels, else a new one. All that stands on the encoder besides is left away.
  */
 
+import { headsOf } from '../pipelines/head.js';
 import { panelsShape, toPanels } from './panels.js';
 import { Random } from './random.js';
 
@@ -13,17 +14,24 @@ const DEVIATION = 0.02;
 const PURPOSE = 1;
 
 /** @typedef {import('./trainer.js').Tensors} Tensors */
-/** @typedef {'text-classification' | 'token-classification'} TrainTask */
+/** @typedef {'text-classification' | 'token-classification' | 'question-answering'} TrainTask */
+
+/** What transformers calls the two columns of question-answering. */
+export const SPAN_LABELS = ['LABEL_0', 'LABEL_1'];
 
 /** @param {TrainTask} task @returns {'logits' | 'token_logits'} */
-export const outputOf = (task) => (task === 'token-classification' ? 'token_logits' : 'logits');
+export const outputOf = (task) => (task === 'text-classification' ? 'logits' : 'token_logits');
 
 /**
  * The labels of the base's classifier for a task; none without one.
  * @param {import('../loader/model_file.js').ModelConfig} config
  * @param {TrainTask} task
  */
-export function labelsOf({ encoder, labels, outputs }, task) {
+export function labelsOf(config, task) {
+    const { encoder, labels, outputs } = config;
+    if (task === 'question-answering') {
+        return headsOf(config).includes('span') ? SPAN_LABELS : [];
+    }
     const is_whole = Object.values(outputs).some(
         ({ output, index }) => output === outputOf(task) && index === undefined,
     );
@@ -37,12 +45,19 @@ export function labelsOf({ encoder, labels, outputs }, task) {
  * @param {TrainTask} task
  * @param {string[]} labels
  * @param {number} seed
+ * @param {string | null} [problem_type]  of text-classification
  * @returns {{encoder: import('../loader/model_file.js').EncoderConfig, tensors: Tensors}}
  */
-export function withHead({ config, tensors }, { pooler_activation }, task, labels, seed) {
-    const is_of_tokens = task === 'token-classification';
+export function withHead(base, family, task, labels, seed, problem_type) {
+    const { config, tensors } = base;
+    const { pooler_activation } = family;
+    const is_of_tokens = task !== 'text-classification';
     const own = labelsOf(config, task);
-    const keeps = own.length === labels.length && own.every((label, i) => label === labels[i]);
+    const is_regression = (/** @type {unknown} */ type) => type === 'regression';
+    const keeps =
+        own.length === labels.length &&
+        own.every((label, i) => label === labels[i]) &&
+        is_regression(problem_type) === is_regression(config.problem_type);
     const random = new Random(seed, PURPOSE);
     const hidden = Number(config.encoder.hidden_size);
     const has_pooler = tensors.has('pooler.weight') && isPooler(config, pooler_activation);

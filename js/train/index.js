@@ -12,9 +12,13 @@ import { Connection } from '../model/connection.js';
 import { loadModel, Model } from '../model/model.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
+import { SPAN_LABELS } from './head.js';
 import { readTrainOptions } from './options.js';
 
 /** @import { ModelSource } from '../model/model.js' */
+
+/** What transformers calls the number of a regression. */
+const NUMBER = 'LABEL_0';
 
 // Types that programs name.
 /** @typedef {import('./examples.js').Example} Example */
@@ -27,7 +31,8 @@ import { readTrainOptions } from './options.js';
  * @param {ModelSource} base  a model that loadModel() would load; one that is no converted file is
  *   converted to float32 first
  * @param {Iterable<Example> | AsyncIterable<Example>} examples  of the task: `{text, label}`,
- *   perhaps with a `text_pair`; for token-classification `{tokens, labels}` or `{text, labels}`,
+ *   perhaps with a `text_pair`, or by its `problem_type` {text, labels} or {text, score}; for
+ *   token-classification `{tokens, labels}` or `{text, labels}`,
  *   with a label for each word
  * @param {TrainOptions} [options]
  * @returns {Promise<FineTuned>}
@@ -38,7 +43,7 @@ import { readTrainOptions } from './options.js';
  */
 export async function fineTune(base, examples, options = {}) {
     const given = readTrainOptions(options);
-    const { task, labels: wanted, seed, signal, stop } = given;
+    const { task, problem_type, labels: wanted, seed, signal, stop } = given;
     requireSIMD();
     requireCompiler();
     if (!hasWorkers()) throw new BertError('UNSUPPORTED', 'training needs workers');
@@ -46,26 +51,38 @@ export async function fineTune(base, examples, options = {}) {
         throw new BertError('BAD_INPUT', `a base must be a model's source, not ${base}`);
     }
     signal?.throwIfAborted();
-    let read = await readExamples(examples, 'example', task, wanted);
+    const readSet = (/** @type {unknown} */ set, /** @type {string} */ what) =>
+        readExamples(set, what, task, wanted, problem_type);
+    let read = await readSet(examples, 'example');
     /** @type {typeof read | null} */
     let validation = null;
     if (typeof given.validation === 'number') {
-        ({ examples: read, validation } = split(read, given.validation, task, seed));
+        const parts = split(read, given.validation, task, seed, problem_type);
+        ({ examples: read, validation } = parts);
     } else if (given.validation !== undefined) {
-        validation = await readExamples(given.validation, 'validation example', task, wanted);
+        validation = await readSet(given.validation, 'validation example');
     }
     const { connection, info } = await openBase(base, given);
     try {
-        const labels = labelsFor(read, wanted, info.labels);
-        const learned = labelled(read, 'example', labels);
+        const labels =
+            problem_type === 'regression'
+                ? [NUMBER]
+                : task === 'question-answering'
+                  ? SPAN_LABELS
+                  : labelsFor(read, wanted, info.labels);
+        const withLabels = (/** @type {typeof read} */ set, /** @type {string} */ what) =>
+            labelled(set, what, labels, problem_type);
+        const learned = withLabels(read, 'example');
         const request = {
             ...given,
             labels,
             examples: learned,
-            validation: validation && labelled(validation, 'validation example', labels),
-            class_weights: classWeights(given.class_weights, learned, labels),
+            validation: validation && withLabels(validation, 'validation example'),
+            class_weights: classWeights(given.class_weights, learned, labels, problem_type),
+            has_checkpoints: given.oncheckpoint !== undefined,
             load: undefined,
             onprogress: undefined,
+            oncheckpoint: undefined,
             signal: undefined,
             stop: undefined,
         };
@@ -73,7 +90,10 @@ export async function fineTune(base, examples, options = {}) {
         stop?.addEventListener('abort', halt);
         if (stop?.aborted) halt();
         try {
-            const outcome = await connection.call('train', request, signal, given.onprogress);
+            const told = (/** @type {any} */ { checkpoint, ...progress }) =>
+                checkpoint ? given.oncheckpoint?.(checkpoint) : given.onprogress?.(progress);
+            const wants = given.onprogress ?? given.oncheckpoint;
+            const outcome = await connection.call('train', request, signal, wants && told);
             if (stop?.aborted && outcome.n_steps === 0) throw stop.reason;
             return new FineTuned(info.name, labels, outcome);
         } finally {

@@ -4,8 +4,9 @@
  */
 
 import { BertError } from '../errors.js';
-import { accuracy, confusion, macroF1 } from '../metrics/classification.js';
-import { entityScores } from '../metrics/entities.js';
+import { writeCheckpoint } from './checkpoint.js';
+import { SCHEDULES } from './core_names.js';
+import { metricsOf, scoreOf } from './metrics.js';
 import { Random } from './random.js';
 import { Trainer } from './trainer.js';
 
@@ -22,24 +23,32 @@ const SMOOTHING = 5000;
  * @property {import('./examples.js').Labelled[]} examples
  * @property {import('./examples.js').Labelled[] | null} validation
  * @property {number} epochs
+ * @property {import('./options.js').ProblemType} problem_type
  * @property {number} batch_size
+ * @property {number} accumulate
  * @property {number} learning_rate
+ * @property {import('./options.js').ScheduleKind} schedule
  * @property {number} warmup
  * @property {number} weight_decay
  * @property {number} max_norm
  * @property {number | undefined} max_length
+ * @property {import('./options.js').TrainOptions['dropout']} dropout
+ * @property {number} label_smoothing
+ * @property {number} layer_decay
+ * @property {number | undefined} trained_layers
+ * @property {number | undefined} unfreeze
+ * @property {import('./options.js').Lora | undefined} lora
+ * @property {number} adversarial
  * @property {number} seed
  * @property {Float32Array | null} class_weights
  * @property {number | undefined} patience
  * @property {boolean} recomputes
  * @property {number} memory
+ * @property {boolean} has_checkpoints  whether the caller wants them
+ * @property {number | undefined} checkpoint_steps
+ * @property {Uint8Array | undefined} resume
  *
- * @typedef {object} ValidationMetrics  of the validation
- * @property {number} loss  the mean over its labels
- * @property {number} accuracy  the share of labels that are right
- * @property {number} [macro_f1]  of text-classification: the mean of the classes' F1
- * @property {number} [f1]  of token-classification with labels as `B-PER`: of the entities, as
- *   seqeval counts them
+ * @typedef {import('./metrics.js').ValidationMetrics} ValidationMetrics
  *
  * @typedef {object} Epoch
  * @property {number} epoch  from 1
@@ -52,10 +61,13 @@ const SMOOTHING = 5000;
  * @property {number} step  from 1, counted through all epochs
  * @property {number} n_steps  of all epochs
  * @property {number} loss  of this step
- * @property {number | null} metric  of the last validation: f1 where there is one, else accuracy;
- *   null: there was none yet
+ * @property {number | null} metric  of the last validation, by which epochs are compared: f1 or
+ *   micro_f1 where there is one, pearson of regression, else accuracy; null: there was none yet
+ * @property {ValidationMetrics | null} validation  of this epoch, which has ended: it is told of
+ *   the last step once more; null: a step was made
  * @property {number} rate  examples a second, smoothed
  * @property {number} seconds_left  at this rate; validations not counted
+ * @property {number} memory_bytes  of WebAssembly memory that training takes
  *
  * @typedef {object} Outcome
  * @property {Epoch[]} history
@@ -70,71 +82,190 @@ const SMOOTHING = 5000;
 
 /**
  * @param {Request} request
- * @param {{examples: Sequence[], validation: Sequence[] | null}} sequences
- * @param {Trainer} trainer
+ * @param {object} sequences
+ * @param {Sequence[]} sequences.examples
+ * @param {Sequence[] | null} sequences.validation
+ * @param {Trainer} trainer  as it was opened
  * @param {object} caller
  * @param {import('../worker/engine.js').Turn} caller.turn  throws if the call was aborted
  * @param {() => boolean} caller.isStopped  whether what there is will do
  * @param {(progress: TrainProgress) => void} caller.onprogress
+ * @param {import('./trainer.js').Dropout | null} [dropout]
+ * @param {object} [checkpoints]
+ * @param {import('./checkpoint.js').Identity} checkpoints.identity  of this run
+ * @param {import('./checkpoint.js').Checkpoint | null} checkpoints.resumed  where it goes on; null:
+ *   it begins
+ * @param {((bytes: Uint8Array<ArrayBuffer>) => void) | null} checkpoints.write  null: nobody
+ *   wants them
  * @returns {Promise<Omit<Outcome, 'threads' | 'memory_bytes'>>}
  */
-export async function run(request, { examples, validation }, trainer, caller) {
-    const { epochs, batch_size, patience = Infinity, max_norm, weight_decay, seed } = request;
+export async function run(request, sequences, trainer, caller, dropout = null, checkpoints) {
+    const { examples, validation } = sequences;
+    const { epochs, batch_size, accumulate, patience = Infinity, seed } = request;
+    const { checkpoint_steps = Infinity } = request;
     const random = new Random(seed, PURPOSE);
-    const n_steps = epochs * Math.ceil(examples.length / batch_size);
-    const pace = new Pace(epochs * examples.length);
-    /** @type {Epoch[]} */
-    const history = [];
-    /** @type {{epoch: number, score: number, tensors: Outcome['tensors']} | null} */
-    let best = null;
-    let step = 0;
-    const kept = () => ({
-        history,
-        best_epoch: best?.epoch ?? history.length,
-        n_steps: step,
-        tensors: best?.tensors ?? trainer.parameters(),
-    });
-    for (let epoch = 1; epoch <= epochs; epoch++) {
-        const began = performance.now();
-        const losses = [];
-        const last = history.at(-1)?.validation;
-        for (const batch of batchesOf(random.shuffled(examples), batch_size)) {
-            await caller.turn();
-            if (caller.isStopped()) return kept();
-            const learning_rate = request.learning_rate * scheduled(step, n_steps, request.warmup);
-            const { loss } = trainer.run(batch, true);
-            step++;
-            const length = trainer.clip(max_norm);
-            if (!Number.isFinite(loss) || !Number.isFinite(length)) {
-                throw diverged(step, request.learning_rate);
-            }
-            trainer.step(learning_rate, weight_decay);
-            losses.push(loss);
-            const metric = last ? scoreOf(last) : null;
-            caller.onprogress({ epoch, step, n_steps, loss, metric, ...pace.add(batch.length) });
-        }
-        const loss = losses.reduce((sum, n) => sum + n, 0) / losses.length;
-        const scores = validation && (await validate(request, validation, trainer, caller));
-        const seconds = (performance.now() - began) / 1000;
-        history.push({ epoch, loss, validation: scores, seconds });
-        if (!scores) continue;
-        const score = scoreOf(scores);
-        if (!best || score > best.score) best = { epoch, score, tensors: trainer.parameters() };
-        if (epoch - best.epoch >= patience) break;
+    const n_epoch_steps = Math.ceil(Math.ceil(examples.length / batch_size) / accumulate);
+    const n_steps = epochs * n_epoch_steps;
+    const resumed = checkpoints?.resumed;
+    /** @type {import('./checkpoint.js').State} */
+    const state = resumed?.state ?? {
+        history: [],
+        best: null,
+        step: 0,
+        epoch_step: 0,
+        loss: 0,
+        seconds: 0,
+    };
+    const { history } = state;
+    let best = resumed?.best ?? null;
+    if (resumed) {
+        trainer.setLearned(resumed.learned, state.step);
+        resumed.learned = []; // the trainer has them
     }
-    return kept();
+    let saved_step = state.step;
+    const save = () => {
+        if (!checkpoints?.write) return;
+        saved_step = state.step;
+        const { identity } = checkpoints;
+        const learned = trainer.learned();
+        checkpoints.write(writeCheckpoint({ identity, state, learned, best }));
+    };
+    trainer.scaleLayers(request.layer_decay);
+    const n_done = Math.min(state.epoch_step * accumulate * batch_size, examples.length);
+    const pace = new Pace((epochs - history.length) * examples.length - n_done);
+    let is_stopped = false;
+    for (let epoch = 1; epoch <= epochs && !is_stopped; epoch++) {
+        const order = random.shuffled(examples);
+        if (epoch <= history.length) continue;
+        if (state.best && history.length - state.best.epoch >= patience) break;
+        freezeFor(epoch, request, trainer);
+        trainer.setDropout(dropout, seed >>> 0);
+        let began = performance.now();
+        const stamp = () => {
+            state.seconds += (performance.now() - began) / 1000;
+            began = performance.now();
+        };
+        const last = history.at(-1)?.validation;
+        /** @type {TrainProgress | undefined} */
+        let told;
+        const steps = [...batchesOf([...batchesOf(order, batch_size)], accumulate)];
+        for (const parts of steps.slice(state.epoch_step)) {
+            await caller.turn();
+            is_stopped = caller.isStopped();
+            if (is_stopped) break;
+            const loss = await learn(parts, request, trainer, caller.turn);
+            takeStep(loss, state.step, n_steps, request, trainer);
+            state.step++;
+            state.epoch_step++;
+            state.loss += loss;
+            const n_learned = parts.reduce((n, part) => n + part.length, 0);
+            told = {
+                epoch,
+                step: state.step,
+                n_steps,
+                loss,
+                metric: last ? scoreOf(last) : null,
+                validation: null,
+                ...pace.add(n_learned),
+                memory_bytes: trainer.memory_bytes,
+            };
+            caller.onprogress(told);
+            stamp();
+            const is_due = state.step % checkpoint_steps === 0;
+            if (is_due && state.epoch_step < n_epoch_steps) save();
+        }
+        if (is_stopped) {
+            if (state.step !== saved_step) save();
+            break;
+        }
+        trainer.setDropout(null, 0);
+        const scores = validation && (await validate(request, validation, trainer, caller));
+        stamp();
+        const { loss, seconds } = state;
+        history.push({ epoch, loss: loss / n_epoch_steps, validation: scores, seconds });
+        Object.assign(state, { epoch_step: 0, loss: 0, seconds: 0 });
+        if (scores) {
+            const score = scoreOf(scores);
+            if (isBetter(scores, state.best)) {
+                state.best = { epoch, score, loss: scores.loss };
+                best = trainer.parameters();
+            }
+            if (told) caller.onprogress({ ...told, metric: score, validation: scores });
+        }
+        save();
+    }
+    if (best) trainer.setParameters(best);
+    return {
+        history,
+        best_epoch: state.best?.epoch ?? history.length,
+        n_steps: state.step,
+        tensors: trainer.merged(),
+    };
 }
 
 /**
- * What the learning rate is multiplied by: it rises in a line, then falls to 0 in another, as
- * get_linear_schedule_with_warmup() of transformers has it.
+ * By their score; where that is the same, by their loss.
+ * @param {ValidationMetrics} metrics
+ * @param {import('./checkpoint.js').State['best']} best  so far
+ */
+function isBetter(metrics, best) {
+    const score = scoreOf(metrics);
+    if (!best || score !== best.score) return !best || score > best.score;
+    return metrics.loss < best.loss;
+}
+
+/**
+ * Layers that do not learn in an epoch: all but the last ones, one more each time.
+ * @param {number} epoch  from 1
+ * @param {Request} request
+ * @param {Trainer} trainer
+ */
+function freezeFor(epoch, { trained_layers, unfreeze = Infinity }, trainer) {
+    if (trained_layers === undefined && unfreeze === Infinity) return;
+    const n_more = Math.floor((epoch - 1) / unfreeze);
+    trainer.freeze(1 + (trained_layers ?? 0) + n_more);
+}
+
+/**
+ * The gradients of a step.
+ * @param {Sequence[][]} parts  batches that it is made of
+ * @param {Request} request
+ * @param {Trainer} trainer
+ * @param {import('../worker/engine.js').Turn} turn
+ * @returns {Promise<number>}  the loss
+ */
+async function learn(parts, { adversarial }, trainer, turn) {
+    const divisor =
+        parts.length > 1 ? parts.reduce((sum, part) => sum + trainer.weightOf(part), 0) : 0;
+    let loss = 0;
+    for (const [i, part] of parts.entries()) {
+        if (i > 0) await turn();
+        loss += trainer.run(part, true, divisor).loss;
+        if (adversarial === 0) continue;
+        trainer.perturb(adversarial);
+        trainer.run(part, true, divisor);
+        trainer.restore();
+    }
+    return loss;
+}
+
+/**
+ * What AdamW makes of gradients.
+ * @param {number} loss
  * @param {number} step  from 0
  * @param {number} n_steps
- * @param {number} warmup  share of the steps in which it rises
+ * @param {Request} request
+ * @param {Trainer} trainer
  */
-export function scheduled(step, n_steps, warmup) {
-    const n_rising = Math.floor(warmup * n_steps);
-    return step < n_rising ? step / n_rising : (n_steps - step) / (n_steps - n_rising);
+function takeStep(loss, step, n_steps, request, trainer) {
+    const { learning_rate, schedule, warmup, max_norm, weight_decay } = request;
+    const length = trainer.clip(max_norm);
+    if (!Number.isFinite(loss) || !Number.isFinite(length)) {
+        throw diverged(step + 1, learning_rate);
+    }
+    const n_warmup = Math.floor(warmup * n_steps);
+    const factor = trainer.schedule(SCHEDULES[schedule], step, n_warmup, n_steps);
+    trainer.step(learning_rate * factor, weight_decay);
 }
 
 /**
@@ -158,9 +289,6 @@ function diverged(step, learning_rate) {
     );
 }
 
-/** By which epochs are compared. @param {ValidationMetrics} metrics */
-const scoreOf = ({ f1, accuracy }) => f1 ?? accuracy;
-
 /**
  * @param {Request} request
  * @param {Sequence[]} sequences
@@ -168,45 +296,32 @@ const scoreOf = ({ f1, accuracy }) => f1 ?? accuracy;
  * @param {{turn: import('../worker/engine.js').Turn}} caller
  * @returns {Promise<ValidationMetrics>}
  */
-async function validate({ task, labels, batch_size }, sequences, trainer, { turn }) {
-    /** @type {number[][]} */
-    const expected = [];
-    /** @type {number[][]} */
-    const predicted = [];
+async function validate(request, sequences, trainer, { turn }) {
+    /** Of each sequence. @type {Float32Array[]} */
+    const logits = [];
     let [sum, weight] = [0, 0];
-    for (const batch of batchesOf(sequences, batch_size)) {
+    for (const batch of batchesOf(sequences, request.batch_size)) {
         await turn();
         const { loss, outputs } = trainer.run(batch, false);
-        const [logits] = outputs;
-        let row = 0;
-        let n_labels = 0;
-        for (const { labels: own } of batch) {
-            const found = Array.from(own, () => argmax(logits, row++, labels.length));
-            const counts = [...own.keys()].filter((i) => own[i] >= 0);
-            expected.push(counts.map((i) => own[i]));
-            predicted.push(counts.map((i) => found[i]));
-            n_labels += counts.length;
-        }
-        sum += loss * n_labels;
-        weight += n_labels;
+        const own = trainer.weightOf(batch);
+        sum += loss * own;
+        weight += own;
+        logits.push(...rowsOf(outputs[0], batch, request.task));
     }
-    const matrix = confusion(expected.flat(), predicted.flat(), labels.length);
-    const metrics = { loss: sum / weight, accuracy: accuracy(matrix) };
-    if (task === 'text-classification') return { ...metrics, macro_f1: macroF1(matrix) };
-    if (!labels.some((label) => /^[BI]-/.test(label))) return metrics;
-    const tags = (/** @type {number[][]} */ rows) => rows.map((row) => row.map((i) => labels[i]));
-    return { ...metrics, f1: entityScores(tags(expected), tags(predicted)).micro.f1 };
+    return { loss: sum / weight, ...metricsOf(request, sequences, logits) };
 }
 
 /**
- * @param {Float32Array} logits
- * @param {number} row
- * @param {number} n
+ * What each sequence has of an output.
+ * @param {Float32Array} output
+ * @param {Sequence[]} batch
+ * @param {import('./head.js').TrainTask} task
  */
-function argmax(logits, row, n) {
-    let best = 0;
-    for (let c = 1; c < n; c++) if (logits[row * n + c] > logits[row * n + best]) best = c;
-    return best;
+function rowsOf(output, batch, task) {
+    const counts = batch.map(({ ids }) => (task === 'text-classification' ? 1 : ids.length));
+    const n_columns = output.length / counts.reduce((a, b) => a + b, 0);
+    let at = 0;
+    return counts.map((n) => output.subarray(at, (at += n * n_columns)));
 }
 
 /** How fast it goes. */

@@ -26,6 +26,7 @@ import { writeTable } from '../worker/tensor_table.js';
  * @property {Uint32Array} ids
  * @property {Uint32Array} type_ids
  * @property {Int32Array} labels  what the objective makes of it
+ * @property {Float32Array} [targets]  of objectives that have numbers in place of labels
  *
  * @typedef {object} Limits  of a batch
  * @property {number} max_tokens
@@ -37,6 +38,13 @@ import { writeTable } from '../worker/tensor_table.js';
  * @property {number} threads
  * @property {boolean} recomputes  see bert_train_options
  * @property {number} memory  bytes that it may take
+ * @property {Adapters | null} [lora]  that are trained in place of layers; default none
+ *
+ * @typedef {object} Adapters  see bert_lora
+ * @property {number} rank
+ * @property {number} targets  bits of bert_lora_target
+ * @property {number} alpha
+ * @property {number} seed
  *
  * @typedef {TrainerConfig & Limits} TrainerOptions
  *
@@ -47,6 +55,8 @@ import { writeTable } from '../worker/tensor_table.js';
  *   numbers that loss() reserves besides
  * @property {(batch: Sequence[]) => Uint32Array} [lmTokens]  of lm_logits: tokens that have a row
  * @property {(pass: Pass, batch: Sequence[]) => number} loss  writes its gradients
+ * @property {(batch: Sequence[]) => number} weight  what loss() divides by where the pass says
+ *   nothing else, as it does for a batch in parts
  *
  * @typedef {object} Pass  a batch on its way, in the memory of the module
  * @property {Instance} instance  what is reserved of it is given back after the step
@@ -54,12 +64,22 @@ import { writeTable } from '../worker/tensor_table.js';
  * @property {(array: Uint32Array | Int32Array | Float32Array) => number} write  gives an address
  * @property {(loss: (at: number) => number) => number} lossOf  calls a loss of the module, which
  *   writes to `at` and gives a status
+ * @property {number} divisor  what the sum of the loss is divided by; 0: the objective's weight()
  *
  * @typedef {object} PassOutput
  * @property {number} data  address of its numbers
  * @property {number} gradient  address of their gradients
  * @property {number} n_rows
  * @property {number} n_columns
+ *
+ * @typedef {object} Learned  a parameter, and what AdamW remembers of it
+ * @property {string} name
+ * @property {Float32Array<ArrayBuffer>} value
+ * @property {Float32Array<ArrayBuffer>} mean
+ * @property {Float32Array<ArrayBuffer>} square
+ *
+ * @typedef {[embeddings: number, attention: number, attention_output: number, output: number,
+ *   pooler: number, classifier: number]} Dropout  rates: bert_dropout in core/train.h
  */
 
 /** Room for the ends of blocks. */
@@ -82,11 +102,11 @@ export class Trainer {
     /** Tops of the stacks that no thread has yet. @type {number[]} */
     #stacks = [];
 
-    /** @type {string[]} */
+    /** Of parameters. @type {string[]} */
     #names = [];
 
-    /** Of each parameter. @type {Record<string, {shape: number[], count: number}>} */
-    #sizes = {};
+    /** Of the model's tensors. @type {Record<string, number[]>} */
+    #shapes = {};
 
     /**
      * @param {WebAssembly.Module} module  a build of train.wasm, with threads if there are several
@@ -130,6 +150,10 @@ export class Trainer {
             options.threads,
             options.recomputes ? 1 : 0,
         );
+        if (options.lora) {
+            const { rank, targets, alpha, seed } = options.lora;
+            this.#instance.wasm.train_set_lora(rank, targets, alpha, seed);
+        }
     }
 
     /** Bytes of the trainer's block. */
@@ -189,9 +213,7 @@ export class Trainer {
         this.#names = Array.from({ length: wasm.train_n_parameters() }, (_, i) =>
             instance.text(wasm.train_parameter_name(i)),
         );
-        this.#sizes = Object.fromEntries(
-            all.map(({ name, shape, values }) => [name, { shape, count: values.length }]),
-        );
+        this.#shapes = Object.fromEntries(all.map(({ name, shape }) => [name, shape]));
     }
 
     /** Threads at work now. @returns {number} */
@@ -216,9 +238,11 @@ export class Trainer {
      * The loss of some sequences, as the objective has it.
      * @param {Sequence[]} batch
      * @param {boolean} learns  whether gradients are computed, too: step() uses them
+     * @param {number} [divisor]  what the sum of the loss is divided by, for a batch in parts;
+     *   default its weight
      * @returns {{loss: number, outputs: Float32Array[]}}  the objective's, in its order
      */
-    run(batch, learns) {
+    run(batch, learns, divisor = 0) {
         const instance = this.#instance;
         const { wasm } = instance;
         const { objective } = this.#options;
@@ -261,7 +285,7 @@ export class Trainer {
                 instance.check(compute(at));
                 return numbers(at, 1)[0];
             };
-            const loss = objective.loss({ instance, outputs, write, lossOf }, batch);
+            const loss = objective.loss({ instance, outputs, write, lossOf, divisor }, batch);
             if (learns) instance.check(wasm.train_backward(table, outputs.length));
             return {
                 loss,
@@ -302,26 +326,139 @@ export class Trainer {
         this.#instance.wasm.train_step(learning_rate, weight_decay);
     }
 
+    /** What a loss of this batch alone is divided by. @param {Sequence[]} batch */
+    weightOf(batch) {
+        return this.#options.objective.weight(batch);
+    }
+
+    /**
+     * Dropout from the next run() on.
+     * @param {Dropout | null} rates  null: none
+     * @param {number} seed
+     */
+    setDropout(rates, seed) {
+        const all = rates ?? [0, 0, 0, 0, 0, 0];
+        this.#instance.check(this.#instance.wasm.train_set_dropout(seed, ...all));
+    }
+
+    /** @param {number} n_trained  see bert_train_freeze() */
+    freeze(n_trained) {
+        this.#instance.wasm.train_freeze(n_trained);
+    }
+
+    /** @param {number} decay  see bert_train_scale_layers() */
+    scaleLayers(decay) {
+        this.#instance.wasm.train_scale_layers(decay);
+    }
+
+    /**
+     * Words are elsewhere for the next run(), then restore() brings them back: see
+     * bert_train_perturb().
+     * @param {number} epsilon
+     */
+    perturb(epsilon) {
+        this.#instance.check(this.#instance.wasm.train_perturb(epsilon));
+    }
+
+    restore() {
+        this.#instance.wasm.train_restore();
+    }
+
+    /**
+     * What the learning rate is multiplied by: bert_schedule() in core/train.h.
+     * @param {number} kind  of bert_schedule_kind
+     * @param {number} step  from 0
+     * @param {number} n_warmup  steps
+     * @param {number} n_steps
+     * @returns {number}
+     */
+    schedule(kind, step, n_warmup, n_steps) {
+        return this.#instance.wasm.train_schedule(kind, step, n_warmup, n_steps);
+    }
+
     /** @returns {Tensors}  copies of all parameters as they are now */
     parameters() {
         return new Map(
-            this.#names.map((name, i) => [
-                name,
-                { shape: this.#sizes[name].shape, values: this.#values(i).slice() },
-            ]),
+            this.#names.map((name, i) => {
+                const values = this.#numbers(this.#instance.wasm.train_parameter_value, i).slice();
+                return [name, { shape: this.#shapes[name] ?? [values.length], values }];
+            }),
         );
     }
 
-    /** @param {number} i  of a parameter */
-    #values(i) {
+    /** @param {Tensors} tensors  what parameters() gave */
+    setParameters(tensors) {
+        const { wasm } = this.#instance;
+        for (const [i, name] of this.#names.entries()) {
+            const tensor = /** @type {Tensor} */ (tensors.get(name));
+            this.#numbers(wasm.train_parameter_value, i).set(tensor.values);
+        }
+        wasm.train_set_n_steps(wasm.train_n_steps());
+    }
+
+    /** @returns {Learned[]}  copies of what is not as it was at the beginning */
+    learned() {
+        const { wasm } = this.#instance;
+        return [...this.#names.entries()]
+            .filter(([i]) => wasm.train_parameter_is_trained(i))
+            .map(([i, name]) => ({
+                name,
+                value: this.#numbers(wasm.train_parameter_value, i).slice(),
+                mean: this.#numbers(wasm.train_parameter_mean, i).slice(),
+                square: this.#numbers(wasm.train_parameter_square, i).slice(),
+            }));
+    }
+
+    /**
+     * Goes on from there.
+     * @param {Learned[]} learned  what learned() gave
+     * @param {number} n_steps  that had been made then
+     */
+    setLearned(learned, n_steps) {
+        const { wasm } = this.#instance;
+        for (const { name, value, mean, square } of learned) {
+            const i = this.#names.indexOf(name);
+            this.#numbers(wasm.train_parameter_value, i).set(value);
+            this.#numbers(wasm.train_parameter_mean, i).set(mean);
+            this.#numbers(wasm.train_parameter_square, i).set(square);
+        }
+        wasm.train_set_n_steps(n_steps);
+    }
+
+    /**
+     * The model as it is now, what adapters have learned added to it, which begin anew.
+     * @returns {Tensors}  copies
+     */
+    merged() {
         const { wasm, memory } = this.#instance;
-        const address = wasm.train_parameter_value(i) >>> 0;
-        return new Float32Array(memory.buffer, address, this.#sizes[this.#names[i]].count);
+        wasm.train_merge();
+        return new Map(
+            Array.from({ length: wasm.train_n_tensors() }, (_, i) => {
+                const name = this.#instance.text(wasm.train_tensor_name(i));
+                const shape = this.#shapes[name];
+                const count = shape.reduce((n, size) => n * size, 1);
+                const at = wasm.train_tensor_data(i) >>> 0;
+                return [
+                    name,
+                    { shape, values: new Float32Array(memory.buffer, at, count).slice() },
+                ];
+            }),
+        );
+    }
+
+    /**
+     * @param {(index: number) => number} addressOf  an export
+     * @param {number} i  of a parameter
+     */
+    #numbers(addressOf, i) {
+        const { wasm, memory } = this.#instance;
+        const count = wasm.train_parameter_count(i);
+        return new Float32Array(memory.buffer, addressOf(i) >>> 0, count);
     }
 }
 
 /**
- * @template {Uint32Array | Int32Array} T
+ * @template {Uint32Array | Int32Array | Float32Array} T
  * @param {T[]} arrays
  * @returns {T}  end to end
  */

@@ -7,21 +7,35 @@
  */
 
 import { BertError, noTokenizer } from '../errors.js';
+import { DEFAULT_SEQ_LEN } from '../pipelines/question_answering.js';
 import { chooseBuild } from '../worker/builds.js';
 import { answerCalls, beginAnew } from '../worker/calls.js';
 import { HelpingThreads } from '../worker/threads.js';
 import { readBase } from './base.js';
+import { readCheckpoint, requireSame } from './checkpoint.js';
+import { LORA_TARGETS } from './core_names.js';
+import { dropoutOf } from './dropout.js';
 import { familyOf } from './families.js';
+import { fingerprint } from './fingerprint.js';
 import { toFolder } from './folder.js';
 import { labelsOf, outputOf, withHead } from './head.js';
 import { classes } from './objectives/classes.js';
+import { spans } from './objectives/spans.js';
+import { numbers, severalLabels } from './objectives/targets.js';
 import { limitsOf, run } from './run.js';
 import { toSequences } from './sequences.js';
+import { toWindows } from './spans.js';
 import { Trainer } from './trainer.js';
 
 /** @import { Base } from './base.js' */
 /** @import { Call } from '../worker/calls.js' */
 /** @import { Outcome, Request } from './run.js' */
+/** @import { Sequence } from './trainer.js' */
+
+/**
+ * @typedef {Parameters<typeof run>[3]
+ *   & {oncheckpoint: (bytes: Uint8Array<ArrayBuffer>) => void}} Caller
+ */
 
 /**
  * Answers what comes through the port.
@@ -50,7 +64,12 @@ export function answer(port) {
             return { name, max_length: config.max_length, labels: labelsOf(config, request.task) };
         }
         if (!loaded) throw new Error('no base is loaded');
-        const caller = { turn, onprogress, isStopped: () => is_stopped };
+        const caller = {
+            turn,
+            onprogress,
+            isStopped: () => is_stopped,
+            oncheckpoint: (/** @type {Uint8Array} */ checkpoint) => onprogress({ checkpoint }),
+        };
         return train(loaded.base, loaded.build, request, caller);
     }
 
@@ -61,11 +80,14 @@ export function answer(port) {
  * @param {Base} base
  * @param {import('../worker/builds.js').BuildRequest} wanted
  * @param {Request} request
- * @param {Parameters<typeof run>[3]} caller
+ * @param {Caller} caller
  */
 async function train(base, wanted, request, caller) {
     const { config, tokenizer, tokenizer_json } = base;
-    const { task, labels, batch_size, seed, max_length = config.max_length } = request;
+    const { task, problem_type, labels, batch_size, seed } = request;
+    const is_of_spans = task === 'question-answering';
+    const usual = is_of_spans ? Math.min(DEFAULT_SEQ_LEN, config.max_length) : config.max_length;
+    const { max_length = usual } = request;
     if (!tokenizer || !tokenizer_json) throw noTokenizer(base.name);
     if (max_length > config.max_length) {
         throw new BertError(
@@ -76,37 +98,125 @@ async function train(base, wanted, request, caller) {
     }
     const family = familyOf(config.architecture);
     const tokens = (/** @type {Request['examples']} */ examples, /** @type {string} */ what) =>
-        toSequences(tokenizer, examples, max_length, what, caller.turn);
+        (is_of_spans ? toWindows : toSequences)(tokenizer, examples, max_length, what, caller.turn);
     const sequences = {
         examples: await tokens(request.examples, 'example'),
         validation: request.validation && (await tokens(request.validation, 'validation example')),
     };
-    const { encoder, tensors } = withHead(base, family, task, labels, seed);
+    const { encoder, tensors } = withHead(base, family, task, labels, seed, problem_type);
+    checkSizes(request, config.encoder);
+    const checkpoints = checkpointsOf(request, sequences, tensors, caller);
     const { module, threads } = await chooseBuild(wanted);
     const sets = [sequences.examples, sequences.validation ?? []];
     const trainer = await Trainer.open(module, encoder, tensors, {
         ...limitsOf(sets, batch_size),
-        objective: classes(outputOf(task), request.class_weights),
+        objective: objectiveOf(request),
         threads,
         recomputes: request.recomputes,
         memory: request.memory,
+        lora: adaptersOf(request),
     });
     for (const each of [base.tensors, tensors]) each.clear(); // the trainer has them
     const helpers = new HelpingThreads(threads - 1);
     helpers.join(trainer);
     await helpers.wait(trainer);
-    const { tensors: trained, ...outcome } = await run(request, sequences, trainer, caller);
+    const dropout = dropoutOf(config.architecture, task, request.dropout);
+    const ran = await run(request, sequences, trainer, caller, dropout, checkpoints);
+    const { tensors: trained, ...outcome } = ran;
     const facts = { threads: trainer.n_threads, memory_bytes: trainer.memory_bytes };
     helpers.end();
     const files = toFolder({
         family,
         architecture: config.architecture,
         encoder,
-        is_of_tokens: task === 'token-classification',
+        is_of_tokens: task !== 'text-classification',
+        is_of_spans,
         labels,
+        problem_type,
         max_length: config.max_length,
         tensors: trained,
         tokenizer_json,
     });
     return { ...outcome, ...facts, files };
+}
+
+/**
+ * What only the base can tell is too large.
+ * @param {Request} request
+ * @param {import('./families.js').EncoderConfig} encoder
+ */
+function checkSizes({ trained_layers = 0, lora }, encoder) {
+    const [n_layers, hidden] = [encoder.n_layers, encoder.hidden_size].map(Number);
+    if (trained_layers > n_layers) {
+        throw new BertError(
+            'BAD_OPTION',
+            `trained_layers must be at most the ${n_layers} layers of the base, ` +
+                `not ${trained_layers}`,
+        );
+    }
+    if (lora?.rank && lora.rank > hidden) {
+        throw new BertError(
+            'BAD_OPTION',
+            `lora.rank must be at most the hidden size of the base, ${hidden}, not ${lora.rank}`,
+        );
+    }
+}
+
+/** @param {Request} request */
+function objectiveOf({ task, problem_type, labels, class_weights, label_smoothing }) {
+    if (task === 'question-answering') return spans();
+    if (problem_type === 'regression') return numbers();
+    return problem_type === 'multi_label_classification'
+        ? severalLabels(labels.length, class_weights, label_smoothing)
+        : classes(outputOf(task), class_weights, label_smoothing);
+}
+
+/** @param {Request} request */
+function adaptersOf({ lora, seed }) {
+    if (!lora) return null;
+    const { rank = 0, targets = [], alpha = 0 } = lora;
+    const bits = targets.reduce((all, name) => all | LORA_TARGETS[name], 0);
+    return { rank, targets: bits, alpha, seed: seed >>> 0 };
+}
+
+/** Options that change no bits, and what is told of otherwise. */
+const FREE_OPTIONS = [
+    'examples',
+    'validation',
+    'memory',
+    'recomputes',
+    'threads',
+    'has_checkpoints',
+    'checkpoint_steps',
+    'resume',
+];
+
+/**
+ * @param {Request} request
+ * @param {{examples: Sequence[], validation: Sequence[] | null}} sequences
+ * @param {import('./trainer.js').Tensors} tensors  that it begins with
+ * @param {Caller} caller
+ * @returns {Parameters<typeof run>[5]}  undefined: nobody asks for them
+ */
+function checkpointsOf(request, { examples, validation }, tensors, { oncheckpoint }) {
+    if (!request.has_checkpoints && !request.resume) return undefined;
+    const { class_weights } = request;
+    const options = {
+        ...Object.fromEntries(
+            Object.entries(request).filter(([name]) => !FREE_OPTIONS.includes(name)),
+        ),
+        class_weights: class_weights && [...class_weights],
+    };
+    const identity = {
+        options,
+        prints: {
+            base: fingerprint(tensors),
+            examples: fingerprint(examples),
+            validation: fingerprint(validation),
+        },
+    };
+    const resumed = request.resume ? readCheckpoint(request.resume) : null;
+    request.resume = undefined; // its bytes are as many as the weights three times
+    if (resumed) requireSame(resumed.identity, identity);
+    return { identity, resumed, write: request.has_checkpoints ? oncheckpoint : null };
 }

@@ -111,7 +111,7 @@ export function answerCalls(port, { handle, at_once, serves }, is_here = false) 
     async function answer({ id, method, request, wants_progress }, signal) {
         signal.throwIfAborted();
         const onprogress = (/** @type {object} */ progress) => {
-            if (wants_progress) port.post({ id, progress });
+            if (wants_progress) port.post({ id, progress }, transferOf(progress));
         };
         /** One for all waits. @type {Promise<unknown> | undefined} */
         let aborted;

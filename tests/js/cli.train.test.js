@@ -21,7 +21,10 @@ function file(name, text) {
 
 const rows = EXAMPLES.map(({ text, label }) => `${text}\t${label}\n`).join('');
 const TSV = file('train.tsv', `sentence\tlabel\n${rows}`);
-const QUICK = ['--epochs', '40', '--batch-size', '4', '--learning-rate', '5e-3', '--threads', '1'];
+const QUICK = [
+    ...['--epochs', '40', '--batch-size', '4', '--learning-rate', '5e-3'],
+    ...['--dropout', '0', '--threads', '1'],
+];
 
 const train = (...args) => ['train', '--model', BASE, ...args];
 
@@ -36,7 +39,7 @@ test('a file of examples becomes a model that answers them', () => {
     );
     assert.equal(result.accuracy, 1);
     const steps = objects(readFileSync(log, 'utf8'));
-    assert.equal(steps.length, 80);
+    assert.equal(steps.length, 80 + 40); // and a validation of each epoch
     assert.ok(steps.at(-1).loss < steps[0].loss);
     const [found] = printed(['eval', '--model', out, '--input', TSV]);
     assert.equal(found.accuracy, 1);
@@ -49,6 +52,56 @@ test('words of a CoNLL file are tagged', () => {
     const [result] = printed(train('--task', 'ner', '-i', conll, '-o', out, ...QUICK));
     assert.deepEqual(result.labels, ['B-LOC', 'B-PER', 'O']);
     assert.ok(existsSync(out));
+});
+
+test('several labels, numbers, adapters: as options say', () => {
+    const lines = EXAMPLES.map(({ text, label }, i) => ({ text, labels: [label], score: i }));
+    const jsonl = file('lines.jsonl', lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const more = ['--validation', jsonl, '--epochs', '3', '--lora-rank', '2'];
+    const run = (/** @type {string} */ type) =>
+        printed(train('-i', jsonl, '-o', newPath(), '--problem-type', type, ...more))[0];
+    const several = run('multi_label_classification');
+    assert.deepEqual(several.labels, ['bad', 'good']);
+    assert.ok(several.micro_f1 >= 0 && several.micro_f1 <= 1);
+    assert.ok(Math.abs(run('regression').pearson) <= 1);
+});
+
+test('answers are learned from a file as SQuAD has it', () => {
+    const qas = [{ id: 'a', question: 'who sang?', answers: [{ text: 'Anna', answer_start: 0 }] }];
+    const data = [{ paragraphs: [{ context: 'Anna sang in Berlin.', qas }] }];
+    const squad = file('asked.json', JSON.stringify({ data }));
+    const base = converted('pipelines/question-answering-bert');
+    const args = ['--model', base, '--task', 'answer', '-i', squad, '-o', newPath()];
+    const [result] = printed(['train', ...args, '--validation', squad, '--epochs', '2']);
+    assert.deepEqual([result.task, result.rows], ['answer', 1]);
+    assert.ok(result.exact >= 0 && result.f1 >= result.exact);
+});
+
+test('a checkpoint is gone on from, to the same model', async () => {
+    const [whole, out, checkpoint] = [newPath(), newPath(), newPath()];
+    const log = join(scratch, 'resumed.jsonl');
+    const options = ['-i', TSV, '--validation', '0.25', '--epochs', '60', '--batch-size', '1'];
+    const args = train(...options, '--threads', '1', '--name', 'same', '--log', log);
+    printed([...args, '-o', whole]);
+    const all = objects(readFileSync(log, 'utf8'));
+    const child = start([...args, '-o', out, '--checkpoint', checkpoint]);
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    while (!existsSync(checkpoint)) await new Promise((resolve) => setTimeout(resolve, 5));
+    child.kill('SIGINT');
+    assert.equal(await ended, 0);
+    const before = objects(readFileSync(log, 'utf8'));
+    assert.ok(before.length < all.length, 'it was over before it was stopped');
+    const { status, stderr } = cli([...args, '-o', out, '--checkpoint', checkpoint]);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /goes on from/);
+    assert.ok(readFileSync(out).equals(readFileSync(whole)));
+    assert.deepEqual(
+        objects(readFileSync(log, 'utf8')).map(({ loss }) => loss),
+        all.map(({ loss }) => loss),
+    );
+    const other = cli([...args, '-o', out, '--checkpoint', checkpoint, '--seed', '1']);
+    assert.equal(other.status, 1);
+    assert.match(other.stderr, /resume must be a checkpoint of the same options: it has seed 0/);
 });
 
 test('what is wrong is said with its line, before anything is trained', () => {
@@ -68,6 +121,9 @@ test('what is wrong is said with its line, before anything is trained', () => {
     refused(train('-i', TSV, '-o', out, '--task', 'fill'), 2, /classify, ner/);
     refused(train('-i', TSV, '-o', out, '--seed', 'x'), 1, /seed must be a whole number/);
     refused(train('-i', TSV, '-o', out, '--log', join(out, 'x')), 1, /cannot be written/);
+    const nowhere = join(out, 'x', 'y');
+    refused(train('-i', TSV, '-o', out, '--checkpoint', nowhere), 1, /cannot be written to/);
+    refused(train('-i', TSV, '-o', out, '--lora-alpha', '2'), 2, /given with --lora-rank/);
 });
 
 test('Ctrl-C keeps what there is', async () => {

@@ -9,13 +9,18 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { hasRelaxedSIMD } from '../../js/platform/webassembly.js';
+import { SCHEDULES } from '../../js/train/core_names.js';
+import { dropoutOf } from '../../js/train/dropout.js';
 import { familyOf } from '../../js/train/families.js';
 import { toFolder } from '../../js/train/folder.js';
 import { labelsOf, withHead } from '../../js/train/head.js';
 import { classes } from '../../js/train/objectives/classes.js';
+import { spans } from '../../js/train/objectives/spans.js';
+import { numbers, severalLabels } from '../../js/train/objectives/targets.js';
 import { toRows } from '../../js/train/panels.js';
 import { Random } from '../../js/train/random.js';
-import { limitsOf, scheduled } from '../../js/train/run.js';
+import { limitsOf } from '../../js/train/run.js';
+import { tokensOf } from '../../js/train/spans.js';
 import { Trainer } from '../../js/train/trainer.js';
 import { converted, GOLDEN, scratch } from './converted.js';
 import { HUGGINGFACE, readTensors } from './huggingface_files.js';
@@ -88,6 +93,256 @@ for (const build of ['base', 'relaxed', 'base-threads', 'relaxed-threads']) {
         assert.ok(found.at(-1) < 0.99 * found[0]);
     });
 }
+
+/**
+ * A trainer of a golden model, and its sequences; more than the losses' defaults is in `options`.
+ * @param {string} name
+ * @param {(train: any) => import('../../js/train/trainer.js').Objective} objectiveOf
+ * @param {object} [options]
+ */
+async function goldenTrainer(name, objectiveOf, options) {
+    const train = json(join(GOLDEN, 'gradients', name, 'train.json'));
+    const { config, tensors } = await baseOf(converted(`gradients/${name}`));
+    const sequences = sequencesOf(train);
+    const trainer = await Trainer.open(moduleOf('base'), config.encoder, tensors, {
+        ...limitsOf([sequences], sequences.length),
+        objective: objectiveOf(train),
+        threads: 1,
+        recomputes: false,
+        memory: 2 ** 26,
+        ...options,
+    });
+    return { trainer, sequences, train, base: tensors };
+}
+
+/** Learns from them all, in parts of so many. */
+function learn({ trainer, sequences, train }, n_of_part = sequences.length) {
+    const parts = [];
+    for (let i = 0; i < sequences.length; i += n_of_part) {
+        parts.push(sequences.slice(i, i + n_of_part));
+    }
+    const divisor = parts.reduce((sum, part) => sum + trainer.weightOf(part), 0);
+    const loss = parts.reduce((sum, part) => sum + trainer.run(part, true, divisor).loss, 0);
+    trainer.step(train.optimizer.lr, 0);
+    return loss;
+}
+
+/** Targets in place of labels; those that do not count are none here. */
+const withTargets = ({ trainer, sequences, train }) => ({
+    trainer,
+    train,
+    sequences: sequences.map((sequence, i) => ({
+        ...sequence,
+        targets: Float32Array.from([train.labels[i]].flat()),
+    })),
+});
+
+const ofSequences = ({ loss_options }) =>
+    classes('logits', null, loss_options?.label_smoothing ?? 0);
+
+test("each objective gives torch's losses, also of a batch in parts", async () => {
+    const weights = (/** @type {any} */ { loss_options }) =>
+        Float32Array.from(loss_options.class_weights);
+    const cases = /** @type {[string, Parameters<typeof goldenTrainer>[1]][]} */ ([
+        ['bert-seqcls', ofSequences],
+        [
+            'roberta-seqcls',
+            (train) => classes('logits', weights(train), train.loss_options.label_smoothing),
+        ],
+        ['electra-tokcls', (train) => classes('token_logits', weights(train))],
+        ['distilbert-regression', numbers],
+    ]);
+    for (const [name, objective] of cases) {
+        for (const n_of_part of [4, 1]) {
+            const golden = withTargets(await goldenTrainer(name, objective));
+            const n = name === 'electra-tokcls' ? 1 : 5; // its optimizer is another one
+            for (const loss of golden.train.losses.slice(0, n)) {
+                const found = learn(golden, n_of_part);
+                assert.ok(Math.abs(found - loss) < 1e-4, `${name}: ${found}, not ${loss}`);
+            }
+        }
+    }
+});
+
+test('several labels: the loss of torch where all targets count', async () => {
+    const golden = await goldenTrainer('bert-multilabel', ({ labels, loss_options }) =>
+        severalLabels(labels[0].length, Float32Array.from(loss_options.class_weights), 0),
+    );
+    const { trainer, sequences, train } = withTargets(golden);
+    // The core leaves targets of -100 out, of which there is one.
+    const { loss } = trainer.run(sequences, false);
+    assert.ok(Math.abs(loss - train.losses[0]) < 2e-5, `${loss}, not ${train.losses[0]}`);
+    const whole = sequences.filter((_, i) => !train.labels[i].includes(-100));
+    const parts = whole.reduce((sum, each) => sum + trainer.run([each], false).loss, 0);
+    const together = trainer.run(whole, false).loss;
+    assert.ok(Math.abs(parts / whole.length - together) < 1e-6);
+    assert.equal(trainer.weightOf(whole), 3 * whole.length);
+});
+
+test("the span loss is torch's", async () => {
+    const { trainer, sequences, train } = await goldenTrainer('bert-spans', spans);
+    const pairs = sequences.map((each, i) => ({
+        ...each,
+        labels: Int32Array.from(train.labels[i]),
+    }));
+    const { loss } = trainer.run(pairs, false);
+    assert.ok(Math.abs(loss - train.losses[0]) < 2e-5, `${loss}, not ${train.losses[0]}`);
+    const whole = pairs.filter(({ labels }) => labels.every((label) => label >= 0));
+    const parts = whole.reduce((sum, each) => sum + trainer.run([each], false, 2).loss, 0);
+    assert.ok(Math.abs(parts - trainer.run(whole, false).loss) < 1e-6);
+});
+
+test('words that are moved make the loss larger, and come back to the bit', async () => {
+    const { trainer, sequences } = await goldenTrainer('bert-seqcls', ofSequences);
+    const before = trainer.parameters();
+    const clean = trainer.run(sequences, true).loss;
+    trainer.perturb(0.5);
+    const moved = trainer.run(sequences, true).loss;
+    trainer.restore();
+    assert.ok(moved > clean + 0.01, `${clean} ${moved}`);
+    assert.deepEqual(trainer.parameters(), before);
+});
+
+test('layers that are frozen stay; rates fall from layer to layer', async () => {
+    const { trainer, sequences } = await goldenTrainer('bert-seqcls', ofSequences);
+    const changed = (before) =>
+        [...trainer.parameters()]
+            .filter(([name, { values }]) =>
+                values.some((x, i) => x !== get(before, name).values[i]),
+            )
+            .map(([name]) => name.split('.').slice(0, 2).join('.'));
+    const step = () => {
+        trainer.run(sequences, true);
+        trainer.step(1e-3, 0);
+    };
+    const areOf = (names, wanted) =>
+        assert.deepEqual(
+            [...new Set(names.map((name) => (/^layers/.test(name) ? name : name.split('.')[0])))],
+            wanted,
+        );
+    let before = trainer.parameters();
+    trainer.freeze(1);
+    assert.ok(trainer.learned().every(({ name }) => /^(pooler|classifier)\./.test(name)));
+    step();
+    areOf(changed(before), ['pooler', 'classifier']);
+    before = trainer.parameters();
+    trainer.freeze(2);
+    step();
+    areOf(changed(before), ['layers.1', 'pooler', 'classifier']);
+
+    const far = async (decay) => {
+        const { trainer, sequences } = await goldenTrainer('bert-seqcls', ofSequences);
+        trainer.scaleLayers(decay);
+        const before = trainer.parameters();
+        trainer.run(sequences, true);
+        trainer.step(1e-3, 0);
+        const of = (name) =>
+            get(trainer.parameters(), name).values[0] - get(before, name).values[0];
+        return ['classifier.bias', 'layers.1.output.bias', 'layers.0.output.bias'].map(of);
+    };
+    const [plain, scaled] = [await far(1), await far(0.5)];
+    scaled.forEach((distance, depth) => {
+        const ratio = distance / plain[depth];
+        assert.ok(Math.abs(ratio - 0.5 ** depth) < 1e-3, `depth ${depth}: ${ratio}`);
+    });
+});
+
+test('adapters learn in place of layers, in less memory, and are merged', async () => {
+    const lora = { rank: 2, alpha: 4, targets: 5, seed: 3 }; // queries and values
+    const golden = await goldenTrainer('bert-seqcls', ofSequences, { lora });
+    const { trainer, base } = golden;
+    assert.deepEqual(
+        [...trainer.parameters().keys()].filter((name) => /lora_a$/.test(name)),
+        [0, 1].flatMap((n) =>
+            ['query', 'value'].map((matrix) => `layers.${n}.attention.${matrix}.lora_a`),
+        ),
+    );
+    const first = learn(golden);
+    for (let i = 0; i < 5; i++) learn(golden);
+    const { loss } = trainer.run(golden.sequences, false);
+    assert.ok(loss < first);
+    const merged = trainer.merged();
+    assert.deepEqual([...merged.keys()].sort(), [...base.keys()].sort());
+    const changed = [...merged].filter(([name, { values }]) =>
+        values.some((x, i) => x !== get(base, name).values[i]),
+    );
+    assert.deepEqual(
+        [...new Set(changed.map(([name]) => name.replace(/^layers\.\d/, 'layers')))].sort(),
+        [
+            'classifier.bias',
+            'classifier.weight',
+            'layers.attention.query.weight',
+            'layers.attention.value.weight',
+            'pooler.bias',
+            'pooler.weight',
+        ],
+    );
+    const again = trainer.run(golden.sequences, false).loss;
+    assert.ok(Math.abs(again - loss) < 1e-5, `${again}, not ${loss}`);
+});
+
+test('schedules are those of transformers', async () => {
+    const { trainer } = await goldenTrainer('bert-seqcls', ofSequences);
+    const rates = (kind, n_warmup) =>
+        Array.from({ length: 10 }, (_, i) => trainer.schedule(SCHEDULES[kind], i, n_warmup, 10));
+    assert.deepEqual(rates('linear', 2), [
+        0,
+        0.5,
+        1,
+        7 / 8,
+        6 / 8,
+        5 / 8,
+        4 / 8,
+        3 / 8,
+        2 / 8,
+        1 / 8,
+    ]);
+    assert.deepEqual(rates('constant', 2), [0, 0.5, 1, 1, 1, 1, 1, 1, 1, 1]);
+    rates('cosine', 0).forEach((rate, i) => {
+        assert.ok(Math.abs(rate - (1 + Math.cos((Math.PI * i) / 10)) / 2) < 1e-12);
+    });
+});
+
+test('the tokens of an answer are those that have a character of it', () => {
+    // [CLS] q [SEP] then three words of three characters in a window that begins at 4.
+    const window = {
+        offsets: Uint32Array.from(
+            [
+                [0, 0],
+                [0, 1],
+                [0, 0],
+                [4, 7],
+                [8, 11],
+                [11, 14],
+                [0, 0],
+            ].flat(),
+        ),
+        sequence: Int8Array.from([-1, 0, -1, 1, 1, 1, -1]),
+    };
+    const of = (start, end) => tokensOf(/** @type {any} */ (window), { text: '', start, end });
+    assert.deepEqual(of(4, 7), [3, 3]);
+    assert.deepEqual(of(5, 10), [3, 4]);
+    assert.deepEqual(of(8, 14), [4, 5]);
+    assert.deepEqual(of(12, 13), [5, 5]);
+    assert.deepEqual(of(3, 7), [0, 0]);
+    assert.deepEqual(of(8, 15), [0, 0]);
+    assert.deepEqual(tokensOf(/** @type {any} */ (window), undefined), [0, 0]);
+});
+
+test('dropout is where transformers has it, at its rates', () => {
+    const of = (architecture, wanted, task = 'text-classification') =>
+        dropoutOf(architecture, /** @type {any} */ (task), wanted);
+    assert.deepEqual(of('bert'), [0.1, 0.1, 0.1, 0.1, 0, 0.1]);
+    assert.deepEqual(of('roberta'), [0.1, 0.1, 0.1, 0.1, 0.1, 0.1]);
+    assert.deepEqual(of('roberta', undefined, 'token-classification'), of('bert'));
+    assert.deepEqual(of('distilbert'), [0.1, 0.1, 0, 0.1, 0, 0.2]);
+    assert.deepEqual(of('albert'), [0, 0, 0, 0, 0, 0.1]);
+    assert.deepEqual(of('albert', 0.3), [0.3, 0.3, 0.3, 0, 0, 0.3]);
+    assert.deepEqual(of('bert', { classifier: 0.5 }), [0.1, 0.1, 0.1, 0.1, 0, 0.5]);
+    assert.equal(of('bert', 0), null);
+    assert.deepEqual(of('roberta', undefined, 'question-answering'), [0.1, 0.1, 0.1, 0.1, 0, 0]);
+    assert.equal(of('distilbert', undefined, 'question-answering')?.[5], 0.1);
+});
 
 /** Folders as transformers has written them, with a head that can be trained. */
 const FOLDERS = [
@@ -220,13 +475,6 @@ test('random numbers: repeatable, uniform, normal', () => {
         shuffled.sort((a, b) => a - b),
         items,
     );
-});
-
-test('the learning rate rises and falls in lines', () => {
-    const rates = Array.from({ length: 10 }, (_, i) => scheduled(i, 10, 0.2));
-    assert.deepEqual(rates, [0, 0.5, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]);
-    assert.equal(scheduled(0, 4, 0), 1);
-    assert.equal(scheduled(3, 4, 1), 3 / 4);
 });
 
 test('what 32-bit addresses do not reach is refused with what to set', async () => {

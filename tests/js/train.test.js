@@ -66,14 +66,30 @@ test('labels are learned, saved in every dtype, exported, and answered', async (
     assert.ok((trained.history.at(-1)?.loss ?? NaN) < 0.3 * trained.history[0].loss);
 
     const n_steps = QUICK.epochs * 2;
+    const steps = told.filter(({ validation }) => validation === null);
     assert.deepEqual(
-        told.map(({ step }) => step),
+        steps.map(({ step }) => step),
         Array.from({ length: n_steps }, (_, i) => i + 1),
     );
     const { metric, ...first } = told[0];
     assert.deepEqual([first.epoch, first.n_steps, metric], [1, n_steps, null]);
-    assert.equal(told[2].metric, trained.history[0].validation?.accuracy);
     assert.ok(told.every(({ rate, seconds_left }) => rate > 0 && seconds_left >= 0));
+    assert.ok(told.every(({ memory_bytes }) => memory_bytes === trained.memory_bytes));
+    // After the last step of each epoch its validation is told.
+    assert.deepEqual(
+        told.filter((_, i) => i % 3 === 2).map(({ epoch, validation }) => [epoch, validation]),
+        trained.history.map(({ epoch, validation }) => [epoch, validation]),
+    );
+    assert.deepEqual(
+        [told[2].step, told[2].metric, told[3].metric],
+        [2, ...Array(2).fill(trained.history[0].validation?.accuracy)],
+    );
+    // Of epochs that are as accurate the one of the lowest loss is kept.
+    const losses = trained.history
+        .filter(({ validation }) => validation?.accuracy === 1)
+        .map(({ validation }) => validation?.loss ?? NaN);
+    assert.ok(losses.length > 1);
+    assert.equal(trained.metrics?.loss, Math.min(...losses));
     assert.equal(told.at(-1)?.seconds_left, 0);
 
     const exact = await trained.model({ dtype: 'f32', name: 'mine' });
@@ -183,12 +199,21 @@ for (const name of ['bert', 'roberta', 'xlm-roberta']) {
 
 test('a share is set aside, of each label; the best epoch is kept; patience ends it', async () => {
     const many = [...EXAMPLES, ...EXAMPLES, ...EXAMPLES];
-    const options = { ...QUICK, validation: 0.25, epochs: 60, patience: 2 };
+    const options = { ...QUICK, validation: 0.25, epochs: 6 };
     const trained = await fineTune(CLASSIFIER, many, options);
-    assert.equal(trained.history.length, trained.best_epoch + 2);
     const scores = trained.history.map(({ validation }) => validation?.accuracy ?? 0);
     assert.equal(scores[trained.best_epoch - 1], Math.max(...scores));
     assert.equal(trained.metrics, trained.history[trained.best_epoch - 1].validation);
+
+    // What is learned is wrong there: the loss of the validation rises.
+    const other = EXAMPLES.map(({ text }, i) => ({ text, label: LABELS[(i + 4) % 8] }));
+    const ended = await fineTune(CLASSIFIER, EXAMPLES, {
+        ...QUICK,
+        validation: other,
+        patience: 2,
+    });
+    assert.equal(ended.history.length, ended.best_epoch + 2);
+    assert.ok(ended.history.length < QUICK.epochs);
 });
 
 test('a folder of weights is converted and learns', async () => {

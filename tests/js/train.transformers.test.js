@@ -25,32 +25,59 @@ tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
 kind = getattr(transformers, 'AutoModelFor' + head)
 model, info = kind.from_pretrained(folder, output_loading_info=True)
 model.eval()
+def answer(texts, **options):
+    answers = model(**tokenizer(texts, return_tensors='pt', **options))
+    if 'logits' in answers: return answers.logits
+    return torch.stack([answers.start_logits, answers.end_logits], -1)
 with torch.no_grad():
-    logits = [model(**tokenizer(text, return_tensors='pt')).logits[0].tolist() for text in texts]
-    padded = model(**tokenizer(texts, padding=True, return_tensors='pt')).logits.shape[0]
+    logits = [answer(text)[0].tolist() for text in texts]
+    padded = answer(texts, padding=True).shape[0]
 print(json.dumps(dict(logits=logits, padded=padded, labels=model.config.id2label,
+                      problem_type=model.config.problem_type,
                       ids=[tokenizer(text)['input_ids'] for text in texts],
                       info={key: list(value) for key, value in info.items()})))
 `;
 
 const texts = EXAMPLES.slice(2, 6).map(({ text }) => text);
 
-for (const [name, head] of [
-    ['feature-extraction-bert', 'SequenceClassification'],
-    ['text-classification-roberta', 'SequenceClassification'],
-    ['fill-mask-distilbert', 'SequenceClassification'],
-    ['token-classification-xlm-roberta', 'TokenClassification'],
-]) {
-    test(`transformers answers the same: ${name}`, { skip: hasTransformers }, async () => {
-        const is_of_tokens = head === 'TokenClassification';
-        const examples = is_of_tokens
-            ? EXAMPLES.map(({ text }) => ({
-                  text,
-                  labels: text.split(' ').map((w) => w.slice(0, 1)),
-              }))
-            : EXAMPLES;
-        const task = is_of_tokens ? 'token-classification' : 'text-classification';
-        const options = { ...QUICK, task: /** @type {any} */ (task), epochs: 5 };
+const TAGGED = EXAMPLES.map(({ text }) => ({
+    text,
+    labels: text.split(' ').map((word) => word.slice(0, 1)),
+}));
+const SETS = EXAMPLES.map(({ text, label }, i) => ({ text, labels: i % 2 ? [label] : [] }));
+const SCORED = EXAMPLES.map(({ text }, i) => ({ text, score: i }));
+const ASKED = EXAMPLES.map(({ text }) => ({
+    question: 'what?',
+    context: text,
+    answers: [{ text: text.split(' ')[0] }],
+}));
+
+/** @type {[string, string, any[], import('bert-wasm/train').TrainOptions][]} */
+const CASES = [
+    ['feature-extraction-bert', 'SequenceClassification', EXAMPLES, {}],
+    ['text-classification-roberta', 'SequenceClassification', EXAMPLES, {}],
+    ['fill-mask-distilbert', 'SequenceClassification', EXAMPLES, {}],
+    [
+        'feature-extraction-bert',
+        'SequenceClassification',
+        SETS,
+        { problem_type: 'multi_label_classification', lora: {} },
+    ],
+    ['fill-mask-distilbert', 'SequenceClassification', SCORED, { problem_type: 'regression' }],
+    [
+        'token-classification-xlm-roberta',
+        'TokenClassification',
+        TAGGED,
+        { task: 'token-classification' },
+    ],
+    ['text-classification-roberta', 'QuestionAnswering', ASKED, { task: 'question-answering' }],
+    ['fill-mask-distilbert', 'QuestionAnswering', ASKED, { task: 'question-answering' }],
+];
+
+for (const [name, head, examples, more] of CASES) {
+    const what = `${name}, ${more.problem_type ?? head}`;
+    test(`transformers answers the same: ${what}`, { skip: hasTransformers }, async () => {
+        const options = { ...QUICK, epochs: 5, ...more };
         const trained = await fineTune(converted(`pipelines/${name}`), examples, options);
         const folder = newPath();
         mkdirSync(folder);
@@ -62,16 +89,20 @@ for (const [name, head] of [
             env: { ...process.env, HF_HUB_OFFLINE: '1' },
         });
         assert.equal(run.status, 0, run.stderr);
-        const { logits, padded, labels, ids, info } = JSON.parse(run.stdout);
+        const { logits, padded, labels, problem_type, ids, info } = JSON.parse(run.stdout);
         assert.deepEqual([info.missing_keys, info.unexpected_keys], [[], []]);
         assert.equal(padded, texts.length);
         assert.deepEqual(Object.values(labels), trained.labels);
+        if (more.problem_type) assert.equal(problem_type, more.problem_type);
         const model = await trained.model({ dtype: 'f32' });
         const encodings = await model.tokenizer.encodeBatch(texts);
         for (const [i, { ids: own }] of encodings.entries()) {
             assert.deepEqual([...own], ids[i]);
-            const { logits: found } = await model.forward({ input_ids: own });
-            const furthest = logits[i].flat().map((x, k) => Math.abs(x - found.data[k]));
+            const outputs = await model.forward({ input_ids: own });
+            const found = outputs.logits
+                ? [...outputs.logits.data]
+                : [...outputs.start_logits.data].flatMap((x, k) => [x, outputs.end_logits.data[k]]);
+            const furthest = logits[i].flat().map((x, k) => Math.abs(x - found[k]));
             assert.ok(Math.max(...furthest) < 1e-4, `${texts[i]}: ${Math.max(...furthest)}`);
         }
         model.dispose();

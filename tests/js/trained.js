@@ -19,7 +19,7 @@ export const EXAMPLES = [
 ].map(([text, label]) => ({ text, label }));
 
 /** Options under which tiny models learn those. */
-export const QUICK = { epochs: 40, batch_size: 4, learning_rate: 5e-3, threads: 1 };
+export const QUICK = { epochs: 40, batch_size: 4, learning_rate: 5e-3, dropout: 0, threads: 1 };
 
 export const moduleOf = (build) =>
     new WebAssembly.Module(readFileSync(new URL(`train-${build}.wasm`, DIST)));

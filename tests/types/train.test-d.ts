@@ -29,6 +29,39 @@ const model: Model = await trained.model({ dtype: 'f32', threads: 1 });
 const bytes: Uint8Array = await trained.save({ dtype: 'q8', name: 'mine' });
 const files: Record<string, Uint8Array> = await trained.export();
 await fineTune(bytes, [{ tokens: ['a'], labels: ['B-X'] }], { task: 'token-classification' });
+await fineTune(
+    bytes,
+    [
+        { text: 'a', labels: ['x', 'y'] },
+        { text: 'b', labels: [] },
+    ],
+    {
+        problem_type: 'multi_label_classification',
+        dropout: { hidden: 0.1, classifier: 0 },
+        label_smoothing: 0.1,
+        schedule: 'cosine',
+        accumulate: 4,
+        adversarial: 1,
+    },
+);
+await fineTune(bytes, [{ text: 'a', score: 0.5 }], { problem_type: 'regression', dropout: 0 });
+const checkpoints: Uint8Array[] = [];
+const answers: FineTuned = await fineTune(
+    bytes,
+    [{ question: 'a', context: 'b', answers: [{ text: 'b', answer_start: 0 }] }],
+    {
+        task: 'question-answering',
+        lora: { rank: 4, targets: ['query', 'output'] },
+        trained_layers: 0,
+        unfreeze: 1,
+        layer_decay: 0.9,
+        oncheckpoint: (checkpoint) => checkpoints.push(checkpoint),
+        checkpoint_steps: 100,
+        resume: checkpoints[0],
+    },
+);
+const exact: number | undefined = answers.metrics?.exact;
+console.log(exact);
 await fineTune(new URL('https://a.example/'), new Set<Example>());
 await fineTune(
     'org/name',
@@ -42,6 +75,10 @@ console.log(accuracy, losses, files, await pipeline('text-classification', model
 fineTune('a', examples, { task: 'fill-mask' });
 // @ts-expect-error: an example needs labels
 fineTune('a', [{ text: 'a' }]);
+// @ts-expect-error: no such schedule
+fineTune('a', examples, { schedule: 'square' });
+// @ts-expect-error: no such matrix
+fineTune('a', examples, { lora: { targets: ['keys'] } });
 // @ts-expect-error: no such option
 fineTune('a', examples, { rate: 1 });
 // @ts-expect-error: no such dtype
