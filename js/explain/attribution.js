@@ -3,7 +3,7 @@
 import { BERT_DEFAULT_MAX_TOKENS } from '#core';
 
 import { BertError } from '../errors.js';
-import { requireHead } from '../pipelines/head.js';
+import { logitsOf, requireHead } from '../pipelines/head.js';
 import { oneOf, readOptions } from '../pipelines/options.js';
 import { scoring, topIndices } from '../pipelines/scores.js';
 import { modelOf, runText, toTokens } from './tokens.js';
@@ -81,7 +81,7 @@ export async function attribute(model, text, options = {}) {
             scale: oneOf('probability', 'log-odds'),
         },
     );
-    const logits = { output: 'logits' };
+    const logits = logitsOf(config);
     const [{ input, read, outputs, cut }, replacement] = await Promise.all([
         runText(of, text, [logits], signal),
         replacementOf(of),

@@ -322,7 +322,8 @@ function parseConfig(text, core, label) {
         checkOutput(name, output, core.outputs, label);
     }
     const { logits, token_logits } = core.outputs;
-    const n_labels = (logits ?? token_logits)?.n_columns ?? 0;
+    const classifier = isEmbeddedClassifier(outputs) ? core.outputs.sentence_embedding : logits;
+    const n_labels = (classifier ?? token_logits)?.n_columns ?? 0;
     if (
         !Array.isArray(labels) ||
         labels.length !== n_labels ||
@@ -338,6 +339,14 @@ function parseConfig(text, core, label) {
         throw refused('max_length', `a whole number from 1 to ${most}`, max_length);
     }
     return /** @type {ModelConfig} */ ({ ...config, ...parseSentences(config, refused) });
+}
+
+/**
+ * Whether a model's embeddings are the logits of a classifier, as few-shot training makes it.
+ * @param {Record<string, OutputRequest>} outputs  by ONNX name
+ */
+export function isEmbeddedClassifier({ logits }) {
+    return logits?.output === 'sentence_embedding';
 }
 
 /** Choices of fields that a file need not have. */

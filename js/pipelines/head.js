@@ -1,6 +1,7 @@
 /** Which heads a model has, and which models a task refuses. */
 
 import { BertError } from '../errors.js';
+import { isEmbeddedClassifier } from '../loader/model_file.js';
 
 /** @import { Head } from './tasks.js' */
 
@@ -28,10 +29,19 @@ export function headsOf({ outputs }) {
     );
     /** @type {Head[]} */
     const heads = [];
-    if (has('logits')) heads.push('classifier');
+    if (has('logits') || isEmbeddedClassifier(outputs)) heads.push('classifier');
     if (has('token_logits')) heads.push(isSpan ? 'span' : 'token classifier');
     if (has('lm_logits')) heads.push('language model');
     return heads;
+}
+
+/**
+ * What a classifier's logits are, of a sequence.
+ * @param {import('../loader/model_file.js').ModelConfig} config
+ * @returns {import('../loader/model_file.js').OutputRequest}
+ */
+export function logitsOf({ outputs }) {
+    return { output: isEmbeddedClassifier(outputs) ? 'sentence_embedding' : 'logits' };
 }
 
 /**

@@ -5,6 +5,7 @@
 
 import { BertError } from '../errors.js';
 import { answer, readText } from './call.js';
+import { logitsOf } from './head.js';
 import {
     CALL_OPTIONS,
     OVERFLOW_OPTIONS,
@@ -74,7 +75,7 @@ export function scorer(model) {
     return async (inputs, { function_to_apply = null, signal, onprogress, ...request }) => {
         const scores = scoring(model.config, function_to_apply);
         const results = await model.run(
-            { inputs, outputs: { logits: { output: 'logits' } }, ...request },
+            { inputs, outputs: { logits: logitsOf(model.config) }, ...request },
             { signal, onprogress },
         );
         return results.map((result) =>

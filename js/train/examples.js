@@ -6,6 +6,7 @@
 import { BertError, describe, withPlace } from '../errors.js';
 import { readText } from '../pipelines/call.js';
 import { nextTurn } from '../platform/turn.js';
+import { checkScores, readPair } from './pairs.js';
 import { Random } from './random.js';
 
 /** Of random numbers. */
@@ -30,22 +31,40 @@ const MOST_LISTED = 20;
  * @property {string} [text]  that is split at white space
  * @property {Label[]} labels  one for each word
  *
- * @typedef {TextExample | WordsExample} Example
+ * @typedef {object} PairExample  of feature-extraction
+ * @property {string} text
+ * @property {string} text_pair  a sentence that is to be near it, such as the answer of a question
+ * @property {number} [score]  how near: their cosine, -1 to 1; without one, nearer than the
+ *   `text_pair` of all others. All examples have one, or none
+ * @property {string} [negative]  without a score: a sentence that is not to be near it
+ *
+ * @typedef {TextExample | WordsExample | PairExample} Example
  *
  * @typedef {object} Read  an example that was checked
  * @property {string} text
  * @property {string | null} [text_pair]
  * @property {number[]} [ends]  of words: where each ends in the text
- * @property {string[]} labels  one, or one for each word
+ * @property {number} [score]  of a pair of sentences
+ * @property {string} [negative]
+ * @property {string[]} labels  one, or one for each word; none of a pair of sentences
  *
  * @typedef {object} Labelled  the same for the worker
  * @property {string} text
  * @property {string | null} [text_pair]
  * @property {number[]} [ends]
+ * @property {number} [score]
+ * @property {string} [negative]
  * @property {number[]} labels  indices
  */
 
 /** @typedef {import('./head.js').TrainTask} TrainTask */
+
+/** How an example of each task is read. @type {Record<TrainTask, (example: unknown) => Read>} */
+const READERS = {
+    'text-classification': readOne,
+    'token-classification': readWords,
+    'feature-extraction': readPair,
+};
 
 /**
  * @param {unknown} given  an array, or another iterable, perhaps an asynchronous one
@@ -70,7 +89,7 @@ export async function readExamples(given, what, task, labels) {
         const index = read.length;
         if (index % EXAMPLES_A_TURN === EXAMPLES_A_TURN - 1) await nextTurn();
         try {
-            read.push(task === 'token-classification' ? readWords(each) : readOne(each));
+            read.push(READERS[task](each));
             read[index].labels.forEach((label, i) => {
                 read[index].labels[i] = labelOf(label, labels);
             });
@@ -79,6 +98,7 @@ export async function readExamples(given, what, task, labels) {
         }
     }
     if (read.length === 0) throw new BertError('BAD_INPUT', `there are no ${what}s`);
+    if (task === 'feature-extraction') checkScores(read, what);
     return read;
 }
 

@@ -19,6 +19,7 @@ const PADS = ['[PAD]', '<pad>'];
  * @property {string} architecture
  * @property {import('../loader/model_file.js').EncoderConfig} encoder
  * @property {boolean} is_of_tokens  whether tokens have the labels
+ * @property {boolean} [is_bare]  whether there is no head
  * @property {string[]} labels
  * @property {number} max_length  most tokens of a sequence
  * @property {import('./trainer.js').Tensors} tensors
@@ -42,17 +43,19 @@ export function toFolder(trained) {
  * @param {Trained} trained
  * @param {number | null} pad_id
  */
-function modelConfig({ family, architecture, encoder, is_of_tokens, labels }, pad_id) {
+function modelConfig({ family, architecture, encoder, is_of_tokens, is_bare, labels }, pad_id) {
     const head = is_of_tokens ? 'ForTokenClassification' : 'ForSequenceClassification';
     return {
-        architectures: [family.class_prefix + head],
+        architectures: [family.class_prefix + (is_bare ? 'Model' : head)],
         model_type: architecture,
         vocab_size: encoder.vocab_size,
         ...(pad_id !== null && { pad_token_id: pad_id }),
         ...family.sizes(encoder),
-        id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
-        label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-        ...(!is_of_tokens && { problem_type: 'single_label_classification' }),
+        ...(!is_bare && {
+            id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
+            label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+        }),
+        ...(!is_of_tokens && !is_bare && { problem_type: 'single_label_classification' }),
         torch_dtype: 'float32',
     };
 }
@@ -87,8 +90,9 @@ function tokenizerConfig({ tokenizer_json, encoder, max_length }) {
  * @param {Trained} trained
  * @returns {[string, import('./trainer.js').Tensor][]}  by their names, matrices [n_out, n_in]
  */
-function theirTensors({ family, encoder, tensors }) {
-    const nameOf = theirNames(family, encoder);
+function theirTensors({ family, encoder, is_bare, tensors }) {
+    // Without a head the encoder is the whole model, whose tensors have no prefix.
+    const nameOf = theirNames(is_bare ? { ...family, prefix: '' } : family, encoder);
     return [...tensors, ...missingTensors(family, encoder)].map(([name, tensor]) => [
         nameOf(name),
         tensor.shape.length === 3 ? matrix(name, tensor, tensors) : bucketed(name, tensor),
@@ -100,7 +104,7 @@ function theirTensors({ family, encoder, tensors }) {
  * @param {import('./trainer.js').Tensor} tensor  in panels
  * @param {import('./trainer.js').Tensors} tensors
  */
-function matrix(name, { shape: [, n_in], values }, tensors) {
+export function matrix(name, { shape: [, n_in], values }, tensors) {
     const bias = tensors.get(name.replace(/weight$/, 'bias'));
     const n_out = /** @type {import('./trainer.js').Tensor} */ (bias).values.length;
     return { shape: [n_out, n_in], values: toRows(values, n_out, n_in) };
@@ -110,7 +114,7 @@ function matrix(name, { shape: [, n_in], values }, tensors) {
  * @param {[string, import('./trainer.js').Tensor][]} tensors
  * @returns {Uint8Array<ArrayBuffer>}
  */
-function safetensors(tensors) {
+export function safetensors(tensors) {
     /** @type {Record<string, unknown>} */
     const header = { __metadata__: { format: 'pt' } };
     let end = 0;
@@ -131,6 +135,6 @@ function safetensors(tensors) {
 }
 
 /** @param {unknown} value */
-function json(value) {
+export function json(value) {
     return new TextEncoder().encode(JSON.stringify(value, null, 2));
 }

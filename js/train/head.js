@@ -13,17 +13,18 @@ const DEVIATION = 0.02;
 const PURPOSE = 1;
 
 /** @typedef {import('./trainer.js').Tensors} Tensors */
-/** @typedef {'text-classification' | 'token-classification'} TrainTask */
+/** @typedef {'text-classification' | 'token-classification' | 'feature-extraction'} TrainTask */
 
 /** @param {TrainTask} task @returns {'logits' | 'token_logits'} */
 export const outputOf = (task) => (task === 'token-classification' ? 'token_logits' : 'logits');
 
 /**
- * The labels of the base's classifier for a task; none without one.
+ * The labels of the base's classifier for a task; none without one, and of embeddings.
  * @param {import('../loader/model_file.js').ModelConfig} config
  * @param {TrainTask} task
  */
 export function labelsOf({ encoder, labels, outputs }, task) {
+    if (task === 'feature-extraction') return [];
     const is_whole = Object.values(outputs).some(
         ({ output, index }) => output === outputOf(task) && index === undefined,
     );
@@ -49,7 +50,7 @@ export function withHead({ config, tensors }, { pooler_activation }, task, label
     /** @type {Tensors} */
     const all = new Map();
     for (const [name, tensor] of tensors) {
-        if (/^(embeddings|layers|attention)\./.test(name)) all.set(name, tensor);
+        if (OF_ENCODER.test(name)) all.set(name, tensor);
     }
     const add = (/** @type {string} */ name, /** @type {number} */ n_out, is_own = false) => {
         const [weight, bias] = [`${name}.weight`, `${name}.bias`];
@@ -84,11 +85,14 @@ function isPooler({ encoder }, activation) {
     return encoder.pooler_activation === activation;
 }
 
+/** Names of an encoder's tensors. */
+export const OF_ENCODER = /^(embeddings|layers|attention)\./;
+
 /** Fields of what stands on an encoder, and of how its weights are stored. */
 const OF_HEADS =
     /^(n_labels|n_token_labels|lm_\w+|embedding_dim|normalize|pooling\w*|(pooler|token|sentence)_activation|integers)$/;
 
 /** @param {import('../loader/model_file.js').EncoderConfig} encoder */
-function encoderOf(encoder) {
+export function encoderOf(encoder) {
     return Object.fromEntries(Object.entries(encoder).filter(([name]) => !OF_HEADS.test(name)));
 }

@@ -1,6 +1,6 @@
 /**
- * `bert-wasm/train`: fine-tuning, in a page or in Node. An encoder learns labels from examples; all
- * of its weights are trained, in float32, in a worker of its own.
+ * `bert-wasm/train`: fine-tuning, in a page or in Node. An encoder learns labels, or embeddings,
+ * from examples; all of its weights are trained, in float32, in a worker of its own.
  */
 
 import { trainerModules } from '#files';
@@ -11,13 +11,18 @@ import { toPost } from '../loader/compile.js';
 import { Connection } from '../model/connection.js';
 import { loadModel, Model } from '../model/model.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { toClassifierFile } from './classifier_file.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
+import { fitHead, readShots } from './few_shot.js';
 import { readTrainOptions } from './options.js';
+import { isNormalized, withDense } from './sentence_model.js';
 
 /** @import { ModelSource } from '../model/model.js' */
 
 // Types that programs name.
 /** @typedef {import('./examples.js').Example} Example */
+/** @typedef {import('./examples.js').TextExample} TextExample */
+/** @typedef {import('./few_shot.js').FewShotOptions} FewShotOptions */
 /** @typedef {import('./options.js').TrainOptions} TrainOptions */
 /** @typedef {import('./run.js').TrainProgress} TrainProgress */
 
@@ -28,7 +33,8 @@ import { readTrainOptions } from './options.js';
  *   converted to float32 first
  * @param {Iterable<Example> | AsyncIterable<Example>} examples  of the task: `{text, label}`,
  *   perhaps with a `text_pair`; for token-classification `{tokens, labels}` or `{text, labels}`,
- *   with a label for each word
+ *   with a label for each word; for feature-extraction `{text, text_pair, score}`, or `{text,
+ *   text_pair}`, perhaps with a `negative`
  * @param {TrainOptions} [options]
  * @returns {Promise<FineTuned>}
  * @throws {BertError} BAD_INPUT with the `index` of an example that is none or whose label is none
@@ -37,6 +43,48 @@ import { readTrainOptions } from './options.js';
  *   there are no workers, or the base is of a family that cannot be trained; what loadModel() does
  */
 export async function fineTune(base, examples, options = {}) {
+    const { name, labels, outcome } = await train(base, examples, options);
+    return new FineTuned(name, labels, outcome);
+}
+
+/**
+ * Trains a classifier of texts on a few examples of each label, 8 to 64: as SetFit does (Tunstall et
+ * al. 2022, "Efficient Few-Shot Learning Without Prompts"). Embeddings learn from pairs of them
+ * which have the same label, then a logistic regression learns the labels from the embeddings.
+ *
+ * @param {ModelSource} base  a model of sentence embeddings, as of fineTune(); of one without a
+ *   pooling the mean is taken. A dense layer behind its pooling is left away in the end
+ * @param {Iterable<TextExample> | AsyncIterable<TextExample>} examples  `{text, label}`
+ * @param {FewShotOptions} [options]
+ * @returns {Promise<FineTuned>}  for text-classification. What `export()` gives has the logits for
+ *   embeddings
+ * @throws {BertError} BAD_INPUT where a label has less than two examples; what fineTune() does
+ */
+export async function fewShot(base, examples, options = {}) {
+    const read = await readShots(examples, options);
+    const { name, outcome } = await train(base, read.pairs, read.options);
+    const { files } = outcome;
+    const body = new FineTuned(name, [], { ...outcome, files: withDense(files) });
+    const model = await body.model({ dtype: 'f32', ...read.load });
+    try {
+        const { layer, metrics } = await fitHead(model, read, isNormalized(files));
+        const history = outcome.history.map((epoch, i, { length }) =>
+            i === length - 1 ? { ...epoch, validation: metrics } : epoch,
+        );
+        const whole = { ...outcome, history, files: withDense(files, layer) };
+        return new FineTuned(name, read.labels, whole, toClassifierFile);
+    } finally {
+        model.dispose();
+    }
+}
+
+/**
+ * @param {ModelSource} base
+ * @param {Iterable<Example> | AsyncIterable<Example>} examples
+ * @param {TrainOptions} options
+ * @returns {Promise<{name: string, labels: string[], outcome: TrainOutcome}>}
+ */
+async function train(base, examples, options) {
     const given = readTrainOptions(options);
     const { task, labels: wanted, seed, signal, stop } = given;
     requireSIMD();
@@ -56,7 +104,7 @@ export async function fineTune(base, examples, options = {}) {
     }
     const { connection, info } = await openBase(base, given);
     try {
-        const labels = labelsFor(read, wanted, info.labels);
+        const labels = task === 'feature-extraction' ? [] : labelsFor(read, wanted, info.labels);
         const learned = labelled(read, 'example', labels);
         const request = {
             ...given,
@@ -75,7 +123,7 @@ export async function fineTune(base, examples, options = {}) {
         try {
             const outcome = await connection.call('train', request, signal, given.onprogress);
             if (stop?.aborted && outcome.n_steps === 0) throw stop.reason;
-            return new FineTuned(info.name, labels, outcome);
+            return { name: info.name, labels, outcome };
         } finally {
             stop?.removeEventListener('abort', halt);
         }
@@ -114,25 +162,34 @@ function openBase(base, { load, task, threads, signal }) {
     });
 }
 
-/** A model that was trained. fineTune() makes it. */
+/**
+ * @typedef {Omit<import('./run.js').Outcome, 'tensors'> & {files: Record<string, Uint8Array>}}
+ *   TrainOutcome  what the worker gives
+ */
+
+/** A model that was trained. fineTune() and fewShot() make it. */
 export class FineTuned {
     #name;
 
     /** @type {Record<string, Uint8Array>} */
     #files;
 
+    #finish;
+
     /**
      * @internal
      * @param {string} name  of the base
      * @param {string[]} labels
-     * @param {Omit<import('./run.js').Outcome, 'tensors'> & {files: Record<string, Uint8Array>}}
-     *   outcome
+     * @param {TrainOutcome} outcome
+     * @param {(file: Uint8Array, labels: string[]) => Uint8Array} [finish]  makes the model's file of
+     *   the one that its folder is converted to
      */
-    constructor(name, labels, { history, best_epoch, threads, memory_bytes, files }) {
+    constructor(name, labels, { history, best_epoch, threads, memory_bytes, files }, finish) {
         this.#name = name;
         this.#files = files;
+        this.#finish = finish ?? ((file) => file);
         /**
-         * in the order of the classifier
+         * in the order of the classifier; none of embeddings
          * @readonly
          */
         this.labels = labels;
@@ -191,7 +248,7 @@ export class FineTuned {
         ]);
         const file = await convert(Object.fromEntries(files), { dtype, name, signal });
         try {
-            return await file.read(0, file.n_bytes);
+            return this.#finish(await file.read(0, file.n_bytes), this.labels);
         } finally {
             await file.remove();
         }
@@ -199,9 +256,11 @@ export class FineTuned {
 
     /**
      * The model as transformers saves it, in float32: its `from_pretrained()` opens a folder of
-     * these files, and so does loadModel().
-     * @returns {Promise<Record<string, Uint8Array>>}  by name: `config.json`, `model.safetensors`,
-     *   `tokenizer.json`, `tokenizer_config.json`
+     * these files, and so does loadModel(). One that gives embeddings is as sentence-transformers
+     * saves it.
+     * @returns {Promise<Record<string, Uint8Array>>}  by path: `config.json`, `model.safetensors`,
+     *   `tokenizer.json`, `tokenizer_config.json`; of embeddings also `modules.json` and the
+     *   modules' own, as `1_Pooling/config.json`
      */
     async export() {
         return { ...this.#files };

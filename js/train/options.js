@@ -9,7 +9,7 @@ import { kindOf } from '../realms.js';
 /** @typedef {import('./head.js').TrainTask} TrainTask */
 
 /** @type {TrainTask[]} */
-const TASKS = ['text-classification', 'token-classification'];
+const TASKS = ['text-classification', 'token-classification', 'feature-extraction'];
 
 /**
  * @typedef {Pick<import('../model/model.js').ModelLoadOptions, 'revision' | 'subfolder' | 'file'
@@ -22,7 +22,8 @@ const TASKS = ['text-classification', 'token-classification'];
  * @typedef {import('./examples.js').Example} Example
  *
  * @typedef {object} TrainOptions
- * @property {TrainTask} [task]  what is learned; default 'text-classification'
+ * @property {TrainTask} [task]  what is learned: labels of texts or of words, or, by
+ *   'feature-extraction', embeddings of sentences; default 'text-classification'
  * @property {string[]} [labels]  all labels, in the order of the classifier; default those of the
  *   examples: in the base's order where they are its own, else sorted
  * @property {Iterable<Example> | AsyncIterable<Example> | number} [validation]  examples that tell
@@ -62,7 +63,7 @@ const TASKS = ['text-classification', 'token-classification'];
  */
 
 /** Undefined: there is no value that means the default. */
-const DEFAULTS = {
+export const TRAIN_DEFAULTS = {
     task: TASKS[0],
     labels: /** @type {TrainOptions['labels']} */ (undefined),
     validation: /** @type {TrainOptions['validation']} */ (undefined),
@@ -134,7 +135,7 @@ function areLabels(labels) {
 
 /** @param {unknown} options */
 export function readTrainOptions(options) {
-    const read = readOptions('fineTune()', options, DEFAULTS);
+    const read = readOptions('fineTune()', options, TRAIN_DEFAULTS);
     for (const [name, isRight, expected] of CHECKS) {
         const value = /** @type {Record<string, unknown>} */ (read)[name];
         if (value !== undefined && !isRight(value)) {
@@ -143,6 +144,14 @@ export function readTrainOptions(options) {
                 `${name} must be ${expected}, not ${describe(value)}`,
             );
         }
+    }
+    const of_labels = /** @type {const} */ (['labels', 'class_weights']);
+    const needless = of_labels.find((name) => read[name] !== undefined);
+    if (read.task === 'feature-extraction' && needless) {
+        throw new BertError(
+            'BAD_OPTION',
+            `${needless} must be left out for feature-extraction, where nothing has a label`,
+        );
     }
     if (read.patience !== undefined && read.validation === undefined) {
         throw new BertError('BAD_OPTION', 'patience must have a validation, by which it counts');

@@ -6,6 +6,7 @@
 import { BertError } from '../errors.js';
 import { accuracy, confusion, macroF1 } from '../metrics/classification.js';
 import { entityScores } from '../metrics/entities.js';
+import { validatePairs } from './pair_metrics.js';
 import { Random } from './random.js';
 import { Trainer } from './trainer.js';
 
@@ -35,8 +36,13 @@ const SMOOTHING = 5000;
  * @property {number} memory
  *
  * @typedef {object} ValidationMetrics  of the validation
- * @property {number} loss  the mean over its labels
- * @property {number} accuracy  the share of labels that are right
+ * @property {number} loss  the mean over its labels, or pairs
+ * @property {number} [accuracy]  the share of labels that are right; of pairs of sentences without
+ *   scores the share of first ones that are nearer to their second one than to any other
+ * @property {number} [spearman]  of pairs with scores: Spearman's correlation of those and the
+ *   cosines, -1 to 1; 0 where one of them does not vary
+ * @property {number} [mrr_at_10]  of pairs without: the mean of 1 / the place of the second one
+ *   among all, by nearness; beyond 10 it counts as 0
  * @property {number} [macro_f1]  of text-classification: the mean of the classes' F1
  * @property {number} [f1]  of token-classification with labels as `B-PER`: of the entities, as
  *   seqeval counts them
@@ -52,8 +58,8 @@ const SMOOTHING = 5000;
  * @property {number} step  from 1, counted through all epochs
  * @property {number} n_steps  of all epochs
  * @property {number} loss  of this step
- * @property {number | null} metric  of the last validation: f1 where there is one, else accuracy;
- *   null: there was none yet
+ * @property {number | null} metric  of the last validation: f1 or spearman where there is one, else
+ *   accuracy; null: there was none yet
  * @property {number} rate  examples a second, smoothed
  * @property {number} seconds_left  at this rate; validations not counted
  *
@@ -70,7 +76,7 @@ const SMOOTHING = 5000;
 
 /**
  * @param {Request} request
- * @param {{examples: Sequence[], validation: Sequence[] | null}} sequences
+ * @param {{examples: any[], validation: any[] | null}} sets  what the trainer's objective takes
  * @param {Trainer} trainer
  * @param {object} caller
  * @param {import('../worker/engine.js').Turn} caller.turn  throws if the call was aborted
@@ -79,6 +85,7 @@ const SMOOTHING = 5000;
  * @returns {Promise<Omit<Outcome, 'threads' | 'memory_bytes'>>}
  */
 export async function run(request, { examples, validation }, trainer, caller) {
+    const judge = request.task === 'feature-extraction' ? validatePairs : validate;
     const { epochs, batch_size, patience = Infinity, max_norm, weight_decay, seed } = request;
     const random = new Random(seed, PURPOSE);
     const n_steps = epochs * Math.ceil(examples.length / batch_size);
@@ -114,7 +121,7 @@ export async function run(request, { examples, validation }, trainer, caller) {
             caller.onprogress({ epoch, step, n_steps, loss, metric, ...pace.add(batch.length) });
         }
         const loss = losses.reduce((sum, n) => sum + n, 0) / losses.length;
-        const scores = validation && (await validate(request, validation, trainer, caller));
+        const scores = validation && (await judge(request, validation, trainer, caller));
         const seconds = (performance.now() - began) / 1000;
         history.push({ epoch, loss, validation: scores, seconds });
         if (!scores) continue;
@@ -142,7 +149,7 @@ export function scheduled(step, n_steps, warmup) {
  * @param {T[]} items
  * @param {number} size
  */
-function* batchesOf(items, size) {
+export function* batchesOf(items, size) {
     for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
 }
 
@@ -159,7 +166,7 @@ function diverged(step, learning_rate) {
 }
 
 /** By which epochs are compared. @param {ValidationMetrics} metrics */
-const scoreOf = ({ f1, accuracy }) => f1 ?? accuracy;
+const scoreOf = ({ f1, spearman, accuracy = 0 }) => f1 ?? spearman ?? accuracy;
 
 /**
  * @param {Request} request

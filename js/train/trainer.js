@@ -22,10 +22,12 @@ import { writeTable } from '../worker/tensor_table.js';
  *
  * @typedef {Map<string, Tensor>} Tensors  by name
  *
- * @typedef {object} Sequence  what is learned from one example
+ * @typedef {object} Tokens  what is encoded as one
  * @property {Uint32Array} ids
  * @property {Uint32Array} type_ids
- * @property {Int32Array} labels  what the objective makes of it
+ *
+ * @typedef {Tokens & {labels: Int32Array}} Sequence  what is learned from one example; labels: what
+ *   the objective makes of it
  *
  * @typedef {object} Limits  of a batch
  * @property {number} max_tokens
@@ -33,21 +35,28 @@ import { writeTable } from '../worker/tensor_table.js';
  * @property {number} max_sequence_tokens
  *
  * @typedef {object} TrainerConfig
- * @property {Objective} objective
+ * @property {Objective<any>} objective
  * @property {number} threads
  * @property {boolean} recomputes  see bert_train_options
  * @property {number} memory  bytes that it may take
  *
  * @typedef {TrainerConfig & Limits} TrainerOptions
- *
+ */
+
+/**
+ * @template [T=Sequence]  an example
  * @typedef {object} Objective  what is learned: a loss of some outputs. Files of objectives/
  * @property {string[]} outputs  that the loss is of
- * @property {(batch: Sequence[]) => number[]} rows  of each of them
+ * @property {(batch: T[]) => Tokens[]} [sequences]  that are encoded for it, where examples are no
+ *   sequences
+ * @property {(batch: T[]) => number[]} rows  of each of them
  * @property {(limits: Limits) => {rows: number[], numbers: number}} most  rows of each output, and
  *   numbers that loss() reserves besides
- * @property {(batch: Sequence[]) => Uint32Array} [lmTokens]  of lm_logits: tokens that have a row
- * @property {(pass: Pass, batch: Sequence[]) => number} loss  writes its gradients
- *
+ * @property {(batch: T[]) => Uint32Array} [lmTokens]  of lm_logits: tokens that have a row
+ * @property {(pass: Pass, batch: T[]) => number} loss  writes its gradients
+ */
+
+/**
  * @typedef {object} Pass  a batch on its way, in the memory of the module
  * @property {Instance} instance  what is reserved of it is given back after the step
  * @property {PassOutput[]} outputs
@@ -213,8 +222,8 @@ export class Trainer {
     }
 
     /**
-     * The loss of some sequences, as the objective has it.
-     * @param {Sequence[]} batch
+     * The loss of some examples, as the objective has it.
+     * @param {any[]} batch  sequences, or what the objective makes them of
      * @param {boolean} learns  whether gradients are computed, too: step() uses them
      * @returns {{loss: number, outputs: Float32Array[]}}  the objective's, in its order
      */
@@ -225,9 +234,13 @@ export class Trainer {
         return instance.scratch(() => {
             const write = (/** @type {Uint32Array | Int32Array | Float32Array} */ array) =>
                 instance.write(bytesOf(array));
-            const lengths = write(Uint32Array.from(batch, ({ ids }) => ids.length));
-            const ids = write(joined(batch.map((each) => each.ids)));
-            const types = this.#has_types ? write(joined(batch.map((each) => each.type_ids))) : 0;
+            /** @type {Tokens[]} */
+            const sequences = objective.sequences?.(batch) ?? batch;
+            const lengths = write(Uint32Array.from(sequences, ({ ids }) => ids.length));
+            const ids = write(joined(sequences.map((each) => each.ids)));
+            const types = this.#has_types
+                ? write(joined(sequences.map((each) => each.type_ids)))
+                : 0;
             const lm_tokens = objective.lmTokens?.(batch);
             const lm_at = lm_tokens ? write(lm_tokens) : 0;
             const outputs = this.#outputs(objective.rows(batch)).map((each) => {
@@ -243,7 +256,7 @@ export class Trainer {
             const n_lm = lm_tokens?.length ?? 0;
             instance.check(
                 wasm.train_forward(
-                    batch.length,
+                    sequences.length,
                     lengths,
                     ids,
                     types,

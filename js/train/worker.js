@@ -15,13 +15,17 @@ import { familyOf } from './families.js';
 import { toFolder } from './folder.js';
 import { labelsOf, outputOf, withHead } from './head.js';
 import { classes } from './objectives/classes.js';
+import { pairs } from './objectives/pairs.js';
+import { limitsOfPairs, toPairs } from './pairs.js';
 import { limitsOf, run } from './run.js';
+import { toSentenceFolder, withPooling } from './sentence_model.js';
 import { toSequences } from './sequences.js';
 import { Trainer } from './trainer.js';
 
 /** @import { Base } from './base.js' */
 /** @import { Call } from '../worker/calls.js' */
 /** @import { Outcome, Request } from './run.js' */
+/** @import { Limits } from './trainer.js' */
 
 /**
  * Answers what comes through the port.
@@ -75,18 +79,30 @@ async function train(base, wanted, request, caller) {
         );
     }
     const family = familyOf(config.architecture);
+    const is_of_sentences = task === 'feature-extraction';
     const tokens = (/** @type {Request['examples']} */ examples, /** @type {string} */ what) =>
-        toSequences(tokenizer, examples, max_length, what, caller.turn);
+        (is_of_sentences ? toPairs : toSequences)(
+            tokenizer,
+            examples,
+            max_length,
+            what,
+            caller.turn,
+        );
     const sequences = {
         examples: await tokens(request.examples, 'example'),
         validation: request.validation && (await tokens(request.validation, 'validation example')),
     };
-    const { encoder, tensors } = withHead(base, family, task, labels, seed);
+    const { encoder, tensors } = is_of_sentences
+        ? withPooling(base)
+        : withHead(base, family, task, labels, seed);
     const { module, threads } = await chooseBuild(wanted);
     const sets = [sequences.examples, sequences.validation ?? []];
+    const limits = /** @type {(sets: any[], batch_size: number) => Limits} */ (
+        is_of_sentences ? limitsOfPairs : limitsOf
+    );
     const trainer = await Trainer.open(module, encoder, tensors, {
-        ...limitsOf(sets, batch_size),
-        objective: classes(outputOf(task), request.class_weights),
+        ...limits(sets, batch_size),
+        objective: is_of_sentences ? pairs() : classes(outputOf(task), request.class_weights),
         threads,
         recomputes: request.recomputes,
         memory: request.memory,
@@ -98,15 +114,16 @@ async function train(base, wanted, request, caller) {
     const { tensors: trained, ...outcome } = await run(request, sequences, trainer, caller);
     const facts = { threads: trainer.n_threads, memory_bytes: trainer.memory_bytes };
     helpers.end();
-    const files = toFolder({
+    const made = {
         family,
         architecture: config.architecture,
         encoder,
-        is_of_tokens: task === 'token-classification',
-        labels,
         max_length: config.max_length,
         tensors: trained,
         tokenizer_json,
-    });
+    };
+    const files = is_of_sentences
+        ? toSentenceFolder(made, config)
+        : toFolder({ ...made, is_of_tokens: task === 'token-classification', labels });
     return { ...outcome, ...facts, files };
 }
