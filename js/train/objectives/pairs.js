@@ -87,8 +87,9 @@ function inBatchNegatives({ instance, outputs: [output], write, lossOf }, rows) 
     const sum = new Float32Array(n_rows * n_columns);
     const gradients = () => new Float32Array(instance.memory.buffer, gradient, sum.length);
     let loss = 0;
-    for (const round of roundsOf(rows)) {
-        const { anchors, candidates } = candidatesOf(round, rows);
+    const answers = answersOf(rows);
+    for (const round of roundsOf(rows, answers)) {
+        const { anchors, candidates } = candidatesOf(round, rows, answers);
         instance.scratch(() => {
             const [anchors_at, candidates_at] = [anchors, candidates].map((list) =>
                 write(Uint32Array.from(list)),
@@ -119,34 +120,50 @@ function inBatchNegatives({ instance, outputs: [output], write, lossOf }, rows) 
 }
 
 /**
- * Each pair goes into the first round that has neither its anchor nor its answer.
  * @param {number[][]} rows
+ * @returns {Map<number, Set<number>>}  the answers of each anchor
+ */
+function answersOf(rows) {
+    /** @type {Map<number, Set<number>>} */
+    const answers = new Map(rows.map(([anchor]) => [anchor, new Set()]));
+    for (const [anchor, answer] of rows) answers.get(anchor)?.add(answer);
+    return answers;
+}
+
+/**
+ * Each pair goes into the first round that has neither its sentences nor, of its anchor or for its
+ * answer, another right answer.
+ * @param {number[][]} rows
+ * @param {Map<number, Set<number>>} answers
  * @returns {number[][][]}
  */
-function roundsOf(rows) {
-    /** @type {{pairs: number[][], taken: Set<number>}[]} */
+function roundsOf(rows, answers) {
+    /** @type {number[][][]} */
     const rounds = [];
     for (const pair of rows) {
         const [anchor, answer] = pair;
-        let round = rounds.find(({ taken }) => !taken.has(anchor) && !taken.has(answer));
-        if (!round) rounds.push((round = { pairs: [], taken: new Set() }));
-        round.pairs.push(pair);
-        round.taken.add(anchor).add(answer);
+        const clashes = (/** @type {number[]} */ [other, of_other]) =>
+            anchor === other ||
+            anchor === of_other ||
+            answer === other ||
+            answers.get(anchor)?.has(of_other) ||
+            answers.get(other)?.has(answer);
+        const round = rounds.find((each) => !each.some(clashes));
+        if (round) round.push(pair);
+        else rounds.push([pair]);
     }
-    return rounds.map(({ pairs }) => pairs);
+    return rounds;
 }
 
 /**
  * The answers of a round, then all other sentences of the batch that answer nothing in it.
  * @param {number[][]} round
  * @param {number[][]} rows  of the batch
+ * @param {Map<number, Set<number>>} answers
  */
-function candidatesOf(round, rows) {
+function candidatesOf(round, rows, answers) {
     const anchors = round.map(([anchor]) => anchor);
-    const answers = round.map(([, answer]) => answer);
-    const asked = new Set(anchors);
-    const known = new Set(anchors);
-    for (const [anchor, answer] of rows) if (asked.has(anchor)) known.add(answer);
+    const known = new Set(anchors.flatMap((anchor) => [anchor, ...(answers.get(anchor) ?? [])]));
     const others = new Set(rows.flatMap(([, ...rest]) => rest).filter((row) => !known.has(row)));
-    return { anchors, candidates: [...answers, ...others] };
+    return { anchors, candidates: [...round.map(([, answer]) => answer), ...others] };
 }
