@@ -1,6 +1,6 @@
 /**
- * `bert-wasm train`: a model learns labels from a file of examples. Ctrl-C ends it early and keeps
- * what there is; once more ends it at once.
+ * `bert-wasm train`: a model learns labels, or embeddings, from a file of examples. Ctrl-C ends it
+ * early and keeps what there is; once more ends it at once.
  */
 
 import { accessSync, constants, openSync, writeSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { BertError } from '../errors.js';
 import { DTYPES } from '../sources/choose.js';
 import { readExamples as checkExamples } from '../train/examples.js';
-import { fineTune } from '../train/index.js';
+import { fewShot, fineTune } from '../train/index.js';
 import { located } from './eval.js';
 import { EXAMPLE_FORMATS, readExamples } from './examples.js';
 import { MODEL_OPTIONS, parse } from './options.js';
@@ -20,10 +20,15 @@ import { print } from './print.js';
 /** @import { TrainProgress } from '../train/run.js' */
 /** @import { TrainTask } from '../train/head.js' */
 
-/** By what --task may be. @type {Record<string, {task: TrainTask, usual: string}>} */
+/**
+ * By what --task may be: the task of its examples, and their usual format.
+ * @type {Record<string, {task: TrainTask, usual: string, is_few_shot?: boolean}>}
+ */
 const TASKS = {
     classify: { task: 'text-classification', usual: 'tsv' },
     ner: { task: 'token-classification', usual: 'conll' },
+    embed: { task: 'feature-extraction', usual: 'tsv' },
+    'few-shot': { task: 'text-classification', usual: 'tsv', is_few_shot: true },
 };
 
 /** Columns of what is said while it runs. */
@@ -38,7 +43,11 @@ const OPTIONS = {
         value: 'BASE',
         help: 'the model to begin with: ORG/NAME on the Hub, a folder, weights, or a model file',
     },
-    task: { kind: Object.keys(TASKS), value: 'T', help: 'classify or ner; default classify' },
+    task: {
+        kind: Object.keys(TASKS),
+        value: 'T',
+        help: 'classify, ner, embed, or few-shot: classify by a few examples; default classify',
+    },
     validation: {
         value: 'FILE',
         help: 'examples that tell after each epoch how good it is, or a share of --input, as 0.1',
@@ -58,10 +67,10 @@ const OPTIONS = {
     epochs: {
         kind: 'whole',
         value: 'N',
-        help: 'how often each example is learned from; default 3',
+        help: 'how often each example, or pair of few-shot, is learned from; default 3, or 1',
     },
-    'batch-size': { kind: 'whole', value: 'N', help: 'examples of a step; default 16' },
-    'learning-rate': { kind: 'number', value: 'X', help: 'default 5e-5' },
+    'batch-size': { kind: 'whole', value: 'N', help: 'examples, or pairs, of a step; default 16' },
+    'learning-rate': { kind: 'number', value: 'X', help: 'default 5e-5, of few-shot 2e-5' },
     warmup: {
         kind: 'number',
         value: 'X',
@@ -72,6 +81,11 @@ const OPTIONS = {
         kind: 'whole',
         value: 'N',
         help: 'tokens of an example; default what the base reads',
+    },
+    'max-pairs': {
+        kind: 'whole',
+        value: 'N',
+        help: 'of few-shot: pairs that it learns from; default at most 40 for each example',
     },
     patience: {
         kind: 'whole',
@@ -88,11 +102,12 @@ const OPTIONS = {
 /** @type {import('./options.js').Command} */
 export const command = {
     usage: '--model BASE --input FILE -o FILE.safetensors [OPTION ...]',
-    summary: 'Makes a model of another one that learns labels from examples.',
+    summary: 'Makes a model of another one that learns labels, or embeddings, from examples.',
     options: OPTIONS,
     example: 'bert-wasm train -m org/encoder -i train.tsv --validation dev.tsv -o my.safetensors',
     notes: `Examples are those of bert-wasm eval: TSV has columns text (or sentence) and label,
 perhaps text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tokens, labels}.
+To embed, text and text_pair with a score, their cosine; or without, perhaps with a negative.
 Ctrl-C ends it after its step: the best epoch so far is written.`,
     run,
 };
@@ -101,7 +116,7 @@ Ctrl-C ends it after its step: the best epoch so far is written.`,
 async function run(args) {
     const required = ['input', 'model', 'out'];
     const { values } = parse(args, OPTIONS, { required });
-    const { task, usual } = TASKS[values.task ?? 'classify'];
+    const { task, usual, is_few_shot } = TASKS[values.task ?? 'classify'];
     checkPlace(values.out);
     const examples = await read(values.input, task, values, usual, 'example');
     const validation = isShare(values.validation)
@@ -114,8 +129,9 @@ async function run(args) {
     process.once('SIGINT', stop);
     const begun = performance.now();
     try {
-        const trained = await fineTune(values.model, examples, {
-            task,
+        const options = given({
+            task: is_few_shot ? undefined : task,
+            max_pairs: values.max_pairs,
             validation,
             labels: values.labels,
             epochs: values.epochs,
@@ -130,11 +146,14 @@ async function run(args) {
             seed: values.seed === undefined ? undefined : Number(values.seed),
             threads: values.threads,
             stop: stopping.signal,
-            onprogress(progress) {
+            onprogress(/** @type {TrainProgress} */ progress) {
                 write(progress);
                 say(progress);
             },
         });
+        const trained = await (is_few_shot
+            ? fewShot(values.model, examples, options)
+            : fineTune(values.model, examples, options));
         const { dtype, out, name = basename(out, '.safetensors') } = values;
         await writeWhole(out, await trained.save({ dtype, name }));
         if (stopping.signal.aborted) {
@@ -154,6 +173,15 @@ async function run(args) {
         process.removeListener('SIGINT', stop);
         if (process.stderr.isTTY) process.stderr.write(`\r${' '.repeat(WIDTH)}\r`);
     }
+}
+
+/**
+ * Those options that have a value: what is not given is no option of either way to train.
+ * @param {Record<string, unknown>} options
+ * @returns {Record<string, any>}
+ */
+function given(options) {
+    return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** @param {string | undefined} text */

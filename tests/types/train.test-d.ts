@@ -1,7 +1,15 @@
 /** bert-wasm/train. */
 
 import { type Model, pipeline } from 'bert-wasm';
-import { type Example, type FineTuned, fineTune, type TrainProgress } from 'bert-wasm/train';
+import {
+    type Example,
+    type FewShotOptions,
+    type FineTuned,
+    fewShot,
+    fineTune,
+    type TextExample,
+    type TrainProgress,
+} from 'bert-wasm/train';
 
 const examples: Example[] = [
     { text: 'a', label: 'x' },
@@ -29,7 +37,13 @@ const model: Model = await trained.model({ dtype: 'f32', threads: 1 });
 const bytes: Uint8Array = await trained.save({ dtype: 'q8', name: 'mine' });
 const files: Record<string, Uint8Array> = await trained.export();
 await fineTune(bytes, [{ tokens: ['a'], labels: ['B-X'] }], { task: 'token-classification' });
+await fineTune(bytes, [{ text: 'a', text_pair: 'b', score: 0.5 }], { task: 'feature-extraction' });
 await fineTune(new URL('https://a.example/'), new Set<Example>());
+const shots: TextExample[] = [{ text: 'a', label: 'x' }];
+const few: FewShotOptions = { max_pairs: 100, epochs: 1, validation: shots, threads: 1 };
+const classifier: FineTuned = await fewShot('embeddings.safetensors', shots, few);
+const spearman: number | undefined = classifier.metrics?.spearman;
+console.log(spearman);
 await fineTune(
     'org/name',
     (async function* () {
@@ -46,3 +60,9 @@ fineTune('a', [{ text: 'a' }]);
 fineTune('a', examples, { rate: 1 });
 // @ts-expect-error: no such dtype
 trained.save({ dtype: 'f64' });
+
+// @ts-expect-error: examples, not a share
+fewShot('a', shots, { validation: 0.1 });
+
+// @ts-expect-error: it has one task
+fewShot('a', shots, { task: 'text-classification' });
