@@ -16,7 +16,6 @@ import { EXAMPLE_FORMATS, readExamples } from './examples.js';
 import { MODEL_OPTIONS, parse } from './options.js';
 import { print } from './print.js';
 
-/** @import { Example } from './examples.js' */
 /** @import { TrainProgress } from '../train/run.js' */
 /** @import { TrainTask } from '../train/head.js' */
 
@@ -193,7 +192,7 @@ const isShare = (text) => text !== undefined && /^0?\.\d+$/.test(text);
  * @param {Record<string, any>} values
  * @param {string} usual  format
  * @param {string} what
- * @returns {Promise<import('../train/examples.js').Example[]>}
+ * @returns {Promise<any[]>}  examples of the task
  */
 async function read(file, task, { format, labels }, usual, what) {
     const rows = await readExamples(file, format, usual);
@@ -204,7 +203,7 @@ async function read(file, task, { format, labels }, usual, what) {
     await checkExamples(examples, what, task, labels).catch((error) => {
         throw located(error, rows);
     });
-    return /** @type {any} */ (examples);
+    return examples;
 }
 
 /** Refuses early what could not be written late. @param {string} out */
