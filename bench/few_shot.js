@@ -11,16 +11,15 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
-import { pipeline } from '../build/dist/index.node.js';
-import { evaluate } from '../build/dist/metrics.js';
-import { fewShot, fineTune } from '../build/dist/train.node.js';
 import { Random } from '../js/train/random.js';
 
-const BASE = fileURLToPath(
-    new URL('../web-demo/models/all-minilm-l6-v2-q8.safetensors', import.meta.url),
-);
+const DIST = join(import.meta.dirname, '../build/dist');
+const { pipeline } = await import(join(DIST, 'index.node.js'));
+const { evaluate } = await import(join(DIST, 'metrics.js'));
+const { fewShot, fineTune } = await import(join(DIST, 'train.node.js'));
+
+const BASE = join(import.meta.dirname, '../web-demo/models/all-minilm-l6-v2-q8.safetensors');
 const SHOTS = 8;
 const TESTS = 400;
 const THREADS = 2;

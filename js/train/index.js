@@ -48,8 +48,8 @@ export async function fineTune(base, examples, options = {}) {
 }
 
 /**
- * Trains a classifier of texts on a few examples of each label, 8 to 64: as SetFit does (Tunstall et
- * al. 2022, "Efficient Few-Shot Learning Without Prompts"). Embeddings learn from pairs of them
+ * Trains a classifier of texts on a few examples of each label, 8 to 64: as SetFit does (Tunstall
+ * et al. 2022, "Efficient Few-Shot Learning Without Prompts"). Embeddings learn from pairs of them
  * which have the same label, then a logistic regression learns the labels from the embeddings.
  *
  * @param {ModelSource} base  a model of sentence embeddings, as of fineTune(); of one without a
@@ -181,8 +181,8 @@ export class FineTuned {
      * @param {string} name  of the base
      * @param {string[]} labels
      * @param {TrainOutcome} outcome
-     * @param {(file: Uint8Array, labels: string[]) => Uint8Array} [finish]  makes the model's file of
-     *   the one that its folder is converted to
+     * @param {(file: Uint8Array, labels: string[]) => Uint8Array} [finish]  makes the model's file
+     *   of the one that its folder is converted to
      */
     constructor(name, labels, { history, best_epoch, threads, memory_bytes, files }, finish) {
         this.#name = name;

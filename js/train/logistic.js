@@ -1,6 +1,6 @@
 /**
  * Logistic regression (Bishop 2006, "Pattern Recognition and Machine Learning", sections 4.3.2 and
- * 4.3.4) with a penalty on the weights, as scikit-learn's LogisticRegression has it at its defaults:
+ * 4.3.4) with a penalty on the weights, as scikit-learn's LogisticRegression at its defaults:
  *
  *     minimise  the sum over rows of -log p(label | row)  +  |W|^2 / 2
  *
@@ -19,7 +19,7 @@ const MOST_STEPS = 1000;
 /** The largest derivative at which it has converged. */
 const TOLERANCE = 1e-6;
 
-/** Share of what the slope promises that a step has to bring, and the shortest one that is tried. */
+/** Share of what the slope promises that a step has to bring, and the shortest that is tried. */
 const [ENOUGH, SHORTEST] = [1e-4, 1e-12];
 
 /**

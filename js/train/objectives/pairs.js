@@ -80,7 +80,7 @@ function cosinePairs(
  * The core wants no answer that is right for two anchors. Where there is one the loss is a sum over
  * rounds, in each of which all sentences are others.
  * @param {Pass} pass
- * @param {number[][]} rows  [anchor, answer] of each pair, perhaps with a sentence that is no answer
+ * @param {number[][]} rows  [anchor, answer] of each pair, or with a third, which is no answer
  */
 function inBatchNegatives({ instance, outputs: [output], write, lossOf }, rows) {
     const { data, gradient, n_rows, n_columns } = output;
