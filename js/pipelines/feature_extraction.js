@@ -3,7 +3,6 @@
  */
 
 import { BertError } from '../errors.js';
-import { isEmbeddedClassifier } from '../loader/model_file.js';
 import { answer, readText } from './call.js';
 import {
     CALL_OPTIONS,
@@ -99,10 +98,9 @@ const RULES = {
  * @param {string} task  for messages
  */
 export function featureExtraction(model, task) {
-    const { outputs } = model.config;
-    const is_sentence_model =
-        !isEmbeddedClassifier(outputs) &&
-        Object.values(outputs).some(({ output }) => output === 'sentence_embedding');
+    const is_sentence_model = Object.values(model.config.outputs).some(
+        ({ output }) => output === 'sentence_embedding',
+    );
 
     /** @param {FeatureExtractionOptions} given */
     function read(given) {

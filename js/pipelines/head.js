@@ -1,7 +1,6 @@
 /** Which heads a model has, and which models a task refuses. */
 
 import { BertError } from '../errors.js';
-import { isEmbeddedClassifier } from '../loader/model_file.js';
 
 /** @import { Head } from './tasks.js' */
 
@@ -19,7 +18,7 @@ const NAMES = {
  * @param {import('../loader/model_file.js').ModelConfig} config
  * @returns {Head[]}
  */
-export function headsOf({ outputs }) {
+export function headsOf({ outputs, classifier }) {
     const requests = Object.values(outputs);
     const has = (/** @type {string} */ output) =>
         requests.some((request) => request.output === output);
@@ -29,19 +28,34 @@ export function headsOf({ outputs }) {
     );
     /** @type {Head[]} */
     const heads = [];
-    if (has('logits') || isEmbeddedClassifier(outputs)) heads.push('classifier');
+    if (has('logits') || classifier) heads.push('classifier');
     if (has('token_logits')) heads.push(isSpan ? 'span' : 'token classifier');
     if (has('lm_logits')) heads.push('language model');
     return heads;
 }
 
 /**
- * What a classifier's logits are, of a sequence.
+ * What a classifier's logits are made of, and how.
  * @param {import('../loader/model_file.js').ModelConfig} config
- * @returns {import('../loader/model_file.js').OutputRequest}
+ * @returns {{output: string, toLogits: (row: Float32Array) => Float32Array}}  an output of the core
  */
-export function logitsOf({ outputs }) {
-    return { output: isEmbeddedClassifier(outputs) ? 'sentence_embedding' : 'logits' };
+export function logitsOf({ classifier }) {
+    return classifier
+        ? { output: 'sentence_embedding', toLogits: (row) => classifierLogits(classifier, row) }
+        : { output: 'logits', toLogits: (row) => row };
+}
+
+/**
+ * @param {import('../loader/model_file.js').Classifier} classifier
+ * @param {Float32Array} row  an embedding
+ * @returns {Float32Array}
+ */
+export function classifierLogits({ weight, bias }, row) {
+    return bias.map((first, c) => {
+        let sum = first;
+        for (let i = 0; i < row.length; i++) sum += weight[c * row.length + i] * row[i];
+        return sum;
+    });
 }
 
 /**

@@ -1,41 +1,28 @@
 /**
- * A model file whose embeddings are logits becomes one of a classifier: its header says so, and has
- * the labels (docs/model-file.md). Weights stay as they are.
+ * A model file of embeddings becomes one of a classifier, too, which stands on them: its header has
+ * that, and its labels (docs/model-file.md). Embeddings stay what they are.
  */
 
 import { BERT_ALIGNMENT } from '#core';
 
 import { headerLength, LENGTH_BYTES } from '../loader/header_length.js';
 
-/** What the embedding is called, in the file that is given and in the one that is made. */
-const [EMBEDDING, LOGITS] = ['sentence_embedding', 'logits'];
+/** @typedef {import('../loader/model_file.js').Classifier} Classifier */
 
 /**
- * @param {Uint8Array} file  of this version, whose embeddings have as many columns as there are
- *   labels
+ * @param {Uint8Array} file  of this version
  * @param {string[]} labels
+ * @param {Classifier} classifier
  * @returns {Uint8Array}
  */
-export function toClassifierFile(file, labels) {
+export function toClassifierFile(file, labels, classifier) {
     const end = LENGTH_BYTES + /** @type {number} */ (headerLength(file));
     const header = JSON.parse(new TextDecoder().decode(file.subarray(LENGTH_BYTES, end)));
-    const metadata = header.__metadata__;
-    const { prompts, default_prompt_name, include_prompt, similarity, ...config } = JSON.parse(
-        metadata.config,
-    );
-    metadata.config = JSON.stringify({
-        ...config,
-        outputs: { [LOGITS]: { output: EMBEDDING } },
+    header.__metadata__.config = JSON.stringify({
+        ...JSON.parse(header.__metadata__.config),
         labels,
         problem_type: 'single_label_classification',
-    });
-    const { cases, ...reference } = JSON.parse(metadata.reference);
-    metadata.reference = JSON.stringify({
-        ...reference,
-        cases: cases.map((/** @type {any} */ { outputs, ...one }) => ({
-            ...one,
-            outputs: { [LOGITS]: outputs[EMBEDDING] },
-        })),
+        classifier: { weight: base64(classifier.weight), bias: base64(classifier.bias) },
     });
     const text = new TextEncoder().encode(JSON.stringify(header));
     const begin = Math.ceil((LENGTH_BYTES + text.length) / BERT_ALIGNMENT) * BERT_ALIGNMENT;
@@ -44,4 +31,13 @@ export function toClassifierFile(file, labels) {
     made.set(text, LENGTH_BYTES);
     made.set(file.subarray(end), begin);
     return made;
+}
+
+/** @param {Float32Array} numbers */
+function base64({ buffer, byteOffset, byteLength }) {
+    let text = '';
+    for (const byte of new Uint8Array(buffer, byteOffset, byteLength)) {
+        text += String.fromCharCode(byte);
+    }
+    return btoa(text);
 }

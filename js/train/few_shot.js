@@ -7,6 +7,7 @@
 import { BertError, describe, withPlace } from '../errors.js';
 import { accuracy, confusion, macroF1 } from '../metrics/classification.js';
 import { readOptions } from '../options.js';
+import { classifierLogits } from '../pipelines/head.js';
 import { labelled, labelsFor, readExamples } from './examples.js';
 import { fitLogistic } from './logistic.js';
 import { readTrainOptions, TRAIN_DEFAULTS } from './options.js';
@@ -23,6 +24,7 @@ const LEAST_EXAMPLES = 2;
 
 /** @typedef {import('./examples.js').TextExample} TextExample */
 /** @typedef {import('./examples.js').Labelled} Labelled */
+/** @typedef {import('../loader/model_file.js').Classifier} Classifier */
 
 /**
  * @typedef {Omit<import('./options.js').TrainOptions, 'task' | 'validation' | 'class_weights'
@@ -150,26 +152,20 @@ export function pairsOf(shots, most, random) {
  * The classifier on a model's embeddings.
  * @param {import('../model/model.js').Model} model  with embeddings
  * @param {Awaited<ReturnType<typeof readShots>>} read
- * @param {boolean} is_normalized  whether they had the length 1 where they were trained. Their mean
- *   length is taken for 1 then: the penalty of the classifier is of that scale
- * @returns {Promise<{layer: {weight: Float32Array, bias: Float32Array},
+ * @returns {Promise<{classifier: Classifier,
  *   metrics: import('./run.js').ValidationMetrics | null}>}
  */
-export async function fitHead(model, { labels, shots, tests, load: { signal } }, is_normalized) {
-    const rows = await embeddings(model, shots, signal);
-    const lengths = rows.map((row) => Math.sqrt(row.reduce((sum, x) => sum + x * x, 0)));
-    const length = is_normalized ? lengths.reduce((a, b) => a + b, 0) / lengths.length : 1;
-    const scaled = rows.map((row) => row.map((x) => x / length));
-    const { weight, bias } = await fitLogistic(
-        scaled,
+export async function fitHead(model, { labels, shots, tests, load: { signal } }) {
+    const classifier = await fitLogistic(
+        await embeddings(model, shots, signal),
         shots.map((shot) => shot.labels[0]),
         labels.length,
         signal,
     );
-    const layer = { weight: weight.map((w) => w / length), bias };
+    if (!tests) return { classifier, metrics: null };
     return {
-        layer,
-        metrics: tests ? judge(await embeddings(model, tests, signal), tests, layer) : null,
+        classifier,
+        metrics: judge(await embeddings(model, tests, signal), tests, classifier),
     };
 }
 
@@ -192,21 +188,19 @@ async function embeddings(model, examples, signal) {
 /**
  * @param {Float32Array[]} rows
  * @param {Labelled[]} tests
- * @param {{weight: Float32Array, bias: Float32Array}} layer
+ * @param {Classifier} classifier
  * @returns {import('./run.js').ValidationMetrics}
  */
-function judge(rows, tests, { weight, bias }) {
+function judge(rows, tests, classifier) {
     let loss = 0;
     const expected = tests.map(({ labels: [label] }) => label);
     const predicted = rows.map((row, r) => {
-        const logits = Array.from(bias, (b, c) =>
-            row.reduce((sum, x, i) => sum + x * weight[c * row.length + i], b),
-        );
+        const logits = classifierLogits(classifier, row);
         const largest = Math.max(...logits);
         const total = logits.reduce((sum, z) => sum + Math.exp(z - largest), 0);
         loss += Math.log(total) + largest - logits[expected[r]];
         return logits.indexOf(largest);
     });
-    const matrix = confusion(expected, predicted, bias.length);
+    const matrix = confusion(expected, predicted, classifier.bias.length);
     return { loss: loss / rows.length, accuracy: accuracy(matrix), macro_f1: macroF1(matrix) };
 }

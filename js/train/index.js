@@ -15,8 +15,8 @@ import { toClassifierFile } from './classifier_file.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
 import { fitHead, readShots } from './few_shot.js';
 import { readTrainOptions } from './options.js';
-import { isNormalized, withDense } from './sentence_model.js';
 
+/** @import { Classifier } from '../loader/model_file.js' */
 /** @import { ModelSource } from '../model/model.js' */
 
 // Types that programs name.
@@ -53,26 +53,23 @@ export async function fineTune(base, examples, options = {}) {
  * which have the same label, then a logistic regression learns the labels from the embeddings.
  *
  * @param {ModelSource} base  a model of sentence embeddings, as of fineTune(); of one without a
- *   pooling the mean is taken. A dense layer behind its pooling is left away in the end
+ *   pooling the mean is taken
  * @param {Iterable<TextExample> | AsyncIterable<TextExample>} examples  `{text, label}`
  * @param {FewShotOptions} [options]
- * @returns {Promise<FineTuned>}  for text-classification. What `export()` gives has the logits for
- *   embeddings
+ * @returns {Promise<FineTuned>}  for text-classification, and for feature-extraction by the
+ *   embeddings that it has learned
  * @throws {BertError} BAD_INPUT where a label has less than two examples; what fineTune() does
  */
 export async function fewShot(base, examples, options = {}) {
     const read = await readShots(examples, options);
     const { name, outcome } = await train(base, read.pairs, read.options);
-    const { files } = outcome;
-    const body = new FineTuned(name, [], { ...outcome, files: withDense(files) });
-    const model = await body.model({ dtype: 'f32', ...read.load });
+    const model = await new FineTuned(name, [], outcome).model({ dtype: 'f32', ...read.load });
     try {
-        const { layer, metrics } = await fitHead(model, read, isNormalized(files));
+        const { classifier, metrics } = await fitHead(model, read);
         const history = outcome.history.map((epoch, i, { length }) =>
             i === length - 1 ? { ...epoch, validation: metrics } : epoch,
         );
-        const whole = { ...outcome, history, files: withDense(files, layer) };
-        return new FineTuned(name, read.labels, whole, toClassifierFile);
+        return new FineTuned(name, read.labels, { ...outcome, history }, classifier);
     } finally {
         model.dispose();
     }
@@ -174,20 +171,19 @@ export class FineTuned {
     /** @type {Record<string, Uint8Array>} */
     #files;
 
-    #finish;
+    #classifier;
 
     /**
      * @internal
      * @param {string} name  of the base
      * @param {string[]} labels
      * @param {TrainOutcome} outcome
-     * @param {(file: Uint8Array, labels: string[]) => Uint8Array} [finish]  makes the model's file
-     *   of the one that its folder is converted to
+     * @param {Classifier} [classifier]  that stands on the embeddings of the model
      */
-    constructor(name, labels, { history, best_epoch, threads, memory_bytes, files }, finish) {
+    constructor(name, labels, { history, best_epoch, threads, memory_bytes, files }, classifier) {
         this.#name = name;
         this.#files = files;
-        this.#finish = finish ?? ((file) => file);
+        this.#classifier = classifier;
         /**
          * in the order of the classifier; none of embeddings
          * @readonly
@@ -248,7 +244,10 @@ export class FineTuned {
         ]);
         const file = await convert(Object.fromEntries(files), { dtype, name, signal });
         try {
-            return this.#finish(await file.read(0, file.n_bytes), this.labels);
+            const bytes = await file.read(0, file.n_bytes);
+            return this.#classifier
+                ? toClassifierFile(bytes, this.labels, this.#classifier)
+                : bytes;
         } finally {
             await file.remove();
         }
@@ -260,10 +259,17 @@ export class FineTuned {
      * saves it.
      * @returns {Promise<Record<string, Uint8Array>>}  by path: `config.json`, `model.safetensors`,
      *   `tokenizer.json`, `tokenizer_config.json`; of embeddings also `modules.json` and the
-     *   modules' own, as `1_Pooling/config.json`
+     *   modules' own, as `1_Pooling/config.json`; of fewShot() also `classifier.json`: `labels`,
+     *   and `weight` and `bias`, which make a logit of an embedding for each
      */
     async export() {
-        return { ...this.#files };
+        if (!this.#classifier) return { ...this.#files };
+        const { weight, bias } = this.#classifier;
+        const n_in = weight.length / bias.length;
+        const rows = Array.from(bias, (_, c) => [...weight.subarray(c * n_in, (c + 1) * n_in)]);
+        const classifier = { labels: this.labels, weight: rows, bias: [...bias] };
+        const json = new TextEncoder().encode(JSON.stringify(classifier));
+        return { ...this.#files, 'classifier.json': json };
     }
 }
 

@@ -118,32 +118,6 @@ export function toSentenceFolder(trained, config) {
 }
 
 /**
- * The same folder with nothing behind its pooling, or a dense layer alone.
- * @param {Record<string, Uint8Array>} files
- * @param {{weight: Float32Array, bias: Float32Array}} [layer]  [n_out, n_in] and [n_out]
- * @returns {Record<string, Uint8Array>}
- */
-export function withDense(files, layer) {
-    const kept = Object.entries(files).filter(([path]) => !/^\d_(Dense|Normalize)\//.test(path));
-    /** @type {Module[]} */
-    const modules = [
-        ['Transformer', '', {}],
-        ['Pooling', '1_Pooling', {}],
-    ];
-    if (layer) {
-        const n_out = layer.bias.length;
-        const shape = [n_out, layer.weight.length / n_out];
-        modules.push(['Dense', '2_Dense', dense(shape, layer.weight, layer.bias, 'none')]);
-    }
-    return { ...Object.fromEntries(kept), ...filesOf(modules) };
-}
-
-/** @param {Record<string, Uint8Array>} files  of a folder */
-export function isNormalized(files) {
-    return new TextDecoder().decode(files['modules.json']).includes('Normalize');
-}
-
-/**
  * @param {number[]} shape  [n_out, n_in]
  * @param {Float32Array} weight  of that shape
  * @param {Float32Array} bias  [n_out]

@@ -13,7 +13,7 @@ import { pairsOf } from '../../js/train/few_shot.js';
 import { fitLogistic } from '../../js/train/logistic.js';
 import { Random } from '../../js/train/random.js';
 import { cli, printed } from './cli_process.js';
-import { converted, GOLDEN } from './converted.js';
+import { converted, GOLDEN, rewritten } from './converted.js';
 import { newPath } from './huggingface_files.js';
 import { EXAMPLES } from './trained.js';
 
@@ -118,7 +118,7 @@ test('few examples make a classifier, in every dtype, and a file that all opens'
         const { label } = await attribute(model, texts[0]);
         assert.equal(label, 'good');
         const extract = await pipeline('feature-extraction', model);
-        const { dims } = await extract([texts[0]], { pooling: 'mean' });
+        const { dims } = await extract([texts[0]]);
         assert.deepEqual(dims, [1, 32]);
         await assert.rejects(pipeline('token-classification', model), { code: 'WRONG_TASK' });
     }
@@ -128,9 +128,10 @@ test('few examples make a classifier, in every dtype, and a file that all opens'
     const [answer] = printed(['classify', '--model', path, text]);
     assert.equal(answer.label, label);
     assert.equal(cli(['verify', '--model', path]).status, 0);
-    const files = await trained.export();
-    const config = JSON.parse(new TextDecoder().decode(files['2_Dense/config.json']));
-    assert.equal(config.out_features, 2);
+    const { 'classifier.json': json } = await trained.export();
+    const { labels, weight, bias } = JSON.parse(new TextDecoder().decode(json));
+    assert.deepEqual([labels, weight.length, bias.length], [['bad', 'good'], 2, 2]);
+    assert.ok(weight.every((row) => row.length === 32));
 });
 
 test('three labels, a base with a dense layer and a length of 1; the same bits', async () => {
@@ -157,13 +158,38 @@ test('three labels, a base with a dense layer and a length of 1; the same bits',
     const model = await loadModel(one.bytes);
     open.push(model);
     const { normalize, embedding_dim } = model.config.encoder;
-    assert.deepEqual([normalize, embedding_dim], [0, 3]);
-    assert.deepEqual([model.config.prompts, model.config.similarity], [{}, null]);
+    assert.deepEqual([normalize, embedding_dim], [1, 12]);
+    assert.equal(model.config.classifier?.weight.length, 3 * 12);
     const classify = await pipeline('text-classification', model);
     for (const { text, label } of examples) {
         const [{ label: found }] = await classify(text);
         assert.equal(found, 'xyz'[label]);
     }
+});
+
+test('a classifier on embeddings that is none is refused', async () => {
+    const rewritten_with = (classifier, name = 'huggingface/sentence-dense') =>
+        loadModel(
+            rewritten(converted(name), ({ __metadata__: metadata, ...rest }) => {
+                const config = { ...JSON.parse(metadata.config), labels: ['x'], classifier };
+                const text = JSON.stringify(config);
+                return JSON.stringify({ __metadata__: { ...metadata, config: text }, ...rest });
+            }),
+        );
+    const floats = (...numbers) =>
+        Buffer.from(Float32Array.from(numbers).buffer).toString('base64');
+    const bias = floats(1);
+    for (const [classifier, message] of [
+        [1, /config's classifier must be an object/],
+        [{ weight: '!', bias }, /classifier\.weight must be numbers of F32 in base64/],
+        [{ weight: floats(NaN), bias }, /classifier\.weight must be numbers/],
+        [{ weight: bias, bias: 'AAA=' }, /classifier\.bias must be numbers/],
+        [{ weight: floats(1, 2), bias }, /classifier\.weight must be 12 numbers for each of bias/],
+    ]) {
+        await assert.rejects(rewritten_with(classifier), { code: 'BAD_MODEL_FILE', message });
+    }
+    const without = rewritten_with({ weight: bias, bias }, 'huggingface/bert-base');
+    await assert.rejects(without, { message: /classifier must be left out without a pooling/ });
 });
 
 test('signal ends it with its reason, stop with what there is', async () => {
