@@ -264,6 +264,32 @@ bert_status EXPORT(train_spans)(const float *logits, uint32_t n_sequences, const
                            &error);
 }
 
+/* `pairs`: [n_pairs, 2], rows of the embeddings. */
+bert_status EXPORT(train_cosine_pairs)(const float *embeddings, uint32_t n_rows, uint32_t n_columns,
+                                       const uint32_t *pairs, const float *targets,
+                                       uint32_t n_pairs, float divisor, float *loss,
+                                       float *gradient)
+{
+    return bert_loss_cosine_pairs(embeddings, n_rows, n_columns, pairs, targets, n_pairs, divisor,
+                                  loss, gradient, &error);
+}
+
+/* `scores` has room for n_anchors * n_candidates. */
+bert_status EXPORT(train_in_batch_negatives)(const float *embeddings, uint32_t n_rows,
+                                             uint32_t n_columns, const uint32_t *anchors,
+                                             uint32_t n_anchors, const uint32_t *candidates,
+                                             uint32_t n_candidates, float divisor, float *scores,
+                                             float *loss, float *gradient)
+{
+    bert_ranking ranking = {.n_anchors = n_anchors,
+                            .anchors = anchors,
+                            .n_candidates = n_candidates,
+                            .candidates = candidates,
+                            .divisor = divisor};
+    return bert_loss_in_batch_negatives(embeddings, n_rows, n_columns, &ranking, scores, loss,
+                                        gradient, &error);
+}
+
 /* ------------------------------------------------------------------------------------- steps -- */
 
 double EXPORT(train_schedule)(uint32_t kind, uint32_t step, uint32_t n_warmup, uint32_t n_steps)

@@ -1,6 +1,6 @@
 /**
- * `bert-wasm train`: a model learns labels from a file of examples. Ctrl-C ends it early and keeps
- * what there is; once more ends it at once.
+ * `bert-wasm train`: a model learns labels, or embeddings, from a file of examples. Ctrl-C ends it
+ * early and keeps what there is; once more ends it at once.
  */
 
 import {
@@ -19,22 +19,26 @@ import { BertError } from '../errors.js';
 import { DTYPES } from '../sources/choose.js';
 import { LORA_TARGETS, SCHEDULES } from '../train/core_names.js';
 import { readExamples as checkExamples } from '../train/examples.js';
-import { fineTune } from '../train/index.js';
+import { fewShot, fineTune } from '../train/index.js';
 import { PROBLEM_TYPES } from '../train/options.js';
 import { located } from './eval.js';
 import { EXAMPLE_FORMATS, readExamples } from './examples.js';
 import { MODEL_OPTIONS, parse, UsageError } from './options.js';
 import { print } from './print.js';
 
-/** @import { Example } from './examples.js' */
 /** @import { TrainProgress } from '../train/run.js' */
 /** @import { TrainTask } from '../train/head.js' */
 
-/** By what --task may be. @type {Record<string, {task: TrainTask, usual: string}>} */
+/**
+ * By what --task may be: the task of its examples, and their usual format.
+ * @type {Record<string, {task: TrainTask, usual: string, is_few_shot?: boolean}>}
+ */
 const TASKS = {
     classify: { task: 'text-classification', usual: 'tsv' },
     ner: { task: 'token-classification', usual: 'conll' },
     answer: { task: 'question-answering', usual: 'squad' },
+    embed: { task: 'feature-extraction', usual: 'tsv' },
+    'few-shot': { task: 'text-classification', usual: 'tsv', is_few_shot: true },
 };
 
 /** Columns of what is said while it runs. */
@@ -52,7 +56,7 @@ const OPTIONS = {
     task: {
         kind: Object.keys(TASKS),
         value: 'T',
-        help: 'classify, ner or answer; default classify',
+        help: 'classify, ner, answer, embed, or few-shot: classify by a few; default classify',
     },
     'problem-type': {
         kind: PROBLEM_TYPES,
@@ -78,15 +82,15 @@ const OPTIONS = {
     epochs: {
         kind: 'whole',
         value: 'N',
-        help: 'how often each example is learned from; default 3',
+        help: 'how often each example, or pair of few-shot, is learned from; default 3, or 1',
     },
     'batch-size': {
         kind: 'whole',
         value: 'N',
-        help: 'examples that are computed together; default 16',
+        help: 'examples, or pairs, that are computed together; default 16',
     },
     accumulate: { kind: 'whole', value: 'N', help: 'batches of a step; default 1' },
-    'learning-rate': { kind: 'number', value: 'X', help: 'default 5e-5' },
+    'learning-rate': { kind: 'number', value: 'X', help: 'default 5e-5, of few-shot 2e-5' },
     schedule: {
         kind: Object.keys(SCHEDULES),
         value: 'S',
@@ -144,6 +148,11 @@ const OPTIONS = {
         value: 'N',
         help: 'tokens of an example; default what the base reads',
     },
+    'max-pairs': {
+        kind: 'whole',
+        value: 'N',
+        help: 'of few-shot: pairs that it learns from; default at most 40 for each example',
+    },
     patience: {
         kind: 'whole',
         value: 'N',
@@ -168,13 +177,14 @@ const OPTIONS = {
 /** @type {import('./options.js').Command} */
 export const command = {
     usage: '--model BASE --input FILE -o FILE.safetensors [OPTION ...]',
-    summary: 'Makes a model of another one that learns labels from examples.',
+    summary: 'Makes a model of another one that learns labels, or embeddings, from examples.',
     options: OPTIONS,
     example: 'bert-wasm train -m org/encoder -i train.tsv --validation dev.tsv -o my.safetensors',
     notes: `Examples are those of bert-wasm eval: TSV has columns text (or sentence) and label,
 perhaps text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tokens, labels}. For
 the problem types multi_label_classification and regression the column is labels, or score. Of
-answer they are SQuAD's JSON, or JSONL {question, context, answers}.
+answer they are SQuAD's JSON, or JSONL {question, context, answers}. To embed, text and text_pair
+with a score, their cosine; or without, perhaps with a negative.
 Ctrl-C ends it after its step: the best epoch so far is written. The same command with the same
 --checkpoint then goes on where it was, to the same bits as without a break.`,
     run,
@@ -184,7 +194,7 @@ Ctrl-C ends it after its step: the best epoch so far is written. The same comman
 async function run(args) {
     const required = ['input', 'model', 'out'];
     const { values } = parse(args, OPTIONS, { required });
-    const { task, usual } = TASKS[values.task ?? 'classify'];
+    const { task, usual, is_few_shot } = TASKS[values.task ?? 'classify'];
     checkPlace(values.out);
     const { checkpoint, lora_rank, lora_alpha, lora_targets } = values;
     if (lora_rank === undefined && (lora_alpha ?? lora_targets) !== undefined) {
@@ -213,8 +223,9 @@ async function run(args) {
     };
     const begun = performance.now();
     try {
-        const trained = await fineTune(values.model, examples, {
-            task,
+        const options = given({
+            task: is_few_shot ? undefined : task,
+            max_pairs: values.max_pairs,
             validation,
             problem_type: values.problem_type,
             labels: values.labels,
@@ -243,11 +254,14 @@ async function run(args) {
             checkpoint_steps: values.checkpoint_steps,
             signal: failing.signal,
             stop: stopping.signal,
-            onprogress(progress) {
+            onprogress(/** @type {TrainProgress} */ progress) {
                 write(progress);
                 say(progress);
             },
         });
+        const trained = await (is_few_shot
+            ? fewShot(values.model, examples, options)
+            : fineTune(values.model, examples, options));
         const { dtype, out, name = basename(out, '.safetensors') } = values;
         writeWhole(out, await trained.save({ dtype, name }));
         if (stopping.signal.aborted) {
@@ -269,6 +283,15 @@ async function run(args) {
     }
 }
 
+/**
+ * Those options that have a value: what is not given is no option of either way to train.
+ * @param {Record<string, unknown>} options
+ * @returns {Record<string, any>}
+ */
+function given(options) {
+    return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
 /** @param {string | undefined} text */
 const isShare = (text) => text !== undefined && /^0?\.\d+$/.test(text);
 
@@ -278,7 +301,7 @@ const isShare = (text) => text !== undefined && /^0?\.\d+$/.test(text);
  * @param {Record<string, any>} values
  * @param {string} usual  format
  * @param {string} what
- * @returns {Promise<import('../train/examples.js').Example[]>}
+ * @returns {Promise<any[]>}  examples of the task
  */
 async function read(file, task, { format, labels, problem_type }, usual, what) {
     const rows = await readExamples(file, format, usual);
@@ -289,7 +312,7 @@ async function read(file, task, { format, labels, problem_type }, usual, what) {
     await checkExamples(examples, what, task, labels, problem_type).catch((error) => {
         throw located(error, rows);
     });
-    return /** @type {any} */ (examples);
+    return examples;
 }
 
 /** Refuses early what could not be written late. @param {string} out */

@@ -3,7 +3,7 @@
 import { BERT_DEFAULT_MAX_TOKENS } from '#core';
 
 import { BertError } from '../errors.js';
-import { requireHead } from '../pipelines/head.js';
+import { logitsOf, requireHead } from '../pipelines/head.js';
 import { oneOf, readOptions } from '../pipelines/options.js';
 import { scoring, topIndices } from '../pipelines/scores.js';
 import { modelOf, runText, toTokens } from './tokens.js';
@@ -81,13 +81,15 @@ export async function attribute(model, text, options = {}) {
             scale: oneOf('probability', 'log-odds'),
         },
     );
-    const logits = { output: 'logits' };
+    const { output, toLogits } = logitsOf(config);
+    const logits = { output };
     const [{ input, read, outputs, cut }, replacement] = await Promise.all([
         runText(of, text, [logits], signal),
         replacementOf(of),
     ]);
     const scores = scoring(config, null);
-    const whole = scores(outputs[0].data);
+    const logits_with_all = toLogits(outputs[0].data);
+    const whole = scores(logits_with_all);
     const of_label = label === undefined ? topIndices(whole, 1)[0] : config.labels.indexOf(label);
     const measure =
         scale === 'log-odds'
@@ -111,10 +113,10 @@ export async function attribute(model, text, options = {}) {
     while (without.length < sequences.length) {
         const slice = sequences.slice(without.length, without.length + n_slice);
         const results = await of.forward(slice, { outputs: { logits }, signal });
-        without.push(...results.map(({ logits }) => measure(logits.data)));
+        without.push(...results.map(({ logits }) => measure(toLogits(logits.data))));
         onprogress?.({ done: without.length, total: sequences.length });
     }
-    const with_all = measure(outputs[0].data);
+    const with_all = measure(logits_with_all);
     const tokens = units.map(({ token, start, end, sequence }, i) => ({
         token,
         start,

@@ -85,6 +85,12 @@ export const LAYERED = ['hidden_states', 'attentions'];
  *   embeddings are; null: the file does not say
  * @property {'sigmoid' | 'none' | null} activation  what makes a cross-encoder's score of its
  *   logit; null: the file does not say
+ * @property {Classifier} [classifier]  of texts, that stands on their embeddings: of a model that
+ *   few-shot training has made
+ *
+ * @typedef {object} Classifier
+ * @property {Float32Array} weight  [n_labels, n_columns of the embedding]
+ * @property {Float32Array} bias  [n_labels]
  */
 
 /**
@@ -322,7 +328,8 @@ function parseConfig(text, core, label) {
         checkOutput(name, output, core.outputs, label);
     }
     const { logits, token_logits } = core.outputs;
-    const n_labels = (logits ?? token_logits)?.n_columns ?? 0;
+    const classifier = parseClassifier(config.classifier, core.outputs, refused);
+    const n_labels = classifier?.bias.length ?? (logits ?? token_logits)?.n_columns ?? 0;
     if (
         !Array.isArray(labels) ||
         labels.length !== n_labels ||
@@ -337,7 +344,37 @@ function parseConfig(text, core, label) {
     if (!Number.isInteger(max_length) || max_length < 1 || max_length > most) {
         throw refused('max_length', `a whole number from 1 to ${most}`, max_length);
     }
-    return /** @type {ModelConfig} */ ({ ...config, ...parseSentences(config, refused) });
+    return /** @type {ModelConfig} */ ({
+        ...config,
+        ...parseSentences(config, refused),
+        ...(classifier && { classifier }),
+    });
+}
+
+/**
+ * @param {any} given
+ * @param {Record<string, OutputShape>} shapes
+ * @param {(field: string, expected: string, value: unknown) => BertError} refused
+ * @returns {Classifier | undefined}
+ */
+function parseClassifier(given, { sentence_embedding }, refused) {
+    if (given === undefined) return undefined;
+    if (!isObject(given)) throw refused('classifier', 'an object', given);
+    if (!sentence_embedding) throw refused('classifier', 'left out without a pooling', given);
+    const numbers = (/** @type {'weight' | 'bias'} */ name) => {
+        try {
+            const bytes = Uint8Array.from(atob(given[name]), (c) => c.charCodeAt(0));
+            const floats = new Float32Array(bytes.buffer);
+            if (floats.every(Number.isFinite)) return floats;
+        } catch {}
+        throw refused(`classifier.${name}`, 'numbers of F32 in base64', given[name]);
+    };
+    const [weight, bias] = [numbers('weight'), numbers('bias')];
+    const n_in = sentence_embedding.n_columns;
+    if (weight.length !== n_in * bias.length) {
+        throw refused('classifier.weight', `${n_in} numbers for each of bias`, weight.length);
+    }
+    return { weight, bias };
 }
 
 /** Choices of fields that a file need not have. */

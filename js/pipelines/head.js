@@ -18,7 +18,7 @@ const NAMES = {
  * @param {import('../loader/model_file.js').ModelConfig} config
  * @returns {Head[]}
  */
-export function headsOf({ outputs }) {
+export function headsOf({ outputs, classifier }) {
     const requests = Object.values(outputs);
     const has = (/** @type {string} */ output) =>
         requests.some((request) => request.output === output);
@@ -28,10 +28,34 @@ export function headsOf({ outputs }) {
     );
     /** @type {Head[]} */
     const heads = [];
-    if (has('logits')) heads.push('classifier');
+    if (has('logits') || classifier) heads.push('classifier');
     if (has('token_logits')) heads.push(isSpan ? 'span' : 'token classifier');
     if (has('lm_logits')) heads.push('language model');
     return heads;
+}
+
+/**
+ * What a classifier's logits are made of, and how.
+ * @param {import('../loader/model_file.js').ModelConfig} config
+ * @returns {{output: string, toLogits: (row: Float32Array) => Float32Array}}  an output of the core
+ */
+export function logitsOf({ classifier }) {
+    return classifier
+        ? { output: 'sentence_embedding', toLogits: (row) => classifierLogits(classifier, row) }
+        : { output: 'logits', toLogits: (row) => row };
+}
+
+/**
+ * @param {import('../loader/model_file.js').Classifier} classifier
+ * @param {Float32Array} row  an embedding
+ * @returns {Float32Array}
+ */
+export function classifierLogits({ weight, bias }, row) {
+    return bias.map((first, c) => {
+        let sum = first;
+        for (let i = 0; i < row.length; i++) sum += weight[c * row.length + i] * row[i];
+        return sum;
+    });
 }
 
 /**

@@ -5,6 +5,7 @@
 
 import { BertError } from '../errors.js';
 import { answer, readText } from './call.js';
+import { logitsOf } from './head.js';
 import {
     CALL_OPTIONS,
     OVERFLOW_OPTIONS,
@@ -72,9 +73,11 @@ export function textClassification(model, task) {
  */
 export function scorer(model) {
     return async (inputs, { function_to_apply = null, signal, onprogress, ...request }) => {
-        const scores = scoring(model.config, function_to_apply);
+        const scoresOf = scoring(model.config, function_to_apply);
+        const { output, toLogits } = logitsOf(model.config);
+        const scores = (/** @type {Float32Array} */ row) => scoresOf(toLogits(row));
         const results = await model.run(
-            { inputs, outputs: { logits: { output: 'logits' } }, ...request },
+            { inputs, outputs: { logits: { output } }, ...request },
             { signal, onprogress },
         );
         return results.map((result) =>

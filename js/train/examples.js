@@ -7,6 +7,7 @@ import { BertError, describe, withPlace } from '../errors.js';
 import { readText } from '../pipelines/call.js';
 import { readQuestion } from '../pipelines/question_answering.js';
 import { nextTurn } from '../platform/turn.js';
+import { checkScores, readPair } from './pairs.js';
 import { Random } from './random.js';
 
 /** Of random numbers. */
@@ -48,14 +49,23 @@ const MOST_LISTED = 20;
  *   are right; none: the context has no answer. answer_start: where it is, in characters (UTF-16
  *   units or, as SQuAD counts, code points); without it the first place in the context is meant
  *
- * @typedef {TextExample | LabelsExample | ScoreExample | WordsExample | QuestionExample} Example
+ * @typedef {object} PairExample  of feature-extraction
+ * @property {string} text
+ * @property {string} text_pair  a sentence that is to be near it, such as the answer of a question
+ * @property {number} [score]  how near: their cosine, -1 to 1; without one, nearer than the
+ *   `text_pair` of all others. All examples have one, or none
+ * @property {string} [negative]  without a score: a sentence that is not to be near it
+ *
+ * @typedef {TextExample | LabelsExample | ScoreExample | WordsExample | QuestionExample
+ *   | PairExample} Example
  *
  * @typedef {object} Read  an example that was checked
  * @property {string} text
  * @property {string | null} [text_pair]
  * @property {number[]} [ends]  of words: where each ends in the text
  * @property {string[]} labels  one, one for each word, or those that there are
- * @property {number} [score]  of regression
+ * @property {number} [score]  of regression, or of a pair of sentences
+ * @property {string} [negative]  beside a pair of sentences
  * @property {Span[]} [spans]  of question-answering, whose context is text_pair
  *
  * @typedef {object} Span  an answer
@@ -67,6 +77,8 @@ const MOST_LISTED = 20;
  * @property {string} text
  * @property {string | null} [text_pair]
  * @property {number[]} [ends]
+ * @property {number} [score]
+ * @property {string} [negative]
  * @property {number[]} labels  indices
  * @property {number[]} [targets]  where labels are none of one: 1 for each that there is, else 0;
  *   or the score
@@ -109,6 +121,7 @@ export async function readExamples(given, what, task, labels, problem_type) {
         }
     }
     if (read.length === 0) throw new BertError('BAD_INPUT', `there are no ${what}s`);
+    if (task === 'feature-extraction') checkScores(read, what);
     return read;
 }
 
@@ -120,6 +133,7 @@ export async function readExamples(given, what, task, labels, problem_type) {
 function readerOf(task, problem_type) {
     if (task === 'token-classification') return readWords;
     if (task === 'question-answering') return readAsked;
+    if (task === 'feature-extraction') return readPair;
     if (problem_type === 'multi_label_classification') return readLabels;
     return problem_type === 'regression' ? readScore : readOne;
 }

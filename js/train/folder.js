@@ -18,11 +18,11 @@ const PADS = ['[PAD]', '<pad>'];
  * @property {import('./families.js').Family} family
  * @property {string} architecture
  * @property {import('../loader/model_file.js').EncoderConfig} encoder
- * @property {boolean} is_of_tokens  whether tokens have the labels
- * @property {boolean} [is_of_spans]  whether these are the start and end of an answer; default
- *   false
- * @property {string[]} labels
- * @property {string} [problem_type]  of sequences' labels; default 'single_label_classification'
+ * @property {'Model' | 'ForSequenceClassification' | 'ForTokenClassification'
+ *   | 'ForQuestionAnswering'} head  what transformers calls the class, after the family
+ * @property {string[]} labels  none of what is no classifier
+ * @property {string} [problem_type]  of ForSequenceClassification; default
+ *   'single_label_classification'
  * @property {number} max_length  most tokens of a sequence
  * @property {import('./trainer.js').Tensors} tensors
  * @property {Uint8Array} tokenizer_json
@@ -46,22 +46,19 @@ export function toFolder(trained) {
  * @param {number | null} pad_id
  */
 function modelConfig(trained, pad_id) {
-    const { family, architecture, encoder, is_of_tokens, is_of_spans, labels } = trained;
+    const { family, architecture, encoder, head, labels } = trained;
     const { problem_type = 'single_label_classification' } = trained;
-    const head = is_of_spans
-        ? 'ForQuestionAnswering'
-        : is_of_tokens
-          ? 'ForTokenClassification'
-          : 'ForSequenceClassification';
     return {
         architectures: [family.class_prefix + head],
         model_type: architecture,
         vocab_size: encoder.vocab_size,
         ...(pad_id !== null && { pad_token_id: pad_id }),
         ...family.sizes(encoder),
-        id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
-        label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-        ...(!is_of_tokens && { problem_type }),
+        ...(labels.length > 0 && {
+            id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
+            label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+        }),
+        ...(head === 'ForSequenceClassification' && { problem_type }),
         torch_dtype: 'float32',
     };
 }
@@ -96,8 +93,10 @@ function tokenizerConfig({ tokenizer_json, encoder, max_length }) {
  * @param {Trained} trained
  * @returns {[string, import('./trainer.js').Tensor][]}  by their names, matrices [n_out, n_in]
  */
-function theirTensors({ family, encoder, is_of_spans, tensors }) {
-    const nameOf = theirNames(family, encoder, is_of_spans);
+function theirTensors({ family, encoder, head, tensors }) {
+    // Without a head the encoder is the whole model, whose tensors have no prefix.
+    const own = head === 'Model' ? { ...family, prefix: '' } : family;
+    const nameOf = theirNames(own, encoder, head === 'ForQuestionAnswering');
     return [...tensors, ...missingTensors(family, encoder)].map(([name, tensor]) => [
         nameOf(name),
         tensor.shape.length === 3 ? matrix(name, tensor, tensors) : bucketed(name, tensor),
@@ -109,7 +108,7 @@ function theirTensors({ family, encoder, is_of_spans, tensors }) {
  * @param {import('./trainer.js').Tensor} tensor  in panels
  * @param {import('./trainer.js').Tensors} tensors
  */
-function matrix(name, { shape: [, n_in], values }, tensors) {
+export function matrix(name, { shape: [, n_in], values }, tensors) {
     const bias = tensors.get(name.replace(/weight$/, 'bias'));
     const n_out = /** @type {import('./trainer.js').Tensor} */ (bias).values.length;
     return { shape: [n_out, n_in], values: toRows(values, n_out, n_in) };
@@ -141,6 +140,6 @@ export function safetensors(tensors, metadata = { format: 'pt' }) {
 }
 
 /** @param {unknown} value */
-function json(value) {
+export function json(value) {
     return new TextEncoder().encode(JSON.stringify(value, null, 2));
 }

@@ -14,7 +14,10 @@ const DEVIATION = 0.02;
 const PURPOSE = 1;
 
 /** @typedef {import('./trainer.js').Tensors} Tensors */
-/** @typedef {'text-classification' | 'token-classification' | 'question-answering'} TrainTask */
+/**
+ * @typedef {'text-classification' | 'token-classification' | 'question-answering'
+ *   | 'feature-extraction'} TrainTask
+ */
 
 /** What transformers calls the two columns of question-answering. */
 export const SPAN_LABELS = ['LABEL_0', 'LABEL_1'];
@@ -23,12 +26,13 @@ export const SPAN_LABELS = ['LABEL_0', 'LABEL_1'];
 export const outputOf = (task) => (task === 'text-classification' ? 'logits' : 'token_logits');
 
 /**
- * The labels of the base's classifier for a task; none without one.
+ * The labels of the base's classifier for a task; none without one, and of embeddings.
  * @param {import('../loader/model_file.js').ModelConfig} config
  * @param {TrainTask} task
  */
 export function labelsOf(config, task) {
     const { encoder, labels, outputs } = config;
+    if (task === 'feature-extraction') return [];
     if (task === 'question-answering') {
         return headsOf(config).includes('span') ? SPAN_LABELS : [];
     }
@@ -64,7 +68,7 @@ export function withHead(base, family, task, labels, seed, problem_type) {
     /** @type {Tensors} */
     const all = new Map();
     for (const [name, tensor] of tensors) {
-        if (/^(embeddings|layers|attention)\./.test(name)) all.set(name, tensor);
+        if (OF_ENCODER.test(name)) all.set(name, tensor);
     }
     const add = (/** @type {string} */ name, /** @type {number} */ n_out, is_own = false) => {
         const [weight, bias] = [`${name}.weight`, `${name}.bias`];
@@ -99,11 +103,14 @@ function isPooler({ encoder }, activation) {
     return encoder.pooler_activation === activation;
 }
 
+/** Names of an encoder's tensors. */
+export const OF_ENCODER = /^(embeddings|layers|attention)\./;
+
 /** Fields of what stands on an encoder, and of how its weights are stored. */
 const OF_HEADS =
     /^(n_labels|n_token_labels|lm_\w+|embedding_dim|normalize|pooling\w*|(pooler|token|sentence)_activation|integers)$/;
 
 /** @param {import('../loader/model_file.js').EncoderConfig} encoder */
-function encoderOf(encoder) {
+export function encoderOf(encoder) {
     return Object.fromEntries(Object.entries(encoder).filter(([name]) => !OF_HEADS.test(name)));
 }

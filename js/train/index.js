@@ -1,6 +1,6 @@
 /**
- * `bert-wasm/train`: fine-tuning, in a page or in Node. An encoder learns labels from examples; all
- * of its weights are trained, in float32, in a worker of its own.
+ * `bert-wasm/train`: fine-tuning, in a page or in Node. An encoder learns labels, or embeddings,
+ * from examples; all of its weights are trained, in float32, in a worker of its own.
  */
 
 import { trainerModules } from '#files';
@@ -11,10 +11,13 @@ import { toPost } from '../loader/compile.js';
 import { Connection } from '../model/connection.js';
 import { loadModel, Model } from '../model/model.js';
 import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { toClassifierFile } from './classifier_file.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
+import { fitHead, readShots } from './few_shot.js';
 import { SPAN_LABELS } from './head.js';
 import { readTrainOptions } from './options.js';
 
+/** @import { Classifier } from '../loader/model_file.js' */
 /** @import { ModelSource } from '../model/model.js' */
 
 /** What transformers calls the number of a regression. */
@@ -22,6 +25,8 @@ const NUMBER = 'LABEL_0';
 
 // Types that programs name.
 /** @typedef {import('./examples.js').Example} Example */
+/** @typedef {import('./examples.js').TextExample} TextExample */
+/** @typedef {import('./few_shot.js').FewShotOptions} FewShotOptions */
 /** @typedef {import('./options.js').TrainOptions} TrainOptions */
 /** @typedef {import('./run.js').TrainProgress} TrainProgress */
 
@@ -32,8 +37,9 @@ const NUMBER = 'LABEL_0';
  *   converted to float32 first
  * @param {Iterable<Example> | AsyncIterable<Example>} examples  of the task: `{text, label}`,
  *   perhaps with a `text_pair`, or by its `problem_type` {text, labels} or {text, score}; for
- *   token-classification `{tokens, labels}` or `{text, labels}`,
- *   with a label for each word
+ *   token-classification `{tokens, labels}` or `{text, labels}`, with a label for each word; for
+ *   question-answering `{question, context, answers}`; for feature-extraction `{text, text_pair,
+ *   score}`, or `{text, text_pair}`, perhaps with a `negative`
  * @param {TrainOptions} [options]
  * @returns {Promise<FineTuned>}
  * @throws {BertError} BAD_INPUT with the `index` of an example that is none or whose label is none
@@ -42,6 +48,45 @@ const NUMBER = 'LABEL_0';
  *   there are no workers, or the base is of a family that cannot be trained; what loadModel() does
  */
 export async function fineTune(base, examples, options = {}) {
+    const { name, labels, outcome } = await train(base, examples, options);
+    return new FineTuned(name, labels, outcome);
+}
+
+/**
+ * Trains a classifier of texts on a few examples of each label, 8 to 64: as SetFit does (Tunstall
+ * et al. 2022, "Efficient Few-Shot Learning Without Prompts"). Embeddings learn from pairs of them
+ * which have the same label, then a logistic regression learns the labels from the embeddings.
+ *
+ * @param {ModelSource} base  a model of sentence embeddings, as of fineTune(); of one without a
+ *   pooling the mean is taken
+ * @param {Iterable<TextExample> | AsyncIterable<TextExample>} examples  `{text, label}`
+ * @param {FewShotOptions} [options]
+ * @returns {Promise<FineTuned>}  for text-classification, and for feature-extraction by the
+ *   embeddings that it has learned
+ * @throws {BertError} BAD_INPUT where a label has less than two examples; what fineTune() does
+ */
+export async function fewShot(base, examples, options = {}) {
+    const read = await readShots(examples, options);
+    const { name, outcome } = await train(base, read.pairs, read.options);
+    const model = await new FineTuned(name, [], outcome).model({ dtype: 'f32', ...read.load });
+    try {
+        const { classifier, metrics } = await fitHead(model, read);
+        const history = outcome.history.map((epoch, i, { length }) =>
+            i === length - 1 ? { ...epoch, validation: metrics } : epoch,
+        );
+        return new FineTuned(name, read.labels, { ...outcome, history }, classifier);
+    } finally {
+        model.dispose();
+    }
+}
+
+/**
+ * @param {ModelSource} base
+ * @param {Iterable<Example> | AsyncIterable<Example>} examples
+ * @param {TrainOptions} options
+ * @returns {Promise<{name: string, labels: string[], outcome: TrainOutcome}>}
+ */
+async function train(base, examples, options) {
     const given = readTrainOptions(options);
     const { task, problem_type, labels: wanted, seed, signal, stop } = given;
     requireSIMD();
@@ -64,12 +109,7 @@ export async function fineTune(base, examples, options = {}) {
     }
     const { connection, info } = await openBase(base, given);
     try {
-        const labels =
-            problem_type === 'regression'
-                ? [NUMBER]
-                : task === 'question-answering'
-                  ? SPAN_LABELS
-                  : labelsFor(read, wanted, info.labels);
+        const labels = labelsOfTask(given, read, info.labels);
         const withLabels = (/** @type {typeof read} */ set, /** @type {string} */ what) =>
             labelled(set, what, labels, problem_type);
         const learned = withLabels(read, 'example');
@@ -95,13 +135,25 @@ export async function fineTune(base, examples, options = {}) {
             const wants = given.onprogress ?? given.oncheckpoint;
             const outcome = await connection.call('train', request, signal, wants && told);
             if (stop?.aborted && outcome.n_steps === 0) throw stop.reason;
-            return new FineTuned(info.name, labels, outcome);
+            return { name: info.name, labels, outcome };
         } finally {
             stop?.removeEventListener('abort', halt);
         }
     } finally {
         connection.end(new BertError('DISPOSED', 'the training has ended'));
     }
+}
+
+/**
+ * @param {ReturnType<typeof readTrainOptions>} options
+ * @param {import('./examples.js').Read[]} read
+ * @param {string[]} of_base  its own
+ * @returns {string[]}  of what is trained
+ */
+function labelsOfTask({ task, problem_type, labels }, read, of_base) {
+    if (task === 'feature-extraction') return [];
+    if (task === 'question-answering') return SPAN_LABELS;
+    return problem_type === 'regression' ? [NUMBER] : labelsFor(read, labels, of_base);
 }
 
 /**
@@ -134,25 +186,33 @@ function openBase(base, { load, task, threads, signal }) {
     });
 }
 
-/** A model that was trained. fineTune() makes it. */
+/**
+ * @typedef {Omit<import('./run.js').Outcome, 'tensors'> & {files: Record<string, Uint8Array>}}
+ *   TrainOutcome  what the worker gives
+ */
+
+/** A model that was trained. fineTune() and fewShot() make it. */
 export class FineTuned {
     #name;
 
     /** @type {Record<string, Uint8Array>} */
     #files;
 
+    #classifier;
+
     /**
      * @internal
      * @param {string} name  of the base
      * @param {string[]} labels
-     * @param {Omit<import('./run.js').Outcome, 'tensors'> & {files: Record<string, Uint8Array>}}
-     *   outcome
+     * @param {TrainOutcome} outcome
+     * @param {Classifier} [classifier]  that stands on the embeddings of the model
      */
-    constructor(name, labels, { history, best_epoch, threads, memory_bytes, files }) {
+    constructor(name, labels, { history, best_epoch, threads, memory_bytes, files }, classifier) {
         this.#name = name;
         this.#files = files;
+        this.#classifier = classifier;
         /**
-         * in the order of the classifier
+         * in the order of the classifier; none of embeddings
          * @readonly
          */
         this.labels = labels;
@@ -211,7 +271,10 @@ export class FineTuned {
         ]);
         const file = await convert(Object.fromEntries(files), { dtype, name, signal });
         try {
-            return await file.read(0, file.n_bytes);
+            const bytes = await file.read(0, file.n_bytes);
+            return this.#classifier
+                ? toClassifierFile(bytes, this.labels, this.#classifier)
+                : bytes;
         } finally {
             await file.remove();
         }
@@ -219,12 +282,21 @@ export class FineTuned {
 
     /**
      * The model as transformers saves it, in float32: its `from_pretrained()` opens a folder of
-     * these files, and so does loadModel().
-     * @returns {Promise<Record<string, Uint8Array>>}  by name: `config.json`, `model.safetensors`,
-     *   `tokenizer.json`, `tokenizer_config.json`
+     * these files, and so does loadModel(). One that gives embeddings is as sentence-transformers
+     * saves it.
+     * @returns {Promise<Record<string, Uint8Array>>}  by path: `config.json`, `model.safetensors`,
+     *   `tokenizer.json`, `tokenizer_config.json`; of embeddings also `modules.json` and the
+     *   modules' own, as `1_Pooling/config.json`; of fewShot() also `classifier.json`: `labels`,
+     *   and `weight` and `bias`, which make a logit of an embedding for each
      */
     async export() {
-        return { ...this.#files };
+        if (!this.#classifier) return { ...this.#files };
+        const { weight, bias } = this.#classifier;
+        const n_in = weight.length / bias.length;
+        const rows = Array.from(bias, (_, c) => [...weight.subarray(c * n_in, (c + 1) * n_in)]);
+        const classifier = { labels: this.labels, weight: rows, bias: [...bias] };
+        const json = new TextEncoder().encode(JSON.stringify(classifier));
+        return { ...this.#files, 'classifier.json': json };
     }
 }
 

@@ -10,9 +10,10 @@ import { answerMetrics } from './spans.js';
 
 /**
  * @typedef {object} ValidationMetrics  of the validation
- * @property {number} loss  the mean over its labels
+ * @property {number} loss  the mean over its labels, or pairs
  * @property {number} [accuracy]  the share of labels that are right; where a text may have several,
- *   of texts all of whose labels are; not of regression
+ *   of texts all of whose labels are; of pairs of sentences without scores the share of first ones
+ *   that are nearer to their second one than to any other; not of regression
  * @property {number} [macro_f1]  of text-classification: the mean of the classes' F1
  * @property {number} [micro_f1]  where a text may have several labels: F1 of all of them together;
  *   a label is taken where its probability is over a half
@@ -21,7 +22,9 @@ import { answerMetrics } from './spans.js';
  * @property {number} [exact]  of question-answering: the share of answers that are right, as SQuAD
  *   counts them; the f1 then, too, is that of SQuAD
  * @property {number} [pearson]  of regression: the correlation, 0 where nothing varies
- * @property {number} [spearman]  likewise, of ranks
+ * @property {number} [spearman]  likewise, of ranks; of pairs with scores: of those and the cosines
+ * @property {number} [mrr_at_10]  of pairs without: the mean of 1 / the place of the second one
+ *   among all, by nearness; beyond 10 it counts as 0
  *
  * @typedef {Omit<ValidationMetrics, 'loss'>} Metrics
  */
@@ -31,8 +34,8 @@ import { answerMetrics } from './spans.js';
  * @param {ValidationMetrics} metrics
  * @returns {number}
  */
-export const scoreOf = ({ f1, micro_f1, pearson, accuracy }) =>
-    /** @type {number} */ (f1 ?? micro_f1 ?? pearson ?? accuracy);
+export const scoreOf = ({ f1, micro_f1, pearson, spearman, accuracy }) =>
+    /** @type {number} */ (f1 ?? micro_f1 ?? pearson ?? spearman ?? accuracy);
 
 /**
  * @param {Pick<import('./run.js').Request, 'task' | 'problem_type' | 'labels' | 'validation'>}

@@ -10,7 +10,12 @@ import { LORA_TARGETS, SCHEDULES } from './core_names.js';
 /** @typedef {import('./head.js').TrainTask} TrainTask */
 
 /** @type {TrainTask[]} */
-const TASKS = ['text-classification', 'token-classification', 'question-answering'];
+const TASKS = [
+    'text-classification',
+    'token-classification',
+    'question-answering',
+    'feature-extraction',
+];
 
 /**
  * @typedef {'single_label_classification' | 'multi_label_classification' | 'regression'}
@@ -59,7 +64,8 @@ const LORA_DEFAULTS = {
  *   ['query', 'value']
  *
  * @typedef {object} TrainOptions
- * @property {TrainTask} [task]  what is learned; default 'text-classification'
+ * @property {TrainTask} [task]  what is learned: labels of texts or of words, answers, or, by
+ *   'feature-extraction', embeddings of sentences; default 'text-classification'
  * @property {ProblemType} [problem_type]  of text-classification, as in config.json:
  *   'single_label_classification', one label of an example; 'multi_label_classification', any
  *   number of `labels`; 'regression', a number, its `score`; default the first
@@ -134,7 +140,7 @@ const LORA_DEFAULTS = {
  */
 
 /** Undefined: there is no value that means the default. */
-const DEFAULTS = {
+export const TRAIN_DEFAULTS = {
     task: TASKS[0],
     problem_type: /** @type {ProblemType} */ (PROBLEM_TYPES[0]),
     labels: /** @type {TrainOptions['labels']} */ (undefined),
@@ -270,9 +276,12 @@ function check(options, checks, prefix = '') {
     }
 }
 
+/** @type {TrainTask[]} */
+const WITHOUT_LABELS = ['question-answering', 'feature-extraction'];
+
 /**
  * Options of which one needs another, or cannot be with it: what is said where it holds.
- * @type {[(given: typeof DEFAULTS) => boolean, string][]}
+ * @type {[(given: typeof TRAIN_DEFAULTS) => boolean, string][]}
  */
 const TOGETHER = [
     [
@@ -302,12 +311,13 @@ const TOGETHER = [
     ],
     [
         ({ task, labels, class_weights }) =>
-            task === 'question-answering' && (labels ?? class_weights) !== undefined,
-        'labels and class_weights must not be given for question-answering, which has none',
+            WITHOUT_LABELS.includes(task) && (labels ?? class_weights) !== undefined,
+        `labels and class_weights must not be given for ${WITHOUT_LABELS.join(' and ')}, which ` +
+            'have none',
     ],
     [
-        ({ task, label_smoothing }) => task === 'question-answering' && label_smoothing > 0,
-        'label_smoothing must be 0 for question-answering, which has no labels',
+        ({ task, label_smoothing }) => WITHOUT_LABELS.includes(task) && label_smoothing > 0,
+        `label_smoothing must be 0 for ${WITHOUT_LABELS.join(' and ')}, which have no labels`,
     ],
     [
         ({ adversarial, accumulate }) => adversarial > 0 && accumulate > 1,
@@ -322,7 +332,7 @@ const TOGETHER = [
 
 /** @param {unknown} options */
 export function readTrainOptions(options) {
-    const read = readOptions('fineTune()', options, DEFAULTS);
+    const read = readOptions('fineTune()', options, TRAIN_DEFAULTS);
     check(read, CHECKS);
     if (read.lora) read.lora = readOptions('lora', read.lora, LORA_DEFAULTS);
     if (typeof read.dropout === 'object') {

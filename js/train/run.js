@@ -62,7 +62,8 @@ const SMOOTHING = 5000;
  * @property {number} n_steps  of all epochs
  * @property {number} loss  of this step
  * @property {number | null} metric  of the last validation, by which epochs are compared: f1 or
- *   micro_f1 where there is one, pearson of regression, else accuracy; null: there was none yet
+ *   micro_f1 where there is one, pearson of regression, spearman of pairs with scores, else
+ *   accuracy; null: there was none yet
  * @property {ValidationMetrics | null} validation  of this epoch, which has ended: it is told of
  *   the last step once more; null: a step was made
  * @property {number} rate  examples a second, smoothed
@@ -81,26 +82,39 @@ const SMOOTHING = 5000;
 /** @typedef {import('./trainer.js').Sequence} Sequence */
 
 /**
+ * @typedef {object} Checkpoints
+ * @property {import('./checkpoint.js').Identity} identity  of this run
+ * @property {import('./checkpoint.js').Checkpoint | null} resumed  where it goes on; null: it
+ *   begins
+ * @property {((bytes: Uint8Array<ArrayBuffer>) => void) | null} write  null: nobody wants them
+ *
+ * @callback Validate
  * @param {Request} request
- * @param {object} sequences
- * @param {Sequence[]} sequences.examples
- * @param {Sequence[] | null} sequences.validation
+ * @param {any[]} examples
+ * @param {Trainer} trainer
+ * @param {{turn: import('../worker/engine.js').Turn}} caller
+ * @returns {Promise<ValidationMetrics>}
+ */
+
+/**
+ * @param {Request} request
+ * @param {object} sets  of what the trainer's objective takes
+ * @param {any[]} sets.examples
+ * @param {any[] | null} sets.validation
  * @param {Trainer} trainer  as it was opened
  * @param {object} caller
  * @param {import('../worker/engine.js').Turn} caller.turn  throws if the call was aborted
  * @param {() => boolean} caller.isStopped  whether what there is will do
  * @param {(progress: TrainProgress) => void} caller.onprogress
- * @param {import('./trainer.js').Dropout | null} [dropout]
- * @param {object} [checkpoints]
- * @param {import('./checkpoint.js').Identity} checkpoints.identity  of this run
- * @param {import('./checkpoint.js').Checkpoint | null} checkpoints.resumed  where it goes on; null:
- *   it begins
- * @param {((bytes: Uint8Array<ArrayBuffer>) => void) | null} checkpoints.write  null: nobody
- *   wants them
+ * @param {object} [how]
+ * @param {import('./trainer.js').Dropout | null} [how.dropout]  default null: none
+ * @param {Checkpoints} [how.checkpoints]  default: nobody asks for them
+ * @param {Validate} [how.validate]  default validateLabels()
  * @returns {Promise<Omit<Outcome, 'threads' | 'memory_bytes'>>}
  */
-export async function run(request, sequences, trainer, caller, dropout = null, checkpoints) {
-    const { examples, validation } = sequences;
+export async function run(request, sets, trainer, caller, how = {}) {
+    const { examples, validation } = sets;
+    const { dropout = null, checkpoints, validate = validateLabels } = how;
     const { epochs, batch_size, accumulate, patience = Infinity, seed } = request;
     const { checkpoint_steps = Infinity } = request;
     const random = new Random(seed, PURPOSE);
@@ -273,7 +287,7 @@ function takeStep(loss, step, n_steps, request, trainer) {
  * @param {T[]} items
  * @param {number} size
  */
-function* batchesOf(items, size) {
+export function* batchesOf(items, size) {
     for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
 }
 
@@ -296,7 +310,7 @@ function diverged(step, learning_rate) {
  * @param {{turn: import('../worker/engine.js').Turn}} caller
  * @returns {Promise<ValidationMetrics>}
  */
-async function validate(request, sequences, trainer, { turn }) {
+export async function validateLabels(request, sequences, trainer, { turn }) {
     /** Of each sequence. @type {Float32Array[]} */
     const logits = [];
     let [sum, weight] = [0, 0];

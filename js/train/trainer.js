@@ -22,11 +22,15 @@ import { writeTable } from '../worker/tensor_table.js';
  *
  * @typedef {Map<string, Tensor>} Tensors  by name
  *
- * @typedef {object} Sequence  what is learned from one example
+ * @typedef {object} Tokens  what is encoded as one
  * @property {Uint32Array} ids
  * @property {Uint32Array} type_ids
- * @property {Int32Array} labels  what the objective makes of it
+ *
+ * @typedef {object} Labels  what the objective makes of a sequence
+ * @property {Int32Array} labels
  * @property {Float32Array} [targets]  of objectives that have numbers in place of labels
+ *
+ * @typedef {Tokens & Labels} Sequence  what is learned from one example
  *
  * @typedef {object} Limits  of a batch
  * @property {number} max_tokens
@@ -34,7 +38,7 @@ import { writeTable } from '../worker/tensor_table.js';
  * @property {number} max_sequence_tokens
  *
  * @typedef {object} TrainerConfig
- * @property {Objective} objective
+ * @property {Objective<any>} objective
  * @property {number} threads
  * @property {boolean} recomputes  see bert_train_options
  * @property {number} memory  bytes that it may take
@@ -47,17 +51,24 @@ import { writeTable } from '../worker/tensor_table.js';
  * @property {number} seed
  *
  * @typedef {TrainerConfig & Limits} TrainerOptions
- *
+ */
+
+/**
+ * @template [T=Sequence]  an example
  * @typedef {object} Objective  what is learned: a loss of some outputs. Files of objectives/
  * @property {string[]} outputs  that the loss is of
- * @property {(batch: Sequence[]) => number[]} rows  of each of them
+ * @property {(batch: T[]) => Tokens[]} [sequences]  that are encoded for it, where examples are no
+ *   sequences
+ * @property {(batch: T[]) => number[]} rows  of each of them
  * @property {(limits: Limits) => {rows: number[], numbers: number}} most  rows of each output, and
  *   numbers that loss() reserves besides
- * @property {(batch: Sequence[]) => Uint32Array} [lmTokens]  of lm_logits: tokens that have a row
- * @property {(pass: Pass, batch: Sequence[]) => number} loss  writes its gradients
- * @property {(batch: Sequence[]) => number} weight  what loss() divides by where the pass says
- *   nothing else, as it does for a batch in parts
- *
+ * @property {(batch: T[]) => Uint32Array} [lmTokens]  of lm_logits: tokens that have a row
+ * @property {(pass: Pass, batch: T[]) => number} loss  writes its gradients
+ * @property {(batch: T[]) => number} weight  what loss() divides by where the pass says nothing
+ *   else, as it does for a batch in parts
+ */
+
+/**
  * @typedef {object} Pass  a batch on its way, in the memory of the module
  * @property {Instance} instance  what is reserved of it is given back after the step
  * @property {PassOutput[]} outputs
@@ -235,8 +246,8 @@ export class Trainer {
     }
 
     /**
-     * The loss of some sequences, as the objective has it.
-     * @param {Sequence[]} batch
+     * The loss of some examples, as the objective has it.
+     * @param {any[]} batch  sequences, or what the objective makes them of
      * @param {boolean} learns  whether gradients are computed, too: step() uses them
      * @param {number} [divisor]  what the sum of the loss is divided by, for a batch in parts;
      *   default its weight
@@ -249,9 +260,13 @@ export class Trainer {
         return instance.scratch(() => {
             const write = (/** @type {Uint32Array | Int32Array | Float32Array} */ array) =>
                 instance.write(bytesOf(array));
-            const lengths = write(Uint32Array.from(batch, ({ ids }) => ids.length));
-            const ids = write(joined(batch.map((each) => each.ids)));
-            const types = this.#has_types ? write(joined(batch.map((each) => each.type_ids))) : 0;
+            /** @type {Tokens[]} */
+            const sequences = objective.sequences?.(batch) ?? batch;
+            const lengths = write(Uint32Array.from(sequences, ({ ids }) => ids.length));
+            const ids = write(joined(sequences.map((each) => each.ids)));
+            const types = this.#has_types
+                ? write(joined(sequences.map((each) => each.type_ids)))
+                : 0;
             const lm_tokens = objective.lmTokens?.(batch);
             const lm_at = lm_tokens ? write(lm_tokens) : 0;
             const outputs = this.#outputs(objective.rows(batch)).map((each) => {
@@ -267,7 +282,7 @@ export class Trainer {
             const n_lm = lm_tokens?.length ?? 0;
             instance.check(
                 wasm.train_forward(
-                    batch.length,
+                    sequences.length,
                     lengths,
                     ids,
                     types,

@@ -7,7 +7,6 @@
  */
 
 import { BertError, noTokenizer } from '../errors.js';
-import { DEFAULT_SEQ_LEN } from '../pipelines/question_answering.js';
 import { chooseBuild } from '../worker/builds.js';
 import { answerCalls, beginAnew } from '../worker/calls.js';
 import { HelpingThreads } from '../worker/threads.js';
@@ -17,20 +16,14 @@ import { LORA_TARGETS } from './core_names.js';
 import { dropoutOf } from './dropout.js';
 import { familyOf } from './families.js';
 import { fingerprint } from './fingerprint.js';
-import { toFolder } from './folder.js';
-import { labelsOf, outputOf, withHead } from './head.js';
-import { classes } from './objectives/classes.js';
-import { spans } from './objectives/spans.js';
-import { numbers, severalLabels } from './objectives/targets.js';
-import { limitsOf, run } from './run.js';
-import { toSequences } from './sequences.js';
-import { toWindows } from './spans.js';
+import { labelsOf } from './head.js';
+import { run } from './run.js';
+import { TASKS } from './tasks.js';
 import { Trainer } from './trainer.js';
 
 /** @import { Base } from './base.js' */
 /** @import { Call } from '../worker/calls.js' */
-/** @import { Outcome, Request } from './run.js' */
-/** @import { Sequence } from './trainer.js' */
+/** @import { Checkpoints, Request } from './run.js' */
 
 /**
  * @typedef {Parameters<typeof run>[3]
@@ -84,10 +77,8 @@ export function answer(port) {
  */
 async function train(base, wanted, request, caller) {
     const { config, tokenizer, tokenizer_json } = base;
-    const { task, problem_type, labels, batch_size, seed } = request;
-    const is_of_spans = task === 'question-answering';
-    const usual = is_of_spans ? Math.min(DEFAULT_SEQ_LEN, config.max_length) : config.max_length;
-    const { max_length = usual } = request;
+    const task = TASKS[request.task];
+    const { max_length = task.usualLength(config.max_length) } = request;
     if (!tokenizer || !tokenizer_json) throw noTokenizer(base.name);
     if (max_length > config.max_length) {
         throw new BertError(
@@ -96,21 +87,20 @@ async function train(base, wanted, request, caller) {
                 `not ${max_length}`,
         );
     }
+    checkSizes(request, config.encoder);
     const family = familyOf(config.architecture);
     const tokens = (/** @type {Request['examples']} */ examples, /** @type {string} */ what) =>
-        (is_of_spans ? toWindows : toSequences)(tokenizer, examples, max_length, what, caller.turn);
-    const sequences = {
+        task.toExamples(tokenizer, examples, max_length, what, caller.turn);
+    const sets = {
         examples: await tokens(request.examples, 'example'),
         validation: request.validation && (await tokens(request.validation, 'validation example')),
     };
-    const { encoder, tensors } = withHead(base, family, task, labels, seed, problem_type);
-    checkSizes(request, config.encoder);
-    const checkpoints = checkpointsOf(request, sequences, tensors, caller);
+    const { encoder, tensors } = task.modelOf(base, family, request);
+    const checkpoints = checkpointsOf(request, sets, tensors, caller);
     const { module, threads } = await chooseBuild(wanted);
-    const sets = [sequences.examples, sequences.validation ?? []];
     const trainer = await Trainer.open(module, encoder, tensors, {
-        ...limitsOf(sets, batch_size),
-        objective: objectiveOf(request),
+        ...task.limitsOf([sets.examples, sets.validation ?? []], request.batch_size),
+        objective: task.objectiveOf(request),
         threads,
         recomputes: request.recomputes,
         memory: request.memory,
@@ -120,23 +110,20 @@ async function train(base, wanted, request, caller) {
     const helpers = new HelpingThreads(threads - 1);
     helpers.join(trainer);
     await helpers.wait(trainer);
-    const dropout = dropoutOf(config.architecture, task, request.dropout);
-    const ran = await run(request, sequences, trainer, caller, dropout, checkpoints);
-    const { tensors: trained, ...outcome } = ran;
+    const dropout = dropoutOf(config.architecture, request.task, request.dropout);
+    const how = { dropout, checkpoints, validate: task.validate };
+    const { tensors: trained, ...outcome } = await run(request, sets, trainer, caller, how);
     const facts = { threads: trainer.n_threads, memory_bytes: trainer.memory_bytes };
     helpers.end();
-    const files = toFolder({
+    const made = {
         family,
         architecture: config.architecture,
         encoder,
-        is_of_tokens: task !== 'text-classification',
-        is_of_spans,
-        labels,
-        problem_type,
         max_length: config.max_length,
         tensors: trained,
         tokenizer_json,
-    });
+    };
+    const files = task.filesOf(made, request, config);
     return { ...outcome, ...facts, files };
 }
 
@@ -163,15 +150,6 @@ function checkSizes({ trained_layers = 0, lora }, encoder) {
 }
 
 /** @param {Request} request */
-function objectiveOf({ task, problem_type, labels, class_weights, label_smoothing }) {
-    if (task === 'question-answering') return spans();
-    if (problem_type === 'regression') return numbers();
-    return problem_type === 'multi_label_classification'
-        ? severalLabels(labels.length, class_weights, label_smoothing)
-        : classes(outputOf(task), class_weights, label_smoothing);
-}
-
-/** @param {Request} request */
 function adaptersOf({ lora, seed }) {
     if (!lora) return null;
     const { rank = 0, targets = [], alpha = 0 } = lora;
@@ -193,10 +171,10 @@ const FREE_OPTIONS = [
 
 /**
  * @param {Request} request
- * @param {{examples: Sequence[], validation: Sequence[] | null}} sequences
+ * @param {{examples: any[], validation: any[] | null}} sets
  * @param {import('./trainer.js').Tensors} tensors  that it begins with
  * @param {Caller} caller
- * @returns {Parameters<typeof run>[5]}  undefined: nobody asks for them
+ * @returns {Checkpoints | undefined}  undefined: nobody asks for them
  */
 function checkpointsOf(request, { examples, validation }, tensors, { oncheckpoint }) {
     if (!request.has_checkpoints && !request.resume) return undefined;

@@ -104,6 +104,34 @@ test('a checkpoint is gone on from, to the same model', async () => {
     assert.match(other.stderr, /resume must be a checkpoint of the same options: it has seed 0/);
 });
 
+test('embeddings learn from pairs; a few examples make a classifier', () => {
+    const scored = EXAMPLES.map(({ text, label }) => [text, 'good', label === 'good' ? 0.9 : 0.1]);
+    const tsv = file(
+        'pairs.tsv',
+        `text\ttext_pair\tscore\n${scored.map((row) => `${row.join('\t')}\n`).join('')}`,
+    );
+    const [out, few] = [newPath(), newPath()];
+    const base = ['train', '--model', converted('pipelines/feature-extraction-bert')];
+    const pairs = ['--task', 'embed', '-i', tsv, '-o', out, '--validation', tsv];
+    const [embeds] = printed([...base, ...pairs, ...QUICK]);
+    assert.deepEqual([embeds.task, embeds.labels, embeds.rows], ['embed', [], EXAMPLES.length]);
+    assert.ok(embeds.spearman > 0.8, `${embeds.spearman}`);
+    const [found] = printed(['eval', '--task', 'similarity', '--model', out, '--input', tsv]);
+    assert.ok(Math.abs(found.spearman - embeds.spearman) < 0.2, `${found.spearman}`);
+
+    const shots = ['--task', 'few-shot', '-i', TSV, '-o', few, '--validation', TSV];
+    const [made] = printed([...base, ...shots, ...QUICK, '--epochs', '8', '--max-pairs', '20']);
+    assert.deepEqual([made.task, made.labels, made.accuracy], ['few-shot', ['bad', 'good'], 1]);
+    const [judged] = printed(['eval', '--model', few, '--input', TSV]);
+    assert.equal(judged.accuracy, 1);
+    const refused = cli([...base, ...shots, '--patience', '2']);
+    assert.match(refused.stderr, /fewShot\(\) has no option 'patience'/);
+    assert.equal(refused.status, 1);
+    const bad = file('bad_pairs.tsv', 'text\ttext_pair\tscore\na\tb\t0.5\nc\td\t4\n');
+    const refusal = cli([...base, '--task', 'embed', '-i', bad, '-o', newPath()]);
+    assert.match(refusal.stderr, /bad_pairs\.tsv:3: its score must be a cosine from -1 to 1/);
+});
+
 test('what is wrong is said with its line, before anything is trained', () => {
     const out = newPath();
     const refused = (args, code, message) => {

@@ -362,6 +362,12 @@ const FOLDERS = [
     'xlm-roberta-tokcls',
 ];
 
+/** @type {Record<string, 'ForTokenClassification' | 'ForSequenceClassification'>} */
+const HEADS = {
+    'token-classification': 'ForTokenClassification',
+    'text-classification': 'ForSequenceClassification',
+};
+
 const taskOf = (name) => (name.includes('tokcls') ? 'token-classification' : 'text-classification');
 
 for (const name of FOLDERS) {
@@ -374,7 +380,7 @@ for (const name of FOLDERS) {
         const files = toFolder({
             family,
             architecture: base.config.architecture,
-            is_of_tokens: task === 'token-classification',
+            head: HEADS[task],
             labels,
             max_length: base.config.max_length,
             tokenizer_json: new TextEncoder().encode(TOKENIZER),
@@ -416,7 +422,7 @@ test('biases of distances are put into their buckets', async () => {
         family,
         architecture: 'mpnet',
         encoder,
-        is_of_tokens: false,
+        head: 'ForSequenceClassification',
         labels: ['a', 'b'],
         max_length: 10,
         tensors,

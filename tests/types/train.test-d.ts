@@ -1,7 +1,15 @@
 /** bert-wasm/train. */
 
 import { type Model, pipeline } from 'bert-wasm';
-import { type Example, type FineTuned, fineTune, type TrainProgress } from 'bert-wasm/train';
+import {
+    type Example,
+    type FewShotOptions,
+    type FineTuned,
+    fewShot,
+    fineTune,
+    type TextExample,
+    type TrainProgress,
+} from 'bert-wasm/train';
 
 const examples: Example[] = [
     { text: 'a', label: 'x' },
@@ -62,7 +70,13 @@ const answers: FineTuned = await fineTune(
 );
 const exact: number | undefined = answers.metrics?.exact;
 console.log(exact);
+await fineTune(bytes, [{ text: 'a', text_pair: 'b', score: 0.5 }], { task: 'feature-extraction' });
 await fineTune(new URL('https://a.example/'), new Set<Example>());
+const shots: TextExample[] = [{ text: 'a', label: 'x' }];
+const few: FewShotOptions = { max_pairs: 100, epochs: 1, validation: shots, threads: 1 };
+const classifier: FineTuned = await fewShot('embeddings.safetensors', shots, few);
+const spearman: number | undefined = classifier.metrics?.spearman;
+console.log(spearman);
 await fineTune(
     'org/name',
     (async function* () {
@@ -83,3 +97,9 @@ fineTune('a', examples, { lora: { targets: ['keys'] } });
 fineTune('a', examples, { rate: 1 });
 // @ts-expect-error: no such dtype
 trained.save({ dtype: 'f64' });
+
+// @ts-expect-error: examples, not a share
+fewShot('a', shots, { validation: 0.1 });
+
+// @ts-expect-error: it has one task
+fewShot('a', shots, { task: 'text-classification' });
