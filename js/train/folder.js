@@ -20,6 +20,8 @@ const PADS = ['[PAD]', '<pad>'];
  * @property {import('../loader/model_file.js').EncoderConfig} encoder
  * @property {boolean} is_of_tokens  whether tokens have the labels
  * @property {string[]} labels
+ * @property {'ForMaskedLM' | 'ForPreTraining'} [language_model]  the class of one, in place of a
+ *   classifier; `labels` are none
  * @property {number} max_length  most tokens of a sequence
  * @property {import('./trainer.js').Tensors} tensors
  * @property {Uint8Array} tokenizer_json
@@ -42,17 +44,22 @@ export function toFolder(trained) {
  * @param {Trained} trained
  * @param {number | null} pad_id
  */
-function modelConfig({ family, architecture, encoder, is_of_tokens, labels }, pad_id) {
+function modelConfig(trained, pad_id) {
+    const { family, architecture, encoder, is_of_tokens, language_model, labels } = trained;
     const head = is_of_tokens ? 'ForTokenClassification' : 'ForSequenceClassification';
     return {
-        architectures: [family.class_prefix + head],
+        architectures: [family.class_prefix + (language_model ?? head)],
         model_type: architecture,
         vocab_size: encoder.vocab_size,
         ...(pad_id !== null && { pad_token_id: pad_id }),
         ...family.sizes(encoder),
-        id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
-        label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-        ...(!is_of_tokens && { problem_type: 'single_label_classification' }),
+        ...(language_model
+            ? { tie_word_embeddings: encoder.lm_tied === 1 }
+            : {
+                  id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
+                  label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+              }),
+        ...(!is_of_tokens && !language_model && { problem_type: 'single_label_classification' }),
         torch_dtype: 'float32',
     };
 }
@@ -87,8 +94,12 @@ function tokenizerConfig({ tokenizer_json, encoder, max_length }) {
  * @param {Trained} trained
  * @returns {[string, import('./trainer.js').Tensor][]}  by their names, matrices [n_out, n_in]
  */
-function theirTensors({ family, encoder, tensors }) {
-    const nameOf = theirNames(family, encoder);
+function theirTensors({ family, encoder, tensors, language_model }) {
+    const { classifier, pair_classifier = classifier } = family;
+    const nameOf = theirNames(
+        language_model ? { ...family, classifier: pair_classifier } : family,
+        encoder,
+    );
     return [...tensors, ...missingTensors(family, encoder)].map(([name, tensor]) => [
         nameOf(name),
         tensor.shape.length === 3 ? matrix(name, tensor, tensors) : bucketed(name, tensor),

@@ -3,23 +3,25 @@
  * of its weights are trained, in float32, in a worker of its own.
  */
 
-import { trainerModules } from '#files';
-import { hasWorkers, startTrainer } from '#platform';
-
 import { BertError } from '../errors.js';
-import { toPost } from '../loader/compile.js';
-import { Connection } from '../model/connection.js';
-import { loadModel, Model } from '../model/model.js';
-import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { loadModel } from '../model/model.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
+import { openBase, requireTrainer } from './opening.js';
 import { readTrainOptions } from './options.js';
+import { toModelFile } from './trained_files.js';
 
-/** @import { ModelSource } from '../model/model.js' */
+export { Pretrained, pretrain } from './pretraining/index.js';
+
+/** @import { Model, ModelSource } from '../model/model.js' */
 
 // Types that programs name.
 /** @typedef {import('./examples.js').Example} Example */
 /** @typedef {import('./options.js').TrainOptions} TrainOptions */
 /** @typedef {import('./run.js').TrainProgress} TrainProgress */
+/** @typedef {import('./trained_files.js').SaveOptions} SaveOptions */
+/** @typedef {import('./pretraining/corpus.js').Corpus} Corpus */
+/** @typedef {import('./pretraining/options.js').PretrainOptions} PretrainOptions */
+/** @typedef {import('./pretraining/run.js').PretrainProgress} PretrainProgress */
 
 /**
  * Trains a model on examples, beginning with another one's weights.
@@ -39,9 +41,7 @@ import { readTrainOptions } from './options.js';
 export async function fineTune(base, examples, options = {}) {
     const given = readTrainOptions(options);
     const { task, labels: wanted, seed, signal, stop } = given;
-    requireSIMD();
-    requireCompiler();
-    if (!hasWorkers()) throw new BertError('UNSUPPORTED', 'training needs workers');
+    requireTrainer();
     if (base === null || base === undefined) {
         throw new BertError('BAD_INPUT', `a base must be a model's source, not ${base}`);
     }
@@ -82,36 +82,6 @@ export async function fineTune(base, examples, options = {}) {
     } finally {
         connection.end(new BertError('DISPOSED', 'the training has ended'));
     }
-}
-
-/**
- * A worker that has read the base.
- * @param {ModelSource} base
- * @param {ReturnType<typeof readTrainOptions>} options
- * @returns {Promise<{connection: Connection, info: {name: string, labels: string[]}}>}
- */
-function openBase(base, { load, task, threads, signal }) {
-    const { onprogress, ...source_options } = load;
-    const load_options = { dtype: /** @type {const} */ ('f32'), ...source_options, signal };
-    return Model.openFile(base, load_options, async ({ source, n_sources, download }) => {
-        const connection = new Connection(startTrainer());
-        const ended = new AbortController();
-        try {
-            const ready = connection.ready(signal);
-            if (download) connection.feed(download(ended.signal));
-            await ready;
-            const modules = Object.entries(trainerModules());
-            const engines = Object.fromEntries(modules.map(([name, file]) => [name, toPost(file)]));
-            const request = { source, n_sources, task, threads, engines };
-            const info = await connection.call('load', request, signal, onprogress);
-            connection.fed();
-            return { connection, info };
-        } catch (error) {
-            ended.abort(error);
-            connection.end(/** @type {Error} */ (error));
-            throw error;
-        }
-    });
 }
 
 /** A model that was trained. fineTune() makes it. */
@@ -180,21 +150,7 @@ export class FineTuned {
      * @returns {Promise<Uint8Array>}
      */
     async save({ dtype = 'q8', name = this.#name, signal } = {}) {
-        const { convert } = await import('#convert');
-        const files = Object.entries(this.#files).map(([path, bytes]) => [
-            path,
-            {
-                size: bytes.length,
-                read: async (/** @type {number} */ start, /** @type {number} */ end) =>
-                    bytes.slice(start, end),
-            },
-        ]);
-        const file = await convert(Object.fromEntries(files), { dtype, name, signal });
-        try {
-            return await file.read(0, file.n_bytes);
-        } finally {
-            await file.remove();
-        }
+        return toModelFile(this.#files, { dtype, name, signal });
     }
 
     /**
@@ -207,11 +163,3 @@ export class FineTuned {
         return { ...this.#files };
     }
 }
-
-/**
- * @typedef {object} SaveOptions
- * @property {import('../sources/choose.js').Dtype} [dtype]  how weights are stored: 'f32', 'f16',
- *   'q8', 'q7' or 'q4'; default 'q8'
- * @property {string} [name]  that the model gets; default the base's
- * @property {AbortSignal} [signal]  ends the conversion
- */

@@ -91,9 +91,11 @@ const isSignal = (/** @type {unknown} */ value) => kindOf(value) === 'AbortSigna
 
 /**
  * By name: whether it may be, and what it must.
- * @type {[name: string, isRight: (value: any) => boolean, expected: string][]}
+ * @typedef {[name: string, isRight: (value: any) => boolean, expected: string]} Check
  */
-const CHECKS = [
+
+/** @type {Check[]} */
+export const CHECKS = [
     ['task', (value) => TASKS.includes(value), TASKS.join(' or ')],
     ['labels', areLabels, 'an array of two strings or more, each once'],
     [
@@ -135,7 +137,19 @@ function areLabels(labels) {
 /** @param {unknown} options */
 export function readTrainOptions(options) {
     const read = readOptions('fineTune()', options, DEFAULTS);
-    for (const [name, isRight, expected] of CHECKS) {
+    checkOptions(read, CHECKS);
+    if (read.patience !== undefined && read.validation === undefined) {
+        throw new BertError('BAD_OPTION', 'patience must have a validation, by which it counts');
+    }
+    return read;
+}
+
+/**
+ * @param {object} read  undefined: it was not given
+ * @param {Check[]} checks
+ */
+export function checkOptions(read, checks) {
+    for (const [name, isRight, expected] of checks) {
         const value = /** @type {Record<string, unknown>} */ (read)[name];
         if (value !== undefined && !isRight(value)) {
             throw new BertError(
@@ -144,8 +158,4 @@ export function readTrainOptions(options) {
             );
         }
     }
-    if (read.patience !== undefined && read.validation === undefined) {
-        throw new BertError('BAD_OPTION', 'patience must have a validation, by which it counts');
-    }
-    return read;
 }

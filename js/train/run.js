@@ -142,7 +142,7 @@ export function scheduled(step, n_steps, warmup) {
  * @param {T[]} items
  * @param {number} size
  */
-function* batchesOf(items, size) {
+export function* batchesOf(items, size) {
     for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
 }
 
@@ -150,7 +150,7 @@ function* batchesOf(items, size) {
  * @param {number} step
  * @param {number} learning_rate
  */
-function diverged(step, learning_rate) {
+export function diverged(step, learning_rate) {
     return new BertError(
         'BAD_OPTION',
         `the loss of step ${step}, or its gradient, is no longer a number: learning_rate must be ` +
@@ -210,7 +210,7 @@ function argmax(logits, row, n) {
 }
 
 /** How fast it goes. */
-class Pace {
+export class Pace {
     #n_left;
     #at = performance.now();
     #rate = 0;
