@@ -27,7 +27,7 @@ const TASKS = {
 };
 
 /** Columns of what is said while it runs. */
-const WIDTH = 76;
+export const WIDTH = 76;
 
 /** @type {import('./options.js').Options} */
 const OPTIONS = {
@@ -157,7 +157,7 @@ async function run(args) {
 }
 
 /** @param {string | undefined} text */
-const isShare = (text) => text !== undefined && /^0?\.\d+$/.test(text);
+export const isShare = (text) => text !== undefined && /^0?\.\d+$/.test(text);
 
 /**
  * @param {string} file
@@ -180,7 +180,7 @@ async function read(file, task, { format, labels }, usual, what) {
 }
 
 /** Refuses early what could not be written late. @param {string} out */
-function checkPlace(out) {
+export function checkPlace(out) {
     const folder = dirname(resolve(out));
     try {
         accessSync(folder, constants.W_OK);
@@ -195,7 +195,7 @@ function checkPlace(out) {
  * @param {string} out
  * @param {Uint8Array} bytes
  */
-async function writeWhole(out, bytes) {
+export async function writeWhole(out, bytes) {
     const temporary = join(dirname(out), `.${basename(out)}.${process.pid}.tmp`);
     await writeFile(temporary, bytes);
     await rename(temporary, out);
@@ -203,9 +203,9 @@ async function writeWhole(out, bytes) {
 
 /**
  * @param {string | undefined} path
- * @returns {(progress: TrainProgress) => void}  writes a line
+ * @returns {(progress: object) => void}  writes a line
  */
-function openLog(path) {
+export function openLog(path) {
     if (path === undefined) return () => {};
     try {
         const file = openSync(path, 'w');
