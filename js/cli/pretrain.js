@@ -114,7 +114,7 @@ async function run(args) {
     try {
         const trained = await pretrain(await textsOf(values.input), {
             base,
-            tokenizer: vocab && (await readFile(vocab)),
+            tokenizer: vocab && (await bytesOf(vocab)),
             vocabulary: given({
                 size: values.vocab_size,
                 min_frequency: values.min_frequency,
@@ -167,6 +167,15 @@ async function run(args) {
         process.removeListener('SIGINT', stop);
         if (process.stderr.isTTY) process.stderr.write(`\r${' '.repeat(WIDTH)}\r`);
     }
+}
+
+/** @param {string} path */
+async function bytesOf(path) {
+    return readFile(path).catch((error) => {
+        throw new BertError('FETCH_FAILED', `${path}: cannot be read (${error.code})`, {
+            cause: error,
+        });
+    });
 }
 
 /**
