@@ -1,6 +1,6 @@
 /**
- * `bert-wasm pretrain`: a new BERT, or a model that goes on, learns from plain texts. Ctrl-C ends it
- * early and keeps what there is; once more ends it at once.
+ * `bert-wasm pretrain`: a new BERT, or a model that goes on, learns from plain texts. Ctrl-C ends
+ * it early and keeps what there is; once more ends it at once.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -28,7 +28,9 @@ const OPTIONS = {
     model: {
         short: 'm',
         value: 'BASE',
-        help: 'a model that goes on: ORG/NAME on the Hub, a folder, weights, or a model file; default a new one',
+        help:
+            'a model that goes on: ORG/NAME on the Hub, a folder, weights, or a model file; ' +
+            'default a new one',
     },
     vocab: {
         value: 'FILE',
@@ -94,10 +96,9 @@ export const command = {
     usage: '--input FILE -o FILE.safetensors [OPTION ...]',
     summary: 'Makes a BERT that has learned from plain texts to fill in masked words.',
     options: OPTIONS,
-    example:
-        'bert-wasm pretrain -i corpus.txt --vocab-size 4096 --layers 2 --hidden 128 -o my.safetensors',
-    notes: `A line of a text is a sentence or a paragraph, an empty line stands between two documents.
-Ctrl-C ends it after its step: the model is written as it is.`,
+    example: 'bert-wasm pretrain -i corpus.txt --layers 2 --hidden 128 -o my.safetensors',
+    notes: `A line of a text is a sentence or a paragraph, an empty line stands between two
+documents. Ctrl-C ends it after its step: the model is written as it is.`,
     run,
 };
 

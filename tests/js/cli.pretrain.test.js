@@ -70,7 +70,11 @@ test('what is wrong is said', () => {
     refused(['-i', CORPUS], 2, /--out is missing/);
     refused(['-o', out], 2, /--input is missing/);
     refused(['-i', join(scratch, 'none.txt'), '-o', out, ...NEW], 1, /none\.txt: cannot be read/);
-    refused(['-i', CORPUS, '-o', out, '--vocab', join(scratch, 'none.txt')], 1, /^bert-wasm: .*none\.txt: cannot/);
+    refused(
+        ['-i', CORPUS, '-o', out, '--vocab', join(scratch, 'none.txt')],
+        1,
+        /^bert-wasm: .*none\.txt: cannot/,
+    );
     const base = converted('pipelines/fill-mask-bert', 'f32');
     refused(['-i', CORPUS, '-o', out, '-m', base, '--layers', '3'], 1, /model must not be given/);
     refused(['-i', CORPUS, '-o', out, ...NEW, '--seed', 'x'], 1, /seed must be a whole number/);

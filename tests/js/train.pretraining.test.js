@@ -208,7 +208,10 @@ test('words are chosen and masked: 80, 10 and 10 in 100', () => {
     assert.ok(Math.abs(share((id) => id === 4) - 0.8) < 0.02);
     assert.ok(Math.abs(share((id) => id >= 100) - 0.1) < 0.02);
     assert.ok(Math.abs(share((id, was) => id === was) - 0.1) < 0.02);
-    assert.deepEqual([1, 3, 4, 10].map((n) => nChosen(n, 0.15)), [1, 1, 1, 2]);
+    assert.deepEqual(
+        [1, 3, 4, 10].map((n) => nChosen(n, 0.15)),
+        [1, 1, 1, 2],
+    );
 });
 
 /** Three documents of sentences of these lengths, the ids of which count on. */
@@ -367,12 +370,12 @@ test('pairs: the loss is the sum of both, and the model tells pairs', async () =
     assert.ok(score > 0 && score < 1);
 });
 
-for (const [name, options] of [
+for (const [name, options] of /** @type {[string, object][]} */ ([
     ['fill-mask-bert', { next_sentence: true }],
     ['fill-mask-roberta', {}],
     ['fill-mask-distilbert', {}],
     ['feature-extraction-bert', {}],
-]) {
+])) {
     test(`a base goes on: ${name}`, async () => {
         const trained = await pretrain(LINES, {
             base: converted(`pipelines/${name}`),

@@ -1,6 +1,6 @@
 /**
- * What pretrain() exports opens in Python's transformers and answers there what it answers here; and
- * a new model learns there what it learns here, of the same batches.
+ * What pretrain() exports opens in Python's transformers and answers there what it answers here;
+ * and a new model learns there what it learns here, of the same batches.
  */
 
 import assert from 'node:assert/strict';
@@ -68,14 +68,14 @@ print(json.dumps(dict(logits=logits[0].tolist(), ids=ids,
                       info={key: list(value) for key, value in info.items()})))
 `;
 
-for (const [name, kind, options] of [
+for (const [name, kind, options] of /** @type {[string, string, any][]} */ ([
     ['a new one', 'BertForMaskedLM', {}],
     ['a new one of pairs', 'BertForPreTraining', { next_sentence: true }],
     ['fill-mask-roberta', 'RobertaForMaskedLM', { is_base: true }],
     ['fill-mask-distilbert', 'DistilBertForMaskedLM', { is_base: true }],
-]) {
+])) {
     test(`transformers answers the same: ${name}`, { skip: hasTransformers }, async () => {
-        const { is_base, ...more } = /** @type {any} */ (options);
+        const { is_base, ...more } = options;
         const trained = await pretrain(LINES, {
             ...(is_base
                 ? { base: converted(`pipelines/${name}`) }
@@ -91,7 +91,10 @@ for (const [name, kind, options] of [
         const model = await trained.model({ dtype: 'f32' });
         const found = await model.forward({ input_ids: ids });
         model.dispose();
-        assert.deepEqual([...(await Tokenizer.fromJSON(files['tokenizer.json'])).encode(text).ids], ids);
+        assert.deepEqual(
+            [...(await Tokenizer.fromJSON(files['tokenizer.json'])).encode(text).ids],
+            ids,
+        );
         const output = kind.endsWith('PreTraining') ? 'prediction_logits' : 'logits';
         const furthest = logits.flat().map((x, i) => Math.abs(x - found[output].data[i]));
         assert.equal(furthest.length, found[output].data.length);
@@ -131,7 +134,9 @@ for (const has_pairs of [false, true]) {
         const words = { mask: 4, others, share: 0.15 };
         const examples = new Examples({ documents, stretches, frame, words, room, seed: 1 });
         const batches = Array.from({ length: 20 }, (_, epoch) =>
-            Array.from({ length: 8 }, (_, i) => examples.sequence((8 * epoch + i) % examples.length, epoch)),
+            Array.from({ length: 8 }, (_, i) =>
+                examples.sequence((8 * epoch + i) % examples.length, epoch),
+            ),
         );
         const sizes = { layers: 2, hidden: 128, heads: 2, intermediate: 512 };
         const { encoder, tensors } = newModel(sizes, 64, tokenizer.vocab_size, 0, has_pairs, 0);

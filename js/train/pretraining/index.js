@@ -1,4 +1,4 @@
-/** Pre-training: a BERT learns from plain texts, whose words it finds again where they are masked. */
+/** Pre-training: a BERT learns from plain texts to find the words that are masked. */
 
 import { BertError } from '../../errors.js';
 import { engines, openBase, openTrainer, requireTrainer } from '../opening.js';

@@ -177,7 +177,10 @@ export function continuedModel({ config, tensors }, family, has_pairs, seed) {
     };
 }
 
-/** Whether its classifier tells pairs. @param {import('../../loader/model_file.js').ModelConfig} config */
+/**
+ * Whether its classifier tells pairs.
+ * @param {import('../../loader/model_file.js').ModelConfig} config
+ */
 function isOfPairs({ encoder, outputs }) {
     return (
         Number(encoder.n_labels) === 2 &&

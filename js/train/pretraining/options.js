@@ -147,7 +147,10 @@ export function readPretrainOptions(options) {
     checkOptions(read, [...COMMON, ...OWN]);
     const of_new = OF_NEW.find((name) => read[name] !== undefined);
     if (read.base !== undefined && of_new) {
-        throw new BertError('BAD_OPTION', `${of_new} must not be given with a base, which has its own`);
+        throw new BertError(
+            'BAD_OPTION',
+            `${of_new} must not be given with a base, which has its own`,
+        );
     }
     const vocabulary = readOptions('vocabulary', read.vocabulary ?? {}, VOCABULARY);
     checkOptions(vocabulary, OF_VOCABULARY);

@@ -189,8 +189,7 @@ export class PretrainingSession {
                 seed: this.#settings.seed,
             });
         const examples = set(this.#sets.corpus, stretches);
-        const held_out =
-            validation && set(this.#sets.validation ?? this.#sets.corpus, validation);
+        const held_out = validation && set(this.#sets.validation ?? this.#sets.corpus, validation);
         const { encoder, tensors, architecture, max_length } = this.#model();
         const family = familyOf(architecture);
         const { module, threads } = await chooseBuild(this.#build);
@@ -317,9 +316,7 @@ function wordsOf(file, tokenizer) {
         );
     }
     const { added_tokens } = JSON.parse(new TextDecoder().decode(file));
-    const special = new Set(
-        /** @type {{id: number}[]} */ (added_tokens ?? []).map(({ id }) => id),
-    );
+    const special = new Set(/** @type {{id: number}[]} */ (added_tokens ?? []).map(({ id }) => id));
     const all = Uint32Array.from({ length: tokenizer.vocab_size }, (_, id) => id);
     return { mask: mask.id, others: all.filter((id) => !special.has(id)) };
 }

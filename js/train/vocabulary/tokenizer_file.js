@@ -88,7 +88,10 @@ export function readTokenizerFile(given, lowercase) {
     }
     const missing = SPECIAL.find((piece) => !pieces.includes(piece));
     if (missing) {
-        throw new BertError('BAD_OPTION', `a vocab.txt must have ${missing}, which tokenizer has not`);
+        throw new BertError(
+            'BAD_OPTION',
+            `a vocab.txt must have ${missing}, which tokenizer has not`,
+        );
     }
     return toTokenizerFile(pieces, lowercase);
 }
