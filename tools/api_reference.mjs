@@ -38,7 +38,9 @@ const ENTRIES = {
         'fractions from 0 to 1, correlations from -1 to 1, never per cent.',
     'bert-wasm/explain': 'Why a model answers as it does.',
     'bert-wasm/diagnose': 'What a page or its browser lacks.',
-    'bert-wasm/train': 'Fine-tuning: an encoder learns labels from examples.',
+    'bert-wasm/train':
+        'Fine-tuning: an encoder learns labels from examples. Pre-training: a BERT learns from ' +
+        'plain texts.',
 };
 
 /** What of an entry comes first; the rest by name. */

@@ -99,7 +99,7 @@ const in_other_files = {
             importer.endsWith('in_thread.js') ? file('./index.js')() : undefined,
         );
         onResolve({ filter: /\/model\/model\.js$/ }, ({ importer }) =>
-            importer.endsWith('js/train/index.js') ? file('./index.js')() : undefined,
+            importer.includes('js/train/') ? file('./index.js')() : undefined,
         );
     },
 };

@@ -13,6 +13,7 @@ import { command as evaluate } from './eval.js';
 import { command as forward } from './forward.js';
 import { command as info } from './info.js';
 import { help, UsageError } from './options.js';
+import { command as pretrain } from './pretrain.js';
 import { command as pull } from './pull.js';
 import { command as serve } from './serve.js';
 import { taskCommand } from './task_command.js';
@@ -28,6 +29,7 @@ const COMMANDS = {
     forward,
     eval: evaluate,
     train,
+    pretrain,
     info,
     verify,
     bench,

@@ -42,7 +42,7 @@ const TASKS = {
 };
 
 /** Columns of what is said while it runs. */
-const WIDTH = 76;
+export const WIDTH = 76;
 
 /** @type {import('./options.js').Options} */
 const OPTIONS = {
@@ -293,7 +293,7 @@ function given(options) {
 }
 
 /** @param {string | undefined} text */
-const isShare = (text) => text !== undefined && /^0?\.\d+$/.test(text);
+export const isShare = (text) => text !== undefined && /^0?\.\d+$/.test(text);
 
 /**
  * @param {string} file
@@ -316,7 +316,7 @@ async function read(file, task, { format, labels, problem_type }, usual, what) {
 }
 
 /** Refuses early what could not be written late. @param {string} out */
-function checkPlace(out) {
+export function checkPlace(out) {
     const folder = dirname(resolve(out));
     try {
         accessSync(folder, constants.W_OK);
@@ -331,7 +331,7 @@ function checkPlace(out) {
  * @param {string} out
  * @param {Uint8Array} bytes
  */
-function writeWhole(out, bytes) {
+export function writeWhole(out, bytes) {
     const temporary = join(dirname(out), `.${basename(out)}.${process.pid}.tmp`);
     try {
         writeFileSync(temporary, bytes);
@@ -344,10 +344,10 @@ function writeWhole(out, bytes) {
 
 /**
  * @param {string | undefined} path
- * @param {boolean} goes_on  whether what it has is kept
- * @returns {(progress: TrainProgress) => void}  writes a line
+ * @param {boolean} [goes_on]  whether what it has is kept
+ * @returns {(progress: object) => void}  writes a line
  */
-function openLog(path, goes_on) {
+export function openLog(path, goes_on = false) {
     if (path === undefined) return () => {};
     try {
         const file = openSync(path, goes_on ? 'a' : 'w');

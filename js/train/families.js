@@ -17,8 +17,17 @@ import { BertError } from '../errors.js';
  * @property {string} pooler  the dense layer under the classifier
  * @property {string} pooler_activation
  * @property {string} classifier
+ * @property {LanguageModel} lm
+ * @property {string} [pair_classifier]  of a model that is pre-trained on pairs, too
  * @property {boolean} [has_types]  whether it has an embedding of token types
  * @property {(encoder: EncoderConfig) => Record<string, unknown>} sizes  of config.json
+ *
+ * @typedef {object} LanguageModel  what the parts of a masked language model are called
+ * @property {string} dense
+ * @property {string} norm
+ * @property {string} decoder
+ * @property {string} bias  of the decoder
+ * @property {string} [activation]  default the encoder's
  */
 
 /** Activations that transformers calls otherwise. @type {Record<string, string>} */
@@ -60,6 +69,15 @@ const BERT_LAYER = {
 
 const encoderLayer = (/** @type {number} */ n) => `encoder.layer.${n}.`;
 
+/** @type {LanguageModel} */
+const ROBERTA_LM = {
+    dense: 'lm_head.dense',
+    norm: 'lm_head.layer_norm',
+    decoder: 'lm_head.decoder',
+    bias: 'lm_head.bias',
+    activation: 'gelu',
+};
+
 /** @param {string} class_prefix @returns {Family} */
 const roberta = (class_prefix) => ({
     class_prefix,
@@ -69,6 +87,7 @@ const roberta = (class_prefix) => ({
     pooler: 'classifier.dense',
     pooler_activation: 'tanh',
     classifier: 'classifier.out_proj',
+    lm: ROBERTA_LM,
     has_types: true,
     sizes: (encoder) => ({
         ...withTypes(encoder),
@@ -86,6 +105,13 @@ const FAMILIES = {
         pooler: 'bert.pooler.dense',
         pooler_activation: 'tanh',
         classifier: 'classifier',
+        lm: {
+            dense: 'cls.predictions.transform.dense',
+            norm: 'cls.predictions.transform.LayerNorm',
+            decoder: 'cls.predictions.decoder',
+            bias: 'cls.predictions.bias',
+        },
+        pair_classifier: 'cls.seq_relationship',
         has_types: true,
         sizes: withTypes,
     },
@@ -109,6 +135,12 @@ const FAMILIES = {
         pooler: 'pre_classifier',
         pooler_activation: 'relu',
         classifier: 'classifier',
+        lm: {
+            dense: 'vocab_transform',
+            norm: 'vocab_layer_norm',
+            decoder: 'vocab_projector',
+            bias: 'vocab_projector.bias',
+        },
         sizes: (encoder) => ({
             dim: encoder.hidden_size,
             n_layers: encoder.n_layers,
@@ -140,6 +172,12 @@ const FAMILIES = {
         pooler: 'albert.pooler',
         pooler_activation: 'tanh',
         classifier: 'classifier',
+        lm: {
+            dense: 'predictions.dense',
+            norm: 'predictions.LayerNorm',
+            decoder: 'predictions.decoder',
+            bias: 'predictions.bias',
+        },
         has_types: true,
         sizes(encoder) {
             const { groups, inner } = groupsOf(encoder);
@@ -161,6 +199,13 @@ const FAMILIES = {
         pooler: 'classifier.dense',
         pooler_activation: 'gelu',
         classifier: 'classifier.out_proj',
+        lm: {
+            dense: 'generator_predictions.dense',
+            norm: 'generator_predictions.LayerNorm',
+            decoder: 'generator_lm_head',
+            bias: 'generator_lm_head.bias',
+            activation: 'gelu',
+        },
         has_types: true,
         sizes: (encoder) => ({ ...withTypes(encoder), embedding_size: encoder.embedding_size }),
     },
@@ -181,6 +226,7 @@ const FAMILIES = {
         pooler: 'classifier.dense',
         pooler_activation: 'tanh',
         classifier: 'classifier.out_proj',
+        lm: ROBERTA_LM,
         sizes: (encoder) => ({
             ...usual(encoder),
             pad_token_id: padOf(encoder),
@@ -251,7 +297,7 @@ function bucketsOf(values, n_heads) {
  * @returns {(name: string) => string}  of a tensor's name
  */
 export function theirNames(family, encoder, is_of_spans = false) {
-    const { prefix, layer, path, projection, pooler, classifier } = family;
+    const { prefix, layer, path, projection, pooler, classifier, lm } = family;
     /** @type {Record<string, string>} */
     const parts = {
         'embeddings.word': `${prefix}embeddings.word_embeddings`,
@@ -263,6 +309,10 @@ export function theirNames(family, encoder, is_of_spans = false) {
         pooler,
         classifier,
         token_classifier: is_of_spans ? 'qa_outputs' : 'classifier',
+        'lm.transform': lm.dense,
+        'lm.norm': lm.norm,
+        'lm.decoder': lm.decoder,
+        'lm.decoder.bias': lm.bias,
     };
     return (name) => {
         if (Object.hasOwn(parts, name)) return parts[name];

@@ -7,6 +7,9 @@ import { LENGTH_BYTES } from '../loader/header_length.js';
 import { bucketed, missingTensors, theirNames } from './families.js';
 import { toRows } from './panels.js';
 
+/** Heads that are language models. */
+const LANGUAGE_MODELS = ['ForMaskedLM', 'ForPreTraining'];
+
 /** safetensors begins its data on a multiple of these. */
 const ALIGNMENT = 8;
 
@@ -19,7 +22,8 @@ const PADS = ['[PAD]', '<pad>'];
  * @property {string} architecture
  * @property {import('../loader/model_file.js').EncoderConfig} encoder
  * @property {'Model' | 'ForSequenceClassification' | 'ForTokenClassification'
- *   | 'ForQuestionAnswering'} head  what transformers calls the class, after the family
+ *   | 'ForQuestionAnswering' | 'ForMaskedLM' | 'ForPreTraining'} head  what transformers calls the
+ *   class, after the family
  * @property {string[]} labels  none of what is no classifier
  * @property {string} [problem_type]  of ForSequenceClassification; default
  *   'single_label_classification'
@@ -59,6 +63,7 @@ function modelConfig(trained, pad_id) {
             label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
         }),
         ...(head === 'ForSequenceClassification' && { problem_type }),
+        ...(LANGUAGE_MODELS.includes(head) && { tie_word_embeddings: encoder.lm_tied === 1 }),
         torch_dtype: 'float32',
     };
 }
@@ -94,8 +99,13 @@ function tokenizerConfig({ tokenizer_json, encoder, max_length }) {
  * @returns {[string, import('./trainer.js').Tensor][]}  by their names, matrices [n_out, n_in]
  */
 function theirTensors({ family, encoder, head, tensors }) {
-    // Without a head the encoder is the whole model, whose tensors have no prefix.
-    const own = head === 'Model' ? { ...family, prefix: '' } : family;
+    const { prefix, classifier, pair_classifier = classifier } = family;
+    const own = {
+        ...family,
+        // Without a head the encoder is the whole model, whose tensors have no prefix.
+        prefix: head === 'Model' ? '' : prefix,
+        classifier: LANGUAGE_MODELS.includes(head) ? pair_classifier : classifier,
+    };
     const nameOf = theirNames(own, encoder, head === 'ForQuestionAnswering');
     return [...tensors, ...missingTensors(family, encoder)].map(([name, tensor]) => [
         nameOf(name),

@@ -8,7 +8,7 @@ import { panelsShape, toPanels } from './panels.js';
 import { Random } from './random.js';
 
 /** The deviation of new weights, as transformers draws them. */
-const DEVIATION = 0.02;
+export const DEVIATION = 0.02;
 
 /** Of random numbers. */
 const PURPOSE = 1;
@@ -110,7 +110,11 @@ export const OF_ENCODER = /^(embeddings|layers|attention)\./;
 const OF_HEADS =
     /^(n_labels|n_token_labels|lm_\w+|embedding_dim|normalize|pooling\w*|(pooler|token|sentence)_activation|integers)$/;
 
-/** @param {import('../loader/model_file.js').EncoderConfig} encoder */
+/**
+ * What is below all heads.
+ * @param {import('../loader/model_file.js').EncoderConfig} encoder
+ * @returns {import('../loader/model_file.js').EncoderConfig}
+ */
 export function encoderOf(encoder) {
     return Object.fromEntries(Object.entries(encoder).filter(([name]) => !OF_HEADS.test(name)));
 }

@@ -3,22 +3,20 @@
  * from examples; all of its weights are trained, in float32, in a worker of its own.
  */
 
-import { trainerModules } from '#files';
-import { hasWorkers, startTrainer } from '#platform';
-
 import { BertError } from '../errors.js';
-import { toPost } from '../loader/compile.js';
-import { Connection } from '../model/connection.js';
-import { loadModel, Model } from '../model/model.js';
-import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+import { loadModel } from '../model/model.js';
 import { toClassifierFile } from './classifier_file.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
 import { fitHead, readShots } from './few_shot.js';
 import { SPAN_LABELS } from './head.js';
+import { openBase, requireTrainer } from './opening.js';
 import { readTrainOptions } from './options.js';
+import { toModelFile } from './trained_files.js';
+
+export { Pretrained, pretrain } from './pretraining/index.js';
 
 /** @import { Classifier } from '../loader/model_file.js' */
-/** @import { ModelSource } from '../model/model.js' */
+/** @import { Model, ModelSource } from '../model/model.js' */
 
 /** What transformers calls the number of a regression. */
 const NUMBER = 'LABEL_0';
@@ -29,6 +27,10 @@ const NUMBER = 'LABEL_0';
 /** @typedef {import('./few_shot.js').FewShotOptions} FewShotOptions */
 /** @typedef {import('./options.js').TrainOptions} TrainOptions */
 /** @typedef {import('./run.js').TrainProgress} TrainProgress */
+/** @typedef {import('./trained_files.js').SaveOptions} SaveOptions */
+/** @typedef {import('./pretraining/corpus.js').Corpus} Corpus */
+/** @typedef {import('./pretraining/options.js').PretrainOptions} PretrainOptions */
+/** @typedef {import('./pretraining/run.js').PretrainProgress} PretrainProgress */
 
 /**
  * Trains a model on examples, beginning with another one's weights.
@@ -89,9 +91,7 @@ export async function fewShot(base, examples, options = {}) {
 async function train(base, examples, options) {
     const given = readTrainOptions(options);
     const { task, problem_type, labels: wanted, seed, signal, stop } = given;
-    requireSIMD();
-    requireCompiler();
-    if (!hasWorkers()) throw new BertError('UNSUPPORTED', 'training needs workers');
+    requireTrainer();
     if (base === null || base === undefined) {
         throw new BertError('BAD_INPUT', `a base must be a model's source, not ${base}`);
     }
@@ -154,36 +154,6 @@ function labelsOfTask({ task, problem_type, labels }, read, of_base) {
     if (task === 'feature-extraction') return [];
     if (task === 'question-answering') return SPAN_LABELS;
     return problem_type === 'regression' ? [NUMBER] : labelsFor(read, labels, of_base);
-}
-
-/**
- * A worker that has read the base.
- * @param {ModelSource} base
- * @param {ReturnType<typeof readTrainOptions>} options
- * @returns {Promise<{connection: Connection, info: {name: string, labels: string[]}}>}
- */
-function openBase(base, { load, task, threads, signal }) {
-    const { onprogress, ...source_options } = load;
-    const load_options = { dtype: /** @type {const} */ ('f32'), ...source_options, signal };
-    return Model.openFile(base, load_options, async ({ source, n_sources, download }) => {
-        const connection = new Connection(startTrainer());
-        const ended = new AbortController();
-        try {
-            const ready = connection.ready(signal);
-            if (download) connection.feed(download(ended.signal));
-            await ready;
-            const modules = Object.entries(trainerModules());
-            const engines = Object.fromEntries(modules.map(([name, file]) => [name, toPost(file)]));
-            const request = { source, n_sources, task, threads, engines };
-            const info = await connection.call('load', request, signal, onprogress);
-            connection.fed();
-            return { connection, info };
-        } catch (error) {
-            ended.abort(error);
-            connection.end(/** @type {Error} */ (error));
-            throw error;
-        }
-    });
 }
 
 /**
@@ -260,24 +230,8 @@ export class FineTuned {
      * @returns {Promise<Uint8Array>}
      */
     async save({ dtype = 'q8', name = this.#name, signal } = {}) {
-        const { convert } = await import('#convert');
-        const files = Object.entries(this.#files).map(([path, bytes]) => [
-            path,
-            {
-                size: bytes.length,
-                read: async (/** @type {number} */ start, /** @type {number} */ end) =>
-                    bytes.slice(start, end),
-            },
-        ]);
-        const file = await convert(Object.fromEntries(files), { dtype, name, signal });
-        try {
-            const bytes = await file.read(0, file.n_bytes);
-            return this.#classifier
-                ? toClassifierFile(bytes, this.labels, this.#classifier)
-                : bytes;
-        } finally {
-            await file.remove();
-        }
+        const bytes = await toModelFile(this.#files, { dtype, name, signal });
+        return this.#classifier ? toClassifierFile(bytes, this.labels, this.#classifier) : bytes;
     }
 
     /**
@@ -299,11 +253,3 @@ export class FineTuned {
         return { ...this.#files, 'classifier.json': json };
     }
 }
-
-/**
- * @typedef {object} SaveOptions
- * @property {import('../sources/choose.js').Dtype} [dtype]  how weights are stored: 'f32', 'f16',
- *   'q8', 'q7' or 'q4'; default 'q8'
- * @property {string} [name]  that the model gets; default the base's
- * @property {AbortSignal} [signal]  ends the conversion
- */

@@ -184,9 +184,11 @@ const isSignal = (/** @type {unknown} */ value) => kindOf(value) === 'AbortSigna
 
 /**
  * By name: whether it may be, and what it must.
- * @type {[name: string, isRight: (value: any) => boolean, expected: string][]}
+ * @typedef {[name: string, isRight: (value: any) => boolean, expected: string]} Check
  */
-const CHECKS = [
+
+/** @type {Check[]} */
+export const CHECKS = [
     ['task', (value) => TASKS.includes(value), TASKS.join(' or ')],
     ['problem_type', (value) => PROBLEM_TYPES.includes(value), PROBLEM_TYPES.join(' or ')],
     ['labels', areLabels, 'an array of two strings or more, each once'],
@@ -242,7 +244,7 @@ function areLabels(labels) {
     );
 }
 
-/** Of parts of options: whether each may be, and what it must. @type {typeof CHECKS} */
+/** Of parts of options: whether each may be, and what it must. @type {Check[]} */
 const PART_CHECKS = [
     ['hidden', isRate, 'a share from 0, below 1'],
     ['attention', isRate, 'a share from 0, below 1'],
@@ -260,13 +262,13 @@ const PART_CHECKS = [
 ];
 
 /**
- * @param {Record<string, any>} options
- * @param {typeof CHECKS} checks
+ * @param {object} options  undefined: it was not given
+ * @param {Check[]} checks
  * @param {string} [prefix]  of their names
  */
-function check(options, checks, prefix = '') {
+export function checkOptions(options, checks, prefix = '') {
     for (const [name, isRight, expected] of checks) {
-        const value = options[name];
+        const value = /** @type {Record<string, unknown>} */ (options)[name];
         if (value !== undefined && !isRight(value)) {
             throw new BertError(
                 'BAD_OPTION',
@@ -333,14 +335,14 @@ const TOGETHER = [
 /** @param {unknown} options */
 export function readTrainOptions(options) {
     const read = readOptions('fineTune()', options, TRAIN_DEFAULTS);
-    check(read, CHECKS);
+    checkOptions(read, CHECKS);
     if (read.lora) read.lora = readOptions('lora', read.lora, LORA_DEFAULTS);
     if (typeof read.dropout === 'object') {
         const none = { hidden: undefined, attention: undefined, classifier: undefined };
         read.dropout = readOptions('dropout', read.dropout, none);
-        check(read.dropout, PART_CHECKS, 'dropout.');
+        checkOptions(read.dropout, PART_CHECKS, 'dropout.');
     }
-    check(read.lora ?? {}, PART_CHECKS, 'lora.');
+    checkOptions(read.lora ?? {}, PART_CHECKS, 'lora.');
     for (const [isWrong, message] of TOGETHER) {
         if (isWrong(read)) throw new BertError('BAD_OPTION', message);
     }

@@ -12,16 +12,18 @@ const SUMMED = 12;
 export class Random {
     #a;
     #b;
-    #c = 0;
+    #c;
     #counter = 1;
 
     /**
      * @param {number} seed  a whole number
      * @param {number} purpose  another sequence for each
+     * @param {number} [index]  and for each of these, below 2^32
      */
-    constructor(seed, purpose) {
+    constructor(seed, purpose, index = 0) {
         this.#a = seed | 0;
         this.#b = (Math.floor(seed / 2 ** 32) ^ purpose) | 0;
+        this.#c = index | 0;
         for (let i = 0; i < WARM_UP; i++) this.next();
     }
 
@@ -33,6 +35,11 @@ export class Random {
         this.#b = (this.#c + (this.#c << 3)) | 0;
         this.#c = (((this.#c << 21) | (this.#c >>> 11)) + next) | 0;
         return next >>> 0;
+    }
+
+    /** @param {number} n @returns {number}  a whole number from 0 to n - 1 */
+    below(n) {
+        return Math.floor((this.next() / 2 ** 32) * n);
     }
 
     /**
@@ -55,7 +62,7 @@ export class Random {
     shuffled(items) {
         const all = [...items];
         for (let i = all.length - 1; i > 0; i--) {
-            const j = Math.floor((this.next() / 2 ** 32) * (i + 1));
+            const j = this.below(i + 1);
             [all[i], all[j]] = [all[j], all[i]];
         }
         return all;

@@ -268,10 +268,11 @@ async function learn(parts, { adversarial }, trainer, turn) {
  * @param {number} loss
  * @param {number} step  from 0
  * @param {number} n_steps
- * @param {Request} request
+ * @param {Pick<Request, 'learning_rate' | 'schedule' | 'warmup' | 'max_norm' | 'weight_decay'>}
+ *   request
  * @param {Trainer} trainer
  */
-function takeStep(loss, step, n_steps, request, trainer) {
+export function takeStep(loss, step, n_steps, request, trainer) {
     const { learning_rate, schedule, warmup, max_norm, weight_decay } = request;
     const length = trainer.clip(max_norm);
     if (!Number.isFinite(loss) || !Number.isFinite(length)) {
@@ -339,7 +340,7 @@ function rowsOf(output, batch, task) {
 }
 
 /** How fast it goes. */
-class Pace {
+export class Pace {
     #n_left;
     #at = performance.now();
     #rate = 0;

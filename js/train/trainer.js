@@ -66,6 +66,8 @@ import { writeTable } from '../worker/tensor_table.js';
  * @property {(pass: Pass, batch: T[]) => number} loss  writes its gradients
  * @property {(batch: T[]) => number} weight  what loss() divides by where the pass says nothing
  *   else, as it does for a batch in parts
+ * @property {boolean} [overwrites]  whether it writes them over the outputs, which run() does not
+ *   give then: half the memory, where outputs are large
  */
 
 /**
@@ -188,7 +190,11 @@ export class Trainer {
         );
         const most = objective.most(this.#options);
         const outputs = this.#outputs(most.rows);
-        const n_numbers = outputs.reduce((sum, each) => sum + 2 * each.n_rows * each.n_columns, 0);
+        const n_copies = objective.overwrites ? 1 : 2;
+        const n_numbers = outputs.reduce(
+            (sum, each) => sum + n_copies * each.n_rows * each.n_columns,
+            0,
+        );
         const batch = 4 * (3 * max_tokens + max_sequences + n_numbers + most.numbers);
         return (
             this.#instance.top +
@@ -271,7 +277,8 @@ export class Trainer {
             const lm_at = lm_tokens ? write(lm_tokens) : 0;
             const outputs = this.#outputs(objective.rows(batch)).map((each) => {
                 const n_bytes = 4 * each.n_rows * each.n_columns;
-                const [data, gradient] = [instance.reserve(n_bytes), instance.reserve(n_bytes)];
+                const data = instance.reserve(n_bytes);
+                const gradient = objective.overwrites ? data : instance.reserve(n_bytes);
                 return { ...each, data, gradient };
             });
             const table = write(
@@ -302,6 +309,7 @@ export class Trainer {
             };
             const loss = objective.loss({ instance, outputs, write, lossOf, divisor }, batch);
             if (learns) instance.check(wasm.train_backward(table, outputs.length));
+            if (objective.overwrites) return { loss, outputs: [] };
             return {
                 loss,
                 outputs: outputs.map(({ data, n_rows, n_columns }) =>

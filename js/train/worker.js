@@ -4,6 +4,8 @@
  *     load     {source, n_sources, threads, engines}: reads the base
  *     train    a Request: trains, and gives what came of it as a folder of files
  *     stop     the training that runs ends after its step
+ *     begin    {settings, threads, engines}: a pre-training, with the base that was loaded, if any;
+ *              from then on the methods are those of pretraining/session.js
  */
 
 import { BertError, noTokenizer } from '../errors.js';
@@ -17,6 +19,7 @@ import { dropoutOf } from './dropout.js';
 import { familyOf } from './families.js';
 import { fingerprint } from './fingerprint.js';
 import { labelsOf } from './head.js';
+import { PretrainingSession } from './pretraining/session.js';
 import { run } from './run.js';
 import { TASKS } from './tasks.js';
 import { Trainer } from './trainer.js';
@@ -38,6 +41,8 @@ export function answer(port) {
     /** @type {{base: Base, build: import('../worker/builds.js').BuildRequest} | undefined} */
     let loaded;
     let is_stopped = false;
+    /** @type {PretrainingSession | undefined} */
+    let pretraining;
 
     /** @param {Call} call */
     async function handle({ method, request, open, onprogress, turn }) {
@@ -56,13 +61,19 @@ export function answer(port) {
             if (!tokenizer) throw noTokenizer(name);
             return { name, max_length: config.max_length, labels: labelsOf(config, request.task) };
         }
-        if (!loaded) throw new Error('no base is loaded');
         const caller = {
             turn,
             onprogress,
             isStopped: () => is_stopped,
             oncheckpoint: (/** @type {Uint8Array} */ checkpoint) => onprogress({ checkpoint }),
         };
+        if (method === 'begin') {
+            const { settings, ...build } = request;
+            pretraining = new PretrainingSession(build, loaded?.base ?? null, settings);
+            return undefined;
+        }
+        if (pretraining) return pretraining.answer(method, request, caller);
+        if (!loaded) throw new Error('no base is loaded');
         return train(loaded.base, loaded.build, request, caller);
     }
 

@@ -58,6 +58,7 @@ test('classes have the methods that are declared', async () => {
         'BertError',
         'FineTuned',
         'Model',
+        'Pretrained',
         'Tokenizer',
         'cache',
     ]);

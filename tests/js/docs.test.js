@@ -69,6 +69,7 @@ const FILES = {
 const NOT_RUN = [
     [/ serve /, 'it does not end'],
     [/ train /, 'the model that it names is made by it: see cli.train.test.js'],
+    [/ pretrain /, 'so is its: see cli.pretrain.test.js'],
     [/ convert |path\/to/, 'it needs an export'],
 ];
 

@@ -1,0 +1,73 @@
+/** Workers that train: one that has read a base, or none. */
+
+import { trainerModules } from '#files';
+import { hasWorkers, startTrainer } from '#platform';
+
+import { BertError } from '../errors.js';
+import { toPost } from '../loader/compile.js';
+import { Connection } from '../model/connection.js';
+import { Model } from '../model/model.js';
+import { requireCompiler, requireSIMD } from '../platform/webassembly.js';
+
+/** @import { ModelSource } from '../model/model.js' */
+
+/** Throws UNSUPPORTED where nothing can be trained. */
+export function requireTrainer() {
+    requireSIMD();
+    requireCompiler();
+    if (!hasWorkers()) throw new BertError('UNSUPPORTED', 'training needs workers');
+}
+
+/** The builds of what trains, for the worker. */
+export function engines() {
+    const modules = Object.entries(trainerModules());
+    return Object.fromEntries(modules.map(([name, file]) => [name, toPost(file)]));
+}
+
+/**
+ * A worker that has read the base.
+ * @param {ModelSource} base
+ * @param {object} options  of fineTune(), those that it is found and read by
+ * @param {import('./options.js').BaseOptions} options.load
+ * @param {import('./head.js').TrainTask} [options.task]
+ * @param {number} [options.threads]
+ * @param {AbortSignal} [options.signal]
+ * @returns {Promise<{connection: Connection, info: {name: string, labels: string[]}}>}
+ */
+export function openBase(base, { load, task, threads, signal }) {
+    const { onprogress, ...source_options } = load;
+    const load_options = { dtype: /** @type {const} */ ('f32'), ...source_options, signal };
+    return Model.openFile(base, load_options, async ({ source, n_sources, download }) => {
+        const connection = new Connection(startTrainer());
+        const ended = new AbortController();
+        try {
+            const ready = connection.ready(signal);
+            if (download) connection.feed(download(ended.signal));
+            await ready;
+            const request = { source, n_sources, task, threads, engines: engines() };
+            const info = await connection.call('load', request, signal, onprogress);
+            connection.fed();
+            return { connection, info };
+        } catch (error) {
+            ended.abort(error);
+            connection.end(/** @type {Error} */ (error));
+            throw error;
+        }
+    });
+}
+
+/**
+ * A worker that has read nothing.
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Connection>}
+ */
+export async function openTrainer(signal) {
+    const connection = new Connection(startTrainer());
+    try {
+        await connection.ready(signal);
+        return connection;
+    } catch (error) {
+        connection.end(/** @type {Error} */ (error));
+        throw error;
+    }
+}
