@@ -18,6 +18,7 @@ import { readTrainOptions } from './options.js';
 
 /** @import { Classifier } from '../loader/model_file.js' */
 /** @import { ModelSource } from '../model/model.js' */
+/** @import { Made } from './run.js' */
 
 // Types that programs name.
 /** @typedef {import('./examples.js').Example} Example */
@@ -79,7 +80,7 @@ export async function fewShot(base, examples, options = {}) {
  * @param {ModelSource} base
  * @param {Iterable<Example> | AsyncIterable<Example>} examples
  * @param {TrainOptions} options
- * @returns {Promise<{name: string, labels: string[], outcome: TrainOutcome}>}
+ * @returns {Promise<{name: string, labels: string[], outcome: Made}>}
  */
 async function train(base, examples, options) {
     const given = readTrainOptions(options);
@@ -159,11 +160,6 @@ function openBase(base, { load, task, threads, signal }) {
     });
 }
 
-/**
- * @typedef {Omit<import('./run.js').Outcome, 'tensors'> & {files: Record<string, Uint8Array>}}
- *   TrainOutcome  what the worker gives
- */
-
 /** A model that was trained. fineTune() and fewShot() make it. */
 export class FineTuned {
     #name;
@@ -177,7 +173,7 @@ export class FineTuned {
      * @internal
      * @param {string} name  of the base
      * @param {string[]} labels
-     * @param {TrainOutcome} outcome
+     * @param {Made} outcome
      * @param {Classifier} [classifier]  that stands on the embeddings of the model
      */
     constructor(name, labels, { history, best_epoch, threads, memory_bytes, files }, classifier) {
