@@ -27,10 +27,7 @@ const LEAST_EXAMPLES = 2;
 /** @typedef {import('../loader/model_file.js').Classifier} Classifier */
 
 /**
- * @typedef {Omit<import('./options.js').TrainOptions, 'task' | 'problem_type' | 'validation'
- *   | 'class_weights' | 'label_smoothing' | 'patience' | 'epochs' | 'learning_rate'>} CommonOptions
- *
- * @typedef {object} OwnOptions
+ * @typedef {object} ShotOptions
  * @property {Iterable<TextExample> | AsyncIterable<TextExample>} [validation]  examples that tell
  *   in the end how good it is; default none
  * @property {number} [max_pairs]  that embeddings learn from, from 2. All that there are, those of
@@ -39,16 +36,17 @@ const LEAST_EXAMPLES = 2;
  * @property {number} [epochs]  how often every pair is learned from, from 1; default 1
  * @property {number} [learning_rate]  as of fineTune(); default 2e-5
  *
- * @typedef {CommonOptions & OwnOptions} FewShotOptions  as of fineTune(), with examples in place of
- *   which pairs of them make its batches
+ * @typedef {Omit<import('./options.js').TrainOptions, 'task' | 'problem_type' | 'validation'
+ *   | 'class_weights' | 'label_smoothing' | 'patience' | 'epochs' | 'learning_rate'> & ShotOptions}
+ *   FewShotOptions  as of fineTune(), but that batches are of pairs of examples
  */
 
 const { task, problem_type, class_weights, label_smoothing, patience, ...COMMON } = TRAIN_DEFAULTS;
 
 const DEFAULTS = {
     ...COMMON,
-    validation: /** @type {OwnOptions['validation']} */ (undefined),
-    max_pairs: /** @type {OwnOptions['max_pairs']} */ (undefined),
+    validation: /** @type {ShotOptions['validation']} */ (undefined),
+    max_pairs: /** @type {ShotOptions['max_pairs']} */ (undefined),
     epochs: 1,
     learning_rate: 2e-5,
 };

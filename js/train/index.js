@@ -17,6 +17,7 @@ export { Pretrained, pretrain } from './pretraining/index.js';
 
 /** @import { Classifier } from '../loader/model_file.js' */
 /** @import { Model, ModelSource } from '../model/model.js' */
+/** @import { Made } from './run.js' */
 
 /** What transformers calls the number of a regression. */
 const NUMBER = 'LABEL_0';
@@ -86,7 +87,7 @@ export async function fewShot(base, examples, options = {}) {
  * @param {ModelSource} base
  * @param {Iterable<Example> | AsyncIterable<Example>} examples
  * @param {TrainOptions} options
- * @returns {Promise<{name: string, labels: string[], outcome: TrainOutcome}>}
+ * @returns {Promise<{name: string, labels: string[], outcome: Made}>}
  */
 async function train(base, examples, options) {
     const given = readTrainOptions(options);
@@ -156,11 +157,6 @@ function labelsOfTask({ task, problem_type, labels }, read, of_base) {
     return problem_type === 'regression' ? [NUMBER] : labelsFor(read, labels, of_base);
 }
 
-/**
- * @typedef {Omit<import('./run.js').Outcome, 'tensors'> & {files: Record<string, Uint8Array>}}
- *   TrainOutcome  what the worker gives
- */
-
 /** A model that was trained. fineTune() and fewShot() make it. */
 export class FineTuned {
     #name;
@@ -174,7 +170,7 @@ export class FineTuned {
      * @internal
      * @param {string} name  of the base
      * @param {string[]} labels
-     * @param {TrainOutcome} outcome
+     * @param {Made} outcome
      * @param {Classifier} [classifier]  that stands on the embeddings of the model
      */
     constructor(name, labels, { history, best_epoch, threads, memory_bytes, files }, classifier) {

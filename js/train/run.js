@@ -77,6 +77,9 @@ const SMOOTHING = 5000;
  * @property {import('./trainer.js').Tensors} tensors
  * @property {number} threads  that were at work in the end
  * @property {number} memory_bytes
+ *
+ * @typedef {Omit<Outcome, 'tensors'> & {files: Record<string, Uint8Array>}} Made  what the worker
+ *   gives, with a folder of files in place of tensors
  */
 
 /** @typedef {import('./trainer.js').Sequence} Sequence */
