@@ -124,7 +124,7 @@ const LORA_DEFAULTS = {
  *   none
  * @property {(progress: import('./run.js').TrainProgress) => void} [onprogress]  called after every
  *   step, and after every validation
- * @property {(checkpoint: Uint8Array<ArrayBuffer>) => void} [oncheckpoint]  called with all that
+ * @property {(checkpoint: Uint8Array) => void} [oncheckpoint]  called with all that
  *   `resume` needs: after every epoch, and where `stop` ends training amid one. Three times the
  *   weights that are learned, and once more with a validation; default none
  * @property {number} [checkpoint_steps]  steps after which oncheckpoint is called besides, from 1;

@@ -345,8 +345,10 @@ test('pairs that are none are refused, with their index', async () => {
     await refused([{ ...pair, negative: 1 }], /its negative must be a string/, 0);
     await refused([{ ...SCORED[0], negative: 'c' }], /a score or a negative, not both/, 0);
     await refused(SCORED, /^validation example 0: /, 0, { validation: [{ text: 'a' }] });
-    await refused(SCORED, /labels must be left out/, undefined, { labels: ['a', 'b'] });
-    await refused(SCORED, /class_weights must be left out/, undefined, {
+    await refused(SCORED, /labels and class_weights must not be given/, undefined, {
+        labels: ['a', 'b'],
+    });
+    await refused(SCORED, /labels and class_weights must not be given/, undefined, {
         class_weights: 'balanced',
     });
 });

@@ -27,7 +27,7 @@ after(() => open.forEach((each) => each.dispose()));
 const wrong = (value) => value;
 
 /** Options under which tiny models learn. */
-const QUICK = { epochs: 8, learning_rate: 5e-3, threads: 1 };
+const QUICK = { epochs: 8, learning_rate: 5e-3, dropout: 0, threads: 1 };
 
 test("logistic regression learns scikit-learn's weights", async () => {
     for (const { rows, labels, weight, bias, probabilities } of JSON.parse(
