@@ -47,7 +47,7 @@ const { values } = parseArgs({
 
 /** @param {string} path @param {number} [most] @returns {{text: string, label: string}[]} */
 function rowsOf(path, most = Infinity) {
-    const [head, ...lines] = readFileSync(path, 'utf8').trimEnd().split('\n');
+    const [head, ...lines] = readFileSync(path, 'utf8').trimEnd().split(/\r?\n/);
     const names = head.split('\t');
     const [text, label] = [names.indexOf('sentence'), names.indexOf('label')];
     return lines.slice(0, most).map((line) => {
