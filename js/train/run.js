@@ -6,6 +6,7 @@
 import { BertError } from '../errors.js';
 import { accuracy, confusion, macroF1 } from '../metrics/classification.js';
 import { entityScores } from '../metrics/entities.js';
+import { batchesOf } from './batches.js';
 import { validatePairs } from './pair_metrics.js';
 import { Random } from './random.js';
 import { Trainer } from './trainer.js';
@@ -145,15 +146,6 @@ export async function run(request, { examples, validation }, trainer, caller) {
 export function scheduled(step, n_steps, warmup) {
     const n_rising = Math.floor(warmup * n_steps);
     return step < n_rising ? step / n_rising : (n_steps - step) / (n_steps - n_rising);
-}
-
-/**
- * @template T
- * @param {T[]} items
- * @param {number} size
- */
-export function* batchesOf(items, size) {
-    for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
 }
 
 /**
