@@ -4,8 +4,8 @@
  */
 
 import { spearman } from '../metrics/correlation.js';
+import { batchesOf } from './batches.js';
 import { distinct } from './objectives/pairs.js';
-import { batchesOf } from './run.js';
 
 /** Places that count in mrr_at_10. */
 const MOST_PLACES = 10;

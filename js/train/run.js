@@ -4,6 +4,7 @@
  */
 
 import { BertError } from '../errors.js';
+import { batchesOf } from './batches.js';
 import { writeCheckpoint } from './checkpoint.js';
 import { SCHEDULES } from './core_names.js';
 import { metricsOf, scoreOf } from './metrics.js';
@@ -284,15 +285,6 @@ export function takeStep(loss, step, n_steps, request, trainer) {
     const n_warmup = Math.floor(warmup * n_steps);
     const factor = trainer.schedule(SCHEDULES[schedule], step, n_warmup, n_steps);
     trainer.step(learning_rate * factor, weight_decay);
-}
-
-/**
- * @template T
- * @param {T[]} items
- * @param {number} size
- */
-export function* batchesOf(items, size) {
-    for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
 }
 
 /**

@@ -3,8 +3,9 @@
  * order, whose words are masked anew in each, and after each the validation, masked always alike.
  */
 
+import { batchesOf } from '../batches.js';
 import { Random } from '../random.js';
-import { batchesOf, Pace, takeStep } from '../run.js';
+import { Pace, takeStep } from '../run.js';
 
 /** Of random numbers. */
 const PURPOSE = 5;
