@@ -94,7 +94,8 @@ async function train(threads) {
 
 /** @param {string} command @param {string[]} args */
 function run(command, args) {
-    const stdio = /** @type {const} */ (['ignore', 'pipe', 'inherit']);
+    /** @type {import('node:child_process').StdioOptions} */
+    const stdio = ['ignore', 'pipe', 'inherit'];
     return JSON.parse(execFileSync(command, args, { encoding: 'utf8', stdio, maxBuffer: 2 ** 26 }));
 }
 
