@@ -372,6 +372,7 @@ test(
         await page.getByRole('button', { name: 'Use sentiment-minilm-l6' }).click();
         await isShown(page, 'answer');
         assert.equal(await page.locator('[data-part=model]').inputValue(), 'classifier');
+        await page.waitForURL(({ hash }) => !hash.includes('embedder'));
 
         // A profile of its own: in this one the model is stored.
         const context = await /** @type {import('playwright-core').Browser} */ (

@@ -39,10 +39,12 @@ async function openMany(t, how) {
     return opened;
 }
 
-/** What is shown of the first rows, as cells. @param {Page} page */
+/** What is shown of the first rows, as cells, once what changed is drawn. @param {Page} page */
 const shownRows = (page) =>
-    page.$$eval('#view-many [data-part=space] > [role=row]', (rows) =>
-        rows
+    page.evaluate(async () => {
+        // The table draws in the frame after a change: the second one finds it drawn.
+        for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+        return [...document.querySelectorAll('#view-many [data-part=space] > [role=row]')]
             .map((row) => ({
                 index: Number(row.getAttribute('aria-rowindex')) - 2,
                 no: row.querySelector('.many-no')?.textContent,
@@ -51,8 +53,8 @@ const shownRows = (page) =>
                 group: row.querySelector('.many-group')?.textContent,
                 date: row.querySelector('.many-date')?.textContent,
             }))
-            .sort((a, b) => a.index - b.index),
-    );
+            .sort((a, b) => a.index - b.index);
+    });
 
 /** Waits for what the line above the table says. @param {Page} page @param {string} words */
 const counted = (page, words) =>
