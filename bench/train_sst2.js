@@ -58,7 +58,8 @@ function rowsOf(path, most = Infinity) {
 
 /** One training of ours: one JSON object on standard output. @param {number} threads */
 async function train(threads) {
-    const { fineTune } = await import('../build/dist/train.node.js');
+    /** @type {typeof import('../js/train/index.js')} */
+    const { fineTune } = await import(new URL('../build/dist/train.node.js', import.meta.url).href);
     /** @type {{clock: number[], processors: number[], losses: number[]}} */
     const steps = { clock: [], processors: [], losses: [] };
     const used = () => {
@@ -67,7 +68,7 @@ async function train(threads) {
     };
     let last = { clock: performance.now(), processors: used() };
     const trained = await fineTune(
-        values.model,
+        String(values.model),
         rowsOf(String(values.train), Number(values.rows)),
         {
             labels: ['0', '1'],
@@ -89,7 +90,7 @@ async function train(threads) {
         },
     );
     const { memory_bytes, metrics } = trained;
-    console.log(JSON.stringify({ ...steps, memory_bytes, accuracy: metrics.accuracy }));
+    console.log(JSON.stringify({ ...steps, memory_bytes, accuracy: metrics?.accuracy }));
 }
 
 /** @param {string} command @param {string[]} args */

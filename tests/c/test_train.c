@@ -867,6 +867,37 @@ TEST(a_training_goes_on_elsewhere)
     }
 }
 
+TEST(tensors_of_a_trainer_are_all_and_the_latest)
+{
+    static const uint32_t lengths[] = {4, 3};
+    static long_batch it;
+    bert_config config = tiny_config();
+    tiny_model *tiny = tiny_make(&config, TINY_F32, 28);
+    bert_trainer *trainer = open_trainer(tiny, NULL);
+    bert_train_freeze(trainer, 1);
+    fill_batch(&it, &config, lengths, 2, 70);
+    bert_outputs outputs = outputs_for(&config, &it.batch);
+    bert_outputs gradients = random_gradients(&config, &it.batch, 1);
+    go_there_and_back(trainer, &it.batch, &outputs, &gradients);
+    bert_train_step(trainer, &(bert_adamw){.learning_rate = 0.01});
+
+    uint32_t n_tensors = 0;
+    const bert_tensor *tensors = bert_train_tensors(trainer, &n_tensors);
+    CHECK(n_tensors == tiny->n_tensors, "%u tensors, expected %zu", n_tensors, tiny->n_tensors);
+    uint32_t n_found = 0;
+    for (uint32_t i = 0; i < bert_train_n_parameters(trainer); i++) {
+        const bert_parameter *trained = bert_train_parameter(trainer, i);
+        for (uint32_t j = 0; j < n_tensors; j++) {
+            if (strcmp(tensors[j].name, trained->tensor.name) != 0)
+                continue;
+            n_found++;
+            CHECK(tensors[j].data == trained->value, "%s is not the latest", tensors[j].name);
+        }
+    }
+    CHECK(n_found == bert_train_n_parameters(trainer), "%u parameters are tensors, expected %u",
+          n_found, bert_train_n_parameters(trainer));
+}
+
 /* ---------------------------------------------------------------------------------- refusals -- */
 
 static void expect(bert_status got, const bert_error *error, bert_status want, const char *subject)
