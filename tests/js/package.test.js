@@ -28,7 +28,7 @@ import { install, NAMES, PACKAGES, pack } from './packed.js';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Bytes of what everyone installs: a quarter of it trains, a fifth converts. */
-const MOST_PACKED = 1e6;
+const MOST_PACKED = 1.1e6;
 
 /** @typedef {import('../../tools/packages.mjs').PackageName} PackageName */
 
