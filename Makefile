@@ -17,6 +17,7 @@ endif
 # The converted default model, and the export it is made from (`make model`).
 model := web-demo/models/sentiment-minilm-l6-q8.safetensors
 MODEL_ONNX ?= ../shared/models/sentiment-minilm-l6
+SENTIMENT ?= ../shared/data/sentiment
 
 # Every target with a description is a command, not a file.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile) run-c-tests bench-packages
@@ -454,6 +455,9 @@ screenshots: site ## take the pictures of the documents
 model: setup native ## rebuild the bundled model from $MODEL_ONNX
 	@mkdir -p $(dir $(model))
 	build/native/bert-convert $(MODEL_ONNX) -o $(model) --dtype q8 --name sentiment-minilm-l6
+
+train-model: native wasm js ## train the bundled model on $SENTIMENT: hours; then node bench/sentiment.js
+	node tools/train_model.js $(SENTIMENT) $(model) --checkpoint build/train-model.checkpoint
 
 format: ## format C and JavaScript
 	clang-format-19 -i $(c_files)
