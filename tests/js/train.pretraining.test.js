@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { BertError, loadModel, pipeline } from 'bert-wasm';
+import { loadModel, pipeline } from 'bert-wasm';
 import { Tokenizer } from 'bert-wasm/tokenizer';
 import { pretrain } from 'bert-wasm/train';
 
@@ -23,7 +23,7 @@ import { Trainer } from '../../js/train/trainer.js';
 import { converted, GOLDEN, scratch } from './converted.js';
 import { HUGGINGFACE, newPath, readTensors } from './huggingface_files.js';
 import { TOKENIZER } from './model_bytes.js';
-import { baseOf, moduleOf } from './trained.js';
+import { baseOf, moduleOf, refused } from './trained.js';
 
 const BASE = converted('pipelines/fill-mask-bert', 'f32');
 const ENCODER = converted('pipelines/feature-extraction-bert');
@@ -58,15 +58,6 @@ const QUICK = {
 };
 
 const SHORT = { ...QUICK, epochs: 2 };
-
-const refused = (promise, code, message, index) =>
-    assert.rejects(promise, (/** @type {any} */ error) => {
-        assert.ok(error instanceof BertError, error.stack);
-        assert.equal(error.code, code, error.message);
-        assert.match(error.message, message);
-        assert.equal(error.index, index);
-        return true;
-    });
 
 /* ------------------------------------------------------------------------------------- pieces -- */
 

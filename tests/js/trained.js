@@ -1,6 +1,9 @@
 /** What the tests of training share: examples that tiny models learn, and builds of train.wasm. */
 
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+
+import { BertError } from 'bert-wasm';
 
 import { openSource } from '../../js/loader/source.js';
 import { readBase } from '../../js/train/base.js';
@@ -28,3 +31,13 @@ export const moduleOf = (build) =>
 export function baseOf(path) {
     return readBase(openSource(new Uint8Array(readFileSync(path))), moduleOf('base'), () => {});
 }
+
+/** Fails unless that is rejected by a BertError. @param {number} [index]  of the example */
+export const refused = (promise, code, message, index) =>
+    assert.rejects(promise, (/** @type {any} */ error) => {
+        assert.ok(error instanceof BertError, error.stack);
+        assert.equal(error.code, code, error.message);
+        assert.match(error.message, message);
+        assert.equal(error.index, index);
+        return true;
+    });
