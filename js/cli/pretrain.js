@@ -3,16 +3,23 @@
  * it early and keeps what there is; once more ends it at once.
  */
 
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 import { BertError } from '../errors.js';
-import { DTYPES } from '../sources/choose.js';
 import { pretrain } from '../train/pretraining/index.js';
-import { MODEL_OPTIONS, parse } from './options.js';
+import { parse } from './options.js';
 import { print } from './print.js';
-import { readLines } from './records.js';
-import { checkPlace, isShare, openLog, WIDTH, writeWhole } from './train.js';
+import { bytesOf, readLines } from './records.js';
+import {
+    COMMON_OPTIONS,
+    checkPlace,
+    eraseLine,
+    given,
+    isShare,
+    openLog,
+    showLine,
+    writeWhole,
+} from './training.js';
 
 /** @import { PretrainProgress } from '../train/pretraining/run.js' */
 
@@ -24,7 +31,7 @@ const OPTIONS = {
         multiple: true,
         help: 'texts to learn from, or several such; - for standard input',
     },
-    out: { short: 'o', value: 'FILE', help: 'the model file that is made' },
+    out: COMMON_OPTIONS.out,
     model: {
         short: 'm',
         value: 'BASE',
@@ -66,12 +73,8 @@ const OPTIONS = {
         value: 'FILE',
         help: 'texts that tell after each epoch how good it is, or a share of --input, as 0.1',
     },
-    dtype: {
-        kind: DTYPES,
-        value: 'D',
-        help: `how weights are stored: ${DTYPES.join(', ')}; default q8`,
-    },
-    name: { value: 'N', help: "the model's name; default that of --out" },
+    dtype: COMMON_OPTIONS.dtype,
+    name: COMMON_OPTIONS.name,
     epochs: {
         kind: 'whole',
         value: 'N',
@@ -79,16 +82,12 @@ const OPTIONS = {
     },
     'batch-size': { kind: 'whole', value: 'N', help: 'sequences of a step; default 32' },
     'learning-rate': { kind: 'number', value: 'X', help: 'default 1e-3, of a base 5e-5' },
-    warmup: {
-        kind: 'number',
-        value: 'X',
-        help: 'share of the steps in which it rises; default 0.1',
-    },
-    'weight-decay': { kind: 'number', value: 'X', help: 'default 0.01' },
-    recomputes: { type: 'boolean', help: 'less memory, a third more time' },
-    seed: { value: 'N', help: 'of all that is drawn, from 0; default 0' },
+    warmup: COMMON_OPTIONS.warmup,
+    'weight-decay': COMMON_OPTIONS['weight-decay'],
+    recomputes: COMMON_OPTIONS.recomputes,
+    seed: COMMON_OPTIONS.seed,
     log: { value: 'FILE', help: 'gets a line of JSON for each step' },
-    threads: MODEL_OPTIONS.threads,
+    threads: COMMON_OPTIONS.threads,
 };
 
 /** @type {import('./options.js').Command} */
@@ -116,13 +115,13 @@ async function run(args) {
         const trained = await pretrain(await textsOf(values.input), {
             base,
             tokenizer: vocab && (await bytesOf(vocab)),
-            vocabulary: given({
+            vocabulary: givenIfAny({
                 size: values.vocab_size,
                 min_frequency: values.min_frequency,
                 limit_alphabet: values.limit_alphabet,
                 lowercase: values.cased ? false : undefined,
             }),
-            model: given({
+            model: givenIfAny({
                 layers: values.layers,
                 hidden: values.hidden,
                 heads: values.heads,
@@ -148,7 +147,7 @@ async function run(args) {
                 say(progress);
             },
         });
-        await writeWhole(out, await trained.save({ dtype, name }));
+        writeWhole(out, await trained.save({ dtype, name }));
         if (stopping.signal.aborted) {
             process.stderr.write('bert-wasm: stopped: what there was is written\n');
         }
@@ -166,26 +165,17 @@ async function run(args) {
         });
     } finally {
         process.removeListener('SIGINT', stop);
-        if (process.stderr.isTTY) process.stderr.write(`\r${' '.repeat(WIDTH)}\r`);
+        eraseLine();
     }
-}
-
-/** @param {string} path */
-async function bytesOf(path) {
-    return readFile(path).catch((error) => {
-        throw new BertError('FETCH_FAILED', `${path}: cannot be read (${error.code})`, {
-            cause: error,
-        });
-    });
 }
 
 /**
  * What was given of some options; undefined: nothing.
- * @param {Record<string, any>} options
+ * @param {Record<string, unknown>} options
  */
-function given(options) {
-    const all = Object.entries(options).filter(([, value]) => value !== undefined);
-    return all.length > 0 ? Object.fromEntries(all) : undefined;
+function givenIfAny(options) {
+    const some = given(options);
+    return Object.keys(some).length > 0 ? some : undefined;
 }
 
 /**
@@ -219,13 +209,11 @@ async function* linesOf(files) {
 
 /** @param {PretrainProgress} progress */
 function say({ epoch, step, n_steps, loss, perplexity, rate, seconds_left }) {
-    if (!process.stderr.isTTY) return;
-    const parts = [
+    showLine([
         `epoch ${epoch}, step ${step} of ${n_steps}`,
         `loss ${loss.toFixed(3)}`,
         ...(perplexity === null ? [] : [`perplexity ${perplexity.toFixed(1)}`]),
         `${Math.round(rate)} tokens/s`,
         `${Math.ceil(seconds_left)} s left`,
-    ];
-    process.stderr.write(`\r${parts.join(' | ').padEnd(WIDTH).slice(0, WIDTH)}`);
+    ]);
 }

@@ -5,6 +5,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 
 import { BertError, describe, withPlace } from '../errors.js';
@@ -223,4 +224,13 @@ function tableReader() {
         }
         return Object.fromEntries(columns.map((name, i) => [name, cells[i]]));
     };
+}
+
+/** A whole file. @param {string} path */
+export async function bytesOf(path) {
+    return readFile(path).catch((error) => {
+        throw new BertError('FETCH_FAILED', `${path}: cannot be read (${error.code})`, {
+            cause: error,
+        });
+    });
 }

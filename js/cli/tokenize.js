@@ -1,12 +1,10 @@
 /** `bert-wasm tokenize`: ids, tokens and offsets of each text. */
 
-import { readFile } from 'node:fs/promises';
-
-import { BertError } from '../errors.js';
 import { loadModel } from '../model/model.js';
 import { Tokenizer } from '../tokenizer/index.js';
 import { Meter } from './meter.js';
 import { loadOptions, MODEL_OPTIONS, parse, UsageError } from './options.js';
+import { bytesOf } from './records.js';
 import { answers } from './stream.js';
 import { INPUT_OPTIONS, inputs, printAnswers, STREAM_OPTIONS } from './task_command.js';
 import { checkFields, sizeOf } from './tasks.js';
@@ -105,11 +103,7 @@ async function fromModel(source, values) {
 
 /** @param {string} path */
 async function fromFile(path) {
-    const bytes = await readFile(path).catch((error) => {
-        throw new BertError('FETCH_FAILED', `${path}: cannot be read (${error.code})`, {
-            cause: error,
-        });
-    });
+    const bytes = await bytesOf(path);
     const tokenizer = Tokenizer.fromJSON(bytes);
     return {
         tokenize: async (/** @type {Record<string, any>[]} */ records) =>

@@ -3,28 +3,28 @@
  * early and keeps what there is; once more ends it at once.
  */
 
-import {
-    accessSync,
-    constants,
-    existsSync,
-    openSync,
-    readFileSync,
-    renameSync,
-    writeFileSync,
-    writeSync,
-} from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 
 import { BertError } from '../errors.js';
-import { DTYPES } from '../sources/choose.js';
 import { LORA_TARGETS, SCHEDULES } from '../train/core_names.js';
 import { readExamples as checkExamples } from '../train/examples.js';
 import { fewShot, fineTune } from '../train/index.js';
 import { PROBLEM_TYPES } from '../train/options.js';
 import { located } from './eval.js';
 import { EXAMPLE_FORMATS, readExamples } from './examples.js';
-import { MODEL_OPTIONS, parse, UsageError } from './options.js';
+import { parse, UsageError } from './options.js';
 import { print } from './print.js';
+import {
+    COMMON_OPTIONS,
+    checkPlace,
+    eraseLine,
+    given,
+    isShare,
+    openLog,
+    showLine,
+    writeWhole,
+} from './training.js';
 
 /** @import { TrainProgress } from '../train/run.js' */
 /** @import { TrainTask } from '../train/head.js' */
@@ -41,13 +41,10 @@ const TASKS = {
     'few-shot': { task: 'text-classification', usual: 'tsv', is_few_shot: true },
 };
 
-/** Columns of what is said while it runs. */
-export const WIDTH = 76;
-
 /** @type {import('./options.js').Options} */
 const OPTIONS = {
     input: { short: 'i', value: 'FILE', help: 'examples to learn from; - for standard input' },
-    out: { short: 'o', value: 'FILE', help: 'the model file that is made' },
+    out: COMMON_OPTIONS.out,
     model: {
         short: 'm',
         value: 'BASE',
@@ -73,12 +70,8 @@ const OPTIONS = {
         help: `${EXAMPLE_FORMATS.join(', ')}; default by extension, else as usual for the task`,
     },
     labels: { kind: 'list', value: 'A,B', help: 'all labels; default those of the examples' },
-    dtype: {
-        kind: DTYPES,
-        value: 'D',
-        help: `how weights are stored: ${DTYPES.join(', ')}; default q8`,
-    },
-    name: { value: 'N', help: "the model's name; default that of --out" },
+    dtype: COMMON_OPTIONS.dtype,
+    name: COMMON_OPTIONS.name,
     epochs: {
         kind: 'whole',
         value: 'N',
@@ -96,12 +89,8 @@ const OPTIONS = {
         value: 'S',
         help: `how it falls: ${Object.keys(SCHEDULES).join(', ')}; default linear`,
     },
-    warmup: {
-        kind: 'number',
-        value: 'X',
-        help: 'share of the steps in which it rises; default 0.1',
-    },
-    'weight-decay': { kind: 'number', value: 'X', help: 'default 0.01' },
+    warmup: COMMON_OPTIONS.warmup,
+    'weight-decay': COMMON_OPTIONS['weight-decay'],
     dropout: {
         kind: 'number',
         value: 'X',
@@ -159,8 +148,8 @@ const OPTIONS = {
         help: 'epochs without a better validation after which it ends; default none',
     },
     balanced: { type: 'boolean', help: 'all labels count as much together' },
-    recomputes: { type: 'boolean', help: 'less memory, a third more time' },
-    seed: { value: 'N', help: 'of all that is drawn, from 0; default 0' },
+    recomputes: COMMON_OPTIONS.recomputes,
+    seed: COMMON_OPTIONS.seed,
     checkpoint: {
         value: 'FILE',
         help: 'is written after each epoch, and by Ctrl-C; where it is there, training goes on',
@@ -171,7 +160,7 @@ const OPTIONS = {
         help: 'steps after which it is written, too; default none',
     },
     log: { value: 'FILE', help: 'gets a line of JSON for each step and each validation' },
-    threads: MODEL_OPTIONS.threads,
+    threads: COMMON_OPTIONS.threads,
 };
 
 /** @type {import('./options.js').Command} */
@@ -279,21 +268,9 @@ async function run(args) {
         });
     } finally {
         process.removeListener('SIGINT', stop);
-        if (process.stderr.isTTY) process.stderr.write(`\r${' '.repeat(WIDTH)}\r`);
+        eraseLine();
     }
 }
-
-/**
- * Those options that have a value: what is not given is no option of either way to train.
- * @param {Record<string, unknown>} options
- * @returns {Record<string, any>}
- */
-function given(options) {
-    return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-/** @param {string | undefined} text */
-export const isShare = (text) => text !== undefined && /^0?\.\d+$/.test(text);
 
 /**
  * @param {string} file
@@ -315,57 +292,12 @@ async function read(file, task, { format, labels, problem_type }, usual, what) {
     return examples;
 }
 
-/** Refuses early what could not be written late. @param {string} out */
-export function checkPlace(out) {
-    const folder = dirname(resolve(out));
-    try {
-        accessSync(folder, constants.W_OK);
-    } catch (cause) {
-        const { code } = /** @type {NodeJS.ErrnoException} */ (cause);
-        throw new BertError('BAD_OPTION', `${folder}: cannot be written to (${code})`, { cause });
-    }
-}
-
-/**
- * Under another name until it is whole.
- * @param {string} out
- * @param {Uint8Array} bytes
- */
-export function writeWhole(out, bytes) {
-    const temporary = join(dirname(out), `.${basename(out)}.${process.pid}.tmp`);
-    try {
-        writeFileSync(temporary, bytes);
-        renameSync(temporary, out);
-    } catch (cause) {
-        const { code } = /** @type {NodeJS.ErrnoException} */ (cause);
-        throw new BertError('BAD_OPTION', `${out}: cannot be written (${code})`, { cause });
-    }
-}
-
-/**
- * @param {string | undefined} path
- * @param {boolean} [goes_on]  whether what it has is kept
- * @returns {(progress: object) => void}  writes a line
- */
-export function openLog(path, goes_on = false) {
-    if (path === undefined) return () => {};
-    try {
-        const file = openSync(path, goes_on ? 'a' : 'w');
-        return (progress) => void writeSync(file, `${JSON.stringify(progress)}\n`);
-    } catch (cause) {
-        const { code } = /** @type {NodeJS.ErrnoException} */ (cause);
-        throw new BertError('BAD_OPTION', `${path}: cannot be written (${code})`, { cause });
-    }
-}
-
 /** @param {TrainProgress} progress */
 function say({ epoch, step, n_steps, loss, metric, seconds_left }) {
-    if (!process.stderr.isTTY) return;
-    const parts = [
+    showLine([
         `epoch ${epoch}, step ${step} of ${n_steps}`,
         `loss ${loss.toFixed(3)}`,
         ...(metric === null ? [] : [`validation ${metric.toFixed(3)}`]),
         `${Math.ceil(seconds_left)} s left`,
-    ];
-    process.stderr.write(`\r${parts.join(' | ').padEnd(WIDTH).slice(0, WIDTH)}`);
+    ]);
 }

@@ -9,7 +9,7 @@ import { toClassifierFile } from './classifier_file.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
 import { fitHead, readShots } from './few_shot.js';
 import { SPAN_LABELS } from './head.js';
-import { openBase, requireTrainer } from './opening.js';
+import { callTrain, openBase, requireTrainer } from './opening.js';
 import { readTrainOptions } from './options.js';
 import { toModelFile } from './trained_files.js';
 
@@ -127,19 +127,12 @@ async function train(base, examples, options) {
             signal: undefined,
             stop: undefined,
         };
-        const halt = () => connection.call('stop', {}).catch(() => {});
-        stop?.addEventListener('abort', halt);
-        if (stop?.aborted) halt();
-        try {
-            const told = (/** @type {any} */ { checkpoint, ...progress }) =>
-                checkpoint ? given.oncheckpoint?.(checkpoint) : given.onprogress?.(progress);
-            const wants = given.onprogress ?? given.oncheckpoint;
-            const outcome = await connection.call('train', request, signal, wants && told);
-            if (stop?.aborted && outcome.n_steps === 0) throw stop.reason;
-            return { name: info.name, labels, outcome };
-        } finally {
-            stop?.removeEventListener('abort', halt);
-        }
+        const told = (/** @type {any} */ { checkpoint, ...progress }) =>
+            checkpoint ? given.oncheckpoint?.(checkpoint) : given.onprogress?.(progress);
+        const wants = given.onprogress ?? given.oncheckpoint;
+        const onprogress = wants && told;
+        const outcome = await callTrain(connection, request, { signal, stop, onprogress });
+        return { name: info.name, labels, outcome };
     } finally {
         connection.end(new BertError('DISPOSED', 'the training has ended'));
     }

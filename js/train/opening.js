@@ -71,3 +71,26 @@ export async function openTrainer(signal) {
         throw error;
     }
 }
+
+/**
+ * Has a worker train, until `stop` ends it with what there is.
+ * @param {Connection} connection
+ * @param {object} request  of its method `train`
+ * @param {object} options
+ * @param {AbortSignal} [options.signal]
+ * @param {AbortSignal} [options.stop]
+ * @param {(progress: any) => void} [options.onprogress]
+ * @returns {Promise<any>}  what came of it: one step at least
+ */
+export async function callTrain(connection, request, { signal, stop, onprogress }) {
+    const halt = () => connection.call('stop', {}).catch(() => {});
+    stop?.addEventListener('abort', halt);
+    if (stop?.aborted) halt();
+    try {
+        const outcome = await connection.call('train', request, signal, onprogress);
+        if (stop?.aborted && outcome.n_steps === 0) throw stop.reason;
+        return outcome;
+    } finally {
+        stop?.removeEventListener('abort', halt);
+    }
+}

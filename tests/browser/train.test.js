@@ -41,11 +41,11 @@ for (const [how, isolated, n_threads] of /** @type {const} */ ([
                     const at = (/** @type {string} */ path) => new URL(path, location.href).href;
                     const { pipeline } = await import(at('dist/index.js'));
                     const { fineTune } = await import(at('dist/train.js'));
-                    const steps = [];
+                    const told = [];
                     const trained = await fineTune(at('base.safetensors'), examples, {
                         ...options,
                         validation: examples,
-                        onprogress: (/** @type {any} */ progress) => steps.push(progress),
+                        onprogress: (/** @type {any} */ progress) => told.push(progress),
                     });
                     const model = await trained.model();
                     const classify = await pipeline('text-classification', model);
@@ -54,7 +54,8 @@ for (const [how, isolated, n_threads] of /** @type {const} */ ([
                         labels: answers.map((/** @type {any} */ { label }) => label),
                         metrics: trained.metrics,
                         threads: trained.threads,
-                        n_steps: steps.length,
+                        n_steps: told.filter(({ validation }) => validation === null).length,
+                        n_told: told.length,
                         files: Object.keys(await trained.export()),
                     };
                 },
@@ -68,6 +69,7 @@ for (const [how, isolated, n_threads] of /** @type {const} */ ([
         assert.equal(learned.metrics.accuracy, 1);
         assert.equal(learned.threads, n_threads);
         assert.equal(learned.n_steps, 2 * QUICK.epochs);
+        assert.equal(learned.n_told, 3 * QUICK.epochs, 'each validation is told, too');
         assert.ok(learned.files.includes('model.safetensors'));
         assert.ok(own[0] < TOO_LONG, `the page's thread was kept for ${own[0]} ms`);
     });

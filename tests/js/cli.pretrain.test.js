@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { cli, objects, printed, start } from './cli_process.js';
+import { cli, objects, printed, stoppedAfter } from './cli_process.js';
 import { converted, scratch } from './converted.js';
 import { newPath } from './huggingface_files.js';
 
@@ -85,23 +85,11 @@ test('what is wrong is said', () => {
 
 test('Ctrl-C keeps what there is', async () => {
     const [out, log] = [newPath(), join(scratch, 'pretrain.stopped.jsonl')];
-    const child = start(
-        pretrain('-i', CORPUS, '-o', out, ...NEW, '--log', log, '--epochs', '1000000'),
-    );
-    let [result, said] = ['', ''];
-    child.stdout.on('data', (data) => {
-        result += data;
-    });
-    child.stderr.on('data', (data) => {
-        said += data;
-    });
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    const nSteps = () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').length : 0);
-    while (nSteps() < 20) await new Promise((resolve) => setTimeout(resolve, 50));
-    child.kill('SIGINT');
-    assert.equal(await ended, 0, said);
-    assert.match(said, /stopped: what there was is written/);
-    const [{ steps }] = objects(result);
+    const args = pretrain('-i', CORPUS, '-o', out, ...NEW, '--log', log, '--epochs', '1000000');
+    const { status, stdout, stderr } = await stoppedAfter(args, log, 20);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /stopped: what there was is written/);
+    const [{ steps }] = objects(stdout);
     assert.ok(steps >= 20 && steps < 1_000_000);
     assert.equal(cli(['verify', '--model', out]).status, 0);
 });

@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { cli, objects, printed, start } from './cli_process.js';
+import { cli, objects, printed, start, stoppedAfter } from './cli_process.js';
 import { converted, scratch } from './converted.js';
 import { newPath } from './huggingface_files.js';
 import { EXAMPLES } from './trained.js';
@@ -156,22 +156,12 @@ test('what is wrong is said with its line, before anything is trained', () => {
 
 test('Ctrl-C keeps what there is', async () => {
     const [out, log] = [newPath(), join(scratch, 'stopped.jsonl')];
-    const args = ['-i', TSV, '-o', out, '--validation', '0.25', '--log', log];
-    const child = start(train(...args, ...QUICK, '--epochs', '1000000'));
-    let [printed, said] = ['', ''];
-    child.stdout.on('data', (data) => {
-        printed += data;
-    });
-    child.stderr.on('data', (data) => {
-        said += data;
-    });
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    const nSteps = () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').length : 0);
-    while (nSteps() < 20) await new Promise((resolve) => setTimeout(resolve, 50));
-    child.kill('SIGINT');
-    assert.equal(await ended, 0, said);
-    assert.match(said, /stopped: what there was is written/);
-    const [{ epochs, best_epoch }] = objects(printed);
+    const given = ['-i', TSV, '-o', out, '--validation', '0.25', '--log', log];
+    const args = train(...given, ...QUICK, '--epochs', '1000000');
+    const { status, stdout, stderr } = await stoppedAfter(args, log, 20);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /stopped: what there was is written/);
+    const [{ epochs, best_epoch }] = objects(stdout);
     assert.ok(epochs >= best_epoch && epochs < 1_000_000);
     assert.equal(cli(['verify', '--model', out]).status, 0);
 });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -71,4 +71,27 @@ export async function standsStill(look) {
         last = now;
     }
     return last;
+}
+
+/**
+ * Ends a training by Ctrl-C once some of its steps are logged.
+ * @param {string[]} args
+ * @param {string} log  --log of it
+ * @param {number} n_steps
+ * @returns {Promise<{status: number | null, stdout: string, stderr: string}>}
+ */
+export async function stoppedAfter(args, log, n_steps) {
+    const child = start(args);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (data) => {
+        stdout += data;
+    });
+    child.stderr.on('data', (data) => {
+        stderr += data;
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const nLogged = () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').length : 0);
+    while (nLogged() < n_steps) await after(50);
+    child.kill('SIGINT');
+    return { status: await ended, stdout, stderr };
 }

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
-import { BertError, pipeline } from 'bert-wasm';
+import { pipeline } from 'bert-wasm';
 import { evaluate } from 'bert-wasm/metrics';
 import { fineTune } from 'bert-wasm/train';
 
 import { converted } from './converted.js';
-import { EXAMPLES, QUICK } from './trained.js';
+import { EXAMPLES, QUICK, refused } from './trained.js';
 
 const ENCODER = converted('pipelines/feature-extraction-bert', 'q8');
 const CLASSIFIER = converted('pipelines/text-classification-bert');
@@ -19,15 +19,6 @@ after(() => open.forEach((each) => each.dispose()));
 
 /** What no type allows. @returns {any} */
 const wrong = (value) => value;
-
-const refused = (promise, code, message, index) =>
-    assert.rejects(promise, (/** @type {any} */ error) => {
-        assert.ok(error instanceof BertError, error.stack);
-        assert.equal(error.code, code, error.message);
-        assert.match(error.message, message);
-        assert.equal(error.index, index);
-        return true;
-    });
 
 const weightsOf = async (trained) => Buffer.from((await trained.export())['model.safetensors']);
 

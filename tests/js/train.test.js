@@ -5,13 +5,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { BertError, loadModel, pipeline } from 'bert-wasm';
+import { loadModel, pipeline } from 'bert-wasm';
 import { fineTune } from 'bert-wasm/train';
 
 import { converted, GOLDEN } from './converted.js';
 import { newPath } from './huggingface_files.js';
 import { CONFIG, modelBytes } from './model_bytes.js';
-import { EXAMPLES, QUICK } from './trained.js';
+import { EXAMPLES, QUICK, refused } from './trained.js';
 
 const ENCODER = converted('pipelines/feature-extraction-bert', 'q8');
 const CLASSIFIER = converted('pipelines/text-classification-bert');
@@ -41,15 +41,6 @@ function folderOf(files) {
     for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
     return folder;
 }
-
-const refused = (promise, code, message, index) =>
-    assert.rejects(promise, (/** @type {any} */ error) => {
-        assert.ok(error instanceof BertError, error.stack);
-        assert.equal(error.code, code, error.message);
-        assert.match(error.message, message);
-        assert.equal(error.index, index);
-        return true;
-    });
 
 test('labels are learned, saved in every dtype, exported, and answered', async () => {
     /** @type {import('../../js/train/run.js').TrainProgress[]} */

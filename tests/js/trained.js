@@ -1,10 +1,16 @@
 /** What the tests of training share: examples that tiny models learn, and builds of train.wasm. */
 
-import { readFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { BertError } from 'bert-wasm';
 
 import { openSource } from '../../js/loader/source.js';
 import { readBase } from '../../js/train/base.js';
 import { DIST } from './built.js';
+import { scratch } from './converted.js';
+import { HUGGINGFACE, readTensors } from './huggingface_files.js';
 
 /** Of texts that tiny vocabularies tell apart. */
 export const EXAMPLES = [
@@ -27,4 +33,33 @@ export const moduleOf = (build) =>
 /** The base of a model file, read here. */
 export function baseOf(path) {
     return readBase(openSource(new Uint8Array(readFileSync(path))), moduleOf('base'), () => {});
+}
+
+/** Fails unless that is rejected by a BertError. @param {number} [index]  of the example */
+export const refused = (promise, code, message, index) =>
+    assert.rejects(promise, (/** @type {any} */ error) => {
+        assert.ok(error instanceof BertError, error.stack);
+        assert.equal(error.code, code, error.message);
+        assert.match(error.message, message);
+        assert.equal(error.index, index);
+        return true;
+    });
+
+/**
+ * Fails unless a folder that was made has the tensors of a golden one, to the bit.
+ * @param {Record<string, Uint8Array>} files
+ * @param {string} name  of the golden folder
+ * @param {(name: string) => boolean} isMeant  whether the golden's tensor is expected
+ */
+export function assertTensors(files, name, isMeant) {
+    const path = join(scratch, `${name}.safetensors`);
+    writeFileSync(path, files['model.safetensors']);
+    const [found, theirs] = [path, join(HUGGINGFACE, name, 'model.safetensors')].map(readTensors);
+    const names = Object.keys(theirs).filter(isMeant);
+    assert.deepEqual(Object.keys(found).sort(), names.sort());
+    for (const each of names) {
+        assert.deepEqual(found[each].shape, theirs[each].shape, each);
+        if (each.includes('relative_attention_bias')) continue; // far ones are not stored
+        assert.ok(found[each].bytes.equals(theirs[each].bytes), each);
+    }
 }

@@ -29,9 +29,9 @@ export async function commandLine(args) {
         .map((line) => JSON.parse(line));
 }
 
-/** The build of the engine that the page has. @param {Page} page */
-export const variantOf = (page) =>
-    page.evaluate(async () => {
+/** The build of the engine that the page has, once it has saved it. @param {Page} page */
+export async function variantOf(page) {
+    const found = await page.waitForFunction(async () => {
         const { caches } = globalThis;
         for (const name of await caches.keys()) {
             for (const { url } of await (await caches.open(name)).keys()) {
@@ -41,3 +41,5 @@ export const variantOf = (page) =>
         }
         return '';
     });
+    return found.jsonValue();
+}

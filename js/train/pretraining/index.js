@@ -1,7 +1,7 @@
 /** Pre-training: a BERT learns from plain texts to find the words that are masked. */
 
 import { BertError } from '../../errors.js';
-import { engines, openBase, openTrainer, requireTrainer } from '../opening.js';
+import { callTrain, engines, openBase, openTrainer, requireTrainer } from '../opening.js';
 import { readTokenizerFile } from '../vocabulary/tokenizer_file.js';
 import { isSpent, lineGroups } from './corpus.js';
 import { readPretrainOptions } from './options.js';
@@ -54,7 +54,6 @@ export async function pretrain(corpus, options = {}) {
             : await openBase(base, { load, threads, signal });
     const call = (/** @type {string} */ method, /** @type {object} */ request = {}) =>
         connection.call(method, request, signal);
-    const halt = () => call('stop').catch(() => {});
     try {
         const { model, max_length, next_sentence, mlm_probability, seed } = given;
         const settings = { model, max_length, next_sentence, mlm_probability, seed, vocabulary };
@@ -92,13 +91,9 @@ export async function pretrain(corpus, options = {}) {
             memory,
             validation: typeof validation === 'number' ? validation : null,
         };
-        stop?.addEventListener('abort', halt);
-        if (stop?.aborted) halt();
-        const outcome = await connection.call('train', request, signal, onprogress);
-        if (stop?.aborted && outcome.n_steps === 0) throw stop.reason;
+        const outcome = await callTrain(connection, request, { signal, stop, onprogress });
         return new Pretrained(info.name, outcome);
     } finally {
-        stop?.removeEventListener('abort', halt);
         connection.end(new BertError('DISPOSED', 'the training has ended'));
     }
 }

@@ -241,17 +241,24 @@ export function testEngine(name) {
      * What a check gives in a page of its own.
      * @param {string} page  which server's
      * @param {string} check
-     * @param {{timeout?: number, options?: object}} [more]
+     * @param {object} [more]
+     * @param {number} [more.timeout]
+     * @param {object} [more.options]
+     * @param {(server: FaultyServer) => void} [more.prepare]  before the page is opened
      */
-    async function visit(page, check, { timeout, options } = {}) {
+    async function visit(page, check, { timeout, options, prepare } = {}) {
         const { log, url: base } = servers[page];
         const query = new URLSearchParams({ check, options: JSON.stringify({ base, ...options }) });
         const before = log.length;
-        const run = () =>
-            engine.run(`${base}engines/page.html?${query}`, {
+        const run = () => {
+            // What a browser asked for that was started anew does not count.
+            log.length = before;
+            prepare?.(servers[page]);
+            return engine.run(`${base}engines/page.html?${query}`, {
                 timeout,
                 wasAsked: () => log.slice(before).some(({ path }) => path === '/engines/page.html'),
             });
+        };
         const { result, error, uncaught } = await run().catch((error) => {
             if (!PROGRAMS[name].stalls || check === 'hang') throw error;
             console.error(`${name}, ${check}: started anew, once: ${error.message}`);
@@ -267,9 +274,8 @@ export function testEngine(name) {
             outcome.declare(title, page, async () => {
                 const server = servers[page];
                 server.log.length = 0;
-                prepare?.(server);
                 try {
-                    const result = await visit(page, check, { timeout });
+                    const result = await visit(page, check, { timeout, prepare });
                     return judge(result, { node, variant, store, server });
                 } finally {
                     server.faults.clear();
