@@ -4,7 +4,7 @@
  *     import { pipeline } from 'bert-wasm';
  *     const classify = await pipeline('sentiment-analysis');
  *     console.log(await classify('What a wonderful film.'));
- *     // [{ label: 'POSITIVE', score: 0.97... }]
+ *     // [{ label: 'POSITIVE', score: 0.9... }]
  *     classify.dispose();
  */
 

@@ -71,6 +71,11 @@ export const command = {
                 `${EXAMPLE_FORMATS.join(', ')}; default by extension (.jsonl, .tsv, .conll, ` +
                 '.json), else what is usual for the task',
         },
+        among: {
+            kind: 'list',
+            value: 'A,B',
+            help: 'of a classifier: labels that are compared, which indices count; default all',
+        },
         ...RAW_OPTIONS,
         ...MODEL_OPTIONS,
     },
@@ -114,7 +119,7 @@ async function run(args) {
     } = await evaluate(
         pipe,
         examples.map(({ example }) => example),
-        { batch_size: BATCH_SIZE, ...options },
+        { batch_size: BATCH_SIZE, among: values.among, ...options },
     ).catch((error) => {
         throw located(error, examples);
     });

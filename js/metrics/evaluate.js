@@ -2,6 +2,7 @@
 
 import { BertError, describe, withPlace } from '../errors.js';
 import { JUDGED_AS, unaliased } from '../pipelines/tasks.js';
+import { limitedTo } from './among.js';
 import { answerScores } from './answers.js';
 import { accuracy, confusion, macroF1 } from './classification.js';
 import { pearson, spearman } from './correlation.js';
@@ -22,6 +23,8 @@ import { hitRate, ndcg, reciprocalRank } from './ranking.js';
  * @property {(progress: {done: number, total: number}) => void} [onprogress]  called after every
  *   batch; counts examples
  * @property {number} [batch_size]  examples that the pipeline gets at once, from 1; default 32
+ * @property {string[]} [among]  of text-classification with one label a text: those of the model's
+ *   labels that are compared, in the order that indices in examples count; default all
  */
 
 /**
@@ -340,7 +343,7 @@ export const EVALUATIONS = {
  * @param {any[]} examples  all of the same kind
  * @param {EvaluateOptions & Record<string, any>} [options]  others than these go to the pipeline
  * @returns {Promise<Evaluation>}
- * @throws {BertError} BAD_OPTION where the task cannot be evaluated
+ * @throws {BertError} BAD_OPTION where the task cannot be evaluated, or not `among` such labels
  * @throws {BertError} BAD_INPUT where there are no examples, or one lacks something, has an unknown
  *   label (found before the pipeline runs), or not an answer for each mask; its `index` says which
  * @throws {BertError} whatever the pipeline throws, with the `index` of the example
@@ -348,7 +351,7 @@ export const EVALUATIONS = {
 export async function evaluate(
     pipe,
     examples,
-    { signal, onprogress, batch_size = 32, ...options } = {},
+    { signal, onprogress, batch_size = 32, among, ...options } = {},
 ) {
     const name = /** @type {Task} */ (JUDGED_AS[pipe.task] ?? unaliased(pipe.task));
     if (!Object.hasOwn(EVALUATIONS, name)) {
@@ -366,14 +369,18 @@ export async function evaluate(
     }
     const task = EVALUATIONS[name];
     check(examples, task);
-    task.prepare?.(examples, pipe);
+    if (among !== undefined && !(name === 'text-classification' && 'label' in examples[0])) {
+        throw new BertError('BAD_OPTION', 'among is for text-classification with one label a text');
+    }
+    const judged = among === undefined ? pipe : limitedTo(pipe, among);
+    task.prepare?.(examples, judged);
     /** @type {any[]} */
     const answers = [];
     for (let begin = 0; begin < examples.length; begin += batch_size) {
         signal?.throwIfAborted();
         const batch = examples.slice(begin, begin + batch_size);
         const answered = task.answer(
-            pipe,
+            judged,
             batch,
             { ...options, ...(signal ? { signal } : {}) },
             examples,
@@ -385,7 +392,7 @@ export async function evaluate(
         );
         onprogress?.({ done: answers.length, total: examples.length });
     }
-    return { task: name, n: examples.length, ...task.score(examples, answers, pipe) };
+    return { task: name, n: examples.length, ...task.score(examples, answers, judged) };
 }
 
 /**

@@ -627,7 +627,7 @@ test(
         const { own, clock } = await tasksWhile(page, async () => {
             await page.fill('#text', manyWords(2000));
             const { remark } = await answer(page);
-            assert.match(remark, /^The mean of \d+ windows of up to 512 tokens/);
+            assert.match(remark, /^The mean of \d+ windows of up to 256 tokens/);
             await page
                 .locator(`${part('list')} > li`)
                 .first()

@@ -86,7 +86,7 @@ test('one bad input rejects the call, or stands in its place', async () => {
     const long = sentence(600);
     await assert.rejects(
         classify(['good', long], { overflow: 'error' }),
-        withCode('SEQUENCE_TOO_LONG', /^text 1: the text is longer than the 512 tokens/),
+        withCode('SEQUENCE_TOO_LONG', /^text 1: the text is longer than the 256 tokens/),
     );
     const [first, second] = await classify(['good', long], { overflow: 'error', errors: 'return' });
     assert.equal(first.label, 'POSITIVE');

@@ -273,6 +273,8 @@ test('tokenize, eval and info', () => {
         'eval',
         '--input',
         file('eval.tsv', 'sentence\tlabel\nwonderful\t1\nterrible\t0\nawful\t1\ngreat\t1\n'),
+        '--among',
+        'NEGATIVE,POSITIVE',
     ]);
     assert.equal(result.accuracy, 0.75);
     assert.deepEqual(result.confusion, [

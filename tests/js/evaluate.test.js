@@ -512,21 +512,32 @@ test('the bundled model on sentences, some labelled wrongly', async () => {
             { text: 'I loved every minute of it.', label: 1 },
             { text: 'I hated every minute of it.', label: 1 },
         ];
+        const among = ['NEGATIVE', 'POSITIVE'];
         /** @type {Record<string, any>} */
         const { accuracy, confusion, labels } = await evaluate(classify, examples, {
             batch_size: 3,
+            among,
         });
-        assert.deepEqual(labels, classify.model.config.labels);
+        assert.deepEqual(labels, among);
         assert.equal(accuracy, 3 / 4);
-        const [negative, positive] = [labels.indexOf('NEGATIVE'), labels.indexOf('POSITIVE')];
-        assert.deepEqual(
-            [
-                confusion[negative][negative],
-                confusion[positive][positive],
-                confusion[positive][negative],
-            ],
-            [1, 2, 1],
-        );
+        assert.deepEqual(confusion, [
+            [1, 0],
+            [1, 2],
+        ]);
+        const all = await evaluate(classify, [
+            { text: 'What a wonderful film.', label: 'POSITIVE' },
+            { text: 'It begins at eight.', label: 1 },
+        ]);
+        assert.deepEqual([all.accuracy, all.labels], [1, classify.model.config.labels]);
+        const neutral = { text: 'It begins at eight.', label: 'NEUTRAL' };
+        await refused(evaluate(classify, [neutral], { among }), 'BAD_INPUT', /"NEUTRAL"/);
+        for (const wrong of [['POSITIVE'], ['POSITIVE', 'POSITIVE'], ['GOOD', 'BAD'], 'POSITIVE']) {
+            await refused(
+                evaluate(classify, examples, { among: wrong }),
+                'BAD_OPTION',
+                /among must be an array of two or more of NEGATIVE, NEUTRAL, POSITIVE/,
+            );
+        }
         await refused(evaluate(classify, [{ text: 'x', label: 'maybe' }]), 'BAD_INPUT', /"maybe"/);
     } finally {
         classify.dispose();

@@ -242,12 +242,13 @@ for (const [name, [model, scoresOf, mask]] of Object.entries(CASES)) {
 }
 
 /** The log-odds of a label, in another way than js/explain has it. */
+const ofOneLabel = (logits, i) => {
+    const others = logits.filter((_, k) => k !== i).map((x) => Math.exp(x));
+    return Math.log(Math.exp(logits[i]) / others.reduce((a, b) => a + b));
+};
 const LOG_ODDS = {
-    sentiment: (logits, i) => logits[i] - logits[1 - i],
-    roberta: (logits, i) => {
-        const others = logits.filter((_, k) => k !== i).map((x) => Math.exp(x));
-        return Math.log(Math.exp(logits[i]) / others.reduce((a, b) => a + b));
-    },
+    sentiment: ofOneLabel,
+    roberta: ofOneLabel,
     multi_label: (logits, i) => logits[i],
     regression: (logits, i) => logits[i],
 };
@@ -280,8 +281,8 @@ for (const [name, [model, scoresOf, mask]] of Object.entries(CASES)) {
 
 test('log-odds tell of words where probabilities are near 1', async () => {
     const text =
-        'The food was lovely and the waiter could not have been kinder, but we waited an hour ' +
-        'for it, the room was freezing and the bill was wrong.';
+        'A wonderful evening: the food was delicious, the waiter was charming, and we loved ' +
+        'every minute of it.';
     const most = async (scale) => {
         const { tokens } = await attribute(sentiment, text, { unit: 'word', scale });
         return tokens.reduce((a, b) => (Math.abs(b.score) > Math.abs(a.score) ? b : a));
@@ -455,7 +456,7 @@ test('what cannot be explained is refused', async (t) => {
     );
     await assert.rejects(attribute(sentiment, 'a', { label: 'GOOD' }), {
         code: 'BAD_OPTION',
-        message: /label must be 'NEGATIVE' or 'POSITIVE', not string "GOOD"/,
+        message: /label must be 'NEGATIVE', 'NEUTRAL' or 'POSITIVE', not string "GOOD"/,
     });
     await assert.rejects(attribute(sentiment, 'a', wrong({ unit: 'sentence' })), {
         code: 'BAD_OPTION',

@@ -26,9 +26,7 @@ export const EXAMPLES = [
     },
     {
         name: 'A plain fact',
-        about:
-            'It praises nothing and blames nothing. A model that knows two answers gives one of ' +
-            'them nevertheless.',
+        about: 'It praises nothing and blames nothing: neutral.',
         text: 'The meeting is on Tuesday at three.',
     },
     {

@@ -104,7 +104,7 @@ export function makeSentences(parts, announce) {
                 ? `Sentence ${first + 1}: ${word}, ${share}`
                 : `Sentences ${first + 1} to ${end}: ` +
                   (has_sides
-                      ? `${is_sure ? mean : 'mixed or not sure'} on average`
+                      ? `${is_sure ? mean : 'mixed or neutral'} on average`
                       : `${word}, ${share}`);
         const several = has_sides ? (is_sure ? mean : 'unsure') : tone;
         const bar = make('span');
