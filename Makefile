@@ -14,7 +14,7 @@ ifneq ($(shell sed -n 's/^  "version": \(".*"\),/\1/p' package.json),$(shell sed
 $(error package.json and BERT_VERSION in core/bert.h are of different versions)
 endif
 
-# The converted default model, and the export it is made from (`make model`).
+# The default model, and the export of the one with two labels (`make two-label-model`).
 model := web-demo/models/sentiment-minilm-l6-q8.safetensors
 MODEL_ONNX ?= ../shared/models/sentiment-minilm-l6
 SENTIMENT ?= ../shared/data/sentiment
@@ -452,9 +452,8 @@ hosts: ## write docs/hosts.md from what test-browser and test-hosts found
 screenshots: site ## take the pictures of the documents
 	@node tools/screenshots.mjs
 
-model: setup native ## rebuild the bundled model from $MODEL_ONNX
-	@mkdir -p $(dir $(model))
-	build/native/bert-convert $(MODEL_ONNX) -o $(model) --dtype q8 --name sentiment-minilm-l6
+two-label-model: setup native ## the earlier default model, positive or negative, from $MODEL_ONNX
+	build/native/bert-convert $(MODEL_ONNX) -o build/sentiment-two-labels-q8.safetensors --name sentiment-two-labels
 
 train-model: native wasm js ## train the bundled model on $SENTIMENT: hours; then node bench/sentiment.js
 	node tools/train_model.js $(SENTIMENT) $(model) --checkpoint build/train-model.checkpoint

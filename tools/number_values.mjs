@@ -94,7 +94,7 @@ const MINILM_WEIGHTS = layerWeights(6, 384, 1536);
 
 const NAVIGATION = 'navigation to first result';
 const LITERT = 'LiteRT.js, int8';
-const { profile, lines, builds, tokenizers, families, loading } = measured;
+const { profile, lines, builds, tokenizers, families, loading, sentiment } = measured;
 
 /** @type {Record<string, string>} */
 export const NUMBERS = {
@@ -132,6 +132,9 @@ export const NUMBERS = {
     // Accuracy.
     'accuracy-f32': `${accuracy('f32').right.toFixed(2)} %`,
     'accuracy-q8': `${accuracy('q8').right.toFixed(2)} %`,
+    'sentiment-right': `${sentiment.right} %`,
+    'sentiment-sst2': `${sentiment.sst2} %`,
+    'sentiment-calibration': `${sentiment.calibration_error} %`,
     'cosine-q4': accuracy('q4').cosine.toFixed(3),
     'cosine-q4-calibrated': accuracy('q4, calibrated').cosine.toFixed(3),
     'exports-error': exponential(measured.exports.largest_error_f32),
@@ -584,6 +587,36 @@ export const TABLES = {
             ]),
         );
     },
+    'sentiment-domains': () =>
+        table(
+            ['domain', 'sentences', 'right'],
+            sentiment.by_domain.map((/** @type {any} */ { domain, n, right }) => [
+                domain,
+                n,
+                `${right.toFixed(0)} %`,
+            ]),
+        ),
+
+    'sentiment-confusion': () =>
+        table(
+            ['is', 'called negative', 'neutral', 'positive'],
+            ['negative', 'neutral', 'positive'].map((name, i) => [
+                name,
+                ...sentiment.confusion[i],
+            ]),
+        ),
+
+    'sentiment-swaps': () =>
+        table(
+            ['what is swapped', 'answers', 'other than the most frequent', 'widest tone'],
+            Object.entries(sentiment.swaps).map(([what, { sentences, others, widest }]) => [
+                what,
+                sentences,
+                others,
+                widest,
+            ]),
+        ),
+
     loading() {
         const { unthrottled, slow } = loading;
         return table(

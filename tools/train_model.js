@@ -20,8 +20,8 @@ const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
         base: { type: 'string', default: BASE },
-        epochs: { type: 'string', default: '3' },
-        rate: { type: 'string', default: '2e-4' },
+        epochs: { type: 'string', default: '2' },
+        rate: { type: 'string', default: '1.2e-4' },
         rows: { type: 'string', default: 'Infinity' },
         checkpoint: { type: 'string' },
     },
@@ -52,6 +52,7 @@ const trained = await fineTune(values.base, read('train.tsv', Number(values.rows
     batch_size: 32,
     learning_rate: Number(values.rate),
     max_length: 128,
+    warmup: 0.06,
     label_smoothing: 0.05,
     stop: stopping.signal,
     onprogress({ step, n_steps, loss, validation, seconds_left }) {

@@ -229,7 +229,7 @@ test('the sample: labels, pictures, groups, and no fault in any state', TIMEOUT,
     await reached(page, 'full');
     await counted(page, '60 rows');
     const rows = await shownRows(page);
-    assert.match(rows[0].label ?? '', /^(Positive|Negative)$/);
+    assert.match(rows[0].label ?? '', /^(Positive|Neutral|Negative)$/);
     await part(page, 'labels').locator('li').first().waitFor();
     const shares = await part(page, 'labels').locator('li .numbers').allInnerTexts();
     const sum = shares.reduce((total, words) => total + Number.parseInt(words, 10), 0);
@@ -540,11 +540,11 @@ test('labels by hand: marked, counted, undone, saved', TIMEOUT, async (t) => {
         await part(page, 'hand-words').innerText(),
         '1 label by hand: 1 corrected, 0 confirmed',
     );
-    // With keys: 2 is Positive.
+    // With keys: 3 is Positive.
     await row(0).focus();
     for (let i = 0; i < 9; i++) {
         await page.keyboard.press('ArrowDown');
-        await page.keyboard.press('2');
+        await page.keyboard.press('3');
     }
     const hand = () => part(page, 'hand-words').innerText();
     assert.match(await hand(), /^10 labels by hand/);
@@ -601,7 +601,7 @@ test('finds by meaning, and says in words what all are together', TIMEOUT, async
     await part(page, 'copy').getByText('Copied').waitFor();
     const words = await page.evaluate(() => navigator.clipboard.readText());
     assert.match(words, /^sample-comments.csv: 60 rows, 60 classified by sentiment-minilm-l6\n/);
-    assert.match(words, /\nGroup\tTexts\tNegative\tPositive\tMean score\nPool\t12\t/);
+    assert.match(words, /\nGroup\tTexts\tNegative\tNeutral\tPositive\tMean score\nPool\t12\t/);
 });
 
 test('the address restores what was chosen, and no text is in it', TIMEOUT, async (t) => {
