@@ -94,7 +94,7 @@ const MINILM_WEIGHTS = layerWeights(6, 384, 1536);
 
 const NAVIGATION = 'navigation to first result';
 const LITERT = 'LiteRT.js, int8';
-const { profile, lines, builds, tokenizers, families, loading, sentiment } = measured;
+const { profile, lines, tokenizers, families, loading, sentiment } = measured;
 
 /** @type {Record<string, string>} */
 export const NUMBERS = {
@@ -120,14 +120,6 @@ export const NUMBERS = {
     'lines-memory': range(lines.resident_mb),
     'lines-small-count': whole(lines.small_heap.lines),
     'lines-small-memory': String(lines.small_heap.most_mb),
-
-    // Base and relaxed SIMD.
-    'builds-texts': String(builds.texts),
-    'builds-same': String(builds.same_bits),
-    'builds-point': String(builds.over_a_point),
-    'builds-largest': `${(100 * builds.largest).toFixed(1)} points`,
-    'builds-labels': String(builds.other_labels),
-    'builds-accuracy': `${(100 * builds.accuracy.base).toFixed(2)} %`,
 
     // Accuracy.
     'accuracy-f32': `${accuracy('f32').right.toFixed(2)} %`,
