@@ -74,7 +74,7 @@ export function disentangled(encoder, tensors) {
         return {
             relative_attention: false,
             pos_att_type: null,
-            position_biased_input: true,
+            position_biased_input: n_positions > 0,
             max_position_embeddings: n_positions,
         };
     }

@@ -20,6 +20,7 @@ import { numbers, severalLabels } from '../../js/train/objectives/targets.js';
 import { toRows } from '../../js/train/panels.js';
 import { Random } from '../../js/train/random.js';
 import { limitsOf } from '../../js/train/run.js';
+import { toSentenceFolder, withPooling } from '../../js/train/sentence_model.js';
 import { tokensOf } from '../../js/train/spans.js';
 import { Trainer } from '../../js/train/trainer.js';
 import { converted, GOLDEN, scratch } from './converted.js';
@@ -351,8 +352,10 @@ const FOLDERS = [
     'bert-seqcls',
     'bert-tokcls',
     'camembert-tokcls',
+    'deberta-qa-p2c',
     'deberta-seqcls',
     'deberta-tokcls-c2p',
+    'deberta-v2-qa',
     'deberta-v2-seqcls',
     'deberta-v2-tokcls',
     'deberta-v3-seqcls',
@@ -367,13 +370,35 @@ const FOLDERS = [
     'xlm-roberta-tokcls',
 ];
 
-/** @type {Record<string, 'ForTokenClassification' | 'ForSequenceClassification'>} */
-const HEADS = {
+const HEADS = /** @type {const} */ ({
     'token-classification': 'ForTokenClassification',
+    'question-answering': 'ForQuestionAnswering',
     'text-classification': 'ForSequenceClassification',
-};
+});
 
-const taskOf = (name) => (name.includes('tokcls') ? 'token-classification' : 'text-classification');
+/** @returns {keyof typeof HEADS} */
+function taskOf(name) {
+    if (name.includes('-qa')) return 'question-answering';
+    return name.includes('tokcls') ? 'token-classification' : 'text-classification';
+}
+
+/**
+ * Fails unless a folder's config says what that of a golden one says of the same.
+ * @param {Record<string, Uint8Array>} files
+ * @param {string} name  of the golden folder
+ */
+function assertConfig(files, name) {
+    const config = JSON.parse(new TextDecoder().decode(files['config.json']));
+    const original = json(join(HUGGINGFACE, name, 'config.json'));
+    assert.deepEqual(config.architectures, original.architectures);
+    const { architectures, problem_type, torch_dtype, id2label, label2id, ...sizes } = config;
+    if (sizes.relative_attention) {
+        original.pos_att_type = [original.pos_att_type].flat().join('|').split('|').sort();
+    }
+    for (const [key, value] of Object.entries(sizes)) {
+        if (key in original) assert.deepEqual(value, original[key], key);
+    }
+}
 
 for (const name of FOLDERS) {
     test(`what was read is written as transformers has it: ${name}`, async () => {
@@ -392,14 +417,20 @@ for (const name of FOLDERS) {
             ...withHead(base, family, task, labels, 0),
         });
         assertTensors(files, name, (each) => !each.endsWith('position_ids'));
-        const config = JSON.parse(new TextDecoder().decode(files['config.json']));
-        const original = json(join(HUGGINGFACE, name, 'config.json'));
-        assert.deepEqual(config.architectures, original.architectures);
-        const { architectures, problem_type, torch_dtype, id2label, label2id, ...sizes } = config;
-        original.pos_att_type?.sort(); // in either order
-        for (const [key, value] of Object.entries(sizes)) {
-            if (key in original) assert.deepEqual(value, original[key], key);
-        }
+        assertConfig(files, name);
+    });
+}
+
+for (const name of ['deberta-base', 'deberta-base-absolute', 'deberta-v2-base-conv']) {
+    test(`an encoder is written as transformers has it: ${name}`, async () => {
+        const base = await baseOf(converted(`huggingface/${name}`));
+        const { architecture, max_length } = base.config;
+        const family = familyOf(architecture);
+        const tokenizer_json = new TextEncoder().encode(TOKENIZER);
+        const made = { family, architecture, max_length, tokenizer_json, ...withPooling(base) };
+        const files = toSentenceFolder(made, base.config);
+        assertTensors(files, name, () => true);
+        assertConfig(files, name);
     });
 }
 
