@@ -86,7 +86,6 @@ const CASES = [
 /** @param {any} name */
 const baseOf = (name) => (/^v\d$/.test(name) ? debertaFile(name) : converted(`pipelines/${name}`));
 
-
 for (const [name, head, examples, more] of CASES) {
     const what = `${name}, ${more.problem_type ?? head}`;
     test(`transformers answers the same: ${what}`, { skip: hasTransformers }, async () => {
