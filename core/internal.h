@@ -182,13 +182,17 @@ bert_status arrivals_check(const bert_model *model, bert_error *error);
 typedef struct memory_arena {
     char *base;
     uint64_t n_bytes;
+    uint64_t largest; /* bytes of one array, at most */
 } memory_arena;
 
 /* `count` elements of `size` bytes on BERT_ALIGNMENT; NULL when only counting. */
 static inline void *arena_take(memory_arena *arena, uint64_t count, uint64_t size)
 {
-    void *start = arena->base ? arena->base + arena->n_bytes : NULL;
+    /* A sum of numbers: blocks of over half the address space are beyond what C adds to pointers.
+     */
+    void *start = arena->base ? (void *)((uintptr_t)arena->base + (uintptr_t)arena->n_bytes) : NULL;
     uint64_t n_bytes = count * size;
+    arena->largest = n_bytes > arena->largest ? n_bytes : arena->largest;
     arena->n_bytes += (n_bytes + BERT_ALIGNMENT - 1) / BERT_ALIGNMENT * BERT_ALIGNMENT;
     return start;
 }

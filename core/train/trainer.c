@@ -258,8 +258,13 @@ static bert_status size_of(const bert_config *config, const bert_train_options *
     if (status != BERT_OK)
         return status;
     lay_out(config, resolved, *model_bytes, &arena, &model);
-    if (arena.n_bytes > SIZE_MAX / 2)
+    /* Arrays must have half the address space at most, as C wants it; together they need not. */
+    uint64_t most = SIZE_MAX < INT64_MAX ? SIZE_MAX : INT64_MAX;
+    if (arena.n_bytes > most)
         return error_set_limit(error, BERT_MODEL_TOO_LARGE, "trainer", (int64_t)arena.n_bytes,
+                               (int64_t)most);
+    if (arena.largest > SIZE_MAX / 2)
+        return error_set_limit(error, BERT_MODEL_TOO_LARGE, "trainer", (int64_t)arena.largest,
                                (int64_t)(SIZE_MAX / 2));
     *n_bytes = (size_t)arena.n_bytes;
     return BERT_OK;

@@ -4,23 +4,29 @@
  */
 
 import { BertError } from '../errors.js';
+import { disentangled, N_BUCKETS } from './distances.js';
+import { JOINED } from './layouts.js';
 
 /** @typedef {import('../loader/model_file.js').EncoderConfig} EncoderConfig */
+/** @typedef {import('./trainer.js').Tensors} Tensors */
 
 /**
  * @typedef {object} Family
  * @property {string} class_prefix  of its classes in transformers
  * @property {string} prefix  of the encoder's tensors
- * @property {Record<string, string>} layer  their names in a layer, by ours
+ * @property {Record<string, string>} layer  their names in a layer, by ours; those of a tensor, or
+ *   of what has a weight and a bias
  * @property {(stored: number, encoder: EncoderConfig) => string} path  of a layer
  * @property {string} [projection]  of embeddings to the layers
  * @property {string} pooler  the dense layer under the classifier
  * @property {string} pooler_activation
+ * @property {boolean} [has_pooler_key]  whether config.json says it: then a base's own is kept
  * @property {string} classifier
  * @property {LanguageModel} lm
  * @property {string} [pair_classifier]  of a model that is pre-trained on pairs, too
  * @property {boolean} [has_types]  whether it has an embedding of token types
- * @property {(encoder: EncoderConfig) => Record<string, unknown>} sizes  of config.json
+ * @property {(encoder: EncoderConfig, tensors: Tensors) => Record<string, unknown>} sizes  of
+ *   config.json
  *
  * @typedef {object} LanguageModel  what the parts of a masked language model are called
  * @property {string} dense
@@ -33,8 +39,11 @@ import { BertError } from '../errors.js';
 /** Activations that transformers calls otherwise. @type {Record<string, string>} */
 const ACTIVATIONS = { gelu_tanh: 'gelu_new' };
 
+/** @param {unknown} activation */
+const theirActivation = (activation) => ACTIVATIONS[String(activation)] ?? activation;
+
 /** @param {EncoderConfig} encoder */
-const activationOf = ({ activation }) => ACTIVATIONS[activation] ?? activation;
+const activationOf = ({ activation }) => theirActivation(activation);
 
 /** @param {EncoderConfig} encoder */
 const usual = (encoder) => ({
@@ -95,6 +104,44 @@ const roberta = (class_prefix) => ({
     }),
 });
 
+/** @type {LanguageModel} */
+const PREDICTIONS = {
+    dense: 'cls.predictions.transform.dense',
+    norm: 'cls.predictions.transform.LayerNorm',
+    decoder: 'cls.predictions.decoder',
+    bias: 'cls.predictions.bias',
+};
+
+/**
+ * @param {string} class_prefix
+ * @param {Record<string, string>} attention  names in a layer
+ * @returns {Family}
+ */
+const deberta = (class_prefix, attention) => ({
+    class_prefix,
+    prefix: 'deberta.',
+    layer: { ...BERT_LAYER, ...attention },
+    path: encoderLayer,
+    pooler: 'pooler.dense',
+    pooler_activation: 'gelu',
+    has_pooler_key: true,
+    classifier: 'classifier',
+    lm: PREDICTIONS,
+    sizes: (encoder, tensors) => ({
+        ...usual(encoder),
+        type_vocab_size: encoder.n_token_types,
+        ...disentangled(encoder, tensors),
+        ...(Number(encoder.conv_size) > 0 && {
+            conv_kernel_size: encoder.conv_size,
+            conv_act: theirActivation(encoder.conv_activation),
+        }),
+        ...(Number(encoder.n_labels) > 0 && {
+            pooler_hidden_size: encoder.hidden_size,
+            pooler_hidden_act: theirActivation(encoder.pooler_activation),
+        }),
+    }),
+});
+
 /** By the `architecture` of a model file. @type {Record<string, Family>} */
 const FAMILIES = {
     bert: {
@@ -105,12 +152,7 @@ const FAMILIES = {
         pooler: 'bert.pooler.dense',
         pooler_activation: 'tanh',
         classifier: 'classifier',
-        lm: {
-            dense: 'cls.predictions.transform.dense',
-            norm: 'cls.predictions.transform.LayerNorm',
-            decoder: 'cls.predictions.decoder',
-            bias: 'cls.predictions.bias',
-        },
+        lm: PREDICTIONS,
         pair_classifier: 'cls.seq_relationship',
         has_types: true,
         sizes: withTypes,
@@ -233,6 +275,20 @@ const FAMILIES = {
             relative_attention_num_buckets: N_BUCKETS,
         }),
     },
+    deberta: deberta('Deberta', {
+        [JOINED]: 'attention.self.in_proj',
+        'attention.query.bias': 'attention.self.q_bias',
+        'attention.value.bias': 'attention.self.v_bias',
+        'attention.relative_key.projection': 'attention.self.pos_proj',
+        'attention.relative_query.projection': 'attention.self.pos_q_proj',
+    }),
+    'deberta-v2': deberta('DebertaV2', {
+        'attention.query': 'attention.self.query_proj',
+        'attention.key': 'attention.self.key_proj',
+        'attention.value': 'attention.self.value_proj',
+        'attention.relative_key.projection': 'attention.self.pos_key_proj',
+        'attention.relative_query.projection': 'attention.self.pos_query_proj',
+    }),
 };
 
 /** Groups of layers that share weights, and layers of one: bert_config in core/bert.h. */
@@ -256,39 +312,6 @@ export function familyOf(architecture) {
     );
 }
 
-/** Distances of MPNet that have a bias of their own, and the farthest that is told from others. */
-const [N_BUCKETS, MOST_DISTANCE] = [32, 128];
-
-/**
- * The bucket of a distance key - query: Raffel et al. 2019, T5, section 2.1, as MPNet has it.
- * @param {number} distance
- */
-function bucketOf(distance) {
-    const half = N_BUCKETS / 2;
-    const exact = half / 2;
-    const n = Math.abs(distance);
-    const far =
-        exact +
-        Math.floor((Math.log(n / exact) / Math.log(MOST_DISTANCE / exact)) * (half - exact));
-    return (distance > 0 ? half : 0) + (n < exact ? n : Math.min(far, half - 1));
-}
-
-/**
- * The biases of distances as MPNet has them, by bucket and head.
- * @param {Float32Array} values  [n_heads, 2 D - 1]
- * @param {number} n_heads
- * @returns {Float32Array<ArrayBuffer>}  [N_BUCKETS, n_heads]; zeros of those that are too far
- */
-function bucketsOf(values, n_heads) {
-    const n = values.length / n_heads;
-    const buckets = new Float32Array(N_BUCKETS * n_heads);
-    for (let i = 0; i < n; i++) {
-        const bucket = bucketOf(i - (n - 1) / 2);
-        for (let h = 0; h < n_heads; h++) buckets[bucket * n_heads + h] = values[h * n + i];
-    }
-    return buckets;
-}
-
 /**
  * What transformers calls the parts of a model, by what they are called here.
  * @param {Family} family
@@ -306,6 +329,10 @@ export function theirNames(family, encoder, is_of_spans = false) {
         'embeddings.norm': `${prefix}embeddings.LayerNorm`,
         'embeddings.projection': `${prefix}${projection}`,
         'attention.bias': `${prefix}encoder.relative_attention_bias.weight`,
+        'relative.embeddings': `${prefix}encoder.rel_embeddings`,
+        'relative.norm': `${prefix}encoder.LayerNorm`,
+        conv: `${prefix}encoder.conv.conv`,
+        'conv.norm': `${prefix}encoder.conv.LayerNorm`,
         pooler,
         classifier,
         token_classifier: is_of_spans ? 'qa_outputs' : 'classifier',
@@ -315,12 +342,12 @@ export function theirNames(family, encoder, is_of_spans = false) {
         'lm.decoder.bias': lm.bias,
     };
     return (name) => {
-        if (Object.hasOwn(parts, name)) return parts[name];
-        const end = name.lastIndexOf('.');
-        const [part, what] = [name.slice(0, end), name.slice(end + 1)];
-        const [, stored, own] = /^layers\.(\d+)\.(.*)$/.exec(part) ?? [];
-        const theirs = own ? `${prefix}${path(Number(stored), encoder)}${layer[own]}` : parts[part];
-        return `${theirs}.${what}`;
+        const [, stored, own = name] = /^layers\.(\d+)\.(.*)$/.exec(name) ?? [];
+        const names = stored ? layer : parts;
+        const before = stored ? prefix + path(Number(stored), encoder) : '';
+        if (Object.hasOwn(names, own)) return before + names[own];
+        const end = own.lastIndexOf('.');
+        return before + names[own.slice(0, end)] + own.slice(end);
     };
 }
 
@@ -334,14 +361,4 @@ export function missingTensors({ has_types }, encoder) {
     if (!has_types || Number(encoder.n_token_types) > 0) return [];
     const n = Number(encoder.embedding_size);
     return [['embeddings.token_type.weight', { shape: [1, n], values: new Float32Array(n) }]];
-}
-
-/**
- * Distances are by bucket in transformers.
- * @param {string} name
- * @param {import('./trainer.js').Tensor} tensor
- */
-export function bucketed(name, { shape, values }) {
-    if (name !== 'attention.bias') return { shape, values };
-    return { shape: [N_BUCKETS, shape[0]], values: bucketsOf(values, shape[0]) };
 }

@@ -4,8 +4,8 @@
  */
 
 import { LENGTH_BYTES } from '../loader/header_length.js';
-import { bucketed, missingTensors, theirNames } from './families.js';
-import { toRows } from './panels.js';
+import { missingTensors, theirNames } from './families.js';
+import { JOINED, theirLayout } from './layouts.js';
 
 /** Heads that are language models. */
 const LANGUAGE_MODELS = ['ForMaskedLM', 'ForPreTraining'];
@@ -50,14 +50,14 @@ export function toFolder(trained) {
  * @param {number | null} pad_id
  */
 function modelConfig(trained, pad_id) {
-    const { family, architecture, encoder, head, labels } = trained;
+    const { family, architecture, encoder, tensors, head, labels } = trained;
     const { problem_type = 'single_label_classification' } = trained;
     return {
         architectures: [family.class_prefix + head],
         model_type: architecture,
         vocab_size: encoder.vocab_size,
         ...(pad_id !== null && { pad_token_id: pad_id }),
-        ...family.sizes(encoder),
+        ...family.sizes(encoder, tensors),
         ...(labels.length > 0 && {
             id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
             label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
@@ -107,21 +107,11 @@ function theirTensors({ family, encoder, head, tensors }) {
         classifier: LANGUAGE_MODELS.includes(head) ? pair_classifier : classifier,
     };
     const nameOf = theirNames(own, encoder, head === 'ForQuestionAnswering');
-    return [...tensors, ...missingTensors(family, encoder)].map(([name, tensor]) => [
+    const all = theirLayout(tensors, encoder, Object.hasOwn(family.layer, JOINED));
+    return [...all, ...missingTensors(family, encoder)].map(([name, tensor]) => [
         nameOf(name),
-        tensor.shape.length === 3 ? matrix(name, tensor, tensors) : bucketed(name, tensor),
+        tensor,
     ]);
-}
-
-/**
- * @param {string} name
- * @param {import('./trainer.js').Tensor} tensor  in panels
- * @param {import('./trainer.js').Tensors} tensors
- */
-export function matrix(name, { shape: [, n_in], values }, tensors) {
-    const bias = tensors.get(name.replace(/weight$/, 'bias'));
-    const n_out = /** @type {import('./trainer.js').Tensor} */ (bias).values.length;
-    return { shape: [n_out, n_in], values: toRows(values, n_out, n_in) };
 }
 
 /**

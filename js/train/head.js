@@ -54,7 +54,7 @@ export function labelsOf(config, task) {
  */
 export function withHead(base, family, task, labels, seed, problem_type) {
     const { config, tensors } = base;
-    const { pooler_activation } = family;
+    const pooler_activation = poolerActivation(family, config.encoder);
     const is_of_tokens = task !== 'text-classification';
     const own = labelsOf(config, task);
     const is_regression = (/** @type {unknown} */ type) => type === 'regression';
@@ -64,7 +64,7 @@ export function withHead(base, family, task, labels, seed, problem_type) {
         is_regression(problem_type) === is_regression(config.problem_type);
     const random = new Random(seed, PURPOSE);
     const hidden = Number(config.encoder.hidden_size);
-    const has_pooler = tensors.has('pooler.weight') && isPooler(config, pooler_activation);
+    const has_pooler = config.encoder.pooler_activation === pooler_activation;
     /** @type {Tensors} */
     const all = new Map();
     for (const [name, tensor] of tensors) {
@@ -96,15 +96,17 @@ export function withHead(base, family, task, labels, seed, problem_type) {
 }
 
 /**
- * @param {import('../loader/model_file.js').ModelConfig} config
- * @param {string} activation
+ * Of the dense layer under the classifier.
+ * @param {import('./families.js').Family} family
+ * @param {import('../loader/model_file.js').EncoderConfig} encoder  of the base
  */
-function isPooler({ encoder }, activation) {
-    return encoder.pooler_activation === activation;
+function poolerActivation({ pooler_activation, has_pooler_key }, encoder) {
+    const { pooler_activation: own = 'none' } = encoder;
+    return has_pooler_key && own !== 'none' ? own : pooler_activation;
 }
 
 /** Names of an encoder's tensors. */
-export const OF_ENCODER = /^(embeddings|layers|attention)\./;
+export const OF_ENCODER = /^(embeddings|layers|attention|relative|conv)\./;
 
 /** Fields of what stands on an encoder, and of how its weights are stored. */
 const OF_HEADS =

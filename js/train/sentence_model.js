@@ -5,8 +5,9 @@
  */
 
 import { BertError } from '../errors.js';
-import { json, matrix, safetensors, toFolder } from './folder.js';
+import { json, safetensors, toFolder } from './folder.js';
 import { encoderOf, OF_ENCODER } from './head.js';
+import { matrix } from './layouts.js';
 
 /** @typedef {import('../loader/model_file.js').EncoderConfig} EncoderConfig */
 /** @typedef {import('./trainer.js').Tensor} Tensor */

@@ -15,6 +15,7 @@ import { HelpingThreads } from '../worker/threads.js';
 import { readBase } from './base.js';
 import { readCheckpoint, requireSame } from './checkpoint.js';
 import { LORA_TARGETS } from './core_names.js';
+import { requireDistances } from './distances.js';
 import { dropoutOf } from './dropout.js';
 import { familyOf } from './families.js';
 import { fingerprint } from './fingerprint.js';
@@ -58,6 +59,7 @@ export function answer(port) {
             loaded = { base: await beginAnew(read, n_sources), build };
             const { name, config, tokenizer } = loaded.base;
             familyOf(config.architecture);
+            requireDistances(loaded.base);
             if (!tokenizer) throw noTokenizer(name);
             return { name, max_length: config.max_length, labels: labelsOf(config, request.task) };
         }

@@ -109,6 +109,8 @@ const FOLDERS = [
     'bert-mlm-untied',
     'bert-pretraining',
     'camembert-mlm',
+    'deberta-mlm',
+    'deberta-v2-mlm',
     'distilbert-mlm',
     'electra-mlm',
     'mpnet-mlm',
@@ -466,8 +468,6 @@ test('options that cannot be are refused', async () => {
     await refused(base({ max_length: 9999 }), 'BAD_OPTION', /at most the \d+ tokens/);
     const roberta = { base: converted('pipelines/fill-mask-roberta'), next_sentence: true };
     await refused(pretrain(LINES, roberta), 'BAD_OPTION', /next_sentence must be false/);
-    const deberta = { base: converted('pipelines/zero-shot-deberta-v3') };
-    await refused(pretrain(LINES, deberta), 'UNSUPPORTED', /family 'deberta-v2'/);
     await refused(of({ memory: 1e5 }), 'OUT_OF_MEMORY', /more than the 1 MB/);
     const maskless = { vocabulary: undefined, tokenizer: TOKENIZER.replaceAll('[MASK]', '[M]') };
     await refused(of(maskless), 'BAD_TOKENIZER', /\[MASK\] or <mask>/);

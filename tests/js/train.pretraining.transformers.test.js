@@ -25,7 +25,7 @@ import { Trainer } from '../../js/train/trainer.js';
 import { converted } from './converted.js';
 import { newPath } from './huggingface_files.js';
 import { PYTHON } from './tokenizer_compare.js';
-import { moduleOf } from './trained.js';
+import { debertaFile, moduleOf } from './trained.js';
 
 const hasTransformers =
     spawnSync(PYTHON, ['-c', 'import torch, transformers']).status === 0
@@ -72,18 +72,18 @@ print(json.dumps(dict(logits=logits[0].tolist(), ids=ids,
 for (const [name, kind, options] of /** @type {[string, string, any][]} */ ([
     ['a new one', 'BertForMaskedLM', {}],
     ['a new one of pairs', 'BertForPreTraining', { next_sentence: true }],
-    ['fill-mask-roberta', 'RobertaForMaskedLM', { is_base: true }],
-    ['fill-mask-distilbert', 'DistilBertForMaskedLM', { is_base: true }],
+    ['roberta', 'RobertaForMaskedLM', { base: converted('pipelines/fill-mask-roberta') }],
+    ['distilbert', 'DistilBertForMaskedLM', { base: converted('pipelines/fill-mask-distilbert') }],
+    ['deberta', 'DebertaForMaskedLM', { base: debertaFile('v1') }],
+    ['deberta-v2', 'DebertaV2ForMaskedLM', { base: debertaFile('v2') }],
 ])) {
     test(`transformers answers the same: ${name}`, { skip: hasTransformers }, async () => {
-        const { is_base, ...more } = options;
+        const fresh = { vocabulary: { size: 400 }, max_length: 64, model: { hidden: 64 } };
         const trained = await pretrain(LINES, {
-            ...(is_base
-                ? { base: converted(`pipelines/${name}`) }
-                : { vocabulary: { size: 400 }, max_length: 64, model: { hidden: 64 } }),
+            ...(options.base ? {} : fresh),
             epochs: 2,
             threads: 1,
-            ...more,
+            ...options,
         });
         const files = await trained.export();
         const text = 'the quick brown fox is over the hills';

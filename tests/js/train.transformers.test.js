@@ -11,7 +11,7 @@ import { fineTune } from 'bert-wasm/train';
 import { converted } from './converted.js';
 import { newPath } from './huggingface_files.js';
 import { PYTHON } from './tokenizer_compare.js';
-import { EXAMPLES, QUICK } from './trained.js';
+import { debertaFile, EXAMPLES, QUICK } from './trained.js';
 
 const hasTransformers =
     spawnSync(PYTHON, ['-c', 'import torch, transformers']).status === 0
@@ -52,7 +52,10 @@ const ASKED = EXAMPLES.map(({ text }) => ({
     answers: [{ text: text.split(' ')[0] }],
 }));
 
-/** @type {[string, string, any[], import('bert-wasm/train').TrainOptions][]} */
+/**
+ * Of a base: a version of DeBERTa, or a folder of pipelines/.
+ * @type {[string, string, any[], import('bert-wasm/train').TrainOptions][]}
+ */
 const CASES = [
     ['feature-extraction-bert', 'SequenceClassification', EXAMPLES, {}],
     ['text-classification-roberta', 'SequenceClassification', EXAMPLES, {}],
@@ -72,13 +75,22 @@ const CASES = [
     ],
     ['text-classification-roberta', 'QuestionAnswering', ASKED, { task: 'question-answering' }],
     ['fill-mask-distilbert', 'QuestionAnswering', ASKED, { task: 'question-answering' }],
+    ['v1', 'SequenceClassification', EXAMPLES, {}],
+    ['v1', 'TokenClassification', TAGGED, { task: 'token-classification', lora: {} }],
+    ['v2', 'SequenceClassification', EXAMPLES, {}],
+    ['v2', 'QuestionAnswering', ASKED, { task: 'question-answering' }],
+    ['v3', 'SequenceClassification', SCORED, { problem_type: 'regression' }],
+    ['v3', 'TokenClassification', TAGGED, { task: 'token-classification' }],
 ];
+
+/** @param {any} name */
+const baseOf = (name) => (/^v\d$/.test(name) ? debertaFile(name) : converted(`pipelines/${name}`));
 
 for (const [name, head, examples, more] of CASES) {
     const what = `${name}, ${more.problem_type ?? head}`;
     test(`transformers answers the same: ${what}`, { skip: hasTransformers }, async () => {
         const options = { ...QUICK, epochs: 5, ...more };
-        const trained = await fineTune(converted(`pipelines/${name}`), examples, options);
+        const trained = await fineTune(baseOf(name), examples, options);
         const folder = newPath();
         mkdirSync(folder);
         for (const [file, bytes] of Object.entries(await trained.export())) {

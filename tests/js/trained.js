@@ -10,7 +10,8 @@ import { openSource } from '../../js/loader/source.js';
 import { readBase } from '../../js/train/base.js';
 import { DIST } from './built.js';
 import { scratch } from './converted.js';
-import { HUGGINGFACE, readTensors } from './huggingface_files.js';
+import { convert, folderOf, HUGGINGFACE, readTensors } from './huggingface_files.js';
+import { TOKENIZER } from './model_bytes.js';
 
 /** Of texts that tiny vocabularies tell apart. */
 export const EXAMPLES = [
@@ -34,6 +35,17 @@ export const moduleOf = (build) =>
 export function baseOf(path) {
     return readBase(openSource(new Uint8Array(readFileSync(path))), moduleOf('base'), () => {});
 }
+
+/** Folders of DeBERTa as transformers has written them, by its version: 2 with a convolution. */
+const DEBERTAS = { v1: 'deberta-base', v2: 'deberta-v2-base-conv', v3: 'deberta-v3-seqcls' };
+
+/** One of those, with the tiny vocabulary. @param {keyof typeof DEBERTAS} version */
+export const debertaFolder = (version) =>
+    folderOf(DEBERTAS[version], { 'tokenizer.json': TOKENIZER, 'tokenizer_config.json': {} });
+
+/** Its model file. @param {keyof typeof DEBERTAS} version */
+export const debertaFile = (version, dtype = 'f32') =>
+    convert(debertaFolder(version), '--dtype', dtype).path;
 
 /** Fails unless that is rejected by a BertError. @param {number} [index]  of the example */
 export const refused = (promise, code, message, index) =>

@@ -4,7 +4,7 @@
  */
 
 import { BertError } from '../../errors.js';
-import { DEVIATION, encoderOf } from '../head.js';
+import { DEVIATION, encoderOf, OF_ENCODER } from '../head.js';
 import { panelsShape, toPanels } from '../panels.js';
 import { Random } from '../random.js';
 
@@ -156,7 +156,7 @@ export function continuedModel({ config, tensors }, family, has_pairs, seed) {
             if (names.test(name)) weights.tensors.set(name, tensor);
         }
     };
-    keep(/^(embeddings|layers|attention)\./);
+    keep(OF_ENCODER);
     const has_language_model = tensors.has('lm.transform.weight');
     if (has_language_model) keep(/^lm\./);
     else weights.languageModel(own);

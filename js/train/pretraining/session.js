@@ -214,7 +214,7 @@ export class PretrainingSession {
         const sets = { examples, validation: held_out };
         const outcome = await run(request, sets, trainer, objective, caller);
         const facts = { threads: trainer.n_threads, memory_bytes: trainer.memory_bytes };
-        const trained = trainer.parameters();
+        const trained = trainer.merged();
         helpers.end();
         const files = toFolder({
             family,
