@@ -142,7 +142,8 @@ const found = {
 };
 console.log(JSON.stringify(found, null, 2));
 if (values.record) {
-    const measured = JSON.parse(readFileSync(MEASURED, 'utf8'));
-    measured.train_page = found;
-    writeFileSync(MEASURED, `${JSON.stringify(measured, null, 2)}\n`);
+    // Its entry alone: the lines of the others are as people have made them.
+    const others = readFileSync(MEASURED, 'utf8').replace(/,\n {2}"train_page": \{[^}]*\}/, '');
+    const entry = JSON.stringify(found, null, 2).replaceAll('\n', '\n  ');
+    writeFileSync(MEASURED, others.replace(/\n\}\n$/, `,\n  "train_page": ${entry}\n}\n`));
 }
