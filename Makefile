@@ -429,6 +429,9 @@ build/bench/micro.wasm: bench/micro.c $(core_sources) $(wildcard core/*.h) Makef
 bench-train: $(native)/bench/train ## a step of training; beside it bench/train_torch.py, where there is torch
 	@$<
 
+bench-train-page: setup build ## fine-tuning in a page on the rows of DATA=TSV: time, longest task, memory; to bench/measured.json
+	@node bench/train_page.js --data $(or $(DATA),$(SENTIMENT)/train.tsv) --record
+
 $(native)/bench/%: $(native)/bench/%.o $(train_objects) $(core_objects)
 	@echo 'ld $@'
 	@$(CC) $(ldflags) $^ -pthread -lm -o $@

@@ -348,7 +348,8 @@ typedef struct bert_model bert_model;
 bert_status bert_model_bytes(const bert_config *config, size_t *n_bytes, bert_error *error);
 
 /* Binds the tensors by name, dtype and shape. `memory` is on BERT_ALIGNMENT and has at least
- * bert_model_bytes() bytes. Every tensor must be there and explained by the config. */
+ * bert_model_bytes() bytes. Every tensor must be there and explained by the config; what a
+ * relative_source explains may be missing: only training reads and checks it. */
 bert_status bert_model_open(const bert_config *config, const bert_tensor *tensors, size_t n_tensors,
                             void *memory, size_t n_bytes, bert_model **model, bert_error *error);
 

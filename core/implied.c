@@ -36,17 +36,6 @@ int config_has_p2c(const bert_config *config)
            config->position_attention == BERT_POSITION_ATTENTION_C2P_P2C;
 }
 
-int config_has_relative_projections(const bert_config *config)
-{
-    return config->relative_source == BERT_RELATIVE_SOURCE_OWN ||
-           config->relative_source == BERT_RELATIVE_SOURCE_OWN_UNBIASED;
-}
-
-int config_has_key_bias(const bert_config *config)
-{
-    return config->relative_source != BERT_RELATIVE_SOURCE_OWN_UNBIASED;
-}
-
 uint32_t bert_config_padding_id(const bert_config *config)
 {
     return config->first_position ? config->first_position - 1 : BERT_NO_TOKEN;

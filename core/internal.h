@@ -20,7 +20,6 @@ typedef struct layer_weights {
     matrix query, key, value, attention_output; /* H -> H */
     /* [n_relative_rows, H], if position_attention has them. */
     row_table relative_key, relative_query;
-    matrix relative_key_projection, relative_query_projection; /* H -> H: what makes them */
     norm_weights attention_norm;
     matrix intermediate; /* H -> I */
     matrix output;       /* I -> H */
@@ -56,8 +55,6 @@ struct bert_model {
     norm_weights embeddings_norm;         /* [E] */
     matrix projection;                    /* E -> H */
     const float *attention_bias;          /* [n_heads, 2 D - 1] */
-    row_table relative_embeddings;        /* [n_relative_rows, H] */
-    norm_weights relative_norm;           /* [H] */
     uint32_t *relative_rows; /* [2 D - 1]: the row of a distance q - k at D - 1 + q - k */
     layer_weights *layers;   /* [bert_config_n_stored_layers()] */
     matrix conv;             /* conv_size H -> H */
@@ -158,10 +155,6 @@ bert_status config_check(const bert_config *config, bert_error *error);
 /* Whether queries score the keys of distances, and keys the queries of distances. */
 int config_has_c2p(const bert_config *config);
 int config_has_p2c(const bert_config *config);
-
-/* Whether matrices of their own project embeddings of distances, and whether keys have biases. */
-int config_has_relative_projections(const bert_config *config);
-int config_has_key_bias(const bert_config *config);
 
 /* How many poolings a sentence embedding has, and each of them. */
 uint32_t config_n_poolings(const bert_config *config);

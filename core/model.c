@@ -230,28 +230,6 @@ static norm_weights bind_norm(tensor_binder *binder, const char *name, uint32_t 
     return norm;
 }
 
-/* What is read by who trains alone: as it lies, and in F32. */
-static row_table bind_source(tensor_binder *binder, const char *name, uint32_t n_rows,
-                             uint32_t n_columns)
-{
-    const bert_tensor *rows = bind_f32(binder, name, ".weight", 2, (uint32_t[]){n_rows, n_columns});
-    return (row_table){.n_rows = n_rows,
-                       .n_columns = n_columns,
-                       .dtype = BERT_DTYPE_F32,
-                       .rows = rows ? rows->data : NULL};
-}
-
-static matrix bind_projection(tensor_binder *binder, const char *name, uint32_t n, int has_bias)
-{
-    const bert_tensor *panels =
-        bind_f32(binder, name, ".weight", 3, (uint32_t[]){BERT_PANELS(n), n, BERT_PANEL});
-    return (matrix){.n_in = n,
-                    .n_out = n,
-                    .dtype = BERT_DTYPE_F32,
-                    .panels = panels ? panels->data : NULL,
-                    .bias = has_bias ? bind_vector(binder, name, ".bias", n) : NULL};
-}
-
 /* "layers.N", of which `name` has room for. */
 static void layer_name(char name[32], uint32_t index)
 {
@@ -324,13 +302,6 @@ static void bind_layer(tensor_binder *binder, layer_weights *layer, const bert_c
     if (config_has_p2c(config))
         layer->relative_query =
             bind_table(binder, NAMED(".attention.relative_query"), config->n_relative_rows, hidden);
-    if (config_has_c2p(config) && config_has_relative_projections(config))
-        layer->relative_key_projection =
-            bind_projection(binder, NAMED(".attention.relative_key.projection"), hidden,
-                            config_has_key_bias(config));
-    if (config_has_p2c(config) && config_has_relative_projections(config))
-        layer->relative_query_projection =
-            bind_projection(binder, NAMED(".attention.relative_query.projection"), hidden, 1);
     is_i8(binder, NAMED(".attention.key"), layer, &layer->key);
     is_i8(binder, NAMED(".attention.value"), layer, &layer->value);
     layer->attention_output = MATRIX(".attention.output", hidden, hidden);
@@ -361,11 +332,6 @@ static void bind_distances(tensor_binder *binder, bert_model *model)
         if (rows)
             expect(binder, rows, (tensor_arrival){.role = TENSOR_DISTANCES});
     }
-    if (config->relative_source != BERT_RELATIVE_SOURCE_NONE)
-        model->relative_embeddings = bind_source(binder, "relative.embeddings",
-                                                 config->n_relative_rows, config->hidden_size);
-    if (config->relative_norm)
-        model->relative_norm = bind_norm(binder, "relative.norm", config->hidden_size);
 }
 
 static void bind_embeddings(tensor_binder *binder, bert_model *model)
@@ -414,7 +380,20 @@ static void bind_heads(tensor_binder *binder, bert_model *model)
                                       config->embedding_dim, NULL);
 }
 
-/* What is left over has a name twice, or one that the config does not explain. */
+/* Whether it is of a relative_source: F32, with "relative" in its name. Encoding does not read it,
+ * training does, and checks more. */
+static int is_of_source(const bert_config *config, const bert_tensor *tensor)
+{
+    if (config->relative_source == BERT_RELATIVE_SOURCE_NONE || tensor->dtype != BERT_DTYPE_F32)
+        return 0;
+    for (const char *name = tensor->name; *name; name++)
+        if (strncmp(name, "relative", 8) == 0)
+            return 1;
+    return 0;
+}
+
+/* What is left over has a name twice, or one that the config does not explain, or is there for
+ * training. */
 static void refuse_unbound(tensor_binder *binder)
 {
     const bert_tensor *tensors = binder->model->tensors;
@@ -422,11 +401,15 @@ static void refuse_unbound(tensor_binder *binder)
     for (size_t i = 0; i < n && binder->status == BERT_OK; i++) {
         if (is_bound(binder, i))
             continue;
-        bert_status status = BERT_UNKNOWN_TENSOR;
+        int is_known = i < binder->most && is_of_source(&binder->model->config, &tensors[i]);
+        bert_status status = is_known ? BERT_OK : BERT_UNKNOWN_TENSOR;
         for (size_t k = 0; k < n; k++)
             if (k != i && strcmp(tensors[k].name, tensors[i].name) == 0)
                 status = BERT_DUPLICATE_TENSOR;
-        fail(binder, status, tensors[i].name);
+        if (status == BERT_OK)
+            expect(binder, &tensors[i], (tensor_arrival){0});
+        else
+            fail(binder, status, tensors[i].name);
     }
 }
 

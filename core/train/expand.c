@@ -60,7 +60,7 @@ int bert_train_tensor(const bert_tensor *tensors, size_t n_tensors, size_t index
     *tensor = *from;
     tensor->dtype = BERT_DTYPE_F32;
     tensor->data = NULL;
-    if (from->rank == 4) {
+    if (from->dtype == BERT_DTYPE_I8 && from->rank == 4) {
         tensor->rank = 3;
         tensor->shape[1] = n_inputs(tensors, n_tensors, from->name);
         tensor->shape[3] = 0;

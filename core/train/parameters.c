@@ -4,7 +4,8 @@
  *
  * Values of all parameters lie in one block, gradients in another, each at the same place: so the
  * gradient of a weight is found from the weight, and the model that reads the values is the one of
- * the core. bert_model_open() checks this list against its own.
+ * the core. bert_model_open() checks this list against its own. What it does not read, what tables
+ * of distances are made of, the trainer has itself.
  */
 #include <string.h>
 
@@ -54,24 +55,25 @@ static void add_parameter(tensor_list *list, const bert_tensor *tensor, size_t c
                        .rows = kind == KIND_TABLE ? list->rows + list->counts.n_rows : NULL};
 }
 
-/* The tensor `prefix``name``suffix`. */
-static void add(tensor_list *list, const char *prefix, const char *name, const char *suffix,
-                parameter_kind kind, uint32_t rank, const uint32_t *shape)
+/* The tensor `prefix``name``suffix`. Returns its values; of a list that only counts NULL. */
+static float *add(tensor_list *list, const char *prefix, const char *name, const char *suffix,
+                  parameter_kind kind, uint32_t rank, const uint32_t *shape)
 {
     parameter_counts *counts = &list->counts;
     uint64_t count = 1, *floats = list->is_fixed ? &counts->fixed_floats : &counts->trained_floats;
+    float *values = NULL;
     for (uint32_t i = 0; i < rank; i++)
         count *= shape[i];
     if (list->trainer) {
         bert_trainer *trainer = list->trainer;
         uint32_t index = counts->n_trained + counts->n_fixed;
-        size_t at = (size_t)(counts->trained_floats + counts->fixed_floats);
+        values = trainer->values + (size_t)(counts->trained_floats + counts->fixed_floats);
         bert_tensor *tensor = &trainer->tensors[index];
         join(trainer->names[index], (const char *[]){prefix, name, suffix}, 3);
         *tensor = (bert_tensor){.name = trainer->names[index],
                                 .dtype = BERT_DTYPE_F32,
                                 .rank = rank,
-                                .data = trainer->values + at,
+                                .data = values,
                                 .n_bytes = (size_t)count * sizeof(float)};
         memcpy(tensor->shape, shape, rank * sizeof *shape);
         if (!list->is_fixed)
@@ -85,32 +87,36 @@ static void add(tensor_list *list, const char *prefix, const char *name, const c
         counts->n_trained++;
     uint64_t line = BERT_ALIGNMENT / sizeof(float);
     *floats += (count + line - 1) / line * line;
+    return values;
 }
 
-static void add_vector(tensor_list *list, const char *prefix, const char *name, const char *suffix,
-                       uint32_t n)
+static float *add_vector(tensor_list *list, const char *prefix, const char *name,
+                         const char *suffix, uint32_t n)
 {
-    add(list, prefix, name, suffix, KIND_VECTOR, 1, &n);
+    return add(list, prefix, name, suffix, KIND_VECTOR, 1, &n);
 }
 
-static void add_table(tensor_list *list, const char *prefix, const char *name, uint32_t n_rows,
-                      uint32_t n_columns)
+static float *add_table(tensor_list *list, const char *prefix, const char *name, uint32_t n_rows,
+                        uint32_t n_columns)
 {
-    if (n_rows)
-        add(list, prefix, name, ".weight", KIND_TABLE, 2, (uint32_t[]){n_rows, n_columns});
+    return n_rows
+               ? add(list, prefix, name, ".weight", KIND_TABLE, 2, (uint32_t[]){n_rows, n_columns})
+               : NULL;
 }
 
-static void add_norm(tensor_list *list, const char *prefix, const char *name, uint32_t n)
+static norm_weights add_norm(tensor_list *list, const char *prefix, const char *name, uint32_t n)
 {
-    add_vector(list, prefix, name, ".weight", n);
-    add_vector(list, prefix, name, ".bias", n);
+    norm_weights norm;
+    norm.weight = add_vector(list, prefix, name, ".weight", n);
+    norm.bias = add_vector(list, prefix, name, ".bias", n);
+    return norm;
 }
 
-static void add_weight(tensor_list *list, const char *prefix, const char *name, uint32_t n_in,
-                       uint32_t n_out)
+static float *add_weight(tensor_list *list, const char *prefix, const char *name, uint32_t n_in,
+                         uint32_t n_out)
 {
-    add(list, prefix, name, ".weight", KIND_MATRIX, 3,
-        (uint32_t[]){BERT_PANELS(n_out), n_in, BERT_PANEL});
+    return add(list, prefix, name, ".weight", KIND_MATRIX, 3,
+               (uint32_t[]){BERT_PANELS(n_out), n_in, BERT_PANEL});
 }
 
 static void add_matrix(tensor_list *list, const char *prefix, const char *name, uint32_t n_in,
@@ -145,6 +151,31 @@ static void add_distances(tensor_list *list, const bert_config *config, const ch
         add_table(list, layer, ".attention.relative_query", n, hidden);
 }
 
+/* Makes the table `name` of embeddings of distances. */
+static matrix add_projection(tensor_list *list, const char *layer, const char *name,
+                             uint32_t hidden, int has_bias)
+{
+    matrix projection = {.n_in = hidden, .n_out = hidden};
+    projection.panels = add_weight(list, layer, name, hidden, hidden);
+    if (has_bias)
+        projection.bias = add_vector(list, layer, name, ".bias", hidden);
+    return projection;
+}
+
+static void add_projections(tensor_list *list, const bert_config *config, const char *layer,
+                            uint32_t index)
+{
+    table_projections both = {{0}, {0}};
+    if (config_has_c2p(config))
+        both.key = add_projection(list, layer, ".attention.relative_key.projection",
+                                  config->hidden_size, relative_has_key_bias(config));
+    if (config_has_p2c(config))
+        both.query = add_projection(list, layer, ".attention.relative_query.projection",
+                                    config->hidden_size, 1);
+    if (list->trainer)
+        list->trainer->projections[index] = both;
+}
+
 static void add_layer(tensor_list *list, const bert_config *config, uint32_t index)
 {
     uint32_t hidden = config->hidden_size, wide = config->intermediate_size;
@@ -153,18 +184,13 @@ static void add_layer(tensor_list *list, const bert_config *config, uint32_t ind
     list->stage = 1 + 2 * index;
     add_matrix(list, layer, ".attention.query", hidden, hidden);
     add_weight(list, layer, ".attention.key", hidden, hidden);
-    if (config_has_key_bias(config))
+    if (relative_has_key_bias(config))
         add_vector(list, layer, ".attention.key", ".bias", hidden);
     add_matrix(list, layer, ".attention.value", hidden, hidden);
     if (config->relative_source == BERT_RELATIVE_SOURCE_NONE)
         add_distances(list, config, layer);
-    if (config_has_c2p(config) && config_has_relative_projections(config)) {
-        add_weight(list, layer, ".attention.relative_key.projection", hidden, hidden);
-        if (config_has_key_bias(config))
-            add_vector(list, layer, ".attention.relative_key.projection", ".bias", hidden);
-    }
-    if (config_has_p2c(config) && config_has_relative_projections(config))
-        add_matrix(list, layer, ".attention.relative_query.projection", hidden, hidden);
+    if (relative_has_projections(config))
+        add_projections(list, config, layer, index);
     add_matrix(list, layer, ".attention.output", hidden, hidden);
     add_norm(list, layer, ".attention.norm", hidden);
     list->stage++;
@@ -186,10 +212,16 @@ static void add_encoder(tensor_list *list, const bert_config *config)
     if (config->position_attention == BERT_POSITION_ATTENTION_BIAS)
         add(list, "attention.bias", "", "", KIND_VECTOR, 2,
             (uint32_t[]){config->n_heads, 2 * config->n_distances - 1});
+    const float *source = NULL;
+    norm_weights norm = {NULL, NULL};
     if (config->relative_source != BERT_RELATIVE_SOURCE_NONE)
-        add_table(list, "relative.embeddings", "", config->n_relative_rows, hidden);
+        source = add_table(list, "relative.embeddings", "", config->n_relative_rows, hidden);
     if (config->relative_norm)
-        add_norm(list, "relative.norm", "", hidden);
+        norm = add_norm(list, "relative.norm", "", hidden);
+    if (list->trainer) {
+        list->trainer->relative_embeddings = source;
+        list->trainer->relative_norm = norm;
+    }
     for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++)
         add_layer(list, config, i);
     /* On the way back it comes before the first layer's feed-forward block. */
@@ -211,7 +243,7 @@ static void add_fixed_distances(tensor_list *list, const bert_config *config)
     for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++) {
         char layer[32];
         layer_name(layer, i);
-        if (!config_has_key_bias(config))
+        if (!relative_has_key_bias(config))
             add_vector(list, layer, ".attention.key", ".bias", config->hidden_size);
         add_distances(list, config, layer);
     }

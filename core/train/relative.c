@@ -18,6 +18,17 @@
 
 #include "trainer.h"
 
+int relative_has_projections(const bert_config *config)
+{
+    return config->relative_source == BERT_RELATIVE_SOURCE_OWN ||
+           config->relative_source == BERT_RELATIVE_SOURCE_OWN_UNBIASED;
+}
+
+int relative_has_key_bias(const bert_config *config)
+{
+    return config->relative_source != BERT_RELATIVE_SOURCE_OWN_UNBIASED;
+}
+
 static int has_source(const bert_trainer *trainer)
 {
     return trainer->session.model->config.relative_source != BERT_RELATIVE_SOURCE_NONE;
@@ -26,19 +37,20 @@ static int has_source(const bert_trainer *trainer)
 /* N. */
 static const float *source_rows(const bert_trainer *trainer)
 {
-    const bert_model *model = trainer->session.model;
-    return model->config.relative_norm ? trainer->relative : model->relative_embeddings.rows;
+    const bert_config *config = &trainer->session.model->config;
+    return config->relative_norm ? trainer->relative : trainer->relative_embeddings;
 }
 
-static const matrix *key_matrix(const bert_config *config, const layer_weights *layer)
+static const matrix *key_matrix(const bert_trainer *trainer, uint32_t stored)
 {
-    return config_has_relative_projections(config) ? &layer->relative_key_projection : &layer->key;
+    return trainer->projections ? &trainer->projections[stored].key
+                                : &trainer->session.model->layers[stored].key;
 }
 
-static const matrix *query_matrix(const bert_config *config, const layer_weights *layer)
+static const matrix *query_matrix(const bert_trainer *trainer, uint32_t stored)
 {
-    return config_has_relative_projections(config) ? &layer->relative_query_projection
-                                                   : &layer->query;
+    return trainer->projections ? &trainer->projections[stored].query
+                                : &trainer->session.model->layers[stored].query;
 }
 
 /* The adapter beside either matrix: `which` is ADAPTER_QUERY or ADAPTER_KEY, 0 or 1. */
@@ -60,15 +72,15 @@ void relative_forward(bert_trainer *trainer)
         return;
     trainer->session.n_threads = pool_threads(&trainer->session.pool);
     if (config->relative_norm)
-        norm_forward(trainer, model->relative_embeddings.rows, n, config->hidden_size,
-                     &model->relative_norm, trainer->relative);
+        norm_forward(trainer, trainer->relative_embeddings, n, config->hidden_size,
+                     &trainer->relative_norm, trainer->relative);
     for (uint32_t i = 0; i < bert_config_n_stored_layers(config); i++) {
         const layer_weights *layer = &model->layers[i];
         if (config_has_c2p(config))
-            dense_forward(trainer, source_rows(trainer), n, key_matrix(config, layer), 0,
+            dense_forward(trainer, source_rows(trainer), n, key_matrix(trainer, i), 0,
                           (float *)layer->relative_key.rows);
         if (config_has_p2c(config))
-            dense_forward(trainer, source_rows(trainer), n, query_matrix(config, layer), 0,
+            dense_forward(trainer, source_rows(trainer), n, query_matrix(trainer, i), 0,
                           (float *)layer->relative_query.rows);
     }
     pool_rest(&trainer->session.pool);
@@ -128,13 +140,13 @@ static void clear_rows(const bert_trainer *trainer, float *rows)
     memset(rows + range.first * hidden, 0, rows_count(range) * hidden * sizeof *rows);
 }
 
-static void mark_table(const bert_trainer *trainer, const row_table *table)
+static void mark_table(const bert_trainer *trainer, const void *table)
 {
     row_range rows = trainer->batch_rows;
     int adds;
-    if (parameters_gradient(trainer, table->rows, &adds))
-        memset(parameters_rows(trainer, table->rows) + rows.first, ROW_MOVING, rows_count(rows));
-    parameters_mark(trainer, table->rows);
+    if (parameters_gradient(trainer, table, &adds))
+        memset(parameters_rows(trainer, table) + rows.first, ROW_MOVING, rows_count(rows));
+    parameters_mark(trainer, table);
 }
 
 void relative_begin_back(bert_trainer *trainer)
@@ -188,7 +200,7 @@ static void end_table(bert_trainer *trainer, const row_table *table, const float
     if (!dtable)
         return;
     if (!has_source(trainer)) {
-        mark_table(trainer, table);
+        mark_table(trainer, table->rows);
         return;
     }
     const float *source = source_rows(trainer) + at;
@@ -203,18 +215,19 @@ void relative_end_layer(bert_trainer *trainer, uint32_t index)
 {
     const bert_config *config = &trainer->session.model->config;
     const layer_weights *layer = trainer_layer(trainer, index);
+    uint32_t stored = bert_config_stored_layer(config, index);
     if (config_has_c2p(config))
-        end_table(trainer, &layer->relative_key, trainer->drelative_key, key_matrix(config, layer),
-                  adapter_beside(trainer, index, ADAPTER_KEY));
+        end_table(trainer, &layer->relative_key, trainer->drelative_key,
+                  key_matrix(trainer, stored), adapter_beside(trainer, index, ADAPTER_KEY));
     if (config_has_p2c(config))
         end_table(trainer, &layer->relative_query, trainer->drelative_query,
-                  query_matrix(config, layer), adapter_beside(trainer, index, ADAPTER_QUERY));
+                  query_matrix(trainer, stored), adapter_beside(trainer, index, ADAPTER_QUERY));
 }
 
 void relative_end_back(bert_trainer *trainer)
 {
     const bert_model *model = trainer->session.model;
-    const row_table *table = &model->relative_embeddings;
+    const float *source = trainer->relative_embeddings;
     uint32_t hidden = model->config.hidden_size, n = rows_count(trainer->batch_rows);
     size_t at = trainer->batch_rows.first * (size_t)hidden;
     const float *drows = trainer->drelative;
@@ -222,12 +235,12 @@ void relative_end_back(bert_trainer *trainer)
     if (!has_source(trainer))
         return;
     if (model->config.relative_norm) {
-        norm_backward(trainer, (const float *)table->rows + at, drows + at, n, hidden,
-                      &model->relative_norm, trainer->dtables + at);
+        norm_backward(trainer, source + at, drows + at, n, hidden, &trainer->relative_norm,
+                      trainer->dtables + at);
         drows = trainer->dtables;
     }
-    float *gradient = parameters_gradient(trainer, table->rows, &adds);
+    float *gradient = parameters_gradient(trainer, source, &adds);
     if (gradient)
         dense_add(trainer, drows + at, n, hidden, gradient + at);
-    mark_table(trainer, table);
+    mark_table(trainer, source);
 }

@@ -198,10 +198,11 @@ static void take_parameters(memory_arena *arena, const bert_config *config, cons
         header->bias_first =
             arena_take(arena, 2ull * config->n_distances - 1, sizeof *header->bias_first);
     header->partial_sums = arena_take(arena, n_units, sizeof *header->partial_sums);
+    uint64_t n_stored = bert_config_n_stored_layers(config);
+    if (relative_has_projections(config))
+        header->projections = arena_take(arena, n_stored, sizeof *header->projections);
     if (lora->rank)
-        header->adapters =
-            arena_take(arena, (uint64_t)bert_config_n_stored_layers(config) * N_ADAPTERS,
-                       sizeof *header->adapters);
+        header->adapters = arena_take(arena, n_stored * N_ADAPTERS, sizeof *header->adapters);
 }
 
 /* With an arena that only counts, it returns NULL, and the arena has the size. `model` is where the
@@ -288,20 +289,39 @@ static const bert_tensor *find(const bert_tensor *tensors, size_t n_tensors, con
     return NULL;
 }
 
-/* Copies the values of every tensor. What else is wrong with them than their dtype, the core has
- * found. */
+static bert_status check_tensor(const bert_tensor *own, const bert_tensor *from, bert_error *error)
+{
+    if (!from)
+        return error_set(error, BERT_MISSING_TENSOR, own->name);
+    if (from->dtype != BERT_DTYPE_F32)
+        return error_set(error, BERT_BAD_DTYPE, own->name);
+    if (from->rank != own->rank)
+        return error_set_limit(error, BERT_BAD_SHAPE, own->name, from->rank, own->rank);
+    for (uint32_t i = 0; i < own->rank; i++)
+        if (from->shape[i] != own->shape[i])
+            return error_set_limit(error, BERT_BAD_SHAPE, own->name, from->shape[i], own->shape[i]);
+    if (!from->data || from->n_bytes != own->n_bytes)
+        return error_set_limit(error, BERT_BAD_DATA, own->name, (int64_t)from->n_bytes,
+                               (int64_t)own->n_bytes);
+    return BERT_OK;
+}
+
+/* Copies the values of every tensor. The core has found what is wrong with those that it reads, and
+ * names that are there twice. */
 static bert_status copy_values(bert_trainer *trainer, const bert_tensor *tensors, size_t n_tensors,
                                bert_error *error)
 {
     for (uint32_t i = 0; i < trainer->n_tensors; i++) {
         const bert_tensor *own = &trainer->tensors[i];
         const bert_tensor *from = find(tensors, n_tensors, own->name);
-        assert(from);
-        if (from->dtype != BERT_DTYPE_F32)
-            return error_set(error, BERT_BAD_DTYPE, own->name);
-        assert(from->n_bytes == own->n_bytes);
+        bert_status status = check_tensor(own, from, error);
+        if (status != BERT_OK)
+            return status;
         memcpy((void *)own->data, from->data, own->n_bytes);
     }
+    for (size_t i = 0; i < n_tensors && n_tensors > trainer->n_tensors; i++)
+        if (!find(trainer->tensors, trainer->n_tensors, tensors[i].name))
+            return error_set(error, BERT_UNKNOWN_TENSOR, tensors[i].name);
     return BERT_OK;
 }
 

@@ -83,6 +83,12 @@ typedef struct adapter {
     matrix a, b; /* n_in -> rank, rank -> n_out; without panels: there is none */
 } adapter;
 
+/* Matrices that make a layer's tables of distances, H -> H; without panels: keys' and queries' own
+ * do. */
+typedef struct table_projections {
+    matrix key, query;
+} table_projections;
+
 /* Those of a layer, in the order of bert_lora_target. */
 enum {
     ADAPTER_QUERY,
@@ -134,7 +140,11 @@ struct bert_trainer {
     dense_trace pooler, token_transform;
     dense_trace sentence; /* x: [S, pooled columns]; the others: [S, columns of the embedding] */
     lm_trace lm;
-    float *relative; /* [n_relative_rows, H]: embeddings of distances after their norm */
+    /* What tables of distances are made of, if a relative_source says so: see relative.c. */
+    const float *relative_embeddings; /* [n_relative_rows, H] */
+    norm_weights relative_norm;       /* [H] */
+    float *relative;                  /* [n_relative_rows, H]: embeddings after their norm */
+    table_projections *projections;   /* [stored layers]; NULL: they have none */
     /* With a convolution: its inputs and, on the way back, their derivatives; what it gives before
      * the activation; that and what it is added to, before the norm. */
     float *conv_windows;           /* [T, conv_size H] */
@@ -266,6 +276,10 @@ void attention_forward(bert_trainer *trainer, uint32_t index, const layer_trace 
 void attention_backward(bert_trainer *trainer, uint32_t index, const layer_trace *trace);
 
 /* -------------------------------------------------------------- pieces: tables of distances -- */
+
+/* Whether matrices of their own project embeddings of distances, and whether keys have biases. */
+int relative_has_projections(const bert_config *config);
+int relative_has_key_bias(const bert_config *config);
 
 /* The model's tables of distances from what they are made of, if anything; between steps. */
 void relative_forward(bert_trainer *trainer);

@@ -2,6 +2,7 @@
 #include "oracle.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,6 +136,43 @@ typedef struct text_view {
 
 int oracle_makes_tables;
 
+/* The numbers of a tensor that the model does not bind; NULL: there is none of that name. */
+static const float *unbound(const bert_model *model, const char *name)
+{
+    for (size_t i = 0; i < model->n_tensors; i++)
+        if (strcmp(model->tensors[i].name, name) == 0)
+            return model->tensors[i].data;
+    return NULL;
+}
+
+/* What makes a layer's table of distances. */
+static matrix table_matrix(const bert_model *model, const layer_weights *layer, int is_query)
+{
+    uint32_t hidden = model->config.hidden_size;
+    char prefix[64], name[96];
+    snprintf(prefix, sizeof prefix, "layers.%d.attention.relative_%s.projection",
+             (int)(layer - model->layers), is_query ? "query" : "key");
+    snprintf(name, sizeof name, "%s.weight", prefix);
+    matrix own = {.n_in = hidden, .n_out = hidden, .panels = unbound(model, name)};
+    snprintf(name, sizeof name, "%s.bias", prefix);
+    own.bias = unbound(model, name);
+    return own.panels ? own : is_query ? layer->query : layer->key;
+}
+
+/* Row `row` of what tables of distances are made of, [hidden_size]. */
+static void table_source(const bert_model *model, uint32_t row, double *source)
+{
+    const bert_config *config = &model->config;
+    uint32_t hidden = config->hidden_size;
+    const float *embeddings = unbound(model, "relative.embeddings.weight");
+    norm_weights norm = {unbound(model, "relative.norm.weight"),
+                         unbound(model, "relative.norm.bias")};
+    for (uint32_t i = 0; i < hidden; i++)
+        source[i] = embeddings[(size_t)row * hidden + i];
+    if (config->relative_norm)
+        oracle_layer_norm(source, hidden, &norm, config->layer_norm_eps);
+}
+
 /* sum += x [hidden_size / n_heads] of the head times a row of a table of distances. */
 static double distance_score(const bert_model *model, const layer_weights *layer, int is_query,
                              uint32_t row, uint32_t head, const double *x)
@@ -142,19 +180,15 @@ static double distance_score(const bert_model *model, const layer_weights *layer
     const bert_config *config = &model->config;
     uint32_t hidden = config->hidden_size, dim = hidden / config->n_heads;
     const row_table *table = is_query ? &layer->relative_query : &layer->relative_key;
-    const matrix *own =
-        is_query ? &layer->relative_query_projection : &layer->relative_key_projection;
-    const matrix *w = own->panels ? own : is_query ? &layer->query : &layer->key;
     int is_made = oracle_makes_tables && config->relative_source != BERT_RELATIVE_SOURCE_NONE;
+    matrix w = table_matrix(model, layer, is_query);
     double *source = numbers(hidden), sum = 0;
-    for (uint32_t i = 0; is_made && i < hidden; i++)
-        source[i] = oracle_table(&model->relative_embeddings, row, i);
-    if (is_made && config->relative_norm)
-        oracle_layer_norm(source, hidden, &model->relative_norm, config->layer_norm_eps);
+    if (is_made)
+        table_source(model, row, source);
     for (uint32_t i = head * dim; i < (head + 1) * dim; i++) {
-        double made = w->bias ? w->bias[i] : 0;
+        double made = w.bias ? w.bias[i] : 0;
         for (uint32_t k = 0; is_made && k < hidden; k++)
-            made += source[k] * oracle_matrix(w, k, i);
+            made += source[k] * oracle_matrix(&w, k, i);
         sum += x[i] * (is_made ? made : oracle_table(table, row, i));
     }
     free(source);

@@ -16,12 +16,15 @@
 #include "tiny_batch.h"
 #include "tiny_model.h"
 
-/* The factors of a layer's inputs are the end of the layer before. */
+/* The factors of a layer's inputs are the end of the layer before. What no step reads, since it is
+ * for training, is counted at the last. */
 static uint32_t first_step(const bert_config *config, const char *name)
 {
-    static const char *const first[] = {"embeddings.", "attention.", "relative.", "conv."};
+    static const char *const first[] = {"embeddings.", "attention.", "relative.rows", "conv."};
     uint32_t stored, layer = 0;
     int n = 0;
+    if (strstr(name, ".projection.") && !strstr(name, "embeddings."))
+        return config->n_layers;
     if (sscanf(name, "layers.%u.%n", &stored, &n) == 1) {
         while (bert_config_stored_layer(config, layer) != stored)
             layer++;

@@ -235,7 +235,7 @@ TEST(configs_that_contradict_themselves)
 #undef CONTRADICTION
 }
 
-/* Every tensor that a config can ask for, but for attention.bias, which excludes others. */
+/* Every tensor that encoding can ask for, but for attention.bias, which excludes others. */
 static bert_config full_config(void)
 {
     bert_config config = tiny_config();
@@ -244,8 +244,6 @@ static bert_config full_config(void)
     config.position_attention = BERT_POSITION_ATTENTION_C2P_P2C;
     config.n_distances = 20;
     config.n_relative_rows = 11;
-    config.relative_source = BERT_RELATIVE_SOURCE_OWN;
-    config.relative_norm = 1;
     config.conv_size = 3;
     config.conv_activation = BERT_ACTIVATION_TANH;
     config.n_token_labels = 5;
@@ -479,6 +477,29 @@ TEST(unknown_and_duplicate_tensors_are_named)
     expect(open_status(&tiny, &error), &error, BERT_UNKNOWN_TENSOR, "layers.2.output.bias");
     tiny.n_tensors--;
     CHECK(open_status(&tiny, &error) == BERT_OK, "the model does not open after failures");
+}
+
+/* What tables of distances are made of is for training: encoding neither needs nor checks it. */
+TEST(tensors_of_a_relative_source_may_be_missing)
+{
+    bert_config config = full_config();
+    bert_error error = {0};
+    config.relative_source = BERT_RELATIVE_SOURCE_OWN;
+    config.relative_norm = 1;
+    tiny_model tiny = *tiny_make(&config, TINY_F32, 18);
+    CHECK(open_status(&tiny, &error) == BERT_OK, "the whole model does not open");
+    tiny.tensors[tiny.n_tensors++] = *tiny_tensor(&tiny, "relative.norm.bias");
+    expect(open_status(&tiny, &error), &error, BERT_DUPLICATE_TENSOR, "relative.norm.bias");
+    tiny.tensors[tiny.n_tensors - 1].name = "layers.2.output.bias";
+    expect(open_status(&tiny, &error), &error, BERT_UNKNOWN_TENSOR, "layers.2.output.bias");
+    tiny.n_tensors--;
+    tiny.config.relative_norm = 0;
+    tiny.config.relative_source = BERT_RELATIVE_SOURCE_NONE;
+    expect(open_status(&tiny, &error), &error, BERT_UNKNOWN_TENSOR, "relative.embeddings.weight");
+    bert_config without = full_config();
+    tiny = *tiny_make(&without, TINY_F32, 18);
+    tiny.config.relative_source = BERT_RELATIVE_SOURCE_OWN;
+    CHECK(open_status(&tiny, &error) == BERT_OK, "the model does not open without a source");
 }
 
 TEST(names_longer_than_an_error_holds)

@@ -953,6 +953,51 @@ TEST(tensors_that_cannot_be_trained_are_refused)
            &error, BERT_OUT_OF_MEMORY, "trainer");
 }
 
+/* The core does not read what tables of distances are made of: who trains checks it. */
+TEST(what_tables_are_made_of_is_checked)
+{
+    static const char *const names[] = {"relative.embeddings.weight", "relative.norm.bias",
+                                        "layers.1.attention.relative_key.projection.weight",
+                                        "layers.0.attention.relative_query.projection.bias"};
+    bert_error error = {0};
+    bert_config config = tiny_config();
+    bert_trainer *trainer;
+    size_t n_bytes = 0;
+    config.position_attention = BERT_POSITION_ATTENTION_C2P_P2C;
+    config.n_distances = 20;
+    config.n_relative_rows = 11;
+    config.relative_source = BERT_RELATIVE_SOURCE_OWN;
+    config.relative_norm = 1;
+    tiny_model *tiny = tiny_make(&config, TINY_F32, 19);
+    CHECK(bert_train_size(&config, NULL, &n_bytes, &error) == BERT_OK, "no size");
+    void *memory = guarded_alloc(n_bytes);
+#define EXPECT(status, name)                                                                       \
+    expect(bert_train_open(&config, tiny->tensors, tiny->n_tensors, NULL, memory, n_bytes,         \
+                           &trainer, &error),                                                      \
+           &error, status, name);                                                                  \
+    *tensor = whole
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        bert_tensor *tensor = tiny_tensor(tiny, names[i]), whole = *tensor;
+        tensor->shape[0]++;
+        EXPECT(BERT_BAD_SHAPE, names[i]);
+        tensor->rank++;
+        EXPECT(BERT_BAD_SHAPE, names[i]);
+        tensor->n_bytes -= 4;
+        EXPECT(BERT_BAD_DATA, names[i]);
+        tensor->data = NULL;
+        EXPECT(BERT_BAD_DATA, names[i]);
+        tensor->dtype = BERT_DTYPE_F16;
+        EXPECT(BERT_UNKNOWN_TENSOR, names[i]);
+        tensor->name = "relative.other";
+        EXPECT(BERT_MISSING_TENSOR, names[i]);
+    }
+    bert_tensor *tensor = &tiny->tensors[tiny->n_tensors++], whole = {0};
+    *tensor = *tiny_tensor(tiny, names[0]);
+    tensor->name = "relative.other";
+    EXPECT(BERT_UNKNOWN_TENSOR, "relative.other");
+#undef EXPECT
+}
+
 TEST(batches_and_outputs_that_cannot_be_trained_are_refused)
 {
     bert_error error = {0};

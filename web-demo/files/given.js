@@ -4,15 +4,13 @@
 
 /**
  * @param {HTMLElement} section  of the view: things may be dropped anywhere on it
- * @param {object} parts
- * @param {HTMLInputElement} parts.file
- * @param {HTMLButtonElement[]} parts.choosers  that open it
- * @param {HTMLTextAreaElement} parts.paste
- * @param {HTMLButtonElement} parts.use_paste
+ * @param {Record<string, any>} parts  of the view, among them these: `file`, an input; buttons
+ *   that open it, `choose-file` and `another`; `paste`, a textarea, and `use-paste`, its button
  * @param {Give} give
  */
-export function listenForFiles(section, { file, choosers, paste, use_paste }, give) {
-    for (const button of choosers) button.onclick = () => file.click();
+export function listenForFiles(section, parts, give) {
+    const { file, paste, 'use-paste': use_paste } = parts;
+    for (const button of [parts['choose-file'], parts.another]) button.onclick = () => file.click();
     file.onchange = () => {
         const [chosen] = file.files ?? [];
         file.value = '';

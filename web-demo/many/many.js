@@ -153,16 +153,7 @@ class Many {
 
     #listen() {
         const parts = this.#parts;
-        listenForFiles(
-            this.#section,
-            {
-                file: parts.file,
-                choosers: [parts['choose-file'], parts.another],
-                paste: parts.paste,
-                use_paste: parts['use-paste'],
-            },
-            (blob, name) => this.#open(blob, name),
-        );
+        listenForFiles(this.#section, parts, (blob, name) => this.#open(blob, name));
         parts.sample.onclick = () => this.#openSample();
         parts.clear.onclick = () => this.#clear();
         parts.again.onclick = () => this.#startAgain();

@@ -78,16 +78,7 @@ class Teach {
 
     #listen() {
         const parts = this.#parts;
-        listenForFiles(
-            this.#section,
-            {
-                file: parts.file,
-                choosers: [parts['choose-file'], parts.another],
-                paste: parts.paste,
-                use_paste: parts['use-paste'],
-            },
-            (blob, name) => this.#open(blob, name),
-        );
+        listenForFiles(this.#section, parts, (blob, name) => this.#open(blob, name));
         parts.sample.onclick = () => this.#openSample();
         parts.clear.onclick = () => this.#clear();
         parts['parsing-cancel'].onclick = () => this.#opening?.close();
