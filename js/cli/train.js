@@ -83,7 +83,11 @@ const OPTIONS = {
         help: 'examples, or pairs, that are computed together; default 16',
     },
     accumulate: { kind: 'whole', value: 'N', help: 'batches of a step; default 1' },
-    'learning-rate': { kind: 'number', value: 'X', help: 'default 5e-5, of few-shot 2e-5' },
+    'learning-rate': {
+        kind: 'number',
+        value: 'X',
+        help: 'default by the base, 5e-5 or 2e-4; of few-shot 2e-5',
+    },
     schedule: {
         kind: Object.keys(SCHEDULES),
         value: 'S',

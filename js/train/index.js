@@ -9,6 +9,7 @@ import { toClassifierFile } from './classifier_file.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
 import { fitHead, readShots } from './few_shot.js';
 import { SPAN_LABELS } from './head.js';
+import { usualRate } from './learning_rate.js';
 import { callTrain, openBase, requireTrainer } from './opening.js';
 import { readTrainOptions } from './options.js';
 import { toModelFile } from './trained_files.js';
@@ -119,6 +120,7 @@ async function train(base, examples, options) {
             labels,
             examples: learned,
             validation: validation && withLabels(validation, 'validation example'),
+            learning_rate: given.learning_rate ?? usualRate(given, info.hidden_size),
             class_weights: classWeights(given.class_weights, learned, labels, problem_type),
             has_checkpoints: given.oncheckpoint !== undefined,
             load: undefined,

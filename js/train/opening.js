@@ -32,7 +32,8 @@ export function engines() {
  * @param {import('./head.js').TrainTask} [options.task]
  * @param {number} [options.threads]
  * @param {AbortSignal} [options.signal]
- * @returns {Promise<{connection: Connection, info: {name: string, labels: string[]}}>}
+ * @returns {Promise<{connection: Connection, info: {name: string, hidden_size: number,
+ *   labels: string[]}}>}
  */
 export function openBase(base, { load, task, threads, signal }) {
     const { onprogress, ...source_options } = load;

@@ -78,8 +78,9 @@ const LORA_DEFAULTS = {
  * @property {number} [batch_size]  examples that are computed together, from 1; default 16
  * @property {number} [accumulate]  batches of a step, from 1: gradients are those of a batch that
  *   many times as large, in the memory of one; default 1
- * @property {number} [learning_rate]  of the first step after the warm-up, above 0. Small encoders
- *   want more, as 2e-4, and so do adapters and new classifiers alone; default 5e-5
+ * @property {number} [learning_rate]  of the first step after the warm-up, above 0; default 5e-5,
+ *   2e-4 of bases with less than 768 columns, but for embeddings; 1e-3 of adapters or a classifier
+ *   alone
  * @property {ScheduleKind} [schedule]  how the learning rate falls to 0 after
  *   the warm-up: in a line, in half a wave (Loshchilov & Hutter 2016, SGDR), not at all; default
  *   'linear'
@@ -148,7 +149,7 @@ export const TRAIN_DEFAULTS = {
     epochs: 3,
     batch_size: 16,
     accumulate: 1,
-    learning_rate: 5e-5,
+    learning_rate: /** @type {number | undefined} */ (undefined),
     schedule: /** @type {ScheduleKind} */ ('linear'),
     warmup: 0.1,
     weight_decay: 0.01,

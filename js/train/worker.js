@@ -61,7 +61,12 @@ export function answer(port) {
             familyOf(config.architecture);
             requireDistances(loaded.base);
             if (!tokenizer) throw noTokenizer(name);
-            return { name, max_length: config.max_length, labels: labelsOf(config, request.task) };
+            return {
+                name,
+                max_length: config.max_length,
+                hidden_size: Number(config.encoder.hidden_size),
+                labels: labelsOf(config, request.task),
+            };
         }
         const caller = {
             turn,

@@ -13,7 +13,7 @@ import { OWN } from '../shell/models.js';
  * @property {Base} base
  * @property {number} epochs
  * @property {number} share  that is checked
- * @property {number} learning_rate
+ * @property {number | undefined} learning_rate  undefined: what is usual for the base
  * @property {number} batch_size
  * @property {number | undefined} max_length  undefined: what the base reads
  * @property {number} seed
@@ -121,7 +121,7 @@ export class Settings {
             base: this.#bases.find(({ name }) => name === base.value) ?? this.#bases[0],
             epochs: epochs.valueAsNumber,
             share: Number(share.value),
-            learning_rate: rate.valueAsNumber,
+            learning_rate: rate.value ? rate.valueAsNumber : undefined,
             batch_size: batch.valueAsNumber,
             max_length: tokens.value ? tokens.valueAsNumber : undefined,
             seed: seed.valueAsNumber,
