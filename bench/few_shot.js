@@ -1,34 +1,43 @@
 /**
- * How good few-shot classification is: of each data set some examples a label are drawn, a
- * classifier is trained on them, and judged by the same texts each time.
+ * Few-shot classification beside SetFit: of each data set some examples a label are drawn, both
+ * learn from these, from the same weights, and are judged by the same texts.
  *
- *     node bench/few_shot.js OUT FOLDER ...      the package, built
- *     python bench/few_shot.py OUT               SetFit on the same draws, from the same weights
+ *     node bench/few_shot.js [--python PYTHON] [--seeds 10] [--threads 1] FOLDER ...
  *
- * Each FOLDER has train.tsv and dev.tsv with a header, `text` and `label`. OUT gets the draws, and
- * the base as sentence-transformers opens it, for Python. SEEDS=N draws N times, default 10.
+ * Each FOLDER has train.tsv and dev.tsv with a header, `text` and `label`; of more than three
+ * labels the first three are taken. PYTHON has setfit. Writes its rows into measured.json.
  */
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
 
 import { Random } from '../js/train/random.js';
+import { BASE, dist, record, runPython, timed, writeFolder } from './beside_python.js';
+import { deviation, mean } from './statistics.js';
 
-const DIST = join(import.meta.dirname, '../build/dist');
-const { pipeline } = await import(join(DIST, 'index.node.js'));
-const { evaluate } = await import(join(DIST, 'metrics.js'));
-const { fewShot, fineTune } = await import(join(DIST, 'train.node.js'));
+/** Examples of a label, labels of a data set, texts that judge. */
+const [SHOTS, MOST_LABELS, TESTS] = [8, 3, 400];
 
-const BASE = join(import.meta.dirname, '../web-demo/models/all-minilm-l6-v2-q8.safetensors');
-const SHOTS = 8;
-const TESTS = 400;
-const THREADS = 2;
-const SEEDS = Number(process.env.SEEDS ?? 10);
+const { values, positionals: folders } = parseArgs({
+    allowPositionals: true,
+    options: {
+        python: { type: 'string', default: 'python3' },
+        seeds: { type: 'string', default: '10' },
+        threads: { type: 'string', default: '1' },
+    },
+});
+if (folders.length === 0) throw new Error('node bench/few_shot.js FOLDER ...');
 
-const [out, ...folders] = process.argv.slice(2);
-if (folders.length === 0) throw new Error('node bench/few_shot.js OUT FOLDER ...');
+const { pipeline } = await dist('index.node.js');
+const { evaluate } = await dist('metrics.js');
+const { fewShot, fineTune } = await dist('train.node.js');
 
-/** @param {string} file */
+/** @typedef {{text: string, label: string}} Row */
+/** @typedef {{accuracy: number, seconds: number, processor_seconds: number}} Result */
+
+/** @param {string} file @returns {Row[]} */
 function read(file) {
     const [, ...lines] = readFileSync(file, 'utf8').trimEnd().split('\n');
     return lines.map((line) => {
@@ -40,55 +49,83 @@ function read(file) {
 /** @param {string} folder */
 function drawn(folder) {
     const examples = read(join(folder, 'train.tsv'));
-    const labels = [...new Set(examples.map(({ label }) => label))].sort();
-    const tests = new Random(0, 0).shuffled(read(join(folder, 'dev.tsv'))).slice(0, TESTS);
-    const draws = Array.from({ length: SEEDS }, (_, seed) => {
+    const labels = [...new Set(examples.map(({ label }) => label))].sort().slice(0, MOST_LABELS);
+    const dev = read(join(folder, 'dev.tsv')).filter(({ label }) => labels.includes(label));
+    const tests = new Random(0, 0).shuffled(dev).slice(0, TESTS);
+    const draws = Array.from({ length: Number(values.seeds) }, (_, seed) => {
         const shuffled = new Random(seed, 1).shuffled(examples);
         return labels.flatMap((each) =>
             shuffled.filter(({ label }) => label === each).slice(0, SHOTS),
         );
     });
-    return { name: basename(folder), tests, draws };
+    return { name: basename(folder), n_labels: labels.length, tests, draws };
 }
 
-/** The base in float32, for Python: nothing is learned of these. */
-async function writeBase() {
+/** @param {Row[]} examples @param {Row[]} tests @param {number} seed @returns {Promise<Result>} */
+async function learn(examples, tests, seed) {
+    const options = { seed, threads: Number(values.threads) };
+    const { result: trained, ...times } = await timed(() => fewShot(BASE, examples, options));
+    const classify = await pipeline('text-classification', await trained.model({ dtype: 'f32' }));
+    const { accuracy } = await evaluate(classify, tests);
+    classify.dispose();
+    return { accuracy, ...times };
+}
+
+/** @param {Result[]} results */
+function summary(results) {
+    const of = (/** @type {keyof Result} */ key) => results.map((each) => each[key]);
+    return {
+        accuracy: Number(mean(of('accuracy')).toFixed(4)),
+        deviation: Number(deviation(of('accuracy')).toFixed(4)),
+        processor_s: Number(mean(of('processor_seconds')).toFixed(1)),
+        s: Number(mean(of('seconds')).toFixed(1)),
+    };
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-few-shot-'));
+try {
+    // The base in float32, for Python: at its only step the rate is still 0.
     const nothing = [{ text: 'a', text_pair: 'a', score: 1 }];
-    const options = { task: /** @type {const} */ ('feature-extraction'), epochs: 1 };
-    const files = await (await fineTune(BASE, nothing, { ...options, warmup: 1 })).export();
-    for (const [path, bytes] of Object.entries(files)) {
-        const file = join(out, 'base', path);
-        mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(file, bytes);
-    }
-}
-
-mkdirSync(out, { recursive: true });
-await writeBase();
-const sets = folders.map(drawn);
-writeFileSync(join(out, 'draws.json'), JSON.stringify(sets));
-for (const { name, tests, draws } of sets) {
+    const base = await fineTune(BASE, nothing, {
+        task: 'feature-extraction',
+        epochs: 1,
+        warmup: 1,
+    });
+    writeFolder(join(folder, 'base'), await base.export());
     const rows = [];
-    for (const [seed, examples] of draws.entries()) {
-        const began = performance.now();
-        const trained = await fewShot(BASE, examples, { seed, threads: THREADS });
-        const seconds = (performance.now() - began) / 1000;
-        const classify = await pipeline(
-            'text-classification',
-            await trained.model({ dtype: 'f32' }),
+    for (const set of folders.map(drawn)) {
+        const { name, n_labels, tests, draws } = set;
+        /** @type {Result[]} */
+        const ours = [];
+        for (const [seed, examples] of draws.entries()) {
+            ours.push(await learn(examples, tests, seed));
+            console.error(`${name}, seed ${seed}: ${JSON.stringify(ours.at(-1))}`);
+        }
+        writeFileSync(join(folder, 'set.json'), JSON.stringify(set));
+        const { versions, results } = runPython(
+            values.python,
+            'few_shot.py',
+            folder,
+            '--threads',
+            values.threads,
         );
-        const { accuracy } = await evaluate(classify, tests);
-        classify.dispose();
-        rows.push({ accuracy, seconds });
-        console.log(`${name}, seed ${seed}: ${accuracy.toFixed(3)}, ${seconds.toFixed(1)} s`);
+        const row = {
+            data: name,
+            labels: n_labels,
+            texts: tests.length,
+            ours: summary(ours),
+            setfit: summary(results),
+        };
+        console.log(`${name}: ${JSON.stringify(row)}`);
+        rows.push(row);
+        record('few_shot', `node bench/few_shot.js FOLDER ...`, {
+            shots: SHOTS,
+            seeds: draws.length,
+            threads: Number(values.threads),
+            versions,
+            rows,
+        });
     }
-    const mean = (/** @type {'accuracy' | 'seconds'} */ key) =>
-        rows.reduce((sum, row) => sum + row[key], 0) / rows.length;
-    const deviation = Math.sqrt(
-        rows.reduce((sum, row) => sum + (row.accuracy - mean('accuracy')) ** 2, 0) / rows.length,
-    );
-    console.log(
-        `${name}: accuracy ${mean('accuracy').toFixed(3)} +- ${deviation.toFixed(3)}, ` +
-            `${mean('seconds').toFixed(1)} s`,
-    );
+} finally {
+    rmSync(folder, { recursive: true });
 }

@@ -29,3 +29,15 @@ export function ratio(numerators, denominators) {
     const ratios = Array.from({ length: n_rounds }, (_, i) => numerators[i] / denominators[i]);
     return { median: median(ratios), low: quantile(ratios, 0.25), high: quantile(ratios, 0.75) };
 }
+
+/** @param {number[]} values */
+export function mean(values) {
+    return values.reduce((sum, each) => sum + each, 0) / values.length;
+}
+
+/** The standard deviation of a sample. @param {number[]} values */
+export function deviation(values) {
+    const middle = mean(values);
+    const squares = values.reduce((sum, each) => sum + (each - middle) ** 2, 0);
+    return Math.sqrt(squares / (values.length - 1));
+}

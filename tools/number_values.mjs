@@ -139,6 +139,9 @@ export const NUMBERS = {
     'spark-start': `${measured.spark.engine_start_s} s`,
     'spark-job': `${measured.spark.spark_s} s`,
 
+    // Training.
+    'few-shot-seeds': String(measured.few_shot.seeds),
+
     // Tokenizers.
     'loading-first': `${loading.visits_ms.first} ms`,
     'loading-second': `${loading.visits_ms.second} ms`,
@@ -328,9 +331,51 @@ function fidelity() {
     );
 }
 
+/** 79.9 +- 2.3 % of accuracies, or one F1 a seed. @param {any} result */
+function quality({ accuracy, deviation, f1 }) {
+    const of = (/** @type {number} */ share) => (100 * share).toFixed(1);
+    return f1 ? `${f1.map(of).join(', ')} %` : `${of(accuracy)} ± ${of(deviation)} %`;
+}
+
+/**
+ * Of docs/training.md: what is learned here and in Python from the same weights. Data sets that
+ * nobody has measured have no row.
+ */
+function training() {
+    const { few_shot, train_tasks } = measured;
+    const line = (
+        /** @type {string} */ what,
+        /** @type {any} */ ours,
+        /** @type {any} */ theirs,
+        /** @type {string} */ peer,
+    ) => [
+        what,
+        quality(ours),
+        `${quality(theirs)}, ${peer}`,
+        `${ours.processor_s} s / ${theirs.processor_s} s`,
+    ];
+    return table(
+        ['learned', 'bert-wasm', 'Python', 'processor time'],
+        [
+            ...few_shot.rows.map((/** @type {any} */ { data, labels, ours, setfit }) =>
+                line(
+                    `\`${data}\`, ${few_shot.shots} texts of each of ${labels} labels: accuracy`,
+                    ours,
+                    setfit,
+                    'SetFit',
+                ),
+            ),
+            ...(train_tasks?.rows ?? []).map((/** @type {any} */ { data, steps, ours, trainer }) =>
+                line(`\`${data}\`, ${steps} steps: F1`, ours, trainer, "transformers' Trainer"),
+            ),
+        ],
+    );
+}
+
 /** @type {Record<string, () => string>} */
 export const TABLES = {
     headline,
+    training,
     litert,
     fidelity,
     comparisons,

@@ -13,8 +13,14 @@ const LANGUAGE_MODELS = ['ForMaskedLM', 'ForPreTraining'];
 /** safetensors begins its data on a multiple of these. */
 const ALIGNMENT = 8;
 
-/** What padding is called where tokenizer.json does not say. */
-const PADS = ['[PAD]', '<pad>'];
+/** What special tokens are called. tokenizer.json has them, and does not say what each is for. */
+const SPECIAL = {
+    pad_token: ['[PAD]', '<pad>'],
+    unk_token: ['[UNK]', '<unk>'],
+    cls_token: ['[CLS]', '<s>'],
+    sep_token: ['[SEP]', '</s>'],
+    mask_token: ['[MASK]', '<mask>'],
+};
 
 /**
  * @typedef {object} Trained
@@ -69,18 +75,23 @@ function modelConfig(trained, pad_id) {
 }
 
 /**
- * What transformers asks for beside tokenizer.json: what pads, and which arrays models take.
+ * What transformers asks for beside tokenizer.json: which arrays models take, and special tokens,
+ * without which its pipelines neither pad nor find what is masked.
  * @param {Trained} trained
  */
 function tokenizerConfig({ tokenizer_json, encoder, max_length }) {
     const file = JSON.parse(new TextDecoder().decode(tokenizer_json));
     const added = /** @type {{id: number, content: string}[]} */ (file.added_tokens ?? []);
-    const name =
-        file.padding?.pad_token ?? PADS.find((pad) => added.some((t) => t.content === pad));
-    const pad = added.find(({ content }) => content === name);
+    /** @type {Record<string, string>} */
+    const special = {};
+    for (const [role, names] of Object.entries(SPECIAL)) {
+        const name = names.find((each) => added.some(({ content }) => content === each));
+        if (name !== undefined) special[role] = name;
+    }
+    if (file.padding?.pad_token) special.pad_token = file.padding.pad_token;
     const has_types = Number(encoder.n_token_types) > 0;
     return {
-        pad_id: pad?.id ?? null,
+        pad_id: added.find(({ content }) => content === special.pad_token)?.id ?? null,
         config: {
             tokenizer_class: 'PreTrainedTokenizerFast',
             model_max_length: max_length,
@@ -89,7 +100,7 @@ function tokenizerConfig({ tokenizer_json, encoder, max_length }) {
                 ...(has_types ? ['token_type_ids'] : []),
                 'attention_mask',
             ],
-            ...(pad && { pad_token: pad.content }),
+            ...special,
         },
     };
 }

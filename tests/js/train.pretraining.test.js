@@ -312,6 +312,12 @@ test('a new BERT learns a corpus by heart, and fills in its words', async () => 
     for (const [name, bytes] of Object.entries(await trained.export())) {
         writeFileSync(join(folder, name), bytes);
     }
+    const special = json(join(folder, 'tokenizer_config.json'));
+    const roles = ['pad_token', 'unk_token', 'cls_token', 'sep_token', 'mask_token'];
+    assert.deepEqual(
+        roles.map((role) => special[role]),
+        ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'],
+    );
     const opened = await loadModel(folder, { dtype: 'f32', cache: false });
     open.push(opened);
     const [[a], [b]] = await Promise.all(

@@ -65,7 +65,7 @@ ids = tokenizer(text)['input_ids']
 with torch.no_grad():
     outputs = model(torch.tensor([ids]))
 logits = outputs.prediction_logits if kind.endswith('PreTraining') else outputs.logits
-print(json.dumps(dict(logits=logits[0].tolist(), ids=ids,
+print(json.dumps(dict(logits=logits[0].tolist(), ids=ids, mask=tokenizer.mask_token_id,
                       info={key: list(value) for key, value in info.items()})))
 `;
 
@@ -87,8 +87,9 @@ for (const [name, kind, options] of /** @type {[string, string, any][]} */ ([
         });
         const files = await trained.export();
         const text = 'the quick brown fox is over the hills';
-        const { logits, ids, info } = python(ANSWERS, folderOf(files), kind, text);
+        const { logits, ids, mask, info } = python(ANSWERS, folderOf(files), kind, text);
         assert.deepEqual([info.missing_keys, info.unexpected_keys], [[], []]);
+        assert.equal(typeof mask, 'number', 'transformers knows which token masks');
         const model = await trained.model({ dtype: 'f32' });
         const found = await model.forward({ input_ids: ids });
         model.dispose();
