@@ -76,6 +76,7 @@ export async function timed(call) {
 export function record(name, command, results) {
     const before = readFileSync(MEASURED, 'utf8');
     const date = new Date().toISOString().slice(0, 10);
+    /** @type {Record<string, any>} */
     const entry = { command, date, ...results };
     const others = (JSON.parse(before)[name]?.rows ?? []).filter(
         (/** @type {any} */ row) =>

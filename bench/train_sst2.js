@@ -8,6 +8,7 @@
  *     node bench/train_sst2.js --train TSV --dev TSV [--python PYTHON] [--rows 3200] [--seeds 3]
  *         [--threads 1,2]
  *
+ * Node 22 or later, or --experimental-wasm-relaxed-simd of Node 20: else ours is its slower build.
  * TSV: columns `sentence` and `label`. PYTHON has torch and transformers. The processes run one
  * after the other, by turns: for each seed and number of threads ours, PyTorch's, PyTorch's sorted.
  * Writes its rows into measured.json. What is said of the peak is the share of multiply-adds on
@@ -115,9 +116,8 @@ async function initial(seed) {
 
 /** Multiply-adds of one thread, operations a second. */
 function peak() {
-    const lines = execFileSync(process.execPath, [join(HERE, '../micro.js'), '--quick'], {
-        encoding: 'utf8',
-    });
+    const args = [...process.execArgv, join(HERE, '../micro.js'), '--quick'];
+    const lines = execFileSync(process.execPath, args, { encoding: 'utf8' });
     return 1e9 * Number(/^multiply-add +([\d.]+)/m.exec(lines)?.[1]);
 }
 
@@ -221,7 +221,7 @@ function ourRun(threads, seed) {
         `--${name}`,
         String(/** @type {any} */ (values)[name]),
     ]);
-    const args = [HERE, ...given, '--child', threads, '--seed', String(seed)];
+    const args = [...process.execArgv, HERE, ...given, '--child', threads, '--seed', String(seed)];
     const output = execFileSync(process.execPath, args, {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'inherit'],

@@ -40,6 +40,9 @@ const threads = Number(values.threads);
 
 const { fineTune } = await dist('train.node.js');
 
+/** @typedef {{f1: number, losses: number[], processor_seconds: number}} Result */
+/** @typedef {ReturnType<typeof read>} Set */
+
 /** @param {string} file */
 function readSentences(file) {
     return readFileSync(file, 'utf8')
@@ -85,14 +88,20 @@ function read(folder) {
     return { name: basename(folder), task, labels: labels?.sort(), examples, validation };
 }
 
-/** The weights that both begin with: at the only step the rate is still 0. */
+/**
+ * The weights that both begin with: at the only step the rate is still 0.
+ * @param {Set} set
+ * @param {number} seed
+ */
 async function initial({ task, labels, examples }, seed) {
     const few = examples.slice(0, HOW.batch_size);
     const options = { ...HOW, task, labels, seed, epochs: 1, warmup: 1 };
     return await (await fineTune(BASE, few, options)).export();
 }
 
+/** @param {Set} set @param {number} seed @returns {Promise<Result>} */
 async function learn({ task, labels, examples, validation }, seed) {
+    /** @type {number[]} */
     const losses = [];
     let [n_seconds, last] = [0, processorSeconds()];
     const trained = await fineTune(BASE, examples, {
@@ -114,6 +123,7 @@ async function learn({ task, labels, examples, validation }, seed) {
     return { f1: trained.history.at(-1).validation.f1, losses, processor_seconds: n_seconds };
 }
 
+/** @param {Result[]} results */
 function summary(results) {
     return {
         f1: results.map(({ f1 }) => Number(f1.toFixed(4))),
@@ -124,7 +134,10 @@ function summary(results) {
 
 const rows = [];
 for (const set of folders.map(read)) {
-    const [ours, theirs] = [[], []];
+    /** @type {Result[]} */
+    const ours = [];
+    /** @type {Result[]} */
+    const theirs = [];
     let versions = {};
     for (let seed = 0; seed < Number(values.seeds); seed++) {
         const folder = mkdtempSync(join(tmpdir(), 'bert-wasm-tasks-'));

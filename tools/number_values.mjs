@@ -141,6 +141,8 @@ export const NUMBERS = {
 
     // Training.
     'few-shot-seeds': String(measured.few_shot.seeds),
+    'pretrain-steps': String(measured.pretrain.steps),
+    'pretrain-difference': exponential(measured.pretrain.largest_difference),
 
     // Tokenizers.
     'loading-first': `${loading.visits_ms.first} ms`,
@@ -372,10 +374,46 @@ function training() {
     );
 }
 
+/** Of docs/training.md: the loss of a pre-training, here and in PyTorch. */
+function pretraining() {
+    const { curve_steps, ours, torch, validation } = measured.pretrain;
+    const last = (/** @type {number} */ i) =>
+        Math.min((i + 1) * curve_steps, measured.pretrain.steps);
+    return table(
+        ['mean loss of steps', 'bert-wasm', 'PyTorch'],
+        [
+            ...ours.map((/** @type {number} */ loss, /** @type {number} */ i) => [
+                `${i * curve_steps + 1} to ${last(i)}`,
+                loss.toFixed(3),
+                torch[i].toFixed(3),
+            ]),
+            [
+                `what is set aside, ${validation.before.toFixed(3)} before`,
+                validation.ours.toFixed(3),
+                validation.torch.toFixed(3),
+            ],
+        ],
+    );
+}
+
+/** Of docs/training.md: the likeliest words of its models. */
+function masked() {
+    return table(
+        ['text', 'bert-wasm', 'PyTorch'],
+        measured.pretrain.rows.map((/** @type {any} */ { text, ours, torch }) => [
+            text,
+            ours.map((/** @type {string} */ word) => `\`${word}\``).join(' '),
+            torch.map((/** @type {string} */ word) => `\`${word}\``).join(' '),
+        ]),
+    );
+}
+
 /** @type {Record<string, () => string>} */
 export const TABLES = {
     headline,
     training,
+    pretraining,
+    masked,
     litert,
     fidelity,
     comparisons,
