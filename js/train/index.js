@@ -17,6 +17,7 @@ export { Pretrained, pretrain } from './pretraining/index.js';
 
 /** @import { Classifier } from '../loader/model_file.js' */
 /** @import { Model, ModelSource } from '../model/model.js' */
+/** @import { Given } from './options.js' */
 /** @import { Made, ProgressOfAll } from './run.js' */
 
 /** What transformers calls the number of a regression. */
@@ -61,7 +62,7 @@ export async function fineTune(base, examples, options = {}) {
 /**
  * Trains several tasks on one encoder with a head each, as MT-DNN does (Liu et al. 2019,
  * "Multi-Task Deep Neural Networks for Natural Language Understanding", section 3.3): each step is
- * of one task, tasks take turns at random, as often as they have batches. The encoder and its
+ * of one task, tasks take turns at random, as often as they have steps. The encoder and its
  * pooler are shared; each task has its own classifier, whose weights the others' steps leave alone.
  * One task alone learns what fineTune() does, to the bit.
  *
@@ -126,7 +127,7 @@ async function trainOne(base, examples, options) {
     const given = readTrainOptions(options);
     const { onprogress } = given;
     const tell = (/** @type {ProgressOfAll} */ { task, validations, ...progress }) =>
-        onprogress?.({ ...progress, validation: validations && validations[0] });
+        onprogress?.({ ...progress, validation: validations?.[0] ?? null });
     const { name, labels, made } = await train(
         base,
         [{ name: '', examples, given }],
@@ -135,8 +136,6 @@ async function trainOne(base, examples, options) {
     );
     return { name, labels: labels[0], outcome: made[0] };
 }
-
-/** @typedef {ReturnType<typeof readTrainOptions>} Given */
 
 /**
  * @param {ModelSource} base

@@ -429,3 +429,5 @@ export function readTrainOptions(options) {
     }
     return read;
 }
+
+/** @typedef {ReturnType<typeof readTrainOptions>} Given  options that were read */
