@@ -2,9 +2,9 @@
  * Several tasks on one encoder with a head each (Liu et al. 2019, "Multi-Task Deep Neural Networks
  * for Natural Language Understanding", section 3). The trainer has one classifier of texts and one
  * of tokens, each as wide as the widest of the tasks'; when a task's turn comes, its own is put
- * there, with what AdamW remembers of it. So another task's steps neither move nor decay it; but all
- * steps count where AdamW corrects its moments, as they do for layers that were frozen. The pooler
- * is shared, as BERT has it as a part of its encoder: it learns from every task of texts.
+ * there, with what AdamW remembers of it. So another task's steps neither move nor decay it; but
+ * all steps count where AdamW corrects its moments, as they do for layers that were frozen. The
+ * pooler is shared, as BERT has it as a part of its encoder: it learns from every task of texts.
  *
  * Rejected: all classifiers side by side as columns of one. Its moments and its decay would move
  * the columns of all tasks at each step.

@@ -70,10 +70,10 @@ export async function fineTune(base, examples, options = {}) {
  * @param {ModelSource} base  as of fineTune()
  * @param {Record<Name, OwnTask>} tasks  by name: examples, and what else is the task's own
  * @param {TasksOptions} [options]
- * @returns {Promise<Record<Name, FineTuned>>}  a model of each task, all on the same encoder, of the
- *   epoch that is the best by the mean of the tasks' validations
- * @throws {BertError} UNSUPPORTED where a task is feature-extraction; what fineTune() does, with the
- *   name of the task
+ * @returns {Promise<Record<Name, FineTuned>>}  a model of each task, all on the same encoder, of
+ *   the epoch that is the best by the mean of the tasks' validations
+ * @throws {BertError} UNSUPPORTED where a task is feature-extraction; what fineTune() does, with
+ *   the name of the task
  */
 export async function fineTuneTasks(base, tasks, options = {}) {
     const { tasks: given, common } = readTasks(tasks, options);

@@ -78,8 +78,8 @@ const SMOOTHING = 5000;
  * @property {number} memory_bytes  of WebAssembly memory that training takes
  *
  * @typedef {Omit<TrainProgress, 'validation'> & {task: number | null,
- *   validations: (ValidationMetrics | null)[] | null}} ProgressOfAll  task: of the step; null: there
- *   was a validation of all, whose scores' mean is the metric
+ *   validations: (ValidationMetrics | null)[] | null}} ProgressOfAll  task: of the step; null:
+ *   there was a validation of all, whose scores' mean is the metric
  *
  * @typedef {object} Outcome
  * @property {EpochOfAll[]} history
@@ -322,8 +322,8 @@ async function learn(parts, { adversarial }, trainer, turn) {
  * @param {number} loss
  * @param {number} step  from 0
  * @param {number} n_steps
- * @param {Pick<CommonRequest, 'learning_rate' | 'schedule' | 'warmup' | 'max_norm' | 'weight_decay'>}
- *   request
+ * @param {Pick<CommonRequest, 'learning_rate' | 'schedule' | 'warmup' | 'max_norm'
+ *   | 'weight_decay'>} request
  * @param {Trainer} trainer
  */
 export function takeStep(loss, step, n_steps, request, trainer) {

@@ -38,8 +38,8 @@ import { writeTable } from '../worker/tensor_table.js';
  * @property {number} max_sequence_tokens
  *
  * @typedef {object} TrainerConfig
- * @property {Objective<any> | Objective<any>[]} objective  one, or one of each task: the first, until
- *   turnTo()
+ * @property {Objective<any> | Objective<any>[]} objective  one, or one of each task: the first,
+ *   until turnTo()
  * @property {number} threads
  * @property {boolean} recomputes  see bert_train_options
  * @property {number} memory  bytes that it may take
