@@ -25,11 +25,11 @@ const FORMAT = 'bert-wasm-checkpoint-1';
  * @property {Record<string, string>} prints  of `base`, `examples` and `validation`
  *
  * @typedef {object} State  where it stands
- * @property {import('./run.js').Epoch[]} history  of epochs that have ended
+ * @property {import('./run.js').EpochOfAll[]} history  of epochs that have ended
  * @property {{epoch: number, score: number, loss: number} | null} best
  * @property {number} step  how many there were, of all epochs
  * @property {number} epoch_step  how many of the epoch that runs
- * @property {number} loss  the sum of those
+ * @property {number[]} losses  the sums of those of each task
  * @property {number} seconds  that those took
  *
  * @typedef {object} Checkpoint

@@ -3,7 +3,7 @@
  * from examples; all of its weights are trained, in float32, in a worker of its own.
  */
 
-import { BertError } from '../errors.js';
+import { BertError, withPlace } from '../errors.js';
 import { loadModel } from '../model/model.js';
 import { toClassifierFile } from './classifier_file.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
@@ -11,14 +11,15 @@ import { fitHead, readShots } from './few_shot.js';
 import { SPAN_LABELS } from './head.js';
 import { usualRate } from './learning_rate.js';
 import { callTrain, openBase, requireTrainer } from './opening.js';
-import { readTrainOptions } from './options.js';
+import { readTasks, readTrainOptions } from './options.js';
 import { toModelFile } from './trained_files.js';
 
 export { Pretrained, pretrain } from './pretraining/index.js';
 
 /** @import { Classifier } from '../loader/model_file.js' */
 /** @import { Model, ModelSource } from '../model/model.js' */
-/** @import { Made } from './run.js' */
+/** @import { Given } from './options.js' */
+/** @import { Made, ProgressOfAll } from './run.js' */
 
 /** What transformers calls the number of a regression. */
 const NUMBER = 'LABEL_0';
@@ -27,6 +28,9 @@ const NUMBER = 'LABEL_0';
 /** @typedef {import('./examples.js').Example} Example */
 /** @typedef {import('./examples.js').TextExample} TextExample */
 /** @typedef {import('./few_shot.js').FewShotOptions} FewShotOptions */
+/** @typedef {import('./options.js').OwnTask} OwnTask */
+/** @typedef {import('./options.js').TasksOptions} TasksOptions */
+/** @typedef {import('./options.js').TasksProgress} TasksProgress */
 /** @typedef {import('./options.js').TrainOptions} TrainOptions */
 /** @typedef {import('./run.js').TrainProgress} TrainProgress */
 /** @typedef {import('./trained_files.js').SaveOptions} SaveOptions */
@@ -52,8 +56,38 @@ const NUMBER = 'LABEL_0';
  *   there are no workers, or the base is of a family that cannot be trained; what loadModel() does
  */
 export async function fineTune(base, examples, options = {}) {
-    const { name, labels, outcome } = await train(base, examples, options);
+    const { name, labels, outcome } = await trainOne(base, examples, options);
     return new FineTuned(name, labels, outcome);
+}
+
+/**
+ * Trains several tasks on one encoder with a head each, as MT-DNN does (Liu et al. 2019,
+ * "Multi-Task Deep Neural Networks for Natural Language Understanding", section 3.3): each step is
+ * of one task, tasks take turns at random, as often as they have steps. The encoder and its
+ * pooler are shared; each task has its own classifier, whose weights the others' steps leave alone.
+ * One task alone learns what fineTune() does, to the bit.
+ *
+ * @template {string} Name
+ * @param {ModelSource} base  as of fineTune()
+ * @param {Record<Name, OwnTask>} tasks  by name: examples, and what else is the task's own
+ * @param {TasksOptions} [options]
+ * @returns {Promise<Record<Name, FineTuned>>}  a model of each task, all on the same encoder, of
+ *   the epoch that is the best by the mean of the tasks' validations
+ * @throws {BertError} UNSUPPORTED where a task is feature-extraction; what fineTune() does, with
+ *   the name of the task
+ */
+export async function fineTuneTasks(base, tasks, options = {}) {
+    const { tasks: given, common } = readTasks(tasks, options);
+    const names = given.map(({ name }) => name);
+    const { onprogress } = /** @type {TasksOptions} */ (options);
+    const tell = (/** @type {ProgressOfAll} */ { task, validations, ...progress }) => {
+        const own = validations?.map((metrics, i) => [names[i], metrics]);
+        const validation = own ? Object.fromEntries(own.filter(([, metrics]) => metrics)) : null;
+        onprogress?.({ ...progress, task: task === null ? null : names[task], validation });
+    };
+    const { name, labels, made } = await train(base, given, common, onprogress && tell);
+    const models = made.map((each, i) => [names[i], new FineTuned(name, labels[i], each)]);
+    return Object.fromEntries(models);
 }
 
 /**
@@ -71,7 +105,7 @@ export async function fineTune(base, examples, options = {}) {
  */
 export async function fewShot(base, examples, options = {}) {
     const read = await readShots(examples, options);
-    const { name, outcome } = await train(base, read.pairs, read.options);
+    const { name, outcome } = await trainOne(base, read.pairs, read.options);
     const model = await new FineTuned(name, [], outcome).model({ dtype: 'f32', ...read.load });
     try {
         const { classifier, metrics } = await fitHead(model, read);
@@ -90,39 +124,55 @@ export async function fewShot(base, examples, options = {}) {
  * @param {TrainOptions} options
  * @returns {Promise<{name: string, labels: string[], outcome: Made}>}
  */
-async function train(base, examples, options) {
+async function trainOne(base, examples, options) {
     const given = readTrainOptions(options);
-    const { task, problem_type, labels: wanted, seed, signal, stop } = given;
+    const { onprogress } = given;
+    const tell = (/** @type {ProgressOfAll} */ { task, validations, ...progress }) =>
+        onprogress?.({ ...progress, validation: validations?.[0] ?? null });
+    const { name, labels, made } = await train(
+        base,
+        [{ name: '', examples, given }],
+        given,
+        onprogress && tell,
+    );
+    return { name, labels: labels[0], outcome: made[0] };
+}
+
+/**
+ * @param {ModelSource} base
+ * @param {{name: string, examples: any, given: Given}[]} tasks  name: '' of one alone
+ * @param {Given} common  what is not the tasks' own
+ * @param {((progress: ProgressOfAll) => void) | undefined} onprogress
+ * @returns {Promise<{name: string, labels: string[][], made: Made[]}>}  labels and what was made of
+ *   each task
+ */
+async function train(base, tasks, common, onprogress) {
+    const { oncheckpoint, signal, stop } = common;
     requireTrainer();
     if (base === null || base === undefined) {
         throw new BertError('BAD_INPUT', `a base must be a model's source, not ${base}`);
     }
     signal?.throwIfAborted();
-    const readSet = (/** @type {unknown} */ set, /** @type {string} */ what) =>
-        readExamples(set, what, task, wanted, problem_type);
-    let read = await readSet(examples, 'example');
-    /** @type {typeof read | null} */
-    let validation = null;
-    if (typeof given.validation === 'number') {
-        const parts = split(read, given.validation, task, seed, problem_type);
-        ({ examples: read, validation } = parts);
-    } else if (given.validation !== undefined) {
-        validation = await readSet(given.validation, 'validation example');
-    }
-    const { connection, info } = await openBase(base, given);
+    /** @type {Awaited<ReturnType<typeof readSets>>[]} */
+    const sets = [];
+    for (const each of tasks) sets.push(await readSets(each).catch(of(each.name)));
+    const kinds = tasks.map(({ given }) => given.task);
+    const { connection, info } = await openBase(base, common, kinds);
     try {
-        const labels = labelsOfTask(given, read, info.labels);
-        const withLabels = (/** @type {typeof read} */ set, /** @type {string} */ what) =>
-            labelled(set, what, labels, problem_type);
-        const learned = withLabels(read, 'example');
+        const requests = tasks.map(({ name, given }, i) => {
+            try {
+                return taskRequest(given, sets[i], info.labels[i]);
+            } catch (error) {
+                return of(name)(error);
+            }
+        });
+        const { task, problem_type, labels, validation, class_weights, ...whole } = common;
+        const { label_smoothing, max_length, ...shared } = whole;
         const request = {
-            ...given,
-            labels,
-            examples: learned,
-            validation: validation && withLabels(validation, 'validation example'),
-            learning_rate: given.learning_rate ?? usualRate(given, info.hidden_size),
-            class_weights: classWeights(given.class_weights, learned, labels, problem_type),
-            has_checkpoints: given.oncheckpoint !== undefined,
+            ...shared,
+            tasks: requests,
+            learning_rate: common.learning_rate ?? usualRate(common, info.hidden_size),
+            has_checkpoints: oncheckpoint !== undefined,
             load: undefined,
             onprogress: undefined,
             oncheckpoint: undefined,
@@ -130,14 +180,66 @@ async function train(base, examples, options) {
             stop: undefined,
         };
         const told = (/** @type {any} */ { checkpoint, ...progress }) =>
-            checkpoint ? given.oncheckpoint?.(checkpoint) : given.onprogress?.(progress);
-        const wants = given.onprogress ?? given.oncheckpoint;
-        const onprogress = wants && told;
-        const outcome = await callTrain(connection, request, { signal, stop, onprogress });
-        return { name: info.name, labels, outcome };
+            checkpoint ? oncheckpoint?.(checkpoint) : onprogress?.(progress);
+        const wants = onprogress ?? oncheckpoint;
+        const options = { signal, stop, onprogress: wants && told };
+        const { made } = await callTrain(connection, request, options);
+        return { name: info.name, labels: requests.map((each) => each.labels), made };
     } finally {
         connection.end(new BertError('DISPOSED', 'the training has ended'));
     }
+}
+
+/**
+ * Throws an error again, which says whose it is.
+ * @param {string} name  of the task
+ * @returns {(error: any) => never}
+ */
+const of = (name) => (error) => {
+    throw name && error.index === undefined ? withPlace(error, `task '${name}'`) : error;
+};
+
+/**
+ * Examples of a task, checked.
+ * @param {{name: string, examples: any, given: Given}} task
+ */
+async function readSets({ name, examples, given }) {
+    const { task, problem_type, labels, validation, seed } = given;
+    const prefix = name && `${name} `;
+    const readSet = (/** @type {unknown} */ set, /** @type {string} */ what) =>
+        readExamples(set, prefix + what, task, labels, problem_type);
+    const read = await readSet(examples, 'example');
+    if (typeof validation === 'number') {
+        return { prefix, ...split(read, validation, task, seed, problem_type) };
+    }
+    const tests = validation === undefined ? null : await readSet(validation, 'validation example');
+    return { prefix, examples: read, validation: tests };
+}
+
+/**
+ * What the worker is told of a task.
+ * @param {Given} given
+ * @param {Awaited<ReturnType<typeof readSets>>} sets
+ * @param {string[]} of_base  labels
+ * @returns {import('./run.js').TaskRequest}
+ */
+function taskRequest(given, { prefix, examples, validation }, of_base) {
+    const { task, problem_type, label_smoothing, max_length } = given;
+    const labels = labelsOfTask(given, examples, of_base);
+    const withLabels = (/** @type {typeof examples} */ set, /** @type {string} */ what) =>
+        labelled(set, prefix + what, labels, problem_type);
+    const learned = withLabels(examples, 'example');
+    return {
+        task,
+        problem_type,
+        label_smoothing,
+        max_length,
+        prefix,
+        labels,
+        examples: learned,
+        validation: validation && withLabels(validation, 'validation example'),
+        class_weights: classWeights(given.class_weights, learned, labels, problem_type),
+    };
 }
 
 /**

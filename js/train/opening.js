@@ -29,13 +29,13 @@ export function engines() {
  * @param {ModelSource} base
  * @param {object} options  of fineTune(), those that it is found and read by
  * @param {import('./options.js').BaseOptions} options.load
- * @param {import('./head.js').TrainTask} [options.task]
  * @param {number} [options.threads]
  * @param {AbortSignal} [options.signal]
+ * @param {import('./head.js').TrainTask[]} [tasks]  default none
  * @returns {Promise<{connection: Connection, info: {name: string, hidden_size: number,
- *   labels: string[]}}>}
+ *   labels: string[][]}}>}  labels of the base for each task
  */
-export function openBase(base, { load, task, threads, signal }) {
+export function openBase(base, { load, threads, signal }, tasks = []) {
     const { onprogress, ...source_options } = load;
     const load_options = { dtype: /** @type {const} */ ('f32'), ...source_options, signal };
     return Model.openFile(base, load_options, async ({ source, n_sources, download }) => {
@@ -45,7 +45,7 @@ export function openBase(base, { load, task, threads, signal }) {
             const ready = connection.ready(signal);
             if (download) connection.feed(download(ended.signal));
             await ready;
-            const request = { source, n_sources, task, threads, engines: engines() };
+            const request = { source, n_sources, tasks, threads, engines: engines() };
             const info = await connection.call('load', request, signal, onprogress);
             connection.fed();
             return { connection, info };

@@ -2,7 +2,7 @@
 
 import { BERT_MAX_THREADS } from '#core';
 
-import { BertError, describe } from '../errors.js';
+import { BertError, describe, withPlace } from '../errors.js';
 import { readOptions } from '../options.js';
 import { kindOf } from '../realms.js';
 import { LORA_TARGETS, SCHEDULES } from './core_names.js';
@@ -282,15 +282,14 @@ export function checkOptions(options, checks, prefix = '') {
 /** @type {TrainTask[]} */
 const WITHOUT_LABELS = ['question-answering', 'feature-extraction'];
 
+const UNCOUNTED = 'patience must have a validation, by which it counts';
+
 /**
  * Options of which one needs another, or cannot be with it: what is said where it holds.
  * @type {[(given: typeof TRAIN_DEFAULTS) => boolean, string][]}
  */
 const TOGETHER = [
-    [
-        ({ patience, validation }) => patience !== undefined && validation === undefined,
-        'patience must have a validation, by which it counts',
-    ],
+    [({ patience, validation }) => patience !== undefined && validation === undefined, UNCOUNTED],
     [
         ({ checkpoint_steps, oncheckpoint }) => checkpoint_steps !== undefined && !oncheckpoint,
         'checkpoint_steps must have oncheckpoint, which is called then',
@@ -333,6 +332,88 @@ const TOGETHER = [
     ],
 ];
 
+/**
+ * What each task has for itself.
+ *
+ * @typedef {object} OwnTask
+ * @property {Iterable<Example> | AsyncIterable<Example>} examples  of the task, as of fineTune()
+ * @property {Exclude<TrainTask, 'feature-extraction'>} [task]  as of fineTune(); default
+ *   'text-classification'
+ * @property {ProblemType} [problem_type]  as of fineTune(); default 'single_label_classification'
+ * @property {string[]} [labels]  as of fineTune(); default those of the examples
+ * @property {Iterable<Example> | AsyncIterable<Example> | number} [validation]  as of fineTune();
+ *   default none
+ * @property {'balanced' | Record<string, number>} [class_weights]  as of fineTune(); default all 1
+ * @property {number} [label_smoothing]  as of fineTune(); default 0
+ * @property {number} [max_length]  tokens of an example, as of fineTune()
+ *
+ * @typedef {Omit<TrainOptions, Exclude<keyof OwnTask, 'examples'> | 'onprogress'>
+ *   & {onprogress?: (progress: TasksProgress) => void}} TasksOptions  as of fineTune()
+ *
+ * @typedef {Omit<import('./run.js').TrainProgress, 'validation'> & {task: string | null,
+ *   validation: Record<string, import('./run.js').ValidationMetrics> | null}} TasksProgress  as of
+ *   fineTune(). `task` is whose step it was; after a validation of all it is null, `validation` has
+ *   the metrics by task, and `metric` is the mean of those by which epochs are compared
+ */
+
+const {
+    task,
+    problem_type,
+    labels,
+    validation,
+    class_weights,
+    label_smoothing,
+    max_length,
+    ...COMMON_DEFAULTS
+} = TRAIN_DEFAULTS;
+
+const OWN_DEFAULTS = {
+    examples: /** @type {unknown} */ (undefined),
+    task,
+    problem_type,
+    labels,
+    validation,
+    class_weights,
+    label_smoothing,
+    max_length,
+};
+
+/**
+ * @param {unknown} tasks  by name
+ * @param {unknown} options
+ */
+export function readTasks(tasks, options) {
+    const { patience, ...common } = readOptions('fineTuneTasks()', options, COMMON_DEFAULTS);
+    const is_table = kindOf(tasks) === 'Object' && Object.keys(Object(tasks)).length > 0;
+    if (!is_table) {
+        throw new BertError(
+            'BAD_INPUT',
+            'tasks must be an object with {examples, task, ...} by name, one or more, ' +
+                `not ${describe(tasks)}`,
+        );
+    }
+    const read = Object.entries(Object(tasks)).map(([name, given]) => {
+        const { examples, ...own } = readOptions(`task '${name}'`, given, OWN_DEFAULTS);
+        if (own.task === 'feature-extraction') {
+            throw new BertError(
+                'UNSUPPORTED',
+                `task '${name}': feature-extraction cannot be learned with others, whose heads ` +
+                    'stand on the encoder: train embeddings with fineTune() first, then the others',
+            );
+        }
+        try {
+            return { name, examples, given: readTrainOptions({ ...common, ...own }) };
+        } catch (error) {
+            throw withPlace(error, `task '${name}'`);
+        }
+    });
+    checkOptions({ patience }, CHECKS);
+    if (patience !== undefined && read.every(({ given }) => given.validation === undefined)) {
+        throw new BertError('BAD_OPTION', UNCOUNTED);
+    }
+    return { tasks: read, common: { ...read[0].given, patience } };
+}
+
 /** @param {unknown} options */
 export function readTrainOptions(options) {
     const read = readOptions('fineTune()', options, TRAIN_DEFAULTS);
@@ -349,3 +430,5 @@ export function readTrainOptions(options) {
     }
     return read;
 }
+
+/** @typedef {ReturnType<typeof readTrainOptions>} Given  options that were read */

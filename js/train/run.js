@@ -4,27 +4,29 @@
  */
 
 import { BertError } from '../errors.js';
-import { batchesOf } from './batches.js';
+import { batchesOf, epochsOf } from './batches.js';
 import { writeCheckpoint } from './checkpoint.js';
 import { SCHEDULES } from './core_names.js';
 import { metricsOf, scoreOf } from './metrics.js';
-import { Random } from './random.js';
 import { Trainer } from './trainer.js';
-
-/** Of random numbers. */
-const PURPOSE = 3;
 
 /** Milliseconds in which a new rate takes the place of the old one, for the most part. */
 const SMOOTHING = 5000;
 
 /**
- * @typedef {object} Request
+ * @typedef {object} TaskRequest  what each task has for itself
  * @property {import('./head.js').TrainTask} task
  * @property {string[]} labels
  * @property {import('./examples.js').Labelled[]} examples
  * @property {import('./examples.js').Labelled[] | null} validation
- * @property {number} epochs
  * @property {import('./options.js').ProblemType} problem_type
+ * @property {Float32Array | null} class_weights
+ * @property {number} label_smoothing
+ * @property {number | undefined} max_length
+ * @property {string} prefix  of what its examples are called in messages
+ *
+ * @typedef {object} CommonRequest
+ * @property {number} epochs
  * @property {number} batch_size
  * @property {number} accumulate
  * @property {number} learning_rate
@@ -32,22 +34,21 @@ const SMOOTHING = 5000;
  * @property {number} warmup
  * @property {number} weight_decay
  * @property {number} max_norm
- * @property {number | undefined} max_length
  * @property {import('./options.js').TrainOptions['dropout']} dropout
- * @property {number} label_smoothing
  * @property {number} layer_decay
  * @property {number | undefined} trained_layers
  * @property {number | undefined} unfreeze
  * @property {import('./options.js').Lora | undefined} lora
  * @property {number} adversarial
  * @property {number} seed
- * @property {Float32Array | null} class_weights
  * @property {number | undefined} patience
  * @property {boolean} recomputes
  * @property {number} memory
  * @property {boolean} has_checkpoints  whether the caller wants them
  * @property {number | undefined} checkpoint_steps
  * @property {Uint8Array | undefined} resume
+ *
+ * @typedef {CommonRequest & TaskRequest} Request  of one task
  *
  * @typedef {import('./metrics.js').ValidationMetrics} ValidationMetrics
  *
@@ -56,6 +57,11 @@ const SMOOTHING = 5000;
  * @property {number} loss  the mean of its steps'
  * @property {ValidationMetrics | null} validation  null: there is none
  * @property {number} seconds  that it took
+ *
+ * @typedef {object} EpochOfAll
+ * @property {number} epoch  from 1
+ * @property {{loss: number, validation: ValidationMetrics | null}[]} tasks
+ * @property {number} seconds
  *
  * @typedef {object} TrainProgress
  * @property {number} epoch  from 1
@@ -71,16 +77,22 @@ const SMOOTHING = 5000;
  * @property {number} seconds_left  at this rate; validations not counted
  * @property {number} memory_bytes  of WebAssembly memory that training takes
  *
+ * @typedef {Omit<TrainProgress, 'validation'> & {task: number | null,
+ *   validations: (ValidationMetrics | null)[] | null}} ProgressOfAll  task: of the step; null:
+ *   there was a validation of all, whose scores' mean is the metric
+ *
  * @typedef {object} Outcome
- * @property {Epoch[]} history
+ * @property {EpochOfAll[]} history
  * @property {number} best_epoch  whose weights these are; 0: of none that was whole
  * @property {number} n_steps  that were made
- * @property {import('./trainer.js').Tensors} tensors
+ * @property {import('./trainer.js').Tensors[]} models  of each task
+ *
+ * @typedef {object} Made  of a task
+ * @property {Epoch[]} history
+ * @property {number} best_epoch
  * @property {number} threads  that were at work in the end
  * @property {number} memory_bytes
- *
- * @typedef {Omit<Outcome, 'tensors'> & {files: Record<string, Uint8Array>}} Made  what the worker
- *   gives, with a folder of files in place of tensors
+ * @property {Record<string, Uint8Array>} files
  */
 
 /** @typedef {import('./trainer.js').Sequence} Sequence */
@@ -101,28 +113,38 @@ const SMOOTHING = 5000;
  */
 
 /**
- * @param {Request} request
- * @param {object} sets  of what the trainer's objective takes
- * @param {any[]} sets.examples
- * @param {any[] | null} sets.validation
+ * @typedef {object} LearnedTask
+ * @property {Request} request
+ * @property {any[]} examples  as its objective takes them
+ * @property {any[] | null} validation
+ * @property {Validate} validate
+ * @property {import('./trainer.js').Dropout | null} dropout  null: none
+ */
+
+/**
+ * @param {CommonRequest} request
+ * @param {LearnedTask[]} tasks
  * @param {Trainer} trainer  as it was opened
+ * @param {import('./heads.js').Heads} heads  of the tasks
  * @param {object} caller
  * @param {import('../worker/engine.js').Turn} caller.turn  throws if the call was aborted
  * @param {() => boolean} caller.isStopped  whether what there is will do
- * @param {(progress: TrainProgress) => void} caller.onprogress
- * @param {object} [how]
- * @param {import('./trainer.js').Dropout | null} [how.dropout]  default null: none
- * @param {Checkpoints} [how.checkpoints]  default: nobody asks for them
- * @param {Validate} [how.validate]  default validateLabels()
- * @returns {Promise<Omit<Outcome, 'threads' | 'memory_bytes'>>}
+ * @param {(progress: ProgressOfAll) => void} caller.onprogress
+ * @param {Checkpoints} [checkpoints]  default: nobody asks for them
+ * @returns {Promise<Outcome>}
  */
-export async function run(request, sets, trainer, caller, how = {}) {
-    const { examples, validation } = sets;
-    const { dropout = null, checkpoints, validate = validateLabels } = how;
+export async function run(request, tasks, trainer, heads, caller, checkpoints) {
     const { epochs, batch_size, accumulate, patience = Infinity, seed } = request;
     const { checkpoint_steps = Infinity } = request;
-    const random = new Random(seed, PURPOSE);
-    const n_epoch_steps = Math.ceil(Math.ceil(examples.length / batch_size) / accumulate);
+    const drawn = epochsOf(
+        tasks.map(({ examples }) => examples),
+        request,
+    );
+    const n_examples = tasks.reduce((sum, { examples }) => sum + examples.length, 0);
+    const n_task_steps = tasks.map(({ examples }) =>
+        Math.ceil(Math.ceil(examples.length / batch_size) / accumulate),
+    );
+    const n_epoch_steps = n_task_steps.reduce((sum, n) => sum + n, 0);
     const n_steps = epochs * n_epoch_steps;
     const resumed = checkpoints?.resumed;
     /** @type {import('./checkpoint.js').State} */
@@ -131,13 +153,13 @@ export async function run(request, sets, trainer, caller, how = {}) {
         best: null,
         step: 0,
         epoch_step: 0,
-        loss: 0,
+        losses: tasks.map(() => 0),
         seconds: 0,
     };
     const { history } = state;
     let best = resumed?.best ?? null;
     if (resumed) {
-        trainer.setLearned(resumed.learned, state.step);
+        heads.setLearned(resumed.learned, state.step);
         resumed.learned = []; // the trainer has them
     }
     let saved_step = state.step;
@@ -145,46 +167,47 @@ export async function run(request, sets, trainer, caller, how = {}) {
         if (!checkpoints?.write) return;
         saved_step = state.step;
         const { identity } = checkpoints;
-        const learned = trainer.learned();
+        const learned = heads.learned();
         checkpoints.write(writeCheckpoint({ identity, state, learned, best }));
     };
     trainer.scaleLayers(request.layer_decay);
-    const n_done = Math.min(state.epoch_step * accumulate * batch_size, examples.length);
-    const pace = new Pace((epochs - history.length) * examples.length - n_done);
+    const pace = new Pace((epochs - history.length) * n_examples);
     let is_stopped = false;
     for (let epoch = 1; epoch <= epochs && !is_stopped; epoch++) {
-        const order = random.shuffled(examples);
+        const steps = drawn.next().value;
         if (epoch <= history.length) continue;
         if (state.best && history.length - state.best.epoch >= patience) break;
         freezeFor(epoch, request, trainer);
-        trainer.setDropout(dropout, seed >>> 0);
         let began = performance.now();
         const stamp = () => {
             state.seconds += (performance.now() - began) / 1000;
             began = performance.now();
         };
-        const last = history.at(-1)?.validation;
-        /** @type {TrainProgress | undefined} */
+        const last = history.at(-1)?.tasks.map(({ validation }) => validation);
+        const metric = (last && togetherOf(last)?.score) ?? null;
+        /** @type {ProgressOfAll | undefined} */
         let told;
-        const steps = [...batchesOf([...batchesOf(order, batch_size)], accumulate)];
-        for (const parts of steps.slice(state.epoch_step)) {
+        for (const { parts } of steps.slice(0, state.epoch_step)) pace.skip(countOf(parts));
+        for (const { task, parts } of steps.slice(state.epoch_step)) {
             await caller.turn();
             is_stopped = caller.isStopped();
             if (is_stopped) break;
+            heads.turnTo(task);
+            trainer.setDropout(tasks[task].dropout, seed >>> 0);
             const loss = await learn(parts, request, trainer, caller.turn);
             takeStep(loss, state.step, n_steps, request, trainer);
             state.step++;
             state.epoch_step++;
-            state.loss += loss;
-            const n_learned = parts.reduce((n, part) => n + part.length, 0);
+            state.losses[task] += loss;
             told = {
+                task,
                 epoch,
                 step: state.step,
                 n_steps,
                 loss,
-                metric: last ? scoreOf(last) : null,
-                validation: null,
-                ...pace.add(n_learned),
+                metric,
+                validations: null,
+                ...pace.add(countOf(parts)),
                 memory_bytes: trainer.memory_bytes,
             };
             caller.onprogress(told);
@@ -197,45 +220,72 @@ export async function run(request, sets, trainer, caller, how = {}) {
             break;
         }
         trainer.setDropout(null, 0);
-        const scores = validation && (await validate(request, validation, trainer, caller));
+        /** @type {(ValidationMetrics | null)[]} */
+        const validations = [];
+        for (const [task, { request: own, validation, validate }] of tasks.entries()) {
+            heads.turnTo(task);
+            validations.push(validation && (await validate(own, validation, trainer, caller)));
+        }
         stamp();
-        const { loss, seconds } = state;
-        history.push({ epoch, loss: loss / n_epoch_steps, validation: scores, seconds });
-        Object.assign(state, { epoch_step: 0, loss: 0, seconds: 0 });
-        if (scores) {
-            const score = scoreOf(scores);
-            if (isBetter(scores, state.best)) {
-                state.best = { epoch, score, loss: scores.loss };
-                best = trainer.parameters();
+        history.push({
+            epoch,
+            tasks: validations.map((validation, task) => ({
+                loss: state.losses[task] / n_task_steps[task],
+                validation,
+            })),
+            seconds: state.seconds,
+        });
+        Object.assign(state, { epoch_step: 0, losses: tasks.map(() => 0), seconds: 0 });
+        const together = togetherOf(validations);
+        if (together) {
+            if (isBetter(together, state.best)) {
+                state.best = { epoch, ...together };
+                best = heads.parameters();
             }
-            if (told) caller.onprogress({ ...told, metric: score, validation: scores });
+            const { score } = together;
+            if (told) caller.onprogress({ ...told, task: null, metric: score, validations });
         }
         save();
     }
-    if (best) trainer.setParameters(best);
+    if (best) heads.setParameters(best);
     return {
         history,
         best_epoch: state.best?.epoch ?? history.length,
         n_steps: state.step,
-        tensors: trainer.merged(),
+        models: heads.models(),
     };
+}
+
+/** @param {Sequence[][]} parts */
+const countOf = (parts) => parts.reduce((n, part) => n + part.length, 0);
+
+/**
+ * How good all tasks are: the means of those that have a validation.
+ * @param {(ValidationMetrics | null)[]} validations
+ * @returns {{score: number, loss: number} | null}  null: none has
+ */
+function togetherOf(validations) {
+    const given = validations.filter((validation) => validation !== null);
+    if (given.length === 0) return null;
+    const meanOf = (/** @type {number[]} */ numbers) =>
+        numbers.reduce((sum, n) => sum + n, 0) / numbers.length;
+    return { score: meanOf(given.map(scoreOf)), loss: meanOf(given.map(({ loss }) => loss)) };
 }
 
 /**
  * By their score; where that is the same, by their loss.
- * @param {ValidationMetrics} metrics
+ * @param {{score: number, loss: number}} found
  * @param {import('./checkpoint.js').State['best']} best  so far
  */
-function isBetter(metrics, best) {
-    const score = scoreOf(metrics);
+function isBetter({ score, loss }, best) {
     if (!best || score !== best.score) return !best || score > best.score;
-    return metrics.loss < best.loss;
+    return loss < best.loss;
 }
 
 /**
  * Layers that do not learn in an epoch: all but the last ones, one more each time.
  * @param {number} epoch  from 1
- * @param {Request} request
+ * @param {CommonRequest} request
  * @param {Trainer} trainer
  */
 function freezeFor(epoch, { trained_layers, unfreeze = Infinity }, trainer) {
@@ -247,7 +297,7 @@ function freezeFor(epoch, { trained_layers, unfreeze = Infinity }, trainer) {
 /**
  * The gradients of a step.
  * @param {Sequence[][]} parts  batches that it is made of
- * @param {Request} request
+ * @param {CommonRequest} request
  * @param {Trainer} trainer
  * @param {import('../worker/engine.js').Turn} turn
  * @returns {Promise<number>}  the loss
@@ -272,8 +322,8 @@ async function learn(parts, { adversarial }, trainer, turn) {
  * @param {number} loss
  * @param {number} step  from 0
  * @param {number} n_steps
- * @param {Pick<Request, 'learning_rate' | 'schedule' | 'warmup' | 'max_norm' | 'weight_decay'>}
- *   request
+ * @param {Pick<CommonRequest, 'learning_rate' | 'schedule' | 'warmup' | 'max_norm'
+ *   | 'weight_decay'>} request
  * @param {Trainer} trainer
  */
 export function takeStep(loss, step, n_steps, request, trainer) {
@@ -343,6 +393,11 @@ export class Pace {
     /** @param {number} n  examples, each as often as it is learned from */
     constructor(n) {
         this.#n_left = n;
+    }
+
+    /** @param {number} n  that were done before */
+    skip(n) {
+        this.#n_left -= n;
     }
 
     /** @param {number} n  that are done */

@@ -38,7 +38,8 @@ import { writeTable } from '../worker/tensor_table.js';
  * @property {number} max_sequence_tokens
  *
  * @typedef {object} TrainerConfig
- * @property {Objective<any>} objective
+ * @property {Objective<any> | Objective<any>[]} objective  one, or one of each task: the first,
+ *   until turnTo()
  * @property {number} threads
  * @property {boolean} recomputes  see bert_train_options
  * @property {number} memory  bytes that it may take
@@ -83,7 +84,7 @@ import { writeTable } from '../worker/tensor_table.js';
  * @property {number} data  address of its numbers
  * @property {number} gradient  address of their gradients
  * @property {number} n_rows
- * @property {number} n_columns
+ * @property {number} n_columns  loss() may leave fewer, where only the first ones are its own
  *
  * @typedef {object} Learned  a parameter, and what AdamW remembers of it
  * @property {string} name
@@ -110,6 +111,8 @@ export class Trainer {
     #core;
     #module;
     #options;
+    #objectives;
+    #objective;
     #has_types;
 
     /** Tops of the stacks that no thread has yet. @type {number[]} */
@@ -156,6 +159,8 @@ export class Trainer {
         this.#instance = core.instance;
         this.#module = module;
         this.#options = options;
+        this.#objectives = [options.objective].flat();
+        this.#objective = this.#objectives[0];
         this.#has_types = Number(core.encoder.n_token_types) > 1;
         this.#instance.wasm.train_set_options(
             options.max_tokens,
@@ -183,19 +188,20 @@ export class Trainer {
 
     /** @param {Tensors} tensors */
     #neededBytes(tensors) {
-        const { max_tokens, max_sequences, objective, threads } = this.#options;
+        const { max_tokens, max_sequences, threads } = this.#options;
         const beginning = [...tensors.values()].reduce(
             (sum, { values }) => sum + aligned(values.byteLength) + ENTRY_BYTES,
             0,
         );
-        const most = objective.most(this.#options);
-        const outputs = this.#outputs(most.rows);
-        const n_copies = objective.overwrites ? 1 : 2;
-        const n_numbers = outputs.reduce(
-            (sum, each) => sum + n_copies * each.n_rows * each.n_columns,
-            0,
-        );
-        const batch = 4 * (3 * max_tokens + max_sequences + n_numbers + most.numbers);
+        const n_numbers = this.#objectives.map((objective) => {
+            const most = objective.most(this.#options);
+            const n_copies = objective.overwrites ? 1 : 2;
+            return this.#outputs(objective, most.rows).reduce(
+                (sum, each) => sum + n_copies * each.n_rows * each.n_columns,
+                most.numbers,
+            );
+        });
+        const batch = 4 * (3 * max_tokens + max_sequences + Math.max(...n_numbers));
         return (
             this.#instance.top +
             aligned(this.#blockBytes()) +
@@ -251,6 +257,11 @@ export class Trainer {
         return { module: this.#module, memory: this.#instance.memory, stack_top };
     }
 
+    /** @param {number} index  of the objective of the next run() */
+    turnTo(index) {
+        this.#objective = this.#objectives[index];
+    }
+
     /**
      * The loss of some examples, as the objective has it.
      * @param {any[]} batch  sequences, or what the objective makes them of
@@ -262,7 +273,7 @@ export class Trainer {
     run(batch, learns, divisor = 0) {
         const instance = this.#instance;
         const { wasm } = instance;
-        const { objective } = this.#options;
+        const objective = this.#objective;
         return instance.scratch(() => {
             const write = (/** @type {Uint32Array | Int32Array | Float32Array} */ array) =>
                 instance.write(bytesOf(array));
@@ -275,7 +286,7 @@ export class Trainer {
                 : 0;
             const lm_tokens = objective.lmTokens?.(batch);
             const lm_at = lm_tokens ? write(lm_tokens) : 0;
-            const outputs = this.#outputs(objective.rows(batch)).map((each) => {
+            const outputs = this.#outputs(objective, objective.rows(batch)).map((each) => {
                 const n_bytes = 4 * each.n_rows * each.n_columns;
                 const data = instance.reserve(n_bytes);
                 const gradient = objective.overwrites ? data : instance.reserve(n_bytes);
@@ -320,11 +331,12 @@ export class Trainer {
     }
 
     /**
-     * The objective's outputs.
+     * An objective's outputs.
+     * @param {Objective<any>} objective
      * @param {number[]} rows  of each
      */
-    #outputs(rows) {
-        return this.#options.objective.outputs.map((name, i) => ({
+    #outputs(objective, rows) {
+        return objective.outputs.map((name, i) => ({
             output: this.#core.outputIndex(name),
             n_rows: rows[i],
             n_columns: this.#core.outputs[name].n_columns,
@@ -351,7 +363,7 @@ export class Trainer {
 
     /** What a loss of this batch alone is divided by. @param {Sequence[]} batch */
     weightOf(batch) {
-        return this.#options.objective.weight(batch);
+        return this.#objective.weight(batch);
     }
 
     /**
@@ -409,12 +421,11 @@ export class Trainer {
         );
     }
 
-    /** @param {Tensors} tensors  what parameters() gave */
+    /** @param {Tensors} tensors  of what parameters() gave */
     setParameters(tensors) {
         const { wasm } = this.#instance;
-        for (const [i, name] of this.#names.entries()) {
-            const tensor = /** @type {Tensor} */ (tensors.get(name));
-            this.#numbers(wasm.train_parameter_value, i).set(tensor.values);
+        for (const [name, { values }] of tensors) {
+            this.#numbers(wasm.train_parameter_value, this.#names.indexOf(name)).set(values);
         }
         wasm.train_set_n_steps(wasm.train_n_steps());
     }
@@ -422,14 +433,34 @@ export class Trainer {
     /** @returns {Learned[]}  copies of what is not as it was at the beginning */
     learned() {
         const { wasm } = this.#instance;
-        return [...this.#names.entries()]
-            .filter(([i]) => wasm.train_parameter_is_trained(i))
-            .map(([i, name]) => ({
-                name,
-                value: this.#numbers(wasm.train_parameter_value, i).slice(),
-                mean: this.#numbers(wasm.train_parameter_mean, i).slice(),
-                square: this.#numbers(wasm.train_parameter_square, i).slice(),
-            }));
+        return this.#names
+            .filter((_, i) => wasm.train_parameter_is_trained(i))
+            .map((name) => this.learnedOf(name));
+    }
+
+    /** @param {string} name  of a parameter @returns {Learned}  copies */
+    learnedOf(name) {
+        const { wasm } = this.#instance;
+        const i = this.#names.indexOf(name);
+        return {
+            name,
+            value: this.#numbers(wasm.train_parameter_value, i).slice(),
+            mean: this.#numbers(wasm.train_parameter_mean, i).slice(),
+            square: this.#numbers(wasm.train_parameter_square, i).slice(),
+        };
+    }
+
+    /** @param {Learned} learned  of a parameter; beyond what it has, if that is less, are zeros */
+    setLearnedOf({ name, value, mean, square }) {
+        const { wasm } = this.#instance;
+        const i = this.#names.indexOf(name);
+        const put = (/** @type {Float32Array} */ numbers, /** @type {Float32Array} */ values) => {
+            numbers.fill(0, values.length);
+            numbers.set(values);
+        };
+        put(this.#numbers(wasm.train_parameter_value, i), value);
+        put(this.#numbers(wasm.train_parameter_mean, i), mean);
+        put(this.#numbers(wasm.train_parameter_square, i), square);
     }
 
     /**
@@ -438,14 +469,8 @@ export class Trainer {
      * @param {number} n_steps  that had been made then
      */
     setLearned(learned, n_steps) {
-        const { wasm } = this.#instance;
-        for (const { name, value, mean, square } of learned) {
-            const i = this.#names.indexOf(name);
-            this.#numbers(wasm.train_parameter_value, i).set(value);
-            this.#numbers(wasm.train_parameter_mean, i).set(mean);
-            this.#numbers(wasm.train_parameter_square, i).set(square);
-        }
-        wasm.train_set_n_steps(n_steps);
+        for (const each of learned) this.setLearnedOf(each);
+        this.#instance.wasm.train_set_n_steps(n_steps);
     }
 
     /**

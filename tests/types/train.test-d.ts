@@ -7,6 +7,7 @@ import {
     type FineTuned,
     fewShot,
     fineTune,
+    fineTuneTasks,
     type TextExample,
     type TrainProgress,
 } from 'bert-wasm/train';
@@ -74,6 +75,15 @@ await fineTune(bytes, [{ text: 'a', text_pair: 'b', score: 0.5 }], { task: 'feat
 await fineTune(new URL('https://a.example/'), new Set<Example>());
 const shots: TextExample[] = [{ text: 'a', label: 'x' }];
 const few: FewShotOptions = { max_pairs: 100, epochs: 1, validation: shots, threads: 1 };
+const { tone, names } = await fineTuneTasks(
+    bytes,
+    {
+        tone: { examples, validation: 0.2, class_weights: 'balanced' },
+        names: { examples: [{ text: 'a', labels: ['O'] }], task: 'token-classification' },
+    },
+    { epochs: 2, onprogress: ({ task, validation }) => console.log(task, validation?.tone.loss) },
+);
+const both: FineTuned[] = [tone, names];
 const classifier: FineTuned = await fewShot('embeddings.safetensors', shots, few);
 const spearman: number | undefined = classifier.metrics?.spearman;
 console.log(spearman);
@@ -83,7 +93,7 @@ await fineTune(
         yield { text: 'a', label: 'x' };
     })(),
 );
-console.log(accuracy, losses, files, await pipeline('text-classification', model));
+console.log(accuracy, losses, files, await pipeline('text-classification', model), both);
 
 // @ts-expect-error: no such task
 fineTune('a', examples, { task: 'fill-mask' });
@@ -103,3 +113,9 @@ fewShot('a', shots, { validation: 0.1 });
 
 // @ts-expect-error: it has one task
 fewShot('a', shots, { task: 'text-classification' });
+
+// @ts-expect-error: an option of each task
+fineTuneTasks(bytes, { tone: { examples } }, { task: 'text-classification' });
+
+// @ts-expect-error: embeddings are not learned with others
+fineTuneTasks(bytes, { near: { examples, task: 'feature-extraction' } });
