@@ -101,6 +101,16 @@ const OPTIONS = {
         value: 'X',
         help: 'share of a label that goes to all labels; default 0',
     },
+    temperature: {
+        kind: 'number',
+        value: 'X',
+        help: 'of examples with a teacher: what logits are divided by; default 2',
+    },
+    'hard-share': {
+        kind: 'number',
+        value: 'X',
+        help: 'of such: share of the loss that is of labels; default 0.5, without labels 0',
+    },
     'layer-decay': {
         kind: 'number',
         value: 'X',
@@ -170,7 +180,8 @@ export const command = {
     options: OPTIONS,
     example: 'bert-wasm train -m org/encoder -i train.tsv --validation dev.tsv -o my.safetensors',
     notes: `Examples are those of bert-wasm eval: TSV has columns text (or sentence) and label,
-perhaps text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tokens, labels}. For
+perhaps text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tokens, labels}. A
+teacher: [{label, score}, ...] beside the label or in place of it is what another model answers. For
 the problem types multi_label_classification and regression the column is labels, or score. Of
 answer they are SQuAD's JSON, or JSONL {question, context, answers}. To embed, text and text_pair
 with a score, their cosine; or without, perhaps with a negative.
@@ -224,6 +235,8 @@ async function run(args) {
             schedule: values.schedule,
             dropout: values.dropout,
             label_smoothing: values.label_smoothing,
+            temperature: values.temperature,
+            hard_share: values.hard_share,
             layer_decay: values.layer_decay,
             trained_layers: values.trained_layers,
             unfreeze: values.unfreeze,

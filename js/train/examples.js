@@ -7,6 +7,7 @@ import { BertError, describe, withPlace } from '../errors.js';
 import { readText } from '../pipelines/call.js';
 import { readQuestion } from '../pipelines/question_answering.js';
 import { nextTurn } from '../platform/turn.js';
+import { logitsOf, readTeacher } from './distillation.js';
 import { checkScores, readPair } from './pairs.js';
 import { Random } from './random.js';
 
@@ -26,6 +27,17 @@ const MOST_LISTED = 20;
  * @property {string} text
  * @property {string | null} [text_pair]  a second text
  * @property {Label} label
+ *
+ * @typedef {object} TaughtExample  of text-classification, to learn what another model answers
+ * @property {string} text
+ * @property {string | null} [text_pair]
+ * @property {TeacherScore[]} teacher  of all labels, in any order, adding up to 1: what a pipeline
+ *   of that model gives with `top_k: null`. All examples have a teacher, or none
+ * @property {Label} [label]  all examples have one, or none
+ *
+ * @typedef {object} TeacherScore
+ * @property {string} label
+ * @property {number} score  its probability, 0 to 1
  *
  * @typedef {object} LabelsExample  of text-classification with several labels
  * @property {string} text
@@ -56,8 +68,8 @@ const MOST_LISTED = 20;
  *   `text_pair` of all others. All examples have one, or none
  * @property {string} [negative]  without a score: a sentence that is not to be near it
  *
- * @typedef {TextExample | LabelsExample | ScoreExample | WordsExample | QuestionExample
- *   | PairExample} Example
+ * @typedef {TextExample | TaughtExample | LabelsExample | ScoreExample | WordsExample
+ *   | QuestionExample | PairExample} Example
  *
  * @typedef {object} Read  an example that was checked
  * @property {string} text
@@ -67,6 +79,7 @@ const MOST_LISTED = 20;
  * @property {number} [score]  of regression, or of a pair of sentences
  * @property {string} [negative]  beside a pair of sentences
  * @property {Span[]} [spans]  of question-answering, whose context is text_pair
+ * @property {TeacherScore[]} [teacher]
  *
  * @typedef {object} Span  an answer
  * @property {string} text
@@ -83,6 +96,7 @@ const MOST_LISTED = 20;
  * @property {number[]} [targets]  where labels are none of one: 1 for each that there is, else 0;
  *   or the score
  * @property {Span[]} [spans]
+ * @property {number[]} [teacher]  its logits
  */
 
 /** @typedef {import('./head.js').TrainTask} TrainTask */
@@ -200,7 +214,10 @@ function readOne(example) {
     if (typeof example !== 'object' || example === null) {
         throw notOne('{text, label} or {text, text_pair, label}', example);
     }
-    return { ...readText(example), labels: [example.label] };
+    const { label, teacher } = example;
+    if (teacher === undefined) return { ...readText(example), labels: [label] };
+    const labels = label === undefined ? [] : [label];
+    return { ...readText(example), labels, teacher: readTeacher(teacher) };
 }
 
 /** @param {any} example @returns {Read} */
@@ -259,14 +276,15 @@ export function listed(labels) {
 }
 
 /**
- * The labels of a classifier: those that were given; else those of the examples, in the base's
- * order if they are its own, else in order.
+ * The labels of a classifier: those that were given; else those of the examples or their teacher,
+ * in the base's order if they are its own, else in order.
  * @param {Read[]} examples
  * @param {string[] | undefined} given
  * @param {string[]} of_base
  */
 export function labelsFor(examples, given, of_base) {
-    const found = [...new Set(examples.flatMap(({ labels }) => labels))];
+    const of_teacher = examples[0].teacher?.map(({ label }) => label);
+    const found = of_teacher ?? [...new Set(examples.flatMap(({ labels }) => labels))];
     if (found.length < 2) {
         throw new BertError(
             'BAD_INPUT',
@@ -291,7 +309,7 @@ export function labelsFor(examples, given, of_base) {
  */
 export function labelled(examples, what, labels, problem_type) {
     const index_of = new Map(labels.map((label, i) => [label, i]));
-    return examples.map(({ labels: own, ...example }, index) => {
+    return examples.map(({ labels: own, teacher, ...example }, index) => {
         if (problem_type === 'regression') {
             return { ...example, labels: [], targets: [Number(example.score)] };
         }
@@ -304,6 +322,7 @@ export function labelled(examples, what, labels, problem_type) {
             );
             throw withPlace(error, `${what} ${index}`, index);
         });
+        if (teacher) return { ...example, labels: indices, teacher: logitsOf(teacher, labels) };
         if (problem_type !== 'multi_label_classification') return { ...example, labels: indices };
         const targets = labels.map((_, i) => Number(indices.includes(i)));
         return { ...example, labels: indices, targets };

@@ -6,6 +6,7 @@
 import { BertError } from '../errors.js';
 import { loadModel } from '../model/model.js';
 import { toClassifierFile } from './classifier_file.js';
+import { distillationOf, withoutTeachers } from './distillation.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
 import { fitHead, readShots } from './few_shot.js';
 import { SPAN_LABELS } from './head.js';
@@ -39,7 +40,8 @@ const NUMBER = 'LABEL_0';
  * @param {ModelSource} base  a model that loadModel() would load; one that is no converted file is
  *   converted to float32 first
  * @param {Iterable<Example> | AsyncIterable<Example>} examples  of the task: `{text, label}`,
- *   perhaps with a `text_pair`, or by its `problem_type` {text, labels} or {text, score}; for
+ *   perhaps with a `text_pair`, or by its `problem_type` {text, labels} or {text, score}; to learn
+ *   what another model answers `{text, teacher}`, perhaps with a `label`; for
  *   token-classification `{tokens, labels}` or `{text, labels}`, with a label for each word; for
  *   question-answering `{question, context, answers}`; for feature-extraction `{text, text_pair,
  *   score}`, or `{text, text_pair}`, perhaps with a `negative`
@@ -100,6 +102,7 @@ async function train(base, examples, options) {
     const readSet = (/** @type {unknown} */ set, /** @type {string} */ what) =>
         readExamples(set, what, task, wanted, problem_type);
     let read = await readSet(examples, 'example');
+    const distillation = distillationOf(given, read);
     /** @type {typeof read | null} */
     let validation = null;
     if (typeof given.validation === 'number') {
@@ -108,6 +111,7 @@ async function train(base, examples, options) {
     } else if (given.validation !== undefined) {
         validation = await readSet(given.validation, 'validation example');
     }
+    validation = validation && withoutTeachers(validation, 'validation example');
     const { connection, info } = await openBase(base, given);
     try {
         const labels = labelsOfTask(given, read, info.labels);
@@ -116,6 +120,7 @@ async function train(base, examples, options) {
         const learned = withLabels(read, 'example');
         const request = {
             ...given,
+            ...distillation,
             labels,
             examples: learned,
             validation: validation && withLabels(validation, 'validation example'),

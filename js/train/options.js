@@ -93,6 +93,11 @@ const LORA_DEFAULTS = {
  *   transformers has for the base's family
  * @property {number} [label_smoothing]  share of a label that goes to all labels alike (Szegedy et
  *   al. 2015, section 7), 0 to 1; not of regression; default 0
+ * @property {number} [temperature]  of examples that have a teacher: what its logits and those that
+ *   are learned are divided by (Hinton et al. 2015, section 2), above 0; the higher, the more it
+ *   counts how labels that are wrong compare; default 2
+ * @property {number} [hard_share]  of such examples: the share of the loss that is of their labels,
+ *   0 to 1; the rest is of the teacher; default 0.5, without labels 0
  * @property {number} [layer_decay]  what the learning rate of each layer is multiplied by to give
  *   that of the one before it, above 0, at most 1; classifiers have the rate itself (Howard & Ruder
  *   2018, ULMFiT, section 3.2); default 1
@@ -155,6 +160,8 @@ export const TRAIN_DEFAULTS = {
     max_norm: 1,
     dropout: /** @type {TrainOptions['dropout']} */ (undefined),
     label_smoothing: 0,
+    temperature: /** @type {TrainOptions['temperature']} */ (undefined),
+    hard_share: /** @type {TrainOptions['hard_share']} */ (undefined),
     layer_decay: 1,
     trained_layers: /** @type {TrainOptions['trained_layers']} */ (undefined),
     unfreeze: /** @type {TrainOptions['unfreeze']} */ (undefined),
@@ -211,6 +218,8 @@ export const CHECKS = [
         'a share from 0, below 1, or an object of hidden, attention and classifier',
     ],
     ['label_smoothing', (n) => isNumber(n) && n >= 0 && n <= 1, 'a share from 0 to 1'],
+    ['temperature', (n) => Number.isFinite(n) && n > 0, 'a number above 0'],
+    ['hard_share', (n) => isNumber(n) && n >= 0 && n <= 1, 'a share from 0 to 1'],
     ['layer_decay', (n) => isNumber(n) && n > 0 && n <= 1, 'a number above 0, at most 1'],
     ['trained_layers', (n) => isWhole(n, 0), 'a whole number from 0'],
     ['unfreeze', isWhole, 'a whole number from 1'],

@@ -35,6 +35,8 @@ const SMOOTHING = 5000;
  * @property {number | undefined} max_length
  * @property {import('./options.js').TrainOptions['dropout']} dropout
  * @property {number} label_smoothing
+ * @property {number} [temperature]  of examples that have a teacher, else none
+ * @property {number} [hard_share]  likewise
  * @property {number} layer_decay
  * @property {number | undefined} trained_layers
  * @property {number | undefined} unfreeze

@@ -4,6 +4,7 @@ import { DEFAULT_SEQ_LEN } from '../pipelines/question_answering.js';
 import { toFolder } from './folder.js';
 import { outputOf, withHead } from './head.js';
 import { classes } from './objectives/classes.js';
+import { distilled } from './objectives/distilled.js';
 import { pairs } from './objectives/pairs.js';
 import { spans } from './objectives/spans.js';
 import { numbers, severalLabels } from './objectives/targets.js';
@@ -58,7 +59,9 @@ const withLabels = (head, own) => ({
 /** @type {Record<import('./head.js').TrainTask, Task>} */
 export const TASKS = {
     'text-classification': withLabels('ForSequenceClassification', {
-        objectiveOf({ task, problem_type, labels, class_weights, label_smoothing }) {
+        objectiveOf({ task, problem_type, labels, class_weights, label_smoothing, ...request }) {
+            const { temperature, hard_share = 0 } = request;
+            if (temperature) return distilled(labels.length, temperature, hard_share);
             if (problem_type === 'regression') return numbers();
             return problem_type === 'multi_label_classification'
                 ? severalLabels(labels.length, class_weights, label_smoothing)
