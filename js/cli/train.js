@@ -38,6 +38,7 @@ const TASKS = {
     ner: { task: 'token-classification', usual: 'conll' },
     answer: { task: 'question-answering', usual: 'squad' },
     embed: { task: 'feature-extraction', usual: 'tsv' },
+    rank: { task: 'text-ranking', usual: 'jsonl' },
     'few-shot': { task: 'text-classification', usual: 'tsv', is_few_shot: true },
 };
 
@@ -53,7 +54,7 @@ const OPTIONS = {
     task: {
         kind: Object.keys(TASKS),
         value: 'T',
-        help: 'classify, ner, answer, embed, or few-shot: classify by a few; default classify',
+        help: 'classify, ner, answer, embed, rank, few-shot: classify by a few; default classify',
     },
     'problem-type': {
         kind: PROBLEM_TYPES,
@@ -184,7 +185,8 @@ perhaps text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tok
 teacher: [{label, score}, ...] beside the label or in place of it is what another model answers. For
 the problem types multi_label_classification and regression the column is labels, or score. Of
 answer they are SQuAD's JSON, or JSONL {question, context, answers}. To embed, text and text_pair
-with a score, their cosine; or without, perhaps with a negative.
+with a score, their cosine; or without, perhaps with a negative. To rank, JSONL {query, documents,
+relevant}, the indices of documents.
 Ctrl-C ends it after its step: the best epoch so far is written. The same command with the same
 --checkpoint then goes on where it was, to the same bits as without a break.`,
     run,

@@ -10,6 +10,7 @@ import { nextTurn } from '../platform/turn.js';
 import { logitsOf, readTeacher } from './distillation.js';
 import { checkScores, readPair } from './pairs.js';
 import { Random } from './random.js';
+import { checkRelevant, readRanked } from './ranking.js';
 
 /** Of random numbers. */
 const PURPOSE = 2;
@@ -68,8 +69,13 @@ const MOST_LISTED = 20;
  *   `text_pair` of all others. All examples have one, or none
  * @property {string} [negative]  without a score: a sentence that is not to be near it
  *
+ * @typedef {object} RankingExample  of text-ranking
+ * @property {string} query
+ * @property {string[]} documents  one or more
+ * @property {number[]} relevant  indices of those that answer it, none or more
+ *
  * @typedef {TextExample | TaughtExample | LabelsExample | ScoreExample | WordsExample
- *   | QuestionExample | PairExample} Example
+ *   | QuestionExample | PairExample | RankingExample} Example
  *
  * @typedef {object} Read  an example that was checked
  * @property {string} text
@@ -80,6 +86,8 @@ const MOST_LISTED = 20;
  * @property {string} [negative]  beside a pair of sentences
  * @property {Span[]} [spans]  of question-answering, whose context is text_pair
  * @property {TeacherScore[]} [teacher]
+ * @property {string[]} [documents]  of text-ranking, whose query is the text
+ * @property {number[]} [relevant]  indices of documents
  *
  * @typedef {object} Span  an answer
  * @property {string} text
@@ -97,6 +105,8 @@ const MOST_LISTED = 20;
  *   or the score
  * @property {Span[]} [spans]
  * @property {number[]} [teacher]  its logits
+ * @property {string[]} [documents]
+ * @property {number[]} [relevant]
  */
 
 /** @typedef {import('./head.js').TrainTask} TrainTask */
@@ -136,6 +146,7 @@ export async function readExamples(given, what, task, labels, problem_type) {
     }
     if (read.length === 0) throw new BertError('BAD_INPUT', `there are no ${what}s`);
     if (task === 'feature-extraction') checkScores(read, what);
+    if (task === 'text-ranking') checkRelevant(read, what);
     return read;
 }
 
@@ -148,6 +159,7 @@ function readerOf(task, problem_type) {
     if (task === 'token-classification') return readWords;
     if (task === 'question-answering') return readAsked;
     if (task === 'feature-extraction') return readPair;
+    if (task === 'text-ranking') return readRanked;
     if (problem_type === 'multi_label_classification') return readLabels;
     return problem_type === 'regression' ? readScore : readOne;
 }

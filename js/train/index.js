@@ -20,7 +20,7 @@ export { Pretrained, pretrain } from './pretraining/index.js';
 /** @import { Model, ModelSource } from '../model/model.js' */
 /** @import { Made } from './run.js' */
 
-/** What transformers calls the number of a regression. */
+/** What transformers calls the number of a regression, or of a cross-encoder. */
 const NUMBER = 'LABEL_0';
 
 // Types that programs name.
@@ -41,10 +41,10 @@ const NUMBER = 'LABEL_0';
  *   converted to float32 first
  * @param {Iterable<Example> | AsyncIterable<Example>} examples  of the task: `{text, label}`,
  *   perhaps with a `text_pair`, or by its `problem_type` {text, labels} or {text, score}; to learn
- *   what another model answers `{text, teacher}`, perhaps with a `label`; for
- *   token-classification `{tokens, labels}` or `{text, labels}`, with a label for each word; for
- *   question-answering `{question, context, answers}`; for feature-extraction `{text, text_pair,
- *   score}`, or `{text, text_pair}`, perhaps with a `negative`
+ *   what another model answers `{text, teacher}`, perhaps with a `label`; for token-classification
+ *   `{tokens, labels}` or `{text, labels}`, with a label for each word; for question-answering
+ *   `{question, context, answers}`; for feature-extraction `{text, text_pair, score}`, or
+ *   `{text, text_pair}`, perhaps with a `negative`; for text-ranking `{query, documents, relevant}`
  * @param {TrainOptions} [options]
  * @returns {Promise<FineTuned>}
  * @throws {BertError} BAD_INPUT with the `index` of an example that is none or whose label is none
@@ -152,6 +152,7 @@ async function train(base, examples, options) {
 function labelsOfTask({ task, problem_type, labels }, read, of_base) {
     if (task === 'feature-extraction') return [];
     if (task === 'question-answering') return SPAN_LABELS;
+    if (task === 'text-ranking') return of_base.length === 1 ? of_base : [NUMBER];
     return problem_type === 'regression' ? [NUMBER] : labelsFor(read, labels, of_base);
 }
 

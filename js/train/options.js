@@ -15,6 +15,7 @@ const TASKS = [
     'token-classification',
     'question-answering',
     'feature-extraction',
+    'text-ranking',
 ];
 
 /**
@@ -65,7 +66,8 @@ const LORA_DEFAULTS = {
  *
  * @typedef {object} TrainOptions
  * @property {TrainTask} [task]  what is learned: labels of texts or of words, answers, or, by
- *   'feature-extraction', embeddings of sentences; default 'text-classification'
+ *   'feature-extraction', embeddings of sentences, or, by 'text-ranking', which documents answer a
+ *   query; default 'text-classification'
  * @property {ProblemType} [problem_type]  of text-classification, as in config.json:
  *   'single_label_classification', one label of an example; 'multi_label_classification', any
  *   number of `labels`; 'regression', a number, its `score`; default the first
@@ -75,7 +77,8 @@ const LORA_DEFAULTS = {
  *   after each epoch how good it is, or the share of the examples that is set aside for that, of
  *   each label as large a one; default none
  * @property {number} [epochs]  how often every example is learned from, from 1; default 3
- * @property {number} [batch_size]  examples that are computed together, from 1; default 16
+ * @property {number} [batch_size]  examples that are computed together, from 1; of text-ranking
+ *   documents, each with its query; default 16
  * @property {number} [accumulate]  batches of a step, from 1: gradients are those of a batch that
  *   many times as large, in the memory of one; default 1
  * @property {number} [learning_rate]  of the first step after the warm-up, above 0. Small encoders
@@ -288,7 +291,7 @@ export function checkOptions(options, checks, prefix = '') {
 }
 
 /** @type {TrainTask[]} */
-const WITHOUT_LABELS = ['question-answering', 'feature-extraction'];
+const WITHOUT_LABELS = ['question-answering', 'feature-extraction', 'text-ranking'];
 
 /**
  * Options of which one needs another, or cannot be with it: what is said where it holds.

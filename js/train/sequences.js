@@ -38,7 +38,11 @@ export async function toSequences(tokenizer, examples, max_length, what, turn) {
  * @param {number} max_length
  * @returns {Sequence}
  */
-function toSequence(tokenizer, { text, text_pair, ends, labels, targets, teacher }, max_length) {
+export function toSequence(
+    tokenizer,
+    { text, text_pair, ends, labels, targets, teacher },
+    max_length,
+) {
     const encoding = tokenizer.encode(text, { text_pair, truncation: { max_length } });
     const { ids, type_ids } = encoding;
     if (ids.length === 0) throw new BertError('EMPTY_SEQUENCE', 'the text has no tokens');

@@ -10,6 +10,7 @@ import { spans } from './objectives/spans.js';
 import { numbers, severalLabels } from './objectives/targets.js';
 import { validatePairs } from './pair_metrics.js';
 import { limitsOfPairs, toPairs } from './pairs.js';
+import { toRankedPairs } from './ranking.js';
 import { limitsOf, validateLabels } from './run.js';
 import { toSentenceFolder, withPooling } from './sentence_model.js';
 import { toSequences } from './sequences.js';
@@ -76,6 +77,20 @@ export const TASKS = {
         usualLength: (most) => Math.min(DEFAULT_SEQ_LEN, most),
         toExamples: toWindows,
         objectiveOf: spans,
+    }),
+    // What transformers and sentence-transformers learn of one label by the same loss.
+    'text-ranking': withLabels('ForSequenceClassification', {
+        toExamples: toRankedPairs,
+        modelOf: (base, family, { task, labels, seed }) =>
+            withHead(base, family, task, labels, seed, base.config.problem_type),
+        objectiveOf: () => severalLabels(1, null, 0),
+        filesOf: (trained, { labels }) =>
+            toFolder({
+                ...trained,
+                head: 'ForSequenceClassification',
+                labels,
+                problem_type: 'multi_label_classification',
+            }),
     }),
     'feature-extraction': {
         usualLength: (most) => most,
