@@ -254,6 +254,18 @@ bert_status EXPORT(train_squares)(const float *values, uint32_t count, const flo
     return bert_loss_squares(values, count, targets, divisor, loss, gradient, &error);
 }
 
+/* `labels` may be 0 where hard_share is. */
+bert_status EXPORT(train_distillation)(const float *logits, const float *teacher, uint32_t n_rows,
+                                       uint32_t n_classes, const int32_t *labels, float temperature,
+                                       float hard_share, float divisor, float *loss,
+                                       float *gradient)
+{
+    bert_distillation distillation = {
+        .temperature = temperature, .hard_share = hard_share, .divisor = divisor};
+    return bert_loss_distillation(logits, teacher, n_rows, n_classes, labels, &distillation, loss,
+                                  gradient, &error);
+}
+
 /* `divisor`: of starts and of ends. */
 bert_status EXPORT(train_spans)(const float *logits, uint32_t n_sequences, const uint32_t *lengths,
                                 const int32_t *starts, const int32_t *ends, float divisor,

@@ -38,6 +38,7 @@ const TASKS = {
     ner: { task: 'token-classification', usual: 'conll' },
     answer: { task: 'question-answering', usual: 'squad' },
     embed: { task: 'feature-extraction', usual: 'tsv' },
+    rank: { task: 'text-ranking', usual: 'jsonl' },
     'few-shot': { task: 'text-classification', usual: 'tsv', is_few_shot: true },
 };
 
@@ -53,7 +54,7 @@ const OPTIONS = {
     task: {
         kind: Object.keys(TASKS),
         value: 'T',
-        help: 'classify, ner, answer, embed, or few-shot: classify by a few; default classify',
+        help: 'classify, ner, answer, embed, rank, few-shot: classify by a few; default classify',
     },
     'problem-type': {
         kind: PROBLEM_TYPES,
@@ -104,6 +105,16 @@ const OPTIONS = {
         kind: 'number',
         value: 'X',
         help: 'share of a label that goes to all labels; default 0',
+    },
+    temperature: {
+        kind: 'number',
+        value: 'X',
+        help: 'of examples with a teacher: what logits are divided by; default 2',
+    },
+    'hard-share': {
+        kind: 'number',
+        value: 'X',
+        help: 'of such: share of the loss that is of labels; default 0.5, without labels 0',
     },
     'layer-decay': {
         kind: 'number',
@@ -174,10 +185,12 @@ export const command = {
     options: OPTIONS,
     example: 'bert-wasm train -m org/encoder -i train.tsv --validation dev.tsv -o my.safetensors',
     notes: `Examples are those of bert-wasm eval: TSV has columns text (or sentence) and label,
-perhaps text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tokens, labels}. For
+perhaps text_pair; CoNLL a token and its tag a line; JSONL {text, label} or {tokens, labels}. A
+teacher: [{label, score}, ...] beside the label or in place of it is what another model answers. For
 the problem types multi_label_classification and regression the column is labels, or score. Of
 answer they are SQuAD's JSON, or JSONL {question, context, answers}. To embed, text and text_pair
-with a score, their cosine; or without, perhaps with a negative.
+with a score, their cosine; or without, perhaps with a negative. To rank, JSONL {query, documents,
+relevant}, the indices of documents.
 Ctrl-C ends it after its step: the best epoch so far is written. The same command with the same
 --checkpoint then goes on where it was, to the same bits as without a break.`,
     run,
@@ -228,6 +241,8 @@ async function run(args) {
             schedule: values.schedule,
             dropout: values.dropout,
             label_smoothing: values.label_smoothing,
+            temperature: values.temperature,
+            hard_share: values.hard_share,
             layer_decay: values.layer_decay,
             trained_layers: values.trained_layers,
             unfreeze: values.unfreeze,

@@ -3,6 +3,8 @@
  * at the places where it has them. bert_dropout in core/train.h has those places.
  */
 
+import { outputOf } from './head.js';
+
 /** @typedef {import('./head.js').TrainTask} TrainTask */
 /** @typedef {import('./options.js').DropoutRates} DropoutRates */
 /** @typedef {import('./trainer.js').Dropout} Dropout */
@@ -16,7 +18,7 @@ const USUAL = { hidden: 0.1, attention: 0.1, classifier: 0.1 };
  */
 const DEFAULTS = {
     albert: () => ({ hidden: 0, attention: 0, classifier: 0.1 }),
-    distilbert: (task) => ({ ...USUAL, classifier: task === 'text-classification' ? 0.2 : 0.1 }),
+    distilbert: (task) => ({ ...USUAL, classifier: outputOf(task) === 'logits' ? 0.2 : 0.1 }),
 };
 
 /** Families whose classifiers of sequences drop what their dense layer reads, too. */
@@ -34,7 +36,7 @@ export function dropoutOf(architecture, task, wanted) {
         typeof wanted === 'number'
             ? { hidden: wanted, attention: wanted, classifier: wanted }
             : { ...own, ...defined(wanted ?? {}) };
-    const is_of_texts = task === 'text-classification';
+    const is_of_texts = outputOf(task) === 'logits';
     const is_of_spans = task === 'question-answering';
     /** @type {Dropout} */
     const rates = [

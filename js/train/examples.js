@@ -7,8 +7,10 @@ import { BertError, describe, withPlace } from '../errors.js';
 import { readText } from '../pipelines/call.js';
 import { readQuestion } from '../pipelines/question_answering.js';
 import { nextTurn } from '../platform/turn.js';
+import { logitsOf, readTeacher } from './distillation.js';
 import { checkScores, readPair } from './pairs.js';
 import { Random } from './random.js';
+import { checkRelevant, readRanked } from './ranking.js';
 
 /** Of random numbers. */
 const PURPOSE = 2;
@@ -26,6 +28,17 @@ const MOST_LISTED = 20;
  * @property {string} text
  * @property {string | null} [text_pair]  a second text
  * @property {Label} label
+ *
+ * @typedef {object} TaughtExample  of text-classification, to learn what another model answers
+ * @property {string} text
+ * @property {string | null} [text_pair]
+ * @property {TeacherScore[]} teacher  of all labels, in any order, adding up to 1: what a pipeline
+ *   of that model gives with `top_k: null`. All examples have a teacher, or none
+ * @property {Label} [label]  all examples have one, or none
+ *
+ * @typedef {object} TeacherScore
+ * @property {string} label
+ * @property {number} score  its probability, 0 to 1
  *
  * @typedef {object} LabelsExample  of text-classification with several labels
  * @property {string} text
@@ -56,8 +69,13 @@ const MOST_LISTED = 20;
  *   `text_pair` of all others. All examples have one, or none
  * @property {string} [negative]  without a score: a sentence that is not to be near it
  *
- * @typedef {TextExample | LabelsExample | ScoreExample | WordsExample | QuestionExample
- *   | PairExample} Example
+ * @typedef {object} RankingExample  of text-ranking
+ * @property {string} query
+ * @property {string[]} documents  one or more
+ * @property {number[]} relevant  indices of those that answer it, none or more
+ *
+ * @typedef {TextExample | TaughtExample | LabelsExample | ScoreExample | WordsExample
+ *   | QuestionExample | PairExample | RankingExample} Example
  *
  * @typedef {object} Read  an example that was checked
  * @property {string} text
@@ -67,6 +85,9 @@ const MOST_LISTED = 20;
  * @property {number} [score]  of regression, or of a pair of sentences
  * @property {string} [negative]  beside a pair of sentences
  * @property {Span[]} [spans]  of question-answering, whose context is text_pair
+ * @property {TeacherScore[]} [teacher]
+ * @property {string[]} [documents]  of text-ranking, whose query is the text
+ * @property {number[]} [relevant]  indices of documents
  *
  * @typedef {object} Span  an answer
  * @property {string} text
@@ -83,6 +104,9 @@ const MOST_LISTED = 20;
  * @property {number[]} [targets]  where labels are none of one: 1 for each that there is, else 0;
  *   or the score
  * @property {Span[]} [spans]
+ * @property {number[]} [teacher]  its logits
+ * @property {string[]} [documents]
+ * @property {number[]} [relevant]
  */
 
 /** @typedef {import('./head.js').TrainTask} TrainTask */
@@ -122,6 +146,7 @@ export async function readExamples(given, what, task, labels, problem_type) {
     }
     if (read.length === 0) throw new BertError('BAD_INPUT', `there are no ${what}s`);
     if (task === 'feature-extraction') checkScores(read, what);
+    if (task === 'text-ranking') checkRelevant(read, what);
     return read;
 }
 
@@ -134,6 +159,7 @@ function readerOf(task, problem_type) {
     if (task === 'token-classification') return readWords;
     if (task === 'question-answering') return readAsked;
     if (task === 'feature-extraction') return readPair;
+    if (task === 'text-ranking') return readRanked;
     if (problem_type === 'multi_label_classification') return readLabels;
     return problem_type === 'regression' ? readScore : readOne;
 }
@@ -200,7 +226,10 @@ function readOne(example) {
     if (typeof example !== 'object' || example === null) {
         throw notOne('{text, label} or {text, text_pair, label}', example);
     }
-    return { ...readText(example), labels: [example.label] };
+    const { label, teacher } = example;
+    if (teacher === undefined) return { ...readText(example), labels: [label] };
+    const labels = label === undefined ? [] : [label];
+    return { ...readText(example), labels, teacher: readTeacher(teacher) };
 }
 
 /** @param {any} example @returns {Read} */
@@ -259,14 +288,15 @@ export function listed(labels) {
 }
 
 /**
- * The labels of a classifier: those that were given; else those of the examples, in the base's
- * order if they are its own, else in order.
+ * The labels of a classifier: those that were given; else those of the examples or their teacher,
+ * in the base's order if they are its own, else in order.
  * @param {Read[]} examples
  * @param {string[] | undefined} given
  * @param {string[]} of_base
  */
 export function labelsFor(examples, given, of_base) {
-    const found = [...new Set(examples.flatMap(({ labels }) => labels))];
+    const of_teacher = examples[0].teacher?.map(({ label }) => label);
+    const found = of_teacher ?? [...new Set(examples.flatMap(({ labels }) => labels))];
     if (found.length < 2) {
         throw new BertError(
             'BAD_INPUT',
@@ -291,7 +321,7 @@ export function labelsFor(examples, given, of_base) {
  */
 export function labelled(examples, what, labels, problem_type) {
     const index_of = new Map(labels.map((label, i) => [label, i]));
-    return examples.map(({ labels: own, ...example }, index) => {
+    return examples.map(({ labels: own, teacher, ...example }, index) => {
         if (problem_type === 'regression') {
             return { ...example, labels: [], targets: [Number(example.score)] };
         }
@@ -304,6 +334,7 @@ export function labelled(examples, what, labels, problem_type) {
             );
             throw withPlace(error, `${what} ${index}`, index);
         });
+        if (teacher) return { ...example, labels: indices, teacher: logitsOf(teacher, labels) };
         if (problem_type !== 'multi_label_classification') return { ...example, labels: indices };
         const targets = labels.map((_, i) => Number(indices.includes(i)));
         return { ...example, labels: indices, targets };

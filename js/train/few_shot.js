@@ -8,6 +8,7 @@ import { BertError, describe, withPlace } from '../errors.js';
 import { accuracy, confusion, macroF1 } from '../metrics/classification.js';
 import { readOptions } from '../options.js';
 import { classifierLogits } from '../pipelines/head.js';
+import { withoutTeachers } from './distillation.js';
 import { labelled, labelsFor, readExamples } from './examples.js';
 import { fitLogistic } from './logistic.js';
 import { readTrainOptions, TRAIN_DEFAULTS } from './options.js';
@@ -37,11 +38,21 @@ const LEAST_EXAMPLES = 2;
  * @property {number} [learning_rate]  as of fineTune(); default 2e-5
  *
  * @typedef {Omit<import('./options.js').TrainOptions, 'task' | 'problem_type' | 'validation'
- *   | 'class_weights' | 'label_smoothing' | 'patience' | 'epochs' | 'learning_rate'> & ShotOptions}
- *   FewShotOptions  as of fineTune(), but that batches are of pairs of examples
+ *   | 'class_weights' | 'label_smoothing' | 'temperature' | 'hard_share' | 'patience' | 'epochs'
+ *   | 'learning_rate'> & ShotOptions} FewShotOptions  as of fineTune(), but batches are of pairs of
+ *   examples
  */
 
-const { task, problem_type, class_weights, label_smoothing, patience, ...COMMON } = TRAIN_DEFAULTS;
+const {
+    task,
+    problem_type,
+    class_weights,
+    label_smoothing,
+    temperature,
+    hard_share,
+    patience,
+    ...COMMON
+} = TRAIN_DEFAULTS;
 
 const DEFAULTS = {
     ...COMMON,
@@ -92,7 +103,8 @@ export async function readShots(examples, options) {
  * @param {string[] | undefined} labels
  */
 async function readTexts(given, what, labels) {
-    const read = await readExamples(given, what, 'text-classification', labels);
+    const own = await readExamples(given, what, 'text-classification', labels);
+    const read = withoutTeachers(own, what);
     const index = read.findIndex(({ text_pair }) => text_pair !== undefined);
     if (index < 0) return read;
     const error = new BertError('BAD_INPUT', 'it must be {text, label}, without a text_pair');

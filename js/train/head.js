@@ -16,14 +16,17 @@ const PURPOSE = 1;
 /** @typedef {import('./trainer.js').Tensors} Tensors */
 /**
  * @typedef {'text-classification' | 'token-classification' | 'question-answering'
- *   | 'feature-extraction'} TrainTask
+ *   | 'feature-extraction' | 'text-ranking'} TrainTask
  */
 
 /** What transformers calls the two columns of question-answering. */
 export const SPAN_LABELS = ['LABEL_0', 'LABEL_1'];
 
+/** @type {TrainTask[]} */
+const OF_TEXTS = ['text-classification', 'text-ranking'];
+
 /** @param {TrainTask} task @returns {'logits' | 'token_logits'} */
-export const outputOf = (task) => (task === 'text-classification' ? 'logits' : 'token_logits');
+export const outputOf = (task) => (OF_TEXTS.includes(task) ? 'logits' : 'token_logits');
 
 /**
  * The labels of the base's classifier for a task; none without one, and of embeddings.
@@ -55,7 +58,7 @@ export function labelsOf(config, task) {
 export function withHead(base, family, task, labels, seed, problem_type) {
     const { config, tensors } = base;
     const pooler_activation = poolerActivation(family, config.encoder);
-    const is_of_tokens = task !== 'text-classification';
+    const is_of_tokens = outputOf(task) === 'token_logits';
     const own = labelsOf(config, task);
     const is_regression = (/** @type {unknown} */ type) => type === 'regression';
     const keeps =

@@ -6,6 +6,7 @@
 import { BertError, withPlace } from '../errors.js';
 import { loadModel } from '../model/model.js';
 import { toClassifierFile } from './classifier_file.js';
+import { distillationOf, withoutTeachers } from './distillation.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
 import { fitHead, readShots } from './few_shot.js';
 import { SPAN_LABELS } from './head.js';
@@ -21,7 +22,7 @@ export { Pretrained, pretrain } from './pretraining/index.js';
 /** @import { Given } from './options.js' */
 /** @import { Made, ProgressOfAll } from './run.js' */
 
-/** What transformers calls the number of a regression. */
+/** What transformers calls the number of a regression, or of a cross-encoder. */
 const NUMBER = 'LABEL_0';
 
 // Types that programs name.
@@ -44,10 +45,11 @@ const NUMBER = 'LABEL_0';
  * @param {ModelSource} base  a model that loadModel() would load; one that is no converted file is
  *   converted to float32 first
  * @param {Iterable<Example> | AsyncIterable<Example>} examples  of the task: `{text, label}`,
- *   perhaps with a `text_pair`, or by its `problem_type` {text, labels} or {text, score}; for
- *   token-classification `{tokens, labels}` or `{text, labels}`, with a label for each word; for
- *   question-answering `{question, context, answers}`; for feature-extraction `{text, text_pair,
- *   score}`, or `{text, text_pair}`, perhaps with a `negative`
+ *   perhaps with a `text_pair`, or by its `problem_type` {text, labels} or {text, score}; to learn
+ *   what another model answers `{text, teacher}`, perhaps with a `label`; for token-classification
+ *   `{tokens, labels}` or `{text, labels}`, with a label for each word; for question-answering
+ *   `{question, context, answers}`; for feature-extraction `{text, text_pair, score}`, or
+ *   `{text, text_pair}`, perhaps with a `negative`; for text-ranking `{query, documents, relevant}`
  * @param {TrainOptions} [options]
  * @returns {Promise<FineTuned>}
  * @throws {BertError} BAD_INPUT with the `index` of an example that is none or whose label is none
@@ -167,7 +169,7 @@ async function train(base, tasks, common, onprogress) {
             }
         });
         const { task, problem_type, labels, validation, class_weights, ...whole } = common;
-        const { label_smoothing, max_length, ...shared } = whole;
+        const { label_smoothing, max_length, temperature, hard_share, ...shared } = whole;
         const request = {
             ...shared,
             tasks: requests,
@@ -209,11 +211,15 @@ async function readSets({ name, examples, given }) {
     const readSet = (/** @type {unknown} */ set, /** @type {string} */ what) =>
         readExamples(set, prefix + what, task, labels, problem_type);
     const read = await readSet(examples, 'example');
+    const distillation = distillationOf(given, read);
+    const judging = (/** @type {typeof read} */ set) =>
+        withoutTeachers(set, `${prefix}validation example`);
     if (typeof validation === 'number') {
-        return { prefix, ...split(read, validation, task, seed, problem_type) };
+        const parts = split(read, validation, task, seed, problem_type);
+        return { ...parts, prefix, distillation, validation: judging(parts.validation) };
     }
     const tests = validation === undefined ? null : await readSet(validation, 'validation example');
-    return { prefix, examples: read, validation: tests };
+    return { prefix, distillation, examples: read, validation: tests && judging(tests) };
 }
 
 /**
@@ -223,7 +229,7 @@ async function readSets({ name, examples, given }) {
  * @param {string[]} of_base  labels
  * @returns {import('./run.js').TaskRequest}
  */
-function taskRequest(given, { prefix, examples, validation }, of_base) {
+function taskRequest(given, { prefix, distillation, examples, validation }, of_base) {
     const { task, problem_type, label_smoothing, max_length } = given;
     const labels = labelsOfTask(given, examples, of_base);
     const withLabels = (/** @type {typeof examples} */ set, /** @type {string} */ what) =>
@@ -234,6 +240,7 @@ function taskRequest(given, { prefix, examples, validation }, of_base) {
         problem_type,
         label_smoothing,
         max_length,
+        ...distillation,
         prefix,
         labels,
         examples: learned,
@@ -251,6 +258,7 @@ function taskRequest(given, { prefix, examples, validation }, of_base) {
 function labelsOfTask({ task, problem_type, labels }, read, of_base) {
     if (task === 'feature-extraction') return [];
     if (task === 'question-answering') return SPAN_LABELS;
+    if (task === 'text-ranking') return of_base.length === 1 ? of_base : [NUMBER];
     return problem_type === 'regression' ? [NUMBER] : labelsFor(read, labels, of_base);
 }
 

@@ -4,6 +4,7 @@ import { accuracy, confusion, macroF1 } from '../metrics/classification.js';
 import { pearson, spearman } from '../metrics/correlation.js';
 import { summary } from '../metrics/counts.js';
 import { entityScores } from '../metrics/entities.js';
+import { rankingMetrics } from './ranking.js';
 import { answerMetrics } from './spans.js';
 
 /** @typedef {import('./trainer.js').Sequence} Sequence */
@@ -24,7 +25,10 @@ import { answerMetrics } from './spans.js';
  * @property {number} [pearson]  of regression: the correlation, 0 where nothing varies
  * @property {number} [spearman]  likewise, of ranks; of pairs with scores: of those and the cosines
  * @property {number} [mrr_at_10]  of pairs without: the mean of 1 / the place of the second one
- *   among all, by nearness; beyond 10 it counts as 0
+ *   among all, by nearness; beyond 10 it counts as 0; of text-ranking likewise of the first
+ *   document that is relevant
+ * @property {number} [ndcg_at_10]  of text-ranking: the gains of the first 10 documents, discounted
+ *   by their places, over the most that there could be
  *
  * @typedef {Omit<ValidationMetrics, 'loss'>} Metrics
  */
@@ -34,8 +38,8 @@ import { answerMetrics } from './spans.js';
  * @param {ValidationMetrics} metrics
  * @returns {number}
  */
-export const scoreOf = ({ f1, micro_f1, pearson, spearman, accuracy }) =>
-    /** @type {number} */ (f1 ?? micro_f1 ?? pearson ?? spearman ?? accuracy);
+export const scoreOf = ({ f1, micro_f1, pearson, spearman, ndcg_at_10, accuracy }) =>
+    /** @type {number} */ (f1 ?? micro_f1 ?? pearson ?? spearman ?? ndcg_at_10 ?? accuracy);
 
 /**
  * @param {Pick<import('./run.js').Request, 'task' | 'problem_type' | 'labels' | 'validation'>}
@@ -50,6 +54,7 @@ export function metricsOf(request, sequences, logits) {
         const examples = /** @type {import('./examples.js').Labelled[]} */ (validation);
         return answerMetrics(examples, /** @type {any} */ (sequences), logits);
     }
+    if (task === 'text-ranking') return rankingMetrics(/** @type {any} */ (sequences), logits);
     if (problem_type === 'regression') return correlations(sequences, logits);
     if (problem_type === 'multi_label_classification') return labelSets(sequences, logits);
     return classes(task, labels, sequences, logits);

@@ -15,6 +15,7 @@ const TASKS = [
     'token-classification',
     'question-answering',
     'feature-extraction',
+    'text-ranking',
 ];
 
 /**
@@ -65,7 +66,8 @@ const LORA_DEFAULTS = {
  *
  * @typedef {object} TrainOptions
  * @property {TrainTask} [task]  what is learned: labels of texts or of words, answers, or, by
- *   'feature-extraction', embeddings of sentences; default 'text-classification'
+ *   'feature-extraction', embeddings of sentences, or, by 'text-ranking', which documents answer a
+ *   query; default 'text-classification'
  * @property {ProblemType} [problem_type]  of text-classification, as in config.json:
  *   'single_label_classification', one label of an example; 'multi_label_classification', any
  *   number of `labels`; 'regression', a number, its `score`; default the first
@@ -75,7 +77,8 @@ const LORA_DEFAULTS = {
  *   after each epoch how good it is, or the share of the examples that is set aside for that, of
  *   each label as large a one; default none
  * @property {number} [epochs]  how often every example is learned from, from 1; default 3
- * @property {number} [batch_size]  examples that are computed together, from 1; default 16
+ * @property {number} [batch_size]  examples that are computed together, from 1; of text-ranking
+ *   documents, each with its query; default 16
  * @property {number} [accumulate]  batches of a step, from 1: gradients are those of a batch that
  *   many times as large, in the memory of one; default 1
  * @property {number} [learning_rate]  of the first step after the warm-up, above 0; default 5e-5,
@@ -94,6 +97,11 @@ const LORA_DEFAULTS = {
  *   transformers has for the base's family
  * @property {number} [label_smoothing]  share of a label that goes to all labels alike (Szegedy et
  *   al. 2015, section 7), 0 to 1; not of regression; default 0
+ * @property {number} [temperature]  of examples that have a teacher: what its logits and those that
+ *   are learned are divided by (Hinton et al. 2015, section 2), above 0; the higher, the more it
+ *   counts how labels that are wrong compare; default 2
+ * @property {number} [hard_share]  of such examples: the share of the loss that is of their labels,
+ *   0 to 1; the rest is of the teacher; default 0.5, without labels 0
  * @property {number} [layer_decay]  what the learning rate of each layer is multiplied by to give
  *   that of the one before it, above 0, at most 1; classifiers have the rate itself (Howard & Ruder
  *   2018, ULMFiT, section 3.2); default 1
@@ -156,6 +164,8 @@ export const TRAIN_DEFAULTS = {
     max_norm: 1,
     dropout: /** @type {TrainOptions['dropout']} */ (undefined),
     label_smoothing: 0,
+    temperature: /** @type {TrainOptions['temperature']} */ (undefined),
+    hard_share: /** @type {TrainOptions['hard_share']} */ (undefined),
     layer_decay: 1,
     trained_layers: /** @type {TrainOptions['trained_layers']} */ (undefined),
     unfreeze: /** @type {TrainOptions['unfreeze']} */ (undefined),
@@ -212,6 +222,8 @@ export const CHECKS = [
         'a share from 0, below 1, or an object of hidden, attention and classifier',
     ],
     ['label_smoothing', (n) => isNumber(n) && n >= 0 && n <= 1, 'a share from 0 to 1'],
+    ['temperature', (n) => Number.isFinite(n) && n > 0, 'a number above 0'],
+    ['hard_share', (n) => isNumber(n) && n >= 0 && n <= 1, 'a share from 0 to 1'],
     ['layer_decay', (n) => isNumber(n) && n > 0 && n <= 1, 'a number above 0, at most 1'],
     ['trained_layers', (n) => isWhole(n, 0), 'a whole number from 0'],
     ['unfreeze', isWhole, 'a whole number from 1'],
@@ -280,7 +292,7 @@ export function checkOptions(options, checks, prefix = '') {
 }
 
 /** @type {TrainTask[]} */
-const WITHOUT_LABELS = ['question-answering', 'feature-extraction'];
+const WITHOUT_LABELS = ['question-answering', 'feature-extraction', 'text-ranking'];
 
 const UNCOUNTED = 'patience must have a validation, by which it counts';
 
@@ -363,6 +375,8 @@ const {
     validation,
     class_weights,
     label_smoothing,
+    temperature,
+    hard_share,
     max_length,
     ...COMMON_DEFAULTS
 } = TRAIN_DEFAULTS;
@@ -375,6 +389,8 @@ const OWN_DEFAULTS = {
     validation,
     class_weights,
     label_smoothing,
+    temperature,
+    hard_share,
     max_length,
 };
 

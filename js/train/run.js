@@ -7,6 +7,7 @@ import { BertError } from '../errors.js';
 import { batchesOf, epochsOf } from './batches.js';
 import { writeCheckpoint } from './checkpoint.js';
 import { SCHEDULES } from './core_names.js';
+import { outputOf } from './head.js';
 import { metricsOf, scoreOf } from './metrics.js';
 import { Trainer } from './trainer.js';
 
@@ -22,6 +23,8 @@ const SMOOTHING = 5000;
  * @property {import('./options.js').ProblemType} problem_type
  * @property {Float32Array | null} class_weights
  * @property {number} label_smoothing
+ * @property {number} [temperature]  of examples that have a teacher, else none
+ * @property {number} [hard_share]  likewise
  * @property {number | undefined} max_length
  * @property {string} prefix  of what its examples are called in messages
  *
@@ -69,8 +72,8 @@ const SMOOTHING = 5000;
  * @property {number} n_steps  of all epochs
  * @property {number} loss  of this step
  * @property {number | null} metric  of the last validation, by which epochs are compared: f1 or
- *   micro_f1 where there is one, pearson of regression, spearman of pairs with scores, else
- *   accuracy; null: there was none yet
+ *   micro_f1 where there is one, pearson of regression, spearman of pairs with scores, ndcg_at_10
+ *   of text-ranking, else accuracy; null: there was none yet
  * @property {ValidationMetrics | null} validation  of this epoch, which has ended: it is told of
  *   the last step once more; null: a step was made
  * @property {number} rate  examples a second, smoothed
@@ -378,7 +381,7 @@ export async function validateLabels(request, sequences, trainer, { turn }) {
  * @param {import('./head.js').TrainTask} task
  */
 function rowsOf(output, batch, task) {
-    const counts = batch.map(({ ids }) => (task === 'text-classification' ? 1 : ids.length));
+    const counts = batch.map(({ ids }) => (outputOf(task) === 'logits' ? 1 : ids.length));
     const n_columns = output.length / counts.reduce((a, b) => a + b, 0);
     let at = 0;
     return counts.map((n) => output.subarray(at, (at += n * n_columns)));

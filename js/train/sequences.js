@@ -38,12 +38,20 @@ export async function toSequences(tokenizer, examples, max_length, what, turn) {
  * @param {number} max_length
  * @returns {Sequence}
  */
-function toSequence(tokenizer, { text, text_pair, ends, labels, targets }, max_length) {
+export function toSequence(
+    tokenizer,
+    { text, text_pair, ends, labels, targets, teacher },
+    max_length,
+) {
     const encoding = tokenizer.encode(text, { text_pair, truncation: { max_length } });
     const { ids, type_ids } = encoding;
     if (ids.length === 0) throw new BertError('EMPTY_SEQUENCE', 'the text has no tokens');
     if (targets) {
         return { ids, type_ids, labels: new Int32Array(), targets: Float32Array.from(targets) };
+    }
+    if (teacher) {
+        const [own, logits] = [Int32Array.from(labels), Float32Array.from(teacher)];
+        return { ids, type_ids, labels: own, teacher: logits };
     }
     const own = ends ? ofWords(encoding, ends, labels) : Int32Array.from(labels);
     if (own.every((label) => label === BERT_IGNORED_LABEL)) {

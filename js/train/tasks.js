@@ -4,11 +4,13 @@ import { DEFAULT_SEQ_LEN } from '../pipelines/question_answering.js';
 import { toFolder } from './folder.js';
 import { outputOf, withHead } from './head.js';
 import { classes } from './objectives/classes.js';
+import { distilled } from './objectives/distilled.js';
 import { pairs } from './objectives/pairs.js';
 import { spans } from './objectives/spans.js';
 import { numbers, severalLabels } from './objectives/targets.js';
 import { validatePairs } from './pair_metrics.js';
 import { limitsOfPairs, toPairs } from './pairs.js';
+import { toRankedPairs } from './ranking.js';
 import { limitsOf, validateLabels } from './run.js';
 import { toSentenceFolder, withPooling } from './sentence_model.js';
 import { toSequences } from './sequences.js';
@@ -58,7 +60,9 @@ const withLabels = (head, own) => ({
 /** @type {Record<import('./head.js').TrainTask, Task>} */
 export const TASKS = {
     'text-classification': withLabels('ForSequenceClassification', {
-        objectiveOf({ task, problem_type, labels, class_weights, label_smoothing }) {
+        objectiveOf({ task, problem_type, labels, class_weights, label_smoothing, ...request }) {
+            const { temperature, hard_share = 0 } = request;
+            if (temperature) return distilled(labels.length, temperature, hard_share);
             if (problem_type === 'regression') return numbers();
             return problem_type === 'multi_label_classification'
                 ? severalLabels(labels.length, class_weights, label_smoothing)
@@ -73,6 +77,20 @@ export const TASKS = {
         usualLength: (most) => Math.min(DEFAULT_SEQ_LEN, most),
         toExamples: toWindows,
         objectiveOf: spans,
+    }),
+    // What transformers and sentence-transformers learn of one label by the same loss.
+    'text-ranking': withLabels('ForSequenceClassification', {
+        toExamples: toRankedPairs,
+        modelOf: (base, family, { task, labels, seed }) =>
+            withHead(base, family, task, labels, seed, base.config.problem_type),
+        objectiveOf: () => severalLabels(1, null, 0),
+        filesOf: (trained, { labels }) =>
+            toFolder({
+                ...trained,
+                head: 'ForSequenceClassification',
+                labels,
+                problem_type: 'multi_label_classification',
+            }),
     }),
     'feature-extraction': {
         usualLength: (most) => most,

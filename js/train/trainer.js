@@ -29,6 +29,7 @@ import { writeTable } from '../worker/tensor_table.js';
  * @typedef {object} Labels  what the objective makes of a sequence
  * @property {Int32Array} labels
  * @property {Float32Array} [targets]  of objectives that have numbers in place of labels
+ * @property {Float32Array} [teacher]  logits of another model
  *
  * @typedef {Tokens & Labels} Sequence  what is learned from one example
  *

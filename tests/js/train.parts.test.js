@@ -15,6 +15,7 @@ import { familyOf } from '../../js/train/families.js';
 import { toFolder } from '../../js/train/folder.js';
 import { labelsOf, withHead } from '../../js/train/head.js';
 import { classes } from '../../js/train/objectives/classes.js';
+import { distilled } from '../../js/train/objectives/distilled.js';
 import { spans } from '../../js/train/objectives/spans.js';
 import { numbers, severalLabels } from '../../js/train/objectives/targets.js';
 import { toRows } from '../../js/train/panels.js';
@@ -54,7 +55,7 @@ test('weights of every dtype become nearly those of f32', async () => {
 });
 
 /** The batch of train.json without padding, as sequences. */
-function sequencesOf({ batch, labels }) {
+function sequencesOf({ batch, labels, teacher }) {
     return batch.input_ids.map((row, s) => {
         const kept = [...row.keys()].filter((i) => batch.attention_mask[s][i]);
         const of = (rows) => kept.map((i) => rows[s][i]);
@@ -62,6 +63,7 @@ function sequencesOf({ batch, labels }) {
             ids: Uint32Array.from(of(batch.input_ids)),
             type_ids: Uint32Array.from(batch.token_type_ids ? of(batch.token_type_ids) : kept),
             labels: Int32Array.from(Array.isArray(labels[s]) ? of(labels) : [labels[s]]),
+            ...(teacher && { teacher: Float32Array.from(teacher[s]) }),
         };
     });
 }
@@ -153,6 +155,7 @@ test("each objective gives torch's losses, also of a batch in parts", async () =
         ],
         ['electra-tokcls', (train) => classes('token_logits', weights(train))],
         ['distilbert-regression', numbers],
+        ['roberta-distillation', (train) => distilled(3, train.temperature, train.hard_share)],
     ]);
     for (const [name, objective] of cases) {
         for (const n_of_part of [4, 1]) {
