@@ -675,10 +675,7 @@ export const TABLES = {
     'sentiment-confusion': () =>
         table(
             ['is', 'called negative', 'neutral', 'positive'],
-            ['negative', 'neutral', 'positive'].map((name, i) => [
-                name,
-                ...sentiment.confusion[i],
-            ]),
+            ['negative', 'neutral', 'positive'].map((name, i) => [name, ...sentiment.confusion[i]]),
         ),
 
     'sentiment-swaps': () =>

@@ -357,6 +357,8 @@ const TOGETHER = [
  *   default none
  * @property {'balanced' | Record<string, number>} [class_weights]  as of fineTune(); default all 1
  * @property {number} [label_smoothing]  as of fineTune(); default 0
+ * @property {number} [temperature]  of examples that have a teacher, as of fineTune()
+ * @property {number} [hard_share]  likewise
  * @property {number} [max_length]  tokens of an example, as of fineTune()
  *
  * @typedef {Omit<TrainOptions, Exclude<keyof OwnTask, 'examples'> | 'onprogress'>

@@ -94,10 +94,7 @@ for (const { where, html } of blocks) {
         ['with both headers', HEADERS],
     ])) {
         test(`${where}, ${name}`, async () => {
-            assert.match(
-                await visit(html, headers, /POSITIVE/),
-                /"label":"POSITIVE","score":0\.9/,
-            );
+            assert.match(await visit(html, headers, /POSITIVE/), /"label":"POSITIVE","score":0\.9/);
         });
     }
 }

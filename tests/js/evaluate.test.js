@@ -531,7 +531,9 @@ test('the bundled model on sentences, some labelled wrongly', async () => {
         assert.deepEqual([all.accuracy, all.labels], [1, classify.model.config.labels]);
         const neutral = { text: 'It begins at eight.', label: 'NEUTRAL' };
         await refused(evaluate(classify, [neutral], { among }), 'BAD_INPUT', /"NEUTRAL"/);
-        for (const wrong of [['POSITIVE'], ['POSITIVE', 'POSITIVE'], ['GOOD', 'BAD'], 'POSITIVE']) {
+        /** @type {any[]} */
+        const wrongs = [['POSITIVE'], ['POSITIVE', 'POSITIVE'], ['GOOD', 'BAD'], 'POSITIVE'];
+        for (const wrong of wrongs) {
             await refused(
                 evaluate(classify, examples, { among: wrong }),
                 'BAD_OPTION',

@@ -314,7 +314,7 @@ class Many {
         const name = models.nameOf('classifier');
         parts['start-hint'].textContent = models.isVisitors('classifier')
             ? `With your model, ${name}`
-            : 'Positive, neutral or negative, in English; bring a model of your own in “Your model”.';
+            : 'Positive, neutral or negative, in English; bring your own in “Your model”.';
         const is_other = !!rows && rows.n_done > 0 && rows.model_name !== name;
         parts['other-model'].hidden = !is_other;
         if (!is_other) return;
