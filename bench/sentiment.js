@@ -8,11 +8,12 @@
  * DATA has dev.tsv: sentence, label, domain, source. SST2 is dev.tsv of GLUE.
  */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { record } from './beside_python.js';
+
 const ROOT = join(import.meta.dirname, '..');
-const MEASURED = join(ROOT, 'bench/measured.json');
 const MODEL = join(ROOT, 'web-demo/models/sentiment-minilm-l6-q8.safetensors');
 
 /** Of equal width, in which scores are compared with accuracy. */
@@ -188,7 +189,6 @@ const two = read(sst2);
 const twoScores = await scoresOf(two.map(({ sentence }) => sentence));
 
 const found = {
-    command: 'node bench/sentiment.js',
     right: percent(right.filter(Boolean).length / rows.length),
     by_domain: accuracyBy(rows, right, 'domain'),
     by_source: accuracyBy(rows, right, 'source'),
@@ -218,8 +218,6 @@ const found = {
 };
 console.log(JSON.stringify(found, null, 2));
 if (model === MODEL) {
-    const measured = JSON.parse(readFileSync(MEASURED, 'utf8'));
-    measured.sentiment = found;
-    writeFileSync(MEASURED, `${JSON.stringify(measured, null, 2)}\n`);
+    record('sentiment', 'node bench/sentiment.js DATA SST2', found);
 }
 process.exit();

@@ -122,8 +122,6 @@ export const NUMBERS = {
     'lines-small-memory': String(lines.small_heap.most_mb),
 
     // Accuracy.
-    'accuracy-f32': `${accuracy('f32').right.toFixed(2)} %`,
-    'accuracy-q8': `${accuracy('q8').right.toFixed(2)} %`,
     'sentiment-right': `${sentiment.right} %`,
     'sentiment-sst2': `${sentiment.sst2} %`,
     'sentiment-calibration': `${sentiment.calibration_error} %`,

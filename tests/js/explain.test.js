@@ -280,9 +280,7 @@ for (const [name, [model, scoresOf, mask]] of Object.entries(CASES)) {
 }
 
 test('log-odds tell of words where probabilities are near 1', async () => {
-    const text =
-        'A wonderful evening: the food was delicious, the waiter was charming, and we loved ' +
-        'every minute of it.';
+    const text = 'The food was good and the waiter was kind.';
     const most = async (scale) => {
         const { tokens } = await attribute(sentiment, text, { unit: 'word', scale });
         return tokens.reduce((a, b) => (Math.abs(b.score) > Math.abs(a.score) ? b : a));
