@@ -12,7 +12,7 @@ export const EXAMPLES = [
     {
         name: 'Undecided',
         about: 'Two halves that outweigh each other.',
-        text: 'Lovely room, awful breakfast.',
+        text: 'Good coffee, slow service.',
     },
     {
         name: 'Irony',
