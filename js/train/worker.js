@@ -261,4 +261,4 @@ function checkpointsOf(request, tasks, models, { oncheckpoint }) {
 }
 
 /** What JSON has no arrays of. @param {unknown} value */
-const plain = (value) => (value instanceof Float32Array ? [...value] : value);
+const plain = (value) => (ArrayBuffer.isView(value) ? [...value] : value);
