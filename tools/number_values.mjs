@@ -132,6 +132,13 @@ export const NUMBERS = {
     'convert-memory': `${families.convert_gb_of_the_largest} GB`,
     'run-memory': `${(families.rows.at(-1).engine_mb / 1e3).toFixed(1)} GB`,
 
+    // Training in a page.
+    'train-page-time': `${measured.train_page.seconds} s`,
+    'train-page-task': ms(measured.train_page.longest_task_ms),
+    'train-page-clock': ms(measured.train_page.longest_task_clock_ms),
+    'train-page-memory': MB(measured.train_page.memory_bytes),
+    'train-page-peak': MB(measured.train_page.peak_bytes),
+
     // Spark.
     'spark-memory': `${measured.spark.engine_mb} MB`,
     'spark-start': `${measured.spark.engine_start_s} s`,
@@ -372,6 +379,34 @@ function training() {
     );
 }
 
+/** Of docs/training.md: the time of a step. */
+function trainStep() {
+    const percents = (/** @type {number[]} */ all) =>
+        all.map((share) => `${(100 * share).toFixed(1)} %`).join(', ');
+    return table(
+        [
+            'threads',
+            'who',
+            'a step',
+            'of all processors',
+            'sentences a second',
+            'ratio: clock / processors',
+            'accuracy, dev',
+        ],
+        measured.train_sst2.rows.map((/** @type {any} */ row) => [
+            row.threads,
+            row.who === 'ours' ? 'bert-wasm' : row.who.replace('torch', 'PyTorch'),
+            ms(row.step_ms),
+            ms(row.processor_ms),
+            row.sentences_per_second,
+            row.who === 'ours'
+                ? `${percent(row.share_of_peak)} of the peak of f32`
+                : `${row.ratio.toFixed(2)} / ${row.processor_ratio.toFixed(2)}`,
+            percents(row.accuracy),
+        ]),
+    );
+}
+
 /** Of docs/training.md: the loss of a pre-training, here and in PyTorch. */
 function pretraining() {
     const { curve_steps, ours, torch, validation } = measured.pretrain;
@@ -410,6 +445,7 @@ function masked() {
 export const TABLES = {
     headline,
     training,
+    'train-step': trainStep,
     pretraining,
     masked,
     litert,

@@ -261,4 +261,5 @@ function checkpointsOf(request, tasks, models, { oncheckpoint }) {
 }
 
 /** What JSON has no arrays of. @param {unknown} value */
-const plain = (value) => (ArrayBuffer.isView(value) ? [...value] : value);
+const plain = (value) =>
+    ArrayBuffer.isView(value) ? [.../** @type {Float32Array} */ (value)] : value;
