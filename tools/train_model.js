@@ -2,19 +2,34 @@
  * Makes the default model, three kinds of sentiment, from sentences of many domains: the recipe.
  *
  *     node tools/train_model.js DATA OUT [--epochs N] [--rate X] [--rows N] [--checkpoint FILE]
+ *         [--teacher MODEL] [--phrases FOLDER] [--sentences FILE]
  *                                                       make train-model; then bench/sentiment.js
  *
  * DATA is a folder with train.tsv and dev.tsv, columns sentence and label. With --checkpoint, what
- * was stopped goes on. OUT gets the best epoch's weights, q8.
+ * was stopped goes on. With --teacher, training goes on from that model, and is taught by its
+ * scores beside the labels (born-again networks, Furlanello et al. 2018). --phrases is GLUE's folder
+ * of SST-2, --sentences more rows like those of DATA. OUT gets the best epoch's
+ * weights, q8, or the folder of an export where it has no extension.
  */
 
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { pipeline } from '../build/dist/index.node.js';
 import { fineTune } from '../build/dist/train.node.js';
 
 const BASE = join(import.meta.dirname, '../web-demo/models/all-minilm-l6-v2-q8.safetensors');
+const LABELS = ['NEGATIVE', 'NEUTRAL', 'POSITIVE'];
+
+/** Phrases of fewer words are not sentences; every second one, since they overlap. */
+const PHRASE = { least_words: 6, every: 2 };
+
+/** How often sentences written for training are seen an epoch. */
+const REPEATS = 4;
+
+/** Mass of a label in scores where no teacher was asked. */
+const SURE = 0.95;
 
 const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -24,14 +39,20 @@ const { values, positionals } = parseArgs({
         rate: { type: 'string', default: '1.2e-4' },
         rows: { type: 'string', default: 'Infinity' },
         checkpoint: { type: 'string' },
+        teacher: { type: 'string' },
+        phrases: { type: 'string' },
+        sentences: { type: 'string' },
     },
 });
 const [data, out] = positionals;
 if (!out) throw new Error('node tools/train_model.js DATA OUT');
 
-/** @param {string} name @param {number} [most] */
-function read(name, most = Infinity) {
-    const lines = readFileSync(join(data, name), 'utf8').trimEnd().split(/\r?\n/);
+/**
+ * @param {string} file @param {number} [most]
+ * @returns {{text: string, label: string}[]}
+ */
+function read(file, most = Infinity) {
+    const lines = readFileSync(file, 'utf8').trimEnd().split(/\r?\n/);
     const columns = /** @type {string} */ (lines.shift()).split('\t');
     const [text, label] = [columns.indexOf('sentence'), columns.indexOf('label')];
     return lines.slice(0, most).map((line) => {
@@ -40,20 +61,87 @@ function read(name, most = Infinity) {
     });
 }
 
-const { checkpoint } = values;
+/** As people type it: "do n't ." becomes "don't.". @param {string} text */
+function detokenized(text) {
+    return text
+        .replace(/ (n't|'(?:s|re|ve|ll|d|m))(?=\s|$)/g, '$1')
+        .replace(/ ([.,;:!?)]|'')/g, '$1')
+        .replace(/([(]|``) /g, '$1')
+        .replace(/``|''/g, '"');
+}
+
+const letters = (/** @type {string} */ text) => text.toLowerCase().replace(/[^a-z0-9]+/g, '');
+
+/**
+ * Phrases and sentences about films that two labels have, none of what is held out.
+ * @param {string} folder @param {{text: string}[]} held_out
+ */
+function readPhrases(folder, held_out) {
+    const others = [...held_out, ...read(join(folder, 'dev.tsv'))];
+    const known = new Set(others.map(({ text }) => letters(text)));
+    return read(join(folder, 'train.tsv'))
+        .map(({ text, label }) => ({ text: text.trim(), label: LABELS[2 * Number(label)] }))
+        .filter(({ text }) => text.split(' ').length >= PHRASE.least_words)
+        .filter((_, i) => i % PHRASE.every === 0)
+        .filter(({ text }) => !known.has(letters(text)))
+        .map((row, i) => (i % 2 ? row : { ...row, text: detokenized(row.text) }));
+}
+
+/**
+ * Rows with the scores of a teacher.
+ * @param {string} model @param {{text: string, label: string}[]} rows
+ */
+async function taught(model, rows) {
+    const classify = await pipeline('text-classification', model, { maxLength: 128 });
+    const asked = [];
+    for (let at = 0; at < rows.length; at += 4096) {
+        const some = rows.slice(at, at + 4096);
+        const scores = await classify(
+            some.map(({ text }) => text),
+            { top_k: null },
+        );
+        asked.push(...some.map((row, i) => ({ ...row, teacher: scores[i] })));
+        console.error(`${asked.length} of ${rows.length} asked`);
+    }
+    classify.dispose();
+    return asked;
+}
+
+/** Rows with the scores that their labels imply. @param {{text: string, label: string}[]} rows */
+function sure(rows) {
+    return rows.map((row) => ({
+        ...row,
+        teacher: LABELS.map((label) => ({
+            label,
+            score: label === row.label ? SURE : (1 - SURE) / (LABELS.length - 1),
+        })),
+    }));
+}
+
+const validation = read(join(data, 'dev.tsv'));
+const { checkpoint, teacher } = values;
+const given = read(join(data, 'train.tsv'), Number(values.rows));
+const rows = teacher ? await taught(teacher, given) : given;
+const others = [
+    ...(values.phrases ? readPhrases(values.phrases, validation) : []),
+    ...(values.sentences ? Array(REPEATS).fill(read(values.sentences)).flat() : []),
+];
+console.error(`${rows.length} rows and ${others.length} others`);
+
 const stopping = new AbortController();
 process.once('SIGINT', () => stopping.abort());
 let last = 0;
 let mean = 0;
-const trained = await fineTune(values.base, read('train.tsv', Number(values.rows)), {
-    labels: ['NEGATIVE', 'NEUTRAL', 'POSITIVE'],
-    validation: read('dev.tsv'),
+const examples = [...rows, ...(teacher ? sure(others) : others)];
+const trained = await fineTune(teacher ?? values.base, examples, {
+    labels: LABELS,
+    validation,
     epochs: Number(values.epochs),
     batch_size: 32,
     learning_rate: Number(values.rate),
     max_length: 128,
     warmup: 0.06,
-    label_smoothing: 0.05,
+    ...(!teacher && { label_smoothing: 0.05 }),
     stop: stopping.signal,
     onprogress({ step, n_steps, loss, validation, seconds_left }) {
         mean += (loss - mean) / Math.min(step, 100);
@@ -72,4 +160,11 @@ const trained = await fineTune(values.base, read('train.tsv', Number(values.rows
     }),
 });
 console.error(JSON.stringify(trained.metrics));
-writeFileSync(out, await trained.save({ dtype: 'q8', name: 'sentiment-minilm-l6' }));
+if (extname(out)) {
+    writeFileSync(out, await trained.save({ dtype: 'q8', name: 'sentiment-minilm-l6' }));
+} else {
+    mkdirSync(out, { recursive: true });
+    for (const [name, bytes] of Object.entries(await trained.export())) {
+        writeFileSync(join(out, name), bytes);
+    }
+}

@@ -17,6 +17,7 @@ import {
     given,
     isShare,
     openLog,
+    readCard,
     showLine,
     writeWhole,
 } from './training.js';
@@ -75,6 +76,7 @@ const OPTIONS = {
     },
     dtype: COMMON_OPTIONS.dtype,
     name: COMMON_OPTIONS.name,
+    card: COMMON_OPTIONS.card,
     epochs: {
         kind: 'whole',
         value: 'N',
@@ -106,6 +108,7 @@ async function run(args) {
     const { values } = parse(args, OPTIONS, { required: ['input', 'out'] });
     const { model: base, vocab, out, dtype, name = basename(out, '.safetensors') } = values;
     checkPlace(out);
+    const cardOf = readCard(values.card);
     const write = openLog(values.log);
     const stopping = new AbortController();
     const stop = () => stopping.abort(new BertError('BAD_INPUT', 'stopped: nothing was written'));
@@ -147,7 +150,7 @@ async function run(args) {
                 say(progress);
             },
         });
-        writeWhole(out, await trained.save({ dtype, name }));
+        writeWhole(out, await trained.save({ dtype, name, card: cardOf(trained) }));
         if (stopping.signal.aborted) {
             process.stderr.write('bert-wasm: stopped: what there was is written\n');
         }

@@ -22,6 +22,7 @@ import {
     given,
     isShare,
     openLog,
+    readCard,
     showLine,
     writeWhole,
 } from './training.js';
@@ -73,6 +74,7 @@ const OPTIONS = {
     labels: { kind: 'list', value: 'A,B', help: 'all labels; default those of the examples' },
     dtype: COMMON_OPTIONS.dtype,
     name: COMMON_OPTIONS.name,
+    card: COMMON_OPTIONS.card,
     epochs: {
         kind: 'whole',
         value: 'N',
@@ -214,6 +216,7 @@ async function run(args) {
         ? Number(values.validation)
         : values.validation &&
           (await read(values.validation, task, values, usual, 'validation example'));
+    const cardOf = readCard(values.card);
     const write = openLog(values.log, resume !== undefined);
     if (resume) process.stderr.write(`bert-wasm: goes on from ${checkpoint}\n`);
     const stopping = new AbortController();
@@ -271,7 +274,7 @@ async function run(args) {
             ? fewShot(values.model, examples, options)
             : fineTune(values.model, examples, options));
         const { dtype, out, name = basename(out, '.safetensors') } = values;
-        writeWhole(out, await trained.save({ dtype, name }));
+        writeWhole(out, await trained.save({ dtype, name, card: cardOf(trained) }));
         if (stopping.signal.aborted) {
             process.stderr.write('bert-wasm: stopped: what there was is written\n');
         }

@@ -1,6 +1,14 @@
 /** What the commands that train have in common: options, files that are written, what is said. */
 
-import { accessSync, constants, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import {
+    accessSync,
+    constants,
+    openSync,
+    readFileSync,
+    renameSync,
+    writeFileSync,
+    writeSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { BertError } from '../errors.js';
@@ -18,6 +26,10 @@ export const COMMON_OPTIONS = /** @satisfies {import('./options.js').Options} */
         help: `how weights are stored: ${DTYPES.join(', ')}; default q8`,
     },
     name: { value: 'N', help: "the model's name; default that of --out" },
+    card: {
+        value: 'FILE',
+        help: 'Markdown that the file has before what is known of its training',
+    },
     warmup: {
         kind: 'number',
         value: 'X',
@@ -65,6 +77,23 @@ export function writeWhole(out, bytes) {
     } catch (cause) {
         const { code } = /** @type {NodeJS.ErrnoException} */ (cause);
         throw new BertError('BAD_OPTION', `${out}: cannot be written (${code})`, { cause });
+    }
+}
+
+/**
+ * Markdown of a model's maker.
+ * @param {string | undefined} path
+ * @returns {(trained: {card: string}) => string}  what a file says of itself: that, and what is
+ *   known of its training
+ */
+export function readCard(path) {
+    if (path === undefined) return ({ card }) => card;
+    try {
+        const own = readFileSync(path, 'utf8').trim();
+        return ({ card }) => `${own}\n\n${card}`;
+    } catch (cause) {
+        const { code } = /** @type {NodeJS.ErrnoException} */ (cause);
+        throw new BertError('BAD_OPTION', `${path}: cannot be read (${code})`, { cause });
     }
 }
 

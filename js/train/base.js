@@ -11,6 +11,7 @@ import { writeTable } from '../worker/tensor_table.js';
 /**
  * @typedef {object} Base
  * @property {string} name
+ * @property {string} source_sha256  of what its file was made of
  * @property {import('../loader/model_file.js').ModelConfig} config
  * @property {import('./trainer.js').Tensors} tensors
  * @property {Uint8Array | null} tokenizer_json
@@ -39,6 +40,7 @@ export async function readBase(source, module, onprogress) {
         });
         return {
             name: header.metadata.name,
+            source_sha256: header.metadata.source_sha256,
             config: header.config,
             tensors: expand(core, header.weights, memory.table),
             tokenizer_json,

@@ -5,7 +5,7 @@
 
 import { BertError, withPlace } from '../errors.js';
 import { loadModel } from '../model/model.js';
-import { toClassifierFile } from './classifier_file.js';
+import { cardOf, countsOf, doesOf } from './card.js';
 import { distillationOf, withoutTeachers } from './distillation.js';
 import { classWeights, labelled, labelsFor, readExamples, split } from './examples.js';
 import { fitHead, readShots } from './few_shot.js';
@@ -13,7 +13,7 @@ import { SPAN_LABELS } from './head.js';
 import { usualRate } from './learning_rate.js';
 import { callTrain, openBase, requireTrainer } from './opening.js';
 import { readTasks, readTrainOptions } from './options.js';
-import { toModelFile } from './trained_files.js';
+import { toModelFile, withReadme } from './trained_files.js';
 
 export { Pretrained, pretrain } from './pretraining/index.js';
 
@@ -58,8 +58,8 @@ const NUMBER = 'LABEL_0';
  *   there are no workers, or the base is of a family that cannot be trained; what loadModel() does
  */
 export async function fineTune(base, examples, options = {}) {
-    const { name, labels, outcome } = await trainOne(base, examples, options);
-    return new FineTuned(name, labels, outcome);
+    const { name, labels, outcome, facts } = await trainOne(base, examples, options);
+    return new FineTuned(name, labels, outcome, cardOf(facts));
 }
 
 /**
@@ -87,8 +87,13 @@ export async function fineTuneTasks(base, tasks, options = {}) {
         const validation = own ? Object.fromEntries(own.filter(([, metrics]) => metrics)) : null;
         onprogress?.({ ...progress, task: task === null ? null : names[task], validation });
     };
-    const { name, labels, made } = await train(base, given, common, onprogress && tell);
-    const models = made.map((each, i) => [names[i], new FineTuned(name, labels[i], each)]);
+    const { name, trained } = await train(base, given, common, onprogress && tell);
+    const others = names.map((other) => `\`${other}\``).join(', ');
+    const models = trained.map(({ labels, outcome, facts }, i) => {
+        const by = `fineTuneTasks()`;
+        const does = `${facts.does} It is \`${names[i]}\` of ${others}, which were learned together.`;
+        return [names[i], new FineTuned(name, labels, outcome, cardOf({ ...facts, by, does }))];
+    });
     return Object.fromEntries(models);
 }
 
@@ -107,14 +112,18 @@ export async function fineTuneTasks(base, tasks, options = {}) {
  */
 export async function fewShot(base, examples, options = {}) {
     const read = await readShots(examples, options);
-    const { name, outcome } = await trainOne(base, read.pairs, read.options);
-    const model = await new FineTuned(name, [], outcome).model({ dtype: 'f32', ...read.load });
+    const { name, outcome, facts } = await trainOne(base, read.pairs, read.options);
+    const model = await new FineTuned(name, [], outcome, '').model({ dtype: 'f32', ...read.load });
     try {
         const { classifier, metrics } = await fitHead(model, read);
         const history = outcome.history.map((epoch, i, { length }) =>
             i === length - 1 ? { ...epoch, validation: metrics } : epoch,
         );
-        return new FineTuned(name, read.labels, { ...outcome, history }, classifier);
+        const does = doesOf({ task: 'text-classification', labels: read.labels });
+        const recipe = { ...facts.recipe, pairs: read.pairs.length };
+        const data = countsOf(read.labels, read.shots, read.tests);
+        const card = cardOf({ ...facts, by: 'fewShot()', does, data, recipe, history });
+        return new FineTuned(name, read.labels, { ...outcome, history }, card, classifier);
     } finally {
         model.dispose();
     }
@@ -124,29 +133,31 @@ export async function fewShot(base, examples, options = {}) {
  * @param {ModelSource} base
  * @param {Iterable<Example> | AsyncIterable<Example>} examples
  * @param {TrainOptions} options
- * @returns {Promise<{name: string, labels: string[], outcome: Made}>}
+ * @returns {Promise<{name: string} & Trained>}
  */
 async function trainOne(base, examples, options) {
     const given = readTrainOptions(options);
     const { onprogress } = given;
     const tell = (/** @type {ProgressOfAll} */ { task, validations, ...progress }) =>
         onprogress?.({ ...progress, validation: validations?.[0] ?? null });
-    const { name, labels, made } = await train(
-        base,
-        [{ name: '', examples, given }],
-        given,
-        onprogress && tell,
-    );
-    return { name, labels: labels[0], outcome: made[0] };
+    const tasks = [{ name: '', examples, given }];
+    const { name, trained } = await train(base, tasks, given, onprogress && tell);
+    return { name, ...trained[0] };
 }
+
+/**
+ * @typedef {object} Trained  a task
+ * @property {string[]} labels
+ * @property {Made} outcome
+ * @property {import('./card.js').Facts} facts
+ */
 
 /**
  * @param {ModelSource} base
  * @param {{name: string, examples: any, given: Given}[]} tasks  name: '' of one alone
  * @param {Given} common  what is not the tasks' own
  * @param {((progress: ProgressOfAll) => void) | undefined} onprogress
- * @returns {Promise<{name: string, labels: string[][], made: Made[]}>}  labels and what was made of
- *   each task
+ * @returns {Promise<{name: string, trained: Trained[]}>}  what was made of each task
  */
 async function train(base, tasks, common, onprogress) {
     const { oncheckpoint, signal, stop } = common;
@@ -185,8 +196,22 @@ async function train(base, tasks, common, onprogress) {
             checkpoint ? oncheckpoint?.(checkpoint) : onprogress?.(progress);
         const wants = onprogress ?? oncheckpoint;
         const options = { signal, stop, onprogress: wants && told };
+        /** @type {{made: Made[]}} */
         const { made } = await callTrain(connection, request, options);
-        return { name: info.name, labels: requests.map((each) => each.labels), made };
+        const { learning_rate } = request;
+        const trained = made.map((outcome, i) => ({
+            labels: requests[i].labels,
+            outcome,
+            facts: {
+                by: 'fineTune()',
+                base: info,
+                does: doesOf(requests[i]),
+                data: dataOf(requests[i]),
+                recipe: { ...common, ...tasks[i].given, learning_rate },
+                ...outcome,
+            },
+        }));
+        return { name: info.name, trained };
     } finally {
         connection.end(new BertError('DISPOSED', 'the training has ended'));
     }
@@ -262,6 +287,12 @@ function labelsOfTask({ task, problem_type, labels }, read, of_base) {
     return problem_type === 'regression' ? [NUMBER] : labelsFor(read, labels, of_base);
 }
 
+/** @param {import('./run.js').TaskRequest} request */
+function dataOf({ task, problem_type, labels, examples, validation }) {
+    const has_labels = task === 'text-classification' && problem_type !== 'regression';
+    return countsOf(has_labels ? labels : [], examples, validation);
+}
+
 /** A model that was trained. fineTune() and fewShot() make it. */
 export class FineTuned {
     #name;
@@ -276,12 +307,20 @@ export class FineTuned {
      * @param {string} name  of the base
      * @param {string[]} labels
      * @param {Made} outcome
+     * @param {string} card
      * @param {Classifier} [classifier]  that stands on the embeddings of the model
      */
-    constructor(name, labels, { history, best_epoch, threads, memory_bytes, files }, classifier) {
+    constructor(name, labels, outcome, card, classifier) {
+        const { history, best_epoch, threads, memory_bytes, files } = outcome;
         this.#name = name;
         this.#files = files;
         this.#classifier = classifier;
+        /**
+         * what can be said of it by what is known here, in Markdown: base, examples, recipe and
+         * what the validation found. Files have it, unless they get another
+         * @readonly
+         */
+        this.card = card;
         /**
          * in the order of the classifier; none of embeddings
          * @readonly
@@ -321,8 +360,8 @@ export class FineTuned {
      *   converted to, and how it is loaded
      * @returns {Promise<Model>}
      */
-    async model({ dtype, name, ...options } = {}) {
-        return loadModel(await this.save({ dtype, name, signal: options.signal }), options);
+    async model({ dtype, name, card, ...options } = {}) {
+        return loadModel(await this.save({ dtype, name, card, signal: options.signal }), options);
     }
 
     /**
@@ -330,27 +369,30 @@ export class FineTuned {
      * @param {SaveOptions} [options]
      * @returns {Promise<Uint8Array>}
      */
-    async save({ dtype = 'q8', name = this.#name, signal } = {}) {
-        const bytes = await toModelFile(this.#files, { dtype, name, signal });
-        return this.#classifier ? toClassifierFile(bytes, this.labels, this.#classifier) : bytes;
+    async save({ dtype = 'q8', name = this.#name, card = this.card, signal } = {}) {
+        const classifier = this.#classifier;
+        const head = classifier && { labels: this.labels, classifier };
+        return toModelFile(this.#files, { dtype, name, card, signal }, head);
     }
 
     /**
      * The model as transformers saves it, in float32: its `from_pretrained()` opens a folder of
      * these files, and so does loadModel(). One that gives embeddings is as sentence-transformers
      * saves it.
+     * @param {{card?: string}} [options]  `card`: as of save()
      * @returns {Promise<Record<string, Uint8Array>>}  by path: `config.json`, `model.safetensors`,
-     *   `tokenizer.json`, `tokenizer_config.json`; of embeddings also `modules.json` and the
+     *   `tokenizer.json`, `tokenizer_config.json`, `README.md`; of embeddings also `modules.json` and the
      *   modules' own, as `1_Pooling/config.json`; of fewShot() also `classifier.json`: `labels`,
      *   and `weight` and `bias`, which make a logit of an embedding for each
      */
-    async export() {
-        if (!this.#classifier) return { ...this.#files };
+    async export({ card = this.card } = {}) {
+        const files = withReadme(this.#files, card);
+        if (!this.#classifier) return files;
         const { weight, bias } = this.#classifier;
         const n_in = weight.length / bias.length;
         const rows = Array.from(bias, (_, c) => [...weight.subarray(c * n_in, (c + 1) * n_in)]);
         const classifier = { labels: this.labels, weight: rows, bias: [...bias] };
         const json = new TextEncoder().encode(JSON.stringify(classifier));
-        return { ...this.#files, 'classifier.json': json };
+        return { ...files, 'classifier.json': json };
     }
 }

@@ -32,8 +32,8 @@ export function engines() {
  * @param {number} [options.threads]
  * @param {AbortSignal} [options.signal]
  * @param {import('./head.js').TrainTask[]} [tasks]  default none
- * @returns {Promise<{connection: Connection, info: {name: string, hidden_size: number,
- *   labels: string[][]}}>}  labels of the base for each task
+ * @returns {Promise<{connection: Connection, info: {name: string, source_sha256: string,
+ *   hidden_size: number, labels: string[][]}}>}  labels of the base for each task
  */
 export function openBase(base, { load, threads, signal }, tasks = []) {
     const { onprogress, ...source_options } = load;

@@ -60,7 +60,7 @@ export function answer(port) {
             const from = open(source);
             const read = () => readBase(from, module, onprogress);
             loaded = { base: await beginAnew(read, n_sources), build };
-            const { name, config, tokenizer } = loaded.base;
+            const { name, source_sha256, config, tokenizer } = loaded.base;
             familyOf(config.architecture);
             requireDistances(loaded.base);
             if (!tokenizer) throw noTokenizer(name);
@@ -68,7 +68,7 @@ export function answer(port) {
                 labelsOf(config, task),
             );
             const hidden_size = Number(config.encoder.hidden_size);
-            return { name, max_length: config.max_length, hidden_size, labels };
+            return { name, source_sha256, max_length: config.max_length, hidden_size, labels };
         }
         const caller = {
             turn,

@@ -60,6 +60,7 @@ const RACE_AGAIN_AFTER = 2;
  * @property {string} revision  likewise; may be empty
  * @property {string} source_sha256  of the ONNX file that was converted; of a Hugging Face folder,
  *   of its config and of its tensors' names, types and shapes
+ * @property {string | null} card  what it says of itself, in Markdown; null: nothing
  * @property {string} dtype  of the weights: 'f32', 'f16', 'q8', 'q7' or 'q4'
  * @property {import('../loader/model_file.js').ModelConfig} config  what the model is made for
  * @property {boolean} tokenizer  whether it has one
@@ -220,7 +221,7 @@ export class LoadedModel {
 
     /** @returns {Omit<ModelInfo, 'cache' | 'replicas'>} */
     info() {
-        const { name, revision, source_sha256, dtype } = this.#header.metadata;
+        const { name, revision, source_sha256, card, dtype } = this.#header.metadata;
         const { n_threads } = this.#engine;
         const are_all = n_threads === this.#choice.threads;
         return {
@@ -228,6 +229,7 @@ export class LoadedModel {
             name,
             revision,
             source_sha256,
+            card: card ?? null,
             dtype,
             config: this.config,
             tokenizer: this.tokenizer !== null,

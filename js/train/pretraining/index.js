@@ -1,6 +1,7 @@
 /** Pre-training: a BERT learns from plain texts to find the words that are masked. */
 
 import { BertError } from '../../errors.js';
+import { cardOf } from '../card.js';
 import { callTrain, engines, openBase, openTrainer, requireTrainer } from '../opening.js';
 import { readTokenizerFile } from '../vocabulary/tokenizer_file.js';
 import { isSpent, lineGroups } from './corpus.js';
@@ -50,7 +51,7 @@ export async function pretrain(corpus, options = {}) {
     }
     const { connection, info } =
         base === undefined
-            ? { connection: await openTrainer(signal), info: { name: NAME } }
+            ? { connection: await openTrainer(signal), info: { name: NAME, source_sha256: '' } }
             : await openBase(base, { load, threads, signal });
     const call = (/** @type {string} */ method, /** @type {object} */ request = {}) =>
         connection.call(method, request, signal);
@@ -92,7 +93,20 @@ export async function pretrain(corpus, options = {}) {
             validation: typeof validation === 'number' ? validation : null,
         };
         const outcome = await callTrain(connection, request, { signal, stop, onprogress });
-        return new Pretrained(info.name, outcome);
+        const { n_documents, n_sequences, n_tokens, history } = outcome;
+        const card = cardOf({
+            by: 'pretrain()',
+            base: base === undefined ? null : info,
+            does: 'A model that finds masked words (`fill-mask`), for others to begin with.',
+            data: [
+                ['documents', 'sequences of an epoch', 'tokens'],
+                [n_documents, n_sequences, n_tokens],
+            ],
+            recipe: given,
+            history,
+            best_epoch: history.length,
+        });
+        return new Pretrained(info.name, outcome, card);
     } finally {
         connection.end(new BertError('DISPOSED', 'the training has ended'));
     }

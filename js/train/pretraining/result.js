@@ -1,7 +1,7 @@
 /** What pretrain() gives. */
 
 import { loadModel } from '../../model/model.js';
-import { toModelFile } from '../trained_files.js';
+import { toModelFile, withReadme } from '../trained_files.js';
 
 /** @import { Model, ModelLoadOptions } from '../../model/model.js' */
 /** @import { SaveOptions } from '../trained_files.js' */
@@ -29,10 +29,17 @@ export class Pretrained {
      * @internal
      * @param {string} name
      * @param {Outcome} outcome
+     * @param {string} card
      */
-    constructor(name, outcome) {
+    constructor(name, outcome, card) {
         this.#name = name;
         this.#files = outcome.files;
+        /**
+         * what can be said of it by what is known here, in Markdown: corpus, recipe and what the
+         * validation found. Files have it, unless they get another
+         * @readonly
+         */
+        this.card = card;
         /**
          * what became of each epoch that has ended
          * @readonly
@@ -81,8 +88,8 @@ export class Pretrained {
      *   converted to, and how it is loaded
      * @returns {Promise<Model>}
      */
-    async model({ dtype, name, ...options } = {}) {
-        return loadModel(await this.save({ dtype, name, signal: options.signal }), options);
+    async model({ dtype, name, card, ...options } = {}) {
+        return loadModel(await this.save({ dtype, name, card, signal: options.signal }), options);
     }
 
     /**
@@ -90,17 +97,18 @@ export class Pretrained {
      * @param {SaveOptions} [options]
      * @returns {Promise<Uint8Array>}
      */
-    async save({ dtype = 'q8', name = this.#name, signal } = {}) {
-        return toModelFile(this.#files, { dtype, name, signal });
+    async save({ dtype = 'q8', name = this.#name, card = this.card, signal } = {}) {
+        return toModelFile(this.#files, { dtype, name, card, signal });
     }
 
     /**
      * The model as transformers saves it, in float32: its `from_pretrained()` opens a folder of
      * these files, and so does loadModel().
+     * @param {{card?: string}} [options]  `card`: as of save()
      * @returns {Promise<Record<string, Uint8Array>>}  by name: `config.json`, `model.safetensors`,
-     *   `tokenizer.json`, `tokenizer_config.json`
+     *   `tokenizer.json`, `tokenizer_config.json`, `README.md`
      */
-    async export() {
-        return { ...this.#files };
+    async export({ card = this.card } = {}) {
+        return withReadme(this.#files, card);
     }
 }

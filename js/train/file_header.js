@@ -1,6 +1,6 @@
 /**
- * A model file of embeddings becomes one of a classifier, too, which stands on them: its header has
- * that, and its labels (docs/model-file.md). Embeddings stay what they are.
+ * What a model file gets beside what the converter wrote (docs/model-file.md): its card; a
+ * classifier that stands on its embeddings, which stay what they are, and the labels of that.
  */
 
 import { BERT_ALIGNMENT } from '#core';
@@ -8,22 +8,17 @@ import { BERT_ALIGNMENT } from '#core';
 import { headerLength, LENGTH_BYTES } from '../loader/header_length.js';
 
 /** @typedef {import('../loader/model_file.js').Classifier} Classifier */
+/** @typedef {Record<string, string>} Metadata */
 
 /**
  * @param {Uint8Array} file  of this version
- * @param {string[]} labels
- * @param {Classifier} classifier
+ * @param {(metadata: Metadata) => Metadata} change
  * @returns {Uint8Array}
  */
-export function toClassifierFile(file, labels, classifier) {
+export function withMetadata(file, change) {
     const end = LENGTH_BYTES + /** @type {number} */ (headerLength(file));
     const header = JSON.parse(new TextDecoder().decode(file.subarray(LENGTH_BYTES, end)));
-    header.__metadata__.config = JSON.stringify({
-        ...JSON.parse(header.__metadata__.config),
-        labels,
-        problem_type: 'single_label_classification',
-        classifier: { weight: base64(classifier.weight), bias: base64(classifier.bias) },
-    });
+    header.__metadata__ = change(header.__metadata__);
     const text = new TextEncoder().encode(JSON.stringify(header));
     const begin = Math.ceil((LENGTH_BYTES + text.length) / BERT_ALIGNMENT) * BERT_ALIGNMENT;
     const made = new Uint8Array(begin + file.length - end).fill(0x20, LENGTH_BYTES, begin);
@@ -31,6 +26,21 @@ export function toClassifierFile(file, labels, classifier) {
     made.set(text, LENGTH_BYTES);
     made.set(file.subarray(end), begin);
     return made;
+}
+
+/**
+ * @param {string} config  of embeddings
+ * @param {string[]} labels
+ * @param {Classifier} classifier
+ * @returns {string}
+ */
+export function withClassifier(config, labels, classifier) {
+    return JSON.stringify({
+        ...JSON.parse(config),
+        labels,
+        problem_type: 'single_label_classification',
+        classifier: { weight: base64(classifier.weight), bias: base64(classifier.bias) },
+    });
 }
 
 /** @param {Float32Array} numbers */
