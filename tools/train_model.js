@@ -7,8 +7,8 @@
  *
  * DATA is a folder with train.tsv and dev.tsv, columns sentence and label. With --checkpoint, what
  * was stopped goes on. With --teacher, training goes on from that model, and is taught by its
- * scores beside the labels (born-again networks, Furlanello et al. 2018). --phrases is GLUE's folder
- * of SST-2, --sentences more rows like those of DATA. OUT gets the best epoch's
+ * scores beside the labels (born-again networks, Furlanello et al. 2018). --phrases is a folder of
+ * SST-2 as GLUE has it, --sentences more rows like those of DATA. OUT gets the best epoch's
  * weights, q8, or the folder of an export where it has no extension.
  */
 

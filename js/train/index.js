@@ -90,8 +90,8 @@ export async function fineTuneTasks(base, tasks, options = {}) {
     const { name, trained } = await train(base, given, common, onprogress && tell);
     const others = names.map((other) => `\`${other}\``).join(', ');
     const models = trained.map(({ labels, outcome, facts }, i) => {
-        const by = `fineTuneTasks()`;
-        const does = `${facts.does} It is \`${names[i]}\` of ${others}, which were learned together.`;
+        const by = 'fineTuneTasks()';
+        const does = `${facts.does} It is \`${names[i]}\` of ${others}, learned together.`;
         return [names[i], new FineTuned(name, labels, outcome, cardOf({ ...facts, by, does }))];
     });
     return Object.fromEntries(models);
@@ -361,7 +361,8 @@ export class FineTuned {
      * @returns {Promise<Model>}
      */
     async model({ dtype, name, card, ...options } = {}) {
-        return loadModel(await this.save({ dtype, name, card, signal: options.signal }), options);
+        const { signal } = options;
+        return loadModel(await this.save({ dtype, name, card, signal }), options);
     }
 
     /**
@@ -381,8 +382,8 @@ export class FineTuned {
      * saves it.
      * @param {{card?: string}} [options]  `card`: as of save()
      * @returns {Promise<Record<string, Uint8Array>>}  by path: `config.json`, `model.safetensors`,
-     *   `tokenizer.json`, `tokenizer_config.json`, `README.md`; of embeddings also `modules.json` and the
-     *   modules' own, as `1_Pooling/config.json`; of fewShot() also `classifier.json`: `labels`,
+     *   `tokenizer.json`, `tokenizer_config.json`, `README.md`; of embeddings also `modules.json`
+     *   and the modules' own, as `1_Pooling/config.json`; of fewShot() also `classifier.json`: `labels`,
      *   and `weight` and `bias`, which make a logit of an embedding for each
      */
     async export({ card = this.card } = {}) {

@@ -40,7 +40,7 @@ export const familyName = (family) => FAMILIES[family] ?? family;
 
 /** @param {Opened} opened @returns {[string, string | Node][]} */
 export function factsOf({ info, stored, licence }) {
-    const { config, dtype, revision, source_sha256, verified, tokenizer, arrival } = info;
+    const { config, dtype, revision, card, source_sha256, verified, tokenizer, arrival } = info;
     const { n_layers, hidden_size, n_heads, vocab_size } = config.encoder;
     /** @type {[string, string | Node][]} */
     const facts = [
@@ -61,7 +61,8 @@ export function factsOf({ info, stored, licence }) {
         ['Checksums', sums],
         ['Kept here', stored ? 'yes, it opens without a connection' : keptOf(info)],
     );
-    if (licence) facts.push(['Licence', licenceOf(licence)]);
+    if (card) facts.push(['Its card', folded('Its card', card)]);
+    if (licence) facts.push(['Licence', folded('Licence', licence)]);
     return facts;
 }
 
@@ -76,11 +77,15 @@ function labelsOf(labels) {
 const keptOf = ({ cache }) =>
     cache.store === 'none' ? 'no: it was opened from files' : `no: ${cache.reason}`;
 
-/** @param {string} text */
-function licenceOf(text) {
+/**
+ * A long text: its first line, the others when they are asked for.
+ * @param {string} name
+ * @param {string} text
+ */
+function folded(name, text) {
     const summary = make('summary', {}, text.trim().split('\n')[0].trim().slice(0, 80));
-    const body = make('pre', { className: 'your_model-licence', tabIndex: 0 }, text);
-    body.setAttribute('aria-label', 'Licence');
+    const body = make('pre', { className: 'your_model-folded', tabIndex: 0 }, text);
+    body.setAttribute('aria-label', name);
     body.setAttribute('role', 'region');
     return make('details', {}, summary, body);
 }
