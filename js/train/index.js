@@ -383,8 +383,8 @@ export class FineTuned {
      * @param {{card?: string}} [options]  `card`: as of save()
      * @returns {Promise<Record<string, Uint8Array>>}  by path: `config.json`, `model.safetensors`,
      *   `tokenizer.json`, `tokenizer_config.json`, `README.md`; of embeddings also `modules.json`
-     *   and the modules' own, as `1_Pooling/config.json`; of fewShot() also `classifier.json`: `labels`,
-     *   and `weight` and `bias`, which make a logit of an embedding for each
+     *   and the modules' own, as `1_Pooling/config.json`; of fewShot() also `classifier.json`:
+     *   `labels`, and `weight` and `bias`, which make a logit of an embedding for each
      */
     async export({ card = this.card } = {}) {
         const files = withReadme(this.#files, card);

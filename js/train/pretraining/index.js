@@ -102,7 +102,7 @@ export async function pretrain(corpus, options = {}) {
                 ['documents', 'sequences of an epoch', 'tokens'],
                 [n_documents, n_sequences, n_tokens],
             ],
-            recipe: given,
+            recipe: { ...given, vocabulary: is_made ? vocabulary : undefined },
             history,
             best_epoch: history.length,
         });
