@@ -458,8 +458,11 @@ screenshots: site ## take the pictures of the documents
 two-label-model: setup native ## the earlier default model, positive or negative, from $MODEL_ONNX
 	build/native/bert-convert $(MODEL_ONNX) -o build/sentiment-two-labels-q8.safetensors --name sentiment-two-labels
 
-train-model: native wasm js ## train the bundled model on $SENTIMENT: hours; then node bench/sentiment.js
-	node tools/train_model.js $(SENTIMENT) $(model) --checkpoint build/train-model.checkpoint
+# Twice: the second model goes on from the first, which teaches it, with sentences that are more and other.
+train-model: native wasm js ## train the bundled model on $SENTIMENT, and SST-2 in $PHRASES: hours; then node bench/sentiment.js
+	node tools/train_model.js $(SENTIMENT) build/train-model.safetensors --checkpoint build/train-model.checkpoint
+	node tools/train_model.js $(SENTIMENT) $(model) --teacher build/train-model.safetensors --epochs 1 --rate 8e-5 \
+		--sentences tools/everyday_sentences.tsv $(if $(PHRASES),--phrases $(PHRASES)) --checkpoint build/train-model-2.checkpoint
 
 format: ## format C and JavaScript
 	clang-format-19 -i $(c_files)

@@ -175,7 +175,7 @@ function pipelineOptions(values, task) {
 
 /**
  * @param {unknown} error
- * @param {import('./examples.js').Example[]} examples
+ * @param {import('../examples/formats.js').LocatedExample[]} examples
  */
 export function located(error, examples) {
     if (!(error instanceof BertError) || error.index === undefined) return error;

@@ -1,11 +1,12 @@
 /** `bert-wasm forward`: every raw output of each sequence of token ids. */
 
 import { BertError, withPlace } from '../errors.js';
+import { jsonLines } from '../examples/records.js';
 import { loadModel } from '../model/model.js';
 import { nest } from '../pipelines/tensor.js';
+import { readLines } from './lines.js';
 import { loadOptions, MODEL_OPTIONS, parse } from './options.js';
 import { print } from './print.js';
-import { jsonLines } from './records.js';
 
 /** @type {import('./options.js').Command} */
 export const command = {
@@ -36,7 +37,7 @@ async function run(args) {
     const { batch: batch_size = 32, hidden_states, attentions } = values;
     const model = await loadModel(values.model, loadOptions(values));
     const options = { hidden_states, attentions, batch_size };
-    for await (const batch of batches(jsonLines(values.input), batch_size)) {
+    for await (const batch of batches(jsonLines(readLines(values.input)), batch_size)) {
         const results = await forward(model, batch, options);
         for (const result of results) {
             await print(
@@ -75,7 +76,7 @@ async function* batches(items, size) {
 /**
  * A batch; an error of one of its sequences names the line.
  * @param {import('../model/model.js').Model} model
- * @param {import('./records.js').InputRecord[]} batch
+ * @param {import('../examples/records.js').InputRecord[]} batch
  * @param {import('../model/model.js').ForwardOptions} options
  */
 async function forward(model, batch, options) {

@@ -7,9 +7,9 @@ import { basename } from 'node:path';
 
 import { BertError } from '../errors.js';
 import { pretrain } from '../train/pretraining/index.js';
+import { bytesOf, readLines } from './lines.js';
 import { parse } from './options.js';
 import { print } from './print.js';
-import { bytesOf, readLines } from './records.js';
 import {
     COMMON_OPTIONS,
     checkPlace,

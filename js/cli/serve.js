@@ -3,19 +3,20 @@
 import { createServer } from 'node:http';
 
 import { BertError, describe } from '../errors.js';
+import { toRecords } from '../examples/records.js';
 import { loadModel } from '../model/model.js';
 import { pipeline } from '../pipelines/index.js';
+import { splitLines } from './lines.js';
 import { Meter } from './meter.js';
 import { loadOptions, MODEL_OPTIONS, parse, snakeCase, UsageError, valuesOf } from './options.js';
 import { print } from './print.js';
 import { ServerMetrics } from './prometheus.js';
-import { splitLines, toRecords } from './records.js';
 import { answers } from './stream.js';
 import { checkFields, PIPELINE_OPTIONS, sizeOf, TASK_COMMANDS, toOutput } from './tasks.js';
 
 /** @typedef {import('node:http').IncomingMessage} Request */
 /** @typedef {import('node:http').ServerResponse} Response */
-/** @typedef {import('./records.js').InputRecord} InputRecord */
+/** @typedef {import('../examples/records.js').InputRecord} InputRecord */
 
 const MAX_BODY_BYTES = 8 << 20;
 

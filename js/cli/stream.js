@@ -27,7 +27,7 @@ const FATAL = new Set([
     'WRONG_TASK',
 ]);
 
-/** @typedef {import('./records.js').InputRecord} InputRecord */
+/** @typedef {import('../examples/records.js').InputRecord} InputRecord */
 
 /**
  * @typedef {object} Answer

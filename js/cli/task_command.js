@@ -1,15 +1,16 @@
 /** A task as a command: records in, one JSON object a line out. */
 
+import { FORMATS, toRecords } from '../examples/records.js';
 import { pipeline } from '../pipelines/index.js';
+import { formatOf, readLines } from './lines.js';
 import { Meter } from './meter.js';
 import { loadOptions, MODEL_OPTIONS, parse, snakeCase, UsageError } from './options.js';
 import { printLines } from './print.js';
 import { Progress } from './progress.js';
-import { FORMATS, formatOf, readLines, toRecords } from './records.js';
 import { answers } from './stream.js';
 import { checkFields, PIPELINE_OPTIONS, sizeOf, TASK_COMMANDS, toOutput } from './tasks.js';
 
-/** @typedef {import('./records.js').InputRecord} InputRecord */
+/** @typedef {import('../examples/records.js').InputRecord} InputRecord */
 
 /** @type {import('./options.js').Options} What is read. */
 export const INPUT_OPTIONS = {
@@ -113,7 +114,7 @@ export function taskCommand(name) {
  * The records of arguments and of --input.
  * @param {string[]} args
  * @param {Record<string, any>} values
- * @param {import('./records.js').FromText} fromText
+ * @param {import('../examples/records.js').FromText} fromText
  * @param {(args: string[]) => Record<string, any>[]} [fromArguments]
  */
 export async function* inputs(

@@ -30,7 +30,7 @@ import { BertError, describe } from '../errors.js';
  * @property {import('./options.js').Options} [own]  what records may lack
  * @property {string} [argument]  for the help: what a positional argument is
  * @property {string} example
- * @property {import('./records.js').FromText} fromText  a plain line as a record
+ * @property {import('../examples/records.js').FromText} fromText  a plain line as a record
  * @property {(args: string[]) => Record<string, any>[]} [fromArguments]  default: each as a line
  * @property {TaskAnswerer} answer
  * @property {string} [labelled]  the usual format of labelled examples; default jsonl

@@ -2,9 +2,9 @@
 
 import { loadModel } from '../model/model.js';
 import { Tokenizer } from '../tokenizer/index.js';
+import { bytesOf } from './lines.js';
 import { Meter } from './meter.js';
 import { loadOptions, MODEL_OPTIONS, parse, UsageError } from './options.js';
-import { bytesOf } from './records.js';
 import { answers } from './stream.js';
 import { INPUT_OPTIONS, inputs, printAnswers, STREAM_OPTIONS } from './task_command.js';
 import { checkFields, sizeOf } from './tasks.js';

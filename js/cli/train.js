@@ -8,7 +8,7 @@ import { basename } from 'node:path';
 
 import { BertError } from '../errors.js';
 import { LORA_TARGETS, SCHEDULES } from '../train/core_names.js';
-import { readExamples as checkExamples } from '../train/examples.js';
+import { readExamples as checkExamples, withTags } from '../train/examples.js';
 import { fewShot, fineTune } from '../train/index.js';
 import { PROBLEM_TYPES } from '../train/options.js';
 import { located } from './eval.js';
@@ -304,9 +304,7 @@ async function run(args) {
  */
 async function read(file, task, { format, labels, problem_type }, usual, what) {
     const rows = await readExamples(file, format, usual);
-    const examples = rows.map(({ example: { tags, ...example } }) =>
-        tags ? { ...example, labels: tags } : example,
-    );
+    const examples = rows.map(({ example }) => withTags(example));
     // Here an error has a line to name.
     await checkExamples(examples, what, task, labels, problem_type).catch((error) => {
         throw located(error, rows);

@@ -4,9 +4,11 @@
  */
 
 import { BertError, describe, withPlace } from '../errors.js';
+import { blobExamples } from '../examples/blob.js';
 import { readText } from '../pipelines/call.js';
 import { readQuestion } from '../pipelines/question_answering.js';
 import { nextTurn } from '../platform/turn.js';
+import { isBlob } from '../realms.js';
 import { logitsOf, readTeacher } from './distillation.js';
 import { checkScores, readPair } from './pairs.js';
 import { Random } from './random.js';
@@ -77,6 +79,9 @@ const MOST_LISTED = 20;
  * @typedef {TextExample | TaughtExample | LabelsExample | ScoreExample | WordsExample
  *   | QuestionExample | PairExample | RankingExample} Example
  *
+ * @typedef {Iterable<Example> | AsyncIterable<Example> | Blob} Examples  a Blob: a file of UTF-8 as
+ *   `bert-wasm train` takes it, TSV with a header, JSONL, CoNLL or SQuAD, which its beginning tells
+ *
  * @typedef {object} Read  an example that was checked
  * @property {string} text
  * @property {string | null} [text_pair]
@@ -109,11 +114,12 @@ const MOST_LISTED = 20;
  * @property {number[]} [relevant]
  */
 
+/** @typedef {import('../examples/formats.js').LocatedExample} LocatedExample */
 /** @typedef {import('./head.js').TrainTask} TrainTask */
 /** @typedef {import('./options.js').ProblemType} ProblemType */
 
 /**
- * @param {unknown} given  an array, or another iterable, perhaps an asynchronous one
+ * @param {unknown} given  an array, or another iterable, perhaps an asynchronous one; a Blob
  * @param {string} what  one is, for messages
  * @param {TrainTask} task
  * @param {string[] | undefined} labels  that there may be
@@ -121,19 +127,23 @@ const MOST_LISTED = 20;
  * @returns {Promise<Read[]>}
  */
 export async function readExamples(given, what, task, labels, problem_type) {
+    const located = isBlob(given) ? blobExamples(given, task) : null;
     const { [Symbol.iterator]: all, [Symbol.asyncIterator]: later } = /** @type {any} */ (
-        typeof given === 'object' && given !== null ? given : {}
+        located ?? (typeof given === 'object' && given !== null ? given : {})
     );
     if (typeof all !== 'function' && typeof later !== 'function') {
         throw new BertError(
             'BAD_INPUT',
-            `${what}s must be an array or another iterable, not ${describe(given)}`,
+            `${what}s must be an array or another iterable, or a file as a Blob, ` +
+                `not ${describe(given)}`,
         );
     }
     /** @type {Read[]} */
     const read = [];
-    for await (const each of /** @type {Iterable<unknown>} */ (given)) {
+    for await (const one of located ?? /** @type {Iterable<unknown>} */ (given)) {
         const index = read.length;
+        const { where, example } = located ? /** @type {LocatedExample} */ (one) : {};
+        const each = where === undefined ? one : withTags(example);
         if (index % EXAMPLES_A_TURN === EXAMPLES_A_TURN - 1) await nextTurn();
         try {
             read.push(readerOf(task, problem_type)(each));
@@ -141,7 +151,7 @@ export async function readExamples(given, what, task, labels, problem_type) {
                 read[index].labels[i] = labelOf(label, labels);
             });
         } catch (error) {
-            throw withPlace(error, `${what} ${index}`, index);
+            throw withPlace(error, where ?? `${what} ${index}`, index);
         }
     }
     if (read.length === 0) throw new BertError('BAD_INPUT', `there are no ${what}s`);
@@ -149,6 +159,12 @@ export async function readExamples(given, what, task, labels, problem_type) {
     if (task === 'text-ranking') checkRelevant(read, what);
     return read;
 }
+
+/**
+ * An example of a file; what evaluate() calls tags are labels of words.
+ * @param {any} example
+ */
+export const withTags = ({ tags, ...example }) => (tags ? { ...example, labels: tags } : example);
 
 /**
  * @param {TrainTask} task
@@ -266,7 +282,8 @@ function notOne(expected, example) {
  * @returns {string}
  */
 function labelOf(label, labels) {
-    if (typeof label === 'string' || (Number.isInteger(label) && /** @type {any} */ (label) >= 0)) {
+    const is_index = Number.isInteger(label) && Number(label) >= 0;
+    if ((typeof label === 'string' && label !== '') || is_index) {
         if (!labels) return String(label);
         if (labels.includes(String(label))) return String(label);
         if (typeof label === 'number' && label < labels.length) return labels[label];
@@ -277,7 +294,7 @@ function labelOf(label, labels) {
     }
     throw new BertError(
         'BAD_INPUT',
-        `its label must be a string or a whole number, not ${describe(label)}`,
+        `its label must be a string, not empty, or a whole number, not ${describe(label)}`,
     );
 }
 

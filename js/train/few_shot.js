@@ -29,8 +29,8 @@ const LEAST_EXAMPLES = 2;
 
 /**
  * @typedef {object} ShotOptions
- * @property {Iterable<TextExample> | AsyncIterable<TextExample>} [validation]  examples that tell
- *   in the end how good it is; default none
+ * @property {Iterable<TextExample> | AsyncIterable<TextExample> | Blob} [validation]  examples that
+ *   tell in the end how good it is; default none
  * @property {number} [max_pairs]  that embeddings learn from, from 2. All that there are, those of
  *   the rarer kind, the same label or another, as often as it takes for both kinds to be as many;
  *   but not more than this; default 40 for each example

@@ -27,6 +27,7 @@ const NUMBER = 'LABEL_0';
 
 // Types that programs name.
 /** @typedef {import('./examples.js').Example} Example */
+/** @typedef {import('./examples.js').Examples} Examples */
 /** @typedef {import('./examples.js').TextExample} TextExample */
 /** @typedef {import('./few_shot.js').FewShotOptions} FewShotOptions */
 /** @typedef {import('./options.js').OwnTask} OwnTask */
@@ -44,7 +45,7 @@ const NUMBER = 'LABEL_0';
  *
  * @param {ModelSource} base  a model that loadModel() would load; one that is no converted file is
  *   converted to float32 first
- * @param {Iterable<Example> | AsyncIterable<Example>} examples  of the task: `{text, label}`,
+ * @param {Examples} examples  of the task: `{text, label}`,
  *   perhaps with a `text_pair`, or by its `problem_type` {text, labels} or {text, score}; to learn
  *   what another model answers `{text, teacher}`, perhaps with a `label`; for token-classification
  *   `{tokens, labels}` or `{text, labels}`, with a label for each word; for question-answering
@@ -104,7 +105,7 @@ export async function fineTuneTasks(base, tasks, options = {}) {
  *
  * @param {ModelSource} base  a model of sentence embeddings, as of fineTune(); of one without a
  *   pooling the mean is taken
- * @param {Iterable<TextExample> | AsyncIterable<TextExample>} examples  `{text, label}`
+ * @param {Iterable<TextExample> | AsyncIterable<TextExample> | Blob} examples  `{text, label}`
  * @param {FewShotOptions} [options]
  * @returns {Promise<FineTuned>}  for text-classification, and for feature-extraction by the
  *   embeddings that it has learned
@@ -131,7 +132,7 @@ export async function fewShot(base, examples, options = {}) {
 
 /**
  * @param {ModelSource} base
- * @param {Iterable<Example> | AsyncIterable<Example>} examples
+ * @param {Examples} examples
  * @param {TrainOptions} options
  * @returns {Promise<{name: string} & Trained>}
  */

@@ -48,7 +48,7 @@ const LORA_DEFAULTS = {
  */
 
 /**
- * @typedef {import('./examples.js').Example} Example
+ * @typedef {import('./examples.js').Examples} Examples
  *
  * @typedef {object} DropoutRates  shares that are left out at random, from 0, below 1
  * @property {number} [hidden]  of what layers and embeddings give; default the family's
@@ -73,9 +73,9 @@ const LORA_DEFAULTS = {
  *   number of `labels`; 'regression', a number, its `score`; default the first
  * @property {string[]} [labels]  all labels, in the order of the classifier; default those of the
  *   examples: in the base's order where they are its own, else sorted
- * @property {Iterable<Example> | AsyncIterable<Example> | number} [validation]  examples that tell
- *   after each epoch how good it is, or the share of the examples that is set aside for that, of
- *   each label as large a one; default none
+ * @property {Examples | number} [validation]  examples that tell after each epoch how good it is,
+ *   or the share of the examples that is set aside for that, of each label as large a one; default
+ *   none
  * @property {number} [epochs]  how often every example is learned from, from 1; default 3
  * @property {number} [batch_size]  examples that are computed together, from 1; of text-ranking
  *   documents, each with its query; default 16
@@ -348,13 +348,12 @@ const TOGETHER = [
  * What each task has for itself.
  *
  * @typedef {object} OwnTask
- * @property {Iterable<Example> | AsyncIterable<Example>} examples  of the task, as of fineTune()
+ * @property {Examples} examples  of the task, as of fineTune()
  * @property {Exclude<TrainTask, 'feature-extraction'>} [task]  as of fineTune(); default
  *   'text-classification'
  * @property {ProblemType} [problem_type]  as of fineTune(); default 'single_label_classification'
  * @property {string[]} [labels]  as of fineTune(); default those of the examples
- * @property {Iterable<Example> | AsyncIterable<Example> | number} [validation]  as of fineTune();
- *   default none
+ * @property {Examples | number} [validation]  as of fineTune(); default none
  * @property {'balanced' | Record<string, number>} [class_weights]  as of fineTune(); default all 1
  * @property {number} [label_smoothing]  as of fineTune(); default 0
  * @property {number} [temperature]  of examples that have a teacher, as of fineTune()

@@ -23,7 +23,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { splitLines } from '../../js/cli/records.js';
+import { splitLines } from '../../js/cli/lines.js';
 import {
     at,
     bytesRead,

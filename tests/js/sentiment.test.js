@@ -44,7 +44,7 @@ const EVERYDAY = {
     NEGATIVE: [
         'The soup was cold when it came.',
         'It broke after two days.',
-        'Nobody answered the phone.',
+        'Nobody picked up when I called.',
         'The app crashes every time I open it.',
         'Not worth the money.',
         'My order arrived with half of it missing.',

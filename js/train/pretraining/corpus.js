@@ -1,6 +1,7 @@
 /** A corpus as callers give it: lines, which go to the worker in groups. */
 
 import { BertError, describe, withPlace } from '../../errors.js';
+import { blobLines } from '../../examples/blob.js';
 import { isBlob } from '../../realms.js';
 
 /** Units of a group, more or less: a message, and what the worker does between two turns. */
@@ -65,21 +66,7 @@ export function isSpent(corpus) {
     );
 }
 
-/** @param {Blob} blob  of UTF-8 */
+/** @param {Blob} blob */
 async function* linesOf(blob) {
-    const decoder = new TextDecoder();
-    const reader = blob.stream().getReader();
-    let rest = '';
-    try {
-        for (;;) {
-            const { done, value } = await reader.read();
-            const text = rest + (done ? decoder.decode() : decoder.decode(value, { stream: true }));
-            const lines = text.split(/\r?\n/);
-            rest = done ? '' : /** @type {string} */ (lines.pop());
-            yield* lines;
-            if (done) return;
-        }
-    } finally {
-        reader.releaseLock();
-    }
+    for await (const lines of blobLines(blob)) yield* lines;
 }
