@@ -458,11 +458,14 @@ screenshots: site ## take the pictures of the documents
 two-label-model: setup native ## the earlier default model, positive or negative, from $MODEL_ONNX
 	build/native/bert-convert $(MODEL_ONNX) -o build/sentiment-two-labels-q8.safetensors --name sentiment-two-labels
 
-# Twice: the second model goes on from the first, which teaches it, with sentences that are more and other.
+# Twice: the second goes on from the first, which teaches it, with other sentences beside the same ones.
 train-model: native wasm js ## train the bundled model on $SENTIMENT, and SST-2 in $PHRASES: hours; then node bench/sentiment.js
-	node tools/train_model.js $(SENTIMENT) build/train-model.safetensors --checkpoint build/train-model.checkpoint
-	node tools/train_model.js $(SENTIMENT) $(model) --teacher build/train-model.safetensors --epochs 1 --rate 8e-5 \
-		--sentences tools/everyday_sentences.tsv $(if $(PHRASES),--phrases $(PHRASES)) --checkpoint build/train-model-2.checkpoint
+	node tools/train_model.js $(SENTIMENT) $(trained)/first --checkpoint build/first.checkpoint
+	node tools/train_model.js $(SENTIMENT) $(trained)/second --checkpoint build/second.checkpoint --teacher $(trained)/first \
+		--rows 34000 --epochs 1 --rate 8e-5 --sentences tools/everyday_sentences.tsv $(if $(PHRASES),--phrases $(PHRASES))
+	build/native/bert-convert $(trained)/second -o $(model) --name sentiment-minilm-l6
+
+trained := build/train-model
 
 format: ## format C and JavaScript
 	clang-format-19 -i $(c_files)
