@@ -614,7 +614,7 @@ test('the address restores what was chosen, and no text is in it', TIMEOUT, asyn
         ),
     );
     assert.ok((await shownRows(page)).every(({ label }) => label === 'Negative'));
-    await part(page, 'words').fill('cold');
+    await part(page, 'words').fill('coin');
     await part(page, 'group').selectOption({ label: 'Pool' });
     await counted(page, '1 of 60 rows');
     await isAddress(page, '#many?sample=1&sort=score&down=1&show=NEGATIVE');

@@ -300,10 +300,11 @@ test('what was taught is tried, saved, and used in other views', TIMEOUT, async 
         ),
     );
     await page.waitForFunction(() => true);
-    for (const end = Date.now() + 10_000; names.length < 4 && Date.now() < end; ) {
+    for (const end = Date.now() + 10_000; names.length < 5 && Date.now() < end; ) {
         await page.waitForEvent('download', { timeout: 500 }).catch(() => {});
     }
     assert.deepEqual(names.sort(), [
+        'README.md',
         'config.json',
         'model.safetensors',
         'tokenizer.json',
